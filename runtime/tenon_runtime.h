@@ -1,0 +1,90 @@
+/* The C interface between compiled programs and whoever calls them, and the small runtime that serves it.
+ *
+ * A compiled program is one function  int32_t NAME(const tenon_call*)  plus  int64_t NAME_arena_bytes(const int64_t*).
+ * Everything it needs from outside arrives in the call: memory, extents, and an environment of function pointers, so
+ * objects built by different versions live in one process and a caller can bring its own thread pool. This header
+ * depends on the C standard library alone, and refuses to know tensors, graphs or compilers. */
+#ifndef TENON_RUNTIME_H
+#define TENON_RUNTIME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Results of an entry point: 0 is success; a positive number is the failed check in the manifest; these are misuse. */
+enum {
+  TENON_OK = 0,
+  TENON_BAD_CALL = -1,      /* struct_size too small, or a null pointer where one is needed */
+  TENON_BAD_CPU = -2,       /* the processor lacks an instruction set that the object was built for */
+  TENON_BAD_EXTENT = -3,    /* an extent lies outside the bounds of its symbolic dimension */
+  TENON_NO_MEMORY = -4,     /* the runtime could not allocate an arena */
+  TENON_ALIAS = -5          /* an output overlaps another buffer that the manifest does not allow */
+};
+
+/* One range [begin, end) of a parallel loop. Returns 0, or a positive check number. Must not throw. */
+typedef int32_t (*tenon_chunk)(void* context, int64_t begin, int64_t end);
+
+/* What compiled code may ask of its caller. Append only: struct_size says how much of it is there. */
+typedef struct tenon_env {
+  uint64_t struct_size;
+  void* pool; /* passed back as the first argument of parallel_for */
+  /* Runs chunk over [0, total) in pieces that start at multiples of grain; each piece is at most a few grains. Returns 0
+   * or the code of the lowest failing piece. Every piece runs with the default floating-point control word. */
+  int32_t (*parallel_for)(void* pool, int64_t total, int64_t grain, tenon_chunk chunk, void* context);
+  void (*print)(const char* text, uint64_t length);
+  int32_t threads; /* how many threads parallel_for may use, 1 when it runs in place */
+  int32_t reserved;
+} tenon_env;
+
+/* Filled in when an entry point returns non-zero. */
+typedef struct tenon_error {
+  int32_t code;      /* the entry point's result */
+  int32_t node;      /* number of the failing node in the program's canonical text, or -1 */
+  int64_t values[4]; /* what the check compared, zero where unused */
+} tenon_error;
+
+typedef struct tenon_call {
+  uint64_t struct_size;
+  const void* const* inputs; /* dense, row-major, aligned to their element */
+  void* const* outputs;
+  void* arena;               /* NAME_arena_bytes(dims) bytes, aligned to 64; may be null when that is 0 */
+  const int64_t* dims;       /* values of the symbolic dimensions, in the manifest's order */
+  const tenon_env* env;
+  tenon_error* error;        /* may be null */
+} tenon_call;
+
+/* ---- the small runtime: libc and pthreads only -------------------------------------------------------------- */
+
+/* The process-wide environment: a pool of tenon_runtime_threads() threads that starts on first use. Never destroyed;
+ * a forked child starts a fresh pool. */
+const tenon_env* tenon_runtime_env(void);
+/* An environment that runs every loop in the calling thread. */
+const tenon_env* tenon_serial_env(void);
+/* Sets the number of threads (1..256) used by later parallel loops; 0 means one per available core (the default, or
+ * TENON_THREADS). Returns the number in force. */
+int32_t tenon_runtime_set_threads(int32_t threads);
+int32_t tenon_runtime_threads(void);
+
+/* Recycled memory, aligned to 64 bytes (2 MiB for blocks of 2 MiB and more, on huge pages where the system has them).
+ * Freed blocks are kept for reuse, so steady state touches no fresh page. Thread safe. Null when out of memory. */
+void* tenon_alloc(uint64_t bytes);
+void tenon_free(void* block, uint64_t bytes);
+/* Returns every kept block to the system. */
+void tenon_trim(void);
+/* Bytes handed out now, and bytes kept for reuse. */
+void tenon_memory_stats(uint64_t* in_use, uint64_t* kept);
+
+/* Highest x86-64 micro-architecture level that this processor and system support (2, 3 or 4). */
+int32_t tenon_cpu_level(void);
+
+/* Default floating-point environment: sets it and returns the old control word; puts one back. */
+uint32_t tenon_fp_enter(void);
+void tenon_fp_leave(uint32_t saved);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
