@@ -1,0 +1,35 @@
+# Each tests/NAME_test.cc is an executable and a ctest entry; the other sources in tests/ are what they share.
+find_package(GTest)
+if(NOT GTest_FOUND)
+  message(STATUS "GoogleTest is not installed: the tests are left out")
+  return()
+endif()
+
+file(GLOB test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*_test.cc)
+file(GLOB shared_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*.cc)
+list(REMOVE_ITEM shared_sources ${test_sources} ${CMAKE_SOURCE_DIR}/tests/math_exhaustive.cc)
+if(shared_sources)
+  add_library(tenon_testing STATIC ${shared_sources})
+  target_link_libraries(tenon_testing PUBLIC tenon_frontend GTest::gtest)
+endif()
+
+foreach(source ${test_sources})
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(${name} ${source})
+  target_link_libraries(${name} PRIVATE $<TARGET_NAME_IF_EXISTS:tenon_testing> tenon_frontend GTest::gtest_main ZLIB::ZLIB)
+  target_compile_definitions(${name} PRIVATE TENON_SOURCE_DIR="${CMAKE_SOURCE_DIR}" TENON_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  if(MPFR_LIBRARY)
+    target_link_libraries(${name} PRIVATE ${MPFR_LIBRARY})
+    target_compile_definitions(${name} PRIVATE TENON_HAS_MPFR)
+  endif()
+  add_test(NAME ${name} COMMAND ${name})
+  # Each test sees its own empty kernel cache, so that no result comes from an earlier build.
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300 ENVIRONMENT "XDG_CACHE_HOME=${CMAKE_BINARY_DIR}/cache/${name}")
+endforeach()
+
+# Installs into a temporary prefix and builds a user's project against it. Sanitized libraries are not what one ships.
+if(TARGET tenon AND NOT TENON_SANITIZE AND EXISTS ${CMAKE_SOURCE_DIR}/frontend/tenon.h)
+  add_test(NAME package_test COMMAND ${CMAKE_SOURCE_DIR}/tests/package/run.sh ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}
+           ${CMAKE_CXX_COMPILER})
+  set_tests_properties(package_test PROPERTIES TIMEOUT 300)
+endif()
