@@ -1,0 +1,65 @@
+// Programs to machine code. This header names no compiler: LLVM lives in codegen/llvm*.cc, NVRTC in codegen/nvrtc.cc.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tenon/ir/program.h"
+#include "tenon/ir/target.h"
+
+namespace tenon::codegen {
+
+// The machine this process runs on: processor, features, caches, cores.
+Target host_target();
+// What saved objects assume unless told otherwise: x86-64-v3.
+Target portable_target();
+
+struct Options {
+  std::string entry = "tenon_main";  // the exported C symbol; NAME_arena_bytes beside it
+  int parts = 1;                     // how many objects to deal kernels into, compiled in parallel
+};
+// One or more relocatable objects with one exported entry point `int32_t NAME(const tenon_call*)`
+// (runtime/tenon_runtime.h), undefined symbols memcpy, memset and named custom calls only (else InternalError).
+// Deterministic: the same program, target and options give the same bytes.
+std::vector<std::string> compile_objects(const ir::Program& program, const Target& target, const Options& options = {});
+std::string llvm_text(const ir::Program& program, const Target& target, const Options& options = {});  // for dumps
+std::string compiler_version();  // of LLVM and of the emitter: part of every cache key
+
+// Where linked code is put (the runtime owns it). Writable and executable views of the same memory.
+struct CodeSpan {
+  void* writable = nullptr;
+  void* executable = nullptr;
+  uint64_t size = 0;
+  void* handle = nullptr;
+};
+struct CodeMemory {
+  CodeSpan (*allocate)(uint64_t bytes, uint64_t alignment) = nullptr;
+  void (*release)(const CodeSpan&) = nullptr;
+  void* (*resolve)(const char* symbol) = nullptr;  // custom calls; memcpy and memset are known
+};
+struct Linked {
+  CodeSpan code;
+  int32_t (*entry)(const void* call) = nullptr;
+  int64_t (*arena_bytes)(const int64_t* dims) = nullptr;
+};
+// Links objects in memory (JITLink). The caller releases code with the same CodeMemory.
+Linked link_objects(std::span<const std::string> objects, const std::string& entry, const CodeMemory& memory);
+
+// ---- CUDA ---------------------------------------------------------------------------------------------------------
+// Header-free CUDA C++ of one kernel; empty with a reason when the renderer does not cover it (contract, nests).
+struct CudaSource {
+  std::string text, reason;
+  std::string entry;  // the __global__ function
+};
+CudaSource render_cuda(const ir::Kernel& kernel, const Target& target);
+struct Cubin {
+  std::string image, log;
+  bool found = false;  // NVRTC was found on this machine
+  bool ok = false;
+};
+Cubin compile_cuda(const std::string& source, int sm);  // loads NVRTC on first use
+
+}  // namespace tenon::codegen

@@ -1,0 +1,172 @@
+// The op table: an op is one row of ir/ops.def, and everything countable about it derives from that row: the enum, the
+// builder function, the printer's and parser's names, the type rule, the meaning, the derivative, the lowering, the tests.
+// This header says what a row holds. It refuses to list ops anywhere else.
+//
+// Semantics shared by all rows (the contract on numbers, docs/numbers.md):
+//   integers wrap; x / 0 is 0 and x rem 0 is x; INT_MIN / -1 is INT_MIN; division truncates; shifts by the width or more
+//   (or by a negative count) give 0, or the sign for an arithmetic right shift; float to int truncates, saturates, NaN is 0;
+//   min and max propagate NaN and order -0 below +0; indices clamp on reading, drop on writing.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tenon/ir/dtype.h"
+#include "tenon/ir/shape.h"
+
+namespace tenon::ir {
+
+class Graph;
+class GraphBuilder;
+struct Value;    // a value under construction in a GraphBuilder (ir/build.h)
+struct Scalar;   // a scalar under construction in a KernelBuilder (ir/scalar.h)
+struct Lanes;    // an array of scalars of one dtype in the interpreter (ir/lanes.h)
+struct Array;    // a whole tensor in the interpreter (ir/array.h)
+struct Node;
+struct Attr;
+class Lowering;  // the context in which a row lowers itself (ir/lowering.h)
+
+enum class Op : uint16_t {
+#define TENON_OP(name, ...) name,
+#include "tenon/ir/ops.def"
+};
+inline constexpr int op_count = 0
+#define TENON_OP(name, ...) +1
+#include "tenon/ir/ops.def"
+    ;
+
+enum class Family : uint8_t { elementwise, source, movement, reduction, contraction, indexing, random, control, effect };
+
+enum class AttrKind : uint8_t { none, integers, dims, dtype, literal, text, graph };
+
+// One attribute value. Only the member that its kind names is used.
+struct Attr {
+  AttrKind kind = AttrKind::none;
+  DType dtype = DType::f32;
+  std::vector<int64_t> integers;  // axes, permutations, strides, flags
+  std::vector<Dim> dims;          // shapes, sizes, offsets: may be symbolic
+  std::string text;               // text, or the raw bytes of a literal
+  std::shared_ptr<const Graph> graph;
+  bool operator==(const Attr& other) const;  // graphs compare by structure
+  static Attr of(std::vector<int64_t> values);
+  static Attr of(std::vector<Dim> values);
+  static Attr of(DType value);
+  static Attr of(std::shared_ptr<const Graph> value);
+  static Attr text_of(std::string value);
+  static Attr literal_of(std::string raw_bytes);
+};
+using Attrs = std::vector<Attr>;  // in the order of the row's schema
+
+struct AttrSpec {
+  const char* name = nullptr;
+  AttrKind kind = AttrKind::none;
+};
+
+// A tensor type: element type and extents.
+struct Type {
+  DType dtype = DType::f32;
+  Shape shape;
+  bool operator==(const Type&) const = default;
+};
+std::string to_string(const Type& type, const Symbols* symbols = nullptr);  // f32[64, n]
+
+// ---- columns ------------------------------------------------------------------------------------------------------
+
+struct InferArgs {
+  std::span<const Type> operands;
+  const Attrs& attrs;
+  Symbols& symbols;
+};
+// Result types; throws Error with a message without a place (the builder adds op, operand types and place).
+using InferFn = std::vector<Type> (*)(const InferArgs&);
+
+// Reference meaning of an op that is not elementwise, over whole arrays (interpreter, folding).
+struct EvalArgs {
+  std::span<const Array* const> operands;
+  const Attrs& attrs;
+  std::span<const Type> results;  // static shapes
+};
+using EvalFn = std::vector<Array> (*)(const EvalArgs&);
+
+// Meaning of an elementwise op as an expansion into exact scalar ops; the two instantiations of one template: for the
+// interpreter and for kernels. Rows without one are exact: both sides spell them.
+using ExpandLanes = Lanes (*)(std::span<const Lanes>);
+using ExpandScalar = Scalar (*)(std::span<const Scalar>);
+struct Expansion {
+  ExpandLanes lanes = nullptr;
+  ExpandScalar scalar = nullptr;
+};
+
+// The partial derivative of an elementwise op by one operand, built in the graph from operands and result.
+struct PartialArgs {
+  std::span<const Value> operands;
+  Value& result;
+};
+using PartialFn = Value (*)(const PartialArgs&);
+
+// Tangents of an op: absent tangents are structural (null ids), never zeros. Returns one tangent per result, absent ones too.
+struct JvpArgs {
+  GraphBuilder& builder;
+  Op op;
+  const Attrs& attrs;
+  std::span<const Value> primals;
+  std::span<const Value> results;   // of the op itself, already built
+  std::span<const Value> tangents;  // id none where absent
+};
+using JvpFn = std::vector<Value> (*)(const JvpArgs&);
+
+// Cotangents of the linear operands of an op, from those of its results. `linear[i]` says which operands are linear here
+// (at most one factor of a product is). Cotangents of the others are ignored and may be absent.
+struct TransposeArgs {
+  GraphBuilder& builder;
+  Op op;
+  const Attrs& attrs;
+  std::span<const Value> operands;      // absent where linear
+  std::span<const Type> operand_types;
+  std::span<const bool> linear;
+  std::span<const Value> cotangents;    // of the results, absent where none arrived
+};
+using TransposeFn = std::vector<Value> (*)(const TransposeArgs&);
+
+// Lowers one result element: the scalar at `index` (one i64 scalar per axis of the result), by asking the context for
+// operand elements. Rows that need a loop nest of their own have .nest instead.
+using LowerFn = Scalar (*)(Lowering&, const Node&, std::span<const Scalar> index);
+// Builds the whole kernel body of one node alone: loops, loads, stores.
+using NestFn = void (*)(Lowering&, const Node&);
+
+enum class Domain : uint8_t { any, positive, unit, above_minus_one, at_least_one, nonzero, small_count, moderate };
+
+struct OpDef {
+  Op op{};
+  const char* name = nullptr;
+  Family family = Family::elementwise;
+  int arity = 0;                         // -1: any number
+  DTypeSet dtypes = all_types;           // allowed for the first (data) operand
+  AttrSpec attrs[8] = {};
+  InferFn infer = nullptr;
+  EvalFn eval = nullptr;
+  Expansion expand = {};
+  PartialFn partials[3] = {};
+  bool singular = false;                 // a zero tangent stops here: tangent * partial becomes scale(tangent, partial)
+  bool flat = false;                     // the derivative is zero or does not exist: integer, boolean, piecewise constant
+  uint8_t linear = 0;                    // bit i: linear in operand i (alone, or jointly when several are tangents)
+  TransposeFn transpose = nullptr;       // cotangents of the linear operands
+  JvpFn jvp = nullptr;                   // for ops that are neither elementwise nor linear
+  LowerFn lower = nullptr;
+  NestFn nest = nullptr;
+  Op combine{};                          // of a reduction
+  bool effect = false;
+  Domain domain = Domain::any;           // where the generated tests draw floating inputs
+};
+
+const OpDef& def(Op op);
+inline std::string_view name(Op op) { return def(op).name; }
+const OpDef* find_op(std::string_view name);
+std::span<const OpDef> op_table();
+
+}  // namespace tenon::ir

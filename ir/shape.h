@@ -1,0 +1,96 @@
+// Extents and shapes. A Dim is a number or a named symbol with bounds; a Shape is a list of them.
+// Symbols live in a table that a graph, its sub-graphs, its kernels and its program share. An extent that is computed
+// from others (the concatenation of n and m) is a symbol with a definition, hash-consed, so equal extents are one symbol.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tenon {
+
+class Dim {
+ public:
+  constexpr Dim(int64_t number = 0) : code_(number) {}  // NOLINT: numbers are dims
+  static constexpr Dim symbol(uint32_t index) { return Dim(~static_cast<int64_t>(index), 0); }
+  constexpr bool is_number() const { return code_ >= 0; }
+  constexpr bool is_symbol() const { return code_ < 0; }
+  int64_t number() const;                                                        // InternalError if a symbol
+  constexpr uint32_t index() const { return static_cast<uint32_t>(~code_); }     // of a symbol
+  operator int64_t() const { return number(); }                                  // NOLINT
+  constexpr int64_t code() const { return code_; }                               // for hashing and ordering
+  constexpr bool operator==(const Dim& other) const { return code_ == other.code_; }
+  constexpr bool operator==(int64_t number) const { return code_ == number; }
+  constexpr bool operator==(int number) const { return code_ == number; }
+
+ private:
+  constexpr Dim(int64_t code, int) : code_(code) {}
+  int64_t code_;
+};
+
+class Shape {
+ public:
+  Shape() = default;
+  Shape(std::initializer_list<Dim> dims) : dims_(dims) {}
+  explicit Shape(std::vector<Dim> dims) : dims_(std::move(dims)) {}
+  static Shape from(const std::vector<int64_t>& numbers);
+  int rank() const { return static_cast<int>(dims_.size()); }
+  size_t size() const { return dims_.size(); }
+  bool empty() const { return dims_.empty(); }
+  Dim& operator[](size_t i) { return dims_[i]; }
+  const Dim& operator[](size_t i) const { return dims_[i]; }
+  auto begin() const { return dims_.begin(); }
+  auto end() const { return dims_.end(); }
+  void push_back(Dim d) { dims_.push_back(d); }
+  void insert(size_t at, Dim d) { dims_.insert(dims_.begin() + static_cast<std::ptrdiff_t>(at), d); }
+  void erase(size_t at) { dims_.erase(dims_.begin() + static_cast<std::ptrdiff_t>(at)); }
+  const std::vector<Dim>& dims() const { return dims_; }
+  bool is_static() const;           // every extent is a number
+  int64_t numel() const;            // product of the numbers; InternalError if one is a symbol
+  bool operator==(const Shape&) const = default;
+
+ private:
+  std::vector<Dim> dims_;
+};
+
+// How a symbol's value comes about.
+enum class SymbolKind : uint8_t { free, sum, difference, product, quotient, maximum };
+
+struct Symbol {
+  std::string name;  // of a free symbol; a defined one prints as its definition
+  int64_t lower = 0, upper = INT64_MAX;
+  SymbolKind kind = SymbolKind::free;
+  Dim left, right;   // of a definition; quotient rounds down
+};
+
+// Append-only table of symbols. Definitions refer to earlier entries only, so one ascending pass evaluates them all.
+class Symbols {
+ public:
+  Dim add(std::string_view name, int64_t lower = 0, int64_t upper = INT64_MAX);  // same name: same symbol
+  Dim sum(Dim a, Dim b);
+  Dim difference(Dim a, Dim b);
+  Dim product(Dim a, Dim b);
+  Dim quotient(Dim a, Dim b);
+  Dim maximum(Dim a, Dim b);
+  Dim numel(const Shape& shape);
+  size_t size() const { return entries_.size(); }
+  const Symbol& operator[](size_t i) const { return entries_[i]; }
+  std::vector<uint32_t> free_symbols() const;  // in order: the layout of tenon_call::dims
+  // Values of all symbols from those of the free ones (in the order of free_symbols()).
+  std::vector<int64_t> evaluate(const std::vector<int64_t>& free_values) const;
+  static int64_t value(Dim d, const std::vector<int64_t>& all) {
+    return d.is_number() ? d.code() : all[d.index()];
+  }
+
+ private:
+  Dim define(SymbolKind kind, Dim a, Dim b);
+  std::vector<Symbol> entries_;
+};
+
+std::string to_string(Dim d, const Symbols* symbols = nullptr);       // 4, n, (n + m)
+std::string to_string(const Shape& s, const Symbols* symbols = nullptr);  // [2, n]
+
+}  // namespace tenon

@@ -1,0 +1,90 @@
+// Graph transforms and the pipeline from a graph to a program. One pass a file, one public function each; the runner
+// (passes/pipeline.cc), never the pass, verifies, dumps, times and skips by name.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tenon/ir/graph.h"
+#include "tenon/ir/program.h"
+#include "tenon/ir/target.h"
+
+namespace tenon::passes {
+
+using GraphPtr = std::shared_ptr<const ir::Graph>;
+
+// ---- transforms: used by the frontend, nest in any order -------------------------------------------------------
+
+// active[i]: input i has a tangent. Result inputs: the primal inputs, then one tangent per active input. Result outputs:
+// the primal outputs, then one tangent per output whose tangent is not structurally absent.
+struct Jvp {
+  GraphPtr graph;
+  std::vector<bool> output_has_tangent;
+};
+Jvp jvp(const ir::Graph& graph, const std::vector<bool>& active);
+
+// The vector-Jacobian product, made by jvp, a split by reachability from the tangents, and transposition of the linear part.
+// forward: inputs -> outputs..., residuals...      backward: residuals..., cotangents of the outputs that depend on an active
+// input... -> cotangents of the active inputs.
+struct Vjp {
+  GraphPtr forward, backward;
+  std::vector<bool> output_is_active;
+  uint32_t residual_count = 0;
+};
+Vjp vjp(const ir::Graph& graph, const std::vector<bool>& active);
+
+// jvp split at the tangents. forward: inputs -> outputs..., residuals...; linear: residuals..., tangents... -> tangents...
+struct Linearized {
+  GraphPtr forward, linear;
+  std::vector<bool> output_has_tangent;
+  uint32_t residual_count = 0;
+};
+Linearized linearize(const ir::Graph& graph, const std::vector<bool>& active);
+// Transposes a linear graph: inputs constants..., linear... -> outputs. Result: constants..., cotangents... -> cotangents of
+// the linear inputs (zeros where nothing arrives).
+GraphPtr transpose(const ir::Graph& linear, uint32_t constant_count);
+
+// Value and gradient of output 0, a floating scalar, by the inputs chosen: inputs -> outputs..., gradients...
+GraphPtr value_and_grad(const ir::Graph& graph, const std::vector<bool>& active);
+
+// ---- graph to graph ----------------------------------------------------------------------------------------------
+GraphPtr inline_calls(const ir::Graph& graph);   // call -> its graph
+GraphPtr decompose(const ir::Graph& graph);      // reductions over several groups of axes -> one group each; and the like
+GraphPtr simplify(const ir::Graph& graph);       // a table of rules that keep bits
+GraphPtr dce(const ir::Graph& graph);            // drops nodes that reach no output and have no effect
+
+// ---- graph to program --------------------------------------------------------------------------------------------
+enum class GroupKind : uint8_t { map, row, column, contract, nest, step };  // step: control flow, custom call
+
+struct Group {
+  GroupKind kind = GroupKind::map;
+  std::vector<ir::NodeId> nodes;        // ascending; a cheap node may be computed in several groups
+  std::vector<ir::ValueId> inputs;      // read from buffers
+  std::vector<ir::ValueId> outputs;     // written to buffers
+  ir::NodeId root = ir::no_node;        // of contract, nest, step; the reduction that shapes a row or column group
+};
+struct FusionPlan {
+  std::vector<Group> groups;            // in an order that respects dependencies
+  std::vector<ir::FusionNote> not_fused;
+};
+FusionPlan fuse(const ir::Graph& graph, const Target& target, bool enabled = true);  // disabled: one op a group
+ir::Program lower(const ir::Graph& graph, const FusionPlan& plan, const Target& target,
+                  const std::vector<std::pair<uint32_t, uint32_t>>& donations = {});
+ir::Program schedule(ir::Program program, const Target& target);
+ir::Program plan_buffers(ir::Program program);
+std::vector<std::string> check_buffers(const ir::Program& program);  // independent of the planner: every unsound overlap
+
+// ---- the runner --------------------------------------------------------------------------------------------------
+struct Options {
+  bool fuse = true;
+  // Donated inputs: (input, output) pairs that share memory; types must match.
+  std::vector<std::pair<uint32_t, uint32_t>> donations;
+};
+// The whole pipeline. Reads TENON_DUMP (folder or "-") and TENON_PASSES (-name skips a pass) once per process.
+ir::Program build_program(const ir::Graph& graph, const Target& target, const Options& options = {});
+// Runs graph-to-graph passes by name, for tools and golden tests. Error for an unknown name.
+GraphPtr run_passes(const ir::Graph& graph, std::span<const std::string> names);
+
+}  // namespace tenon::passes
