@@ -5,25 +5,34 @@ if(NOT GTest_FOUND)
   return()
 endif()
 
+function(tenon_test_settings name)
+  target_compile_definitions(${name} PRIVATE TENON_SOURCE_DIR="${CMAKE_SOURCE_DIR}" TENON_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  if(MPFR_LIBRARY)
+    target_link_libraries(${name} PRIVATE ${MPFR_LIBRARY})
+    target_compile_definitions(${name} PRIVATE TENON_HAS_MPFR)
+  endif()
+endfunction()
+
 file(GLOB test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*_test.cc)
 file(GLOB shared_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*.cc)
 list(REMOVE_ITEM shared_sources ${test_sources} ${CMAKE_SOURCE_DIR}/tests/math_exhaustive.cc)
 if(shared_sources)
   add_library(tenon_testing STATIC ${shared_sources})
   target_link_libraries(tenon_testing PUBLIC tenon_frontend GTest::gtest)
+  tenon_test_settings(tenon_testing)
 endif()
+
+# ctest reads this before it runs anything: the kernel caches start empty, so no result comes from an earlier build.
+file(WRITE ${CMAKE_BINARY_DIR}/clear_caches.cmake "file(REMOVE_RECURSE ${CMAKE_BINARY_DIR}/cache)\nfile(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/cache)\n")
+set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${CMAKE_BINARY_DIR}/clear_caches.cmake)
 
 foreach(source ${test_sources})
   get_filename_component(name ${source} NAME_WE)
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE $<TARGET_NAME_IF_EXISTS:tenon_testing> tenon_frontend GTest::gtest_main ZLIB::ZLIB)
-  target_compile_definitions(${name} PRIVATE TENON_SOURCE_DIR="${CMAKE_SOURCE_DIR}" TENON_BINARY_DIR="${CMAKE_BINARY_DIR}")
-  if(MPFR_LIBRARY)
-    target_link_libraries(${name} PRIVATE ${MPFR_LIBRARY})
-    target_compile_definitions(${name} PRIVATE TENON_HAS_MPFR)
-  endif()
+  tenon_test_settings(${name})
   add_test(NAME ${name} COMMAND ${name})
-  # Each test sees its own empty kernel cache, so that no result comes from an earlier build.
+  # Each test has a kernel cache of its own, so that tests can run at once.
   set_tests_properties(${name} PROPERTIES TIMEOUT 300 ENVIRONMENT "XDG_CACHE_HOME=${CMAKE_BINARY_DIR}/cache/${name}")
 endforeach()
 
