@@ -21,7 +21,7 @@ bool ends_with(const std::string& text, const std::string& end) {
 bool is_code(const std::string& path) {
   const std::string name = path.substr(path.rfind('/') + 1);
   if (name == "dev" || name == "CMakeLists.txt" || path == ".ci/run") return true;
-  for (const char* end : {".cc", ".h", ".c", ".cmake", ".sh", ".map", ".py", ".cu"}) {
+  for (const char* end : {".cc", ".h", ".c", ".cmake", ".sh", ".def", ".map", ".py"}) {
     if (ends_with(name, end)) return true;
   }
   return false;
@@ -37,7 +37,7 @@ bool opens_with_comment(const std::string& text) {
   const std::string line = opening_line(text);
   const bool marked = line.rfind("//", 0) == 0 || line.rfind("/*", 0) == 0 || line.rfind("# ", 0) == 0;
   return marked &&
-         std::count_if(line.begin(), line.end(), [](unsigned char c) { return std::isalpha(c); }) >= 15;
+         std::count_if(line.begin(), line.end(), [](unsigned char c) { return std::isalpha(c); }) >= 12;
 }
 
 // Whether `word` occurs in `text` with no letter, digit or underscore beside it.

@@ -1,7 +1,6 @@
 // The source tree as the tests of its form see it: its files and their text.
 // Refuses to know what the rules are; layering_test and size_test do.
-#ifndef TENON_TESTS_SOURCE_TREE_H
-#define TENON_TESTS_SOURCE_TREE_H
+#pragma once
 
 #include <string>
 #include <vector>
@@ -30,5 +29,3 @@ std::vector<Include> includes_of(const SourceFile& file);
 std::string without_comments(const std::string& text);
 
 }  // namespace tenon::testing
-
-#endif  // TENON_TESTS_SOURCE_TREE_H
