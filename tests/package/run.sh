@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Installs Tenon into a temporary prefix, builds and runs a user's project against it, and checks what the shared library
+# shows and what its header costs. Refuses to look at the source tree once the prefix exists.
+# usage: run.sh SOURCE_ROOT BUILD_FOLDER CXX
+set -euo pipefail
+source=$1 build=$2 cxx=$3
+work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+prefix=$work/prefix
+fail() { printf 'package_test: %s\n' "$*" >&2; exit 1; }
+
+cmake --install "$build" --prefix "$prefix" >"$work/install.log" || { cat "$work/install.log"; fail 'cmake --install failed'; }
+cp -r "$source/tests/package/consumer" "$work/consumer"
+
+# What the library shows: nothing that is not in namespace tenon or called tenon_*.
+library=$(echo "$prefix"/lib*/libtenon.so "$prefix"/lib/*/libtenon.so | tr ' ' '\n' | grep -v '\*' | head -1)
+nm -D --defined-only "$library" | awk '{print $3}' >"$work/symbols"
+[[ $(wc -l <"$work/symbols") -gt 10 ]] || fail "$library shows almost nothing"
+if grep -vE '^(tenon_|_Z(N[KOR]*5tenon|T[ISV]N5tenon))' "$work/symbols" >"$work/foreign"; then
+  head "$work/foreign"; fail 'the shared library shows symbols that are not Tenon'"'"'s'
+fi
+echo "symbols: $(wc -l <"$work/symbols"), all Tenon's"
+
+# What a user does.
+cmake -S "$work/consumer" -B "$work/out" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_BUILD_TYPE=Release \
+  >"$work/configure.log" 2>&1 || { cat "$work/configure.log"; fail 'find_package(tenon) failed'; }
+cmake --build "$work/out" >"$work/build.log" 2>&1 || { cat "$work/build.log"; fail 'the consumer does not build'; }
+export XDG_CACHE_HOME=$work/cache
+expected='tensor([3., 5.])'
+printed=$("$work/out/consumer") || fail "the consumer failed and printed: $printed"
+[[ $printed == "$expected" ]] || fail "the consumer printed '$printed', not '$expected'"
+echo "consumer: $printed"
+
+# The shipped program: C, no compiler, no C++ library.
+printed=$("$work/out/shipped") || fail "the shipped program failed and printed: $printed"
+[[ $printed == '3 5' ]] || fail "the shipped program printed '$printed', not '3 5'"
+if ldd "$work/out/shipped" | grep -E 'libtenon|libLLVM|libstdc'; then fail 'the shipped program needs more than libc'; fi
+echo "shipped: $printed"
+
+# What the header costs: the best of three, since other work may run on this machine.
+echo '#include <tenon/tenon.h>' >"$work/only.cc"
+best=999999
+for _ in 1 2 3; do
+  begin=$(date +%s%N)
+  "$cxx" -std=c++20 -fsyntax-only -I "$prefix/include" "$work/only.cc"
+  taken=$((($(date +%s%N) - begin) / 1000000))
+  if ((taken < best)); then best=$taken; fi
+done
+echo "#include <tenon/tenon.h>: $best ms"
+((best < 3000)) || fail "including <tenon/tenon.h> took $best ms"
