@@ -42,9 +42,7 @@ bool is_standard(const std::string& header) {  // <vector>, <cstdint>: letters, 
 }
 
 bool is_llvm_file(const std::string& path) { return starts_with(path, "codegen/llvm"); }
-bool is_cuda_file(const std::string& path) {
-  return path == "codegen/nvrtc.cc" || starts_with(path, "runtime/cuda");
-}
+bool is_cuda_file(const std::string& path) { return path == "codegen/nvrtc.cc" || starts_with(path, "runtime/cuda"); }
 
 // What is wrong with `file` including `target`; empty when nothing is.
 std::string violation(const std::string& file, const std::string& target, bool angled) {
@@ -55,8 +53,7 @@ std::string violation(const std::string& file, const std::string& target, bool a
     if (!starts_with(target, "tenon/")) return "own headers are spelled \"tenon/LAYER/FILE\"";
     const std::string other = target.substr(6, target.find('/', 6) - 6);
     if (!allowed->second.count(other)) return layer + " must not see " + other;
-    if (starts_with(target, "tenon/codegen/llvm") && !is_llvm_file(file))
-      return "a header private to codegen/llvm*";
+    if (starts_with(target, "tenon/codegen/llvm") && !is_llvm_file(file)) return "a header private to codegen/llvm*";
     return "";
   }
   if (starts_with(target, "llvm/") || starts_with(target, "llvm-c/")) {
@@ -80,8 +77,7 @@ std::string cuda_name(const std::string& code) {
       "nvrtcDestroy", "nvrtcProgram", "nvrtcResult", "libcuda",   "libnvrtc"};
   for (const auto& prefix : prefixes) {
     for (size_t at = code.find(prefix); at != std::string::npos; at = code.find(prefix, at + 1)) {
-      const bool inside =
-          at > 0 && (std::isalnum(static_cast<unsigned char>(code[at - 1])) || code[at - 1] == '_');
+      const bool inside = at > 0 && (std::isalnum(static_cast<unsigned char>(code[at - 1])) || code[at - 1] == '_');
       if (!inside) return prefix;
     }
   }
@@ -131,8 +127,7 @@ TEST(Layering, IncludeEdges) {
     for (const auto& include : includes_of(file)) {
       edges += visible.count(file.layer());
       const std::string wrong = violation(file.path, include.target, include.angled);
-      EXPECT_TRUE(wrong.empty()) << file.path << ":" << include.line << ": " << include.target << ": "
-                                 << wrong;
+      EXPECT_TRUE(wrong.empty()) << file.path << ":" << include.line << ": " << include.target << ": " << wrong;
     }
   }
   EXPECT_GT(edges, 0) << "no include was found in the layers: the scan is broken";

@@ -36,8 +36,7 @@ std::string opening_line(const std::string& text) {  // the first line, or the o
 bool opens_with_comment(const std::string& text) {
   const std::string line = opening_line(text);
   const bool marked = line.rfind("//", 0) == 0 || line.rfind("/*", 0) == 0 || line.rfind("# ", 0) == 0;
-  return marked &&
-         std::count_if(line.begin(), line.end(), [](unsigned char c) { return std::isalpha(c); }) >= 12;
+  return marked && std::count_if(line.begin(), line.end(), [](unsigned char c) { return std::isalpha(c); }) >= 12;
 }
 
 // Whether `word` occurs in `text` with no letter, digit or underscore beside it.
@@ -114,8 +113,7 @@ TEST(Size, NoUnfinishedMarksAndNoMachinePaths) {
   for (const auto& file : source_tree()) {
     for (const auto& mark : marks) EXPECT_FALSE(has_word(file.text, mark)) << file.path << " says " << mark;
     for (const auto& path : paths) {
-      EXPECT_EQ(file.text.find(path), std::string::npos)
-          << file.path << " names a folder of one machine: " << path;
+      EXPECT_EQ(file.text.find(path), std::string::npos) << file.path << " names a folder of one machine: " << path;
     }
   }
 }

@@ -1,6 +1,6 @@
 // What a user writes first: a function over tensors, compiled when it is called.
-#include <iostream>
 #include <tenon/tenon.h>
+#include <iostream>
 
 namespace tn = tenon;
 
