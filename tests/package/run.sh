@@ -1,20 +1,17 @@
-#!/ usr / bin / env bash
-#Installs Tenon into a temporary prefix, builds and runs a user's project against it, and checks what the shared library
-#shows and what its header costs.Refuses to look at the source tree once the prefix exists.
-#usage : run.sh SOURCE_ROOT BUILD_FOLDER CXX
-set - euo pipefail source = $1 build = $2 cxx = $3 work = $(mktemp - d);
-trap 'rm -rf "$work"' EXIT prefix = $work / prefix fail() {
-  printf 'package_test: %s\n' "$*" > &2;
-  exit 1;
-}
+#!/usr/bin/env bash
+# Installs Tenon into a temporary prefix, builds and runs a user's project against it, and checks what the shared library
+# shows and what its header costs. Refuses to look at the source tree once the prefix exists.
+# usage: run.sh SOURCE_ROOT BUILD_FOLDER CXX
+set -euo pipefail
+source=$1 build=$2 cxx=$3
+work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+prefix=$work/prefix
+fail() { printf 'package_test: %s\n' "$*" >&2; exit 1; }
 
-cmake-- install "$build" --prefix "$prefix" > "$work/install.log" || {
-  cat "$work/install.log";
-  fail 'cmake --install failed';
-}
+cmake --install "$build" --prefix "$prefix" >"$work/install.log" || { cat "$work/install.log"; fail 'cmake --install failed'; }
 cp -r "$source/tests/package/consumer" "$work/consumer"
 
-#What the library shows : nothing that is not in namespace tenon or called tenon_ *.
+# What the library shows: nothing that is not in namespace tenon or called tenon_*.
 library=$(echo "$prefix"/lib*/libtenon.so "$prefix"/lib/*/libtenon.so | tr ' ' '\n' | grep -v '\*' | head -1)
 nm -D --defined-only "$library" | awk '{print $3}' >"$work/symbols"
 [[ $(wc -l <"$work/symbols") -gt 10 ]] || fail "$library shows almost nothing"
