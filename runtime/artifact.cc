@@ -1,0 +1,182 @@
+// Artifacts to bytes and back. The reader trusts nothing: every length is checked against what is left.
+#include "tenon/runtime/artifact.h"
+
+#include <cstring>
+
+namespace tenon::runtime {
+namespace {
+
+constexpr uint32_t format_version = 1;
+
+struct Writer {
+  std::string out;
+  void u64(uint64_t v) { out.append(reinterpret_cast<const char*>(&v), sizeof v); }
+  void text(std::string_view s) {
+    u64(s.size());
+    out.append(s);
+  }
+  void type(const ir::Type& t) {
+    u64(static_cast<uint64_t>(t.dtype));
+    u64(t.shape.size());
+    for (Dim d : t.shape) u64(static_cast<uint64_t>(d.code()));
+  }
+};
+
+struct Reader {
+  std::string_view in;
+  bool ok = true;
+  uint64_t u64() {
+    if (in.size() < 8) return ok = false, 0;
+    uint64_t v;
+    std::memcpy(&v, in.data(), 8);
+    in.remove_prefix(8);
+    return v;
+  }
+  // A count of items of at least `least` bytes each, so that a forged count cannot allocate more than the input holds.
+  uint64_t count(uint64_t least) {
+    const uint64_t n = u64();
+    if (n > in.size() / least) return ok = false, 0;
+    return n;
+  }
+  std::string text() {
+    const uint64_t n = count(1);
+    std::string s(in.substr(0, n));
+    in.remove_prefix(n);
+    return s;
+  }
+  Dim dim(uint64_t symbols) {
+    const int64_t code = static_cast<int64_t>(u64());
+    if (code >= 0) return Dim(code);
+    if (static_cast<uint64_t>(~code) >= symbols) ok = false;
+    return Dim::symbol(static_cast<uint32_t>(~code));
+  }
+  ir::Type type(uint64_t symbols) {
+    ir::Type t;
+    const uint64_t dtype = u64();
+    if (dtype >= dtype_count) ok = false;
+    t.dtype = static_cast<DType>(dtype);
+    const uint64_t rank = count(8);
+    for (uint64_t i = 0; i < rank && ok; ++i) t.shape.push_back(dim(symbols));
+    return t;
+  }
+};
+
+}  // namespace
+
+std::string Artifact::bytes() const {
+  Writer w;
+  w.u64(format_version);
+  const Manifest& m = manifest;
+  w.text(m.entry);
+  w.u64(static_cast<uint64_t>(m.level));
+  w.u64(m.symbols.size());
+  for (const Symbol& s : m.symbols) {
+    w.text(s.name);
+    w.u64(static_cast<uint64_t>(s.lower));
+    w.u64(static_cast<uint64_t>(s.upper));
+    w.u64(static_cast<uint64_t>(s.kind));
+    w.u64(static_cast<uint64_t>(s.left.code()));
+    w.u64(static_cast<uint64_t>(s.right.code()));
+  }
+  for (const auto* types : {&m.inputs, &m.outputs}) {
+    w.u64(types->size());
+    for (const ir::Type& t : *types) w.type(t);
+  }
+  w.u64(static_cast<uint64_t>(m.arena_bytes));
+  w.u64(m.is_static);
+  w.u64(m.aliases.size());
+  for (auto [i, o] : m.aliases) w.u64(i), w.u64(o);
+  w.u64(m.kernels.size());
+  for (const KernelRecord& k : m.kernels) {
+    for (const auto* s : {&k.name, &k.kind, &k.bytes_read, &k.bytes_written, &k.flops}) w.text(*s);
+    w.u64(k.nodes.size());
+    for (uint32_t n : k.nodes) w.u64(n);
+  }
+  w.u64(m.not_fused.size());
+  for (const ir::FusionNote& n : m.not_fused) w.u64(n.producer), w.u64(n.consumer), w.text(n.reason);
+  w.u64(objects.size());
+  for (const std::string& o : objects) w.text(o);
+  return std::move(w.out);
+}
+
+std::optional<Artifact> Artifact::from_bytes(std::string_view bytes) {
+  Reader r{bytes};
+  Artifact a;
+  Manifest& m = a.manifest;
+  if (r.u64() != format_version) return std::nullopt;
+  m.entry = r.text();
+  m.level = static_cast<int32_t>(r.u64());
+  const uint64_t symbols = r.count(48);
+  for (uint64_t i = 0; i < symbols && r.ok; ++i) {
+    Symbol s;
+    s.name = r.text();
+    s.lower = static_cast<int64_t>(r.u64());
+    s.upper = static_cast<int64_t>(r.u64());
+    const uint64_t kind = r.u64();
+    if (kind > static_cast<uint64_t>(SymbolKind::maximum)) r.ok = false;
+    s.kind = static_cast<SymbolKind>(kind);
+    s.left = r.dim(i);
+    s.right = r.dim(i);
+    m.symbols.push_back(std::move(s));
+  }
+  for (auto* types : {&m.inputs, &m.outputs}) {
+    const uint64_t n = r.count(16);
+    for (uint64_t i = 0; i < n && r.ok; ++i) types->push_back(r.type(symbols));
+  }
+  m.arena_bytes = static_cast<int64_t>(r.u64());
+  m.is_static = r.u64() != 0;
+  const uint64_t aliases = r.count(16);
+  for (uint64_t i = 0; i < aliases && r.ok; ++i) {
+    const auto in = static_cast<uint32_t>(r.u64()), out = static_cast<uint32_t>(r.u64());
+    if (in >= m.inputs.size() || out >= m.outputs.size()) r.ok = false;
+    m.aliases.emplace_back(in, out);
+  }
+  const uint64_t kernels = r.count(48);
+  for (uint64_t i = 0; i < kernels && r.ok; ++i) {
+    KernelRecord k;
+    for (auto* s : {&k.name, &k.kind, &k.bytes_read, &k.bytes_written, &k.flops}) *s = r.text();
+    const uint64_t nodes = r.count(8);
+    for (uint64_t j = 0; j < nodes && r.ok; ++j) k.nodes.push_back(static_cast<uint32_t>(r.u64()));
+    m.kernels.push_back(std::move(k));
+  }
+  const uint64_t notes = r.count(24);
+  for (uint64_t i = 0; i < notes && r.ok; ++i) {
+    ir::FusionNote n;
+    n.producer = static_cast<uint32_t>(r.u64());
+    n.consumer = static_cast<uint32_t>(r.u64());
+    n.reason = r.text();
+    m.not_fused.push_back(std::move(n));
+  }
+  const uint64_t objects = r.count(8);
+  for (uint64_t i = 0; i < objects && r.ok; ++i) a.objects.push_back(r.text());
+  if (!r.ok || !r.in.empty() || a.objects.empty() || m.arena_bytes < 0) return std::nullopt;
+  return a;
+}
+
+Manifest manifest_of(const ir::Program& program, const std::string& entry, int32_t level) {
+  Manifest m;
+  m.entry = entry;
+  m.level = level;
+  m.inputs = program.inputs;
+  m.outputs = program.outputs;
+  for (size_t i = 0; i < program.symbols->size(); ++i) m.symbols.push_back((*program.symbols)[i]);
+  m.arena_bytes = program.arena_bytes;
+  m.is_static = program.is_static;
+  m.aliases = program.aliases;
+  for (size_t i = 0; i < program.kernels.size(); ++i) {
+    KernelRecord record{program.kernels[i].name, "", {}, "", "", ""};
+    if (i < program.notes.size()) {
+      const ir::KernelNote& note = program.notes[i];
+      record.kind = note.kind;
+      record.nodes = note.nodes;
+      record.bytes_read = to_string(note.bytes_read, program.symbols.get());
+      record.bytes_written = to_string(note.bytes_written, program.symbols.get());
+      record.flops = to_string(note.flops, program.symbols.get());
+    }
+    m.kernels.push_back(std::move(record));
+  }
+  m.not_fused = program.not_fused;
+  return m;
+}
+
+}  // namespace tenon::runtime

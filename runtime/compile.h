@@ -1,0 +1,80 @@
+// compile(): a graph becomes an executable. Passes, then code generation, then linking, behind two caches: one in memory,
+// one on disk. Eager ops, jitted functions and gradients all come through here; there is no second path.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tenon/ir/graph.h"
+#include "tenon/ir/target.h"
+#include "tenon/runtime/artifact.h"
+#include "tenon/runtime/tenon_runtime.h"
+
+namespace tenon::ir {
+struct Array;
+}
+
+namespace tenon::runtime {
+
+struct CompileOptions {
+  bool fuse = true;
+  bool disk_cache = true;    // look into and fill the cache on disk
+  bool memory_cache = true;  // an equal program compiled before in this process is shared
+  std::vector<std::pair<uint32_t, uint32_t>> donations;  // (input, output)
+  std::string entry = "tenon_main";
+  Target target = {};        // a default-constructed target means the machine at hand
+  bool portable = false;     // the default floor of saved objects instead
+};
+
+// Linked code, immutable, callable from any thread.
+class Executable {
+ public:
+  const Manifest& manifest() const { return artifact_.manifest; }
+  const Artifact& artifact() const { return artifact_; }
+  bool from_disk() const { return from_disk_; }
+  double compile_seconds() const { return compile_seconds_; }
+
+  // One call. Pointers are to dense row-major memory; dims are the values of the free symbols. Takes an arena from the
+  // program's pool. Throws Error for a failed check, InternalError for a misuse.
+  void run(const void* const* inputs, void* const* outputs, const int64_t* dims, const tenon_env* env = nullptr) const;
+  // The same over interpreter arrays, binding symbols from their shapes: for tests and tools.
+  std::vector<ir::Array> run(std::span<const ir::Array> inputs, const tenon_env* env = nullptr) const;
+
+  ~Executable();
+  Executable(const Executable&) = delete;
+  Executable& operator=(const Executable&) = delete;
+
+ private:
+  friend std::shared_ptr<const Executable> load(Artifact artifact);
+  friend std::shared_ptr<const Executable> compile(const ir::Graph&, const CompileOptions&);
+  Executable() = default;
+  struct Code;
+  Artifact artifact_;
+  std::unique_ptr<Code> code_;
+  bool from_disk_ = false;
+  double compile_seconds_ = 0;
+};
+
+std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileOptions& options = {});
+// Compiles to an artifact without linking or caching.
+Artifact compile_artifact(const ir::Graph& graph, const CompileOptions& options = {});
+// Links an artifact into this process. Error when this processor cannot run it.
+std::shared_ptr<const Executable> load(Artifact artifact);
+
+// The memory cache under caller-made keys: eager ops find their executable by a short key without printing a graph.
+std::shared_ptr<const void> find_cached(std::string_view key);
+void keep_cached(std::string key, std::shared_ptr<const void> value);
+struct CacheStats {
+  uint64_t compiled = 0, memory_hits = 0, disk_hits = 0;
+};
+CacheStats cache_stats();
+void clear_memory_cache();
+
+// Host functions for custom_call, by name; bound when an artifact is loaded.
+void register_custom_call(const std::string& name, void* function);
+
+}  // namespace tenon::runtime
