@@ -115,6 +115,12 @@ struct Kernel {
 Kernel parse_kernel(std::string_view text, std::shared_ptr<Symbols> symbols = nullptr);
 std::vector<std::string> verify(const Kernel& kernel);
 
+// The dtype of an elementwise row's result. to: target of cast and bitcast.
+DType result_dtype(Op op, std::span<const DType> operands, DType to);
+// The exact instruction set, all that a renderer must spell: every elementwise row without EXPAND on every dtype but the
+// halves, which are only loaded, stored, carried, selected, negated, stripped of their sign (abs), cast and bitcast.
+bool is_exact_instruction(Op op, std::span<const DType> operands, DType to);
+
 // Builds a kernel. Pure scalar instructions are merged and placed in the outermost block where their operands exist, so
 // loop-invariant code stands outside loops by construction. Folds integer index arithmetic (i * 1, i + 0, literals).
 class KernelBuilder {
@@ -151,16 +157,31 @@ class KernelBuilder {
   Kernel finish();
 
  private:
-  struct Scope;
-  ScalarId emit(Instruction instruction, BlockId where);
-  ScalarId add_scalar(DType dtype, uint32_t instruction, BlockId where);
-  Kernel kernel_;
   struct Open {
     BlockId block;
     uint32_t instruction;
+    bool rare;
   };
-  std::vector<Open> open_;                                   // nest of blocks being built
-  std::vector<std::vector<std::pair<uint64_t, uint32_t>>> merged_;  // hash table of pure instructions
+  // Merged, and placed in the outermost block that sees its operands, though not outside open_[floor].
+  ScalarId pure(Instruction instruction, uint32_t floor);
+  ScalarId halves(Op op, std::span<const ScalarId> operands);
+  ScalarId simplified(Op op, std::span<const ScalarId> operands);  // no_scalar: nothing to simplify
+  uint32_t reserve(Instruction instruction);          // a number for an instruction that is not in a block yet
+  void append(uint32_t instruction, BlockId block);
+  ScalarId add_result(uint32_t instruction, DType dtype, BlockId block);
+  ScalarId add_argument(BlockId block, DType dtype);
+  BlockId open(uint32_t instruction, bool rare = false);
+  uint32_t close(KernelOp expected, std::span<const ScalarId> yields);
+  void require_visible(std::span<const ScalarId> operands) const;
+  const Instruction* literal_of(ScalarId v) const;
+  Kernel kernel_;
+  std::vector<Open> open_;                            // nest of blocks being built
+  std::vector<uint32_t> depth_;                       // per block: its place in open_, UINT32_MAX once closed
+  std::vector<uint32_t> merged_;                      // open-addressing table of pure instructions, number + 1
+  uint32_t merged_count_ = 0;
+  std::vector<uint64_t> version_;                     // per buffer: counts what may have changed its contents
+  uint64_t changes_ = 0, epoch_ = 0;
+  std::vector<ScalarId> bound_;                       // per scalar: the extent that a loop index stays below
 };
 
 }  // namespace tenon::ir
