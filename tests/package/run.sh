@@ -10,6 +10,7 @@ fail() { printf 'package_test: %s\n' "$*" >&2; exit 1; }
 
 cmake --install "$build" --prefix "$prefix" >"$work/install.log" || { cat "$work/install.log"; fail 'cmake --install failed'; }
 cp -r "$source/tests/package/consumer" "$work/consumer"
+awk '/^```cpp/ {on = 1; next} /^```/ {if (on) exit} on' "$source/README.md" >"$work/consumer/readme.cc"
 
 # What the library shows: nothing that is not in namespace tenon or called tenon_*.
 library=$(echo "$prefix"/lib*/libtenon.so "$prefix"/lib/*/libtenon.so | tr ' ' '\n' | grep -v '\*' | head -1)
@@ -29,6 +30,12 @@ expected='tensor([3., 5.])'
 printed=$("$work/out/consumer") || fail "the consumer failed and printed: $printed"
 [[ $printed == "$expected" ]] || fail "the consumer printed '$printed', not '$expected'"
 echo "consumer: $printed"
+
+# The README's example: a least-squares fit of two points by three numbers, so the loss goes to zero.
+printed=$("$work/out/readme") || fail "the README's example failed and printed: $printed"
+awk -v line="$printed" 'BEGIN {gsub(/tensor\(|\)/, "", line); exit !(line ~ /^[0-9]/ && line + 0 < 0.001)}' ||
+  fail "the README's example printed a loss of '$printed'"
+echo "README: $printed"
 
 # The shipped program: C, no compiler, no C++ library.
 printed=$("$work/out/shipped") || fail "the shipped program failed and printed: $printed"
