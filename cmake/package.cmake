@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/tenon)
 
-if(tenon_objects)
+if(EXISTS ${CMAKE_SOURCE_DIR}/frontend/tenon.h)
   add_library(tenon SHARED ${tenon_objects})
   set_target_properties(tenon PROPERTIES LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
                         LINK_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/exports.map)
@@ -26,7 +26,7 @@ foreach(layer ir passes codegen runtime frontend)
 endforeach()
 install(FILES ${CMAKE_BINARY_DIR}/forward/tenon/tenon.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tenon)
 
-if(tenon_objects)
+if(TARGET tenon)
   install(EXPORT tenon-targets NAMESPACE tenon:: DESTINATION ${package_folder})
   write_basic_package_version_file(${CMAKE_BINARY_DIR}/tenon-config-version.cmake COMPATIBILITY SameMinorVersion)
   install(FILES cmake/tenon-config.cmake ${CMAKE_BINARY_DIR}/tenon-config-version.cmake DESTINATION ${package_folder})
