@@ -1,0 +1,39 @@
+// The reference meaning of every row that is not elementwise: the functions named in the .eval columns of ir/ops.def, one
+// file a family (ir/rules/eval_*.cc). They are written for reading: whole arrays, one element at a time, no tiling, no
+// vectors. Refuses to share code with code generation; what both must agree on stands in ir/rules/reduction.h and SEMANTICS.
+#pragma once
+
+#include "tenon/ir/array.h"
+
+namespace tenon::ir::rules {
+
+#define TENON_EVAL(name) std::vector<Array> name(const EvalArgs& args)
+TENON_EVAL(eval_constant);
+TENON_EVAL(eval_iota);
+TENON_EVAL(eval_reshape);
+TENON_EVAL(eval_broadcast);
+TENON_EVAL(eval_transpose);
+TENON_EVAL(eval_slice);
+TENON_EVAL(eval_dynamic_slice);
+TENON_EVAL(eval_dynamic_update_slice);
+TENON_EVAL(eval_pad);
+TENON_EVAL(eval_concat);
+TENON_EVAL(eval_reverse);
+TENON_EVAL(eval_reduce);
+TENON_EVAL(eval_arg_reduce);
+TENON_EVAL(eval_cumsum);
+TENON_EVAL(eval_dot);
+TENON_EVAL(eval_convolution);
+TENON_EVAL(eval_gather);
+TENON_EVAL(eval_scatter_add);
+TENON_EVAL(eval_sort);
+TENON_EVAL(eval_random_bits);
+TENON_EVAL(eval_cond);
+TENON_EVAL(eval_while);
+TENON_EVAL(eval_scan);
+TENON_EVAL(eval_call);
+TENON_EVAL(eval_barrier);
+TENON_EVAL(eval_custom_call);
+#undef TENON_EVAL
+
+}  // namespace tenon::ir::rules
