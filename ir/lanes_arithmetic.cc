@@ -9,10 +9,6 @@
 namespace tenon::ir::lanes {
 namespace {
 
-// Wraps in at least 32 bits: u16 * u16 would otherwise overflow a promoted int.
-template <class T>
-using Wrap = std::conditional_t<sizeof(T) <= 4, uint32_t, uint64_t>;
-
 template <class T, class R = T, class Fn>
 void map(std::span<const Lanes> xs, Lanes& out, Fn fn) {
   const T* a = xs[0].as<T>();

@@ -40,6 +40,10 @@ decltype(auto) visit(DType t, Visitor&& visitor) {
   throw InternalError("a dtype outside the table");
 }
 
+// The unsigned type in which an integer type wraps, of at least 32 bits: u16 * u16 would overflow a promoted int.
+template <class T>
+using Wrap = std::conditional_t<sizeof(T) <= 4, uint32_t, uint64_t>;
+
 // The value of an element in the type it is computed in: f32 for halves, itself otherwise.
 template <class T>
 auto widen(T x) {

@@ -90,6 +90,10 @@ struct EvalArgs {
   std::span<const Array* const> operands;
   const Attrs& attrs;
   std::span<const Type> results;  // static shapes
+  Op op{};
+  // For rows that run sub-graphs: the values of the symbols of the graph that the op stands in, by index.
+  const Symbols* symbols = nullptr;
+  std::span<const int64_t> symbol_values = {};
 };
 using EvalFn = std::vector<Array> (*)(const EvalArgs&);
 

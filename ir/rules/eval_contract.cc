@@ -1,0 +1,138 @@
+// Reference meaning of contractions: for each result element one chain of fused multiply-adds from +0, ascending over the
+// contracted elements, in segments that join pairwise. Halves accumulate in f32 and round at the end; integers wrap.
+#include <algorithm>
+#include <cmath>
+
+#include "tenon/ir/lanes_visit.h"
+#include "tenon/ir/rules/eval.h"
+#include "tenon/ir/rules/eval_index.h"
+#include "tenon/ir/rules/reduction.h"
+
+namespace tenon::ir::rules {
+namespace {
+
+template <class T>
+Wide<T> multiply_add(Wide<T> x, Wide<T> y, Wide<T> sum) {
+  if constexpr (std::is_floating_point_v<Wide<T>>)
+    return std::fma(x, y, sum);
+  else
+    return static_cast<T>(static_cast<Wrap<T>>(x) * static_cast<Wrap<T>>(y) + static_cast<Wrap<T>>(sum));
+}
+template <class T>
+Wide<T> plus(Wide<T> x, Wide<T> y) {
+  if constexpr (std::is_floating_point_v<Wide<T>>)
+    return x + y;
+  else
+    return static_cast<T>(static_cast<Wrap<T>>(x) + static_cast<Wrap<T>>(y));
+}
+
+template <class T>
+Wide<T> join(std::vector<Wide<T>> parts) {
+  while (parts.size() > 1) {
+    std::vector<Wide<T>> joined;
+    for (size_t i = 0; i + 1 < parts.size(); i += 2) joined.push_back(plus<T>(parts[i], parts[i + 1]));
+    if (parts.size() % 2) joined.push_back(parts.back());
+    parts = std::move(joined);
+  }
+  return parts.empty() ? Wide<T>{} : parts[0];
+}
+
+// Offsets of the elements that the named axes run over, in row-major order of those axes.
+Indices offsets(const Shape& shape, const Indices& axes) {
+  const Indices sizes = extents(shape), step = strides(sizes);
+  Indices chosen, chosen_step, result;
+  for (int64_t axis : axes) {
+    chosen.push_back(sizes[static_cast<size_t>(axis)]);
+    chosen_step.push_back(step[static_cast<size_t>(axis)]);
+  }
+  for (Odometer o(chosen); !o.done(); o.next()) result.push_back(dot(o.index, chosen_step));
+  return result;
+}
+
+Indices other_axes(const Shape& shape, const Indices& a, const Indices& b) {
+  Indices result;
+  for (int64_t i = 0; i < shape.rank(); ++i)
+    if (std::find(a.begin(), a.end(), i) == a.end() && std::find(b.begin(), b.end(), i) == b.end()) result.push_back(i);
+  return result;
+}
+
+}  // namespace
+
+std::vector<Array> eval_dot(const EvalArgs& args) {
+  const Array &lhs = *args.operands[0], &rhs = *args.operands[1];
+  const Indices &lhs_batch = args.attrs[0].integers, &rhs_batch = args.attrs[1].integers;
+  const Indices &lhs_contract = args.attrs[2].integers, &rhs_contract = args.attrs[3].integers;
+  const Indices left_batch = offsets(lhs.type.shape, lhs_batch), right_batch = offsets(rhs.type.shape, rhs_batch);
+  const Indices left_k = offsets(lhs.type.shape, lhs_contract), right_k = offsets(rhs.type.shape, rhs_contract);
+  const Indices rows = offsets(lhs.type.shape, other_axes(lhs.type.shape, lhs_batch, lhs_contract));
+  const Indices columns = offsets(rhs.type.shape, other_axes(rhs.type.shape, rhs_batch, rhs_contract));
+  Array result(args.results[0]);
+  if (result.numel() == 0) return one_result(std::move(result));
+  visit(lhs.type.dtype, [&](auto sample) {
+    using T = decltype(sample);
+    if constexpr (!std::is_same_v<T, Bool8>) {
+      const T *a = lhs.as<T>(), *b = rhs.as<T>();
+      T* out = result.as<T>();
+      for (size_t batch = 0; batch < left_batch.size(); ++batch)
+        for (int64_t row : rows)
+          for (int64_t column : columns) {
+            const T* x = a + left_batch[batch] + row;
+            const T* y = b + right_batch[batch] + column;
+            std::vector<Wide<T>> segments;
+            Wide<T> sum{};
+            for (size_t k = 0; k < left_k.size(); ++k) {
+              if (k > 0 && k % contraction_segment == 0) {
+                segments.push_back(sum);
+                sum = Wide<T>{};
+              }
+              sum = multiply_add<T>(widen(x[left_k[k]]), widen(y[right_k[k]]), sum);
+            }
+            segments.push_back(sum);
+            *out++ = narrow<T>(join<T>(std::move(segments)));
+          }
+    }
+  });
+  return one_result(std::move(result));
+}
+
+// x[n, spatial..., c], kernel[spatial..., c / groups, o]. A tap that falls on padding, or between the elements of a dilated
+// input, is skipped: it adds nothing, not even a zero.
+std::vector<Array> eval_convolution(const EvalArgs& args) {
+  const Array &x = *args.operands[0], &kernel = *args.operands[1];
+  const Indices &stride = args.attrs[0].integers, &low = args.attrs[1].integers;
+  const Indices &lhs_dilation = args.attrs[3].integers, &rhs_dilation = args.attrs[4].integers;
+  const int64_t groups = args.attrs[5].integers.at(0);
+  const Indices sizes = extents(x.type.shape), taps = extents(kernel.type.shape);
+  const Indices x_step = strides(sizes), kernel_step = strides(taps);
+  const size_t spatial = stride.size();
+  const int64_t channels = taps[spatial], features = taps[spatial + 1];
+  Array result(args.results[0]);
+  const Indices window(taps.begin(), taps.begin() + static_cast<std::ptrdiff_t>(spatial));
+  visit(x.type.dtype, [&](auto sample) {
+    using T = decltype(sample);
+    if constexpr (is_float_type<T>) {
+      int64_t at = 0;
+      for (Odometer o(extents(result.type.shape)); !o.done(); o.next(), ++at) {
+        const int64_t feature = o.index.back(), group = feature / (features / groups);
+        Wide<T> sum{};
+        for (Odometer tap(window); !tap.done(); tap.next()) {
+          int64_t source = o.index[0] * x_step[0], weight = feature;
+          bool inside = true;
+          for (size_t d = 0; d < spatial; ++d) {
+            const int64_t place = o.index[d + 1] * stride[d] + tap.index[d] * rhs_dilation[d] - low[d];
+            inside = inside && place >= 0 && place % lhs_dilation[d] == 0 && place / lhs_dilation[d] < sizes[d + 1];
+            source += place / lhs_dilation[d] * x_step[d + 1];
+            weight += tap.index[d] * kernel_step[d];
+          }
+          for (int64_t c = 0; inside && c < channels; ++c)
+            sum = multiply_add<T>(widen(x.as<T>()[source + group * channels + c]),
+                                  widen(kernel.as<T>()[weight + c * features]), sum);
+        }
+        result.as<T>()[at] = narrow<T>(sum);
+      }
+    }
+  });
+  return one_result(std::move(result));
+}
+
+}  // namespace tenon::ir::rules
