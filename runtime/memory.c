@@ -1,0 +1,301 @@
+/* Recycled memory: what one call frees, the next call gets back, so that steady state touches no fresh page.
+ *
+ * Sizes fall into classes, four to a doubling. Small blocks go through a cache of the calling thread without
+ * a lock; the rest through one store under a lock, which maps blocks of 2 MiB and more on huge pages. The
+ * store keeps freed blocks as long as memory handed out plus memory kept stays within the recent peak of what
+ * was handed out, and beyond that gives up the blocks that were freed longest ago. Frees carry the size, so
+ * blocks have no header. This file refuses to detect a wrong size or a double free. */
+#define _GNU_SOURCE
+#include <malloc.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "tenon/runtime/tenon_runtime.h"
+
+#define HUGE_PAGE ((uint64_t)2 << 20)
+#define MAX_BYTES ((uint64_t)1 << 46)
+#define PEAK_SLACK ((uint64_t)64 << 20)        /* kept beyond the recent peak */
+#define THREAD_CACHE_BYTES ((uint64_t)1 << 20) /* kept per thread */
+
+enum {
+  CLASSES = 156,      /* up to MAX_BYTES */
+  SMALL_CLASSES = 36, /* up to 64 KiB: cached per thread */
+  PEAK_WINDOW = 4096  /* frees of huge blocks after which a peak starts to be forgotten */
+};
+
+/* Stands in the first bytes of every free block. The thread cache uses only next. */
+typedef struct free_block {
+  struct free_block *next, *previous; /* of the same class */
+  struct free_block *newer, *older;   /* by the time of the free */
+  uint64_t size;
+} free_block;
+
+/* Owned by one thread, which alone writes it; others read the counters. Outlives its thread in a list, so
+ * that the counters of threads that a fork left behind stay readable. */
+typedef struct thread_cache {
+  struct thread_cache* next_cache;
+  free_block* blocks[SMALL_CLASSES];
+  _Atomic int64_t in_use; /* handed out less taken back, by this thread */
+  _Atomic int64_t kept;
+} thread_cache;
+
+static struct {
+  pthread_mutex_t lock;
+  free_block* blocks[CLASSES];
+  free_block *newest, *oldest;
+  uint64_t out, kept; /* bytes outside the store (thread caches included), bytes inside */
+  uint64_t peak, previous_peak;
+  uint32_t huge_frees;
+  int64_t in_use; /* what large blocks and threads that have ended add to the sum */
+  thread_cache* caches;
+} store = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static pthread_once_t store_once = PTHREAD_ONCE_INIT;
+static pthread_key_t cache_key;
+static _Thread_local thread_cache* own_cache;
+static _Thread_local int thread_ended; /* its cache is gone; later destructors of the thread may still free */
+
+static uint64_t round_up(uint64_t value, uint64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+/* Classes are 64, 128, 192, 256, then four steps to each doubling. */
+static uint32_t class_of(uint64_t bytes) {
+  if (bytes <= 256) return bytes == 0 ? 0 : (uint32_t)((bytes - 1) / 64);
+  uint32_t log = 63 - (uint32_t)__builtin_clzll(bytes - 1);
+  return 4 * (log - 7) + (((bytes - 1) >> (log - 2)) & 3);
+}
+
+static uint64_t size_of_class(uint32_t index) {
+  if (index < 4) return 64 * (index + 1);
+  uint32_t log = index / 4 + 7;
+  return (uint64_t)(4 + index % 4 + 1) << (log - 2);
+}
+
+/* ---- the system ---- */
+
+static void* map_huge(uint64_t size) {
+  char* start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (start == MAP_FAILED) return NULL;
+  if ((uintptr_t)start % HUGE_PAGE != 0) { /* recent kernels align such mappings themselves */
+    munmap(start, size);
+    start = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start == MAP_FAILED) return NULL;
+    char* aligned = (char*)round_up((uintptr_t)start, HUGE_PAGE);
+    if (aligned != start) munmap(start, (uint64_t)(aligned - start));
+    uint64_t behind = (uint64_t)(start + HUGE_PAGE - aligned);
+    if (behind != 0) munmap(aligned + size, behind);
+    start = aligned;
+  }
+  madvise(start, size, MADV_HUGEPAGE); /* a wish: without huge pages the block is as good, only slower */
+  return start;
+}
+
+static void* system_alloc(uint64_t size) {
+  if (size >= HUGE_PAGE) return map_huge(size);
+  void* block;
+  return posix_memalign(&block, 64, size) == 0 ? block : NULL;
+}
+
+static void system_free(void* block, uint64_t size) {
+  if (size >= HUGE_PAGE)
+    munmap(block, size);
+  else
+    free(block);
+}
+
+/* ---- the store; its lock is held ---- */
+
+static void unlink_block(free_block* block) {
+  if (block->previous)
+    block->previous->next = block->next;
+  else
+    store.blocks[class_of(block->size)] = block->next;
+  if (block->next) block->next->previous = block->previous;
+  *(block->newer ? &block->newer->older : &store.newest) = block->older;
+  *(block->older ? &block->older->newer : &store.oldest) = block->newer;
+  store.kept -= block->size;
+}
+
+static void keep_block(void* memory, uint64_t size) {
+  free_block** head = &store.blocks[class_of(size)];
+  free_block* block = memory;
+  *block = (free_block){.next = *head, .older = store.newest, .size = size};
+  if (*head) (*head)->previous = block;
+  *head = block;
+  *(block->older ? &block->older->newer : &store.oldest) = block;
+  store.newest = block;
+  store.kept += size;
+}
+
+static void evict_until(uint64_t most_kept) {
+  while (store.kept > most_kept && store.oldest != NULL) {
+    free_block* block = store.oldest;
+    uint64_t size = block->size;
+    unlink_block(block);
+    system_free(block, size);
+  }
+}
+
+static void evict_beyond_peak(void) {
+  if (store.out > store.peak) store.peak = store.out;
+  uint64_t peak = store.peak > store.previous_peak ? store.peak : store.previous_peak;
+  evict_until(peak + PEAK_SLACK - store.out);
+}
+
+static void* store_alloc(uint64_t size) {
+  free_block* block = store.blocks[class_of(size)];
+  store.out += size;
+  if (block != NULL) {
+    unlink_block(block);
+    return block;
+  }
+  evict_beyond_peak();
+  void* fresh = system_alloc(size);
+  if (fresh == NULL) { /* what is kept may be just what is missing */
+    evict_until(0);
+    fresh = system_alloc(size);
+  }
+  if (fresh == NULL) store.out -= size;
+  return fresh;
+}
+
+static void store_free(void* block, uint64_t size) {
+  if (store.out > store.peak) store.peak = store.out;
+  store.out -= size;
+  keep_block(block, size);
+  if (size >= HUGE_PAGE && ++store.huge_frees == PEAK_WINDOW) {
+    store.huge_frees = 0;
+    store.previous_peak = store.peak;
+    store.peak = store.out;
+  }
+  evict_beyond_peak();
+}
+
+/* ---- the thread cache ---- */
+
+static void add(_Atomic int64_t* counter, int64_t amount) { /* one writer: no locked instruction is needed */
+  int64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+  atomic_store_explicit(counter, value + amount, memory_order_relaxed);
+}
+
+static void flush_cache(thread_cache* cache) {
+  pthread_mutex_lock(&store.lock);
+  for (uint32_t i = 0; i < SMALL_CLASSES; i++) {
+    while (cache->blocks[i] != NULL) {
+      free_block* block = cache->blocks[i];
+      cache->blocks[i] = block->next;
+      store_free(block, size_of_class(i));
+    }
+  }
+  atomic_store_explicit(&cache->kept, 0, memory_order_relaxed);
+  pthread_mutex_unlock(&store.lock);
+}
+
+static void end_thread(void* value) {
+  thread_cache* cache = value;
+  flush_cache(cache);
+  own_cache = NULL;
+  thread_ended = 1;
+  pthread_mutex_lock(&store.lock);
+  thread_cache** link = &store.caches;
+  while (*link != cache) link = &(*link)->next_cache;
+  *link = cache->next_cache;
+  store.in_use += atomic_load_explicit(&cache->in_use, memory_order_relaxed);
+  pthread_mutex_unlock(&store.lock);
+  free(cache);
+}
+
+static void lock_store(void) { pthread_mutex_lock(&store.lock); }
+static void unlock_store(void) { pthread_mutex_unlock(&store.lock); }
+
+static void initialise(void) {
+  pthread_key_create(&cache_key, end_thread);
+  pthread_atfork(lock_store, unlock_store, unlock_store);
+}
+
+/* The calling thread's cache, or null when it has none and can get none. */
+static thread_cache* make_cache(void) {
+  if (thread_ended) return NULL;
+  pthread_once(&store_once, initialise);
+  thread_cache* cache = calloc(1, sizeof *cache);
+  if (cache == NULL || pthread_setspecific(cache_key, cache) != 0) {
+    free(cache);
+    return NULL;
+  }
+  pthread_mutex_lock(&store.lock);
+  cache->next_cache = store.caches;
+  store.caches = cache;
+  pthread_mutex_unlock(&store.lock);
+  return own_cache = cache;
+}
+
+void* tenon_alloc(uint64_t bytes) {
+  if (bytes > MAX_BYTES) return NULL;
+  uint32_t index = class_of(bytes);
+  thread_cache* cache = own_cache != NULL ? own_cache : make_cache();
+  uint64_t size = size_of_class(index);
+  if (index < SMALL_CLASSES && cache != NULL && cache->blocks[index] != NULL) {
+    free_block* block = cache->blocks[index];
+    cache->blocks[index] = block->next;
+    add(&cache->kept, -(int64_t)size);
+    add(&cache->in_use, (int64_t)size);
+    return block;
+  }
+  if (size >= HUGE_PAGE) size = size_of_class(class_of(round_up(bytes, HUGE_PAGE)));
+  pthread_mutex_lock(&store.lock);
+  void* block = store_alloc(size);
+  if (block != NULL && cache == NULL) store.in_use += (int64_t)size;
+  pthread_mutex_unlock(&store.lock);
+  if (block != NULL && cache != NULL) add(&cache->in_use, (int64_t)size);
+  return block;
+}
+
+void tenon_free(void* block, uint64_t bytes) {
+  if (block == NULL) return;
+  uint32_t index = class_of(bytes);
+  thread_cache* cache = own_cache != NULL ? own_cache : make_cache();
+  uint64_t size = size_of_class(index);
+  if (size >= HUGE_PAGE) size = size_of_class(class_of(round_up(bytes, HUGE_PAGE)));
+  if (index < SMALL_CLASSES && cache != NULL) {
+    free_block* freed = block;
+    freed->next = cache->blocks[index];
+    cache->blocks[index] = freed;
+    add(&cache->in_use, -(int64_t)size);
+    add(&cache->kept, (int64_t)size);
+    if (atomic_load_explicit(&cache->kept, memory_order_relaxed) > (int64_t)THREAD_CACHE_BYTES)
+      flush_cache(cache);
+    return;
+  }
+  pthread_mutex_lock(&store.lock);
+  store_free(block, size);
+  if (cache == NULL) store.in_use -= (int64_t)size;
+  pthread_mutex_unlock(&store.lock);
+  if (cache != NULL) add(&cache->in_use, -(int64_t)size);
+}
+
+void tenon_trim(void) {
+  if (own_cache != NULL) flush_cache(own_cache);
+  pthread_mutex_lock(&store.lock);
+  evict_until(0);
+  store.peak = store.previous_peak = store.out;
+  pthread_mutex_unlock(&store.lock);
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
+void tenon_memory_stats(uint64_t* in_use, uint64_t* kept) {
+  pthread_mutex_lock(&store.lock);
+  int64_t used = store.in_use;
+  int64_t idle = (int64_t)store.kept;
+  for (thread_cache* cache = store.caches; cache != NULL; cache = cache->next_cache) {
+    used += atomic_load_explicit(&cache->in_use, memory_order_relaxed);
+    idle += atomic_load_explicit(&cache->kept, memory_order_relaxed);
+  }
+  pthread_mutex_unlock(&store.lock);
+  if (in_use != NULL) *in_use = used < 0 ? 0 : (uint64_t)used;
+  if (kept != NULL) *kept = idle < 0 ? 0 : (uint64_t)idle;
+}

@@ -1,0 +1,265 @@
+// The thread pool of the C runtime: coverage, piece sizes, failures, nesting, many callers, fork.
+// Refuses to assert times: bench/ measures them.
+#include <dirent.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <xmmintrin.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "tenon/runtime/tenon_runtime.h"
+
+namespace {
+
+using Body = std::function<int32_t(int64_t, int64_t)>;
+
+int32_t call_body(void* context, int64_t begin, int64_t end) {
+  return (*static_cast<const Body*>(context))(begin, end);
+}
+
+int32_t run(const tenon_env* env, int64_t total, int64_t grain, const Body& body) {
+  return env->parallel_for(env->pool, total, grain, call_body, const_cast<Body*>(&body));
+}
+
+int thread_count() {
+  int count = 0;
+  DIR* tasks = opendir("/proc/self/task");
+  while (dirent* entry = readdir(tasks)) count += entry->d_name[0] != '.';
+  closedir(tasks);
+  return count;
+}
+
+// Runs the function in a child process that must end by itself within ten seconds; its exit code.
+int in_child(const std::function<int()>& function) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(10);
+    _exit(function());
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+struct Threads {  // sets the number of threads for one test
+  explicit Threads(int32_t n) { tenon_runtime_set_threads(n); }
+  ~Threads() { tenon_runtime_set_threads(0); }
+};
+
+TEST(Pool, CoversEveryElementOnceInPiecesOfAFewGrains) {
+  for (int32_t threads : {1, 2, 4, 7}) {
+    Threads scope(threads);
+    for (const tenon_env* env : {tenon_runtime_env(), tenon_serial_env()}) {
+      for (int64_t total : {0, 1, 2, 63, 64, 65, 1000, 100003}) {
+        for (int64_t grain : {0, 1, 7, 64, 1 << 20}) {
+          std::vector<std::atomic<int>> seen(total);
+          std::atomic<int> misplaced = 0;
+          const int32_t code = run(env, total, grain, [&](int64_t begin, int64_t end) {
+            const int64_t g = grain < 1 ? 1 : grain;
+            misplaced += begin % g != 0 || end <= begin || end - begin > 4 * g || end > total;
+            for (int64_t i = begin; i < end; i++) seen[i]++;
+            return 0;
+          });
+          ASSERT_EQ(code, 0);
+          ASSERT_EQ(misplaced, 0) << total << " by " << grain;
+          for (int64_t i = 0; i < total; i++)
+            ASSERT_EQ(seen[i], 1) << i << " of " << total << " by " << grain;
+        }
+      }
+    }
+  }
+}
+
+TEST(Pool, ExtentsNearTheLimitDoNotOverflow) {
+  Threads scope(4);
+  const int64_t huge = INT64_MAX;
+  for (const tenon_env* env : {tenon_runtime_env(), tenon_serial_env()}) {
+    for (int64_t grain : {huge, huge - 1, huge / 2, huge / 100}) {
+      std::atomic<uint64_t> sum = 0;
+      EXPECT_EQ(run(env, huge, grain,
+                    [&](int64_t begin, int64_t end) {
+                      sum += static_cast<uint64_t>(end - begin);
+                      return begin < 0 || end <= begin;
+                    }),
+                0);
+      EXPECT_EQ(sum, static_cast<uint64_t>(huge));
+    }
+  }
+}
+
+TEST(Pool, LowestFailingPieceWins) {
+  Threads scope(4);
+  for (int round = 0; round < 300; round++) {
+    const int64_t first = 1 + round * 3;
+    const int32_t code = run(tenon_runtime_env(), 1000, 1, [&](int64_t begin, int64_t end) -> int32_t {
+      for (int64_t i = begin; i < end; i++)
+        if (i >= first) return static_cast<int32_t>(i);
+      return 0;
+    });
+    ASSERT_EQ(code, first);
+  }
+  EXPECT_EQ(run(tenon_runtime_env(), 1000, 1, [](int64_t, int64_t) { return 0; }), 0)
+      << "a failure must not stay";
+}
+
+TEST(Pool, WorkIsShared) {
+  // Two pieces that wait for each other: they meet only if two threads run them.
+  Threads scope(2);
+  std::atomic<int> arrived = 0;
+  EXPECT_EQ(run(tenon_runtime_env(), 2, 1,
+                [&](int64_t, int64_t) {
+                  arrived++;
+                  while (arrived < 2) std::this_thread::yield();
+                  return 0;
+                }),
+            0);
+}
+
+TEST(Pool, SleepingWorkersAreWoken) {
+  Threads scope(3);
+  for (int round = 0; round < 20; round++) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));  // far beyond the spin
+    std::atomic<int> arrived = 0;
+    run(tenon_runtime_env(), 3, 1, [&](int64_t, int64_t) {
+      arrived++;
+      while (arrived < 3) std::this_thread::yield();
+      return 0;
+    });
+    ASSERT_EQ(arrived, 3);
+  }
+}
+
+TEST(Pool, NestedLoopsRunInPlace) {
+  Threads scope(4);
+  std::atomic<int64_t> sum = 0;
+  std::atomic<int> strangers = 0;
+  run(tenon_runtime_env(), 64, 1, [&](int64_t begin, int64_t end) {
+    const auto self = std::this_thread::get_id();
+    for (int64_t i = begin; i < end; i++) {
+      run(tenon_runtime_env(), 100, 1, [&](int64_t b, int64_t e) {
+        strangers += std::this_thread::get_id() != self;
+        sum += e - b;
+        return 0;
+      });
+    }
+    return 0;
+  });
+  EXPECT_EQ(sum, 6400);
+  EXPECT_EQ(strangers, 0);
+}
+
+TEST(Pool, ManyCallersAtOnce) {
+  Threads scope(3);
+  std::vector<std::thread> callers;
+  std::atomic<int> wrong = 0;
+  for (int caller = 0; caller < 4; caller++) {
+    callers.emplace_back([&, caller] {
+      for (int round = 0; round < 500; round++) {
+        std::atomic<int64_t> sum = 0;
+        const int32_t code =
+            run(tenon_runtime_env(), 100 + caller, 1, [&](int64_t begin, int64_t end) -> int32_t {
+              for (int64_t i = begin; i < end; i++) sum += i;
+              return begin <= 50 && 50 < end && round % 2 ? caller + 1 : 0;
+            });
+        const int64_t n = 100 + caller;
+        wrong += round % 2 ? code != caller + 1 : code != 0 || sum != n * (n - 1) / 2;
+      }
+    });
+  }
+  for (auto& caller : callers) caller.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(Pool, EveryPieceRunsUnderTheDefaultControlWordAndTheCallersIsKept) {
+  Threads scope(3);
+  const unsigned before = _mm_getcsr();
+  const unsigned flush_to_zero = 0x8040 | 0x2000 | 0x1f80;
+  for (const tenon_env* env : {tenon_runtime_env(), tenon_serial_env()}) {
+    _mm_setcsr(flush_to_zero | 0x1);
+    std::atomic<int> wrong = 0;
+    run(env, 400, 1, [&](int64_t, int64_t) {
+      wrong += _mm_getcsr() != 0x1f80;
+      _mm_setcsr(flush_to_zero);  // as a careless custom call might
+      return 0;
+    });
+    const unsigned after = _mm_getcsr();
+    _mm_setcsr(before);
+    EXPECT_EQ(wrong, 0);
+    EXPECT_EQ(after, flush_to_zero | 0x1);
+  }
+}
+
+TEST(Pool, StartsNoThreadBeforeItIsNeeded) {
+  // In a child, whose pool is fresh whatever the other tests did.
+  EXPECT_EQ(in_child([] {
+              tenon_runtime_set_threads(4);
+              run(tenon_runtime_env(), 10, 10, [](int64_t, int64_t) { return 0; });
+              if (thread_count() != 1) return 1;
+              run(tenon_runtime_env(), 2, 1, [](int64_t, int64_t) { return 0; });
+              return thread_count() == 2 ? 0 : 2;  // two pieces need one worker
+            }),
+            0);
+}
+
+TEST(Pool, ForkedChildStartsAFreshPool) {
+  Threads scope(3);
+  // One thread keeps the pool busy while this one forks: the child must neither hang nor see the parent's
+  // loop.
+  std::atomic<bool> stop = false;
+  std::thread busy([&] {
+    while (!stop) run(tenon_runtime_env(), 1000, 1, [](int64_t, int64_t) { return 0; });
+  });
+  int failures = 0;
+  for (int round = 0; round < 50; round++) {
+    failures += in_child([] {
+                  std::atomic<int> arrived = 0;  // needs a worker of the child's own
+                  run(tenon_runtime_env(), 2, 1, [&](int64_t, int64_t) {
+                    arrived++;
+                    while (arrived < 2) std::this_thread::yield();
+                    return 0;
+                  });
+                  return arrived == 2 ? 0 : 1;
+                }) != 0;
+  }
+  stop = true;
+  busy.join();
+  EXPECT_EQ(failures, 0);
+}
+
+TEST(Pool, ThreadsFromTheEnvironment) {
+  const auto threads_with = [](const char* value) {
+    return in_child([&] {
+      setenv("TENON_THREADS", value, 1);
+      return static_cast<int>(tenon_runtime_set_threads(0));
+    });
+  };
+  unsetenv("TENON_THREADS");
+  const int cores = tenon_runtime_set_threads(0);
+  EXPECT_GE(cores, 1);
+  EXPECT_EQ(threads_with("3"), 3);
+  for (const char* bad : {"", "0", "-1", "257", "3x", "many", "99999999999999999999"})
+    EXPECT_EQ(threads_with(bad), cores) << bad;
+  EXPECT_EQ(tenon_runtime_set_threads(1000), 256);
+  EXPECT_EQ(tenon_runtime_env()->threads, 256);
+  EXPECT_EQ(tenon_runtime_set_threads(0), cores);
+  EXPECT_EQ(tenon_serial_env()->threads, 1);
+}
+
+TEST(Cpu, LevelAgreesWithTheCompilersDetection) {
+#if defined(__x86_64__)
+  const int expected = __builtin_cpu_supports("x86-64-v4")   ? 4
+                       : __builtin_cpu_supports("x86-64-v3") ? 3
+                       : __builtin_cpu_supports("x86-64-v2") ? 2
+                                                             : 1;
+  EXPECT_EQ(tenon_cpu_level(), expected);
+#else
+  EXPECT_EQ(tenon_cpu_level(), 0);
+#endif
+}
+
+}  // namespace
