@@ -14,6 +14,12 @@
 
 #include "tenon/runtime/tenon_runtime.h"
 
+#if defined(__SANITIZE_THREAD__)
+#define SKIP_UNDER_TSAN GTEST_SKIP() << "ThreadSanitizer knows no threads in a child of a threaded process"
+#else
+#define SKIP_UNDER_TSAN
+#endif
+
 namespace {
 
 using Body = std::function<int32_t(int64_t, int64_t)>;
@@ -195,6 +201,7 @@ TEST(Pool, EveryPieceRunsUnderTheDefaultControlWordAndTheCallersIsKept) {
 }
 
 TEST(Pool, StartsNoThreadBeforeItIsNeeded) {
+  SKIP_UNDER_TSAN;
   // In a child, whose pool is fresh whatever the other tests did.
   EXPECT_EQ(in_child([] {
               tenon_runtime_set_threads(4);
@@ -207,6 +214,7 @@ TEST(Pool, StartsNoThreadBeforeItIsNeeded) {
 }
 
 TEST(Pool, ForkedChildStartsAFreshPool) {
+  SKIP_UNDER_TSAN;
   Threads scope(3);
   // One thread keeps the pool busy while this one forks: the child must neither hang nor see the parent's
   // loop.
