@@ -36,4 +36,8 @@ TENON_EVAL(eval_barrier);
 TENON_EVAL(eval_custom_call);
 #undef TENON_EVAL
 
+// Runs a sub-graph whose symbols are those of the graph around it; binds them from the inputs where the tables differ.
+std::vector<Array> interpret_within(const Graph& graph, std::span<const Array> inputs, const Symbols* symbols,
+                                    std::span<const int64_t> symbol_values);
+
 }  // namespace tenon::ir::rules
