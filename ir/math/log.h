@@ -1,0 +1,109 @@
+// log, log2, log1p, and the logarithm's parts for other functions. x = 2^k m with m in [sqrt(1/2), sqrt(2)), f = m - 1
+// exact; log(1 + f) by a polynomial in f (f32) or through s = f / (2 + f), log(1 + f) = 2 atanh(s) (Muller, Elementary
+// Functions, 3rd ed., 11.4; the summation order is that of Sun's fdlibm). Zero, negative, infinite and NaN arguments are
+// selected at the end. Coefficients: fpminimax, relative error below 2^-26 (f32) and 2^-58 (f64).
+#pragma once
+
+#include "tenon/ir/math/parts.h"
+
+namespace tenon::ir::math {
+
+// (log(1 + f) - f + f^2 / 2) / f^3 on [sqrt(1/2) - 1, sqrt(2) - 1].
+inline constexpr double log_f32[] = {0x1.55558p-2,  -0x1.000244p-2, 0x1.998dc8p-3, -0x1.545e3ep-3,
+                                     0x1.24040ap-3, -0x1.0f40fap-3, 0x1.feb664p-4, -0x1.22cec4p-4};
+// (2 atanh(s) - 2 s) / s^3 as a polynomial in s^2 on |s| <= 0.1718.
+inline constexpr double atanh_f32[] = {0x1.555554p-1, 0x1.999bd2p-2, 0x1.23f252p-2, 0x1.ec004ep-3};
+inline constexpr double atanh_f64[] = {0x1.5555555555593p-1, 0x1.999999997f957p-2, 0x1.2492494239a4p-2,
+                                       0x1.c71c51c70a8a6p-3, 0x1.74664de26594ep-3, 0x1.39a017b678884p-3,
+                                       0x1.2f171455cee48p-3};
+
+// x = 2^k m for a positive finite x, subnormals included; k as a float.
+template <class S>
+struct Mantissa {
+  S k, m;
+};
+
+template <class S>
+Mantissa<S> split_mantissa(S x) {
+  const bool single = is_single(x);
+  const S small = x < pick(x, 0x1p-126, 0x1p-1022);
+  const S normal = select(small, x * pick(x, 0x1p25, 0x1p54), x);
+  const S bits = bitcast(normal, integer_of(x));
+  const S offset = like_bits(bits, single ? 0x3f3504f3u : 0x3fe6a09e667f3bcdu);  // sqrt(1/2)
+  const S shift = like(bits, single ? 23 : 52);
+  const S above = bits - offset;
+  const S exponent = above >> shift;
+  const S m = bitcast(bits - (exponent << shift), dtype(x));
+  return {cast(exponent, dtype(x)) - select(small, pick(x, 25, 54), like(x, 0)), m};
+}
+
+// log(1 + f + f_low) + k ln 2 as a pair, f within [-0.3, 0.42].
+template <class S>
+Pair<S> log_parts(S k, S f, S f_low) {
+  const S s = f / (like(f, 2) + f);
+  const S z = s * s;
+  const S r = z * (is_single(f) ? horner(z, atanh_f32) : horner(z, atanh_f64));
+  const S half_f = like(f, 0.5) * f;
+  const auto square = exact_product(half_f, f);
+  const auto base = ordered_sum(f, -square.high);
+  // f_low enters with derivative 1 / (1 + f), of which 1 - f + f^2 is enough.
+  const S slope = fma(f, f - like(f, 1), like(f, 1));
+  const S low = fma(s, square.high + r, base.low - square.low) + f_low * slope;
+  const auto sum = ordered_sum(k * pick(f, 0x1.62e4p-1, 0x1.62e42fefa38p-1), base.high);
+  return {sum.high, sum.low + fma(k, pick(f, 0x1.7f7d1cp-20, 0x1.ef35793c7673p-45), low)};
+}
+
+// The results at 0, below, at infinity and at NaN in place of `value`.
+template <class S>
+S log_special(S x, S value) {
+  const S zero = like(x, 0);
+  const S finite = select(x == zero, -infinity(x), value);
+  return select(x < zero, not_a_number(x), select(x < infinity(x), finite, x));
+}
+
+template <class S>
+S log(S x) {
+  const auto [k, m] = split_mantissa(x);
+  const S f = m - like(x, 1);
+  if (is_single(x)) {
+    const S square = f * f;
+    const S tail = fma(f * square, horner(f, log_f32), k * like(x, 0x1.7f7d1cp-20));
+    const S low = fma(square, like(x, -0.5), tail);
+    return log_special(x, fma(k, like(x, 0x1.62e4p-1), f + low));
+  }
+  const auto parts = log_parts(k, f, like(x, 0));
+  return log_special(x, parts.high + parts.low);
+}
+
+template <class S>
+S log2(S x) {
+  const auto [k, m] = split_mantissa(x);
+  const auto ln = log_parts(like(x, 0), m - like(x, 1), like(x, 0));
+  const S factor = pick(x, 0x1.715476p0, 0x1.71547652b82fep0);
+  const auto product = exact_product(ln.high, factor);
+  const S low = fma(ln.high, pick(x, 0x1.4ae0cp-26, 0x1.777d0ffda0d24p-56), fma(ln.low, factor, product.low));
+  const auto sum = ordered_sum(k, product.high);
+  return log_special(x, sum.high + (sum.low + low));
+}
+
+// log(u + u_low) for |u_low| <= ulp(u), u > 0, u finite.
+template <class S>
+Pair<S> log_of_pair(S u, S u_low) {
+  const auto [k, m] = split_mantissa(u);
+  const S bounded = select(k < like(k, 100), k, like(k, 100));  // beyond, u_low is nothing
+  const S inverse_power = power_of_two(u, cast(-bounded, integer_of(u)));
+  return log_parts(k, m - like(u, 1), u_low * inverse_power);
+}
+
+template <class S>
+S log1p(S x) {
+  const auto u = exact_sum(like(x, 1), x);
+  const auto parts = log_of_pair(u.high, u.low);
+  const S tiny = abs(x) < pick(x, 0x1p-25, 0x1p-54);
+  const S value = select(tiny, x, parts.high + parts.low);
+  const S minus_one = like(x, -1);
+  const S finite = select(x == minus_one, -infinity(x), value);
+  return select(x < minus_one, not_a_number(x), select(x < infinity(x), finite, x));
+}
+
+}  // namespace tenon::ir::math
