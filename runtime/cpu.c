@@ -27,8 +27,7 @@ int32_t tenon_cpu_level(void) {
   if (!has(leaf1_c, level2) || !has(extended_c, bit_LAHF_LM)) return 1;
 
   uint32_t level3 = bit_FMA | bit_MOVBE | bit_OSXSAVE | bit_AVX | bit_F16C;
-  if (!has(leaf1_c, level3) || !has(leaf7_b, bit_BMI | bit_AVX2 | bit_BMI2) || !has(extended_c, bit_LZCNT))
-    return 2;
+  if (!has(leaf1_c, level3) || !has(leaf7_b, bit_BMI | bit_AVX2 | bit_BMI2) || !has(extended_c, bit_LZCNT)) return 2;
   uint64_t state = saved_state();
   if ((state & 0x06) != 0x06) return 2; /* xmm and ymm */
 

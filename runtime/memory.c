@@ -57,9 +57,7 @@ static pthread_key_t cache_key;
 static _Thread_local thread_cache* own_cache;
 static _Thread_local int thread_ended; /* its cache is gone; later destructors of the thread may still free */
 
-static uint64_t round_up(uint64_t value, uint64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
+static uint64_t round_up(uint64_t value, uint64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 /* Classes are 64, 128, 192, 256, then four steps to each doubling. */
 static uint32_t class_of(uint64_t bytes) {
@@ -265,8 +263,7 @@ void tenon_free(void* block, uint64_t bytes) {
     cache->blocks[index] = freed;
     add(&cache->in_use, -(int64_t)size);
     add(&cache->kept, (int64_t)size);
-    if (atomic_load_explicit(&cache->kept, memory_order_relaxed) > (int64_t)THREAD_CACHE_BYTES)
-      flush_cache(cache);
+    if (atomic_load_explicit(&cache->kept, memory_order_relaxed) > (int64_t)THREAD_CACHE_BYTES) flush_cache(cache);
     return;
   }
   pthread_mutex_lock(&store.lock);

@@ -133,10 +133,8 @@ static void run_shared(void) {
 
 static int join_loop(void) {
   uint32_t gate = atomic_load_explicit(&pool.gate, memory_order_relaxed);
-  while ((gate & GATE_OPEN) &&
-         (gate & GATE_COUNT) < ((gate & ~(GATE_OPEN | GATE_CALLER_SLEEPS)) >> GATE_LIMIT_SHIFT))
-    if (atomic_compare_exchange_weak_explicit(&pool.gate, &gate, gate + 1, memory_order_acquire,
-                                              memory_order_relaxed))
+  while ((gate & GATE_OPEN) && (gate & GATE_COUNT) < ((gate & ~(GATE_OPEN | GATE_CALLER_SLEEPS)) >> GATE_LIMIT_SHIFT))
+    if (atomic_compare_exchange_weak_explicit(&pool.gate, &gate, gate + 1, memory_order_acquire, memory_order_relaxed))
       return 1;
   return 0;
 }
@@ -184,16 +182,14 @@ static void wait_for_workers(void) {
   uint32_t gate = atomic_fetch_and_explicit(&pool.gate, ~GATE_OPEN, memory_order_acq_rel) & ~GATE_OPEN;
   while (gate & GATE_COUNT) {
     if (!spin_while_equal(&pool.gate, gate)) {
-      gate =
-          atomic_fetch_or_explicit(&pool.gate, GATE_CALLER_SLEEPS, memory_order_acq_rel) | GATE_CALLER_SLEEPS;
+      gate = atomic_fetch_or_explicit(&pool.gate, GATE_CALLER_SLEEPS, memory_order_acq_rel) | GATE_CALLER_SLEEPS;
       if (gate & GATE_COUNT) futex_wait(&pool.gate, gate);
     }
     gate = atomic_load_explicit(&pool.gate, memory_order_acquire);
   }
 }
 
-static int32_t pool_parallel_for(void* unused, int64_t total, int64_t grain, tenon_chunk chunk,
-                                 void* context) {
+static int32_t pool_parallel_for(void* unused, int64_t total, int64_t grain, tenon_chunk chunk, void* context) {
   (void)unused;
   if (total <= 0) return 0;
   if (grain < 1) grain = 1;
@@ -204,8 +200,7 @@ static int32_t pool_parallel_for(void* unused, int64_t total, int64_t grain, ten
   int64_t piece = grain > total / merged ? total : grain * merged;
   int64_t pieces = total / piece + (total % piece != 0);
   uint32_t free_pool = 0;
-  if (pieces == 1 || threads == 1 || inside_loop ||
-      !atomic_compare_exchange_strong(&pool.taken, &free_pool, 1))
+  if (pieces == 1 || threads == 1 || inside_loop || !atomic_compare_exchange_strong(&pool.taken, &free_pool, 1))
     return run_in_place(total, piece, chunk, context);
 
   uint32_t forks = atomic_load(&pool.forks);
@@ -232,12 +227,11 @@ static int32_t pool_parallel_for(void* unused, int64_t total, int64_t grain, ten
   return code;
 }
 
-static int32_t serial_parallel_for(void* unused, int64_t total, int64_t grain, tenon_chunk chunk,
-                                   void* context) {
+static int32_t serial_parallel_for(void* unused, int64_t total, int64_t grain, tenon_chunk chunk, void* context) {
   (void)unused;
   if (grain < 1) grain = 1;
-  return run_in_place(total, grain > INT64_MAX / MAX_GRAINS_PER_PIECE ? grain : grain * MAX_GRAINS_PER_PIECE,
-                      chunk, context);
+  return run_in_place(total, grain > INT64_MAX / MAX_GRAINS_PER_PIECE ? grain : grain * MAX_GRAINS_PER_PIECE, chunk,
+                      context);
 }
 
 static void print(const char* text, uint64_t length) { fwrite(text, 1, length, stdout); }
@@ -254,8 +248,7 @@ static void start_afresh(void) {
 
 static int32_t available_cores(void) {
   cpu_set_t set;
-  int count =
-      sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+  int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
   return count < 1 ? 1 : count > MAX_THREADS ? MAX_THREADS : count;
 }
 
@@ -293,9 +286,7 @@ const tenon_env* tenon_serial_env(void) {
   return &env;
 }
 
-int32_t tenon_runtime_threads(void) {
-  return __atomic_load_n(&tenon_runtime_env()->threads, __ATOMIC_RELAXED);
-}
+int32_t tenon_runtime_threads(void) { return __atomic_load_n(&tenon_runtime_env()->threads, __ATOMIC_RELAXED); }
 
 int32_t tenon_runtime_set_threads(int32_t threads) {
   tenon_runtime_env();

@@ -47,8 +47,7 @@ TEST(Memory, BlocksAreAlignedAndWholeAndAccounted) {
   }
   uint64_t sum = 0;
   for (size_t i = 0; i < sizes.size(); i++) {
-    EXPECT_TRUE(std::all_of(blocks[i], blocks[i] + sizes[i], [&](unsigned char c) { return c == i + 1; }))
-        << sizes[i];
+    EXPECT_TRUE(std::all_of(blocks[i], blocks[i] + sizes[i], [&](unsigned char c) { return c == i + 1; })) << sizes[i];
     sum += sizes[i];
   }
   EXPECT_GE(in_use() - before, sum);
@@ -101,8 +100,7 @@ TEST(Memory, SteadyStateTouchesNoFreshPage) {
       blocks.push_back(static_cast<unsigned char*>(tenon_alloc(size)));
       std::vector<unsigned char> resident(size / 4096);
       ASSERT_EQ(mincore(blocks[i], size, resident.data()), 0);
-      const auto fresh =
-          std::count_if(resident.begin(), resident.end(), [](unsigned char r) { return !(r & 1); });
+      const auto fresh = std::count_if(resident.begin(), resident.end(), [](unsigned char r) { return !(r & 1); });
       EXPECT_TRUE(!check || fresh == 0) << fresh << " fresh pages";
       for (uint64_t at = 0; at < size; at += 4096) blocks[i][at] = 1;
     }

@@ -73,8 +73,7 @@ TEST(Pool, CoversEveryElementOnceInPiecesOfAFewGrains) {
           });
           ASSERT_EQ(code, 0);
           ASSERT_EQ(misplaced, 0) << total << " by " << grain;
-          for (int64_t i = 0; i < total; i++)
-            ASSERT_EQ(seen[i], 1) << i << " of " << total << " by " << grain;
+          for (int64_t i = 0; i < total; i++) ASSERT_EQ(seen[i], 1) << i << " of " << total << " by " << grain;
         }
       }
     }
@@ -109,8 +108,7 @@ TEST(Pool, LowestFailingPieceWins) {
     });
     ASSERT_EQ(code, first);
   }
-  EXPECT_EQ(run(tenon_runtime_env(), 1000, 1, [](int64_t, int64_t) { return 0; }), 0)
-      << "a failure must not stay";
+  EXPECT_EQ(run(tenon_runtime_env(), 1000, 1, [](int64_t, int64_t) { return 0; }), 0) << "a failure must not stay";
 }
 
 TEST(Pool, WorkIsShared) {
@@ -167,11 +165,10 @@ TEST(Pool, ManyCallersAtOnce) {
     callers.emplace_back([&, caller] {
       for (int round = 0; round < 500; round++) {
         std::atomic<int64_t> sum = 0;
-        const int32_t code =
-            run(tenon_runtime_env(), 100 + caller, 1, [&](int64_t begin, int64_t end) -> int32_t {
-              for (int64_t i = begin; i < end; i++) sum += i;
-              return begin <= 50 && 50 < end && round % 2 ? caller + 1 : 0;
-            });
+        const int32_t code = run(tenon_runtime_env(), 100 + caller, 1, [&](int64_t begin, int64_t end) -> int32_t {
+          for (int64_t i = begin; i < end; i++) sum += i;
+          return begin <= 50 && 50 < end && round % 2 ? caller + 1 : 0;
+        });
         const int64_t n = 100 + caller;
         wrong += round % 2 ? code != caller + 1 : code != 0 || sum != n * (n - 1) / 2;
       }
