@@ -24,6 +24,9 @@ class Lowering {
   // For .nest rows: stores into result r of the node (and loads back what was stored, for in-place algorithms).
   std::function<void(const Node&, uint32_t result, std::span<const Scalar> index, Scalar value, Scalar mask)> store;
   std::function<Scalar(const Node&, uint32_t result, std::span<const Scalar> index, Scalar mask, Scalar other)> reload;
+  // For .nest rows: a buffer in the program's arena that lives while the kernel runs; contents undefined at first. It is a
+  // parameter of the kernel, in and out.
+  std::function<BufferId(const Node&, DType, const Shape&)> temporary;
 
   Scalar index_literal(int64_t v) { return {&builder, builder.index_literal(v)}; }
   Scalar extent(Dim d) { return {&builder, builder.extent(d)}; }

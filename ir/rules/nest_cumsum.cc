@@ -1,0 +1,50 @@
+// A cumulative sum as loops: the other axes are independent, the summed one is a chain that carries its sum. The order is
+// the contract's (ir/rules/reduction.h): chains inside blocks, plus the left-to-right sum of the earlier blocks.
+//
+//   parallel others { vector lane { serial block carry offset = -0 { serial i carry chain = -0 { store offset + chain } } } }
+//
+// Starting from -0 needs no special first element: -0 + x is x, bit for bit.
+#include "tenon/ir/rules/nest.h"
+#include "tenon/ir/rules/reduction.h"
+
+namespace tenon::ir::rules {
+
+void nest_cumsum(Lowering& c, const Node& node) {
+  const Attrs& attrs = c.graph.attrs(node);
+  const Type& type = c.result_type(node);
+  const DType sum_type = is_half(type.dtype) ? DType::f32 : type.dtype;
+  const bool reversed = !attrs[1].integers.empty() && attrs[1].integers[0] != 0;
+  KernelBuilder& b = c.builder;
+  AxisNest nest(c, type.shape, static_cast<size_t>(attrs[0].integers[0]));
+  const Dim extent = type.shape[nest.axis];
+  const Scalar length = c.extent(extent), block_length = c.index_literal(cumulative_block);
+  const Scalar zero = c.literal(sum_type, is_floating(sum_type) ? -0.0 : 0.0);
+
+  // Sums `count` elements from `first` on, each with `offset` added when stored; returns their total.
+  const auto chain = [&](Scalar first, Scalar count, Scalar offset, Scalar lane) {
+    const std::vector<ScalarId> arguments = b.open_loop(LoopKind::serial, count.id, std::span(&zero.id, 1));
+    const Scalar step = first + Scalar{&b, arguments[0]};
+    const Scalar place = reversed ? length - c.index_literal(1) - step : step;
+    const std::vector<Scalar> index = nest.at(place, lane);
+    const Scalar sum = Scalar{&b, arguments[1]} + cast(c.element(node, 0, index), sum_type);
+    c.store(node, 0, index, cast(offset ? offset + sum : sum, type.dtype), {});
+    return Scalar{&b, b.close_loop(std::span(&sum.id, 1))[0]};
+  };
+
+  nest.open();
+  Scalar lane;
+  if (nest.vector) lane = open_loop(c, LoopKind::vector, c.extent(type.shape[type.shape.size() - 1]));
+  if (extent.is_number() && extent.number() <= cumulative_block) {
+    chain(c.index_literal(0), length, {}, lane);
+  } else {
+    const Scalar blocks = (length + c.index_literal(cumulative_block - 1)) / block_length;
+    const std::vector<ScalarId> arguments = b.open_loop(LoopKind::serial, blocks.id, std::span(&zero.id, 1));
+    const Scalar first = Scalar{&b, arguments[0]} * block_length, offset{&b, arguments[1]};
+    const Scalar next = offset + chain(first, min(length - first, block_length), offset, lane);
+    b.close_loop(std::span(&next.id, 1));
+  }
+  if (nest.vector) b.close_loop();
+  nest.close();
+}
+
+}  // namespace tenon::ir::rules
