@@ -148,6 +148,7 @@ class Operand {
  public:
   Operand(const Tensor& t, const std::source_location& at = std::source_location::current())  // NOLINT
       : tensor_(t), where_(place(at)) {}
+  Operand(const Tensor& t, const Location& where) : tensor_(t), where_(where) {}  // on behalf of the caller at `where`
   template <class T>
     requires std::is_arithmetic_v<T>
   Operand(T value, const std::source_location& at = std::source_location::current())  // NOLINT

@@ -1,0 +1,135 @@
+// What a Tensor points to, the traces it may belong to, and the tape entries that remember how it came about.
+// Internal to the frontend: public headers know Cell by name only.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tenon/frontend/tensor.h"
+#include "tenon/ir/build.h"
+#include "tenon/ir/graph.h"
+#include "tenon/runtime/buffer.h"
+#include "tenon/runtime/compile.h"
+
+namespace tenon {
+
+struct TapeEntry;
+
+// The replaceable content of a concrete tensor. data() shares the slot, so an assignment through it is seen by the tensor.
+struct Slot {
+  std::shared_ptr<runtime::Buffer> buffer;  // null after donation
+  Location donated;                         // where, if it was
+};
+
+struct Cell {
+  ir::Type type;
+  std::shared_ptr<Slot> slot;      // of a concrete tensor
+  uint64_t trace = 0;              // of a traced tensor: the trace's number
+  ir::ValueId value = ir::no_value;
+  bool is_spec = false;
+  Location made;                   // the call that made it, for errors
+  // autograd
+  bool requires_grad = false;
+  std::shared_ptr<TapeEntry> entry;  // what produced it on the tape; null for a leaf
+  uint32_t output = 0;               // which of the entry's outputs
+  std::shared_ptr<Cell> grad;
+
+  bool concrete() const { return slot != nullptr; }
+  bool traced() const { return trace != 0; }
+};
+
+Tensor make_concrete(ir::Type type, std::shared_ptr<runtime::Buffer> buffer, const Location& made);
+Tensor make_traced(ir::Type type, uint64_t trace, ir::ValueId value, const Location& made);
+// The buffer of a concrete tensor; Error for a spec, a donated or a leaked tensor.
+const std::shared_ptr<runtime::Buffer>& buffer_of(const Tensor& t, const char* use, const Location& at);
+// Element type and shape as error messages show them: f32[64, 784] from main.cc:12:9.
+std::string describe(const Tensor& t);
+
+// ---- traces ----------------------------------------------------------------------------------------------------------
+
+// One function being traced to a closed graph. What it uses from outside is captured: it becomes an extra input.
+class Trace {
+ public:
+  Trace(const char* what, const Location& where, std::shared_ptr<Symbols> symbols);
+  ~Trace();
+  Trace(const Trace&) = delete;
+  Trace& operator=(const Trace&) = delete;
+
+  const uint64_t number;
+  const char* const what;  // "jit", "grad", "scan" ...
+  const Location where;
+  ir::GraphBuilder builder;
+  std::vector<Tensor> captured;  // handles that share the outside cells
+
+  Tensor input(const ir::Type& type, const std::string& note, const Location& made);
+  // The value of any tensor in this trace, capturing it when it comes from outside.
+  ir::Value value(const Tensor& t, const Location& at);
+  static Trace* current();          // innermost of this thread, or null
+  static bool active(uint64_t number);
+
+ private:
+  std::vector<ir::ValueId> captured_values_;
+};
+
+// ---- applying ops ----------------------------------------------------------------------------------------------------
+
+// A frontend function as graph algebra: promotion, broadcasting and the primitives it is made of. Called in a trace with
+// the trace's builder; eagerly it becomes a small program with symbolic extents, compiled once per pattern.
+using BuildFn = std::vector<ir::Value> (*)(ir::GraphBuilder&, std::span<const ir::Value>, const ir::Attrs&);
+struct Emit {
+  const char* name;
+  BuildFn build;
+};
+std::vector<Tensor> apply(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs, const Location& at);
+Tensor apply_one(const Emit& emit, const ir::Attrs& attrs, std::initializer_list<Tensor> inputs, const Location& at);
+// A primitive by number; its graph attributes and shapes are used as they stand.
+std::vector<Tensor> apply_primitive(ir::Op op, const ir::Attrs& attrs, std::span<const Tensor> inputs, const Location& at);
+// A closed graph: spliced into the current trace, or run op by op.
+std::vector<Tensor> apply_graph(const ir::Graph& graph, std::span<const Tensor> inputs, const Location& at);
+
+// ---- the tape --------------------------------------------------------------------------------------------------------
+
+// A compiled forward and its pullback.
+struct TapedProgram {
+  std::shared_ptr<const runtime::Executable> forward, backward;
+  uint32_t outputs = 0;                    // of the function itself
+  std::vector<bool> output_is_active;
+  std::vector<uint32_t> active_inputs;     // numbers of inputs that get a cotangent
+  // Where each residual comes from: input i, output j, or an extra output of forward.
+  struct Residual {
+    enum class From : uint8_t { input, output, extra } from;
+    uint32_t number;
+  };
+  std::vector<Residual> residuals;
+  std::vector<ir::Type> output_types;      // of forward's own outputs, then extras; may be symbolic
+};
+std::shared_ptr<const TapedProgram> make_taped(const ir::Graph& graph, const std::vector<bool>& active,
+                                               const runtime::CompileOptions& options);
+
+struct TapeEntry {
+  uint64_t sequence = 0;  // program order
+  std::string name;       // for grad_fn()
+  Location where;
+  std::shared_ptr<const TapedProgram> program;
+  std::vector<int64_t> dims;
+  std::vector<std::shared_ptr<runtime::Buffer>> residuals;
+  std::vector<ir::Type> residual_types;
+  std::vector<std::shared_ptr<Cell>> inputs;  // one per active input
+  std::vector<ir::Type> output_types;         // concrete
+  bool freed = false;
+  Location freed_at;      // the backward that used it up
+  ~TapeEntry();           // releases a long chain by a loop
+};
+
+// Runs a program on concrete tensors and records it when something requires grad.
+std::vector<Tensor> run_taped(const char* name, const std::shared_ptr<const TapedProgram>& program,
+                              std::span<const Tensor> inputs, const std::vector<int64_t>& dims, const Location& at);
+std::vector<Tensor> run_plain(const runtime::Executable& program, std::span<const Tensor> inputs,
+                              const std::vector<int64_t>& dims, const Location& at);
+void backward_from(const Tensor& root, const Tensor* cotangent, const Location& at);
+bool records(std::span<const Tensor> inputs);  // grad mode is on and an input requires grad
+bool set_grad_enabled(bool on);                // returns what it was
+
+}  // namespace tenon

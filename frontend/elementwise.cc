@@ -1,0 +1,159 @@
+// Elementwise functions and operators. One function per row of the op table comes from the table itself.
+#include "tenon/frontend/promote.h"
+
+namespace tenon {
+namespace {
+
+// Checked on handles, so that the error can say where each operand came from.
+void check_broadcast(const char* op, std::span<const Tensor> inputs, const Location& at) {
+  Shape shape;
+  for (const Tensor& t : inputs) {
+    const Shape& s = t.shape();
+    while (shape.rank() < s.rank()) shape.insert(0, Dim(1));
+    const int offset = shape.rank() - s.rank();
+    for (int i = 0; i < s.rank(); ++i) {
+      Dim& d = shape[static_cast<size_t>(offset + i)];
+      const Dim e = s[static_cast<size_t>(i)];
+      if (e == 1 || d == e) continue;
+      if (!(d == 1)) {
+        std::string text = std::string(op) + ": shapes do not broadcast: ";
+        for (size_t k = 0; k < inputs.size(); ++k) text += (k ? " with " : "") + describe(inputs[k]);
+        throw Error(text + "; axes align from the last, and axis " + std::to_string(i - s.rank()) + " has extents " +
+                        to_string(d) + " and " + to_string(e) + " (only 1 stretches). Reshape or transpose one of them", at);
+      }
+      d = e;
+    }
+  }
+}
+
+template <ir::Op op>
+std::vector<ir::Value> build_elementwise(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs&) {
+  return ir::apply(b, op, broadcast_together(x, ir::def(op).name));
+}
+
+template <ir::Op op>
+Tensor elementwise_op(std::initializer_list<const Operand*> operands) {
+  static constexpr auto build = build_elementwise<op>;
+  const ir::OpDef& row = ir::def(op);
+  const Emit emit{row.name, build};
+  const Location at = place_of(operands);
+  DType dtype = common_dtype(std::span(operands.begin(), operands.size()), row.name);
+  if (!contains(row.dtypes, dtype)) {
+    // Integers and bools enter a floating function as f32; bools enter arithmetic as i64.
+    if (is_floating(dtype))
+      throw Error(std::string(row.name) + ": takes integers" + (contains(row.dtypes, boolean) ? " or bools" : "") + ", and an operand is " +
+                      std::string(name(dtype)) + "; convert it with astype(tn::i32)", at);
+    dtype = (row.dtypes & integer_types) == 0 ? f32 : i64;
+  }
+  std::vector<Tensor> inputs;
+  for (const Operand* x : operands) inputs.push_back(materialize(*x, dtype, row.name));
+  check_broadcast(row.name, inputs, at);
+  return apply(emit, {}, inputs, at)[0];
+}
+
+std::vector<ir::Value> build_where(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs&) {
+  return ir::apply(b, ir::Op::select, broadcast_together(x, "where"));
+}
+constexpr Emit where_emit{"where", build_where};
+
+Tensor to_bool(const Operand& x, const char* op) {
+  const Tensor t = as_tensor(x, op);
+  if (t.dtype() == boolean) return t;
+  const Operand zero(0);
+  return elementwise_op<ir::Op::ne>({&x, &zero});
+}
+
+}  // namespace
+
+namespace elementwise {
+#define TENON_UNARY(name, ...) \
+  Tensor name(Operand x) { return elementwise_op<ir::Op::name>({&x}); }
+#define TENON_BINARY(name, ...) \
+  Tensor name(Operand x, Operand y) { return elementwise_op<ir::Op::name>({&x, &y}); }
+#define TENON_TERNARY(name, ...)                                                         \
+  Tensor name(Operand x, Operand y, Operand z) {                                         \
+    if constexpr (ir::Op::name == ir::Op::select) return tenon::where(x, y, z);          \
+    else return elementwise_op<ir::Op::name>({&x, &y, &z});                              \
+  }
+#define TENON_OP(name, ...)
+#include "tenon/ir/ops.def"
+}  // namespace elementwise
+
+Tensor where(Operand condition, Operand x, Operand y) {
+  const Location at = place_of({&condition, &x, &y});
+  std::vector<Tensor> inputs = promoted("where", {&x, &y}, at);
+  inputs.insert(inputs.begin(), to_bool(condition, "where"));
+  check_broadcast("where", inputs, at);
+  return apply(where_emit, {}, inputs, at)[0];
+}
+
+Tensor maximum(Operand x, Operand y) { return elementwise::max(x, y); }
+Tensor minimum(Operand x, Operand y) { return elementwise::min(x, y); }
+Tensor clip(Operand x, Operand low, Operand high) { return elementwise::min(Operand(elementwise::max(x, low)), high); }
+Tensor logical_not(Operand x) { return elementwise::bit_not(to_bool(x, "logical_not")); }
+Tensor logical_and(Operand x, Operand y) { return elementwise::bit_and(to_bool(x, "logical_and"), to_bool(y, "logical_and")); }
+Tensor logical_or(Operand x, Operand y) { return elementwise::bit_or(to_bool(x, "logical_or"), to_bool(y, "logical_or")); }
+
+Tensor operator+(Operand x, Operand y) { return elementwise::add(x, y); }
+Tensor operator-(Operand x, Operand y) { return elementwise::sub(x, y); }
+Tensor operator*(Operand x, Operand y) { return elementwise::mul(x, y); }
+Tensor operator/(Operand x, Operand y) { return elementwise::div(x, y); }
+Tensor operator%(Operand x, Operand y) { return elementwise::rem(x, y); }
+Tensor operator-(const Tensor& x) { return elementwise::neg(x); }
+Tensor operator<(Operand x, Operand y) { return elementwise::lt(x, y); }
+Tensor operator<=(Operand x, Operand y) { return elementwise::le(x, y); }
+Tensor operator>(Operand x, Operand y) { return elementwise::gt(x, y); }
+Tensor operator>=(Operand x, Operand y) { return elementwise::ge(x, y); }
+Tensor operator==(Operand x, Operand y) { return elementwise::eq(x, y); }
+Tensor operator!=(Operand x, Operand y) { return elementwise::ne(x, y); }
+Tensor operator&(Operand x, Operand y) { return elementwise::bit_and(x, y); }
+Tensor operator|(Operand x, Operand y) { return elementwise::bit_or(x, y); }
+Tensor operator^(Operand x, Operand y) { return elementwise::bit_xor(x, y); }
+Tensor operator<<(const Tensor& x, Operand count) { return elementwise::shl(x, count); }
+Tensor operator>>(const Tensor& x, Operand count) { return elementwise::shr(x, count); }
+Tensor operator~(const Tensor& x) { return elementwise::bit_not(x); }
+
+namespace {
+
+// Puts a new value into x's cell. The tape and other holders of the old buffer keep the old values.
+Tensor& assign(Tensor& x, const Tensor& value, const char* op, const Location& at) {
+  if (!x.defined()) throw Error(std::string(op) + ": the left side is an undefined tensor", at);
+  Cell& cell = *x.cell();
+  if (value.shape() != x.shape())
+    throw Error(std::string(op) + ": the result " + describe(value) + " does not fit into " + describe(x) + "; write x = x " +
+                    std::string(op, 1) + " y", at);
+  const Tensor same = cast_to(value, x.dtype(), at);
+  if (cell.traced()) {
+    Trace* trace = Trace::current();
+    if (!trace || cell.trace != trace->number)
+      throw Error(std::string(op) + ": " + describe(x) + " belongs to an outer trace; return the new value instead", at);
+    cell.value = same.cell()->value;
+    return x;
+  }
+  if (Trace::current())
+    throw Error(std::string(op) + ": " + describe(x) + " was captured from outside the trace and cannot be assigned inside it; "
+                "return the new value instead", at);
+  if (cell.requires_grad && !cell.entry && grad_enabled())
+    throw Error(std::string(op) + ": a leaf that requires grad cannot be assigned in place; use x.data() " + op +
+                    " y, or x = x " + std::string(op, 1) + " y", at);
+  cell.slot->buffer = buffer_of(same, op, at);
+  if (grad_enabled()) {
+    cell.entry = same.cell()->entry;
+    cell.output = same.cell()->output;
+    cell.requires_grad = same.cell()->requires_grad;
+  }
+  return x;
+}
+
+}  // namespace
+
+Tensor& operator+=(Tensor& x, Operand y) { return assign(x, Operand(x) + y, "+=", y.where()); }
+Tensor& operator-=(Tensor& x, Operand y) { return assign(x, Operand(x) - y, "-=", y.where()); }
+Tensor& operator*=(Tensor& x, Operand y) { return assign(x, Operand(x) * y, "*=", y.where()); }
+Tensor& operator/=(Tensor& x, Operand y) { return assign(x, Operand(x) / y, "/=", y.where()); }
+Tensor& operator+=(Tensor&& x, Operand y) { return x += y; }
+Tensor& operator-=(Tensor&& x, Operand y) { return x -= y; }
+Tensor& operator*=(Tensor&& x, Operand y) { return x *= y; }
+Tensor& operator/=(Tensor&& x, Operand y) { return x /= y; }
+
+}  // namespace tenon

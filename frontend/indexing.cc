@@ -1,0 +1,68 @@
+// Gather, scatter and order.
+#include "tenon/frontend/promote.h"
+
+namespace tenon {
+namespace {
+
+ir::Attrs one_axis(int64_t axis) { return {ir::Attr::of(std::vector<int64_t>{axis})}; }
+
+Tensor index_tensor(const Operand& x, const char* op) {
+  const Tensor t = as_tensor(x, op);
+  if (!is_integer(t.dtype()))
+    throw Error(std::string(op) + ": indices are integers, and these are " + describe(t) + "; use astype(tn::i64)", x.where());
+  return cast_to(t, i64, x.where());
+}
+
+// attrs: dtype, result shape [indices..., classes].
+std::vector<ir::Value> build_one_hot(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  const Shape shape(attrs[1].dims);
+  std::vector<int64_t> axes;
+  for (int i = 0; i + 1 < shape.rank(); ++i) axes.push_back(i);
+  const ir::Value hit = ir::eq(ir::broadcast(x[0], shape, axes), ir::iota(b, i64, shape, shape.rank() - 1));
+  return {ir::cast(hit, attrs[0].dtype)};
+}
+
+}  // namespace
+
+Tensor take(Operand operand, Operand indices, int64_t axis) {
+  const Tensor x = as_tensor(operand, "take");
+  const Tensor inputs[] = {x, index_tensor(indices, "take")};
+  return apply_primitive(ir::Op::gather, one_axis(axis_of(axis, x.ndim(), "take", operand.where())), inputs, operand.where())[0];
+}
+
+Tensor scatter_add(Operand operand, Operand indices, Operand updates, int64_t axis) {
+  const Tensor x = as_tensor(operand, "scatter_add");
+  const Tensor inputs[] = {x, index_tensor(indices, "scatter_add"), materialize(updates, x.dtype(), "scatter_add")};
+  return apply_primitive(ir::Op::scatter_add, one_axis(axis_of(axis, x.ndim(), "scatter_add", operand.where())), inputs,
+                         operand.where())[0];
+}
+
+Tensor sort(Operand operand, int64_t axis) {
+  const Tensor x = as_tensor(operand, "sort");
+  return apply_primitive(ir::Op::sort, one_axis(axis_of(axis, x.ndim(), "sort", operand.where())), std::span(&x, 1),
+                         operand.where())[0];
+}
+
+namespace {
+// attrs: axis, shape. Sorts positions along with the keys.
+std::vector<ir::Value> build_argsort(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  const ir::Value positions = ir::iota(b, i64, x[0].shape(), attrs[0].integers[0]);
+  const ir::Value both[] = {x[0], positions};
+  return {ir::apply(b, ir::Op::sort, both, {attrs[0]})[1]};
+}
+}  // namespace
+
+Tensor argsort(Operand operand, int64_t axis) {
+  const Tensor x = as_tensor(operand, "argsort");
+  return apply_one({"argsort", build_argsort}, one_axis(axis_of(axis, x.ndim(), "argsort", operand.where())), {x}, operand.where());
+}
+
+Tensor one_hot(Operand indices, int64_t classes, DType dtype) {
+  const Tensor x = index_tensor(indices, "one_hot");
+  if (classes < 1) throw Error("one_hot: the number of classes is positive, not " + std::to_string(classes), indices.where());
+  Shape shape = x.shape();
+  shape.push_back(Dim(classes));
+  return apply_one({"one_hot", build_one_hot}, {ir::Attr::of(dtype), ir::Attr::of(shape.dims())}, {x}, indices.where());
+}
+
+}  // namespace tenon

@@ -1,0 +1,140 @@
+// Reductions over axes, and what is composed from them.
+#include <algorithm>
+
+#include "tenon/frontend/promote.h"
+
+namespace tenon {
+namespace {
+
+// attrs: axes, keepdims.
+template <ir::Op op>
+std::vector<ir::Value> build_reduce(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  const ir::Value r = ir::reduce(op, x[0], attrs[0].integers);
+  if (attrs[1].integers[0] == 0) return {r};
+  Shape kept = x[0].shape();
+  for (int64_t a : attrs[0].integers) kept[static_cast<size_t>(a)] = Dim(1);
+  return {ir::reshape(r, kept)};
+}
+
+std::vector<int64_t> axes_of(const Reduce& r, int rank, const char* op, const Location& at) {
+  std::vector<int64_t> axes;
+  for (int64_t a : r.axes) axes.push_back(axis_of(a, rank, op, at));
+  if (r.axes.empty())
+    for (int i = 0; i < rank; ++i) axes.push_back(i);
+  std::sort(axes.begin(), axes.end());
+  if (std::adjacent_find(axes.begin(), axes.end()) != axes.end())
+    throw Error(std::string(op) + ": an axis is named twice", at);
+  return axes;
+}
+
+template <ir::Op op>
+Tensor reduce(const char* name, const Tensor& x, const Reduce& r, const Location& at) {
+  static constexpr auto build = build_reduce<op>;
+  const Emit emit{name, build};
+  const std::vector<int64_t> axes = axes_of(r, x.ndim(), name, at);
+  if (axes.empty()) return x;
+  return apply_one(emit, {ir::Attr::of(axes), ir::Attr::of(std::vector<int64_t>{r.keepdims})}, {x}, at);
+}
+
+// Sums of bool and integers are i64 (u64 stays).
+Tensor summand(const Operand& x, const char* op) {
+  const Tensor t = as_tensor(x, op);
+  return is_floating(t.dtype()) || t.dtype() == u64 ? t : cast_to(t, i64, x.where());
+}
+
+Tensor floating(const Operand& x, const char* op) {
+  const Tensor t = as_tensor(x, op);
+  return is_floating(t.dtype()) ? t : cast_to(t, f32, x.where());
+}
+
+double count_of(const Tensor& x, const std::vector<int64_t>& axes) {
+  double n = 1;
+  for (int64_t a : axes) n *= static_cast<double>(x.shape()[static_cast<size_t>(a)].number());
+  return n;
+}
+
+void check_not_empty(const Tensor& x, const std::vector<int64_t>& axes, const char* op, const Location& at) {
+  for (int64_t a : axes)
+    if (x.shape()[static_cast<size_t>(a)] == 0)
+      throw Error(std::string(op) + " of no elements: axis " + std::to_string(a) + " of " + describe(x) + " is empty", at);
+}
+
+template <ir::Op op>
+std::vector<ir::Value> build_arg(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  return ir::apply(b, op, x, attrs);
+}
+
+template <ir::Op op>
+Tensor arg_reduce(const Operand& x, int64_t axis, const char* name) {
+  static constexpr auto build = build_arg<op>;
+  const Tensor t = as_tensor(x, name);
+  const int64_t a = axis_of(axis, t.ndim(), name, x.where());
+  check_not_empty(t, {a}, name, x.where());
+  return apply_one(Emit{name, build}, {ir::Attr::of(std::vector<int64_t>{a})}, {t}, x.where());
+}
+
+}  // namespace
+
+Tensor sum(Operand x, Reduce r) { return reduce<ir::Op::reduce_sum>("sum", summand(x, "sum"), r, x.where()); }
+Tensor prod(Operand x, Reduce r) { return reduce<ir::Op::reduce_prod>("prod", summand(x, "prod"), r, x.where()); }
+
+Tensor max(Operand x, Reduce r) {
+  const Tensor t = as_tensor(x, "max");
+  if (t.dtype() == boolean) return any_of(x, r);
+  check_not_empty(t, axes_of(r, t.ndim(), "max", x.where()), "max", x.where());
+  return reduce<ir::Op::reduce_max>("max", t, r, x.where());
+}
+Tensor min(Operand x, Reduce r) {
+  const Tensor t = as_tensor(x, "min");
+  if (t.dtype() == boolean) return all_of(x, r);
+  check_not_empty(t, axes_of(r, t.ndim(), "min", x.where()), "min", x.where());
+  return reduce<ir::Op::reduce_min>("min", t, r, x.where());
+}
+Tensor all_of(Operand x, Reduce r) {
+  Tensor t = as_tensor(x, "all_of");
+  if (t.dtype() != boolean) t = Operand(t, x.where()) != 0;
+  return reduce<ir::Op::reduce_and>("all_of", t, r, x.where());
+}
+Tensor any_of(Operand x, Reduce r) {
+  Tensor t = as_tensor(x, "any_of");
+  if (t.dtype() != boolean) t = Operand(t, x.where()) != 0;
+  return reduce<ir::Op::reduce_or>("any_of", t, r, x.where());
+}
+Tensor argmax(Operand x, int64_t axis) { return arg_reduce<ir::Op::argmax>(x, axis, "argmax"); }
+Tensor argmin(Operand x, int64_t axis) { return arg_reduce<ir::Op::argmin>(x, axis, "argmin"); }
+
+Tensor cumsum(Operand x, int64_t axis, bool reverse) {
+  const Tensor t = summand(x, "cumsum");
+  return apply_primitive(ir::Op::cumsum,
+                         {ir::Attr::of(std::vector<int64_t>{axis_of(axis, t.ndim(), "cumsum", x.where())}),
+                          ir::Attr::of(std::vector<int64_t>{reverse})},
+                         std::span(&t, 1), x.where())[0];
+}
+
+// mean = sum / n; var = mean((x - mean(x))^2): two passes over a row that stays on chip.
+Tensor mean(Operand x, Reduce r) {
+  const Operand t(floating(x, "mean"), x.where());
+  return Operand(sum(t, r), x.where()) / count_of(t.tensor(), axes_of(r, t.tensor().ndim(), "mean", x.where()));
+}
+Tensor var(Operand x, Reduce r) {
+  const Operand t(floating(x, "var"), x.where());
+  const Operand d(t - mean(t, {r.axes, true}), x.where());
+  return mean(Operand(d * d, x.where()), r);
+}
+// log(sum(exp(x - m))) + m with m = max(x), or 0 where the maximum is infinite.
+Tensor logsumexp(Operand x, Reduce r) {
+  const Location& at = x.where();
+  const Operand t(floating(x, "logsumexp"), at);
+  const Operand peak(stop_gradient(Operand(max(t, {r.axes, true}), at)), at);
+  const Operand m(where(Operand(is_finite(peak), at), peak, 0), at);
+  const Operand e(exp(Operand(t - m, at)), at);
+  const Operand s(Operand(log(Operand(sum(e, {r.axes, true}), at)), at) + m, at);
+  if (r.keepdims) return s.tensor();
+  std::vector<int64_t> shape;
+  const std::vector<int64_t> axes = axes_of(r, t.tensor().ndim(), "logsumexp", at);
+  for (int64_t i = 0; i < t.tensor().ndim(); ++i)
+    if (!std::binary_search(axes.begin(), axes.end(), i)) shape.push_back(t.tensor().shape()[static_cast<size_t>(i)].number());
+  return reshape(s, shape);
+}
+
+}  // namespace tenon

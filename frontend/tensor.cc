@@ -1,0 +1,190 @@
+// Tensor handles: making, reading, autograd state. Computation lives elsewhere (ops_*.cc).
+#include "tenon/frontend/tensor.h"
+
+#include <cstring>
+#include <ostream>
+
+#include "tenon/frontend/cell.h"
+#include "tenon/frontend/ops.h"
+#include "tenon/ir/array.h"
+
+namespace tenon {
+namespace {
+
+const Cell& cell_of(const Tensor& t) {
+  if (!t.defined()) throw Error("an undefined tensor has no shape, dtype or values; give it a value first");
+  return *t.cell();
+}
+
+}  // namespace
+
+Device cpu() { return {}; }
+Device cuda(int index) {
+  throw Error("cuda(" + std::to_string(index) + "): this version runs on CPUs; tn::cuda_is_available() tells beforehand");
+}
+bool cuda_is_available() { return false; }
+int device_count(Kind kind) { return kind == Kind::cpu ? 1 : 0; }
+std::ostream& operator<<(std::ostream& out, const Device& device) {
+  out << (device.kind == Kind::cpu ? "cpu" : "cuda");
+  if (device.kind != Kind::cpu) out << ':' << device.index;
+  return out;
+}
+
+Tensor make_concrete(ir::Type type, std::shared_ptr<runtime::Buffer> buffer, const Location& made) {
+  auto cell = std::make_shared<Cell>();
+  cell->type = std::move(type);
+  cell->slot = std::make_shared<Slot>();
+  cell->slot->buffer = std::move(buffer);
+  cell->made = made;
+  return Tensor(std::move(cell));
+}
+
+Tensor make_traced(ir::Type type, uint64_t trace, ir::ValueId value, const Location& made) {
+  auto cell = std::make_shared<Cell>();
+  cell->type = std::move(type);
+  cell->trace = trace;
+  cell->value = value;
+  cell->made = made;
+  return Tensor(std::move(cell));
+}
+
+std::string describe(const Tensor& t) {
+  if (!t.defined()) return "an undefined tensor";
+  const Cell& c = *t.cell();
+  std::string text = ir::to_string(c.type);
+  if (c.made.known()) text += " from " + to_string(c.made);
+  return text;
+}
+
+const std::shared_ptr<runtime::Buffer>& buffer_of(const Tensor& t, const char* use, const Location& at) {
+  const Cell& c = cell_of(t);
+  if (c.is_spec) throw Error(std::string(use) + ": a tn::spec has no values; pass a tensor", at);
+  if (c.traced()) {
+    if (Trace::active(c.trace))
+      throw Error(std::string(use) + ": " + describe(t) + " is being traced and has no values yet. Use tn::cond or tn::where to "
+                  "choose by value, or return it and read it outside", at);
+    throw Error(std::string(use) + ": leaked tensor: " + describe(t) +
+                " belongs to a trace that has ended. Return it from the traced function instead of storing it outside", at);
+  }
+  if (!c.slot->buffer)
+    throw Error(std::string(use) + ": " + describe(t) + " was donated" +
+                (c.slot->donated.known() ? " at " + to_string(c.slot->donated) : "") + " and its memory is gone; use the result "
+                "of that call, or do not donate it", at);
+  return c.slot->buffer;
+}
+
+const Shape& Tensor::shape() const { return cell_of(*this).type.shape; }
+int Tensor::ndim() const { return shape().rank(); }
+int64_t Tensor::numel() const { return shape().numel(); }
+DType Tensor::dtype() const { return cell_of(*this).type.dtype; }
+
+void Tensor::read_elements(void* out, DType want, const Location& at) const {
+  if (Trace::current() && cell_ && cell_->concrete() == false) buffer_of(*this, "to_vector()", at);
+  const auto& buffer = buffer_of(*this, "to_vector()", at);
+  const size_t size = static_cast<size_t>(numel()) * static_cast<size_t>(bytes(want));
+  if (want == dtype()) {
+    if (size != 0) std::memcpy(out, buffer->data(), size);
+    return;
+  }
+  // Conversion on the way out follows the cast op's rules: it is that op, run by the reference interpreter.
+  ir::Array from(cell_->type);
+  if (!from.data.empty()) std::memcpy(from.data.data(), buffer->data(), from.data.size());
+  const ir::Array* operand = &from;
+  const ir::Type result{want, shape()};
+  const std::vector<ir::Array> to = ir::interpret(ir::Op::cast, std::span(&operand, 1), {ir::Attr::of(want)}, std::span(&result, 1));
+  if (size != 0) std::memcpy(out, to[0].data.data(), size);
+}
+
+void Tensor::read_element(void* out, DType want, const Location& at) const {
+  if (Trace::current())
+    throw Error("item() inside a trace: " + describe(*this) + " has no value while '" + Trace::current()->what +
+                    "' traces. Use tn::cond or tn::where to choose by value, or return it and read it outside",
+                at);
+  if (numel() != 1) throw Error("item() reads a one-element tensor, and this is " + describe(*this) + "; index it first", at);
+  read_elements(out, want, at);
+}
+
+const void* Tensor::raw(const std::source_location& at) const { return buffer_of(*this, "raw()", place(at))->data(); }
+
+// ---- making --------------------------------------------------------------------------------------------------------
+
+Tensor copy_from(const void* data, const Shape& shape, DType dtype, bool requires_grad) {
+  const int64_t size = shape.numel() * bytes(dtype);
+  auto buffer = runtime::Buffer::allocate(size);
+  if (size != 0) std::memcpy(buffer->mutable_data(), data, static_cast<size_t>(size));
+  Tensor t = make_concrete({dtype, shape}, std::move(buffer), {});
+  if (requires_grad) t.set_requires_grad(true);
+  return t;
+}
+
+Tensor from_blob(const void* data, const Shape& shape, DType dtype) {
+  const int64_t size = shape.numel() * bytes(dtype);
+  if (reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(bytes(dtype)) != 0)
+    throw Error("from_blob: the address is not aligned to an element of " + std::string(name(dtype)) + "; use tn::copy_from");
+  return make_concrete({dtype, shape}, runtime::Buffer::borrow(data, size), {});
+}
+
+Tensor spec(const Shape& shape, DType dtype) {
+  auto cell = std::make_shared<Cell>();
+  cell->type = {dtype, shape};
+  cell->is_spec = true;
+  return Tensor(std::move(cell));
+}
+
+// ---- autograd --------------------------------------------------------------------------------------------------------
+
+bool Tensor::requires_grad() const { return cell_ && cell_->requires_grad; }
+bool Tensor::is_leaf() const { return !cell_of(*this).entry; }
+
+Tensor& Tensor::set_requires_grad(bool value, const At& at) {
+  cell_of(*this);
+  if (cell_->entry && !value)
+    throw Error("set_requires_grad(false) on the result of '" + cell_->entry->name + "' (" + tenon::to_string(cell_->entry->where) +
+                    "): only leaves can change it; use detach() for a tensor without history",
+                place(at));
+  if (value && !is_floating(dtype()))
+    throw Error("requires_grad needs a floating dtype, and this is " + describe(*this) + "; use astype(tn::f32)", place(at));
+  if (value && cell_->traced())
+    throw Error("requires_grad inside a trace: tn::grad differentiates traced functions", place(at));
+  cell_->requires_grad = value;
+  return *this;
+}
+
+std::ostream& operator<<(std::ostream& out, const GradFn& fn) { return out << (fn ? "<" + fn.name + ">" : "none"); }
+GradFn Tensor::grad_fn() const { return {cell_of(*this).entry ? cell_->entry->name : ""}; }
+Tensor Tensor::grad() const { return Tensor(cell_of(*this).grad); }
+void Tensor::zero_grad() {
+  cell_of(*this);
+  cell_->grad.reset();
+}
+void Tensor::backward(const At& at) const {
+  cell_of(*this);
+  backward_from(*this, nullptr, place(at));
+}
+void Tensor::backward(const Tensor& cotangent, const At& at) const {
+  cell_of(*this);
+  backward_from(*this, &cotangent, place(at));
+}
+
+Tensor Tensor::detach() const {
+  const Cell& c = cell_of(*this);
+  if (!c.concrete()) return stop_gradient(*this);
+  return make_concrete(c.type, buffer_of(*this, "detach()", {}), c.made);
+}
+
+Tensor Tensor::data() const {
+  const Cell& c = cell_of(*this);
+  if (!c.concrete()) return stop_gradient(*this);
+  auto cell = std::make_shared<Cell>();
+  cell->type = c.type;
+  cell->slot = c.slot;
+  cell->made = c.made;
+  return Tensor(std::move(cell));
+}
+
+Tensor Tensor::to(Device device, const At& at) const {
+  if (device.kind != Kind::cpu) throw Error("to(): this version runs on CPUs", place(at));
+  return *this;
+}
+
+}  // namespace tenon
