@@ -79,6 +79,8 @@ class Graph {
 std::shared_ptr<const Graph> parse(std::string_view text);           // Error with line and column
 std::vector<std::string> verify(const Graph& graph);                 // every violation found; empty when sound
 bool same_structure(const Graph& a, const Graph& b);
+// Whether a node must stay, once and in order: a custom call with an effect, or control flow that contains one.
+bool has_effect(const Graph& graph, const Node& node);
 std::string window(const Graph& graph, NodeId around, int lines = 10);  // text around a node, for errors
 
 class GraphBuilder {
@@ -109,7 +111,6 @@ class GraphBuilder {
   const Graph& graph() const { return *graph_; }
   const Type& type(ValueId v) const { return graph_->type(v); }
   Symbols& symbols() { return *graph_->symbols; }
-  // A constant that is a splat or a small literal: raw element bytes if v is one.
   bool folding = true;   // off: constants stay as written
   bool merging = true;   // off: no hash-consing
 
@@ -117,6 +118,12 @@ class GraphBuilder {
 
  private:
   struct Tables;
+  ValueId add_interned(Op op, std::span<const ValueId> operands, AttrsId attrs);
+  AttrsId intern(const Attrs& attrs);
+  TypeId intern(const Type& type);
+  ValueId fold(const OpDef& row, std::span<const ValueId> operands, AttrsId attrs, std::span<const TypeId> results);
+  std::span<const TypeId> infer(const OpDef& row, std::span<const ValueId> operands, AttrsId attrs);
+  [[noreturn]] void refuse(const OpDef& row, std::span<const ValueId> operands, const std::string& message) const;
   std::shared_ptr<Graph> graph_;
   std::unique_ptr<Tables> tables_;
   Location where_;

@@ -1,0 +1,139 @@
+// The op table as data: every row of ir/ops.def with its columns filled in, and the checks that no row is incomplete, made
+// by the compiler. A row that lacks a column does not build; the error names the row (Complete<Op::name>) and the column.
+#include <array>
+
+#include "tenon/ir/lanes.h"
+#include "tenon/ir/math/math.h"
+#include "tenon/ir/rules/eval.h"
+#include "tenon/ir/rules/rules.h"
+
+namespace tenon::ir {
+
+// Expansions that ir/math does not have yet: found only where math:: itself has no function of the name.
+namespace math {
+namespace missing {
+template <class S>
+S no_expansion() {
+  throw InternalError("an op has no expansion yet");
+}
+#define TENON_UNARY(name, ...) \
+  template <class S>           \
+  S name(const S&) {           \
+    return no_expansion<S>();  \
+  }
+#define TENON_BINARY(name, ...)       \
+  template <class S>                  \
+  S name(const S&, const S&) {        \
+    return no_expansion<S>();         \
+  }
+#define TENON_TERNARY(name, ...)
+#define TENON_OP(name, ...)
+#include "tenon/ir/ops.def"
+}  // namespace missing
+using namespace missing;
+}  // namespace math
+
+namespace {
+
+// Operand i, or the last one: a lambda may name operands that its row does not have.
+template <class T>
+const T& operand(std::span<const T> operands, size_t i) {
+  return operands[i < operands.size() ? i : operands.size() - 1];
+}
+
+#define TENON_OPERANDS(operands)                           \
+  [[maybe_unused]] const auto& x = operand(operands, 0);   \
+  [[maybe_unused]] const auto& y = operand(operands, 1);   \
+  [[maybe_unused]] const auto& z = operand(operands, 2);
+
+// The expansion of an elementwise op, once over the interpreter's lanes and once over a kernel's scalars.
+#define EXPAND(...)                                                  \
+  .expand = {[](std::span<const Lanes> o) -> Lanes {                 \
+               TENON_OPERANDS(o)                                     \
+               return __VA_ARGS__;                                   \
+             },                                                      \
+             [](std::span<const Scalar> o) -> Scalar {               \
+               TENON_OPERANDS(o)                                     \
+               return __VA_ARGS__;                                   \
+             }}
+
+// Partial derivatives, one per operand, as functions of the operands and the result r.
+#define TENON_PARTIAL(expression)                                                        \
+  [](const PartialArgs& args) -> Value {                                                 \
+    TENON_OPERANDS(args.operands)                                                        \
+    [[maybe_unused]] const Value& r = args.result;                                       \
+    return expression;                                                                   \
+  }
+#define TENON_PARTIALS_1(a) TENON_PARTIAL(a)
+#define TENON_PARTIALS_2(a, b) TENON_PARTIAL(a), TENON_PARTIAL(b)
+#define TENON_PARTIALS_3(a, b, c) TENON_PARTIAL(a), TENON_PARTIAL(b), TENON_PARTIAL(c)
+#define TENON_PARTIALS_OF(a, b, c, name, ...) name
+#define PARTIALS(...)                                                                                              \
+  .partials = {                                                                                                    \
+      TENON_PARTIALS_OF(__VA_ARGS__, TENON_PARTIALS_3, TENON_PARTIALS_2, TENON_PARTIALS_1, unused)(__VA_ARGS__)}
+
+constexpr OpDef completed(OpDef row) {
+  if (row.infer == nullptr && row.family == Family::elementwise) row.infer = rules::infer_same;
+  return row;
+}
+
+constexpr std::array<OpDef, op_count> table = {{
+#define TENON_OP(op_name, op_family, op_arity, ...) \
+  completed(OpDef{.op = Op::op_name, .name = #op_name, .family = Family::op_family, .arity = op_arity, __VA_ARGS__}),
+#include "tenon/ir/ops.def"
+}};
+
+// ---- completeness ------------------------------------------------------------------------------------------------
+
+// Rows up to bitcast are exact: the interpreter and the renderers spell them. Every later elementwise row is an expansion.
+constexpr bool is_exact(const OpDef& row) { return row.op <= Op::bitcast; }
+
+constexpr bool has_derivative(const OpDef& row) {
+  return row.flat || row.jvp != nullptr || row.partials[0] != nullptr || (row.linear != 0 && row.transpose != nullptr);
+}
+
+constexpr bool has_every_partial(const OpDef& row) {
+  for (int i = 1; i < row.arity; ++i)
+    if (row.partials[0] != nullptr && row.partials[i] == nullptr) return false;
+  return true;
+}
+
+constexpr bool has_lowering(const OpDef& row) {
+  // Elementwise rows are scalar instructions; reductions, dot products and control flow have drivers in passes/lower.
+  return row.family == Family::elementwise || row.family == Family::control || row.family == Family::effect ||
+         row.op == Op::dot_general || row.combine != Op{} || row.lower != nullptr || row.nest != nullptr;
+}
+
+template <Op op>
+struct Complete {
+  static constexpr const OpDef& row = table[static_cast<size_t>(op)];
+  static_assert(row.op == op, "op table: rows out of order");
+  static_assert(row.infer != nullptr, "op row without column infer: give .infer, the type rule");
+  static_assert(row.family != Family::elementwise || is_exact(row) || row.expand.lanes != nullptr,
+                "op row without column expand: give EXPAND, the meaning in exact scalar ops");
+  static_assert(row.family == Family::elementwise || row.eval != nullptr,
+                "op row without column eval: give .eval, the reference meaning over whole arrays");
+  static_assert(has_derivative(row),
+                "op row without a derivative: give .flat, PARTIALS, .jvp or .linear and .transpose");
+  static_assert(has_every_partial(row), "op row without a derivative: PARTIALS takes one expression per operand");
+  static_assert(row.linear == 0 || row.transpose != nullptr,
+                "op row without column transpose: a row with .linear needs .transpose");
+  static_assert(has_lowering(row), "op row without a lowering: give .lower or .nest");
+};
+
+#define TENON_OP(name, ...) template struct Complete<Op::name>;
+#include "tenon/ir/ops.def"
+
+}  // namespace
+
+const OpDef& def(Op op) { return table[static_cast<size_t>(op)]; }
+
+const OpDef* find_op(std::string_view name) {
+  for (const OpDef& row : table)
+    if (name == row.name) return &row;
+  return nullptr;
+}
+
+std::span<const OpDef> op_table() { return table; }
+
+}  // namespace tenon::ir

@@ -1,0 +1,35 @@
+// What the type rules share: failing with a sentence, reading attributes, comparing extents. An extent equals another only
+// if it is the same number or the same symbol; a number never equals a symbol.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tenon/ir/error.h"
+#include "tenon/ir/rules/rules.h"
+
+namespace tenon::ir::rules {
+
+[[noreturn]] inline void refuse(const std::string& message) { throw Error(message); }
+
+inline std::string number(int64_t n) { return std::to_string(n); }
+inline std::string operand_name(size_t i) { return "operand " + std::to_string(i); }
+
+// Throws unless the condition holds; the message is built only then.
+#define TENON_REQUIRE(condition, message) \
+  do {                                    \
+    if (!(condition)) refuse(message);    \
+  } while (false)
+
+inline const std::vector<int64_t>& integers(const InferArgs& a, size_t i) { return a.attrs[i].integers; }
+inline const std::vector<Dim>& dims(const InferArgs& a, size_t i) { return a.attrs[i].dims; }
+
+// A single integer attribute.
+int64_t single(const InferArgs& args, size_t attribute, const char* name);
+// Axes of a tensor of this rank: in range, each once.
+void check_axes(const std::vector<int64_t>& axes, int rank, const char* name);
+void check_axis(int64_t axis, int rank, const char* name);
+void check_same_type(const InferArgs& args, size_t first, size_t end);
+void check_scalar(const InferArgs& args, size_t operand, DType dtype, const char* role);
+
+}  // namespace tenon::ir::rules

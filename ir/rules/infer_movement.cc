@@ -1,0 +1,176 @@
+// Type rules of sources and of movement. Extents may be symbolic; whatever cannot be decided from numbers must be the same
+// symbol, so no check is left to run time.
+#include "tenon/ir/rules/infer.h"
+
+namespace tenon::ir::rules {
+namespace {
+
+std::string extent_text(const InferArgs& args, Dim d) { return to_string(d, &args.symbols); }
+
+void check_count(size_t have, size_t want, const char* name) {
+  TENON_REQUIRE(have == want, std::string("attribute '") + name + "' has " + number(static_cast<int64_t>(have)) +
+                            " entries for " + number(static_cast<int64_t>(want)) + " axes");
+}
+
+void check_shape_symbols(const InferArgs& args, const std::vector<Dim>& shape) {
+  for (Dim d : shape)
+    TENON_REQUIRE(d.is_number() || d.index() < args.symbols.size(), "an extent refers to a symbol of another program");
+}
+
+}  // namespace
+
+std::vector<Type> infer_constant(const InferArgs& args) {
+  const Shape shape(dims(args, 1));
+  TENON_REQUIRE(shape.is_static(), "a constant has fixed extents; broadcast a scalar to a symbolic shape");
+  const DType t = args.attrs[0].dtype;
+  const auto size = static_cast<int64_t>(args.attrs[2].text.size());
+  TENON_REQUIRE(size == shape.numel() * bytes(t), to_string(Type{t, shape}) + " takes " + number(shape.numel() * bytes(t)) +
+                                                " bytes, the value has " + number(size));
+  return {Type{t, shape}};
+}
+
+std::vector<Type> infer_iota(const InferArgs& args) {
+  const Shape shape(dims(args, 1));
+  check_shape_symbols(args, dims(args, 1));
+  check_axis(single(args, 2, "axis"), shape.rank(), "axis");
+  TENON_REQUIRE(contains(number_types, args.attrs[0].dtype), "iota counts in a number type, not in bool");
+  return {Type{args.attrs[0].dtype, shape}};
+}
+
+std::vector<Type> infer_reshape(const InferArgs& args) {
+  const Type& x = args.operands[0];
+  const Shape shape(dims(args, 0));
+  check_shape_symbols(args, dims(args, 0));
+  const Dim from = args.symbols.numel(x.shape), to = args.symbols.numel(shape);
+  TENON_REQUIRE(from == to, "a reshape keeps the number of elements: " + to_string(x.shape, &args.symbols) + " has " +
+                          extent_text(args, from) + ", " + to_string(shape, &args.symbols) + " has " + extent_text(args, to));
+  return {Type{x.dtype, shape}};
+}
+
+std::vector<Type> infer_broadcast(const InferArgs& args) {
+  const Type& x = args.operands[0];
+  const Shape shape(dims(args, 0));
+  check_shape_symbols(args, dims(args, 0));
+  const auto& axes = integers(args, 1);
+  check_count(axes.size(), x.shape.size(), "axes");
+  for (size_t i = 0; i < axes.size(); ++i) {
+    check_axis(axes[i], shape.rank(), "broadcast axis");
+    TENON_REQUIRE(i == 0 || axes[i - 1] < axes[i], "broadcast axes must ascend; transpose first");
+    const Dim have = x.shape[i], want = shape[static_cast<size_t>(axes[i])];
+    TENON_REQUIRE(have == want || have == 1, "axis " + number(static_cast<int64_t>(i)) + " of extent " + extent_text(args, have) +
+                                           " does not broadcast to extent " + extent_text(args, want) +
+                                           " (axis " + number(axes[i]) + " of the result): it must be equal or 1");
+  }
+  return {Type{x.dtype, shape}};
+}
+
+std::vector<Type> infer_transpose(const InferArgs& args) {
+  const Type& x = args.operands[0];
+  const auto& permutation = integers(args, 0);
+  check_count(permutation.size(), x.shape.size(), "permutation");
+  check_axes(permutation, x.shape.rank(), "axis");
+  Type r{x.dtype, {}};
+  for (int64_t axis : permutation) r.shape.push_back(x.shape[static_cast<size_t>(axis)]);
+  return {r};
+}
+
+std::vector<Type> infer_slice(const InferArgs& args) {
+  const Type& x = args.operands[0];
+  const auto &starts = dims(args, 0), &sizes = dims(args, 1);
+  const auto& strides = integers(args, 2);
+  check_count(starts.size(), x.shape.size(), "starts");
+  check_count(sizes.size(), x.shape.size(), "sizes");
+  check_count(strides.size(), x.shape.size(), "strides");
+  for (size_t i = 0; i < starts.size(); ++i) {
+    TENON_REQUIRE(strides[i] >= 1, "stride " + number(strides[i]) + " of axis " + number(static_cast<int64_t>(i)) +
+                                 " is not positive; reverse the axis first");
+    if (!starts[i].is_number() || !sizes[i].is_number() || !x.shape[i].is_number() || sizes[i] == 0) continue;
+    int64_t last;
+    const bool overflow = __builtin_mul_overflow(sizes[i].code() - 1, strides[i], &last) ||
+                          __builtin_add_overflow(last, starts[i].code(), &last);
+    TENON_REQUIRE(!overflow && last < x.shape[i].code(),
+            "axis " + number(static_cast<int64_t>(i)) + " of extent " + extent_text(args, x.shape[i]) + " has no elements " +
+                extent_text(args, starts[i]) + " to " + (overflow ? std::string("beyond 2^63") : number(last)));
+  }
+  return {Type{x.dtype, Shape(sizes)}};
+}
+
+std::vector<Type> infer_dynamic_slice(const InferArgs& args) {
+  TENON_REQUIRE(!args.operands.empty(), "dynamic_slice takes a tensor and one start per axis");
+  const Type& x = args.operands[0];
+  const auto& sizes = dims(args, 0);
+  check_count(sizes.size(), x.shape.size(), "sizes");
+  check_count(args.operands.size() - 1, x.shape.size(), "starts");
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    check_scalar(args, i + 1, DType::i64, "a start");
+    TENON_REQUIRE(!sizes[i].is_number() || !x.shape[i].is_number() || sizes[i].code() <= x.shape[i].code(),
+            "size " + extent_text(args, sizes[i]) + " exceeds the extent " + extent_text(args, x.shape[i]) + " of axis " +
+                number(static_cast<int64_t>(i)));
+  }
+  return {Type{x.dtype, Shape(sizes)}};
+}
+
+std::vector<Type> infer_dynamic_update_slice(const InferArgs& args) {
+  TENON_REQUIRE(args.operands.size() >= 2, "dynamic_update_slice takes a tensor, an update and one start per axis");
+  const Type &x = args.operands[0], &u = args.operands[1];
+  TENON_REQUIRE(x.dtype == u.dtype, "the update is " + std::string(name(u.dtype)) + ", the tensor " + std::string(name(x.dtype)) + "; cast the update");
+  TENON_REQUIRE(x.shape.rank() == u.shape.rank(), "the update has " + number(u.shape.rank()) + " axes, the tensor " + number(x.shape.rank()));
+  check_count(args.operands.size() - 2, x.shape.size(), "starts");
+  for (size_t i = 0; i < x.shape.size(); ++i) {
+    check_scalar(args, i + 2, DType::i64, "a start");
+    TENON_REQUIRE(!u.shape[i].is_number() || !x.shape[i].is_number() || u.shape[i].code() <= x.shape[i].code(),
+            "the update's extent " + extent_text(args, u.shape[i]) + " exceeds the extent " + extent_text(args, x.shape[i]) + " of axis " +
+                number(static_cast<int64_t>(i)));
+  }
+  return {x};
+}
+
+std::vector<Type> infer_pad(const InferArgs& args) {
+  const Type& x = args.operands[0];
+  check_scalar(args, 1, x.dtype, "the fill");
+  const auto &low = dims(args, 0), &high = dims(args, 1);
+  const auto& interior = integers(args, 2);
+  check_count(low.size(), x.shape.size(), "low");
+  check_count(high.size(), x.shape.size(), "high");
+  check_count(interior.size(), x.shape.size(), "interior");
+  check_shape_symbols(args, low);
+  check_shape_symbols(args, high);
+  Type r{x.dtype, {}};
+  Symbols& s = args.symbols;
+  for (size_t i = 0; i < low.size(); ++i) {
+    TENON_REQUIRE(interior[i] >= 0, "interior padding is negative on axis " + number(static_cast<int64_t>(i)));
+    Dim inner = x.shape[i];
+    if (interior[i] > 0 && !(inner == 0))
+      inner = inner.is_number() ? s.sum(s.product(inner.code() - 1, interior[i]), inner)
+                                : s.sum(s.product(s.difference(s.maximum(inner, 1), 1), interior[i]), inner);
+    r.shape.push_back(s.sum(s.sum(low[i], inner), high[i]));
+  }
+  return {r};
+}
+
+std::vector<Type> infer_concat(const InferArgs& args) {
+  TENON_REQUIRE(!args.operands.empty(), "concat takes at least one operand");
+  const Type& x = args.operands[0];
+  const int64_t axis = single(args, 0, "axis");
+  check_axis(axis, x.shape.rank(), "axis");
+  Type r = x;
+  for (size_t k = 1; k < args.operands.size(); ++k) {
+    const Type& y = args.operands[k];
+    TENON_REQUIRE(y.dtype == x.dtype, operand_name(k) + " is " + std::string(name(y.dtype)) + ", operand 0 is " + std::string(name(x.dtype)) + "; cast one of them");
+    TENON_REQUIRE(y.shape.rank() == x.shape.rank(), operand_name(k) + " has " + number(y.shape.rank()) + " axes, operand 0 has " + number(x.shape.rank()));
+    for (size_t i = 0; i < x.shape.size(); ++i)
+      TENON_REQUIRE(static_cast<int64_t>(i) == axis || x.shape[i] == y.shape[i],
+              operand_name(k) + " has extent " + extent_text(args, y.shape[i]) + " at axis " + number(static_cast<int64_t>(i)) +
+                  ", operand 0 has " + extent_text(args, x.shape[i]) + ": only the joined axis " + number(axis) + " may differ");
+    Dim& joined = r.shape[static_cast<size_t>(axis)];
+    joined = args.symbols.sum(joined, y.shape[static_cast<size_t>(axis)]);
+  }
+  return {r};
+}
+
+std::vector<Type> infer_reverse(const InferArgs& args) {
+  check_axes(integers(args, 0), args.operands[0].shape.rank(), "axis");
+  return {args.operands[0]};
+}
+
+}  // namespace tenon::ir::rules

@@ -1,0 +1,154 @@
+// Type rules of reductions, contractions, indexing, sorting and random bits.
+#include <algorithm>
+#include <cstdlib>
+
+#include "tenon/ir/rules/infer.h"
+
+namespace tenon::ir::rules {
+namespace {
+
+bool has(const std::vector<int64_t>& axes, size_t axis) {
+  return std::find(axes.begin(), axes.end(), static_cast<int64_t>(axis)) != axes.end();
+}
+
+}  // namespace
+
+std::vector<Type> infer_reduce(const InferArgs& args) {
+  const Type& x = args.operands[0];
+  const auto& axes = integers(args, 0);
+  check_axes(axes, x.shape.rank(), "axis");
+  TENON_REQUIRE(std::is_sorted(axes.begin(), axes.end()), "reduced axes must ascend");
+  Type r{x.dtype, {}};
+  for (size_t i = 0; i < x.shape.size(); ++i)
+    if (!has(axes, i)) r.shape.push_back(x.shape[i]);
+  return {r};
+}
+
+std::vector<Type> infer_arg_reduce(const InferArgs& args) {
+  Type r = args.operands[0];
+  const int64_t axis = single(args, 0, "axes");
+  check_axis(axis, r.shape.rank(), "axis");
+  TENON_REQUIRE(!(r.shape[static_cast<size_t>(axis)] == 0), "axis " + number(axis) + " is empty: it has no extremum");
+  r.shape.erase(static_cast<size_t>(axis));
+  r.dtype = DType::i64;
+  return {r};
+}
+
+std::vector<Type> infer_dot(const InferArgs& args) {
+  const Type &l = args.operands[0], &r = args.operands[1];
+  const auto &lb = integers(args, 0), &rb = integers(args, 1), &lc = integers(args, 2), &rc = integers(args, 3);
+  TENON_REQUIRE(l.dtype == r.dtype, "the dtypes differ: lhs is " + std::string(name(l.dtype)) + ", rhs is " + std::string(name(r.dtype)) +
+                                  "; cast one of them");
+  TENON_REQUIRE(lb.size() == rb.size(), "lhs and rhs name different numbers of batch axes");
+  TENON_REQUIRE(lc.size() == rc.size(), "lhs and rhs name different numbers of contracted axes");
+  std::vector<int64_t> la = lb, ra = rb;
+  la.insert(la.end(), lc.begin(), lc.end());
+  ra.insert(ra.end(), rc.begin(), rc.end());
+  check_axes(la, l.shape.rank(), "lhs axis");
+  check_axes(ra, r.shape.rank(), "rhs axis");
+  for (size_t i = 0; i < la.size(); ++i) {
+    const Dim a = l.shape[static_cast<size_t>(la[i])], b = r.shape[static_cast<size_t>(ra[i])];
+    if (a == b) continue;
+    refuse(std::string(i < lb.size() ? "batch" : "contracted") + " extents differ: axis " + number(la[i]) + " of lhs is " +
+           to_string(a, &args.symbols) + ", axis " + number(ra[i]) + " of rhs is " + to_string(b, &args.symbols) +
+           "; transpose or slice one of them");
+  }
+  Type result{l.dtype, {}};
+  for (int64_t axis : lb) result.shape.push_back(l.shape[static_cast<size_t>(axis)]);
+  for (size_t i = 0; i < l.shape.size(); ++i)
+    if (!has(la, i)) result.shape.push_back(l.shape[i]);
+  for (size_t i = 0; i < r.shape.size(); ++i)
+    if (!has(ra, i)) result.shape.push_back(r.shape[i]);
+  return {result};
+}
+
+std::vector<Type> infer_convolution(const InferArgs& args) {
+  const Type &x = args.operands[0], &k = args.operands[1];
+  const int rank = x.shape.rank();
+  TENON_REQUIRE(x.dtype == k.dtype, "the dtypes differ: input is " + std::string(name(x.dtype)) + ", kernel is " + std::string(name(k.dtype)) + "; cast one of them");
+  TENON_REQUIRE(rank >= 2 && k.shape.rank() == rank, "convolution takes x[n, spatial..., c] and kernel[spatial..., c / groups, o] of equal rank");
+  const auto spatial = static_cast<size_t>(rank - 2);
+  static const char* const names[] = {"strides", "low", "high", "lhs_dilation", "rhs_dilation"};
+  for (size_t a = 0; a < 5; ++a)
+    TENON_REQUIRE(integers(args, a).size() == spatial, std::string("attribute '") + names[a] + "' has " +
+                                                     number(static_cast<int64_t>(integers(args, a).size())) + " entries for " +
+                                                     number(static_cast<int64_t>(spatial)) + " spatial axes");
+  const int64_t groups = single(args, 5, "groups");
+  TENON_REQUIRE(groups >= 1, "groups must be at least 1");
+  const Dim channels = x.shape[spatial + 1], per_group = k.shape[spatial], filters = k.shape[spatial + 1];
+  TENON_REQUIRE(args.symbols.product(per_group, groups) == channels,
+          "x has " + to_string(channels, &args.symbols) + " channels, the kernel " + to_string(per_group, &args.symbols) +
+              " in each of " + number(groups) + " groups");
+  TENON_REQUIRE(groups == 1 || (filters.is_number() && filters.code() % groups == 0),
+          to_string(filters, &args.symbols) + " filters cannot be dealt to " + number(groups) + " groups");
+  Symbols& s = args.symbols;
+  Type result{x.dtype, {x.shape[0]}};
+  for (size_t i = 0; i < spatial; ++i) {
+    const int64_t stride = integers(args, 0)[i], low = integers(args, 1)[i], high = integers(args, 2)[i];
+    const int64_t ld = integers(args, 3)[i], rd = integers(args, 4)[i];
+    TENON_REQUIRE(stride >= 1 && ld >= 1 && rd >= 1, "strides and dilations must be at least 1");
+    TENON_REQUIRE(std::max(std::abs(low), std::abs(high)) <= INT32_MAX, "padding is beyond 2^31");
+    const auto dilated = [&](Dim n, int64_t d) -> Dim {
+      return d == 1 || n == 0 ? n : s.sum(s.product(s.difference(n, 1), d), 1);
+    };
+    const Dim taps = dilated(k.shape[i], rd);
+    Dim padded = dilated(x.shape[i + 1], ld);
+    const int64_t margin = low + high;  // negative padding drops elements
+    padded = margin >= 0 ? s.sum(padded, margin) : s.difference(padded, -margin);
+    if (padded.is_number() && taps.is_number() && padded.code() < taps.code()) {
+      result.shape.push_back(0);
+      continue;
+    }
+    result.shape.push_back(s.sum(s.quotient(s.difference(padded, taps), stride), 1));
+  }
+  result.shape.push_back(filters);
+  return {result};
+}
+
+std::vector<Type> infer_gather(const InferArgs& args) {
+  const Type &x = args.operands[0], &indices = args.operands[1];
+  const int64_t axis = single(args, 0, "axis");
+  check_axis(axis, x.shape.rank(), "axis");
+  TENON_REQUIRE(indices.dtype == DType::i64, "indices must be i64, not " + std::string(name(indices.dtype)) + "; cast them");
+  Type r{x.dtype, {}};
+  for (size_t i = 0; i < x.shape.size(); ++i) {
+    if (static_cast<int64_t>(i) != axis) {
+      r.shape.push_back(x.shape[i]);
+    } else {
+      for (Dim d : indices.shape) r.shape.push_back(d);
+    }
+  }
+  return {r};
+}
+
+std::vector<Type> infer_scatter_add(const InferArgs& args) {
+  const Type& updates = args.operands[2];
+  const Type want = infer_gather({args.operands.first(2), args.attrs, args.symbols})[0];
+  TENON_REQUIRE(updates == want, "updates must be " + to_string(want, &args.symbols) + ", the type a gather by these indices gives, not " +
+                               to_string(updates, &args.symbols));
+  return {args.operands[0]};
+}
+
+std::vector<Type> infer_sort(const InferArgs& args) {
+  TENON_REQUIRE(!args.operands.empty(), "sort takes at least the keys");
+  const Shape& shape = args.operands[0].shape;
+  check_axis(single(args, 0, "axis"), shape.rank(), "axis");
+  for (size_t k = 1; k < args.operands.size(); ++k)
+    TENON_REQUIRE(args.operands[k].shape == shape, operand_name(k) + " has shape " + to_string(args.operands[k].shape, &args.symbols) +
+                                                 ", the keys " + to_string(shape, &args.symbols));
+  return {args.operands.begin(), args.operands.end()};
+}
+
+std::vector<Type> infer_random_bits(const InferArgs& args) {
+  const Type pair{DType::u32, {2}};
+  for (size_t k = 0; k < 2; ++k)
+    TENON_REQUIRE(args.operands[k] == pair, std::string(k == 0 ? "the key" : "the counter") + " must be u32[2], not " +
+                                          to_string(args.operands[k], &args.symbols));
+  const DType t = args.attrs[0].dtype;
+  TENON_REQUIRE(t == DType::u32 || t == DType::u64, "random bits are u32 or u64, not " + std::string(name(t)));
+  for (Dim d : dims(args, 1))
+    TENON_REQUIRE(d.is_number() || d.index() < args.symbols.size(), "an extent refers to a symbol of another program");
+  return {Type{t, Shape(dims(args, 1))}};
+}
+
+}  // namespace tenon::ir::rules

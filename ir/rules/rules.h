@@ -1,0 +1,116 @@
+// Declarations of every function that a row of ir/ops.def names, one list per column. The definitions stand in this folder,
+// one file a family and column. The reference meanings (.eval) are declared in ir/rules/eval.h.
+#pragma once
+
+#include "tenon/ir/build.h"
+#include "tenon/ir/lowering.h"
+#include "tenon/ir/op.h"
+
+namespace tenon::ir::rules {
+
+// Result types.
+std::vector<Type> infer_arg_reduce(const InferArgs& args);
+std::vector<Type> infer_barrier(const InferArgs& args);
+std::vector<Type> infer_bitcast(const InferArgs& args);
+std::vector<Type> infer_broadcast(const InferArgs& args);
+std::vector<Type> infer_call(const InferArgs& args);
+std::vector<Type> infer_cast(const InferArgs& args);
+std::vector<Type> infer_concat(const InferArgs& args);
+std::vector<Type> infer_cond(const InferArgs& args);
+std::vector<Type> infer_constant(const InferArgs& args);
+std::vector<Type> infer_convolution(const InferArgs& args);
+std::vector<Type> infer_custom_call(const InferArgs& args);
+std::vector<Type> infer_dot(const InferArgs& args);
+std::vector<Type> infer_dynamic_slice(const InferArgs& args);
+std::vector<Type> infer_dynamic_update_slice(const InferArgs& args);
+std::vector<Type> infer_gather(const InferArgs& args);
+std::vector<Type> infer_iota(const InferArgs& args);
+std::vector<Type> infer_pad(const InferArgs& args);
+std::vector<Type> infer_predicate(const InferArgs& args);
+std::vector<Type> infer_random_bits(const InferArgs& args);
+std::vector<Type> infer_reduce(const InferArgs& args);
+std::vector<Type> infer_reshape(const InferArgs& args);
+std::vector<Type> infer_reverse(const InferArgs& args);
+std::vector<Type> infer_same(const InferArgs& args);
+std::vector<Type> infer_scan(const InferArgs& args);
+std::vector<Type> infer_scatter_add(const InferArgs& args);
+std::vector<Type> infer_select(const InferArgs& args);
+std::vector<Type> infer_slice(const InferArgs& args);
+std::vector<Type> infer_sort(const InferArgs& args);
+std::vector<Type> infer_transpose(const InferArgs& args);
+std::vector<Type> infer_while(const InferArgs& args);
+
+// Tangents.
+std::vector<Value> add_jvp(const JvpArgs& args);
+std::vector<Value> barrier_jvp(const JvpArgs& args);
+std::vector<Value> call_jvp(const JvpArgs& args);
+std::vector<Value> cast_jvp(const JvpArgs& args);
+std::vector<Value> cond_jvp(const JvpArgs& args);
+std::vector<Value> convolution_jvp(const JvpArgs& args);
+std::vector<Value> div_jvp(const JvpArgs& args);
+std::vector<Value> dot_jvp(const JvpArgs& args);
+std::vector<Value> reduce_extremum_jvp(const JvpArgs& args);
+std::vector<Value> reduce_prod_jvp(const JvpArgs& args);
+std::vector<Value> scale_jvp(const JvpArgs& args);
+std::vector<Value> scan_jvp(const JvpArgs& args);
+std::vector<Value> select_jvp(const JvpArgs& args);
+std::vector<Value> sort_jvp(const JvpArgs& args);
+std::vector<Value> sub_jvp(const JvpArgs& args);
+std::vector<Value> while_jvp(const JvpArgs& args);
+
+// Cotangents of linear operands.
+std::vector<Value> add_transpose(const TransposeArgs& args);
+std::vector<Value> barrier_transpose(const TransposeArgs& args);
+std::vector<Value> broadcast_transpose(const TransposeArgs& args);
+std::vector<Value> call_transpose(const TransposeArgs& args);
+std::vector<Value> cast_transpose(const TransposeArgs& args);
+std::vector<Value> concat_transpose(const TransposeArgs& args);
+std::vector<Value> cond_transpose(const TransposeArgs& args);
+std::vector<Value> convolution_transpose(const TransposeArgs& args);
+std::vector<Value> cumsum_transpose(const TransposeArgs& args);
+std::vector<Value> div_transpose(const TransposeArgs& args);
+std::vector<Value> dot_transpose(const TransposeArgs& args);
+std::vector<Value> dynamic_slice_transpose(const TransposeArgs& args);
+std::vector<Value> dynamic_update_slice_transpose(const TransposeArgs& args);
+std::vector<Value> gather_transpose(const TransposeArgs& args);
+std::vector<Value> mul_transpose(const TransposeArgs& args);
+std::vector<Value> neg_transpose(const TransposeArgs& args);
+std::vector<Value> pad_transpose(const TransposeArgs& args);
+std::vector<Value> reduce_sum_transpose(const TransposeArgs& args);
+std::vector<Value> reshape_transpose(const TransposeArgs& args);
+std::vector<Value> reverse_transpose(const TransposeArgs& args);
+std::vector<Value> scale_transpose(const TransposeArgs& args);
+std::vector<Value> scan_transpose(const TransposeArgs& args);
+std::vector<Value> scatter_add_transpose(const TransposeArgs& args);
+std::vector<Value> select_transpose(const TransposeArgs& args);
+std::vector<Value> slice_transpose(const TransposeArgs& args);
+std::vector<Value> sub_transpose(const TransposeArgs& args);
+std::vector<Value> transpose_transpose(const TransposeArgs& args);
+
+// Partial derivatives that are longer than a row.
+Value tie_mask(Value x, Value other, Value extremum);
+Value pow_by_base(Value x, Value y);
+Value pow_by_exponent(Value x, Value y, Value power);
+
+// One result element.
+Scalar lower_broadcast(Lowering& context, const Node& node, std::span<const Scalar> index);
+Scalar lower_concat(Lowering& context, const Node& node, std::span<const Scalar> index);
+Scalar lower_constant(Lowering& context, const Node& node, std::span<const Scalar> index);
+Scalar lower_dynamic_slice(Lowering& context, const Node& node, std::span<const Scalar> index);
+Scalar lower_dynamic_update_slice(Lowering& context, const Node& node, std::span<const Scalar> index);
+Scalar lower_gather(Lowering& context, const Node& node, std::span<const Scalar> index);
+Scalar lower_iota(Lowering& context, const Node& node, std::span<const Scalar> index);
+Scalar lower_pad(Lowering& context, const Node& node, std::span<const Scalar> index);
+Scalar lower_random_bits(Lowering& context, const Node& node, std::span<const Scalar> index);
+Scalar lower_reshape(Lowering& context, const Node& node, std::span<const Scalar> index);
+Scalar lower_reverse(Lowering& context, const Node& node, std::span<const Scalar> index);
+Scalar lower_slice(Lowering& context, const Node& node, std::span<const Scalar> index);
+Scalar lower_transpose(Lowering& context, const Node& node, std::span<const Scalar> index);
+
+// A loop nest of its own.
+void nest_convolution(Lowering& context, const Node& node);
+void nest_cumsum(Lowering& context, const Node& node);
+void nest_scatter_add(Lowering& context, const Node& node);
+void nest_sort(Lowering& context, const Node& node);
+
+}  // namespace tenon::ir::rules
