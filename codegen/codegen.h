@@ -49,12 +49,18 @@ struct Linked {
 Linked link_objects(std::span<const std::string> objects, const std::string& entry, const CodeMemory& memory);
 
 // ---- CUDA ---------------------------------------------------------------------------------------------------------
-// Header-free CUDA C++ of one kernel; empty with a reason when the renderer does not cover it (contract, nests).
+// Header-free CUDA C++ of one kernel; empty with a reason when the renderer does not cover it (contractions).
+// Parameters of the entry: a pointer per buffer that is no scratch, in order, then an i64 per used symbol. Inputs must not
+// overlap what is stored to. Any grid is right; blocks have 256 threads.
 struct CudaSource {
   std::string text, reason;
-  std::string entry;  // the __global__ function
+  std::string entry;                   // the __global__ function
+  std::vector<uint32_t> symbols;       // used ones, ascending: the parameters after the pointers
+  std::vector<ir::BufferId> shared;    // scratch in dynamic shared memory, each rounded up to 16 bytes
 };
 CudaSource render_cuda(const ir::Kernel& kernel, const Target& target);
+// One translation unit: the device prelude, then the kernels (of distinct entries).
+std::string cuda_module(std::span<const CudaSource> kernels);
 struct Cubin {
   std::string image, log;
   bool found = false;  // NVRTC was found on this machine
