@@ -29,7 +29,7 @@ set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${CMAKE_BINARY_DIR}/cl
 foreach(source ${test_sources})
   get_filename_component(name ${source} NAME_WE)
   add_executable(${name} ${source})
-  target_link_libraries(${name} PRIVATE $<TARGET_NAME_IF_EXISTS:tenon_testing> tenon_frontend GTest::gtest_main ZLIB::ZLIB)
+  target_link_libraries(${name} PRIVATE $<TARGET_NAME_IF_EXISTS:tenon_testing> tenon_frontend tenon_example_data GTest::gtest_main)
   tenon_test_settings(${name})
   add_test(NAME ${name} COMMAND ${name})
   # Each test has a kernel cache of its own, so that tests can run at once.

@@ -1,0 +1,336 @@
+// Reads and writes .npy files. The header is a literal of a Python dict; the parser here knows that literal and no more.
+// Source of the format: NumPy enhancement proposal 1 and numpy.lib.format.
+#include "tenon/runtime/npy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <limits>
+#include <optional>
+
+#include "tenon/ir/error.h"
+
+namespace tenon::runtime {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "elements are copied as they lie in the file");
+
+constexpr std::string_view magic = "\x93NUMPY";
+constexpr uint64_t most_header = uint64_t{1} << 20;
+constexpr size_t most_rank = 64;  // NumPy's own limit
+
+struct Descr {
+  DType dtype;
+  std::string_view text;
+};
+constexpr std::array<Descr, dtype_count> descr_table = {{{DType::boolean, "|b1"},
+                                                         {DType::i8, "|i1"},
+                                                         {DType::i16, "<i2"},
+                                                         {DType::i32, "<i4"},
+                                                         {DType::i64, "<i8"},
+                                                         {DType::u8, "|u1"},
+                                                         {DType::u16, "<u2"},
+                                                         {DType::u32, "<u4"},
+                                                         {DType::u64, "<u8"},
+                                                         {DType::f16, "<f2"},
+                                                         {DType::bf16, "<V2"},
+                                                         {DType::f32, "<f4"},
+                                                         {DType::f64, "<f8"}}};
+
+constexpr bool in_dtype_order() {
+  for (int i = 0; i < dtype_count; ++i)
+    if (descr_table[i].dtype != static_cast<DType>(i)) return false;
+  return true;
+}
+static_assert(in_dtype_order());
+
+[[noreturn]] void refuse(const std::string& name, const std::string& reason) {
+  throw Error("npy file '" + name + "': " + reason);
+}
+
+struct Layout {  // what a header says, checked against the file's size
+  DType dtype = DType::f32;
+  bool fortran_order = false;
+  std::vector<int64_t> shape;
+  uint64_t offset = 0, bytes = 0;  // of the elements
+};
+
+// ---- the header
+
+class HeaderParser {
+ public:
+  HeaderParser(std::string_view text, const std::string& name) : rest_(text), name_(name) {}
+
+  Layout parse() {
+    std::optional<std::string_view> descr;
+    std::optional<bool> fortran_order;
+    std::optional<std::vector<int64_t>> shape;
+    expect('{');
+    while (!take('}')) {
+      const std::string_view key = quoted();
+      expect(':');
+      if (key == "descr" && !descr) {
+        if (peek() == '[') refuse(name_, "structured arrays (a list as 'descr') are not supported; save each field");
+        descr = quoted();
+      } else if (key == "fortran_order" && !fortran_order) {
+        fortran_order = boolean_word();
+      } else if (key == "shape" && !shape) {
+        shape = tuple();
+      } else {
+        fail("an unknown or repeated key");
+      }
+      if (!take(',')) {
+        expect('}');
+        break;
+      }
+    }
+    if (peek() != '\0' || !rest_.empty()) fail("text behind the dict");
+    if (!descr || !fortran_order || !shape) fail("'descr', 'fortran_order' or 'shape' is missing");
+    return {dtype_of(*descr), *fortran_order, std::move(*shape), 0, 0};
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& reason) { refuse(name_, "the header is damaged: " + reason); }
+
+  char peek() {  // the next character that is no space; 0 at the end
+    while (!rest_.empty() && (rest_[0] == ' ' || rest_[0] == '\n' || rest_[0] == '\t' || rest_[0] == '\r'))
+      rest_.remove_prefix(1);
+    return rest_.empty() ? '\0' : rest_[0];
+  }
+
+  bool take(char c) {
+    if (peek() != c || rest_.empty()) return false;
+    rest_.remove_prefix(1);
+    return true;
+  }
+
+  void expect(char c) {
+    if (!take(c)) fail(std::string("'") + c + "' expected");
+  }
+
+  std::string_view quoted() {
+    const char quote = peek();
+    if (quote != '\'' && quote != '"') fail("a quoted string expected");
+    const size_t end = rest_.find(quote, 1);
+    if (end == std::string_view::npos) fail("a string does not end");
+    const std::string_view text = rest_.substr(1, end - 1);
+    rest_.remove_prefix(end + 1);
+    return text;
+  }
+
+  bool boolean_word() {
+    peek();
+    for (const bool value : {true, false}) {
+      const std::string_view word = value ? "True" : "False";
+      if (!rest_.starts_with(word)) continue;
+      rest_.remove_prefix(word.size());
+      return value;
+    }
+    fail("True or False expected");
+  }
+
+  std::vector<int64_t> tuple() {
+    std::vector<int64_t> extents;
+    expect('(');
+    bool comma = true;
+    while (!take(')')) {
+      if (!comma || extents.size() == most_rank) fail("a tuple of at most 64 extents expected");
+      extents.push_back(extent());
+      comma = take(',');
+    }
+    if (extents.size() == 1 && !comma) fail("a shape of one extent is written (n,)");
+    return extents;
+  }
+
+  int64_t extent() {
+    peek();
+    int64_t value = 0;
+    size_t digits = 0;
+    for (; digits < rest_.size() && rest_[digits] >= '0' && rest_[digits] <= '9'; ++digits) {
+      if (digits == 18) fail("an extent is too large");
+      value = value * 10 + (rest_[digits] - '0');
+    }
+    if (digits == 0) fail("a non-negative integer expected");
+    rest_.remove_prefix(digits);
+    if (rest_.starts_with("L")) rest_.remove_prefix(1);  // as Python 2 wrote long integers
+    return value;
+  }
+
+  DType dtype_of(std::string_view descr) {
+    for (const Descr& row : descr_table)
+      if (row.text == descr) return row.dtype;
+    if (descr == "|V2") return DType::bf16;
+    const std::string shown = "'" + std::string(descr.substr(0, 40)) + "'";
+    if (descr.starts_with('>')) refuse(name_, "dtype " + shown + " is big-endian; save it with little-endian elements");
+    if (descr.find('O') != std::string_view::npos) refuse(name_, "Python objects are not loaded: they can run code");
+    refuse(name_, "dtype " + shown + " is not one of Tenon's; convert the array before it is saved");
+  }
+
+  std::string_view rest_;
+  const std::string& name_;
+};
+
+uint64_t little_endian(std::string_view bytes) {
+  uint64_t value = 0;
+  for (size_t i = bytes.size(); i-- > 0;) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  return value;
+}
+
+// `start` holds the file's first bytes: all of them, or at least twelve and most_header.
+Layout parse_layout(std::string_view start, uint64_t file_bytes, const std::string& name) {
+  if (!start.starts_with(magic)) refuse(name, "not an .npy file (it does not begin with \\x93NUMPY)");
+  if (start.size() < 8) refuse(name, "truncated in its first bytes");
+  const int version = static_cast<unsigned char>(start[6]);
+  if (version < 1 || version > 3 || start[7] != 0) refuse(name, "format version is not 1.0, 2.0 or 3.0");
+  const size_t prefix = version == 1 ? 10 : 12;
+  if (start.size() < prefix) refuse(name, "truncated in its first bytes");
+  const uint64_t header_bytes = little_endian(start.substr(8, prefix - 8));
+  if (header_bytes > most_header) refuse(name, "the header claims more than 1 MiB");
+  if (start.size() - prefix < header_bytes) refuse(name, "truncated in its header");
+
+  Layout layout = HeaderParser(start.substr(prefix, header_bytes), name).parse();
+  layout.offset = prefix + header_bytes;
+  // Extents of zero count as one here, so that no product of extents overflows anywhere later.
+  const uint64_t element = static_cast<uint64_t>(bytes(layout.dtype));
+  uint64_t most = element;
+  layout.bytes = element;
+  for (const int64_t extent : layout.shape) {
+    const uint64_t factor = static_cast<uint64_t>(extent);
+    if (factor > 1 && most > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) / factor)
+      refuse(name, "the shape has more elements than memory can hold");
+    most *= std::max<uint64_t>(factor, 1);
+    layout.bytes *= factor;
+  }
+  const uint64_t there = file_bytes - layout.offset;
+  if (there < layout.bytes)
+    refuse(name, "truncated: the shape needs " + std::to_string(layout.bytes) + " bytes, the file holds " +
+                     std::to_string(there));
+  if (there > layout.bytes) refuse(name, std::to_string(there - layout.bytes) + " bytes follow the array");
+  return layout;
+}
+
+// ---- the elements
+
+// Walks the result in row-major order and collects elements that lie in column-major order.
+std::vector<std::byte> row_major(const std::vector<std::byte>& from, const std::vector<int64_t>& shape,
+                                 size_t element) {
+  std::vector<std::byte> to(from.size());
+  std::vector<size_t> stride(shape.size());  // of the source, in bytes
+  size_t step = element;
+  for (size_t axis = 0; axis < shape.size(); ++axis) {
+    stride[axis] = step;
+    step *= static_cast<size_t>(shape[axis]);
+  }
+  std::vector<int64_t> index(shape.size(), 0);
+  size_t source = 0;
+  for (size_t at = 0; at < to.size(); at += element) {
+    std::memcpy(to.data() + at, from.data() + source, element);
+    for (size_t axis = shape.size(); axis-- > 0;) {
+      source += stride[axis];
+      if (++index[axis] < shape[axis]) break;
+      source -= stride[axis] * static_cast<size_t>(shape[axis]);
+      index[axis] = 0;
+    }
+  }
+  return to;
+}
+
+NpyArray finish(Layout layout, std::vector<std::byte> elements, const std::string& name) {
+  if (layout.dtype == DType::boolean) {
+    const auto bad = std::find_if(elements.begin(), elements.end(), [](std::byte b) { return b > std::byte{1}; });
+    if (bad != elements.end())
+      refuse(name, "element " + std::to_string(bad - elements.begin()) + " of a bool array is neither 0 nor 1");
+  }
+  if (layout.fortran_order && layout.shape.size() > 1)
+    elements = row_major(elements, layout.shape, static_cast<size_t>(bytes(layout.dtype)));
+  return {layout.dtype, std::move(layout.shape), std::move(elements)};
+}
+
+struct File {
+  explicit File(int descriptor) : descriptor(descriptor) {}
+  ~File() {
+    if (descriptor >= 0) close(descriptor);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  int descriptor;
+};
+
+void read_exactly(const File& file, uint64_t offset, char* to, uint64_t count, const std::string& name) {
+  while (count > 0) {
+    const ssize_t got = pread(file.descriptor, to, std::min<uint64_t>(count, 1 << 30), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) refuse(name, strerror(errno));
+    if (got == 0) refuse(name, "became shorter while it was read");
+    to += got;
+    offset += static_cast<uint64_t>(got);
+    count -= static_cast<uint64_t>(got);
+  }
+}
+
+}  // namespace
+
+NpyArray parse_npy(std::string_view file, const std::string& name) {
+  Layout layout = parse_layout(file, file.size(), name);
+  const auto* begin = reinterpret_cast<const std::byte*>(file.data()) + layout.offset;
+  return finish(std::move(layout), std::vector<std::byte>(begin, begin + layout.bytes), name);
+}
+
+NpyArray read_npy(const std::string& path) {
+  const File file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat info;
+  if (file.descriptor < 0 || fstat(file.descriptor, &info) != 0) refuse(path, strerror(errno));
+  if (!S_ISREG(info.st_mode)) refuse(path, "not a regular file");
+  const uint64_t size = static_cast<uint64_t>(info.st_size);
+  std::string start(std::min(size, uint64_t{12}), '\0');
+  read_exactly(file, 0, start.data(), start.size(), path);
+  // Version 1 gives two bytes of header length, later versions four; the surplus is read twice and does no harm.
+  if (start.size() == 12) {
+    const uint64_t header = little_endian(std::string_view(start).substr(8, start[6] == 1 ? 2 : 4));
+    start.resize(std::min(size, 12 + std::min(header, most_header)));
+    read_exactly(file, 0, start.data(), start.size(), path);
+  }
+  Layout layout = parse_layout(start, size, path);
+  std::vector<std::byte> elements(layout.bytes);
+  read_exactly(file, layout.offset, reinterpret_cast<char*>(elements.data()), layout.bytes, path);
+  return finish(std::move(layout), std::move(elements), path);
+}
+
+std::string npy_prefix(DType dtype, std::span<const int64_t> shape) {
+  std::string header = "{'descr': '" + std::string(descr_table[static_cast<size_t>(dtype)].text) +
+                       "', 'fortran_order': False, 'shape': (";
+  for (size_t axis = 0; axis < shape.size(); ++axis)
+    header += (axis == 0 ? "" : " ") + std::to_string(shape[axis]) + (axis + 1 < shape.size() || axis == 0 ? "," : "");
+  header += "), }";
+  header.resize((header.size() + 1 + 10 + 63) / 64 * 64 - 10, ' ');
+  header.back() = '\n';
+  check(header.size() <= 0xffff, "npy header too long for version 1");
+  std::string prefix(magic);
+  prefix += {'\1', '\0', static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
+  return prefix + header;
+}
+
+void write_npy(const std::string& path, DType dtype, std::span<const int64_t> shape, const void* elements) {
+  uint64_t count = static_cast<uint64_t>(bytes(dtype));
+  for (const int64_t extent : shape) count *= static_cast<uint64_t>(extent);
+  const File file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  if (file.descriptor < 0) refuse(path, strerror(errno));
+  const std::string prefix = npy_prefix(dtype, shape);
+  for (std::string_view part :
+       {std::string_view(prefix), std::string_view(static_cast<const char*>(elements), count)}) {
+    while (!part.empty()) {
+      const ssize_t put = write(file.descriptor, part.data(), std::min<size_t>(part.size(), 1 << 30));
+      if (put < 0 && errno == EINTR) continue;
+      if (put <= 0) refuse(path, std::string("cannot be written: ") + strerror(errno));
+      part.remove_prefix(static_cast<size_t>(put));
+    }
+  }
+}
+
+}  // namespace tenon::runtime
