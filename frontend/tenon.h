@@ -1,0 +1,8 @@
+// Everything a user of Tenon includes.
+#pragma once
+
+#include "tenon/frontend/aot.h"
+#include "tenon/frontend/ops.h"
+#include "tenon/frontend/optim.h"
+#include "tenon/frontend/tensor.h"
+#include "tenon/frontend/transform.h"

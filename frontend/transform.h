@@ -1,0 +1,420 @@
+// Transforms of C++ callables over argument trees: trace, jit, grad, jvp, vjp, and control flow. Templates here only flatten
+// and rebuild trees; everything else is behind plain functions on lists of tensors.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "tenon/frontend/tensor.h"
+#include "tenon/frontend/tree.h"
+
+namespace tenon {
+namespace detail {
+
+struct Program;    // a closed graph with its captured tensors
+struct JitState;
+struct JitEntry;
+using Body = void (*)(void* context, std::vector<Tensor>& inputs, std::vector<Tensor>& outputs);
+
+// Traces body over inputs of the given types (concrete, traced or spec tensors); closed over what it captures.
+std::shared_ptr<Program> close(const char* what, const std::vector<Tensor>& inputs, Body body, void* context,
+                               const Location& at);
+std::vector<Tensor> run_gradient(const Program& p, const std::vector<Tensor>& inputs, const std::vector<bool>& active,
+                                 bool with_value, const Location& at);
+struct JvpResult {
+  std::vector<Tensor> primals, tangents;  // a tangent that is structurally absent is zeros
+};
+JvpResult run_jvp(const Program& p, const std::vector<Tensor>& inputs, const std::vector<Tensor>& tangents, const Location& at);
+struct Pullback {
+  std::shared_ptr<void> state;
+  std::vector<Tensor> operator()(const std::vector<Tensor>& cotangents, const Location& at) const;
+};
+std::pair<std::vector<Tensor>, Pullback> run_vjp(const Program& p, const std::vector<Tensor>& inputs, const Location& at);
+std::string text_of(const Program& p, bool annotated);
+
+std::vector<Tensor> run_cond(const Tensor& predicate, const Program& then, const Program& otherwise,
+                             const std::vector<Tensor>& operands, const Location& at);
+std::vector<Tensor> run_while(const Program& condition, const Program& body, const std::vector<Tensor>& init, const Location& at);
+// Outputs: carries, then stacked ys.
+std::vector<Tensor> run_scan(const Program& body, const std::vector<Tensor>& init, const std::vector<Tensor>& xs, int64_t length,
+                             bool reverse, const Location& at);
+std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, int64_t& length, const Location& at);
+
+template <class T>
+std::vector<Tensor> tensors_of(T& tree) {
+  Leaves leaves;
+  leaves.want_structure = false;
+  walk(tree, leaves);
+  std::vector<Tensor> out;
+  for (Tensor* t : leaves.tensors) out.push_back(*t);
+  return out;
+}
+template <class T>
+void replace(T& tree, const Tensor* values) {
+  Leaves leaves;
+  leaves.want_structure = false;
+  walk(tree, leaves);
+  for (Tensor* t : leaves.tensors) *t = *values++;
+}
+
+// Calls f on a copy of the arguments whose tensors are the trace's, and keeps the result tree.
+template <class F, class R, class... A>
+struct Recorder {
+  F& f;
+  std::tuple<A...> args;
+  R* result;
+  static void body(void* context, std::vector<Tensor>& inputs, std::vector<Tensor>& outputs) {
+    auto& self = *static_cast<Recorder*>(context);
+    replace(self.args, inputs.data());
+    *self.result = std::apply(self.f, self.args);
+    outputs = tensors_of(*self.result);
+  }
+};
+template <class F, class... A>
+using ResultOf = std::remove_cvref_t<std::invoke_result_t<F&, A&...>>;
+
+template <class T>
+struct IsPair : std::false_type {};
+template <class A, class B>
+struct IsPair<std::pair<A, B>> : std::true_type {};
+
+}  // namespace detail
+
+// ---- trace -----------------------------------------------------------------------------------------------------------
+
+class Traced {
+ public:
+  explicit Traced(std::shared_ptr<detail::Program> p) : program_(std::move(p)) {}
+  std::string ir() const { return detail::text_of(*program_, false); }         // canonical text; parse() reads it back
+  std::string annotated() const { return detail::text_of(*program_, true); }   // with the C++ line of every op
+  const std::shared_ptr<detail::Program>& program() const { return program_; }
+  std::vector<Tensor> operator()(const std::vector<Tensor>& inputs, const At& at = At::current()) const;
+
+ private:
+  std::shared_ptr<detail::Program> program_;
+};
+Traced parse(const std::string& text);  // Error with line and column
+
+template <class F, class... A>
+Traced trace(F&& f, const A&... args) {
+  using R = detail::ResultOf<std::remove_reference_t<F>, A...>;
+  std::tuple<A...> copy(args...);
+  R result{};
+  detail::Recorder<std::remove_reference_t<F>, R, A...> recorder{f, copy, &result};
+  return Traced(detail::close("trace", detail::tensors_of(copy), &recorder.body, &recorder, {}));
+}
+
+// ---- jit -------------------------------------------------------------------------------------------------------------
+
+enum class Math : uint8_t { strict };
+struct JitOptions {
+  std::vector<int> donate = {};    // numbers of arguments whose memory the results may take
+  std::string name = "";
+  Math math = Math::strict;
+  bool fuse = true;
+};
+
+struct KernelInfo {
+  std::string name, kind;          // kind: map, row, column, contract, nest
+  std::vector<std::string> lines;  // file:line of the ops it computes
+  std::string bytes_read, bytes_written, flops;
+};
+struct MemoryInfo {
+  int64_t arena_bytes = 0, input_bytes = 0, output_bytes = 0;
+};
+// A compiled program, to look into.
+class Compiled {
+ public:
+  explicit Compiled(std::shared_ptr<detail::JitEntry> e) : entry_(std::move(e)) {}
+  std::string explain() const;  // per kernel: source lines, bytes, flops; and for each edge that was not fused, why
+  std::vector<KernelInfo> kernels() const;
+  MemoryInfo memory() const;
+  bool from_cache() const;
+  double compile_seconds() const;
+  const std::shared_ptr<detail::JitEntry>& entry() const { return entry_; }
+
+ private:
+  std::shared_ptr<detail::JitEntry> entry_;
+};
+class Lowered {
+ public:
+  explicit Lowered(std::shared_ptr<detail::JitEntry> e) : entry_(std::move(e)) {}
+  std::string ir() const;
+  std::string program() const;  // kernels and steps, as text
+  Compiled compile() const;
+  const std::shared_ptr<detail::JitEntry>& entry() const { return entry_; }
+
+ private:
+  std::shared_ptr<detail::JitEntry> entry_;
+};
+
+namespace detail {
+std::shared_ptr<JitState> make_jit(JitOptions options, const Location& made);
+JitEntry* find_entry(JitState& state, const Leaves& leaves);  // null when this signature is new
+// argument_of[i]: the argument that leaf i belongs to. keep: whether calls may reuse it (specs may not run).
+std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, const std::vector<int>& argument_of, Body body,
+                                    void* context, bool keep);
+void set_result(JitEntry& entry, std::shared_ptr<void> result);
+void* result_of(const JitEntry& entry);
+void run_entry(JitState& state, JitEntry& entry, const Leaves& leaves, std::vector<Tensor>& outputs);
+}  // namespace detail
+
+template <class F>
+class Jit {
+ public:
+  Jit(F f, JitOptions options, const Location& made) : f_(std::move(f)), state_(detail::make_jit(std::move(options), made)) {}
+
+  template <class... A>
+  auto operator()(const A&... args) const {
+    using R = detail::ResultOf<const F, A...>;
+    detail::Leaves leaves;
+    (walk(args, leaves), ...);
+    detail::JitEntry* entry = detail::find_entry(*state_, leaves);
+    std::shared_ptr<detail::JitEntry> fresh;
+    if (entry == nullptr) {
+      fresh = record<R>(leaves, true, args...);
+      entry = fresh.get();
+    }
+    std::vector<Tensor> outputs;
+    detail::run_entry(*state_, *entry, leaves, outputs);
+    if constexpr (std::is_same_v<R, Tensor>) {
+      return outputs.at(0);
+    } else {
+      R result = *static_cast<R*>(detail::result_of(*entry));
+      detail::replace(result, outputs.data());
+      return result;
+    }
+  }
+
+  // Traces and, when compile() is called, compiles, without running. Arguments may be tn::spec.
+  template <class... A>
+  Lowered lower(const A&... args) const {
+    using R = detail::ResultOf<const F, A...>;
+    detail::Leaves leaves;
+    (walk(args, leaves), ...);
+    return Lowered(record<R>(leaves, false, args...));
+  }
+
+ private:
+  template <class R, class... A>
+  std::shared_ptr<detail::JitEntry> record(const detail::Leaves& leaves, bool keep, const A&... args) const {
+    auto result = std::make_shared<R>();
+    detail::Recorder<const F, R, A...> recorder{f_, std::tuple<A...>(args...), result.get()};
+    std::vector<int> argument_of;
+    int number = 0;
+    (argument_of.insert(argument_of.end(), detail::tensors_of(args).size(), number++), ...);
+    auto entry = detail::add_entry(*state_, leaves, argument_of, &recorder.body, &recorder, keep);
+    detail::set_result(*entry, std::move(result));
+    return entry;
+  }
+  F f_;
+  std::shared_ptr<detail::JitState> state_;
+};
+
+template <class F>
+auto jit(F f, JitOptions options = {}, const At& at = At::current()) {
+  return Jit<F>(std::move(f), std::move(options), place(at));
+}
+
+// A jitted function by its signature, so that a class can hold one. Arguments are taken by const reference.
+template <class S>
+class Function;
+template <class R, class... A>
+class Function<R(A...)> {
+  struct Holder {
+    virtual ~Holder() = default;
+    virtual R call(const std::remove_cvref_t<A>&... args) const = 0;
+  };
+  template <class F>
+  struct Held final : Holder {
+    Jit<F> jit;
+    explicit Held(Jit<F> j) : jit(std::move(j)) {}
+    R call(const std::remove_cvref_t<A>&... args) const override { return jit(args...); }
+  };
+  std::shared_ptr<const Holder> holder_;
+
+ public:
+  Function() = default;
+  template <class F>
+  Function(Jit<F> jit) : holder_(std::make_shared<Held<F>>(std::move(jit))) {}  // NOLINT
+  explicit operator bool() const { return holder_ != nullptr; }
+  R operator()(const std::remove_cvref_t<A>&... args) const {
+    if (!holder_) throw Error("an empty tn::Function was called; assign tn::jit(f) to it first");
+    return holder_->call(args...);
+  }
+};
+
+// ---- gradients -------------------------------------------------------------------------------------------------------
+
+namespace detail {
+
+template <bool WithValue, class F, int... I>
+struct Gradient {
+  F f;
+  Location made;
+
+  template <class... A>
+  auto operator()(const A&... args) const {
+    static_assert(((I < static_cast<int>(sizeof...(A))) && ...), "tn::grad<I...> names an argument that is not there");
+    using R = ResultOf<const F, A...>;
+    std::tuple<A...> copy(args...);
+    R result{};
+    Recorder<const F, R, A...> recorder{f, copy, &result};
+    const std::vector<Tensor> inputs = tensors_of(copy);
+    auto program = close("grad", inputs, &recorder.body, &recorder, made);
+    std::vector<bool> active;
+    int number = 0;
+    const auto mark = [&](const auto& arg) {
+      const bool chosen = ((I == number) || ...);
+      for (const Tensor& t : tensors_of(arg)) active.push_back(chosen && is_floating(t.dtype()));
+      ++number;
+    };
+    (mark(args), ...);
+    std::vector<Tensor> values = run_gradient(*program, inputs, active, true, made);
+    replace(result, values.data());
+    // Gradients arrive for active leaves only; an integer leaf has none and becomes undefined.
+    size_t next = values.size();
+    for (bool a : active) next -= a ? 1 : 0;
+    std::vector<Tensor> gradients;
+    for (bool a : active) gradients.push_back(a ? values[next++] : Tensor());
+    replace(copy, gradients.data());
+    auto chosen = [&] {
+      if constexpr (sizeof...(I) == 1) return std::get<I...>(copy);
+      else return std::make_tuple(std::get<I>(copy)...);
+    }();
+    if constexpr (WithValue) return std::make_pair(std::move(result), std::move(chosen));
+    else if constexpr (IsPair<R>::value) return std::make_pair(std::move(chosen), std::move(result.second));
+    else return chosen;
+  }
+};
+
+}  // namespace detail
+
+// The gradient of f's value (a floating scalar, or the first of a pair whose second is aux) by argument 0, or by those named:
+// grad<0, 2>(f). The result has the arguments' types; with aux it is a pair of gradient and aux.
+template <int... I, class F>
+auto grad(F f, const At& at = At::current()) {
+  if constexpr (sizeof...(I) == 0) return detail::Gradient<false, F, 0>{std::move(f), place(at)};
+  else return detail::Gradient<false, F, I...>{std::move(f), place(at)};
+}
+// A pair of f's result and the gradient.
+template <int... I, class F>
+auto value_and_grad(F f, const At& at = At::current()) {
+  if constexpr (sizeof...(I) == 0) return detail::Gradient<true, F, 0>{std::move(f), place(at)};
+  else return detail::Gradient<true, F, I...>{std::move(f), place(at)};
+}
+
+namespace detail {
+template <class T>
+struct AsTuple {
+  static std::tuple<T> make(const T& t) { return {t}; }
+};
+template <class... T>
+struct AsTuple<std::tuple<T...>> {
+  static std::tuple<T...> make(const std::tuple<T...>& t) { return t; }
+};
+}  // namespace detail
+
+// Value and directional derivative: primals and tangents are one argument, or a tuple of all arguments.
+template <class F, class P>
+auto jvp(F f, const P& primals, const P& tangents, const At& at = At::current()) {
+  auto in = detail::AsTuple<P>::make(primals), directions = detail::AsTuple<P>::make(tangents);
+  return std::apply(
+      [&](auto&... args) {
+        using R = detail::ResultOf<F, std::remove_reference_t<decltype(args)>...>;
+        R result{};
+        detail::Recorder<F, R, std::remove_reference_t<decltype(args)>...> recorder{f, in, &result};
+        const std::vector<Tensor> inputs = detail::tensors_of(in);
+        auto program = detail::close("jvp", inputs, &recorder.body, &recorder, place(at));
+        detail::JvpResult r = detail::run_jvp(*program, inputs, detail::tensors_of(directions), place(at));
+        R tangent = result;
+        detail::replace(result, r.primals.data());
+        detail::replace(tangent, r.tangents.data());
+        return std::make_pair(std::move(result), std::move(tangent));
+      },
+      in);
+}
+
+// Value and pullback: pull(cotangent of the result) gives cotangents of the arguments (one, or a tuple).
+template <class F, class... A>
+auto vjp(F f, const A&... args) {
+  using R = detail::ResultOf<F, A...>;
+  std::tuple<A...> copy(args...);
+  R result{};
+  detail::Recorder<F, R, A...> recorder{f, copy, &result};
+  const std::vector<Tensor> inputs = detail::tensors_of(copy);
+  auto program = detail::close("vjp", inputs, &recorder.body, &recorder, {});
+  auto [values, pullback] = detail::run_vjp(*program, inputs, {});
+  detail::replace(result, values.data());
+  auto pull = [pullback = pullback, copy](const R& cotangent, const At& at = At::current()) {
+    R seed = cotangent;
+    std::tuple<A...> out = copy;
+    std::vector<Tensor> gradients = pullback(detail::tensors_of(seed), place(at));
+    detail::replace(out, gradients.data());
+    if constexpr (sizeof...(A) == 1) return std::get<0>(out);
+    else return out;
+  };
+  return std::make_pair(std::move(result), std::move(pull));
+}
+
+// ---- control flow ------------------------------------------------------------------------------------------------------
+
+// then(args...) where the predicate (a bool scalar) holds, else otherwise(args...). Both give the same tree.
+template <class F, class G, class... A>
+auto cond(const Tensor& predicate, F then, G otherwise, const A&... args) {
+  using R = detail::ResultOf<F, A...>;
+  std::tuple<A...> copy(args...);
+  const std::vector<Tensor> inputs = detail::tensors_of(copy);
+  R result{}, other{};
+  detail::Recorder<F, R, A...> first{then, copy, &result};
+  detail::Recorder<G, R, A...> second{otherwise, copy, &other};
+  const Location at = Location{};
+  auto a = detail::close("cond", inputs, &first.body, &first, at);
+  auto b = detail::close("cond", inputs, &second.body, &second, at);
+  std::vector<Tensor> values = detail::run_cond(predicate, *a, *b, inputs, at);
+  detail::replace(result, values.data());
+  return result;
+}
+
+// Repeats state = body(state) while condition(state), a bool scalar, holds.
+template <class C, class B, class S>
+S while_loop(C condition, B body, const S& init, const At& at = At::current()) {
+  std::tuple<S> copy(init);
+  const std::vector<Tensor> inputs = detail::tensors_of(copy);
+  Tensor holds;
+  S next = init;
+  detail::Recorder<C, Tensor, S> test{condition, copy, &holds};
+  detail::Recorder<B, S, S> step{body, copy, &next};
+  auto c = detail::close("while_loop", inputs, &test.body, &test, place(at));
+  auto b = detail::close("while_loop", inputs, &step.body, &step, place(at));
+  std::vector<Tensor> values = detail::run_while(*c, *b, inputs, place(at));
+  detail::replace(next, values.data());
+  return next;
+}
+
+struct ScanOptions {
+  int64_t length = -1;  // needed when xs has no tensors
+  bool reverse = false;
+};
+// f(carry, x) gives (carry, y) for each row x of xs along axis 0; gives the last carry and the stacked ys.
+template <class F, class S, class X>
+auto scan(F f, const S& init, const X& xs, ScanOptions o = {}, const At& at = At::current()) {
+  using R = detail::ResultOf<F, S, X>;
+  static_assert(detail::IsPair<R>::value, "scan's function gives a pair of carry and y");
+  std::vector<Tensor> carries = detail::tensors_of(init), rows_in = detail::tensors_of(xs);
+  std::vector<Tensor> rows = detail::row_specs(rows_in, o.length, place(at));
+  std::tuple<S, X> copy(init, xs);
+  R result{};
+  detail::Recorder<F, R, S, X> recorder{f, copy, &result};
+  std::vector<Tensor> inputs = carries;
+  inputs.insert(inputs.end(), rows.begin(), rows.end());
+  auto body = detail::close("scan", inputs, &recorder.body, &recorder, place(at));
+  std::vector<Tensor> values = detail::run_scan(*body, carries, rows_in, o.length, o.reverse, place(at));
+  detail::replace(result, values.data());
+  return result;
+}
+
+}  // namespace tenon

@@ -1,0 +1,144 @@
+// The driver: memory cache, disk cache, passes, code generation, linking.
+#include "tenon/runtime/compile.h"
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <unordered_map>
+
+#include "tenon/codegen/codegen.h"
+#include "tenon/passes/pass.h"
+#include "tenon/runtime/build_identity.h"
+#include "tenon/runtime/disk_cache.h"
+
+namespace tenon::runtime {
+namespace {
+
+// Programs with longer text are not looked up on disk: the key would outweigh the object.
+constexpr size_t longest_disk_key = 16u << 20;
+
+// One compiled program, or the place where others wait for the thread that compiles it.
+struct Slot {
+  std::mutex compiling;
+  std::shared_ptr<const Executable> executable;
+};
+
+struct Cache {
+  std::mutex mutex;
+  std::unordered_map<std::string, std::shared_ptr<Slot>> programs;
+  std::unordered_map<std::string, std::shared_ptr<const void>> kept;
+  std::atomic<uint64_t> compiled{0}, memory_hits{0}, disk_hits{0};
+};
+Cache& cache() {
+  static auto* c = new Cache;  // never destroyed
+  return *c;
+}
+
+const Target& host() {
+  static const Target target = codegen::host_target();
+  return target;
+}
+
+Target target_of(const CompileOptions& options) {
+  if (options.portable) return codegen::portable_target();
+  return options.target == Target{} ? host() : options.target;
+}
+
+std::string key_of(const ir::Graph& graph, const CompileOptions& options, const Target& target) {
+  std::string key = "tenon program\n";
+  key += "build " + build_identity() + "\ncompiler " + codegen::compiler_version() + "\nnumerics " + std::to_string(numerics_version) + "\n";
+  key += "target " + target.triple + " " + target.cpu + " " + target.features + " level " + std::to_string(target.level) + " lanes " +
+         std::to_string(target.lanes) + " vector " + std::to_string(target.vector_bytes) + "x" + std::to_string(target.vector_registers) +
+         " caches " + std::to_string(target.l1_bytes) + " " + std::to_string(target.l2_bytes) + " " + std::to_string(target.l3_bytes) +
+         " cores " + std::to_string(target.cores) + "\n";
+  key += "entry " + options.entry + " fuse " + std::to_string(options.fuse) + " donate";
+  for (auto [i, o] : options.donations) key += " " + std::to_string(i) + ":" + std::to_string(o);
+  return key + "\n" + graph.text();
+}
+
+Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, const Target& target) {
+  passes::Options pass_options;
+  pass_options.fuse = options.fuse;
+  pass_options.donations = options.donations;
+  const ir::Program program = passes::build_program(graph, target, pass_options);
+  codegen::Options code_options;
+  code_options.entry = options.entry;
+  code_options.parts = 1;
+  // Compiling in several parts pays when there is enough to share out; how many depends on the program alone.
+  if (program.kernels.size() >= 8) code_options.parts = 2;
+  Artifact artifact;
+  artifact.objects = codegen::compile_objects(program, target, code_options);
+  artifact.manifest = manifest_of(program, options.entry, target.level);
+  return artifact;
+}
+
+}  // namespace
+
+Artifact compile_artifact(const ir::Graph& graph, const CompileOptions& options) {
+  return compile_for(graph, options, target_of(options));
+}
+
+std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileOptions& options) {
+  Cache& c = cache();
+  const Target target = target_of(options);
+  const std::string key = key_of(graph, options, target);
+  auto slot = std::make_shared<Slot>();
+  if (options.memory_cache) {
+    std::lock_guard lock(c.mutex);
+    slot = c.programs.try_emplace(key, slot).first->second;
+  }
+  std::lock_guard compiling(slot->compiling);
+  if (slot->executable) {
+    ++c.memory_hits;
+    return slot->executable;
+  }
+  const auto start = std::chrono::steady_clock::now();
+  const bool disk = options.disk_cache && key.size() <= longest_disk_key;
+  std::shared_ptr<const Executable> executable;
+  if (disk)
+    if (const auto bytes = disk_cache().load(key))
+      if (auto artifact = Artifact::from_bytes(*bytes)) {
+        executable = load(std::move(*artifact));
+        const_cast<Executable&>(*executable).from_disk_ = true;
+        ++c.disk_hits;
+      }
+  if (!executable) {
+    Artifact artifact = compile_for(graph, options, target);
+    if (disk) disk_cache().store(key, artifact.bytes());
+    executable = load(std::move(artifact));
+    ++c.compiled;
+  }
+  const_cast<Executable&>(*executable).compile_seconds_ =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  slot->executable = executable;
+  return executable;
+}
+
+std::shared_ptr<const void> find_cached(std::string_view key) {
+  Cache& c = cache();
+  thread_local std::string text;
+  text.assign(key);
+  std::lock_guard lock(c.mutex);
+  const auto it = c.kept.find(text);
+  return it == c.kept.end() ? nullptr : it->second;
+}
+
+void keep_cached(std::string key, std::shared_ptr<const void> value) {
+  Cache& c = cache();
+  std::lock_guard lock(c.mutex);
+  c.kept.insert_or_assign(std::move(key), std::move(value));
+}
+
+CacheStats cache_stats() {
+  Cache& c = cache();
+  return {c.compiled, c.memory_hits, c.disk_hits};
+}
+
+void clear_memory_cache() {
+  Cache& c = cache();
+  std::lock_guard lock(c.mutex);
+  c.programs.clear();
+  c.kept.clear();
+}
+
+}  // namespace tenon::runtime
