@@ -81,8 +81,10 @@ struct Options {
   bool fuse = true;
   // Donated inputs: (input, output) pairs that share memory; types must match.
   std::vector<std::pair<uint32_t, uint32_t>> donations;
+  std::vector<std::string> skip;        // names of passes to leave out, as TENON_PASSES does for every program
 };
-// The whole pipeline. Reads TENON_DUMP (folder or "-") and TENON_PASSES (-name skips a pass) once per process.
+// The whole pipeline. Reads, once per process: TENON_DUMP (a folder, or "-" for stderr) prints the IR after each pass;
+// TENON_PASSES=-simplify,-fuse skips passes; TENON_VERIFY=1 verifies after each pass; TENON_DEBUG=1 prints what each took.
 ir::Program build_program(const ir::Graph& graph, const Target& target, const Options& options = {});
 // Runs graph-to-graph passes by name, for tools and golden tests. Error for an unknown name.
 GraphPtr run_passes(const ir::Graph& graph, std::span<const std::string> names);

@@ -1,0 +1,42 @@
+// Drops nodes that reach no output and have no effect; inputs stay, so the signature stays.
+//   %2 = exp %0   %3 = neg %0   return %3      ->      %2 = neg %0   return %2
+#include "tenon/passes/pass.h"
+#include "tenon/passes/rebuild.h"
+
+namespace tenon::passes {
+namespace {
+
+using namespace ir;
+
+// A custom call says itself whether it has an effect; a control op has those of its sub-graphs. Recursion follows nesting.
+bool has_effect(const Graph& graph, const Node& node) {
+  const Attrs& attrs = graph.attrs(node);
+  if (def(node.op).effect)
+    for (int i = 0; i < static_cast<int>(attrs.size()); ++i)
+      if (std::string_view(def(node.op).attrs[i].name) == "effect") return attrs[static_cast<size_t>(i)].integers.at(0) != 0;
+  for (const Attr& attr : attrs)
+    if (attr.graph)
+      for (const Node& inner : attr.graph->nodes())
+        if (has_effect(*attr.graph, inner)) return true;
+  return def(node.op).effect;
+}
+
+}  // namespace
+
+GraphPtr dce(const Graph& graph) {
+  std::vector<bool> live(graph.value_count()), kept(graph.node_count());
+  for (ValueId v : graph.outputs()) live[index(v)] = true;
+  for (uint32_t n = graph.node_count(); n-- > 0;) {
+    const Node& node = graph.node(NodeId{n});
+    kept[n] = has_effect(graph, node);
+    for (uint32_t i = 0; i < node.result_count; ++i) kept[n] = kept[n] || live[index(graph.result(node, i))];
+    if (kept[n])
+      for (ValueId v : graph.operands(node)) live[index(v)] = true;
+  }
+  Rebuild to(graph);
+  return to.sweep([&](const Node& node) {
+    if (kept[static_cast<size_t>(&node - graph.nodes().data())]) to.copy(node);
+  });
+}
+
+}  // namespace tenon::passes

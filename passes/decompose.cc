@@ -1,0 +1,74 @@
+// Rewrites ops with a general form into several with the one form that lowering knows.
+//   reduce_sum(x, axes {0, 2})   ->  reduce_sum(reduce_sum(x, {2}), {0})     the last group of adjacent axes first
+//   reduce_sum(x: f32[0, 4], {0}) -> 0, broadcast                            nothing to reduce: the identity, and +0 for a sum
+// Halves of several groups go through f32, so that they are rounded once. Refuses to choose an order: the contract
+// (ir/rules/reduction.h) has fixed it.
+#include <algorithm>
+#include <limits>
+
+#include "tenon/ir/build.h"
+#include "tenon/passes/pass.h"
+#include "tenon/passes/rebuild.h"
+
+namespace tenon::passes {
+namespace {
+
+using namespace ir;
+
+bool is_tree_reduction(Op op) {
+  const OpDef& row = def(op);
+  return row.family == Family::reduction && row.combine != Op{} && op != Op::argmax && op != Op::argmin;
+}
+
+// The last run of adjacent axes, taken off the end of the sorted list.
+std::vector<int64_t> take_last_group(std::vector<int64_t>& axes) {
+  size_t first = axes.size() - 1;
+  while (first > 0 && axes[first - 1] + 1 == axes[first]) --first;
+  std::vector<int64_t> group(axes.begin() + static_cast<std::ptrdiff_t>(first), axes.end());
+  axes.resize(first);
+  return group;
+}
+
+Value splat_bits(GraphBuilder& b, DType t, uint64_t bits, const Shape& shape) {
+  std::string raw(reinterpret_cast<const char*>(&bits), static_cast<size_t>(bytes(t)));
+  return broadcast_to(constant(b, t, {}, std::move(raw)), shape);
+}
+
+// The result of reducing nothing.
+Value identity(GraphBuilder& b, Op combine, DType t, const Shape& shape) {
+  const bool lowest = combine == Op::max, highest = combine == Op::min;
+  if (is_floating(t)) {
+    const double infinity = std::numeric_limits<double>::infinity();
+    return splat(b, t, combine == Op::mul ? 1 : lowest ? -infinity : highest ? infinity : 0, shape);
+  }
+  const int width = 8 * bytes(t);
+  const uint64_t ones = t == DType::boolean ? 1 : ~uint64_t{0} >> (64 - width), top = uint64_t{1} << (width - 1);
+  const uint64_t least = is_signed(t) ? top : 0, greatest = is_signed(t) ? top - 1 : ones;
+  return splat_bits(b, t, combine == Op::mul ? 1 : lowest ? least : highest ? greatest : combine == Op::bit_and ? ones : 0, shape);
+}
+
+}  // namespace
+
+GraphPtr decompose(const Graph& graph) {
+  Rebuild to(graph);
+  return to.sweep([&](const Node& node) {
+    if (!is_tree_reduction(node.op)) return to.copy(node);
+    Value x{&to.builder, to.operands(node)[0]};
+    std::vector<int64_t> axes = graph.attrs(node)[0].integers;
+    std::sort(axes.begin(), axes.end());
+    for (int64_t axis : axes)
+      if (x.shape()[static_cast<size_t>(axis)] == 0)
+        return to.set(node, 0, identity(to.builder, def(node.op).combine, x.dtype(), graph.type(graph.result(node)).shape).id);
+    std::vector<int64_t> rest = axes;
+    if (axes.empty()) return to.set(node, 0, x.id);
+    take_last_group(rest);
+    if (rest.empty()) return to.copy(node);
+    const DType type = x.dtype();
+    if (is_half(type)) x = cast(x, DType::f32);
+    while (!axes.empty()) x = reduce(node.op, x, take_last_group(axes));
+    if (is_half(type)) x = cast(x, type);
+    to.set(node, 0, x.id);
+  });
+}
+
+}  // namespace tenon::passes

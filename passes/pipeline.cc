@@ -1,0 +1,216 @@
+// The pipeline from a graph to a program: one list, and the runner that verifies, dumps, times and skips by name.
+// Refuses to know what a pass does.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+
+#include "tenon/passes/pass.h"
+#include "tenon/passes/rebuild.h"
+
+namespace tenon::passes {
+namespace {
+
+using namespace ir;
+
+// What the passes work on, one after the other.
+struct Work {
+  GraphPtr graph;
+  FusionPlan plan;
+  Program program;
+  const Target& target;
+  const Options& options;
+};
+
+struct Pass {
+  const char* name;
+  GraphPtr (*on_graph)(const Graph&);  // or
+  void (*on_work)(Work&);
+  bool optional;
+};
+
+constexpr Pass pipeline[] = {
+    {"inline_calls", inline_calls, nullptr, true},
+    {"simplify", simplify, nullptr, true},
+    {"decompose", decompose, nullptr, false},
+    {"dce", dce, nullptr, true},
+    {"fuse", nullptr, [](Work& w) { w.plan = fuse(*w.graph, w.target, w.options.fuse); }, false},
+    {"lower", nullptr, [](Work& w) { w.program = lower(*w.graph, w.plan, w.target, w.options.donations); }, false},
+    {"schedule", nullptr, [](Work& w) { w.program = schedule(std::move(w.program), w.target); }, true},
+    {"plan_buffers", nullptr, [](Work& w) { w.program = plan_buffers(std::move(w.program)); }, false},
+};
+
+struct Settings {
+  std::string dump;
+  std::vector<std::string> skip;
+  bool verify = false, time = false;
+};
+
+bool switched_on(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value && *value && std::string_view(value) != "0";
+}
+
+Settings read_environment() {
+  Settings settings;
+  if (const char* dump = std::getenv("TENON_DUMP")) settings.dump = dump;
+  settings.verify = switched_on("TENON_VERIFY");
+  settings.time = switched_on("TENON_DEBUG");
+  const char* passes = std::getenv("TENON_PASSES");
+  std::string_view rest = passes ? passes : "";
+  while (!rest.empty()) {
+    const std::string_view word = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(rest.size(), word.size() + 1));
+    if (!word.empty() && word[0] == '-') settings.skip.emplace_back(word.substr(1));
+  }
+  return settings;
+}
+
+const Settings& environment() {
+  static const Settings settings = read_environment();
+  return settings;
+}
+
+bool contains(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// ---- verifying
+
+std::string listing(const std::vector<std::string>& findings) {
+  std::string text;
+  for (const std::string& finding : findings) text += "\n  " + finding;
+  return text;
+}
+
+// The verifier's findings say "node 7 (add) ..."; the text around the first such node is what one needs to see.
+std::string excerpt(const Graph& graph, const std::string& finding) {
+  const size_t at = finding.find("node ");
+  const auto node = at == std::string::npos ? 0 : static_cast<uint32_t>(std::strtoul(finding.c_str() + at + 5, nullptr, 10));
+  return node < graph.node_count() ? window(graph, NodeId{node}) : graph.text();
+}
+
+void verify_graph(const Graph& graph, const std::string& culprit) {
+  if (const std::vector<std::string> findings = verify(graph); !findings.empty())
+    throw InternalError(culprit + " left a graph that is not sound:" + listing(findings) + "\n" + excerpt(graph, findings[0]));
+}
+
+void verify_program(const Program& program, bool planned, const std::string& culprit) {
+  for (const Kernel& kernel : program.kernels)
+    if (const std::vector<std::string> findings = verify(kernel); !findings.empty())
+      throw InternalError(culprit + " left a kernel that is not sound:" + listing(findings) + "\n" + kernel.text());
+  if (!planned) return;
+  if (const std::vector<std::string> findings = check_buffers(program); !findings.empty())
+    throw InternalError(culprit + " left buffers that overlap:" + listing(findings) + "\n" + program.text());
+}
+
+// ---- dumping: one file per pass, named by the program and what it was made from, so that no counter is kept
+
+uint32_t digest(std::string_view text) {
+  uint32_t hash = 2166136261u;  // FNV-1a
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  return hash;
+}
+
+void dump(const std::string& program, size_t number, const char* pass, const std::string& text) {
+  const std::string& where = environment().dump;
+  if (where == "-") {
+    std::fprintf(stderr, "; %s after %s\n%s\n", program.c_str(), pass, text.c_str());
+    return;
+  }
+  const std::string path = where + "/" + program + "." + std::to_string(number) + "." + pass + ".tn";
+  if (std::FILE* file = std::fopen(path.c_str(), "w")) {
+    std::fwrite(text.data(), 1, text.size(), file);
+    std::fclose(file);
+  } else {
+    std::fprintf(stderr, "tenon: cannot write %s (TENON_DUMP)\n", path.c_str());
+  }
+}
+
+// ---- running
+
+// Applies a pass to the sub-graphs of control flow first, then to the graph itself. Recursion follows nesting.
+GraphPtr on_all_levels(const Graph& graph, GraphPtr (*pass)(const Graph&)) {
+  const auto owns_graphs = [&](const Node& node) {
+    return std::any_of(graph.attrs(node).begin(), graph.attrs(node).end(), [](const Attr& a) { return a.graph != nullptr; });
+  };
+  if (std::none_of(graph.nodes().begin(), graph.nodes().end(), owns_graphs)) return pass(graph);
+  Rebuild to(graph);
+  const GraphPtr inner_done = to.sweep([&](const Node& node) {
+    if (!owns_graphs(node)) return to.copy(node);
+    Attrs attrs = graph.attrs(node);
+    for (Attr& attr : attrs)
+      if (attr.graph) attr.graph = on_all_levels(*attr.graph, pass);
+    to.set_all(node, to.builder.add(node.op, to.operands(node), std::move(attrs)));
+  });
+  return pass(*inner_done);
+}
+
+void run_one(const Pass& pass, Work& work) {
+  if (pass.on_graph)
+    work.graph = on_all_levels(*work.graph, pass.on_graph);
+  else
+    pass.on_work(work);
+}
+
+std::string described(const char* pass, const Graph& graph) {
+  return "pass '" + std::string(pass) + "' on '" + graph.name + "'";
+}
+
+}  // namespace
+
+Program build_program(const Graph& graph, const Target& target, const Options& options) {
+  const Settings& settings = environment();
+  const auto skipped = [&](const char* pass) { return contains(settings.skip, pass) || contains(options.skip, pass); };
+  Options effective = options;
+  effective.fuse = options.fuse && !skipped("fuse");  // without fusion every op is a group of its own
+  Work work{GraphPtr(GraphPtr{}, &graph), {}, {}, target, effective};  // read, not owned
+  std::string program_name;
+  if (!settings.dump.empty()) {
+    const std::string text = graph.text();
+    char suffix[12];
+    std::snprintf(suffix, sizeof suffix, "-%08x", digest(text));
+    program_name = graph.name + suffix;
+    dump(program_name, 0, "input", text);
+  }
+  for (size_t i = 0; i < std::size(pipeline); ++i) {
+    const Pass& pass = pipeline[i];
+    if (pass.optional && skipped(pass.name)) continue;
+    const auto start = std::chrono::steady_clock::now();
+    try {
+      run_one(pass, work);
+    } catch (const InternalError& e) {
+      throw InternalError(described(pass.name, graph) + " failed: " + e.what() + "\n" + excerpt(*work.graph, e.what()));
+    }
+    if (settings.time) {
+      const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
+      std::fprintf(stderr, "tenon: %-12s %9.1f us  %s\n", pass.name, took.count(), graph.name.c_str());
+    }
+    const bool lowered = pass.on_work && std::string_view(pass.name) != "fuse";
+    if (settings.verify && pass.on_graph) verify_graph(*work.graph, described(pass.name, graph));
+    if (settings.verify && lowered)
+      verify_program(work.program, std::string_view(pass.name) == "plan_buffers", described(pass.name, graph));
+    if (!settings.dump.empty())
+      dump(program_name, i + 1, pass.name, lowered ? work.program.text() : work.graph->text());
+  }
+  return std::move(work.program);
+}
+
+GraphPtr run_passes(const Graph& graph, std::span<const std::string> names) {
+  GraphPtr result(GraphPtr{}, &graph);
+  for (const std::string& name : names) {
+    const auto* pass = std::find_if(std::begin(pipeline), std::end(pipeline),
+                                    [&](const Pass& p) { return name == p.name && p.on_graph; });
+    if (pass == std::end(pipeline)) {
+      std::string known;
+      for (const Pass& p : pipeline)
+        if (p.on_graph) known += std::string(known.empty() ? "" : ", ") + p.name;
+      throw Error("there is no graph pass '" + name + "'; there are: " + known);
+    }
+    result = on_all_levels(*result, pass->on_graph);
+    verify_graph(*result, described(pass->name, graph));
+  }
+  return result;
+}
+
+}  // namespace tenon::passes
