@@ -197,7 +197,7 @@ Program build_program(const Graph& graph, const Target& target, const Options& o
 }
 
 GraphPtr run_passes(const Graph& graph, std::span<const std::string> names) {
-  GraphPtr result(GraphPtr{}, &graph);
+  GraphPtr result = names.empty() ? std::make_shared<Graph>(graph) : GraphPtr(GraphPtr{}, &graph);
   for (const std::string& name : names) {
     const auto* pass = std::find_if(std::begin(pipeline), std::end(pipeline),
                                     [&](const Pass& p) { return name == p.name && p.on_graph; });
