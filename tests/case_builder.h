@@ -1,0 +1,45 @@
+// Building a case: a graph and the arrays that are its inputs, side by side.
+#pragma once
+
+#include "tenon/ir/build.h"
+#include "tenon/tests/op_cases.h"
+
+namespace tenon::testing {
+
+struct CaseBuilder {
+  explicit CaseBuilder(std::string name, NaNs nans = NaNs::one_value) : builder("main"), name_(std::move(name)), nans_(nans) {}
+  ir::Value input(ir::Array array) {
+    const ir::Value v{&builder, builder.input(array.type)};
+    inputs_.push_back(std::move(array));
+    return v;
+  }
+  ir::Value symbolic_input(const ir::Type& type) { return {&builder, builder.input(type)}; }  // arrays follow later
+  void output(ir::Value v) { outputs_.push_back(v.id); }
+  void outputs(const std::vector<ir::Value>& values) {
+    for (ir::Value v : values) output(v);
+  }
+  Case finish() { return {name_, builder.finish(outputs_), std::move(inputs_), nans_}; }
+
+  ir::GraphBuilder builder;
+
+ private:
+  std::string name_;
+  NaNs nans_;
+  std::vector<ir::Array> inputs_;
+  std::vector<ir::ValueId> outputs_;
+};
+
+// The entries of rows that are not elementwise: cases of one op over one dtype.
+struct OtherCases {
+  ir::Op op;
+  void (*add)(ir::Op op, DType t, std::vector<Case>& cases);
+};
+std::vector<OtherCases> other_cases();
+
+// By family, one file each.
+void movement_cases(ir::Op op, DType t, std::vector<Case>& cases);
+void reduction_cases(ir::Op op, DType t, std::vector<Case>& cases);
+void contraction_cases(ir::Op op, DType t, std::vector<Case>& cases);
+void control_cases(ir::Op op, DType t, std::vector<Case>& cases);
+
+}  // namespace tenon::testing

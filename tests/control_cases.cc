@@ -1,0 +1,114 @@
+// Cases of control flow and barriers, and the list of all rows that are not elementwise.
+#include "tenon/tests/case_builder.h"
+
+namespace tenon::testing {
+
+using namespace ir;
+
+namespace {
+
+Array scalar_bool(bool value) {
+  Array a(type_of(DType::boolean, {}));
+  a.data[0] = value;
+  return a;
+}
+
+// f(x, y) -> outputs, as a graph that shares the symbols of the one around it.
+template <class Body>
+Attr subgraph(const GraphBuilder& around, const std::vector<Type>& types, Body body) {
+  GraphBuilder inner("body", around.graph().symbols);
+  std::vector<Value> inputs;
+  for (const Type& type : types) inputs.push_back({&inner, inner.input(type)});
+  std::vector<ValueId> outputs;
+  for (Value v : body(inputs)) outputs.push_back(v.id);
+  return Attr::of(inner.finish(outputs));
+}
+
+using Values = std::vector<Value>;
+
+// The dtype's own arithmetic: x + y, or x ^ y for bool.
+Value combine(Value x, Value y) { return x.dtype() == DType::boolean ? bit_xor(x, y) : add(x, y); }
+
+void add_cond(CaseBuilder& c, DType t, Random& random) {
+  const Type type = type_of(t, {3, 5});
+  const Attr then = subgraph(c.builder, {type, type}, [](Values& in) { return Values{combine(in[0], in[1]), in[1]}; });
+  const Attr otherwise = subgraph(c.builder, {type, type}, [](Values& in) { return Values{in[1], combine(in[0], in[0])}; });
+  for (bool taken : {false, true}) {
+    const Value x = c.input(random_array(type, random)), y = c.input(random_array(type, random));
+    c.outputs(apply(c.builder, Op::cond, Values{c.input(scalar_bool(taken)), x, y}, {then, otherwise}));
+  }
+}
+
+// carries: i, x;  while i < limit: i + 1, x + step
+void add_while(CaseBuilder& c, DType t, Random& random) {
+  const Type index = type_of(DType::i64, {}), type = type_of(t, {7});
+  const std::vector<Type> types = {index, type, index, type};
+  const Attr condition = subgraph(c.builder, types, [](Values& in) { return Values{lt(in[2], in[0])}; });
+  const Attr body = subgraph(c.builder, types, [](Values& in) {
+    return Values{add(in[2], like(in[2], 1)), combine(in[3], in[1])};
+  });
+  for (int64_t limit : {0, 1, 9}) {
+    const Value bound = splat_integer(c.builder, DType::i64, limit, {}), zero = splat_integer(c.builder, DType::i64, 0, {});
+    const Value step = c.input(random_array(type, random)), x = c.input(random_array(type, random));
+    c.outputs(apply(c.builder, Op::while_loop, Values{bound, step, zero, x}, {condition, body, Attr::of(std::vector<int64_t>{2})}));
+  }
+}
+
+// constants: k; carries: s; xs: x;  s' = s + x, y = s + k
+void add_scan(CaseBuilder& c, DType t, Random& random) {
+  const Type slice = type_of(t, {5});
+  const Attr body = subgraph(c.builder, {slice, slice, slice}, [](Values& in) {
+    return Values{combine(in[1], in[2]), combine(in[1], in[0])};
+  });
+  for (int64_t length : {0, 1, 6})
+    for (int64_t reversed : {0, 1}) {
+      const Value k = c.input(random_array(slice, random)), s = c.input(random_array(slice, random));
+      const Value xs = c.input(random_array(type_of(t, {length, 5}), random));
+      c.outputs(apply(c.builder, Op::scan, Values{k, s, xs},
+                      {body, Attr::of(std::vector<Dim>{length}), Attr::of(std::vector<int64_t>{1, 1}),
+                       Attr::of(std::vector<int64_t>{reversed})}));
+    }
+}
+
+}  // namespace
+
+void control_cases(Op op, DType t, std::vector<Case>& cases) {
+  if (op == Op::cond && t != DType::boolean) return;
+  Random random(static_cast<uint64_t>(op) * 64 + static_cast<uint64_t>(t));
+  CaseBuilder c(std::string(def(op).name) + " " + std::string(name(t)));
+  switch (op) {
+    case Op::cond:
+      for (DType data : {DType::boolean, DType::i32, DType::bf16, DType::f32, DType::f64}) add_cond(c, data, random);
+      break;
+    case Op::while_loop: add_while(c, t, random); break;
+    case Op::scan: add_scan(c, t, random); break;
+    case Op::call: {
+      const Type type = type_of(t, {17});
+      const Attr twice = subgraph(c.builder, {type}, [](Values& in) { return Values{combine(in[0], in[0]), in[0]}; });
+      const Value x = c.input(random_array(type, random));
+      const Values once = apply(c.builder, op, Values{x}, {twice});
+      c.outputs(apply(c.builder, op, Values{once[0]}, {twice}));
+      break;
+    }
+    default: {
+      const Value x = c.input(random_array(type_of(t, {17}), random)), y = c.input(random_array(type_of(t, {2, 3}), random));
+      c.outputs(apply(c.builder, op, Values{combine(x, x), y}));
+    }
+  }
+  cases.push_back(c.finish());
+}
+
+std::vector<OtherCases> other_cases() {
+  std::vector<OtherCases> all;
+  for (Op op : {Op::constant, Op::iota, Op::reshape, Op::broadcast, Op::transpose, Op::slice, Op::dynamic_slice,
+                Op::dynamic_update_slice, Op::pad, Op::concat, Op::reverse, Op::gather, Op::scatter_add, Op::sort, Op::random_bits})
+    all.push_back({op, movement_cases});
+  for (Op op : {Op::reduce_sum, Op::reduce_prod, Op::reduce_max, Op::reduce_min, Op::reduce_and, Op::reduce_or, Op::argmax,
+                Op::argmin, Op::cumsum})
+    all.push_back({op, reduction_cases});
+  for (Op op : {Op::dot_general, Op::convolution}) all.push_back({op, contraction_cases});
+  for (Op op : {Op::cond, Op::while_loop, Op::scan, Op::call, Op::barrier}) all.push_back({op, control_cases});
+  return all;
+}
+
+}  // namespace tenon::testing
