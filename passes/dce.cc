@@ -4,24 +4,7 @@
 #include "tenon/passes/rebuild.h"
 
 namespace tenon::passes {
-namespace {
-
 using namespace ir;
-
-// A custom call says itself whether it has an effect; a control op has those of its sub-graphs. Recursion follows nesting.
-bool has_effect(const Graph& graph, const Node& node) {
-  const Attrs& attrs = graph.attrs(node);
-  if (def(node.op).effect)
-    for (int i = 0; i < static_cast<int>(attrs.size()); ++i)
-      if (std::string_view(def(node.op).attrs[i].name) == "effect") return attrs[static_cast<size_t>(i)].integers.at(0) != 0;
-  for (const Attr& attr : attrs)
-    if (attr.graph)
-      for (const Node& inner : attr.graph->nodes())
-        if (has_effect(*attr.graph, inner)) return true;
-  return def(node.op).effect;
-}
-
-}  // namespace
 
 GraphPtr dce(const Graph& graph) {
   std::vector<bool> live(graph.value_count()), kept(graph.node_count());
