@@ -1,0 +1,37 @@
+// What a jitted function keeps: one entry per signature. Internal to the frontend.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+
+#include "tenon/frontend/program.h"
+
+namespace tenon::detail {
+
+struct JitEntry {
+  std::string key;
+  Program program;
+  std::shared_ptr<void> result;   // the result tree of the trace, to be copied and refilled
+  std::vector<bool> active;       // inputs that require grad in this signature
+  bool taped = false;
+  std::vector<std::pair<uint32_t, uint32_t>> donations;
+  bool fuse = true;
+  std::string name;
+  Location made;
+  std::mutex compiling;
+  std::shared_ptr<const runtime::Executable> executable;
+  std::shared_ptr<const TapedProgram> tape;
+};
+
+struct JitState {
+  JitOptions options;
+  Location made;
+  std::mutex mutex;
+  std::vector<std::shared_ptr<JitEntry>> entries;
+  bool warned_retraces = false;
+  std::atomic<bool> warned_donation{false};
+};
+
+const runtime::Executable& compiled(JitEntry& entry);
+
+}  // namespace tenon::detail
