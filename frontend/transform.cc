@@ -17,8 +17,6 @@ std::shared_ptr<Symbols> enclosing_symbols() {
   return outer ? outer->builder.graph().symbols : nullptr;
 }
 
-std::vector<ir::ValueId> ids(const ir::Graph& g) { return {g.outputs().begin(), g.outputs().end()}; }
-
 }  // namespace
 
 void note_value(Leaves& leaves, char tag, const void* bytes, size_t size) {

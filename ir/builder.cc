@@ -100,12 +100,14 @@ void GraphBuilder::set_location(const Location& where) {
 }
 
 ValueId GraphBuilder::input(const Type& type, std::string note) {
-  check(graph_->nodes_.empty(), "an input was added after a node");
-  const auto id = ValueId{graph_->input_count_++};
+  // An input that comes after a node (a capture of a trace) is moved before all nodes by finish().
+  const ValueId id{graph_->value_count()};
+  if (graph_->nodes_.empty()) graph_->input_count_++;
+  else late_inputs_.push_back(id);
   graph_->value_type_.push_back(intern(type));
   graph_->value_node_.push_back(no_node);
   if (!note.empty()) {
-    graph_->input_notes_.resize(graph_->input_count_);
+    graph_->input_notes_.resize(graph_->input_count_ + late_inputs_.size());
     graph_->input_notes_.back() = std::move(note);
   }
   return id;
@@ -117,9 +119,9 @@ void GraphBuilder::refuse(const OpDef& row, std::span<const ValueId> operands, c
   for (size_t k = 0; k < operands.size() && k < 16; ++k) {
     const ValueId v = operands[k];
     text += "\n  operand " + std::to_string(k) + ": " + to_string(graph_->type(v), graph_->symbols.get());
-    if (graph_->is_input(v)) {
-      text += ", input " + std::to_string(index(v));
-      if (!graph_->input_note(index(v)).empty()) text += " (" + graph_->input_note(index(v)) + ")";
+    if (graph_->producer(v) == no_node) {
+      if (graph_->is_input(v)) text += ", input " + std::to_string(index(v));
+      if (graph_->is_input(v) && !graph_->input_note(index(v)).empty()) text += " (" + graph_->input_note(index(v)) + ")";
     } else {
       const Node& producer = graph_->node(graph_->producer(v));
       text += ", from " + std::string(name(producer.op));
@@ -250,7 +252,36 @@ std::vector<ValueId> GraphBuilder::splice(const Graph& from, std::span<const Val
 std::shared_ptr<const Graph> GraphBuilder::finish(std::span<const ValueId> outputs) {
   for (ValueId v : outputs) check(index(v) < graph_->value_count(), "an output is no value of this graph");
   graph_->outputs_.assign(outputs.begin(), outputs.end());
+  if (!late_inputs_.empty()) move_late_inputs();
   return std::move(graph_);
+}
+
+// Renumbers so that every input stands before every node; the order of everything else is kept.
+void GraphBuilder::move_late_inputs() {
+  Graph& g = *graph_;
+  std::vector<ValueId> map(g.value_count());
+  std::vector<bool> late(g.value_count(), false);
+  uint32_t next = 0;
+  for (; next < g.input_count_; ++next) map[next] = ValueId{next};
+  for (ValueId v : late_inputs_) {
+    late[index(v)] = true;
+    map[index(v)] = ValueId{next++};
+  }
+  for (uint32_t v = g.input_count_; v < g.value_count(); ++v)
+    if (!late[v]) map[v] = ValueId{next++};
+  std::vector<TypeId> types(g.value_count());
+  std::vector<NodeId> producers(g.value_count());
+  for (uint32_t v = 0; v < g.value_count(); ++v) {
+    types[index(map[v])] = g.value_type_[v];
+    producers[index(map[v])] = g.value_node_[v];
+  }
+  g.value_type_ = std::move(types);
+  g.value_node_ = std::move(producers);
+  for (Node& n : g.nodes_) n.first_result = map[index(n.first_result)];
+  for (ValueId& v : g.operands_) v = map[index(v)];
+  for (ValueId& v : g.outputs_) v = map[index(v)];
+  g.input_count_ += static_cast<uint32_t>(late_inputs_.size());
+  late_inputs_.clear();
 }
 
 }  // namespace tenon::ir

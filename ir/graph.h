@@ -90,7 +90,8 @@ class GraphBuilder {
   GraphBuilder(const GraphBuilder&) = delete;
   GraphBuilder& operator=(const GraphBuilder&) = delete;
 
-  // Inputs come before every node.
+  // Inputs come before every node in the finished graph. One that is added after a node gets its final number from
+  // finish(); until then is_input() does not know it, and its producer is no_node.
   ValueId input(const Type& type, std::string note = {});
   // One op. Infers result types (Error names the op, the operand types with their places, and `where`), folds what is
   // small and constant through the interpreter's own functions, merges equal pure nodes. Returns the first result.
@@ -128,6 +129,8 @@ class GraphBuilder {
   std::unique_ptr<Tables> tables_;
   Location where_;
   uint32_t where_id_ = 0;
+  std::vector<ValueId> late_inputs_;
+  void move_late_inputs();
 };
 
 }  // namespace tenon::ir
