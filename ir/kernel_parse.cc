@@ -180,7 +180,9 @@ class Parser {
   ScalarId literal(DType type, uint64_t bits) { return constant(KernelOp::literal, type, bits, 0); }
   uint64_t literal_bits(DType type) {
     const uint64_t mask = bytes(type) == 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * bytes(type))) - 1;
-    if (accept("0x")) {
+    skip();
+    if (text_.substr(at_).starts_with("0x")) {
+      at_ += 2;
       const uint64_t bits = number<uint64_t>(16);
       if (bits & ~mask) fail("a literal with more bits than its dtype");
       return bits;

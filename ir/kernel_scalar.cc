@@ -120,6 +120,8 @@ ScalarId KernelBuilder::simplified(Op op, std::span<const ScalarId> operands) {
     return operands[1] == operands[2] ? operands[1] : no_scalar;
   }
   const DType type = dtype(operands[0]);
+  if (op == Op::neg && is_floating(type) && literal_of(operands[0]))  // flips a bit, no arithmetic
+    return literal(type, literal_of(operands[0])->immediate ^ uint64_t{1} << (bits(type) - 1));
   if (type != DType::i64 && type != DType::boolean) return no_scalar;
   if (op == Op::bit_not && type == DType::boolean && literal_of(operands[0]))
     return literal(type, value(operands[0]) ? 0 : 1);

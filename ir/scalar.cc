@@ -2,39 +2,22 @@
 // Refuses to decide anything about an op: KernelBuilder::scalar does.
 #include "tenon/ir/scalar.h"
 
-#include <algorithm>
 #include <bit>
 #include <cmath>
 
 #include "tenon/ir/error.h"
+#include "tenon/ir/half.h"
 #include "tenon/ir/lowering.h"
 
 namespace tenon::ir {
 namespace {
 
-// Bits of a binary float format with `exponent` and `fraction` bits nearest to the number, ties to even.
-uint64_t half_bits(double number, int exponent, int fraction) {
-  const int bias = (1 << (exponent - 1)) - 1;
-  const uint64_t sign = std::signbit(number) ? uint64_t{1} << (exponent + fraction) : 0;
-  const uint64_t infinity = ((uint64_t{1} << exponent) - 1) << fraction;
-  if (std::isnan(number)) return sign | infinity | uint64_t{1} << (fraction - 1);
-  number = std::fabs(number);
-  if (number == 0) return sign;
-  if (std::isinf(number)) return sign | infinity;
-  const int scale = std::max(std::ilogb(number), 1 - bias);  // below that, subnormals share one spacing
-  const double units = std::nearbyint(std::ldexp(number, fraction - scale));
-  // The implicit bit carries into the exponent by itself, and so does rounding up to the next power of two.
-  const uint64_t magnitude = static_cast<uint64_t>(units) +
-                             (static_cast<uint64_t>(scale + bias - 1) << fraction);
-  return sign | std::min(magnitude, infinity);
-}
-
 uint64_t literal_bits(DType type, double number) {
   switch (type) {
     case DType::f64: return std::bit_cast<uint64_t>(number);
     case DType::f32: return std::bit_cast<uint32_t>(static_cast<float>(number));
-    case DType::f16: return half_bits(number, 5, 10);
-    case DType::bf16: return half_bits(number, 8, 7);
+    case DType::f16: return half_from_double(f16_format, number);
+    case DType::bf16: return half_from_double(bf16_format, number);
     default: break;
   }
   const double limit = std::ldexp(1.0, bits(type) - (is_signed(type) ? 1 : 0));

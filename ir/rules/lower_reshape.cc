@@ -70,8 +70,12 @@ Scalar lower_reshape(Lowering& c, const Node& node, std::span<const Scalar> inde
     Scalar linear = c.index_literal(0);
     for (size_t i = first_target; i < t; ++i) linear = linear * c.extent(to[target[i]]) + index[target[i]];
     for (size_t i = s; i-- > first_source;) {
+      if (i == first_source) {
+        place[source[i]] = linear;
+        break;
+      }
       const Scalar extent = c.extent(from[source[i]]);
-      place[source[i]] = i == first_source ? linear : rem(linear, extent);
+      place[source[i]] = rem(linear, extent);
       linear = linear / extent;
     }
   }

@@ -1,0 +1,338 @@
+// The lowering rules against the interpreter, bit for bit: every movement, indexing, source and nest row alone in a kernel
+// of its own, run by the checking machine (tests/kernel_machine.h), with fixed extents and with extents known only at run
+// time. Fusion and the renderers have tests of their own.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+
+#include "tenon/ir/array.h"
+#include "tenon/ir/build.h"
+#include "tenon/ir/lowering.h"
+#include "tenon/tests/kernel_machine.h"
+
+namespace tenon::ir {
+namespace {
+
+std::mt19937_64 random_bits_source(7);
+
+Array random_array(DType t, const Shape& shape) {
+  Array a({t, shape});
+  for (int64_t i = 0; i < a.numel(); ++i) {
+    const int64_t r = static_cast<int64_t>(random_bits_source() % 41) - 20;
+    switch (t) {
+      case DType::f32: a.as<float>()[i] = r == 20 ? std::nanf("") : static_cast<float>(r) / 4; break;
+      case DType::f64: a.as<double>()[i] = static_cast<double>(r) / 3; break;
+      case DType::boolean: a.as<uint8_t>()[i] = r & 1; break;
+      case DType::i64: a.as<int64_t>()[i] = r; break;
+      case DType::f16: a.as<uint16_t>()[i] = static_cast<uint16_t>(0x3c00 + 37 * r); break;
+      default: std::memcpy(a.data.data() + i * bytes(t), &r, static_cast<size_t>(bytes(t)));
+    }
+  }
+  return a;
+}
+
+// Lowers the only node of a graph with buffers all round.
+struct OneNode {
+  const Graph& graph;
+  const Node& node;
+  KernelBuilder builder;
+  Lowering context;
+  std::vector<BufferId> operands, results, temporaries;
+  std::vector<Type> temporary_types;
+
+  explicit OneNode(const Graph& g) : graph(g), node(g.nodes().back()), builder("one", g.symbols), context(g, builder) {
+    for (uint32_t k = 0; k < node.operand_count; ++k) {
+      const Type& t = context.operand_type(node, k);
+      operands.push_back(builder.buffer("x" + std::to_string(k), t.dtype, t.shape, Space::input));
+    }
+    for (uint32_t r = 0; r < node.result_count; ++r) {
+      const Type& t = context.result_type(node, r);
+      results.push_back(builder.buffer("y" + std::to_string(r), t.dtype, t.shape, Space::output));
+    }
+    const auto ids = [](std::span<const Scalar> index) {
+      std::vector<ScalarId> list;
+      for (Scalar s : index) list.push_back(s.id);
+      return list;
+    };
+    context.element = [=, this](const Node&, uint32_t k, std::span<const Scalar> index) {
+      return Scalar{&builder, builder.load(operands[k], ids(index))};
+    };
+    context.masked_element = [=, this](const Node&, uint32_t k, std::span<const Scalar> index, Scalar mask, Scalar other) {
+      return Scalar{&builder, builder.load(operands[k], ids(index), mask.id, other.id)};
+    };
+    context.store = [=, this](const Node&, uint32_t r, std::span<const Scalar> index, Scalar value, Scalar mask) {
+      builder.store(results[r], ids(index), value.id, mask.id);
+    };
+    context.reload = [=, this](const Node&, uint32_t r, std::span<const Scalar> index, Scalar mask, Scalar other) {
+      return Scalar{&builder, builder.load(results[r], ids(index), mask.id, other.id)};
+    };
+    context.temporary = [=, this](const Node&, DType t, const Shape& shape) {
+      temporaries.push_back(builder.buffer("t", t, shape, Space::inout));
+      temporary_types.push_back({t, shape});
+      return temporaries.back();
+    };
+    if (def(node.op).nest) {
+      def(node.op).nest(context, node);
+      return;
+    }
+    std::vector<Scalar> index;
+    for (Dim d : context.result_type(node).shape)
+      index.push_back({&builder, builder.open_loop(index.empty() ? LoopKind::parallel : LoopKind::serial, builder.extent(d))[0]});
+    context.store(node, 0, index, def(node.op).lower(context, node, index), {});
+    for (size_t i = 0; i < index.size(); ++i) builder.close_loop();
+  }
+};
+
+// Both routes on one graph of one node whose inputs are the node's operands, in order.
+void compare(const Graph& graph, std::vector<Array> inputs, const std::vector<int64_t>& free_symbols = {}) {
+  OneNode lowered(graph);
+  ASSERT_EQ(graph.input_count(), lowered.node.operand_count);
+  const std::vector<Array> expected = interpret(graph, inputs);
+  const std::vector<int64_t> symbols = graph.symbols->evaluate(free_symbols);
+  std::vector<Array> found, temporaries;
+  for (const Array& e : expected) {
+    found.emplace_back(e.type);
+    std::memset(found.back().data.data(), 0x55, found.back().data.size());
+  }
+  for (const Type& t : lowered.temporary_types) {
+    std::vector<int64_t> extents;
+    for (Dim d : t.shape) extents.push_back(Symbols::value(d, symbols));
+    temporaries.emplace_back(Type{t.dtype, Shape::from(extents)});
+  }
+  std::vector<Array*> buffers;
+  for (Array& a : inputs) buffers.push_back(&a);
+  for (Array& a : found) buffers.push_back(&a);
+  for (Array& a : temporaries) buffers.push_back(&a);
+  const Kernel kernel = lowered.builder.finish();
+  ASSERT_NO_THROW(testing::run_kernel(kernel, buffers, symbols)) << kernel.text();
+  for (size_t r = 0; r < expected.size(); ++r)
+    EXPECT_EQ(found[r].data, expected[r].data) << graph.text() << "result " << r << "\n" << kernel.text();
+}
+
+struct Case {
+  GraphBuilder b;
+  std::vector<Value> inputs;
+  std::vector<Array> arrays;
+  std::vector<int64_t> symbols;  // values of the free ones, in order
+  Case() { b.folding = false; }
+  Dim symbol(const char* name, int64_t value) {
+    symbols.push_back(value);
+    return b.symbols().add(name);
+  }
+  Value input(DType t, const Shape& shape) {
+    Shape fixed;
+    const std::vector<int64_t> all = b.symbols().evaluate(symbols);
+    for (Dim d : shape) fixed.push_back(Symbols::value(d, all));
+    arrays.push_back(random_array(t, fixed));
+    inputs.push_back({&b, b.input({t, shape})});
+    return inputs.back();
+  }
+  template <class T>
+  Value input_of(DType t, const Shape& shape, std::vector<T> values) {
+    const Value v = input(t, shape);
+    std::copy(values.begin(), values.end(), arrays.back().as<T>());
+    return v;
+  }
+  void run(std::span<const Value> results) {
+    std::vector<ValueId> ids;
+    for (Value v : results) ids.push_back(v.id);
+    const auto graph = b.finish(ids);
+    compare(*graph, std::move(arrays), symbols);
+  }
+  void run(Value v) { run(std::span(&v, 1)); }
+};
+
+TEST(Lowering, Reshape) {
+  const std::pair<Shape, Shape> pairs[] = {
+      {{6, 4}, {24}},   {{24}, {6, 4}},          {{2, 3, 4}, {6, 4}},     {{6, 4}, {2, 3, 4}}, {{2, 3, 4}, {4, 3, 2}},
+      {{}, {1, 1}},     {{1, 5, 1}, {5}},        {{5}, {1, 5, 1}},        {{0, 3}, {3, 0, 2}}, {{4, 1, 6}, {2, 2, 3, 1, 2}},
+      {{12, 5}, {3, 20}}};
+  for (const auto& [from, to] : pairs) {
+    Case c;
+    const Value x = c.input(f32, from);
+    c.run(apply(c.b, Op::reshape, std::span(&x, 1), {Attr::of(to.dims())}));
+  }
+  {
+    Case c;
+    const Dim n = c.symbol("n", 5), m = c.symbol("m", 3);
+    const Value x = c.input(f32, Shape{n, m, 4});
+    c.run(reshape(x, Shape{c.b.symbols().product(n, m), 2, 2}));
+  }
+  {
+    Case c;
+    const Dim n = c.symbol("n", 5), m = c.symbol("m", 3);
+    const Value x = c.input(f32, Shape{6, n, m, 2});
+    c.run(reshape(x, Shape{3, c.b.symbols().product(n, 2), m, 2}));
+  }
+}
+
+TEST(Lowering, ReshapeKeepsEqualAxes) {
+  Case c;
+  const Dim n = c.symbol("n", 5);
+  const Value x = c.input(f32, Shape{n, 4, 6});
+  const ValueId y = reshape(x, Shape{n, 24}).id;
+  const auto graph = c.b.finish(std::span(&y, 1));
+  OneNode lowered(*graph);
+  EXPECT_EQ(lowered.builder.finish().text(), R"(kernel @one(%x0: in f32[n, 4, 6], %y0: out f32[n, 24]) {
+  parallel %0 < n {
+    serial %1 < 24 {
+      %2 = rem %1, 6
+      %3 = div %1, 6
+      %4 = load %x0[%0, %3, %2]
+      store %y0[%0, %1], %4
+    }
+  }
+}
+)");
+}
+
+TEST(Lowering, Movement) {
+  for (const bool symbolic : {false, true})
+    for (const int64_t extent : {5, 0, 1}) {
+      const auto with = [&](auto build) {
+        Case c;
+        const Dim n = symbolic ? c.symbol("n", extent) : Dim(extent);
+        c.run(build(c, n));
+      };
+      with([](Case& c, Dim n) { return broadcast(c.input(f32, {n, 1}), {2, n, 3}, {1, 2}); });
+      with([](Case& c, Dim n) { return broadcast(c.input(boolean, {n}), {2, n, 2}, {1}); });
+      with([](Case& c, Dim n) { return transpose(c.input(f16, {n, 2, 3}), {2, 0, 1}); });
+      with([](Case& c, Dim n) { return reverse(c.input(f32, {n, 4}), {0, 1}); });
+      with([](Case& c, Dim n) { return slice(c.input(f32, {8, n}), {1, 0}, {3, n}, {2, 1}); });
+      with([](Case& c, Dim n) {
+        const Value x = c.input(f32, {n, 3}), fill = c.input(f32, Shape{});
+        return pad(x, fill, {0, 2}, {3, 0}, {2, 1});
+      });
+      with([](Case& c, Dim n) {
+        const Value x = c.input(i32, {2, n}), fill = c.input(i32, Shape{});
+        return pad(x, fill, {1, 0}, {0, 1}, {0, 0});
+      });
+      with([](Case& c, Dim n) {
+        const Value parts[] = {c.input(f32, {2, n}), c.input(f32, {2, 3}), c.input(f32, {2, n})};
+        return concat(parts, 1);
+      });
+    }
+}
+
+TEST(Lowering, DynamicSlices) {
+  for (const int64_t start : {-3, 0, 2, 9}) {
+    {
+      Case c;
+      const Dim n = c.symbol("n", 7);
+      const Value x = c.input(f32, {n, 4});
+      const Value starts[] = {c.input_of<int64_t>(i64, {}, {start}), c.input_of<int64_t>(i64, {}, {1})};
+      c.run(dynamic_slice(x, starts, {3, 4}));
+    }
+    {
+      Case c;
+      const Dim n = c.symbol("n", 7);
+      const Value x = c.input(f32, {n, 4}), update = c.input(f32, {2, 3});
+      const Value starts[] = {c.input_of<int64_t>(i64, {}, {start}), c.input_of<int64_t>(i64, {}, {1})};
+      c.run(dynamic_update_slice(x, update, starts));
+    }
+  }
+}
+
+TEST(Lowering, GatherClamps) {
+  for (const int64_t axis : {0, 1, 2}) {
+    Case c;
+    const Dim n = c.symbol("n", 5);
+    const Value operands[] = {c.input(f32, {3, n, 2}), c.input_of<int64_t>(i64, {2, 2}, {-1, 4, 9, 1})};
+    c.run(apply(c.b, Op::gather, operands, {Attr::of(std::vector<int64_t>{axis})}));
+  }
+  Case c;  // nothing to clamp to
+  const Dim n = c.symbol("n", 0);
+  const Value operands[] = {c.input(f32, {n}), c.input_of<int64_t>(i64, {2}, {0, 1})};
+  c.run(apply(c.b, Op::gather, operands, {Attr::of(std::vector<int64_t>{0})}));
+}
+
+TEST(Lowering, Sources) {
+  for (DType t : {f32, f16, i8, u64}) {
+    Case c;
+    c.run(iota(c.b, t, {3, 4}, 1));
+  }
+  {
+    Case c;
+    const float values[] = {1, 2, 3, 4, 5, 6};
+    c.run(constant(c.b, f32, {2, 3}, std::string(reinterpret_cast<const char*>(values), sizeof values)));
+  }
+  for (DType t : {u32, u64})
+    for (const int64_t count : {1, 2, 7, 13}) {
+      Case c;
+      const Dim n = c.symbol("n", count);
+      // A symbol is bound by an input's shape; the bits depend on key and counter alone.
+      const Value operands[] = {c.input_of<uint32_t>(u32, {2}, {7, 9}), c.input_of<uint32_t>(u32, {2}, {1, 0xffffffff})};
+      if (count % 2)
+        c.run(apply(c.b, Op::random_bits, operands, {Attr::of(t), Attr::of(std::vector<Dim>{3, count})}));
+      else
+        c.run(apply(c.b, Op::random_bits, operands, {Attr::of(t), Attr::of(std::vector<Dim>{count})}));
+      (void)n;
+    }
+}
+
+TEST(Nest, CumulativeSum) {
+  for (DType t : {f32, f16, i32})
+    for (const int64_t reversed : {0, 1})
+      for (const bool symbolic : {false, true})
+        for (const int64_t axis : {0, 1, 2}) {
+          Case c;
+          const Dim n = symbolic ? c.symbol("n", 5) : Dim(5);
+          const Value x = c.input(t, {2, n, 3});
+          c.run(apply(c.b, Op::cumsum, std::span(&x, 1),
+                      {Attr::of(std::vector<int64_t>{axis}), Attr::of(std::vector<int64_t>{reversed})}));
+        }
+  for (const int64_t count : {4095, 4096, 4097, 12300}) {  // across the blocks of the contract
+    Case c;
+    const Dim n = count % 2 ? c.symbol("n", count) : Dim(count);
+    const Value x = c.input(f64, Shape{n});
+    c.run(apply(c.b, Op::cumsum, std::span(&x, 1), {Attr::of(std::vector<int64_t>{0}), Attr::of(std::vector<int64_t>{0})}));
+  }
+}
+
+TEST(Nest, Convolution) {
+  struct Setting {
+    int64_t stride, low, high, lhs_dilation, rhs_dilation, groups;
+  };
+  for (const Setting& s : {Setting{1, 0, 0, 1, 1, 1}, Setting{2, 1, 2, 1, 1, 1}, Setting{1, 2, 2, 1, 2, 1},
+                           Setting{1, 1, 1, 2, 1, 1}, Setting{1, 1, 0, 1, 1, 2}, Setting{2, 3, 1, 3, 2, 2}})
+    for (DType t : {f32, f16}) {
+      Case c;
+      const Dim n = c.symbol("n", 2);
+      const Value operands[] = {c.input(t, {n, 5, 6, 4}), c.input(t, {3, 2, 4 / s.groups, 6})};
+      const auto pair = [](int64_t v) { return Attr::of(std::vector<int64_t>{v, v}); };
+      c.run(apply(c.b, Op::convolution, operands,
+                  {pair(s.stride), pair(s.low), pair(s.high), pair(s.lhs_dilation), pair(s.rhs_dilation),
+                   Attr::of(std::vector<int64_t>{s.groups})}));
+    }
+}
+
+TEST(Nest, ScatterAddKeepsTheOrder) {
+  for (DType t : {f32, f16, i32})
+    for (const int64_t axis : {0, 1, 2}) {
+      Case c;
+      const Dim n = c.symbol("n", 5);
+      Shape x{3, n, 2}, updates;
+      for (int64_t i = 0; i < 3; ++i) {
+        if (i == axis) updates.push_back(2), updates.push_back(3);
+        else updates.push_back(x[static_cast<size_t>(i)]);
+      }
+      const Value operands[] = {c.input(t, x), c.input_of<int64_t>(i64, {2, 3}, {0, 1, 1, -1, 7, 1}), c.input(t, updates)};
+      c.run(apply(c.b, Op::scatter_add, operands, {Attr::of(std::vector<int64_t>{axis})}));
+    }
+}
+
+TEST(Nest, SortIsStable) {
+  for (DType t : {f32, f16, i32, boolean, u8})
+    for (const int64_t count : {0, 1, 2, 3, 7, 8, 33})
+      for (const int64_t axis : {0, 1}) {
+        Case c;
+        const Dim n = c.symbol("n", count);
+        const Shape shape = axis ? Shape{2, n} : Shape{n, 3};
+        const Value operands[] = {c.input(t, shape), c.input(i64, shape), c.input(f64, shape)};
+        c.run(apply(c.b, Op::sort, operands, {Attr::of(std::vector<int64_t>{axis})}));
+      }
+}
+
+}  // namespace
+}  // namespace tenon::ir
