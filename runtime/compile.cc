@@ -51,7 +51,7 @@ std::string key_of(const ir::Graph& graph, const CompileOptions& options, const 
          std::to_string(target.lanes) + " vector " + std::to_string(target.vector_bytes) + "x" + std::to_string(target.vector_registers) +
          " caches " + std::to_string(target.l1_bytes) + " " + std::to_string(target.l2_bytes) + " " + std::to_string(target.l3_bytes) +
          " cores " + std::to_string(target.cores) + "\n";
-  key += "entry " + options.entry + " fuse " + std::to_string(options.fuse) + " donate";
+  key += "entry " + options.entry + " fuse " + std::to_string(options.fuse) + " parts " + std::to_string(options.parts) + " donate";
   for (auto [i, o] : options.donations) key += " " + std::to_string(i) + ":" + std::to_string(o);
   return key + "\n" + graph.text();
 }
@@ -63,9 +63,8 @@ Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, cons
   const ir::Program program = passes::build_program(graph, target, pass_options);
   codegen::Options code_options;
   code_options.entry = options.entry;
-  code_options.parts = 1;
   // Compiling in several parts pays when there is enough to share out; how many depends on the program alone.
-  if (program.kernels.size() >= 8) code_options.parts = 2;
+  code_options.parts = options.parts != 0 ? options.parts : program.kernels.size() >= 8 ? 2 : 1;
   Artifact artifact;
   artifact.objects = codegen::compile_objects(program, target, code_options);
   artifact.manifest = manifest_of(program, options.entry, target.level);

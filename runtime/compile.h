@@ -28,6 +28,7 @@ struct CompileOptions {
   std::string entry = "tenon_main";
   Target target = {};        // a default-constructed target means the machine at hand
   bool portable = false;     // the default floor of saved objects instead
+  int parts = 0;             // objects to deal kernels into; 0: decided by the program alone
 };
 
 // Linked code, immutable, callable from any thread.

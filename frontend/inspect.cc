@@ -1,0 +1,110 @@
+// Looking into compiled functions: IR, kernels with their source lines, memory, and why edges were not fused.
+#include <algorithm>
+#include <cstdio>
+
+#include "tenon/codegen/codegen.h"
+#include "tenon/frontend/jit.h"
+#include "tenon/passes/pass.h"
+
+namespace tenon {
+namespace {
+
+// Kernels name nodes of the optimised graph by number; the same passes over the trace give its places.
+std::string file_line(const Location& where) {
+  std::string file = where.file;
+  const size_t slash = file.rfind('/');
+  return (slash == std::string::npos ? file : file.substr(slash + 1)) + ":" + std::to_string(where.line);
+}
+
+std::string describe_node(const ir::Graph& g, uint32_t n) {
+  if (n >= g.node_count()) return "node " + std::to_string(n);
+  const ir::Node& node = g.nodes()[n];
+  std::string text(ir::name(node.op));
+  if (g.location(node).known()) text += " (" + file_line(g.location(node)) + ")";
+  return text;
+}
+
+std::string amount(const std::string& text, const char* unit) {
+  char* end = nullptr;
+  const double v = std::strtod(text.c_str(), &end);
+  if (end == nullptr || *end != '\0') return text + " " + unit;
+  char out[64];
+  if (v >= 1e9) std::snprintf(out, sizeof out, "%.2f G%s", v / 1e9, unit);
+  else if (v >= 1e6) std::snprintf(out, sizeof out, "%.2f M%s", v / 1e6, unit);
+  else if (v >= 1e3) std::snprintf(out, sizeof out, "%.1f k%s", v / 1e3, unit);
+  else std::snprintf(out, sizeof out, "%.0f %s", v, unit);
+  return out;
+}
+
+}  // namespace
+
+std::string Lowered::ir() const { return entry_->program.graph->text(); }
+std::string Lowered::program() const {
+  passes::Options options;
+  options.fuse = entry_->fuse;
+  options.donations = entry_->donations;
+  return passes::build_program(*entry_->program.graph, codegen::host_target(), options).text();
+}
+Compiled Lowered::compile() const {
+  detail::compiled(*entry_);
+  return Compiled(entry_);
+}
+
+std::vector<KernelInfo> Compiled::kernels() const {
+  const auto graph = passes::optimize(*entry_->program.graph);
+  std::vector<KernelInfo> out;
+  for (const runtime::KernelRecord& k : entry_->executable->manifest().kernels) {
+    KernelInfo info{k.name, k.kind, {}, k.bytes_read, k.bytes_written, k.flops};
+    for (uint32_t n : k.nodes) {
+      if (n >= graph->node_count()) continue;
+      const Location& where = graph->location(graph->nodes()[n]);
+      if (!where.known()) continue;
+      const std::string line = file_line(where);
+      if (std::find(info.lines.begin(), info.lines.end(), line) == info.lines.end()) info.lines.push_back(line);
+    }
+    out.push_back(std::move(info));
+  }
+  return out;
+}
+
+MemoryInfo Compiled::memory() const {
+  const runtime::Manifest& m = entry_->executable->manifest();
+  MemoryInfo info;
+  info.arena_bytes = m.arena_bytes;
+  for (const ir::Type& t : m.inputs)
+    if (t.shape.is_static()) info.input_bytes += t.shape.numel() * bytes(t.dtype);
+  for (const ir::Type& t : m.outputs)
+    if (t.shape.is_static()) info.output_bytes += t.shape.numel() * bytes(t.dtype);
+  return info;
+}
+
+bool Compiled::from_cache() const { return entry_->executable->from_disk(); }
+double Compiled::compile_seconds() const { return entry_->executable->compile_seconds(); }
+
+std::string Compiled::explain() const {
+  const auto graph = passes::optimize(*entry_->program.graph);
+  std::string text;
+  const std::vector<KernelInfo> all = kernels();
+  text += std::to_string(all.size()) + " kernels, arena " + amount(std::to_string(memory().arena_bytes), "B") + "\n";
+  for (size_t i = 0; i < all.size(); ++i) {
+    const KernelInfo& k = all[i];
+    text += "  " + std::to_string(i) + "  " + k.name + " (" + k.kind + "): reads " + amount(k.bytes_read, "B") + ", writes " +
+            amount(k.bytes_written, "B") + ", " + amount(k.flops, "flop") + "\n     ";
+    size_t shown = 0;
+    for (const std::string& line : k.lines) {
+      if (++shown > 8) {
+        text += " and " + std::to_string(k.lines.size() - 8) + " more";
+        break;
+      }
+      text += " " + line;
+    }
+    text += "\n";
+  }
+  const auto& notes = entry_->executable->manifest().not_fused;
+  if (!notes.empty()) text += "edges that were not fused:\n";
+  for (const ir::FusionNote& n : notes)
+    text += "  " + describe_node(*graph, n.producer) + " -> " + describe_node(*graph, n.consumer) + ": " + n.reason + "\n";
+  return text;
+}
+
+}  // namespace tenon

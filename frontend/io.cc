@@ -1,0 +1,22 @@
+// Tensors from and to .npy files.
+#include "tenon/frontend/cell.h"
+#include "tenon/frontend/ops.h"
+#include "tenon/runtime/npy.h"
+
+namespace tenon {
+
+Tensor load_npy(const std::string& path, const At& at) {
+  const runtime::NpyArray a = runtime::read_npy(path);
+  Tensor t = copy_from(a.bytes.data(), Shape::from(a.shape), a.dtype);
+  t.cell()->made = place(at);
+  return t;
+}
+
+void save_npy(const std::string& path, const Tensor& x, const At& at) {
+  const auto& buffer = buffer_of(x, "save_npy", place(at));
+  std::vector<int64_t> shape;
+  for (Dim d : x.shape()) shape.push_back(d.number());
+  runtime::write_npy(path, x.dtype(), shape, buffer->data());
+}
+
+}  // namespace tenon
