@@ -65,9 +65,15 @@ struct Group {
   std::vector<ir::ValueId> inputs;      // read from buffers
   std::vector<ir::ValueId> outputs;     // written to buffers
   ir::NodeId root = ir::no_node;        // of contract, nest, step; the reduction that shapes a row or column group
+  // The iteration space without its unit extents; the axes [reduced_begin, reduced_end) of it that a row or column group
+  // reduces, and the space of the results.
+  Shape space, outer;
+  int reduced_begin = 0, reduced_end = 0;
+  bool split = false;                   // few long reductions: partial results first, then their join
 };
 struct FusionPlan {
   std::vector<Group> groups;            // in an order that respects dependencies
+  std::vector<ir::NodeId> aliases;      // reshapes and barriers whose results share their operands' buffers
   std::vector<ir::FusionNote> not_fused;
 };
 FusionPlan fuse(const ir::Graph& graph, const Target& target, bool enabled = true);  // disabled: one op a group

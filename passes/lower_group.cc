@@ -1,0 +1,55 @@
+// One group to its kernel or kernels: the choice of nest by kind, and the kernels of ops that build their own loops.
+#include "tenon/passes/lower_group.h"
+
+#include "tenon/passes/fuse_cost.h"
+
+namespace tenon::passes {
+
+using namespace ir;
+
+int64_t element_cost(const Graph& graph, const Group& group) {
+  OpCosts costs;
+  int64_t cost = 1;
+  for (NodeId n : group.nodes)
+    if (def(graph.node(n).op).family == Family::elementwise || def(graph.node(n).op).family == Family::random)
+      cost += costs.of(graph, graph.node(n));
+  // Four bytes moved cost about as much as two operations.
+  for (ValueId v : group.inputs)
+    if (!graph.type(v).shape.empty()) cost += (bytes(graph.type(v).dtype) + 1) / 2;
+  for (ValueId v : group.outputs) cost += (bytes(graph.type(v).dtype) + 1) / 2;
+  return cost;
+}
+
+LoweredGroup lower_group(const Graph& graph, const Group& group, const Target&, const std::string& name) {
+  const int64_t cost = element_cost(graph, group);
+  if (group.split) return lower_split(graph, group, cost, name);
+  KernelBuilder builder(name, graph.symbols);
+  Runs runs(graph, group);
+  Elements e(graph, group, builder, runs);
+  switch (group.kind) {
+    case GroupKind::map: lower_map(e, cost); break;
+    case GroupKind::row: lower_row(e, cost); break;
+    case GroupKind::column: lower_column(e, cost); break;
+    case GroupKind::contract:
+      if (graph.node(group.root).op == Op::dot_general) {
+        lower_contract(e, cost);
+        break;
+      }
+      [[fallthrough]];
+    case GroupKind::nest: {
+      const Node& n = graph.node(group.root);
+      if (!def(n.op).nest) throw InternalError(std::string(def(n.op).name) + " has no lowering:\n" + window(graph, group.root));
+      e.remembers = false;
+      builder.origin = index(group.root);
+      def(n.op).nest(e.context, n);
+      break;
+    }
+    case GroupKind::step: throw InternalError("a step has no kernel");
+  }
+  LoweredGroup result;
+  std::vector<Binding> bindings = e.bindings();
+  result.kernels.push_back({builder.finish(), std::move(bindings)});
+  return result;
+}
+
+}  // namespace tenon::passes
