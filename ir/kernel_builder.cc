@@ -323,7 +323,10 @@ std::vector<ScalarId> KernelBuilder::close_rhs(ScalarId yield) {
   return arguments;
 }
 
-void KernelBuilder::close_contract() { append(close(KernelOp::contract, {}), open_.back().block); }
+void KernelBuilder::close_contract() {
+  const uint32_t number = close(KernelOp::contract, {});  // before the block behind it is asked for
+  append(number, open_.back().block);
+}
 
 Kernel KernelBuilder::finish() {
   if (open_.size() != 1) throw InternalError("kernel @" + kernel_.name + ": a block is still open at the end");
