@@ -29,13 +29,16 @@ class Lanes {
   static inline thread_local int64_t operations = 0, rare_operations = 0;
   static inline thread_local bool in_rare = false;
 
+  Lanes() = default;
   explicit Lanes(DType dtype) : dtype_(dtype) {
     if (free_.empty()) free_.push_back(new Storage);
     storage_ = free_.back();
     free_.pop_back();
     storage_->uses = 1;
   }
-  Lanes(const Lanes& other) : dtype_(other.dtype_), storage_(other.storage_) { ++storage_->uses; }
+  Lanes(const Lanes& other) : dtype_(other.dtype_), storage_(other.storage_) {
+    if (storage_) ++storage_->uses;
+  }
   Lanes(Lanes&& other) noexcept : dtype_(other.dtype_), storage_(std::exchange(other.storage_, nullptr)) {}
   Lanes& operator=(Lanes other) noexcept {
     std::swap(dtype_, other.dtype_);
@@ -64,8 +67,8 @@ class Lanes {
 
  private:
   static inline thread_local std::vector<Storage*> free_;
-  DType dtype_;
-  Storage* storage_;
+  DType dtype_ = DType::f32;
+  Storage* storage_ = nullptr;
 };
 
 [[noreturn]] inline void refuse(const char* what) { throw std::logic_error(std::string("Lanes: ") + what); }

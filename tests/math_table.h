@@ -37,13 +37,38 @@ inline int exact_logistic(mpfr_ptr r, mpfr_srcptr x) {  // through a wide interm
   {#name, [](Lanes x) { return ir::math::name(x); }, [](double x) { return std::name(x); }, \
    [](mpfr_ptr r, mpfr_srcptr x) { return mpfr_##name(r, x, MPFR_RNDN); }}
 
+// clang-format off
 inline const UnaryFunction unary_functions[] = {
-    TENON_MATH(exp),   TENON_MATH(exp2),
-    TENON_MATH(expm1), TENON_MATH(log),
-    TENON_MATH(log2),  TENON_MATH(log1p),
-    TENON_MATH(tanh),  TENON_MATH(sinh),
-    TENON_MATH(cosh),  {"logistic", [](Lanes x) { return ir::math::logistic(x); }, reference_logistic, exact_logistic},
+    TENON_MATH(exp),
+    TENON_MATH(exp2),
+    TENON_MATH(expm1),
+    TENON_MATH(log),
+    TENON_MATH(log2),
+    TENON_MATH(log1p),
+    TENON_MATH(tanh),
+    TENON_MATH(sinh),
+    TENON_MATH(cosh),
+    TENON_MATH(asinh),
+    TENON_MATH(acosh),
+    TENON_MATH(atanh),
+    TENON_MATH(sin),
+    TENON_MATH(cos),
+    TENON_MATH(tan),
+    TENON_MATH(asin),
+    TENON_MATH(acos),
+    TENON_MATH(atan),
+    TENON_MATH(erf),
+    TENON_MATH(erfc),
+    TENON_MATH(cbrt),
+    {"logistic", [](Lanes x) { return ir::math::logistic(x); }, reference_logistic, exact_logistic},
+    {"rsqrt", [](Lanes x) { return ir::math::rsqrt(x); }, reference_rsqrt,
+     [](mpfr_ptr r, mpfr_srcptr x) {  // -0 gives -infinity, as IEEE 754 has it and MPFR does not
+       const int inexact = mpfr_rec_sqrt(r, x, MPFR_RNDN);
+       if (mpfr_zero_p(x)) mpfr_setsign(r, r, mpfr_signbit(x), MPFR_RNDN);
+       return inexact;
+     }},
 };
+// clang-format on
 #undef TENON_MATH
 
 }  // namespace tenon::testing

@@ -62,23 +62,25 @@ S scale_result(S p, Nearest<S> nearest) {
   return p * first * select(negative, pick(p, 0x1p-30, 0x1p-60), like(p, 4));
 }
 
-// For x + x_low with |x| below 2^10 or so and |x_low| <= ulp(x).
+// For |x| below 2^10 or so.
 template <class S>
-ExpParts<S> exp_parts(S x, S x_low) {
+ExpParts<S> exp_parts(S x) {
   const auto nearest = nearest_multiple(x, pick(x, 0x1.715476p0, 0x1.71547652b82fep0));
   const S n = nearest.number;
   const S partial = fma(-n, pick(x, 0x1.62e4p-1, 0x1.62e42fefa38p-1), x);  // exact: the constant is short
   const S rest = n * pick(x, 0x1.7f7d1cp-20, 0x1.ef35793c7673p-45);
   const S r = partial - rest;
-  const S r_low = ((partial - r) - rest) + x_low;
+  const S r_low = (partial - r) - rest;
   const S polynomial = is_single(x) ? horner(r, exp_f32) : horner(r, exp_f64);
   const auto sum = ordered_sum(like(x, 1), r);
   return {nearest_integer(nearest), sum.high, sum.low + fma(r * r, polynomial, fma(r, r_low, r_low))};
 }
 
+// For x + x_low with |x_low| <= ulp(x).
 template <class S>
-ExpParts<S> exp_parts(S x) {
-  return exp_parts(x, like(x, 0));
+ExpParts<S> exp_parts(S x, S x_low) {
+  const auto parts = exp_parts(x);
+  return {parts.n, parts.high, fma(parts.high + parts.low, x_low, parts.low)};
 }
 
 template <class S>
@@ -94,16 +96,40 @@ S clamp_range(S x, double low, double high) {
   return select(below < like(x, low), like(x, low), below);
 }
 
-// f32: 0.87 ulp, 25 operations. f64: 0.53 ulp.
+// x - n ln 2 up to the short constant, f32: exact.
+template <class S>
+S subtract_long(S x, Nearest<S> nearest) {
+  return fma(nearest.number, like(x, -0x1.62e4p-1), x);
+}
+
+// e^r for r = partial - n (ln 2 - the short constant), f32.
+template <class S>
+S exp_of_partial(S partial, Nearest<S> nearest) {
+  const S r = fma(nearest.number, like(partial, -0x1.7f7d1cp-20), partial);
+  return fma(fma(horner(r, exp_f32), r, like(r, 1)), r, like(r, 1));
+}
+
+// p 2^n where that is normal, f32.
+template <class S>
+S add_to_exponent(S p, Nearest<S> nearest) {
+  const S bits = bitcast(p, DType::i32);
+  return bitcast(bits + (bitcast(nearest.shifted, DType::i32) << like(bits, 23)), DType::f32);
+}
+
+// e^(x + x_low) in f32 for |x| <= 86 and a small x_low: no special cases.
+template <class S>
+S exp_near_zero(S x, S x_low) {
+  const auto nearest = nearest_multiple(x, like(x, 0x1.715476p0));
+  const S p = exp_of_partial(subtract_long(x, nearest) + x_low, nearest);
+  return add_to_exponent(p, nearest);
+}
+
 template <class S>
 S exp(S x) {
   if (is_single(x)) {
     const S y = clamp_range(x, -104, 89);
     const auto nearest = nearest_multiple(y, like(x, 0x1.715476p0));
-    const S partial = fma(nearest.number, like(x, -0x1.62e4p-1), y);
-    const S r = fma(nearest.number, like(x, -0x1.7f7d1cp-20), partial);
-    const S p = horner(r, exp_f32);
-    return scale_result(fma(fma(p, r, like(x, 1)), r, like(x, 1)), nearest);
+    return scale_result(exp_of_partial(subtract_long(y, nearest), nearest), nearest);
   }
   const S y = clamp_range(x, -746, 710);
   const auto parts = exp_parts(y);

@@ -11,17 +11,6 @@ namespace tenon::ir::math {
 inline constexpr double tanh_f32[] = {-0x1.555552p-2, 0x1.111046p-3, -0x1.b9f914p-5, 0x1.64d7eep-6,
                                       -0x1.195694p-7, 0x1.922872p-9, -0x1.b5d39p-11, 0x1.f76cb4p-14};
 
-// e^x for x within [0, 88], f32.
-template <class S>
-S exp_unscaled_range(S x) {
-  const auto nearest = nearest_multiple(x, like(x, 0x1.715476p0));
-  const S partial = fma(nearest.number, like(x, -0x1.62e4p-1), x);
-  const S r = fma(nearest.number, like(x, -0x1.7f7d1cp-20), partial);
-  const S p = fma(fma(horner(r, exp_f32), r, like(x, 1)), r, like(x, 1));
-  const S bits = bitcast(nearest.shifted, DType::i32) << like(bitcast(x, DType::i32), 23);
-  return bitcast(bitcast(p, DType::i32) + bits, DType::f32);
-}
-
 template <class S>
 S tanh(S x) {
   const bool single = is_single(x);
@@ -31,10 +20,13 @@ S tanh(S x) {
   S value = y;
   if (single) {
     const S two_y = y + y;
-    const S large = like(x, 1) - like(x, 2) / (exp_unscaled_range(two_y) + like(x, 1));
-    const S square = x * x;
-    const S small = fma(square * x, horner(square, tanh_f32), x);
-    value = select(magnitude < like(x, 1), small, copy_sign(large, x));
+    const auto nearest = nearest_multiple(two_y, like(x, 0x1.715476p0));
+    const S p = exp_of_partial(subtract_long(two_y, nearest), nearest);
+    const S t = add_to_exponent(p, nearest);
+    const S large = like(x, 1) - like(x, 2) / (t + like(x, 1));
+    const S square = y * y;
+    const S small = fma(square * y, horner(square, tanh_f32), y);
+    value = select(magnitude < like(x, 1), small, large);
   } else {
     // (t - 1) / (t + 1) for t = e^2y >= 1, with every rounding error kept.
     const auto t = normalized(exp_parts(y + y));
@@ -43,10 +35,9 @@ S tanh(S x) {
     const auto above = ordered_sum(high, like(x, -1));
     const auto below = ordered_sum(high, like(x, 1));
     const auto q = quotient(Pair<S>{above.high, above.low + low}, Pair<S>{below.high, below.low + low});
-    const S large = copy_sign(q.high + q.low, x);
-    value = select(magnitude < like(x, 0x1p-28), fma(x * x, x * like(x, -0x1.5555555555555p-2), x), large);
+    value = select(magnitude < like(x, 0x1p-28), fma(y * y, y * like(x, -0x1.5555555555555p-2), y), q.high + q.low);
   }
-  return select(is_nan(x), x, value);
+  return select(is_nan(x), x, copy_sign(value, x));
 }
 
 // (e^x +- e^-x) / 2 = 2^(n-1) (u +- 2^(-2n) / u) for e^|x| = 2^n u.
