@@ -196,6 +196,13 @@ Program build_program(const Graph& graph, const Target& target, const Options& o
   return std::move(work.program);
 }
 
+GraphPtr optimize(const Graph& graph) {
+  GraphPtr result(GraphPtr{}, &graph);
+  for (const Pass& pass : pipeline)
+    if (pass.on_graph && !(pass.optional && contains(environment().skip, pass.name))) result = on_all_levels(*result, pass.on_graph);
+  return result;
+}
+
 GraphPtr run_passes(const Graph& graph, std::span<const std::string> names) {
   GraphPtr result = names.empty() ? std::make_shared<Graph>(graph) : GraphPtr(GraphPtr{}, &graph);
   for (const std::string& name : names) {
