@@ -133,7 +133,7 @@ class KernelBuilder {
   ScalarId index_literal(int64_t value) { return literal(DType::i64, static_cast<uint64_t>(value)); }
   ScalarId extent(Dim dim);  // a literal when the dim is a number
   // An elementwise row. Exact ops become one instruction; an expanded op becomes its expansion; f16/bf16 compute in f32
-  // (expanded unary rows in f64) and round once. to: target of cast and bitcast.
+  // (expanded rows in f64) and round once. to: target of cast and bitcast.
   ScalarId scalar(Op op, std::span<const ScalarId> operands, DType to = DType::f32);
   ScalarId load(BufferId buffer, std::span<const ScalarId> index, ScalarId mask = no_scalar, ScalarId other = no_scalar);
   void store(BufferId buffer, std::span<const ScalarId> index, ScalarId value, ScalarId mask = no_scalar);

@@ -61,14 +61,13 @@ bool any(const Lanes& condition) {
 
 namespace {
 
-// An expansion is written for f32 and f64. Unary rows on halves are correctly rounded: f64, then one rounding; the others
-// compute in f32.
+// An expansion is written for f32 and f64. Halves go through f64 and are rounded once, which is correctly rounded for every
+// unary row (tests/math_test.cc); kernels do the same.
 Lanes expanded(const OpDef& row, std::span<const Lanes> operands) {
   const DType type = operands[0].type;
   if (!is_half(type)) return row.expand.lanes(operands);
-  const DType wide = operands.size() == 1 ? DType::f64 : DType::f32;
   std::vector<Lanes> widened;
-  for (const Lanes& operand : operands) widened.push_back(cast(operand, wide));
+  for (const Lanes& operand : operands) widened.push_back(cast(operand, DType::f64));
   return cast(row.expand.lanes(widened), type);
 }
 

@@ -33,7 +33,7 @@ struct Lanes {
 
 inline DType dtype(const Lanes& x) { return x.type; }
 // One elementwise row on lanes of equal count, by number. `to` is the target of cast and bitcast. Halves compute in f32 and
-// round once; expanded unary rows on halves are evaluated in f64 and rounded once.
+// round once; expanded rows on halves are evaluated in f64 and rounded once.
 Lanes elementwise(Op op, std::span<const Lanes> operands, DType to = DType::f32);
 
 Lanes like(const Lanes& x, double number);         // a literal of x's dtype

@@ -9,30 +9,6 @@
 
 namespace tenon::ir {
 
-// Expansions that ir/math does not have yet: found only where math:: itself has no function of the name.
-namespace math {
-namespace missing {
-template <class S>
-S no_expansion() {
-  throw InternalError("an op has no expansion yet");
-}
-#define TENON_UNARY(name, ...) \
-  template <class S>           \
-  S name(const S&) {           \
-    return no_expansion<S>();  \
-  }
-#define TENON_BINARY(name, ...)       \
-  template <class S>                  \
-  S name(const S&, const S&) {        \
-    return no_expansion<S>();         \
-  }
-#define TENON_TERNARY(name, ...)
-#define TENON_OP(name, ...)
-#include "tenon/ir/ops.def"
-}  // namespace missing
-using namespace missing;
-}  // namespace math
-
 namespace {
 
 // Operand i, or the last one: a lambda may name operands that its row does not have.

@@ -7,6 +7,7 @@
 
 #ifdef TENON_HAS_MPFR
 #include "tenon/ir/half.h"
+#include "tenon/ir/lanes.h"
 #include "tenon/tests/math_table.h"
 
 namespace tenon::testing {
@@ -254,6 +255,30 @@ double round_to_odd(mpfr_srcptr exact) {
   const double truncated = mpfr_get_d(exact, MPFR_RNDZ);
   if (!std::isfinite(truncated) || mpfr_cmp_d(exact, truncated) == 0) return truncated;
   return std::bit_cast<double>(std::bit_cast<uint64_t>(truncated) | 1);
+}
+
+// The same template over the interpreter's lanes, whose arithmetic is written apart from Lanes here.
+template <class T>
+void check_interpreter() {
+  const auto values = sample<T>(Lanes::size, 3);
+  const Lanes x = block(values, 0);
+  for (const auto& function : unary_functions) {
+    const auto* row = ir::find_op(function.name);
+    ASSERT_NE(row, nullptr) << function.name;
+    const auto operand = ir::Lanes::from(dtype_of<T>, values.data(), Lanes::size);
+    const auto interpreted = ir::elementwise(static_cast<ir::Op>(row - ir::op_table().data()), std::span(&operand, 1));
+    const Lanes y = function.expansion(x);
+    for (int i = 0; i < Lanes::size; ++i) {
+      const T a = y.data<T>()[i], b = interpreted.template as<T>()[i];
+      EXPECT_TRUE(std::isnan(a) ? std::isnan(b) : std::memcmp(&a, &b, sizeof a) == 0)
+          << function.name << " at " << values[i] << ": " << a << " and " << b;
+    }
+  }
+}
+
+TEST(Math, InterpreterComputesTheSame) {
+  check_interpreter<float>();
+  check_interpreter<double>();
 }
 
 TEST(Math, HalvesCorrectlyRounded) {

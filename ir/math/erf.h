@@ -78,7 +78,7 @@ S erf(S x) {
 
 template <class S>
 S erfc(S x) {
-  if (is_single(x)) return cast(erfc(cast(x, DType::f64)), DType::f32);
+  if (is_single(x)) return cast(math::erfc(cast(x, DType::f64)), DType::f32);
   const auto complement = ordered_sum(like(x, 1), -x);
   const S small = complement.high + fma(-x, horner(x * x, erf_f64), complement.low);
   const auto parts = erfc_parts(clamp_for_erfc(x));

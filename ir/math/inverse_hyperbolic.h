@@ -34,7 +34,7 @@ S log_of_sum(S magnitude, double one) {
 
 template <class S>
 S asinh(S x) {
-  if (is_single(x)) return cast(asinh(cast(x, DType::f64)), DType::f32);
+  if (is_single(x)) return cast(math::asinh(cast(x, DType::f64)), DType::f32);
   const S magnitude = abs(x), square = x * x;
   const S small = fma(magnitude * square, horner(square, asinh_f64), magnitude);
   const S value = copy_sign(select(magnitude < like(x, 0.5), small, log_of_sum(magnitude, 1)), x);
@@ -43,7 +43,7 @@ S asinh(S x) {
 
 template <class S>
 S acosh(S x) {
-  if (is_single(x)) return cast(acosh(cast(x, DType::f64)), DType::f32);
+  if (is_single(x)) return cast(math::acosh(cast(x, DType::f64)), DType::f32);
   const S value = select(x == like(x, 1), like(x, 0), log_of_sum(x, -1));
   const S finite = select(x < like(x, 1), not_a_number(x), value);
   return select(x < infinity(x), finite, x);
@@ -51,7 +51,7 @@ S acosh(S x) {
 
 template <class S>
 S atanh(S x) {
-  if (is_single(x)) return cast(atanh(cast(x, DType::f64)), DType::f32);
+  if (is_single(x)) return cast(math::atanh(cast(x, DType::f64)), DType::f32);
   const S magnitude = abs(x), square = x * x, one = like(x, 1);
   const S small = fma(x * square, like(x, 0.5) * horner(square, atanh_f64), x);
   const S bounded = select(magnitude < one, magnitude, like(x, 0.5));

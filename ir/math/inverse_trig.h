@@ -39,7 +39,7 @@ ArcSine<S> arc_sine_parts(S x) {
 
 template <class S>
 S asin(S x) {
-  if (is_single(x)) return cast(asin(cast(x, DType::f64)), DType::f32);
+  if (is_single(x)) return cast(math::asin(cast(x, DType::f64)), DType::f32);
   const auto a = arc_sine_parts(x);
   const auto sum = ordered_sum(like(x, half_pi), like(x, -2) * a.s);
   const S beyond = sum.high + (sum.low + fma(like(x, -2), a.correction, like(x, half_pi_low)));
@@ -48,7 +48,7 @@ S asin(S x) {
 
 template <class S>
 S acos(S x) {
-  if (is_single(x)) return cast(acos(cast(x, DType::f64)), DType::f32);
+  if (is_single(x)) return cast(math::acos(cast(x, DType::f64)), DType::f32);
   const auto a = arc_sine_parts(x);
   const S negative = x < like(x, 0);
   // pi/2 - s serves |x| < 1/2 and, doubled, x <= -1/2; with s negated for x in (-1/2, 0).
@@ -86,7 +86,7 @@ S angle_of(S y, S x, S x_is_negative) {
 
 template <class S>
 S atan2(S y, S x) {
-  if (is_single(x)) return cast(atan2(cast(y, DType::f64), cast(x, DType::f64)), DType::f32);
+  if (is_single(x)) return cast(math::atan2(cast(y, DType::f64), cast(x, DType::f64)), DType::f32);
   const S inf = infinity(x), zero = like(x, 0), one = like(x, 1);
   const S y_size = abs(y), x_size = abs(x);
   const S largest = select(x_size < y_size, y_size, x_size);
@@ -103,7 +103,7 @@ S atan2(S y, S x) {
 
 template <class S>
 S atan(S x) {
-  if (is_single(x)) return cast(atan(cast(x, DType::f64)), DType::f32);
+  if (is_single(x)) return cast(math::atan(cast(x, DType::f64)), DType::f32);
   const S limit = like(x, 0x1p100), magnitude = abs(x);
   const S y = select(limit < magnitude, limit, magnitude);
   const S value = angle_of(y, like(x, 1), like(x, 1) < like(x, 0));

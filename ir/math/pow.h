@@ -53,7 +53,7 @@ S power_of_positive(S x, S y) {
 
 template <class S>
 S pow(S x, S y) {
-  if (is_single(x)) return cast(pow(cast(x, DType::f64), cast(y, DType::f64)), DType::f32);
+  if (is_single(x)) return cast(math::pow(cast(x, DType::f64), cast(y, DType::f64)), DType::f32);
   const S zero = like(x, 0), one = like(x, 1), inf = infinity(x);
   const S magnitude = abs(x), y_size = abs(y);
   const S y_negative = y < zero;

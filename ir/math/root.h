@@ -23,7 +23,7 @@ S rsqrt(S x) {
 
 template <class S>
 S cbrt(S x) {
-  if (is_single(x)) return cast(cbrt(cast(x, DType::f64)), DType::f32);
+  if (is_single(x)) return cast(math::cbrt(cast(x, DType::f64)), DType::f32);
   const S magnitude = abs(x);
   const auto [k, m] = split_mantissa(magnitude);
   const S third = round(k * like(x, 0x1.5555555555555p-2));
