@@ -59,7 +59,7 @@ typedef struct tenon_call {
 /* ---- the small runtime: libc and pthreads only -------------------------------------------------------------- */
 
 /* The process-wide environment: a pool of tenon_runtime_threads() threads that starts on first use. Never destroyed;
- * a forked child starts a fresh pool. */
+ * a forked child starts a fresh pool. A process forked from inside a piece may only exec or _exit. */
 const tenon_env* tenon_runtime_env(void);
 /* An environment that runs every loop in the calling thread. */
 const tenon_env* tenon_serial_env(void);
@@ -69,15 +69,17 @@ int32_t tenon_runtime_set_threads(int32_t threads);
 int32_t tenon_runtime_threads(void);
 
 /* Recycled memory, aligned to 64 bytes (2 MiB for blocks of 2 MiB and more, on huge pages where the system has them).
- * Freed blocks are kept for reuse, so steady state touches no fresh page. Thread safe. Null when out of memory. */
+ * Freed blocks are kept for reuse, so steady state touches no fresh page; what is kept and what is handed out stay
+ * together within the recent peak of the latter, plus 64 MiB. Thread safe. Null when out of memory. */
 void* tenon_alloc(uint64_t bytes);
 void tenon_free(void* block, uint64_t bytes);
-/* Returns every kept block to the system. */
+/* Returns every kept block to the system, but for at most 1 MiB of small blocks that each other thread keeps. */
 void tenon_trim(void);
 /* Bytes handed out now, and bytes kept for reuse. */
 void tenon_memory_stats(uint64_t* in_use, uint64_t* kept);
 
-/* Highest x86-64 micro-architecture level that this processor and system support (2, 3 or 4). */
+/* Highest x86-64 micro-architecture level that this processor and system support (2, 3 or 4; 1 where they support
+ * none of these; 0 where the processor is no x86-64). */
 int32_t tenon_cpu_level(void);
 
 /* Default floating-point environment: sets it and returns the old control word; puts one back. */
