@@ -39,6 +39,25 @@ bool commutes(SymbolKind kind) {
   return kind == SymbolKind::sum || kind == SymbolKind::product || kind == SymbolKind::maximum;
 }
 
+// The factors of a product of two symbols that are no products themselves, ascending.
+std::vector<uint32_t> factors_of(const Symbols& table, Dim a, Dim b) {
+  std::vector<uint32_t> factors;
+  std::vector<Dim> open{a, b};
+  while (!open.empty()) {
+    const Dim d = open.back();
+    open.pop_back();
+    const Symbol& s = table[d.index()];
+    if (s.kind == SymbolKind::product && s.right.is_symbol()) {
+      open.push_back(s.left);
+      open.push_back(s.right);
+    } else {
+      factors.push_back(d.index());
+    }
+  }
+  std::sort(factors.begin(), factors.end());
+  return factors;
+}
+
 }  // namespace
 
 int64_t Dim::number() const {
@@ -182,9 +201,30 @@ Dim Symbols::product(Dim a, Dim b) {
   }
   if (a.is_number()) std::swap(a, b);
   if (b == 1) return a;
-  const Symbol left = entries_[a.index()];
-  if (b.is_number() && left.kind == SymbolKind::product && left.right.is_number())
-    return product(left.left, product(left.right, b));
+  // The numbers of a product stand last, as one: (n * 2) * (m * 3) is (n * m) * 6.
+  const auto take_number = [&](Dim& d) {
+    int64_t number = 1;
+    if (d.is_number()) {
+      number = d.code();
+      d = 1;
+    } else if (const Symbol s = entries_[d.index()]; s.kind == SymbolKind::product && s.right.is_number()) {
+      number = s.right.code();
+      d = s.left;
+    }
+    return number;
+  };
+  const Dim number = product(take_number(a), take_number(b));
+  if (!(b == 1)) {
+    // However its factors are associated, a product of symbols is one symbol.
+    const std::vector<uint32_t> factors = factors_of(*this, a, b);
+    for (size_t i = 0; i < entries_.size() && b.is_symbol(); ++i)
+      if (entries_[i].kind == SymbolKind::product && !entries_[i].right.is_number() &&
+          factors_of(*this, entries_[i].left, entries_[i].right) == factors)
+        a = Dim::symbol(static_cast<uint32_t>(i)), b = 1;
+    if (!(b == 1)) a = define(SymbolKind::product, a, b);
+  }
+  if (number == 1) return a;
+  b = number;
   return define(SymbolKind::product, a, b);
 }
 
