@@ -49,6 +49,7 @@ ir::Attrs generalize(const ir::Attrs& attrs, Pattern& pattern) {
 }
 
 struct EagerProgram {
+  bool needs_exact = false;  // the op's rules need numbers: every shape has a program of its own
   std::shared_ptr<const runtime::Executable> plain;
   std::shared_ptr<const TapedProgram> taped;
 };
@@ -109,27 +110,41 @@ std::vector<Tensor> apply_eager(const Emit& emit, const ir::Attrs& attrs, std::s
   if (taped)
     for (const Tensor& t : inputs) active.push_back(t.cell()->requires_grad && is_floating(t.dtype()));
 
-  const bool symbolic = !has_graph(attrs);
   Pattern pattern;
   thread_local std::string key;
-  key.assign(taped ? "taped " : "eager ");
-  key += emit.name;
-  put(key, reinterpret_cast<intptr_t>(emit.build));
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const ir::Type& type = inputs[i].cell()->type;
-    key += static_cast<char>(type.dtype);
-    key += taped && active[i] ? 'g' : ' ';
-    put_dims(key, type.shape.dims(), symbolic ? &pattern : nullptr);
-  }
-  put_attrs(key, attrs, symbolic ? &pattern : nullptr);
-
-  auto program = std::static_pointer_cast<const EagerProgram>(runtime::find_cached(key));
-  if (!program) {
+  const auto make_key = [&](bool symbolic) {
+    key.assign(taped ? "taped " : "eager ");
+    key += symbolic ? 's' : 'x';
+    key += emit.name;
+    put(key, reinterpret_cast<intptr_t>(emit.build));
+    pattern.values.clear();
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const ir::Type& type = inputs[i].cell()->type;
+      key += static_cast<char>(type.dtype);
+      key += taped && active[i] ? 'g' : ' ';
+      put_dims(key, type.shape.dims(), symbolic ? &pattern : nullptr);
+    }
+    put_attrs(key, attrs, symbolic ? &pattern : nullptr);
+  };
+  const auto find_or_compile = [&](bool symbolic) {
+    make_key(symbolic);
+    auto program = std::static_pointer_cast<const EagerProgram>(runtime::find_cached(key));
+    if (program) return program;
     const std::string kept = key;  // compilation may apply ops of its own
     check_types(emit, attrs, inputs, at);
-    program = compile_eager(emit, attrs, inputs, symbolic, taped ? &active : nullptr, pattern, at);
+    try {
+      program = compile_eager(emit, attrs, inputs, symbolic, taped ? &active : nullptr, pattern, at);
+    } catch (const Error&) {
+      if (!symbolic) throw;
+      auto exact = std::make_shared<EagerProgram>();
+      exact->needs_exact = true;
+      program = exact;
+    }
     runtime::keep_cached(kept, program);
-  }
+    return program;
+  };
+  auto program = find_or_compile(!has_graph(attrs));
+  if (program->needs_exact) program = find_or_compile(false);
   if (taped) return run_taped(emit.name, program->taped, inputs, pattern.values, at);
   return run_plain(*program->plain, inputs, pattern.values, at);
 }
