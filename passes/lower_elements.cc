@@ -32,6 +32,11 @@ Elements::Elements(const Graph& g, const Group& gr, KernelBuilder& b, Runs& r)
   context.reload = [this, ids](const Node& n, uint32_t k, std::span<const Scalar> i, Scalar mask, Scalar other) {
     return Scalar{&builder, builder.load(buffer(graph.result(n, k), Space::output), ids(i), mask.id, other.id)};
   };
+  context.temporary = [this](const Node&, DType dtype, const Shape& shape) {
+    order_.push_back({no_value, static_cast<uint32_t>(temporaries.size())});
+    temporaries.push_back({dtype, shape});
+    return builder.buffer("t" + std::to_string(temporaries.size() - 1), dtype, shape, Space::inout);
+  };
 }
 
 bool Elements::computes(ValueId v) const { return members_.contains(index(v)); }
@@ -55,14 +60,8 @@ BufferId Elements::buffer(ValueId v, Space space) {
   const std::string name = (space == Space::input ? "x" : "y") + std::to_string(index(v));
   const BufferId id = builder.buffer(name, type.dtype, shape, space);
   buffers_[index(v)] = id;
-  order_.emplace_back(index(v), id);
+  order_.push_back({v, UINT32_MAX});
   return id;
-}
-
-std::vector<Binding> Elements::bindings() const {
-  std::vector<Binding> result;
-  for (const auto& [v, id] : order_) result.push_back({ValueId{v}, UINT32_MAX});
-  return result;
 }
 
 Dim Elements::product(const std::vector<Dim>& dims, int begin, int end) {

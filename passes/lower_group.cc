@@ -48,6 +48,7 @@ LoweredGroup lower_group(const Graph& graph, const Group& group, const Target&, 
   }
   LoweredGroup result;
   std::vector<Binding> bindings = e.bindings();
+  result.temporaries = std::move(e.temporaries);
   result.kernels.push_back({builder.finish(), std::move(bindings)});
   return result;
 }

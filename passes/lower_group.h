@@ -49,7 +49,8 @@ class Elements {
   std::vector<ir::ScalarId> unflatten(ir::ScalarId flat, const std::vector<Runs::Run>& runs, const std::vector<Dim>& dims);
   Dim product(const std::vector<Dim>& dims, int begin, int end);
   ir::ScalarId binary(ir::Op op, ir::ScalarId x, ir::ScalarId y);
-  std::vector<Binding> bindings() const;
+  const std::vector<Binding>& bindings() const { return order_; }
+  std::vector<ir::Type> temporaries;   // what a nest asked for
 
   const ir::Graph& graph;
   const Group& group;
@@ -69,7 +70,7 @@ class Elements {
 
   std::unordered_map<uint32_t, char> members_;            // values computed here
   std::unordered_map<uint32_t, ir::BufferId> buffers_;
-  std::vector<std::pair<uint32_t, ir::BufferId>> order_;  // buffers in order of declaration
+  std::vector<Binding> order_;                            // of buffers, in order of declaration
   std::map<std::vector<uint32_t>, uint32_t> places_;
   std::vector<Index> place_index_;
   std::unordered_map<uint64_t, ir::ScalarId> memo_;
