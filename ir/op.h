@@ -113,7 +113,18 @@ struct PartialArgs {
 };
 using PartialFn = Value (*)(const PartialArgs&);
 
-// Tangents of an op: absent tangents are structural (null ids), never zeros. Returns one tangent per result, absent ones too.
+// How a rule differentiates the sub-graphs of its node; the drivers in passes/ supply both.
+struct SubgraphJvp {
+  std::shared_ptr<const Graph> graph;     // primals..., tangents of the active inputs... -> results..., their tangents...
+  std::vector<bool> output_has_tangent;
+};
+using SubgraphJvpFn = SubgraphJvp (*)(const Graph& graph, const std::vector<bool>& active);
+// inputs that are not linear..., cotangents that arrive... -> cotangents of the linear inputs, zeros where none is.
+using SubgraphTransposeFn = std::shared_ptr<const Graph> (*)(const Graph& graph, const std::vector<bool>& linear_inputs,
+                                                             const std::vector<bool>& has_cotangent);
+
+// Tangents of an op: absent tangents are structural (null ids), never zeros. Returns one tangent per result, absent ones
+// too. A control-flow row computes results and tangents in one op: it gets no results, and returns them after the tangents.
 struct JvpArgs {
   GraphBuilder& builder;
   Op op;
@@ -121,6 +132,7 @@ struct JvpArgs {
   std::span<const Value> primals;
   std::span<const Value> results;   // of the op itself, already built
   std::span<const Value> tangents;  // id none where absent
+  SubgraphJvpFn subgraph = nullptr;
 };
 using JvpFn = std::vector<Value> (*)(const JvpArgs&);
 
@@ -134,6 +146,7 @@ struct TransposeArgs {
   std::span<const Type> operand_types;
   std::span<const bool> linear;
   std::span<const Value> cotangents;    // of the results, absent where none arrived
+  SubgraphTransposeFn subgraph = nullptr;
 };
 using TransposeFn = std::vector<Value> (*)(const TransposeArgs&);
 

@@ -1,0 +1,317 @@
+// Derivatives of control flow. A node and its tangents become one node over a joint sub-graph; passes/linearize splits it
+// again where a backward pass needs that. A linear scan is transposed into a scan in the other direction.
+#include "tenon/ir/rules/derivative.h"
+
+namespace tenon::ir::rules {
+namespace {
+
+using GraphPtr = std::shared_ptr<const Graph>;
+using Flags = std::vector<bool>;
+
+int64_t count(const Flags& flags) {
+  int64_t n = 0;
+  for (const bool f : flags) n += f;
+  return n;
+}
+
+Flags present(std::span<const Value> values) {
+  Flags flags;
+  for (const Value& v : values) flags.push_back(static_cast<bool>(v));
+  return flags;
+}
+
+void append_present(std::vector<Value>& to, std::span<const Value> values) {
+  for (const Value& v : values)
+    if (v) to.push_back(v);
+}
+
+// Results then tangents, as JvpArgs wants them: tangents (absent where they are) then results.
+std::vector<Value> tangents_first(std::span<const Value> joint, const Flags& has_tangent) {
+  std::vector<Value> out = absent(has_tangent.size());
+  size_t next = has_tangent.size();
+  for (size_t i = 0; i < has_tangent.size(); ++i)
+    if (has_tangent[i]) out[i] = joint[next++];
+  out.insert(out.end(), joint.begin(), joint.begin() + static_cast<std::ptrdiff_t>(has_tangent.size()));
+  return out;
+}
+
+// A graph being built with inputs of given types.
+struct Sketch {
+  GraphBuilder builder;
+  explicit Sketch(const Graph& like) : builder(like.name, like.symbols) {}
+  Value input(const Type& type) { return {&builder, builder.input(type)}; }
+  std::vector<Value> splice(const Graph& g, std::span<const Value> operands) {
+    std::vector<ValueId> ids;
+    for (const Value& v : operands) ids.push_back(v.id);
+    std::vector<Value> out;
+    for (ValueId v : builder.splice(g, ids)) out.push_back({&builder, v});
+    return out;
+  }
+  Attr finish(std::span<const Value> outputs) {
+    std::vector<ValueId> ids;
+    for (const Value& v : outputs) ids.push_back(v.id);
+    return Attr::of(GraphPtr(builder.finish(ids)));
+  }
+};
+
+std::vector<Value> inputs_like(Sketch& s, const Graph& g) {
+  std::vector<Value> inputs;
+  for (uint32_t i = 0; i < g.input_count(); ++i) inputs.push_back(s.input(g.type(ValueId{i})));
+  return inputs;
+}
+
+// The tangent graph of a branch, giving a tangent (zero if need be) for each result that has one in any branch.
+Attr with_tangents(const SubgraphJvp& jvp, const Flags& wanted) {
+  Sketch s(*jvp.graph);
+  const auto inputs = inputs_like(s, *jvp.graph);
+  const auto spliced = s.splice(*jvp.graph, inputs);
+  std::vector<Value> outputs(spliced.begin(), spliced.begin() + static_cast<std::ptrdiff_t>(wanted.size()));
+  size_t next = wanted.size();
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const Value tangent = jvp.output_has_tangent[i] ? spliced[next++] : Value{};
+    if (wanted[i]) outputs.push_back(or_zeros(tangent, spliced[i]));
+  }
+  return s.finish(outputs);
+}
+
+// The loop's body with tangents, and which carries have one: a fixed point, since a tangent that reaches a carry stays.
+struct LoopJvp {
+  SubgraphJvp body;
+  Flags active;  // of the body's inputs
+};
+LoopJvp differentiate_loop(const JvpArgs& args, const Graph& body, size_t constants, size_t carries) {
+  LoopJvp loop{{}, present(args.tangents)};
+  for (bool changed = true; changed;) {
+    loop.body = args.subgraph(body, loop.active);
+    changed = false;
+    for (size_t i = 0; i < carries; ++i) {
+      if (!loop.body.output_has_tangent[i] || loop.active[constants + i]) continue;
+      loop.active[constants + i] = true;
+      changed = true;
+    }
+  }
+  return loop;
+}
+
+// Interleaves primals and tangents section by section: constants, their tangents, carries, their tangents, xs, their tangents.
+template <class Take>
+void each_section(const std::vector<std::pair<size_t, size_t>>& sections, const Flags& active, Take take) {
+  for (const auto& [begin, end] : sections) {
+    for (size_t i = begin; i < end; ++i) take(i, false);
+    for (size_t i = begin; i < end; ++i)
+      if (active[i]) take(i, true);
+  }
+}
+
+}  // namespace
+
+std::vector<Value> cond_jvp(const JvpArgs& args) {
+  const Flags active = present(args.tangents.subspan(1));
+  const SubgraphJvp a = args.subgraph(*args.attrs[0].graph, active), b = args.subgraph(*args.attrs[1].graph, active);
+  Flags wanted = a.output_has_tangent;
+  for (size_t i = 0; i < wanted.size(); ++i) wanted[i] = wanted[i] || b.output_has_tangent[i];
+  std::vector<Value> operands(args.primals.begin(), args.primals.end());
+  append_present(operands, args.tangents);
+  return tangents_first(apply(args.builder, Op::cond, operands, {with_tangents(a, wanted), with_tangents(b, wanted)}), wanted);
+}
+
+std::vector<Value> call_jvp(const JvpArgs& args) {
+  const SubgraphJvp g = args.subgraph(*args.attrs[0].graph, present(args.tangents));
+  std::vector<Value> operands(args.primals.begin(), args.primals.end());
+  append_present(operands, args.tangents);
+  return tangents_first(apply(args.builder, Op::call, operands, {Attr::of(g.graph)}), g.output_has_tangent);
+}
+
+namespace {
+
+// Both loops: sections of operands, the joint body's inputs in that order, and the joint operands.
+struct JointLoop {
+  Sketch body;
+  std::vector<Value> primals, tangents, operands;
+};
+
+void fill_joint(JointLoop& joint, const JvpArgs& args, const Graph& body, const LoopJvp& loop,
+                const std::vector<std::pair<size_t, size_t>>& sections) {
+  joint.primals = absent(body.input_count());
+  joint.tangents = absent(body.input_count());
+  each_section(sections, loop.active, [&](size_t i, bool tangent) {
+    (tangent ? joint.tangents : joint.primals)[i] = joint.body.input(body.type(ValueId{static_cast<uint32_t>(i)}));
+    joint.operands.push_back(tangent ? or_zeros(args.tangents[i], args.primals[i]) : args.primals[i]);
+  });
+}
+
+// Results of the joint body: primal results, then a tangent for each result that must have one.
+std::vector<Value> splice_joint(JointLoop& joint, const LoopJvp& loop, size_t constants, size_t carries, Flags& wanted,
+                                std::vector<Value>& tangents) {
+  std::vector<Value> inputs = joint.primals;
+  append_present(inputs, joint.tangents);
+  const auto spliced = joint.body.splice(*loop.body.graph, inputs);
+  wanted = loop.body.output_has_tangent;
+  for (size_t i = 0; i < carries; ++i) wanted[i] = loop.active[constants + i];
+  size_t next = wanted.size();
+  tangents = absent(wanted.size());
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    if (loop.body.output_has_tangent[i]) tangents[i] = spliced[next++];
+    if (wanted[i]) tangents[i] = or_zeros(tangents[i], spliced[i]);
+  }
+  return {spliced.begin(), spliced.begin() + static_cast<std::ptrdiff_t>(wanted.size())};
+}
+
+}  // namespace
+
+std::vector<Value> while_jvp(const JvpArgs& args) {
+  const Graph &condition = *args.attrs[0].graph, &body = *args.attrs[1].graph;
+  const auto constants = static_cast<size_t>(args.attrs[2].integers[0]);
+  const size_t carries = args.primals.size() - constants;
+  const LoopJvp loop = differentiate_loop(args, body, constants, carries);
+  const std::vector<std::pair<size_t, size_t>> sections = {{0, constants}, {constants, constants + carries}};
+
+  JointLoop joint{Sketch(body), {}, {}, {}}, test{Sketch(condition), {}, {}, {}};
+  fill_joint(joint, args, body, loop, sections);
+  fill_joint(test, args, body, loop, sections);
+  Flags wanted;
+  std::vector<Value> tangents;
+  auto outputs = splice_joint(joint, loop, constants, carries, wanted, tangents);
+  append_present(outputs, tangents);
+  const auto tests = test.body.splice(condition, test.primals);
+  int64_t joint_constants = static_cast<int64_t>(constants);
+  for (size_t i = 0; i < constants; ++i) joint_constants += loop.active[i];
+  const auto results = apply(args.builder, Op::while_loop, joint.operands,
+                             {test.body.finish(tests), joint.body.finish(outputs), Attr::of(std::vector<int64_t>{joint_constants})});
+  return tangents_first(results, wanted);
+}
+
+std::vector<Value> scan_jvp(const JvpArgs& args) {
+  const Graph& body = *args.attrs[0].graph;
+  const auto constants = static_cast<size_t>(args.attrs[2].integers[0]), carries = static_cast<size_t>(args.attrs[2].integers[1]);
+  const LoopJvp loop = differentiate_loop(args, body, constants, carries);
+  const size_t xs = constants + carries;
+  JointLoop joint{Sketch(body), {}, {}, {}};
+  fill_joint(joint, args, body, loop, {{0, constants}, {constants, xs}, {xs, args.primals.size()}});
+  Flags wanted;
+  std::vector<Value> tangents;
+  const auto primals = splice_joint(joint, loop, constants, carries, wanted, tangents);
+  std::vector<Value> outputs;
+  std::vector<std::pair<size_t, bool>> meaning;  // of each joint result: which result, tangent or not
+  each_section({{0, carries}, {carries, primals.size()}}, wanted, [&](size_t i, bool tangent) {
+    outputs.push_back(tangent ? tangents[i] : primals[i]);
+    meaning.emplace_back(i, tangent);
+  });
+  const Flags& active = loop.active;
+  const int64_t constant_tangents = count(Flags(active.begin(), active.begin() + static_cast<std::ptrdiff_t>(constants)));
+  const int64_t carry_tangents = count(Flags(active.begin() + static_cast<std::ptrdiff_t>(constants), active.begin() + static_cast<std::ptrdiff_t>(xs)));
+  const auto results = apply(args.builder, Op::scan, joint.operands,
+                             {joint.body.finish(outputs), args.attrs[1],
+                              Attr::of(std::vector<int64_t>{static_cast<int64_t>(constants) + constant_tangents,
+                                                            static_cast<int64_t>(carries) + carry_tangents}),
+                              args.attrs[3]});
+  std::vector<Value> out = absent(2 * primals.size());
+  for (size_t r = 0; r < results.size(); ++r) out[meaning[r].first + (meaning[r].second ? 0 : primals.size())] = results[r];
+  return out;
+}
+
+// ---- transposes
+
+namespace {
+
+Flags flags_of(std::span<const bool> values) { return {values.begin(), values.end()}; }
+
+// Operands that are not linear, then the cotangents that arrived.
+std::vector<Value> transposed_operands(const TransposeArgs& args, size_t first) {
+  std::vector<Value> operands;
+  for (size_t i = first; i < args.operands.size(); ++i)
+    if (!args.linear[i]) operands.push_back(args.operands[i]);
+  append_present(operands, args.cotangents);
+  return operands;
+}
+
+std::vector<Value> at_linear(const TransposeArgs& args, std::span<const Value> cotangents) {
+  std::vector<Value> result = absent(args.operands.size());
+  size_t next = 0;
+  for (size_t i = 0; i < result.size(); ++i)
+    if (args.linear[i]) result[i] = cotangents[next++];
+  return result;
+}
+
+}  // namespace
+
+std::vector<Value> cond_transpose(const TransposeArgs& args) {
+  const Flags linear = flags_of(args.linear.subspan(1)), arrived = present(args.cotangents);
+  std::vector<Value> operands = transposed_operands(args, 1);
+  operands.insert(operands.begin(), args.operands[0]);
+  const auto results = apply(args.builder, Op::cond, operands,
+                             {Attr::of(args.subgraph(*args.attrs[0].graph, linear, arrived)),
+                              Attr::of(args.subgraph(*args.attrs[1].graph, linear, arrived))});
+  return at_linear(args, results);
+}
+
+std::vector<Value> call_transpose(const TransposeArgs& args) {
+  const auto graph = args.subgraph(*args.attrs[0].graph, flags_of(args.linear), present(args.cotangents));
+  return at_linear(args, apply(args.builder, Op::call, transposed_operands(args, 0), {Attr::of(graph)}));
+}
+
+// Carries of the transpose: the cotangents of the carries, and the sums of those of the linear constants. Its xs: the xs that
+// are not linear, and the cotangents of the ys that arrived.
+std::vector<Value> scan_transpose(const TransposeArgs& args) {
+  const Graph& body = *args.attrs[0].graph;
+  const auto constants = static_cast<size_t>(args.attrs[2].integers[0]), carries = static_cast<size_t>(args.attrs[2].integers[1]);
+  const size_t xs = constants + carries, all = args.operands.size();
+  Flags linear = flags_of(args.linear), arrived = present(args.cotangents);
+  for (size_t i = constants; i < xs; ++i) linear[i] = true;  // a carry may start from a constant zero and be linear all the same
+  for (size_t i = 0; i < carries; ++i) arrived[i] = true;
+  const auto transposed = args.subgraph(body, linear, arrived);
+
+  Sketch s(body);
+  const auto type = [&](size_t i) { return body.type(ValueId{static_cast<uint32_t>(i)}); };
+  std::vector<Value> operands, inputs, carry_cotangents, sums, slices, y_cotangents;
+  for (size_t i = 0; i < constants; ++i) {
+    if (linear[i]) continue;
+    operands.push_back(args.operands[i]);
+    inputs.push_back(s.input(type(i)));
+  }
+  const auto fixed = static_cast<int64_t>(operands.size());
+  for (size_t i = 0; i < carries; ++i) {
+    operands.push_back(args.cotangents[i] ? args.cotangents[i] : zeros(args.builder, args.operand_types[constants + i]));
+    carry_cotangents.push_back(s.input(type(constants + i)));
+  }
+  for (size_t i = 0; i < constants; ++i) {
+    if (!linear[i]) continue;
+    operands.push_back(zeros(args.builder, args.operand_types[i]));
+    sums.push_back(s.input(type(i)));
+  }
+  const auto moving = static_cast<int64_t>(operands.size()) - fixed;
+  for (size_t i = xs; i < all; ++i) {
+    if (linear[i]) continue;
+    operands.push_back(args.operands[i]);
+    inputs.push_back(s.input(type(i)));
+  }
+  for (size_t i = carries; i < args.cotangents.size(); ++i) {
+    if (!args.cotangents[i]) continue;
+    operands.push_back(args.cotangents[i]);
+    y_cotangents.push_back(s.input(body.type(body.outputs()[i])));
+  }
+  inputs.insert(inputs.end(), carry_cotangents.begin(), carry_cotangents.end());
+  inputs.insert(inputs.end(), y_cotangents.begin(), y_cotangents.end());
+
+  // The transposed body gives: linear constants, carries, linear xs. The scan wants: carries, sums, then the xs.
+  const auto given = s.splice(*transposed, inputs);
+  std::vector<Value> outputs(given.begin() + static_cast<std::ptrdiff_t>(sums.size()),
+                             given.begin() + static_cast<std::ptrdiff_t>(sums.size() + carries));
+  for (size_t i = 0; i < sums.size(); ++i) outputs.push_back(sums[i] + given[i]);
+  outputs.insert(outputs.end(), given.begin() + static_cast<std::ptrdiff_t>(sums.size() + carries), given.end());
+  const auto results = apply(args.builder, Op::scan, operands,
+                             {s.finish(outputs), args.attrs[1], Attr::of(std::vector<int64_t>{fixed, moving}),
+                              Attr::of(std::vector<int64_t>{1 - args.attrs[3].integers[0]})});
+  std::vector<Value> out = absent(all);
+  size_t sum = carries, slice = carries + sums.size();
+  for (size_t i = 0; i < all; ++i) {
+    if (i >= constants && i < xs) {
+      out[i] = results[i - constants];
+    } else if (linear[i]) {
+      out[i] = results[i < constants ? sum++ : slice++];
+    }
+  }
+  return out;
+}
+
+}  // namespace tenon::ir::rules

@@ -1,0 +1,135 @@
+// Transposes of movement: where an element went, its cotangent comes from.
+#include <algorithm>
+
+#include "tenon/ir/rules/derivative.h"
+
+namespace tenon::ir::rules {
+namespace {
+
+std::vector<Dim> zero_dims(size_t count) { return std::vector<Dim>(count, Dim(0)); }
+std::vector<int64_t> repeated(size_t count, int64_t value) { return std::vector<int64_t>(count, value); }
+
+}  // namespace
+
+std::vector<Value> reshape_transpose(const TransposeArgs& args) {
+  return {reshape(args.cotangents[0], args.operand_types[0].shape)};
+}
+
+// Sums over what was repeated: axes that the operand lacks, and axes of extent 1 that were stretched.
+std::vector<Value> broadcast_transpose(const TransposeArgs& args) {
+  const Value ct = args.cotangents[0];
+  const Shape from = args.operand_types[0].shape, to = ct.shape();
+  const auto& axes = args.attrs[1].integers;
+  std::vector<int64_t> summed;
+  for (int64_t j = 0; j < to.rank(); ++j) {
+    const auto at = std::find(axes.begin(), axes.end(), j);
+    if (at == axes.end() || !(from[static_cast<size_t>(at - axes.begin())] == to[static_cast<size_t>(j)])) summed.push_back(j);
+  }
+  return {reshape(summed.empty() ? ct : reduce(Op::reduce_sum, ct, summed), from)};
+}
+
+std::vector<Value> transpose_transpose(const TransposeArgs& args) {
+  const auto& permutation = args.attrs[0].integers;
+  std::vector<int64_t> inverse(permutation.size());
+  for (size_t i = 0; i < permutation.size(); ++i) inverse[static_cast<size_t>(permutation[i])] = static_cast<int64_t>(i);
+  return {transpose(args.cotangents[0], std::move(inverse))};
+}
+
+std::vector<Value> slice_transpose(const TransposeArgs& args) {
+  const Value ct = args.cotangents[0];
+  const Shape from = args.operand_types[0].shape;
+  const auto &starts = args.attrs[0].dims, &sizes = args.attrs[1].dims;
+  const auto& strides = args.attrs[2].integers;
+  Symbols& s = args.builder.symbols();
+  std::vector<Dim> high;
+  std::vector<int64_t> interior;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    if (sizes[i] == 0) return {zeros(args.builder, args.operand_types[0])};
+    // starts + (size - 1) * stride + 1 elements are covered up to the last one taken
+    Dim covered = sizes[i];
+    if (strides[i] != 1) covered = s.sum(s.product(s.difference(sizes[i], 1), strides[i]), 1);
+    high.push_back(s.difference(s.difference(from[i], starts[i]), covered));
+    interior.push_back(strides[i] - 1);
+  }
+  return {pad(ct, zeros(args.builder, {ct.dtype(), {}}), starts, std::move(high), std::move(interior))};
+}
+
+std::vector<Value> dynamic_slice_transpose(const TransposeArgs& args) {
+  std::vector<Value> result = absent(args.operands.size());
+  result[0] = dynamic_update_slice(zeros(args.builder, args.operand_types[0]), args.cotangents[0], args.operands.subspan(1));
+  return result;
+}
+
+std::vector<Value> dynamic_update_slice_transpose(const TransposeArgs& args) {
+  const Value ct = args.cotangents[0];
+  const auto starts = args.operands.subspan(2);
+  std::vector<Value> result = absent(args.operands.size());
+  if (args.linear[0]) result[0] = dynamic_update_slice(ct, zeros(args.builder, args.operand_types[1]), starts);
+  if (args.linear[1]) result[1] = dynamic_slice(ct, starts, args.operand_types[1].shape.dims());
+  return result;
+}
+
+std::vector<Value> pad_transpose(const TransposeArgs& args) {
+  const Value ct = args.cotangents[0];
+  const auto &low = args.attrs[0].dims, &high = args.attrs[1].dims;
+  const auto& interior = args.attrs[2].integers;
+  const Type x = args.operand_types[0];
+  std::vector<Value> result = absent(2);
+  if (args.linear[0]) {
+    std::vector<int64_t> strides;
+    for (int64_t i : interior) strides.push_back(i + 1);
+    result[0] = slice(ct, low, x.shape.dims(), std::move(strides));
+  }
+  if (args.linear[1]) {  // the sum of what lies outside x
+    const Value inside = pad(splat_integer(args.builder, boolean, 1, x.shape), splat_integer(args.builder, boolean, 0, {}), low, high, interior);
+    std::vector<int64_t> axes;
+    for (int64_t i = 0; i < x.shape.rank(); ++i) axes.push_back(i);
+    result[1] = reduce(Op::reduce_sum, select(inside, zeros_like(ct), ct), std::move(axes));
+  }
+  return result;
+}
+
+std::vector<Value> concat_transpose(const TransposeArgs& args) {
+  const Value ct = args.cotangents[0];
+  const auto axis = static_cast<size_t>(args.attrs[0].integers[0]);
+  const auto rank = args.operand_types[0].shape.size();
+  std::vector<Value> result;
+  Dim start = 0;
+  for (size_t k = 0; k < args.operand_types.size(); ++k) {
+    const Shape shape = args.operand_types[k].shape;
+    std::vector<Dim> starts = zero_dims(rank);
+    starts[axis] = start;
+    result.push_back(args.linear[k] ? slice(ct, std::move(starts), shape.dims(), repeated(rank, 1)) : Value{});
+    start = args.builder.symbols().sum(start, shape[axis]);
+  }
+  return result;
+}
+
+std::vector<Value> reverse_transpose(const TransposeArgs& args) { return {reverse(args.cotangents[0], args.attrs[0].integers)}; }
+
+std::vector<Value> barrier_transpose(const TransposeArgs& args) {
+  std::vector<Value> present, result = absent(args.operands.size());
+  for (const Value& ct : args.cotangents)
+    if (ct) present.push_back(ct);
+  const auto held = apply(args.builder, Op::barrier, present);
+  size_t next = 0;
+  for (size_t i = 0; i < result.size(); ++i) {
+    if (!args.cotangents[i]) continue;
+    if (args.linear[i]) result[i] = held[next];
+    ++next;
+  }
+  return result;
+}
+
+std::vector<Value> barrier_jvp(const JvpArgs& args) {
+  std::vector<Value> present, result = absent(args.tangents.size());
+  for (const Value& t : args.tangents)
+    if (t) present.push_back(t);
+  const auto held = apply(args.builder, Op::barrier, present);
+  size_t next = 0;
+  for (size_t i = 0; i < result.size(); ++i)
+    if (args.tangents[i]) result[i] = held[next++];
+  return result;
+}
+
+}  // namespace tenon::ir::rules

@@ -1,0 +1,67 @@
+// Derivatives of reductions and cumulative sums.
+#include <algorithm>
+
+#include "tenon/ir/rules/derivative.h"
+
+namespace tenon::ir::rules {
+namespace {
+
+std::vector<int64_t> kept_axes(int rank, const std::vector<int64_t>& reduced) {
+  std::vector<int64_t> kept;
+  for (int64_t i = 0; i < rank; ++i)
+    if (std::find(reduced.begin(), reduced.end(), i) == reduced.end()) kept.push_back(i);
+  return kept;
+}
+
+}  // namespace
+
+std::vector<Value> reduce_sum_transpose(const TransposeArgs& args) {
+  const Shape shape = args.operand_types[0].shape;
+  return {broadcast(args.cotangents[0], shape, kept_axes(shape.rank(), args.attrs[0].integers))};
+}
+
+// Elements that equal the extremum share its derivative equally, as the two operands of max do. A NaN is the extremum.
+std::vector<Value> reduce_extremum_jvp(const JvpArgs& args) {
+  const Value x = args.primals[0];
+  const Shape shape = x.shape();
+  const auto& axes = args.attrs[0].integers;
+  const Value r = broadcast(args.results[0], shape, kept_axes(shape.rank(), axes));
+  const Value mask = select(bit_or(eq(x, r), ne(x, x)), like(x, 1), like(x, 0));
+  return {reduce(Op::reduce_sum, args.tangents[0] * mask, axes) / reduce(Op::reduce_sum, mask, axes)};
+}
+
+// The product rule element by element, so that zeros are no special case: t <- t x_i + p t_i, p <- p x_i.
+std::vector<Value> reduce_prod_jvp(const JvpArgs& args) {
+  GraphBuilder& b = args.builder;
+  const auto& axes = args.attrs[0].integers;
+  const Shape shape = args.primals[0].shape();
+  std::vector<int64_t> order = axes;
+  Dim length = 1;
+  for (int64_t a : axes) length = b.symbols().product(length, shape[static_cast<size_t>(a)]);
+  Shape rows({length}), row;
+  for (int64_t a : kept_axes(shape.rank(), axes)) {
+    order.push_back(a);
+    rows.push_back(shape[static_cast<size_t>(a)]);
+    row.push_back(shape[static_cast<size_t>(a)]);
+  }
+  const auto by_rows = [&](Value v) { return reshape(std::is_sorted(order.begin(), order.end()) ? v : transpose(v, order), rows); };
+
+  const Type type{args.primals[0].dtype(), row};
+  GraphBuilder body("main", b.graph().symbols);
+  Value in[4];
+  for (Value& v : in) v = {&body, body.input(type)};
+  const auto [p, t, x, tx] = in;
+  const ValueId outputs[] = {(p * x).id, (t * x + tx * p).id};
+  const Value operands[] = {splat(b, type.dtype, 1, row), zeros(b, type), by_rows(args.primals[0]), by_rows(args.tangents[0])};
+  const auto results = apply(b, Op::scan, operands,
+                             {Attr::of(std::shared_ptr<const Graph>(body.finish(outputs))), Attr::of(std::vector<Dim>{length}),
+                              Attr::of(std::vector<int64_t>{0, 2}), Attr::of(std::vector<int64_t>{0})});
+  return {results[1]};
+}
+
+std::vector<Value> cumsum_transpose(const TransposeArgs& args) {
+  const int64_t reversed = args.attrs[1].integers[0] == 0;
+  return apply(args.builder, Op::cumsum, args.cotangents, {args.attrs[0], Attr::of(std::vector<int64_t>{reversed})});
+}
+
+}  // namespace tenon::ir::rules

@@ -1,0 +1,54 @@
+// What the derivative transforms share among themselves. Each exists in a general form over flags per input, which the rules
+// of control flow call for their sub-graphs; passes/pass.h has the forms that users see.
+#pragma once
+
+#include <vector>
+
+#include "tenon/passes/pass.h"
+
+namespace tenon::passes {
+
+using Flags = std::vector<bool>;
+
+ir::SubgraphJvp jvp_subgraph(const ir::Graph& graph, const Flags& active);
+
+// inputs that are not linear..., cotangents that arrive... -> cotangents of the linear inputs, zeros where none is.
+GraphPtr transpose_subgraph(const ir::Graph& graph, const Flags& linear_inputs, const Flags& has_cotangent);
+
+// A graph cut at its linear inputs. forward: the other inputs -> the outputs that do not depend on linear inputs...,
+// residuals...; linear: residuals..., linear inputs... -> the other outputs.
+struct Split {
+  GraphPtr forward, linear;
+  Flags output_is_linear;
+  // Per residual: the number of forward's input that it is, or -1 when forward computes it.
+  std::vector<int32_t> residual_input;
+};
+// force_linear: outputs that count as linear although they may not depend on linear inputs (empty: none).
+Split split(const ir::Graph& graph, const Flags& linear_inputs, const Flags& force_linear = {});
+
+// Whether each output depends on a linear input.
+Flags depends_on(const ir::Graph& graph, const Flags& linear_inputs);
+
+// How a control-flow node is cut. Operands name values of the graph around it, or what the cut itself adds: results of the
+// forward node beyond those of the original (extra), and outputs of `hoisted`.
+struct NodeSplit {
+  enum class Source : uint8_t { value, extra, hoisted };
+  struct Operand {
+    Source source = Source::value;
+    uint32_t index = 0;  // of the value, the extra result, or the output of `hoisted`
+    bool operator==(const Operand&) const = default;
+  };
+  Flags result_is_linear;
+  ir::Attrs forward_attrs, linear_attrs;
+  std::vector<ir::ValueId> forward_operands;  // results: those that are not linear, then the extra ones
+  uint32_t extra_count = 0;
+  std::vector<Operand> linear_operands;       // results: the linear ones
+  GraphPtr hoisted;                           // loop-invariant residuals, from hoisted_operands
+  std::vector<ir::ValueId> hoisted_operands;
+};
+// linear: per operand. Error for a while loop, whose number of iterations is not known.
+NodeSplit split_node(const ir::Graph& graph, const ir::Node& node, const Flags& linear);
+// Which results of a node depend on operands that are linear.
+Flags linear_results(const ir::Graph& graph, const ir::Node& node, const Flags& linear);
+
+}  // namespace tenon::passes

@@ -1,0 +1,136 @@
+// Forward-mode differentiation: every node is followed by the nodes of its tangents.
+//   %1 = sin %0   ->   %2 = sin %0;  %3 = cos %0;  %4 = mul %1, %3      (%1 is the tangent of %0)
+// Absent tangents are structural: nothing is built for them. Refuses inputs that are not floating point.
+#include "tenon/ir/build.h"
+#include "tenon/passes/differentiate.h"
+
+namespace tenon::passes {
+
+using namespace ir;
+
+namespace {
+
+bool is_one(Value v) {
+  const Graph& g = v.builder->graph();
+  for (int step = 0; step < 2; ++step) {
+    if (g.is_input(v.id)) return false;
+    const Node& n = g.node(g.producer(v.id));
+    if (n.op == Op::broadcast) {
+      v.id = g.operands(n)[0];
+      continue;
+    }
+    if (n.op != Op::constant || g.type(v.id).shape.rank() != 0) return false;
+    const Attrs& attrs = g.attrs(n);
+    static constexpr std::string_view ones[] = {{"\x00\x3c", 2}, {"\x80\x3f", 2}, {"\x00\x00\x80\x3f", 4}, {"\0\0\0\0\0\0\xf0\x3f", 8}};
+    const DType t = attrs[0].dtype;
+    return attrs[2].text == ones[t == f16 ? 0 : t == bf16 ? 1 : t == f32 ? 2 : 3];
+  }
+  return false;
+}
+
+struct Driver {
+  GraphBuilder b;
+  std::vector<ValueId> primal, tangent;            // by value of the graph; no_value where there is no tangent
+  std::vector<Value> operands, tangents, results;  // of the node at hand
+
+  explicit Driver(const Graph& g) : b(g.name, g.symbols), primal(g.value_count(), no_value), tangent(g.value_count(), no_value) {}
+
+  Value value(ValueId v) { return v == no_value ? Value{} : Value{&b, v}; }
+
+  // The tangent of an elementwise node with partial derivatives: their products with the tangents, summed in order.
+  Value by_partials(const OpDef& row) {
+    Value sum;
+    for (size_t i = 0; i < operands.size(); ++i) {
+      if (!tangents[i]) continue;
+      const Value partial = row.partials[i]({operands, results[0]});
+      const Value term = is_one(partial) ? tangents[i] : row.singular ? scale(tangents[i], partial) : tangents[i] * partial;
+      sum = sum ? sum + term : term;
+    }
+    return sum;
+  }
+
+  // A linear op applied to tangents; zeros where only some of its linear operands have one.
+  std::vector<Value> by_linearity(const OpDef& row, const Attrs& attrs) {
+    std::vector<Value> moved;
+    for (size_t i = 0; i < operands.size(); ++i) {
+      const bool linear = row.linear == 0xff || (i < 8 && (row.linear >> i & 1));
+      moved.push_back(!linear ? operands[i] : tangents[i] ? tangents[i] : zeros_like(operands[i]));
+    }
+    return apply(b, row.op, moved, attrs);
+  }
+
+  std::vector<Value> differentiate(const OpDef& row, const Attrs& attrs) {
+    if (row.jvp) return row.jvp({b, row.op, attrs, operands, results, tangents, jvp_subgraph});
+    if (row.flat) return std::vector<Value>(results.size());
+    if (row.partials[0]) return {by_partials(row)};
+    return by_linearity(row, attrs);
+  }
+
+  void node(const Graph& g, const Node& n) {
+    b.set_location(g.location(n));
+    std::vector<ValueId>& ids = scratch;
+    ids.clear();
+    bool any = false;
+    for (ValueId v : g.operands(n)) {
+      ids.push_back(primal[index(v)]);
+      any |= tangent[index(v)] != no_value;
+    }
+    const OpDef& row = def(n.op);
+    const bool joint = any && row.family == Family::control;
+    if (!joint) {
+      const ValueId first = b.copy(g, n, ids);
+      for (uint32_t r = 0; r < n.result_count; ++r) primal[index(n.first_result) + r] = ValueId{index(first) + r};
+    }
+    if (!any) return;
+    operands.clear();
+    tangents.clear();
+    results.clear();
+    for (ValueId v : g.operands(n)) {
+      operands.push_back(value(primal[index(v)]));
+      tangents.push_back(value(tangent[index(v)]));
+    }
+    for (uint32_t r = 0; !joint && r < n.result_count; ++r) results.push_back(value(primal[index(n.first_result) + r]));
+    const auto given = differentiate(row, g.attrs(n));
+    check(given.size() == n.result_count * (joint ? 2u : 1u), "a jvp rule gave another number of tangents than there are results");
+    for (uint32_t r = 0; r < n.result_count; ++r) {
+      tangent[index(n.first_result) + r] = given[r].id;
+      if (joint) primal[index(n.first_result) + r] = given[n.result_count + r].id;
+    }
+  }
+
+  std::vector<ValueId> scratch;
+};
+
+}  // namespace
+
+SubgraphJvp jvp_subgraph(const Graph& graph, const Flags& active) {
+  check(active.size() == graph.input_count(), "one flag per input says whether it has a tangent");
+  Driver d(graph);
+  for (uint32_t i = 0; i < graph.input_count(); ++i) {
+    const Type& type = graph.type(ValueId{i});
+    if (active[i] && !is_floating(type.dtype))
+      throw Error("input " + std::to_string(i) + " is " + to_string(type, graph.symbols.get()) +
+                  ": only floating-point values have derivatives; cast it, or differentiate by other arguments");
+    d.primal[i] = d.b.input(type, graph.input_note(i));
+  }
+  for (uint32_t i = 0; i < graph.input_count(); ++i)
+    if (active[i]) d.tangent[i] = d.b.input(graph.type(ValueId{i}));
+  for (const Node& n : graph.nodes()) d.node(graph, n);
+
+  SubgraphJvp result;
+  std::vector<ValueId> outputs;
+  for (ValueId v : graph.outputs()) outputs.push_back(d.primal[index(v)]);
+  for (ValueId v : graph.outputs()) {
+    result.output_has_tangent.push_back(d.tangent[index(v)] != no_value);
+    if (d.tangent[index(v)] != no_value) outputs.push_back(d.tangent[index(v)]);
+  }
+  result.graph = dce(*d.b.finish(outputs));
+  return result;
+}
+
+Jvp jvp(const Graph& graph, const std::vector<bool>& active) {
+  auto made = jvp_subgraph(graph, active);
+  return {std::move(made.graph), std::move(made.output_has_tangent)};
+}
+
+}  // namespace tenon::passes

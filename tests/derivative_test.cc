@@ -1,0 +1,381 @@
+// Derivatives against the reference interpreter: every floating row by finite differences in f64, forward against reverse by
+// inner products, second order by differentiating a gradient; control flow; what is refused.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "tenon/ir/array.h"
+#include "tenon/ir/build.h"
+#include "tenon/passes/pass.h"
+#include "tenon/tests/small_stack.h"
+
+namespace tenon::passes {
+namespace {
+
+using namespace ir;
+
+struct Draw {
+  std::mt19937_64 random{11};
+  double in(double low, double high) { return std::uniform_real_distribution<double>(low, high)(random); }
+  double from(Domain domain) {
+    switch (domain) {
+      case Domain::positive: return in(0.3, 3);
+      case Domain::unit: return in(-0.9, 0.9);
+      case Domain::above_minus_one: return in(-0.8, 3);
+      case Domain::at_least_one: return in(1.2, 4);
+      case Domain::nonzero: return (in(0, 1) < 0.5 ? -1 : 1) * in(0.4, 3);
+      default: return in(-2, 2);
+    }
+  }
+  Array array(const Type& type, Domain domain = Domain::any) {
+    Array a(type);
+    for (int64_t i = 0; i < a.numel(); ++i) {
+      if (type.dtype == f64) a.as<double>()[i] = from(domain);
+      if (type.dtype == i64) a.as<int64_t>()[i] = static_cast<int64_t>(random() % 5);
+      if (type.dtype == boolean) a.as<uint8_t>()[i] = random() % 2;
+    }
+    return a;
+  }
+};
+
+std::vector<Array> draw_inputs(const Graph& g, Draw& draw, Domain domain = Domain::any) {
+  std::vector<Array> inputs;
+  for (uint32_t i = 0; i < g.input_count(); ++i) inputs.push_back(draw.array(g.type(ValueId{i}), domain));
+  return inputs;
+}
+
+std::vector<bool> floating_inputs(const Graph& g) {
+  std::vector<bool> active;
+  for (uint32_t i = 0; i < g.input_count(); ++i) active.push_back(is_floating(g.type(ValueId{i}).dtype));
+  return active;
+}
+
+double inner(const Array& a, const Array& b) {
+  double sum = 0;
+  for (int64_t i = 0; i < a.numel(); ++i) sum += a.as<double>()[i] * b.as<double>()[i];
+  return sum;
+}
+
+Array shifted(const Array& x, const Array& t, double step) {
+  Array y = x;
+  for (int64_t i = 0; i < y.numel(); ++i) y.as<double>()[i] += step * t.as<double>()[i];
+  return y;
+}
+
+void expect_sound(const Graph& g) {
+  for (const std::string& problem : verify(g)) ADD_FAILURE() << problem << "\n" << g.text();
+}
+
+// Forward mode against central differences along a random direction, reverse mode against forward mode.
+void check_derivatives(const Graph& g, Draw& draw, std::vector<Array> inputs, double tolerance = 1e-6) {
+  SCOPED_TRACE(g.text());
+  expect_sound(g);
+  const std::vector<bool> active = floating_inputs(g);
+  std::vector<Array> tangents, plus = inputs, minus = inputs;
+  constexpr double step = 1e-6;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!active[i]) continue;
+    tangents.push_back(draw.array(inputs[i].type));
+    plus[i] = shifted(inputs[i], tangents.back(), step);
+    minus[i] = shifted(inputs[i], tangents.back(), -step);
+  }
+  const auto high = interpret(g, plus), low = interpret(g, minus), value = interpret(g, inputs);
+
+  const Jvp forward = jvp(g, active);
+  expect_sound(*forward.graph);
+  std::vector<Array> joint = inputs;
+  joint.insert(joint.end(), tangents.begin(), tangents.end());
+  const auto results = interpret(*forward.graph, joint);
+  std::vector<Array> output_tangents;
+  size_t next = g.outputs().size();
+  for (size_t o = 0; o < g.outputs().size(); ++o) {
+    if (value[o].type.dtype == f64) {
+      for (int64_t i = 0; i < value[o].numel(); ++i) EXPECT_EQ(results[o].as<double>()[i], value[o].as<double>()[i]);
+    }
+    if (!forward.output_has_tangent[o]) continue;
+    const Array& t = results[next++];
+    for (int64_t i = 0; i < t.numel(); ++i) {
+      const double difference = (high[o].as<double>()[i] - low[o].as<double>()[i]) / (2 * step);
+      EXPECT_NEAR(t.as<double>()[i], difference, tolerance * std::max(1.0, std::fabs(difference))) << "output " << o << " element " << i;
+    }
+    output_tangents.push_back(t);
+  }
+
+  const Vjp reverse = vjp(g, active);
+  expect_sound(*reverse.forward);
+  expect_sound(*reverse.backward);
+  EXPECT_EQ(reverse.output_is_active, forward.output_has_tangent);
+  const auto kept = interpret(*reverse.forward, inputs);
+  std::vector<Array> cotangents, operands(kept.begin() + static_cast<std::ptrdiff_t>(g.outputs().size()), kept.end());
+  double from_outputs = 0, from_inputs = 0;
+  for (const Array& t : output_tangents) {
+    cotangents.push_back(draw.array(t.type));
+    operands.push_back(cotangents.back());
+    from_outputs += inner(t, cotangents.back());
+  }
+  const auto gradients = interpret(*reverse.backward, operands);
+  ASSERT_EQ(gradients.size(), tangents.size());
+  for (size_t i = 0; i < gradients.size(); ++i) from_inputs += inner(gradients[i], tangents[i]);
+  EXPECT_NEAR(from_inputs, from_outputs, 1e-9 * std::max(1.0, std::fabs(from_outputs)));
+}
+
+// The gradient of a weighted sum of the outputs, as a graph: what second order differentiates.
+GraphPtr gradient_graph(const Graph& g, Draw& draw) {
+  GraphBuilder b("loss", g.symbols);
+  std::vector<ValueId> inputs;
+  for (uint32_t i = 0; i < g.input_count(); ++i) inputs.push_back(b.input(g.type(ValueId{i})));
+  Value sum = splat(b, f64, 0, {});
+  for (ValueId v : b.splice(g, inputs)) {
+    const Value out{&b, v};
+    if (out.dtype() != f64) continue;
+    std::vector<int64_t> axes;
+    for (int64_t a = 0; a < out.shape().rank(); ++a) axes.push_back(a);
+    sum = sum + reduce(Op::reduce_sum, out * like(out, draw.in(0.5, 1.5)), axes);
+  }
+  const ValueId outputs[] = {sum.id};
+  return value_and_grad(*b.finish(outputs), floating_inputs(g));
+}
+
+void check_both_orders(const Graph& g, Draw& draw, const std::vector<Array>& inputs) {
+  check_derivatives(g, draw, inputs);
+  check_derivatives(*gradient_graph(g, draw), draw, inputs, 2e-5);
+}
+
+// ---- every elementwise row, from the table
+
+class Elementwise : public ::testing::TestWithParam<const OpDef*> {};
+
+TEST_P(Elementwise, FirstAndSecondOrder) {
+  const OpDef& row = *GetParam();
+  GraphBuilder b;
+  const Type type{f64, {7}};
+  std::vector<ValueId> operands;
+  for (int i = 0; i < row.arity; ++i) {
+    const bool predicate = row.op == Op::select && i == 0;
+    operands.push_back(b.input(predicate ? Type{boolean, {7}} : type));
+  }
+  Attrs attrs;
+  if (row.attrs[0].kind == AttrKind::dtype) attrs = {Attr::of(f64)};
+  const ValueId outputs[] = {b.add(row.op, operands, attrs)};
+  const auto g = b.finish(outputs);
+  if (row.flat) {
+    EXPECT_EQ(jvp(*g, floating_inputs(*g)).output_has_tangent, std::vector<bool>{false});
+    return;
+  }
+  Draw draw;
+  check_both_orders(*g, draw, draw_inputs(*g, draw, row.domain));
+}
+
+std::vector<const OpDef*> differentiable_rows() {
+  std::vector<const OpDef*> rows;
+  for (const OpDef& row : op_table())
+    if (row.family == Family::elementwise && contains(row.dtypes, f64) && row.op != Op::bitcast) rows.push_back(&row);
+  return rows;
+}
+
+INSTANTIATE_TEST_SUITE_P(Table, Elementwise, ::testing::ValuesIn(differentiable_rows()),
+                         [](const auto& row) { return std::string(row.param->name); });
+
+// ---- the other rows, in text
+
+const std::pair<const char*, const char*> graphs[] = {
+    {"reshape", "graph @f(%0: f64[2, 6]) -> (%1) { %1 = reshape %0 {shape = [3, 4]} : f64[3, 4] }"},
+    {"broadcast", "graph @f(%0: f64[3, 1]) -> (%1) { %1 = broadcast %0 {shape = [2, 3, 4], axes = [1, 2]} : f64[2, 3, 4] }"},
+    {"transpose", "graph @f(%0: f64[2, 3, 4]) -> (%1) { %1 = transpose %0 {permutation = [2, 0, 1]} : f64[4, 2, 3] }"},
+    {"slice", "graph @f(%0: f64[7, 5]) -> (%1) { %1 = slice %0 {starts = [1, 0], sizes = [3, 2], strides = [2, 3]} : f64[3, 2] }"},
+    {"dynamic_slice",
+     "graph @f(%0: f64[6], %1: i64[]) -> (%2) { %2 = dynamic_slice %0, %1 {sizes = [4]} : f64[4] }"},
+    {"dynamic_update_slice",
+     "graph @f(%0: f64[6], %1: f64[4], %2: i64[]) -> (%3) { %3 = dynamic_update_slice %0, %1, %2 : f64[6] }"},
+    {"pad", "graph @f(%0: f64[3, 2], %1: f64[]) -> (%2) { %2 = pad %0, %1 {low = [1, 0], high = [2, 1], interior = [1, 0]} : f64[8, 3] }"},
+    {"concat", "graph @f(%0: f64[2, 3], %1: f64[2, 1]) -> (%2) { %2 = concat %0, %1, %0 {axis = [1]} : f64[2, 7] }"},
+    {"reverse", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = reverse %0 {axes = [0, 1]} : f64[3, 4] }"},
+    {"reduce_sum", "graph @f(%0: f64[3, 4, 2]) -> (%1) { %1 = reduce_sum %0 {axes = [0, 2]} : f64[4] }"},
+    {"reduce_prod", "graph @f(%0: f64[3, 4, 2]) -> (%1) { %1 = reduce_prod %0 {axes = [0, 2]} : f64[4] }"},
+    {"reduce_max", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = reduce_max %0 {axes = [1]} : f64[3] }"},
+    {"reduce_min", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = reduce_min %0 {axes = [0]} : f64[4] }"},
+    {"cumsum", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = cumsum %0 {axis = [1], reverse = [1]} : f64[3, 4] }"},
+    {"dot_general",
+     "graph @f(%0: f64[4, 2, 3, 5], %1: f64[2, 5, 6, 3]) -> (%2) { %2 = dot_general %0, %1 {lhs_batch = [1], rhs_batch = [0], "
+     "lhs_contract = [2, 3], rhs_contract = [3, 1]} : f64[2, 4, 6] }"},
+    {"convolution",
+     "graph @f(%0: f64[2, 7, 6, 2], %1: f64[3, 2, 2, 3]) -> (%2) { %2 = convolution %0, %1 {strides = [2, 1], low = [1, 0], "
+     "high = [0, 2], lhs_dilation = [1, 2], rhs_dilation = [1, 3], groups = [1]} : f64[2, 3, 10, 3] }"},
+    {"grouped_convolution",
+     "graph @f(%0: f64[2, 8, 4], %1: f64[3, 2, 6]) -> (%2) { %2 = convolution %0, %1 {strides = [3], low = [0], "
+     "high = [1], lhs_dilation = [1], rhs_dilation = [1], groups = [2]} : f64[2, 3, 6] }"},
+    {"gather", "graph @f(%0: f64[4, 3], %1: i64[2, 2]) -> (%2) { %2 = gather %0, %1 {axis = [0]} : f64[2, 2, 3] }"},
+    {"scatter_add",
+     "graph @f(%0: f64[2, 3], %1: i64[4], %2: f64[2, 4]) -> (%3) { %3 = scatter_add %0, %1, %2 {axis = [1]} : f64[2, 3] }"},
+    {"sort", "graph @f(%0: f64[3, 4], %1: f64[3, 4]) -> (%2, %3) { %2, %3 = sort %0, %1 {axis = [0]} : f64[3, 4], f64[3, 4] }"},
+    {"barrier", "graph @f(%0: f64[3], %1: f64[2]) -> (%2, %3) { %2, %3 = barrier %0, %1 : f64[3], f64[2] }"},
+    {"call",
+     "graph @f(%0: f64[3], %1: f64[3]) -> (%2) { %2 = call %0, %1 {graph = graph(%0: f64[3], %1: f64[3]) -> (%3) { %2 = sin %0 : "
+     "f64[3] %3 = mul %2, %1 : f64[3] }} : f64[3] }"},
+    {"cond",
+     "graph @f(%0: bool[], %1: f64[3], %2: f64[3]) -> (%3, %4) { %3, %4 = cond %0, %1, %2 {then = graph(%0: f64[3], %1: f64[3]) -> "
+     "(%3, %0) { %2 = exp %0 : f64[3] %3 = mul %2, %1 : f64[3] }, otherwise = graph(%0: f64[3], %1: f64[3]) -> (%1, %3) { %2 = sin %1 : "
+     "f64[3] %3 = mul %2, %2 : f64[3] }} : f64[3], f64[3] }"},
+    {"scan",  // a constant, a computed invariant (sin of it), a carry, an x, and a stacked y
+     "graph @f(%0: f64[3], %1: f64[3], %2: f64[5, 3]) -> (%3, %4) { %3, %4 = scan %0, %1, %2 {body = graph(%0: f64[3], %1: f64[3], "
+     "%2: f64[3]) -> (%6, %7) { %3 = sin %0 : f64[3] %4 = mul %3, %1 : f64[3] %5 = mul %1, %2 : f64[3] %6 = add %4, %5 : f64[3] "
+     "%7 = sin %6 : f64[3] }, length = [5], counts = [1, 1], reverse = [0]} : f64[3], f64[5, 3] }"},
+    {"scan_with_counter",  // an integer carry beside a floating one
+     "graph @f(%0: i64[], %1: f64[]) -> (%3) { %2, %3 = scan %0, %1 {body = graph(%0: i64[], %1: f64[]) -> (%3, %6) { %2 = constant "
+     "{dtype = i64, shape = [], value = [1]} : i64[] %3 = add %0, %2 : i64[] %4 = cast %3 {dtype = f64} : f64[] %5 = sin %1 : f64[] "
+     "%6 = div %5, %4 : f64[] }, length = [4], counts = [0, 2], reverse = [1]} : i64[], f64[] }"},
+    {"scan_in_scan",
+     "graph @f(%0: f64[2]) -> (%1) { %1 = scan %0 {body = graph(%0: f64[2]) -> (%2) { %1 = scan %0 {body = graph(%0: f64[2]) -> (%1) { "
+     "%1 = sin %0 : f64[2] }, length = [3], counts = [0, 1], reverse = [0]} : f64[2] %2 = mul %1, %0 : f64[2] }, length = [2], counts = "
+     "[0, 1], reverse = [0]} : f64[2] }"},
+    {"shared_value", "graph @f(%0: f64[3]) -> (%3, %1) { %1 = sin %0 : f64[3] %2 = mul %1, %1 : f64[3] %3 = add %2, %0 : f64[3] }"},
+};
+
+class Graphs : public ::testing::TestWithParam<std::pair<const char*, const char*>> {};
+
+TEST_P(Graphs, FirstAndSecondOrder) {
+  const auto g = parse(GetParam().second);
+  for (uint64_t seed = 1; seed <= 2; ++seed) {
+    Draw draw;
+    draw.random.seed(seed);
+    check_both_orders(*g, draw, draw_inputs(*g, draw));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Text, Graphs, ::testing::ValuesIn(graphs), [](const auto& p) { return std::string(p.param.first); });
+
+// Every row with a derivative has a case here or comes from the table.
+TEST(Coverage, EveryRowIsTested) {
+  for (const OpDef& row : op_table()) {
+    if (row.flat || row.family == Family::elementwise || row.op == Op::while_loop) continue;
+    const bool tested = std::any_of(std::begin(graphs), std::end(graphs), [&](const auto& c) { return row.name == std::string_view(c.first); });
+    EXPECT_TRUE(tested) << "no derivative test for op " << row.name;
+  }
+}
+
+// ---- loops of unknown length
+
+constexpr const char* power_loop =
+    "graph @f(%0: i64[], %1: f64[]) -> (%3) { %2, %3 = while_loop %0, %1 {condition = graph(%0: i64[], %1: f64[]) -> (%3) { %2 = constant "
+    "{dtype = i64, shape = [], value = [6]} : i64[] %3 = lt %0, %2 : bool[] }, body = graph(%0: i64[], %1: f64[]) -> (%3, %4) { %2 = "
+    "constant {dtype = i64, shape = [], value = [1]} : i64[] %3 = add %0, %2 : i64[] %4 = sin %1 : f64[] }, counts = [0]} : i64[], f64[] }";
+
+TEST(While, ForwardModeWorksReverseModeNamesScan) {
+  const auto g = parse(power_loop);
+  const Jvp forward = jvp(*g, {false, true});
+  expect_sound(*forward.graph);
+  Array start(Type{i64, {}}), x(Type{f64, {}}), t(Type{f64, {}});
+  *x.as<double>() = 0.7;
+  *t.as<double>() = 1;
+  const auto results = interpret(*forward.graph, std::vector<Array>{start, x, t});
+  double value = 0.7, tangent = 1;
+  for (int i = 0; i < 6; ++i) tangent *= std::cos(value), value = std::sin(value);
+  EXPECT_NEAR(*results[1].as<double>(), tangent, 1e-12);
+  try {
+    vjp(*g, {false, true});
+    FAIL() << "a while loop was transposed";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("use tn::scan"), std::string::npos) << e.what();
+  }
+}
+
+// ---- singular points and ties
+
+double gradient_at(const char* text, double x) {
+  const auto g = value_and_grad(*parse(text), {true});
+  Array a(Type{f64, {}});
+  *a.as<double>() = x;
+  return *interpret(*g, std::vector<Array>{a})[1].as<double>();
+}
+
+TEST(Singular, ZeroCotangentStops) {
+  // sqrt at 0 behind a branch that is not taken: no 0 * inf.
+  const char* guarded =
+      "graph @f(%0: f64[]) -> (%5) { %1 = constant {dtype = f64, shape = [], value = [0]} : f64[] %2 = gt %0, %1 : bool[] "
+      "%3 = sqrt %0 : f64[] %5 = select %2, %3, %1 : f64[] }";
+  EXPECT_EQ(gradient_at(guarded, 0), 0);
+  EXPECT_EQ(gradient_at(guarded, 4), 0.25);
+  const char* cube = "graph @f(%0: f64[]) -> (%2) { %1 = constant {dtype = f64, shape = [], value = [3]} : f64[] %2 = pow %0, %1 : f64[] }";
+  EXPECT_EQ(gradient_at(cube, 0), 0);
+  EXPECT_EQ(gradient_at(cube, 2), 12);
+}
+
+TEST(Ties, SharedEqually) {
+  const char* relu = "graph @f(%0: f64[]) -> (%2) { %1 = constant {dtype = f64, shape = [], value = [0]} : f64[] %2 = max %0, %1 : f64[] }";
+  EXPECT_EQ(gradient_at(relu, 0), 0.5);
+  EXPECT_EQ(gradient_at(relu, 1), 1);
+  EXPECT_EQ(gradient_at(relu, -1), 0);
+  EXPECT_EQ(gradient_at(relu, NAN), 1);
+}
+
+TEST(Product, DerivativeAtZeros) {
+  const auto g = value_and_grad(*parse("graph @f(%0: f64[3]) -> (%1) { %1 = reduce_prod %0 {axes = [0]} : f64[] }"), {true});
+  Array x(Type{f64, {3}});
+  x.as<double>()[0] = 2, x.as<double>()[1] = 0, x.as<double>()[2] = 5;
+  const auto gradient = interpret(*g, std::vector<Array>{x})[1];
+  EXPECT_EQ(gradient.as<double>()[0], 0);
+  EXPECT_EQ(gradient.as<double>()[1], 10);
+  EXPECT_EQ(gradient.as<double>()[2], 0);
+}
+
+// ---- structure
+
+TEST(Linearize, AbsentTangentsBuildNothing) {
+  const auto g = parse("graph @f(%0: f64[3], %1: f64[3]) -> (%2, %3) { %2 = sin %0 : f64[3] %3 = cos %1 : f64[3] }");
+  const Jvp forward = jvp(*g, {true, false});
+  EXPECT_EQ(forward.output_has_tangent, (std::vector<bool>{true, false}));
+  EXPECT_EQ(forward.graph->node_count(), 4u);  // sin, its cos, the product, cos
+}
+
+TEST(Linearize, LoopInvariantsAreNotStacked) {
+  // carry <- sin(w) * carry with w constant: cos(w) and sin(w) leave the loop, only the carry is stacked.
+  const auto g = parse(
+      "graph @f(%0: f64[3], %1: f64[3]) -> (%2) { %2 = scan %0, %1 {body = graph(%0: f64[3], %1: f64[3]) -> (%3) { %2 = sin %0 : f64[3] "
+      "%3 = mul %2, %1 : f64[3] }, length = [5], counts = [1, 1], reverse = [0]} : f64[3] }");
+  const Linearized l = linearize(*g, {true, true});
+  int stacked = 0;
+  for (uint32_t i = 0; i < l.residual_count; ++i) stacked += l.linear->type(ValueId{i}).shape.rank() == 2;
+  EXPECT_EQ(stacked, 1) << l.forward->text() << l.linear->text();
+}
+
+TEST(Refused, NonScalarLossAndIntegerInputs) {
+  const auto error = [](const char* text, std::vector<bool> active) {
+    try {
+      value_and_grad(*parse(text), active);
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_NE(error("graph @f(%0: f64[3]) -> (%0) { }", {true}).find("returns f64[3], but a gradient needs a floating-point scalar"), std::string::npos);
+  EXPECT_NE(error("graph @f(%0: i64[], %1: f64[]) -> (%1) { }", {true, false}).find("only floating-point values have derivatives"), std::string::npos);
+}
+
+TEST(Symbols, DerivativesKeepThem) {
+  const auto g = parse(
+      "symbol n in [1, 64]\ngraph @f(%0: f64[n, 3], %1: f64[3]) -> (%5) { %2 = broadcast %1 {shape = [n, 3], axes = [1]} : f64[n, 3] "
+      "%3 = mul %0, %2 : f64[n, 3] %4 = slice %3 {starts = [0, 1], sizes = [n, 2], strides = [1, 1]} : f64[n, 2] "
+      "%5 = reduce_max %4 {axes = [0]} : f64[2] }");
+  Draw draw;
+  check_derivatives(*g, draw, {draw.array({f64, {5, 3}}), draw.array({f64, {3}})});
+}
+
+TEST(Depth, AMillionNodesOnASmallStack) {
+  on_small_stack([] {
+    GraphBuilder b;
+    const ValueId x = b.input({f32, {}});
+    ValueId y = x;
+    for (int i = 0; i < 500'000; ++i) y = b.add(Op::mul, {b.add(Op::sin, {y}), x});
+    const ValueId outputs[] = {y};
+    const auto g = b.finish(outputs);
+    const Vjp both = vjp(*g, {true});
+    EXPECT_GT(both.forward->text().size(), 1'000'000u);
+    EXPECT_GT(both.backward->node_count(), 1'000'000u);
+    const auto gradient = value_and_grad(*g, {true});
+    EXPECT_GT(gradient->node_count(), 2'000'000u);
+  });
+}
+
+}  // namespace
+}  // namespace tenon::passes
