@@ -9,7 +9,10 @@ namespace {
 
 constexpr int64_t folded_bytes = 64;
 
-const Node* producer(const Graph& g, ValueId v) { return g.is_input(v) ? nullptr : &g.node(g.producer(v)); }
+const Node* producer(const Graph& g, ValueId v) {  // none for an input, late ones included
+  const NodeId n = g.producer(v);
+  return n == no_node ? nullptr : &g.node(n);
+}
 
 bool is_constant(const Graph& g, ValueId v) {
   const Node* n = producer(g, v);
