@@ -49,7 +49,7 @@ template <class To, class From>
 __device__ __forceinline__ To bitcast(From x) {
   static_assert(sizeof(To) == sizeof(From), "a bitcast keeps the width");
   To y;
-  __builtin_memcpy(&y, &x, sizeof y);
+  memcpy(&y, &x, sizeof y);
   return y;
 }
 TENON_FN T neg(T x) {
@@ -232,9 +232,9 @@ struct Pending {
 template <class R>
 __device__ __forceinline__ R shuffle_down(R value, int by, int width) {
   u32 words[(sizeof(R) + 3) / 4] = {};
-  __builtin_memcpy(words, &value, sizeof value);
+  memcpy(words, &value, sizeof value);
   for (u32& word : words) word = __shfl_down_sync(0xffffffffu, word, by, width);
-  __builtin_memcpy(&value, words, sizeof value);
+  memcpy(&value, words, sizeof value);
   return value;
 }
 
