@@ -66,9 +66,9 @@ Value* KernelEmitter::contract_chain(const Instruction& i, const Lowered& batch,
   const Stack stack = open_stack(add, lanes_.width);
   count(i64(0), extent, segment, [&](Value* first) {
     Value* end = call(b_, llvm::Intrinsic::smin, {b_.getInt64Ty()}, {extent, b_.CreateAdd(first, i64(segment))});
-    push(add, stack, {{chain(first, end)}, {nullptr}}, 1);
+    push(add, stack, {{{chain(first, end)}}}, 1);
   });
-  Value* sum = collapse(add, stack, lanes_.width).values[0];
+  Value* sum = collapse(add, stack, lanes_.width).parts[0][0];
   return b_.CreateSelect(b_.CreateICmpEQ(extent, i64(0)), zero, sum);
 }
 

@@ -95,9 +95,10 @@ class KernelEmitter {
   llvm::Value* peel(const ir::Instruction& loop, llvm::Value* begin, llvm::Value* end);
 
   // llvm_reduce.cc: reductions in the contract's order
+  // A running result is a few values per combine: the sum; value and index of an arg reduction; for a floating max or
+  // min the largest of what is no NaN, the signs seen, and whether there was a NaN.
   struct Partial {
-    std::vector<llvm::Value*> values;    // one per combine
-    std::vector<llvm::Value*> indices;   // of arg reductions, else null
+    std::vector<std::vector<llvm::Value*>> parts;  // per combine
   };
   struct Combines {
     std::vector<ir::Op> ops;
@@ -105,7 +106,7 @@ class KernelEmitter {
   };
   // Partial results of aligned runs of blocks, as a binary counter: equals joining neighbours level by level.
   struct Stack {
-    std::vector<llvm::Value*> values, indices;  // memory of one partial per level
+    std::vector<std::vector<llvm::Value*>> parts;     // memory of one partial per level
     llvm::Value *depth = nullptr, *blocks = nullptr;  // memory of two i64
   };
   void emit_reduce(const ir::Instruction& i);
@@ -117,6 +118,8 @@ class KernelEmitter {
   Combines combines_of(const ir::Instruction& i) const;
   Partial identities(const Combines& c, unsigned width);
   Partial yielded(const ir::Instruction& i);
+  std::vector<llvm::Value*> lift(ir::Op op, DType t, llvm::Value* value, llvm::Value* index);
+  llvm::Value* settle(ir::Op op, DType t, const std::vector<llvm::Value*>& parts);
   Partial combine(const Combines& c, const Partial& older, const Partial& newer);
   Partial halve(const Combines& c, Partial p);
   Partial keep(llvm::Value* mask, const Partial& chosen, const Partial& other);

@@ -17,6 +17,9 @@ constexpr uint64_t stack_levels = 48;  // of the pairwise tree: more blocks than
 
 bool is_arg(Op op) { return op == Op::argmax || op == Op::argmin; }
 
+// max and min of floats as three chains of one cheap op each, where the ordered op itself is a chain of five.
+bool is_extremum(Op op, DType t) { return (op == Op::max || op == Op::min) && is_floating(t); }
+
 }  // namespace
 
 // ---- partial results --------------------------------------------------------------------------------------------------
@@ -27,11 +30,26 @@ KernelEmitter::Combines KernelEmitter::combines_of(const Instruction& i) const {
   return c;
 }
 
+std::vector<Value*> KernelEmitter::lift(Op op, DType t, Value* value, Value* index) {
+  if (is_arg(op)) return {value, index};
+  if (!is_extremum(op, t)) return {value};
+  llvm::Type* bits = as_wide(b_.getIntNTy(value->getType()->getScalarSizeInBits()), value->getType());
+  return {value, b_.CreateBitCast(value, bits), b_.CreateSExt(b_.CreateFCmpUNO(value, value), bits)};
+}
+
 KernelEmitter::Partial KernelEmitter::identities(const Combines& c, unsigned width) {
   Partial p;
   for (size_t k = 0; k < c.ops.size(); ++k) {
-    p.values.push_back(splat(b_, identity(context_, c.ops[k], c.types[k]), width));
-    p.indices.push_back(is_arg(c.ops[k]) ? splat(b_, i64(INT64_MAX), width) : nullptr);
+    llvm::Constant* nothing = identity(context_, c.ops[k], c.types[k]);
+    std::vector<Value*> parts{nothing};
+    if (is_arg(c.ops[k])) parts.push_back(i64(INT64_MAX));
+    if (is_extremum(c.ops[k], c.types[k])) {
+      llvm::Type* bits = b_.getIntNTy(nothing->getType()->getScalarSizeInBits());
+      parts.push_back(c.ops[k] == Op::max ? llvm::Constant::getAllOnesValue(bits) : llvm::Constant::getNullValue(bits));
+      parts.push_back(llvm::Constant::getNullValue(bits));
+    }
+    for (Value*& part : parts) part = splat(b_, part, width);
+    p.parts.push_back(std::move(parts));
   }
   return p;
 }
@@ -40,8 +58,8 @@ KernelEmitter::Partial KernelEmitter::yielded(const Instruction& i) {
   Partial p;
   const ir::Block& body = kernel_.blocks[index(i.blocks[0])];
   for (size_t k = 0; k < i.combines.size(); ++k) {
-    p.values.push_back(wide(body.yields[k]));
-    p.indices.push_back(is_arg(i.combines[k]) ? wide(body.arguments[0]) : nullptr);
+    Value* position = is_arg(i.combines[k]) ? wide(body.arguments[0]) : nullptr;
+    p.parts.push_back(lift(i.combines[k], kernel_.dtype(body.yields[k]), wide(body.yields[k]), position));
   }
   return p;
 }
@@ -50,10 +68,18 @@ KernelEmitter::Partial KernelEmitter::combine(const Combines& c, const Partial& 
   Partial p;
   for (size_t k = 0; k < c.ops.size(); ++k) {
     const DType type = c.types[k];
-    Value *x = older.values[k], *y = newer.values[k];
+    const std::vector<Value*>&old_parts = older.parts[k], &new_parts = newer.parts[k];
+    Value *x = old_parts[0], *y = new_parts[0];
+    if (is_extremum(c.ops[k], type)) {
+      const bool largest = c.ops[k] == Op::max;
+      Value* take = largest ? b_.CreateFCmpOGT(y, x) : b_.CreateFCmpOLT(y, x);  // false where either is a NaN
+      // Equal zeros differ in sign: of the largest only all negative give -0, of the smallest any.
+      Value* signs = largest ? b_.CreateAnd(old_parts[1], new_parts[1]) : b_.CreateOr(old_parts[1], new_parts[1]);
+      p.parts.push_back({b_.CreateSelect(take, y, x), signs, b_.CreateOr(old_parts[2], new_parts[2])});
+      continue;
+    }
     if (!is_arg(c.ops[k])) {
-      p.values.push_back(emit_op(b_, c.ops[k], type, type, {x, y}));
-      p.indices.push_back(nullptr);
+      p.parts.push_back({emit_op(b_, c.ops[k], type, type, {x, y})});
       continue;
     }
     // The first NaN wins; else the first of the extreme elements.
@@ -66,58 +92,62 @@ KernelEmitter::Partial KernelEmitter::combine(const Combines& c, const Partial& 
       take = b_.CreateOr(take, b_.CreateAnd(new_nan, b_.CreateNot(old_nan)));
       tie = b_.CreateOr(tie, b_.CreateAnd(new_nan, old_nan));
     }
-    take = b_.CreateOr(take, b_.CreateAnd(tie, b_.CreateICmpSLT(newer.indices[k], older.indices[k])));
-    p.values.push_back(b_.CreateSelect(take, y, x));
-    p.indices.push_back(b_.CreateSelect(take, newer.indices[k], older.indices[k]));
+    take = b_.CreateOr(take, b_.CreateAnd(tie, b_.CreateICmpSLT(new_parts[1], old_parts[1])));
+    p.parts.push_back({b_.CreateSelect(take, y, x), b_.CreateSelect(take, new_parts[1], old_parts[1])});
   }
   return p;
 }
 
+Value* KernelEmitter::settle(Op op, DType t, const std::vector<Value*>& parts) {
+  if (is_arg(op)) return parts[1];
+  if (!is_extremum(op, t)) return parts[0];
+  llvm::Type* type = parts[0]->getType();
+  llvm::Type* bits = parts[1]->getType();
+  Value* sign = llvm::ConstantInt::get(bits, llvm::APInt::getSignMask(bits->getScalarSizeInBits()));
+  Value* zero = b_.CreateBitCast(b_.CreateAnd(parts[1], sign), type);
+  Value* value = b_.CreateSelect(b_.CreateFCmpOEQ(parts[0], llvm::Constant::getNullValue(type)), zero, parts[0]);
+  return b_.CreateSelect(b_.CreateICmpNE(parts[2], llvm::Constant::getNullValue(bits)), llvm::ConstantFP::getNaN(type), value);
+}
+
 KernelEmitter::Partial KernelEmitter::keep(Value* mask, const Partial& chosen, const Partial& other) {
-  Partial p;
-  for (size_t k = 0; k < chosen.values.size(); ++k) {
-    p.values.push_back(b_.CreateSelect(mask, chosen.values[k], other.values[k]));
-    p.indices.push_back(chosen.indices[k] ? b_.CreateSelect(mask, chosen.indices[k], other.indices[k]) : nullptr);
-  }
+  Partial p = chosen;
+  for (size_t k = 0; k < p.parts.size(); ++k)
+    for (size_t n = 0; n < p.parts[k].size(); ++n) p.parts[k][n] = b_.CreateSelect(mask, chosen.parts[k][n], other.parts[k][n]);
   return p;
 }
 
 // Joins the lanes of a partial by halving: lane l takes lane l + half.
 KernelEmitter::Partial KernelEmitter::halve(const Combines& c, Partial p) {
-  const unsigned lanes = lanes_of(p.values[0]->getType());
+  const unsigned lanes = lanes_of(p.parts[0][0]->getType());
   for (unsigned half = lanes / 2; half >= 1; half /= 2) {
-    Partial low, high;
+    Partial low = p, high = p;
     const auto part = [&](Value* v, unsigned from) -> Value* {
       if (half == 1) return b_.CreateExtractElement(v, uint64_t{from});
       std::vector<int> picked;
       for (unsigned l = 0; l < half; ++l) picked.push_back(static_cast<int>(from + l));
       return b_.CreateShuffleVector(v, picked);
     };
-    for (size_t k = 0; k < p.values.size(); ++k) {
-      low.values.push_back(part(p.values[k], 0));
-      high.values.push_back(part(p.values[k], half));
-      low.indices.push_back(p.indices[k] ? part(p.indices[k], 0) : nullptr);
-      high.indices.push_back(p.indices[k] ? part(p.indices[k], half) : nullptr);
-    }
+    for (size_t k = 0; k < p.parts.size(); ++k)
+      for (size_t n = 0; n < p.parts[k].size(); ++n) {
+        low.parts[k][n] = part(p.parts[k][n], 0);
+        high.parts[k][n] = part(p.parts[k][n], half);
+      }
     p = combine(c, low, high);
   }
   return p;
 }
 
 KernelEmitter::Partial KernelEmitter::phis(const Partial& like) {
-  Partial p;
-  for (size_t k = 0; k < like.values.size(); ++k) {
-    p.values.push_back(b_.CreatePHI(like.values[k]->getType(), 2));
-    p.indices.push_back(like.indices[k] ? b_.CreatePHI(like.indices[k]->getType(), 2) : nullptr);
-  }
+  Partial p = like;
+  for (auto& parts : p.parts)
+    for (Value*& part : parts) part = b_.CreatePHI(part->getType(), 2);
   return p;
 }
 
 void KernelEmitter::incoming(const Partial& phi, const Partial& value, llvm::BasicBlock* from) {
-  for (size_t k = 0; k < phi.values.size(); ++k) {
-    llvm::cast<llvm::PHINode>(phi.values[k])->addIncoming(value.values[k], from);
-    if (phi.indices[k]) llvm::cast<llvm::PHINode>(phi.indices[k])->addIncoming(value.indices[k], from);
-  }
+  for (size_t k = 0; k < phi.parts.size(); ++k)
+    for (size_t n = 0; n < phi.parts[k].size(); ++n)
+      llvm::cast<llvm::PHINode>(phi.parts[k][n])->addIncoming(value.parts[k][n], from);
 }
 
 // ---- the tree over blocks ---------------------------------------------------------------------------------------------
@@ -125,9 +155,9 @@ void KernelEmitter::incoming(const Partial& phi, const Partial& value, llvm::Bas
 KernelEmitter::Stack KernelEmitter::open_stack(const Combines& c, unsigned width) {
   Stack stack;
   const Partial nothing = identities(c, width);
-  for (size_t k = 0; k < nothing.values.size(); ++k) {
-    stack.values.push_back(entry_slot(nothing.values[k]->getType(), stack_levels, 64));
-    stack.indices.push_back(nothing.indices[k] ? entry_slot(nothing.indices[k]->getType(), stack_levels, 64) : nullptr);
+  for (const auto& parts : nothing.parts) {
+    stack.parts.emplace_back();
+    for (Value* part : parts) stack.parts.back().push_back(entry_slot(part->getType(), stack_levels, 64));
   }
   stack.depth = entry_slot(b_.getInt64Ty(), 1, 8);
   stack.blocks = entry_slot(b_.getInt64Ty(), 1, 8);
@@ -138,20 +168,18 @@ KernelEmitter::Stack KernelEmitter::open_stack(const Combines& c, unsigned width
 }
 
 void KernelEmitter::store_partial(const Stack& stack, Value* level, const Partial& p) {
-  for (size_t k = 0; k < p.values.size(); ++k) {
-    b_.CreateStore(p.values[k], b_.CreateGEP(p.values[k]->getType(), stack.values[k], level));
-    if (p.indices[k]) b_.CreateStore(p.indices[k], b_.CreateGEP(p.indices[k]->getType(), stack.indices[k], level));
-  }
+  for (size_t k = 0; k < p.parts.size(); ++k)
+    for (size_t n = 0; n < p.parts[k].size(); ++n)
+      b_.CreateStore(p.parts[k][n], b_.CreateGEP(p.parts[k][n]->getType(), stack.parts[k][n], level));
 }
 
 KernelEmitter::Partial KernelEmitter::load_partial(const Stack& stack, Value* level, const Partial& like) {
-  Partial p;
-  for (size_t k = 0; k < like.values.size(); ++k) {
-    llvm::Type* type = like.values[k]->getType();
-    p.values.push_back(b_.CreateLoad(type, b_.CreateGEP(type, stack.values[k], level)));
-    llvm::Type* index_type = like.indices[k] ? like.indices[k]->getType() : nullptr;
-    p.indices.push_back(index_type ? b_.CreateLoad(index_type, b_.CreateGEP(index_type, stack.indices[k], level)) : nullptr);
-  }
+  Partial p = like;
+  for (size_t k = 0; k < p.parts.size(); ++k)
+    for (size_t n = 0; n < p.parts[k].size(); ++n) {
+      llvm::Type* type = p.parts[k][n]->getType();
+      p.parts[k][n] = b_.CreateLoad(type, b_.CreateGEP(type, stack.parts[k][n], level));
+    }
   return p;
 }
 
@@ -212,7 +240,7 @@ KernelEmitter::Partial KernelEmitter::collapse(const Combines& c, const Stack& s
 void KernelEmitter::finish_reduce(const Instruction& i, const Partial& p, Value* extent) {
   const auto& yields = kernel_.blocks[index(i.blocks[0])].yields;
   for (size_t k = 0; k < i.combines.size(); ++k) {
-    Value* result = is_arg(i.combines[k]) ? p.indices[k] : p.values[k];
+    Value* result = settle(i.combines[k], kernel_.dtype(yields[k]), p.parts[k]);
     if (i.combines[k] == Op::add && is_floating(kernel_.dtype(yields[k])))  // an empty sum is +0
       result = b_.CreateSelect(b_.CreateICmpEQ(extent, i64(0)), llvm::Constant::getNullValue(result->getType()), result);
     define(ScalarId{index(i.first_result) + static_cast<uint32_t>(k)}, result);
@@ -355,9 +383,9 @@ KernelEmitter::Partial KernelEmitter::striped_block(const Instruction& i, Value*
   const Partial nothing = identities(c, lanes_.width);
   const uint64_t lanes = static_cast<uint64_t>(i.tree.lanes);
   Stack stripes;
-  for (size_t k = 0; k < nothing.values.size(); ++k) {
-    stripes.values.push_back(entry_slot(nothing.values[k]->getType(), lanes, 64));
-    stripes.indices.push_back(nothing.indices[k] ? entry_slot(nothing.indices[k]->getType(), lanes, 64) : nullptr);
+  for (const auto& parts : nothing.parts) {
+    stripes.parts.emplace_back();
+    for (Value* part : parts) stripes.parts.back().push_back(entry_slot(part->getType(), lanes, 64));
   }
   for (uint64_t l = 0; l < lanes; ++l) store_partial(stripes, i64(static_cast<int64_t>(l)), nothing);
   count(first, end, 1, [&](Value* position) {

@@ -101,7 +101,25 @@ Value* divide(Builder& b, Value* x, Value* y, bool is_signed, bool remainder) {
   return b.CreateSelect(by_zero, zero(x), q);
 }
 
+// A constant that is no NaN needs one instruction, which takes its second operand where the first is not the better one.
+Value* bounded(Builder& b, bool maximum, Value* x, Value* bound) {
+  auto* splat_or_scalar = llvm::dyn_cast<llvm::Constant>(bound);
+  if (splat_or_scalar && bound->getType()->isVectorTy()) splat_or_scalar = splat_or_scalar->getSplatValue();
+  auto* c = llvm::dyn_cast_or_null<llvm::ConstantFP>(splat_or_scalar);
+  if (!c || c->isNaN()) return nullptr;
+  Value* better = maximum ? b.CreateFCmpOGT(bound, x) : b.CreateFCmpOLT(bound, x);
+  Value* result = b.CreateSelect(better, bound, x);
+  // Equal zeros give x, which is right for max(x, -0) and min(x, +0).
+  if (!c->isZero() || c->isNegative() == maximum) return result;
+  if (maximum) return b.CreateFAdd(result, bound);  // -0 + +0 is +0
+  return nullptr;
+}
+
 Value* extremum(Builder& b, bool maximum, DType t, Value* x, Value* y) {
+  if (is_floating(t)) {
+    if (Value* v = bounded(b, maximum, x, y)) return v;
+    if (Value* v = bounded(b, maximum, y, x)) return v;
+  }
   if (is_floating(t)) return binary(b, maximum ? llvm::Intrinsic::maximum : llvm::Intrinsic::minimum, x, y);
   if (is_signed(t)) return binary(b, maximum ? llvm::Intrinsic::smax : llvm::Intrinsic::smin, x, y);
   return binary(b, maximum ? llvm::Intrinsic::umax : llvm::Intrinsic::umin, x, y);

@@ -91,6 +91,12 @@ void check_rows(ir::Tree order, LoopKind outer) {
     for (int64_t count : {1, 3, 20}) {
       std::vector<float> x = draw(static_cast<size_t>(count * extent) + 1, random), y(count), z(count);
       if (extent > 2) x[1] = extent % 2 ? NAN : -INFINITY;
+      if (count > 1) {  // zeros of both signs, and of one, are the largest of two rows
+        for (int64_t e = 0; e < extent; ++e) {
+          x[extent + e] = e % 3 ? -0.f : -1.f;
+          x[2 * extent + e] = e == extent / 2 ? 0.f : -0.f;
+        }
+      }
       const auto check = [&](Compiled& code, std::vector<int64_t> dims, bool pieces) {
         ASSERT_EQ(code.run({x.data()}, {y.data(), z.data()}, dims, pieces), 0);
         for (int64_t i = 0; i < count; ++i) {

@@ -148,6 +148,31 @@ TEST(Llvm, CastsInSingleLanes) { check_casts(codegen::host_target(), LoopKind::s
 TEST(Llvm, ExactOpsForThePortableFloor) { check_exact_ops(codegen::portable_target(), LoopKind::vector); }
 TEST(Llvm, CastsForThePortableFloor) { check_casts(codegen::portable_target(), LoopKind::vector); }
 
+// Bounds that are constants take a shorter way.
+TEST(Llvm, ExtremesAgainstConstants) {
+  for (Op op : {Op::max, Op::min})
+    for (float bound : {0.f, -0.f, 1.5f, -2.f, INFINITY, -INFINITY, NAN})
+      for (bool first : {false, true}) {
+        KernelBuilder b("bound", nullptr);
+        const int64_t n = 40;
+        const auto x = b.buffer("x", f32, Shape{n}, Space::input), y = b.buffer("y", f32, Shape{n}, Space::output);
+        const auto i = b.open_loop(LoopKind::vector, b.index_literal(n))[0];
+        const ScalarId v = b.load(x, std::span(&i, 1)), c = b.literal(f32, std::bit_cast<uint32_t>(bound));
+        const ScalarId operands[] = {first ? c : v, first ? v : c};
+        b.store(y, std::span(&i, 1), b.scalar(op, operands));
+        b.close_loop();
+        Compiled code(program_of(b.finish()));
+        std::vector<float> in(n), out(n), bounds(n, bound);
+        for (int64_t k = 0; k < n; ++k) in[k] = std::initializer_list<float>{0.f, -0.f, 1.f, 2.f, -3.f, NAN, INFINITY, -INFINITY}.begin()[k % 8];
+        const Lanes lanes[] = {Lanes::from(f32, in.data(), n), Lanes::from(f32, bounds.data(), n)};
+        const Lanes wanted = ir::elementwise(op, lanes);
+        ASSERT_EQ(code.run({in.data()}, {out.data()}), 0);
+        for (int64_t k = 0; k < n; ++k)
+          EXPECT_TRUE(same_element(f32, reinterpret_cast<const unsigned char*>(wanted.as<float>() + k), reinterpret_cast<unsigned char*>(&out[k])))
+              << ir::name(op) << " " << in[k] << " " << bound << " gives " << out[k];
+      }
+}
+
 TEST(Llvm, AddsVectorsOfEveryLengthInPieces) {
   Compiled code(program_of(map_kernel(Op::add, {DType::f32, DType::f32}, DType::f32, LoopKind::parallel)));
   for (bool pieces : {false, true}) {
