@@ -25,16 +25,18 @@ struct Worst {
   float special_argument = 0;
 };
 
-double ulp_of(double value) {  // of the f32 with value's exponent
-  const int exponent = std::max(-126, std::min(127, std::ilogb(value)));
-  return std::ldexp(1.0, exponent - 23);
+// 1 / ulp of the f32 with value's exponent, without a call.
+double inverse_ulp(double value) {
+  const int64_t exponent = static_cast<int64_t>(std::bit_cast<uint64_t>(value) >> 52 & 0x7ff) - 1023;
+  const int64_t bounded = exponent < -126 ? -126 : exponent > 127 ? 127 : exponent;
+  return std::bit_cast<double>(static_cast<uint64_t>(1023 + 23 - bounded) << 52);
 }
 
+// One result that is infinite, NaN or zero, or should be.
 void compare(float argument, float value, double exact, Worst& worst) {
-  ++worst.inputs;
   const float nearest = static_cast<float>(exact);
   if (std::bit_cast<uint32_t>(value) == std::bit_cast<uint32_t>(nearest) && std::isfinite(exact) && exact != 0) {
-    const double error = std::isinf(value) ? 0 : std::fabs(value - exact) / ulp_of(exact);
+    const double error = std::isinf(value) ? 0 : std::fabs(value - exact) * inverse_ulp(exact);
     if (error > worst.ulp) worst.ulp = error, worst.argument = argument;
     return;
   }
@@ -47,8 +49,28 @@ void compare(float argument, float value, double exact, Worst& worst) {
   }
   ++worst.not_nearest;
   const double bounded = std::isinf(value) ? std::copysign(0x1p128, value) : value;
-  const double error = std::fabs(bounded - std::max(-0x1p128, std::min(0x1p128, exact))) / ulp_of(exact);
+  const double error = std::fabs(bounded - std::max(-0x1p128, std::min(0x1p128, exact))) * inverse_ulp(exact);
   if (error > worst.ulp) worst.ulp = error, worst.argument = argument;
+}
+
+void compare_block(const Lanes& x, const Lanes& y, const double* exact, Worst& worst) {
+  const float *arguments = x.data<float>(), *values = y.data<float>();
+  double error[Lanes::size];
+  int64_t not_nearest = 0;
+  for (int i = 0; i < Lanes::size; ++i) {
+    const double value = values[i];
+    const bool usual = std::fabs(value) < 0x1p128 && std::fabs(exact[i]) < 0x1p128 && value != 0 && exact[i] != 0;
+    error[i] = usual ? std::fabs(value - exact[i]) * inverse_ulp(exact[i]) : -1;
+    not_nearest += usual && values[i] != static_cast<float>(exact[i]);
+  }
+  worst.not_nearest += not_nearest;
+  for (int i = 0; i < Lanes::size; ++i) {
+    if (error[i] < 0)
+      compare(arguments[i], values[i], exact[i], worst);
+    else if (error[i] > worst.ulp)
+      worst.ulp = error[i], worst.argument = arguments[i];
+  }
+  worst.inputs += Lanes::size;
 }
 
 Worst run(const UnaryFunction& function, uint64_t step, unsigned threads) {
@@ -65,8 +87,9 @@ Worst run(const UnaryFunction& function, uint64_t step, unsigned threads) {
         for (int i = 0; i < Lanes::size; ++i)
           x.data<uint32_t>()[i] = static_cast<uint32_t>((block * Lanes::size + i) * step);
         const Lanes y = function.expansion(x);
-        for (int i = 0; i < Lanes::size; ++i)
-          compare(x.data<float>()[i], y.data<float>()[i], function.reference(x.data<float>()[i]), mine);
+        double exact[Lanes::size];
+        for (int i = 0; i < Lanes::size; ++i) exact[i] = function.reference(x.data<float>()[i]);
+        compare_block(x, y, exact, mine);
         if (block / threads % 8192 == 0) {
           const std::lock_guard lock(mutex);
           done = std::max(done, block);
