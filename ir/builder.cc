@@ -47,6 +47,17 @@ uint64_t hash_attrs(const Attrs& attrs) {
   return h;
 }
 
+// Nodes are mostly built on recent values: a place that follows the newest operand keeps lookups in the cache, the rest of
+// the hash scatters over a window of 32 KiB.
+uint64_t hash_node(Op op, AttrsId attrs, std::span<const ValueId> operands) {
+  uint64_t h = mix(static_cast<uint64_t>(op), static_cast<uint64_t>(attrs)), newest = 0;
+  for (ValueId v : operands) {
+    h = mix(h, index(v));
+    newest = std::max<uint64_t>(newest, index(v));
+  }
+  return 2 * newest + (h & 4095);
+}
+
 uint64_t hash_location(const Location& w) {
   return mix(mix(reinterpret_cast<uintptr_t>(w.file), w.line), w.column);
 }
@@ -204,8 +215,7 @@ ValueId GraphBuilder::add_interned(Op op, std::span<const ValueId> operands, Att
   const std::vector<ValueId>::size_type before = g.operands_.size();
   g.operands_.insert(g.operands_.end(), operands.begin(), operands.end());
   if (merging && op != Op::barrier && !has_effect(g, node)) {
-    uint64_t h = mix(static_cast<uint64_t>(op), static_cast<uint64_t>(attrs));
-    for (ValueId v : g.operands(node)) h = mix(h, index(v));
+    const uint64_t h = hash_node(op, attrs, g.operands(node));
     const uint32_t found = tables_->nodes.find(h, [&](uint32_t i) {
       const Node& n = g.nodes_[i];
       return n.op == op && n.attrs == attrs && std::ranges::equal(g.operands(n), g.operands(node));

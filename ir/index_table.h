@@ -1,5 +1,8 @@
 // A hash table of numbers into an array that somebody else owns: the builder's way to find equal types, attributes and
-// nodes. Open addressing, 8 bytes a slot, no allocation per entry. Refuses to delete.
+// nodes. Open addressing, 8 bytes a slot, at most half full, no allocation per entry. Refuses to delete.
+//
+// A hash's low bits are a place, so a caller who looks up neighbours in turn may give them neighbouring hashes and stay in
+// the cache. Where a neighbourhood is crowded, entries move to a scattered place.
 #pragma once
 
 #include <cstdint>
@@ -20,29 +23,43 @@ class IndexTable {
   template <class Equal>
   uint32_t find(uint64_t hash, Equal equal) const {
     if (slots_.empty()) return none;
-    const uint32_t tag = static_cast<uint32_t>(hash >> 32);
-    for (size_t at = hash & mask();; at = (at + 1) & mask()) {
+    const auto key = static_cast<uint32_t>(hash);
+    uint32_t found = none;
+    probe(key, [&](size_t at) {
       const Slot& slot = slots_[at];
-      if (slot.index == none) return none;
-      if (slot.tag == tag && equal(slot.index)) return slot.index;
-    }
+      if (slot.index != none && !(slot.key == key && equal(slot.index))) return false;
+      found = slot.index;
+      return true;
+    });
+    return found;
   }
 
   void insert(uint64_t hash, uint32_t index) {
-    if ((count_ + 1) * 4 > slots_.size() * 3) grow();
-    place({static_cast<uint32_t>(hash >> 32), static_cast<uint32_t>(hash), index});
+    if ((count_ + 1) * 2 > slots_.size()) grow();
+    place({static_cast<uint32_t>(hash), index});
     ++count_;
   }
 
  private:
   struct Slot {
-    uint32_t tag = 0, low = 0, index = none;
+    uint32_t key = 0, index = none;
   };
-  size_t mask() const { return slots_.size() - 1; }
+  // Calls stop(place) along the places of a key until it says true.
+  template <class Stop>
+  void probe(uint32_t key, Stop stop) const {
+    const size_t mask = slots_.size() - 1;
+    size_t at = key & mask;
+    for (int near = 0; near < 32; ++near, at = (at + 1) & mask)
+      if (stop(at)) return;
+    at = mix(key, slots_.size()) & mask;
+    while (!stop(at)) at = (at + 1) & mask;
+  }
   void place(Slot slot) {
-    size_t at = slot.low & mask();
-    while (slots_[at].index != none) at = (at + 1) & mask();
-    slots_[at] = slot;
+    probe(slot.key, [&](size_t at) {
+      if (slots_[at].index != none) return false;
+      slots_[at] = slot;
+      return true;
+    });
   }
   void grow() {
     std::vector<Slot> old(slots_.empty() ? 64 : slots_.size() * 2);
