@@ -1,37 +1,52 @@
-// Contractions: every result element is one fma chain, ascending in k from +0, per segment of 4096; segments join by the
-// pairwise tree. The order of the chain is all that the contract fixes; which elements are computed together is free.
-// This file: the shared parts, and the direct form (one row of vectors at a time, operands read in place).
-#include "tenon/codegen/llvm_kernel.h"
+// What both ways of a contraction share: operands at a place, the epilogue over a finished tile, and the joining of
+// segments. Refuses to choose tiles.
+#include "tenon/codegen/llvm_contract.h"
+
+#include <bit>
+
 #include "tenon/ir/error.h"
 
 namespace tenon::codegen {
 
-using ir::Instruction;
-using ir::Op;
-using ir::ScalarId;
 using llvm::Value;
+
+void KernelEmitter::emit_contract(const ir::Instruction& i, Value* begin, Value* end) {
+  ContractEmitter(*this, i).emit(begin, end);
+}
+
+Value* KernelEmitter::contract_total(const ir::Instruction& i) { return ContractEmitter(*this, i).total(); }
+
+int64_t kernel_scratch_bytes(const ir::Kernel& kernel, const Target& target) {
+  const KernelRange range = kernel_range(kernel);
+  const ir::Instruction* shared = range.shared ? &kernel.instructions[range.instruction] : nullptr;
+  if (!shared || shared->kind != ir::KernelOp::contract) return 0;
+  return plan_contract(kernel, *shared, target, true).scratch_bytes();
+}
 
 namespace {
 
-constexpr int64_t segment = 4096;  // of k: one chain (ir/rules/reduction.h)
+bool is_shared(const ir::Kernel& kernel, const ir::Instruction& i) {
+  const KernelRange range = kernel_range(kernel);
+  return range.shared && &i == &kernel.instructions[range.instruction];
+}
 
 }  // namespace
 
-Value* KernelEmitter::multiply_add(DType t, Value* x, Value* y, Value* sum) {
-  if (is_floating(t)) return call(b_, llvm::Intrinsic::fma, {x->getType()}, {x, y, sum});
-  if (t == DType::boolean) return b_.CreateOr(b_.CreateAnd(x, y), sum);
-  return b_.CreateAdd(b_.CreateMul(x, y), sum);
+ContractEmitter::ContractEmitter(KernelEmitter& kernel, const ir::Instruction& i)
+    : kernel_(kernel), contract_(i), plan_(plan_contract(kernel.kernel_, i, kernel.target_, is_shared(kernel.kernel_, i))),
+      b_(kernel.b_), element_(register_type(kernel.context_, i.dtype)), vector_(llvm::FixedVectorType::get(element_, lanes)),
+      size_(bytes(i.dtype)) {
+  batches_ = kernel.uniform(i.operands[0]);
+  m_ = kernel.uniform(i.operands[1]);
+  n_ = kernel.uniform(i.operands[2]);
+  k_ = kernel.uniform(i.operands[3]);
 }
 
-Value* KernelEmitter::contract_operand(const Instruction& i, unsigned side, llvm::ArrayRef<Lowered> arguments) {
-  const ir::Block& block = kernel_.blocks[index(i.blocks[side])];
-  for (size_t k = 0; k < arguments.size(); ++k) values_[index(block.arguments[k])] = arguments[k];
-  emit_block(i.blocks[side]);
-  const Lowered& value = values_[index(block.yields[0])];
-  Value* v = value.kind == Lowered::affine ? wide(value) : value.value;
-  return emit_cast(b_, v, kernel_.dtype(block.yields[0]), i.dtype);
+Value* ContractEmitter::total() {
+  return plan_.packed ? packed_total() : b_.CreateMul(batches_, divide_up(m_, direct_rows()));
 }
 
+<<<<<<< HEAD
 // The chain of one row position and lanes_.width columns.
 Value* KernelEmitter::contract_chain(const Instruction& i, const Lowered& batch, const Lowered& row, const Lowered& column) {
   Value* extent = uniform(i.operands[3]);
@@ -70,38 +85,155 @@ Value* KernelEmitter::contract_chain(const Instruction& i, const Lowered& batch,
   });
   Value* sum = collapse(add, stack, lanes_.width).parts[0][0];
   return b_.CreateSelect(b_.CreateICmpEQ(extent, i64(0)), zero, sum);
+=======
+void ContractEmitter::emit(Value* begin, Value* end) {
+  if (plan_.packed) emit_packed(begin);
+  else emit_direct(begin, end);
+>>>>>>> a1f7981 (Contract through packed tiles: micro-kernels, operands packed as they are laid out, workers that claim panels)
 }
 
-Value* KernelEmitter::contract_total(const Instruction& i) { return times(uniform(i.operands[0]), uniform(i.operands[1])); }
+// ---- the three blocks -----------------------------------------------------------------------------------------------
 
-void KernelEmitter::emit_contract(const Instruction& i, Value* begin, Value* end) {
-  const unsigned lanes = static_cast<unsigned>(target_.lanes);
-  const ir::Block& epilogue = kernel_.blocks[index(i.blocks[2])];
-  // Columns vary between lanes: in the right operand, and in everything that the epilogue makes of the sum.
-  std::fill(varying_.begin(), varying_.end(), 0);
-  varying_[index(kernel_.blocks[index(i.blocks[1])].arguments[2])] = 1;
-  varying_[index(epilogue.arguments[2])] = varying_[index(epilogue.arguments[3])] = 1;
-  while (mark_block(i.blocks[1]) || mark_block(i.blocks[2])) {
+void ContractEmitter::bind(ir::BlockId block, llvm::ArrayRef<Value*> arguments, int along) {
+  const auto& names = kernel_.kernel_.blocks[index(block)].arguments;
+  std::fill(kernel_.varying_.begin(), kernel_.varying_.end(), 0);
+  if (along >= 0) kernel_.mark_varying(block, names[static_cast<size_t>(along)]);
+  for (size_t a = 0; a < arguments.size(); ++a) {
+    if (static_cast<int>(a) == along) kernel_.define_index(names[a]);
+    else kernel_.define(names[a], arguments[a]);
   }
-  Value *rows = uniform(i.operands[1]), *columns = uniform(i.operands[2]);
-  count(begin, end, 1, [&](Value* number) {
-    const Lowered batch{Lowered::uniform, b_.CreateSDiv(number, rows), nullptr};
-    const Lowered row{Lowered::uniform, b_.CreateSRem(number, rows), nullptr};
-    count(i64(0), columns, lanes, [&](Value* position) {
-      Value* left = call(b_, llvm::Intrinsic::smin, {b_.getInt64Ty()}, {b_.CreateSub(columns, position), i64(lanes)});
-      llvm::Type* lane = b_.getInt32Ty();
-      Value* mask = b_.CreateICmpULT(lane_numbers(lane, lanes), splat(b_, b_.CreateTrunc(left, lane), lanes));
-      lanes_ = {lanes, position, mask};
-      const Lowered column{Lowered::affine, i64(0), i64(1)};
-      Value* sum = contract_chain(i, batch, row, column);
-      values_[index(epilogue.arguments[0])] = batch;
-      values_[index(epilogue.arguments[1])] = row;
-      values_[index(epilogue.arguments[2])] = column;
-      define(epilogue.arguments[3], sum);
-      emit_block(i.blocks[2]);
-      lanes_ = {};
+}
+
+Value* ContractEmitter::scalar_operand(int side, Value* batch, Value* outer, Value* inner) {
+  const ir::BlockId block = contract_.blocks[static_cast<size_t>(side)];
+  kernel_.lanes_ = {};
+  bind(block, {batch, outer, inner}, -1);
+  kernel_.emit_block(block);
+  return kernel_.uniform(kernel_.kernel_.blocks[index(block)].yields[0]);
+}
+
+Value* ContractEmitter::vector_operand(int side, Value* batch, Value* outer, Value* inner, int along, Value* mask) {
+  const ir::BlockId block = contract_.blocks[static_cast<size_t>(side)];
+  kernel_.lanes_ = {lanes, along == 1 ? outer : inner, mask};
+  bind(block, {batch, outer, inner}, along);
+  kernel_.emit_block(block);
+  Value* result = kernel_.wide(kernel_.kernel_.blocks[index(block)].yields[0]);
+  kernel_.lanes_ = {};
+  return result;
+}
+
+void ContractEmitter::epilogue(Value* batch, Value* row, Value* rows, Value* column, Value* columns, Value* tile,
+                               int64_t tile_columns) {
+  const ir::BlockId block = contract_.blocks[2];
+  const auto& names = kernel_.kernel_.blocks[index(block)].arguments;
+  kernel_.count(kernel_.i64(0), rows, 1, [&](Value* r) {
+    Value* line = element(tile, b_.CreateMul(r, kernel_.i64(tile_columns)));
+    Value* i = b_.CreateAdd(row, r);
+    kernel_.count(kernel_.i64(0), columns, lanes, [&](Value* c) {
+      Value* sum = b_.CreateAlignedLoad(vector_, element(line, c), vector_align());
+      Value* j = b_.CreateAdd(column, c);
+      kernel_.lanes_ = {lanes, j, mask_below(j, n_)};
+      bind(block, {batch, i, j}, 2);
+      kernel_.define(names[3], sum);
+      kernel_.varying_[index(names[3])] = 1;  // the accumulator differs between lanes as the column does
+      while (kernel_.mark_block(block)) {
+      }
+      kernel_.emit_block(block);
+      kernel_.lanes_ = {};
     });
   });
+}
+
+// ---- edges ----------------------------------------------------------------------------------------------------------
+
+bool ContractEmitter::known(Value* v, int64_t& number) {
+  auto* c = llvm::dyn_cast<llvm::ConstantInt>(v);
+  if (c) number = c->getSExtValue();
+  return c != nullptr;
+}
+
+Value* ContractEmitter::mask_below(Value* position, Value* end) {
+  int64_t number = 0;
+  if (known(end, number) && number % lanes == 0) return nullptr;
+  return lane_mask(b_.CreateSub(end, position));
+}
+
+Value* ContractEmitter::lane_mask(Value* count) {
+  llvm::Type* lane = b_.getInt32Ty();
+  Value* few = b_.CreateTrunc(smaller(count, kernel_.i64(lanes)), lane);
+  return b_.CreateICmpSLT(kernel_.lane_numbers(lane, lanes), splat(b_, few, lanes));
+}
+
+Value* ContractEmitter::smaller(Value* x, Value* y) {
+  int64_t left = 0, right = 0;
+  if (known(x, left) && known(y, right)) return left < right ? x : y;
+  return codegen::call(b_, llvm::Intrinsic::smin, {x->getType()}, {x, y});
+}
+
+Value* ContractEmitter::larger(Value* x, Value* y) {
+  int64_t left = 0, right = 0;
+  if (known(x, left) && known(y, right)) return left > right ? x : y;
+  return codegen::call(b_, llvm::Intrinsic::smax, {x->getType()}, {x, y});
+}
+
+Value* ContractEmitter::divide_up(Value* x, Value* by) {
+  return b_.CreateSDiv(b_.CreateAdd(x, b_.CreateSub(by, kernel_.i64(1))), by);
+}
+
+Value* ContractEmitter::multiply_add(Builder& b, Value* x, Value* y, Value* sum) {
+  if (is_floating(contract_.dtype)) return codegen::call(b, llvm::Intrinsic::fma, {sum->getType()}, {x, y, sum});
+  return b.CreateAdd(b.CreateMul(x, y), sum);
+}
+
+// ---- segments -------------------------------------------------------------------------------------------------------
+
+// Waiting partial sums at most: one for each bit of a segment's number. Integers sum to the same in any order.
+int64_t ContractEmitter::join_levels() const {
+  if (!is_floating(contract_.dtype)) return 0;
+  const int64_t extent = plan_.k >= 0 ? plan_.k : int64_t{1} << 48;
+  const int64_t segments = (extent + contract_segment - 1) / contract_segment;
+  return segments <= 1 ? 0 : std::bit_width(static_cast<uint64_t>(segments - 1));
+}
+
+// The tree over neighbours, the odd last one moving up, as a binary counter: level l holds the sum of 2^l whole segments.
+// A finished segment joins the levels that its number's trailing ones name; the last one joins every level left.
+void ContractEmitter::join(Value* tile, Value* levels, Value* level_bytes, Value* number, Value* segments, int64_t elements) {
+  Value* last = b_.CreateICmpEQ(number, b_.CreateSub(segments, kernel_.i64(1)));
+  auto *before = b_.GetInsertBlock(), *loop = kernel_.new_block("join"), *pick = kernel_.new_block("join.pick");
+  auto *add = kernel_.new_block("join.add"), *next = kernel_.new_block("join.next"), *keep = kernel_.new_block("join.keep");
+  auto *store = kernel_.new_block("join.store"), *done = kernel_.new_block("join.end");
+  b_.CreateBr(loop);
+  b_.SetInsertPoint(loop);
+  llvm::PHINode* bits = b_.CreatePHI(b_.getInt64Ty(), 2);
+  llvm::PHINode* level = b_.CreatePHI(b_.getPtrTy(), 2);
+  bits->addIncoming(number, before);
+  level->addIncoming(levels, before);
+  Value* odd = b_.CreateTrunc(bits, b_.getInt1Ty());
+  Value* more = b_.CreateSelect(last, b_.CreateICmpNE(bits, kernel_.i64(0)), odd);
+  b_.CreateCondBr(more, pick, keep);
+  b_.SetInsertPoint(pick);
+  b_.CreateCondBr(odd, add, next);
+  b_.SetInsertPoint(add);
+  kernel_.count(kernel_.i64(0), kernel_.i64(elements), lanes, [&](Value* e) {
+    Value* here = element(tile, e);
+    Value* older = b_.CreateAlignedLoad(vector_, element(level, e), vector_align());
+    Value* newer = b_.CreateAlignedLoad(vector_, here, vector_align());
+    b_.CreateAlignedStore(b_.CreateFAdd(older, newer), here, vector_align());
+  });
+  b_.CreateBr(next);
+  b_.SetInsertPoint(next);
+  bits->addIncoming(b_.CreateLShr(bits, kernel_.i64(1)), next);
+  level->addIncoming(at(level, level_bytes), next);
+  b_.CreateBr(loop);
+  b_.SetInsertPoint(keep);
+  b_.CreateCondBr(last, done, store);
+  b_.SetInsertPoint(store);
+  kernel_.count(kernel_.i64(0), kernel_.i64(elements), lanes, [&](Value* e) {
+    Value* sum = b_.CreateAlignedLoad(vector_, element(tile, e), vector_align());
+    b_.CreateAlignedStore(sum, element(level, e), vector_align());
+  });
+  b_.CreateBr(done);
+  b_.SetInsertPoint(done);
 }
 
 }  // namespace tenon::codegen

@@ -92,7 +92,9 @@ llvm::Function* KernelEmitter::emit(const std::string& symbol) {
       pointer = entry_.CreateLoad(ptr, entry_.CreateConstInBoundsGEP1_64(ptr, context, slot++), buffer.name);
     pointers_.push_back(pointer);
   }
-  symbols_ = entry_.CreateLoad(ptr, entry_.CreateConstInBoundsGEP1_64(ptr, context, slot), "symbols");
+  symbols_ = entry_.CreateLoad(ptr, entry_.CreateConstInBoundsGEP1_64(ptr, context, slot++), "symbols");
+  if (kernel_scratch_bytes(kernel_, target_) > 0)
+    scratch_ = entry_.CreateLoad(ptr, entry_.CreateConstInBoundsGEP1_64(ptr, context, slot), "scratch");
 
   const KernelRange range = kernel_range(kernel_);
   for (uint32_t number : kernel_.body().instructions) {

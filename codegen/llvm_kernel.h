@@ -1,6 +1,7 @@
 // One kernel as one LLVM function: int32 NAME(ptr context, i64 begin, i64 end), where context points to the buffer
-// pointers and, after them, to the values of the program's symbols. Kernels whose only statement with an effect is a
-// parallel loop run its iterations [begin, end); every other kernel is called once with (0, 1).
+// pointers and, after them, to the values of the program's symbols and to the launch's scratch memory where it needs some.
+// Kernels whose only statement with an effect is a parallel loop run its iterations [begin, end); every other kernel is
+// called once with (0, 1).
 //
 // Logical vectors have 16 lanes of every dtype; the main part of a loop may run several of them at once as one wider
 // vector, which LLVM splits into machine registers. Refuses to run LLVM passes and to know programs.
@@ -22,6 +23,9 @@ struct KernelRange {
   int64_t grain = 1;
 };
 KernelRange kernel_range(const ir::Kernel& kernel);
+
+// Scratch memory that a launch of the kernel needs; its first 8 bytes are zero when the launch begins.
+int64_t kernel_scratch_bytes(const ir::Kernel& kernel, const Target& target);
 
 class KernelEmitter {
  public:
@@ -133,11 +137,9 @@ class KernelEmitter {
   void finish_reduce(const ir::Instruction& i, const Partial& p, llvm::Value* extent);
 
   // llvm_contract.cc: contractions
+  friend class ContractEmitter;
   void emit_contract(const ir::Instruction& i, llvm::Value* begin, llvm::Value* end);
   llvm::Value* contract_total(const ir::Instruction& i);
-  llvm::Value* multiply_add(DType t, llvm::Value* x, llvm::Value* y, llvm::Value* sum);
-  llvm::Value* contract_operand(const ir::Instruction& i, unsigned side, llvm::ArrayRef<Lowered> arguments);
-  llvm::Value* contract_chain(const ir::Instruction& i, const Lowered& batch, const Lowered& row, const Lowered& column);
 
   llvm::Module& module_;
   const ir::Kernel& kernel_;
@@ -147,6 +149,7 @@ class KernelEmitter {
   Builder entry_;                        // writes into the entry block, before its branch
   llvm::Function* function_ = nullptr;
   llvm::Value* symbols_ = nullptr;
+  llvm::Value* scratch_ = nullptr;       // memory shared by all pieces of a launch; null when there is none
   std::vector<llvm::Value*> pointers_;   // per buffer
   std::vector<llvm::Value*> extents_;    // per symbol, loaded once
   std::vector<Lowered> values_;          // per scalar

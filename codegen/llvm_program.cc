@@ -51,7 +51,8 @@ class EntryEmitter {
   std::vector<Value*> symbol_values(Value* dims);
   Value* value(Dim d) { return d.is_number() ? i64(d.number()) : symbols_[d.index()]; }
   Value* buffer_bytes(const ProgramBuffer& buffer);
-  Value* arena_offsets();  // fills offsets_, gives the total
+  Value* arena_offsets();  // fills offsets_, gives the bytes of the planned buffers
+  int64_t scratch_bytes() const;
   void bind_buffers(Value* request);
   Value* constant_data(const ProgramBuffer& buffer);
   Value* pointer(uint32_t buffer);
@@ -82,6 +83,7 @@ class EntryEmitter {
   std::vector<Value*> symbols_, offsets_, pointers_;
   Value* symbol_array_ = nullptr;
   Value* launch_slots_ = nullptr;
+  Value* scratch_ = nullptr;
   Value* env_ = nullptr;
   Value* threads_ = nullptr;
   std::vector<Loop> loops_;
@@ -134,7 +136,7 @@ Value* EntryEmitter::buffer_bytes(const ProgramBuffer& buffer) {
 
 // Symbolic programs: slots in order, each as large as the largest buffer in it.
 Value* EntryEmitter::arena_offsets() {
-  if (program_.is_static) return i64(program_.arena_bytes);
+  if (program_.is_static) return i64((program_.arena_bytes + arena_alignment - 1) / arena_alignment * arena_alignment);
   uint32_t slots = 0;
   for (const ProgramBuffer& buffer : program_.buffers)
     if (buffer.home == Home::arena && buffer.arena_slot != UINT32_MAX) slots = std::max(slots, buffer.arena_slot + 1);
@@ -156,7 +158,14 @@ Value* EntryEmitter::arena_offsets() {
 void EntryEmitter::emit_arena_bytes() {
   start(name_ + "_arena_bytes", b_.getInt64Ty());
   if (!program_.is_static) symbols_ = symbol_values(function_->getArg(0));
-  b_.CreateRet(arena_offsets());
+  b_.CreateRet(b_.CreateAdd(arena_offsets(), i64(scratch_bytes())));
+}
+
+// Behind the planned buffers: launches run one after the other, so they share it.
+int64_t EntryEmitter::scratch_bytes() const {
+  int64_t most = 0;
+  for (const ir::Kernel& k : program_.kernels) most = std::max(most, kernel_scratch_bytes(k, target_));
+  return most;
 }
 
 Value* EntryEmitter::constant_data(const ProgramBuffer& buffer) {
@@ -174,7 +183,9 @@ void EntryEmitter::bind_buffers(Value* request) {
   Value* outputs = field(request, call_outputs, b_.getPtrTy());
   Value* arena = field(request, call_arena, b_.getPtrTy());
   Value* bad = b_.getFalse();
-  Value* total = arena_offsets();
+  Value* planned = arena_offsets();
+  Value* total = b_.CreateAdd(planned, i64(scratch_bytes()));
+  scratch_ = b_.CreateGEP(b_.getInt8Ty(), arena, planned);
   const auto null = [&](Value* p) { return b_.CreateIsNull(p); };
   bad = b_.CreateOr(bad, b_.CreateAnd(null(arena), b_.CreateICmpSGT(total, i64(0))));
   const bool has_inputs = !program_.inputs.empty(), has_outputs = !program_.outputs.empty();
@@ -263,7 +274,7 @@ void EntryEmitter::emit() {
     b_.CreateStore(symbols_[k], b_.CreateConstInBoundsGEP1_64(b_.getInt64Ty(), symbol_array_, k));
 
   size_t slots = 1;
-  for (const ir::Kernel& k : program_.kernels) slots = std::max(slots, k.buffers.size() + 1);
+  for (const ir::Kernel& k : program_.kernels) slots = std::max(slots, k.buffers.size() + 2);
   launch_slots_ = stack(b_.getPtrTy(), slots, 8);
   bind_buffers(request);
   emit_steps(program_.steps);
@@ -314,6 +325,10 @@ void EntryEmitter::emit_launch(const Step& step) {
   };
   for (const ir::Operand& operand : step.operands) put(pointer(operand));
   put(symbol_array_);
+  if (kernel_scratch_bytes(kernel, target_) > 0) {
+    b_.CreateStore(i64(0), scratch_);
+    put(scratch_);
+  }
 
   auto* type = llvm::FunctionType::get(b_.getInt32Ty(), {b_.getPtrTy(), b_.getInt64Ty(), b_.getInt64Ty()}, false);
   const std::string symbol = kernel_symbol(name_, step.kernel);

@@ -73,7 +73,7 @@ std::shared_ptr<const Executable> load(Artifact artifact) {
 
 void Executable::run(const void* const* inputs, void* const* outputs, const int64_t* dims, const tenon_env* env) const {
   const codegen::Linked& linked = code_->linked;
-  const Arena arena(manifest().is_static ? manifest().arena_bytes : linked.arena_bytes(dims));
+  const Arena arena(linked.arena_bytes(dims));  // planned buffers and the kernels' scratch memory
   tenon_error error{};
   tenon_call call{};
   call.struct_size = sizeof call;

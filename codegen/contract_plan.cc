@@ -1,0 +1,137 @@
+// Tile and block sizes in the way of the BLIS analytical model: the accumulators fill the registers, a panel of the right
+// operand stays in L2 while blocks of the left one stream past it.
+#include "tenon/codegen/contract_plan.h"
+
+#include <algorithm>
+#include <bit>
+
+namespace tenon::codegen {
+
+using ir::BlockId;
+using ir::Instruction;
+using ir::Kernel;
+using ir::KernelOp;
+using ir::Op;
+using ir::ScalarId;
+
+namespace {
+
+constexpr int64_t max_rows = 6;           // 6 x 64 beats squarer tiles: few lines of C, long runs of B
+constexpr int64_t max_vectors = 4;
+constexpr int64_t max_depth = 512;        // divides the segment
+constexpr int64_t padding = 16;           // elements, so that rows do not share cache sets
+constexpr int64_t small_work = 32 * 1024; // multiply-adds below which packing costs more than it saves
+constexpr int64_t portable_workers = 8;   // of objects that do not know their machine
+
+int64_t ceil_divide(int64_t x, int64_t by) { return (x + by - 1) / by; }
+int64_t round_up(int64_t x, int64_t to) { return ceil_divide(x, to) * to; }
+
+const Instruction* definition(const Kernel& kernel, ScalarId v) {
+  const uint32_t number = kernel.scalars[index(v)].instruction;
+  return number == UINT32_MAX ? nullptr : &kernel.instructions[number];
+}
+
+int64_t number_of(const Kernel& kernel, ScalarId v) {
+  const Instruction* i = definition(kernel, v);
+  if (i && i->kind == KernelOp::literal) return static_cast<int64_t>(i->immediate);
+  if (i && i->kind == KernelOp::extent && i->dim.is_number()) return i->dim.number();
+  return unknown_extent;
+}
+
+// How much an index moves with the argument: a number, or `other`. Divisions move rarely, remainders like their dividend.
+constexpr int64_t other = INT64_MIN;
+int64_t slope(const Kernel& kernel, ScalarId v, ScalarId argument, int depth = 0) {
+  if (v == argument) return 1;
+  const Instruction* i = definition(kernel, v);
+  if (!i || i->kind == KernelOp::literal || i->kind == KernelOp::extent) return 0;
+  if (i->kind != KernelOp::scalar || depth > 16) return other;
+  const int64_t left = slope(kernel, i->operands[0], argument, depth + 1);
+  const int64_t right = i->operands.size() > 1 ? slope(kernel, i->operands[1], argument, depth + 1) : 0;
+  if (left == 0 && right == 0 && i->operands.size() <= 2) return 0;
+  if (left == other || right == other || i->operands.size() != 2) return other;
+  switch (i->op) {
+    case Op::add: return left + right;
+    case Op::sub: return left - right;
+    case Op::mul: {
+      const int64_t factor = right == 0 ? number_of(kernel, i->operands[1]) : number_of(kernel, i->operands[0]);
+      return factor == unknown_extent || (left != 0 && right != 0) ? other : factor * (left + right);
+    }
+    case Op::div: return right == 0 ? 0 : other;
+    case Op::rem: return right == 0 ? left : other;
+    default: return other;
+  }
+}
+
+}  // namespace
+
+int64_t unit_loads(const Kernel& kernel, BlockId block, size_t argument) {
+  const ScalarId moving = kernel.blocks[index(block)].arguments[argument];
+  int64_t count = 0;
+  for (uint32_t number : kernel.blocks[index(block)].instructions) {
+    const Instruction& i = kernel.instructions[number];
+    const size_t rank = i.kind == KernelOp::load ? kernel.buffers[index(i.buffer)].shape.size() : 0;
+    if (rank == 0) continue;
+    bool unit = slope(kernel, i.operands[rank - 1], moving) == 1;
+    for (size_t d = 0; d + 1 < rank; ++d) unit &= slope(kernel, i.operands[d], moving) == 0;
+    count += unit;
+  }
+  return count;
+}
+
+ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, const Target& target, bool shared) {
+  ContractPlan p;
+  p.batch = number_of(kernel, contract.operands[0]);
+  p.m = number_of(kernel, contract.operands[1]);
+  p.n = number_of(kernel, contract.operands[2]);
+  p.k = number_of(kernel, contract.operands[3]);
+  const int64_t size = bytes(contract.dtype);
+  const bool extents_known = p.m >= 0 && p.n >= 0 && p.k >= 0;
+
+  p.width = std::min<int64_t>(16, target.vector_bytes / size);
+  // Columns of a tile are at least one logical vector, because the epilogue runs over those.
+  p.vectors = target.vector_registers >= 32 ? max_vectors : std::max<int64_t>(2, 16 / p.width);
+  p.rows = std::clamp<int64_t>((target.vector_registers - p.vectors - 2) / p.vectors, 1, max_rows);
+  p.lhs_along_k = unit_loads(kernel, contract.blocks[0], 2) >= unit_loads(kernel, contract.blocks[0], 1);
+  p.rhs_along_k = unit_loads(kernel, contract.blocks[1], 1) > unit_loads(kernel, contract.blocks[1], 2);
+
+  const bool small = extents_known && p.m * p.n * p.k <= small_work;
+  const bool few_rows = p.m >= 0 && p.m <= p.rows && !p.rhs_along_k;  // every element of the right operand is used once
+  p.packed = shared && !small && !few_rows;
+  if (!p.packed) return p;
+  if (p.m >= 0) {  // as few tiles as before, evenly filled
+    const int64_t tiles = std::max<int64_t>(1, ceil_divide(p.m, p.rows));
+    p.rows = std::clamp<int64_t>(ceil_divide(p.m, tiles), 1, p.rows);
+  }
+
+  const int64_t fits = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(target.l2_bytes / 8 / (p.columns() * size))));
+  const int64_t cap = std::clamp<int64_t>(fits, 128, max_depth);
+  p.depth = cap;
+  if (p.k >= 0 && p.k <= contract_segment) {
+    const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.k, cap));
+    p.depth = round_up(std::max<int64_t>(1, ceil_divide(p.k, blocks)), 16);
+  }
+  const int64_t most_rows = std::max(p.rows, target.l2_bytes / 2 / (cap * size) / p.rows * p.rows);
+  p.block_rows = most_rows;
+  if (p.m >= 0) {
+    const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.m, most_rows));
+    p.block_rows = round_up(std::max<int64_t>(1, ceil_divide(p.m, blocks)), p.rows);
+  }
+  // Strides depend on the machine alone, so that contractions of one module share their micro-kernels.
+  p.row_stride = p.lhs_along_k ? cap + padding : 1;
+  p.k_stride = p.lhs_along_k ? 1 : round_up(most_rows, 16) + padding;
+  const int64_t left = p.lhs_along_k ? (p.block_rows + p.rows) * p.row_stride : p.depth * p.k_stride + padding;
+
+  const int64_t row_tiles = p.block_rows / p.rows;
+  const int64_t panels = p.n >= 0 ? std::max<int64_t>(1, std::min<int64_t>(8, ceil_divide(p.n, p.columns()))) : 8;
+  p.tiles = p.k >= 0 && p.k <= p.depth ? 1 : row_tiles * panels;
+  // Room for the sums that wait in the tree of segments.
+  if (p.k < 0 || p.k > contract_segment) p.tiles = std::max<int64_t>(p.tiles, 64);
+  p.panel_offset = round_up(left * size, 4096);
+  p.turn_offset = p.panel_offset + round_up(p.depth * p.columns() * size, 64);
+  p.tile_offset = p.turn_offset + (p.rhs_along_k ? 16 * 16 * size : 0);
+  p.slot_bytes = round_up(p.tile_offset + p.tiles * p.rows * p.columns() * size, 4096);
+  p.workers = target.cores > 1 ? std::min(target.cores, 64) : portable_workers;
+  return p;
+}
+
+}  // namespace tenon::codegen
