@@ -46,50 +46,9 @@ Value* ContractEmitter::total() {
   return plan_.packed ? packed_total() : b_.CreateMul(batches_, divide_up(m_, direct_rows()));
 }
 
-<<<<<<< HEAD
-// The chain of one row position and lanes_.width columns.
-Value* KernelEmitter::contract_chain(const Instruction& i, const Lowered& batch, const Lowered& row, const Lowered& column) {
-  Value* extent = uniform(i.operands[3]);
-  Value* zero = splat(b_, llvm::Constant::getNullValue(register_type(context_, i.dtype)), lanes_.width);
-  const auto chain = [&](Value* first, Value* end) -> Value* {
-    llvm::BasicBlock* before = b_.GetInsertBlock();
-    auto *loop = new_block("k"), *after = new_block("k.end");
-    b_.CreateCondBr(b_.CreateICmpSLT(first, end), loop, after);
-    b_.SetInsertPoint(loop);
-    llvm::PHINode* sum = b_.CreatePHI(zero->getType(), 2);
-    llvm::PHINode* position = b_.CreatePHI(b_.getInt64Ty(), 2);
-    sum->addIncoming(zero, before);
-    position->addIncoming(first, before);
-    const Lowered k{Lowered::uniform, position, nullptr};
-    Value* left = splat(b_, contract_operand(i, 0, {batch, row, k}), lanes_.width);
-    Value* right = splat(b_, contract_operand(i, 1, {batch, k, column}), lanes_.width);
-    Value* next = multiply_add(i.dtype, left, right, sum);
-    Value* following = b_.CreateAdd(position, i64(1));
-    llvm::BasicBlock* latch = b_.GetInsertBlock();
-    sum->addIncoming(next, latch);
-    position->addIncoming(following, latch);
-    b_.CreateCondBr(b_.CreateICmpSLT(following, end), loop, after);
-    b_.SetInsertPoint(after);
-    llvm::PHINode* result = b_.CreatePHI(zero->getType(), 2);
-    result->addIncoming(zero, before);
-    result->addIncoming(next, latch);
-    return result;
-  };
-  auto* known = llvm::dyn_cast<llvm::ConstantInt>(extent);
-  if (!is_floating(i.dtype) || (known && known->getSExtValue() <= segment)) return chain(i64(0), extent);
-  const Combines add{{Op::add}, {i.dtype}};
-  const Stack stack = open_stack(add, lanes_.width);
-  count(i64(0), extent, segment, [&](Value* first) {
-    Value* end = call(b_, llvm::Intrinsic::smin, {b_.getInt64Ty()}, {extent, b_.CreateAdd(first, i64(segment))});
-    push(add, stack, {{{chain(first, end)}}}, 1);
-  });
-  Value* sum = collapse(add, stack, lanes_.width).parts[0][0];
-  return b_.CreateSelect(b_.CreateICmpEQ(extent, i64(0)), zero, sum);
-=======
 void ContractEmitter::emit(Value* begin, Value* end) {
   if (plan_.packed) emit_packed(begin);
   else emit_direct(begin, end);
->>>>>>> a1f7981 (Contract through packed tiles: micro-kernels, operands packed as they are laid out, workers that claim panels)
 }
 
 // ---- the three blocks -----------------------------------------------------------------------------------------------
