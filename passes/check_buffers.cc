@@ -168,7 +168,8 @@ class Checker {
       if (kernel.buffers[k].space != Space::input) outs.emplace_back(k, &o);
     }
     if (next != s.operands.size()) report(who + " has too many operands");
-    for (const auto& [k, o] : ins) read(o->buffer, memory, who);
+    for (const auto& [k, o] : ins)  // what is in and out is the kernel's own, undefined at first
+      if (kernel.buffers[k].space == Space::input) read(o->buffer, memory, who);
     for (const auto& [k, out] : outs) {
       const Range& w = ranges_[out->buffer];
       for (const auto& [j, in] : ins) {

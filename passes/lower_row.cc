@@ -74,9 +74,11 @@ Tree tree_of(const Graph& graph, const Node& reduction) {
   return column_tree;
 }
 
+// Halves combine in f32: sums round once at the end, comparisons are exact either way. A bool is ordered as a number.
 DType accumulator(Op op, DType dtype) {
   const Op combine = def(op).combine;
-  return is_half(dtype) && (combine == Op::add || combine == Op::mul) ? DType::f32 : dtype;
+  if (dtype == DType::boolean && (combine == Op::argmax || combine == Op::argmin)) return DType::u8;
+  return is_half(dtype) ? DType::f32 : dtype;
 }
 
 void lower_row(Elements& e, int64_t cost) {

@@ -136,6 +136,7 @@ bool Runs::joined(ValueId v, int boundary) {
 // ---- what each op tells apart -----------------------------------------------------------------------------------------
 
 Runs::Runs(const Graph& graph, const Group& group) : graph_(graph), group_(group) {
+  if (group.kind == GroupKind::nest || group.kind == GroupKind::step) return;  // they index every axis
   rank_ = group.space.rank();
   outer_rank_ = group.outer.rank();
   space_ = fresh(rank_);
@@ -153,7 +154,7 @@ Runs::Runs(const Graph& graph, const Group& group) : graph_(graph), group_(group
     const int r = rank(v);
     if (group.kind == GroupKind::map || group.kind == GroupKind::contract) tie_all(v, space_, r);
     else if (without_units(graph.type(v).shape) == group.space.dims()) tie_all(v, space_, r);
-    else if (group.kind != GroupKind::nest && group.kind != GroupKind::step) tie_all(v, outer_, r);
+    else tie_all(v, outer_, r);
   }
   for (NodeId n : group.nodes) constrain(graph.node(n));
 }

@@ -103,7 +103,8 @@ void contraction_cases(Op op, DType t, std::vector<Case>& cases) {
     cases.push_back(c.finish());
     CaseBuilder s(name + ", [m, k] x [k, n]");
     const Dim m = s.builder.symbols().add("m"), k = s.builder.symbols().add("k"), n = s.builder.symbols().add("n");
-    s.output(dot_general(s.symbolic_input({t, Shape{m, k}}), s.symbolic_input({t, Shape{k, n}}), {}, {}, {1}, {0}));
+    const Value lhs = s.symbolic_input({t, Shape{m, k}}), rhs = s.symbolic_input({t, Shape{k, n}});
+    s.output(dot_general(lhs, rhs, {}, {}, {1}, {0}));
     const Case whole = s.finish();
     for (const Sizes& size : std::vector<Sizes>{{1, 1, 1}, {3, 17, 5}, {6, 64, 64}, {13, 7, 130}, {2, 4100, 3}, {4, 0, 3}, {0, 3, 2}})
       cases.push_back({name + " " + to_string(Shape::from(size)), whole.graph,

@@ -1,0 +1,128 @@
+// Steps of a program over byte ranges: inputs, outputs, and one arena or one slot per arena slot.
+#include "tenon/tests/program_machine.h"
+
+#include <cstring>
+
+#include "tenon/ir/error.h"
+#include "tenon/tests/kernel_machine.h"
+
+namespace tenon::testing {
+
+using namespace ir;
+
+Type bind(const Type& type, const std::vector<int64_t>& symbols) {
+  Type bound = type;
+  for (size_t i = 0; i < bound.shape.size(); ++i) bound.shape[i] = Dim(Symbols::value(bound.shape[i], symbols));
+  return bound;
+}
+
+namespace {
+
+class Machine {
+ public:
+  Machine(const Program& program, const std::vector<Array>& inputs, const std::vector<int64_t>& dims)
+      : p_(program), symbols_(program.symbols->evaluate(dims)), inputs_(inputs) {
+    for (const Type& t : p_.outputs) outputs_.emplace_back(bind(t, symbols_));
+    for (Array& a : outputs_) std::fill(a.data.begin(), a.data.end(), 0xcd);
+    arena_.assign(static_cast<size_t>(p_.arena_bytes), 0xcd);
+  }
+
+  std::vector<Array> run() {
+    steps(p_.steps);
+    return std::move(outputs_);
+  }
+
+ private:
+  unsigned char* bytes_of(const ProgramBuffer& b) {
+    switch (b.home) {
+      case Home::input: return inputs_.at(b.slot).data.data();
+      case Home::output: return outputs_.at(b.slot).data.data();
+      case Home::constant: throw InternalError("the program machine has no constants");
+      case Home::arena: break;
+    }
+    if (p_.is_static) return arena_.data() + b.offset;
+    if (slots_.size() <= b.arena_slot) slots_.resize(b.arena_slot + 1);
+    std::vector<unsigned char>& slot = slots_[b.arena_slot];
+    const size_t size = static_cast<size_t>(bind({b.dtype, b.shape}, symbols_).shape.numel()) * static_cast<size_t>(bytes(b.dtype));
+    if (slot.size() < size) slot.resize(size, 0xcd);
+    return slot.data();
+  }
+
+  // Bytes of an operand; a slice starts where its loop has got to.
+  unsigned char* pointer(const Operand& o) {
+    const ProgramBuffer& b = p_.buffers.at(o.buffer);
+    unsigned char* base = bytes_of(b);
+    if (o.loop < 0) return base;
+    const auto [index, count] = loops_.at(static_cast<size_t>(o.loop));
+    return base + (o.reversed ? count - 1 - index : index) * Symbols::value(o.stride, symbols_) * bytes(b.dtype);
+  }
+
+  void launch(const Step& s) {
+    const Kernel& kernel = p_.kernels.at(s.kernel);
+    std::vector<Array> arrays;
+    std::vector<const Operand*> operands;
+    std::vector<Space> spaces;
+    size_t next = 0;
+    for (const KernelBuffer& b : kernel.buffers) {
+      if (b.space == Space::scratch) continue;
+      arrays.emplace_back(bind({b.dtype, b.shape}, symbols_));
+      operands.push_back(&s.operands.at(next++));
+      spaces.push_back(b.space);
+      if (!arrays.back().data.empty()) std::memcpy(arrays.back().data.data(), pointer(*operands.back()), arrays.back().data.size());
+    }
+    std::vector<Array*> list;
+    for (Array& a : arrays) list.push_back(&a);
+    run_kernel(kernel, list, symbols_);
+    for (size_t k = 0; k < arrays.size(); ++k)
+      if (spaces[k] != Space::input && !arrays[k].data.empty())
+        std::memcpy(pointer(*operands[k]), arrays[k].data.data(), arrays[k].data.size());
+  }
+
+  void copy(uint32_t from, uint32_t to) {
+    const ProgramBuffer& b = p_.buffers.at(to);
+    const size_t size = static_cast<size_t>(bind({b.dtype, b.shape}, symbols_).shape.numel() * bytes(b.dtype));
+    const unsigned char* source = bytes_of(p_.buffers.at(from));
+    if (size > 0) std::memmove(bytes_of(b), source, size);
+  }
+
+  void steps(const std::vector<Step>& list) {
+    for (const Step& s : list) {
+      switch (s.kind) {
+        case StepKind::launch: launch(s); break;
+        case StepKind::copy: copy(s.operands[0].buffer, s.operands[1].buffer); break;
+        case StepKind::custom: throw InternalError("the program machine has no custom calls");
+        case StepKind::branch: steps(*pointer(s.operands[0]) ? s.body : s.otherwise); break;
+        case StepKind::loop: loop(s); break;
+      }
+    }
+  }
+
+  void loop(const Step& s) {
+    const bool counted = s.operands.empty();
+    const int64_t trips = counted ? Symbols::value(s.trip_count, symbols_) : INT64_MAX;
+    loops_.emplace_back(0, trips);
+    for (int64_t i = 0; i < trips; ++i) {
+      loops_.back().first = i;
+      steps(s.condition);
+      if (!counted && !*pointer(s.operands[0])) break;
+      steps(s.body);
+      for (const Step::Carry& c : s.carries) copy(c.next, c.current);
+    }
+    loops_.pop_back();
+  }
+
+  const Program& p_;
+  std::vector<int64_t> symbols_;
+  std::vector<Array> inputs_, outputs_;
+  std::vector<unsigned char> arena_;
+  std::vector<std::vector<unsigned char>> slots_;
+  std::vector<std::pair<int64_t, int64_t>> loops_;
+};
+
+}  // namespace
+
+std::vector<Array> run_program(const Program& program, const std::vector<Array>& inputs, const std::vector<int64_t>& dims) {
+  return Machine(program, inputs, dims).run();
+}
+
+}  // namespace tenon::testing
