@@ -91,6 +91,25 @@ void elementwise_cases(const OpDef& row, DType t, std::vector<Case>& cases) {
 
 }  // namespace
 
+Case CaseBuilder::finish() {
+  const std::shared_ptr<const Graph> drawn = builder.finish(outputs_);
+  GraphBuilder to(drawn->name, drawn->symbols);
+  std::vector<ValueId> values(drawn->value_count());
+  const auto is_input = [&](const Node& node) { return node.op == Op::custom_call && drawn->attrs(node)[0].text == "input"; };
+  for (const Node& node : drawn->nodes())
+    if (is_input(node)) values[index(node.first_result)] = to.input(drawn->type(node.first_result));
+  for (const Node& node : drawn->nodes()) {
+    if (is_input(node)) continue;
+    std::vector<ValueId> operands;
+    for (ValueId v : drawn->operands(node)) operands.push_back(values[index(v)]);
+    const ValueId first = to.copy(*drawn, node, operands);
+    for (uint32_t i = 0; i < node.result_count; ++i) values[index(drawn->result(node, i))] = ValueId{index(first) + i};
+  }
+  std::vector<ValueId> outputs;
+  for (ValueId v : outputs_) outputs.push_back(values[index(v)]);
+  return {name_, to.finish(outputs), std::move(inputs_), nans_};
+}
+
 std::vector<Case> op_cases(Op op, DType dtype) {
   std::vector<Case> cases;
   const OpDef& row = def(op);
