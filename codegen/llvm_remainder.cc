@@ -59,7 +59,8 @@ Value* emit_float_remainder(Builder& b, Value* x, Value* y) {
   b.CreateCondBr(any(b, active), round, done);
 
   b.SetInsertPoint(round);
-  Value* gap = b.CreateSub(b.CreateSub(exponent(b, left), exponent(b, modulus)), integer(bits, 50));
+  // 51 keeps the quotient below 2^52, and k at most 2046, so that both of its halves are exponents of f64.
+  Value* gap = b.CreateSub(b.CreateSub(exponent(b, left), exponent(b, modulus)), integer(bits, 51));
   Value* k = b.CreateSelect(b.CreateICmpSGT(gap, integer(bits, 0)), gap, integer(bits, 0));
   Value* half = b.CreateLShr(k, integer(bits, 1));
   Value* multiple = b.CreateFMul(b.CreateFMul(modulus, power_of_two(b, half, wide)), power_of_two(b, b.CreateSub(k, half), wide));

@@ -1,6 +1,7 @@
 #include "tenon/tests/routes.h"
 
 #include "tenon/passes/pass.h"
+#include "tenon/runtime/compile.h"
 
 namespace tenon::testing {
 
@@ -10,39 +11,80 @@ namespace {
 
 using Arrays = std::vector<Array>;
 
-Arrays by_text(const Graph& graph, std::span<const Array> inputs) {
-  const std::string text = graph.text();
-  const auto read = parse(text);
+using GraphPtr = std::shared_ptr<const Graph>;
+
+Runnable by_text(const GraphPtr& graph) {
+  const std::string text = graph->text();
+  const GraphPtr read = parse(text);
   if (read->text() != text) throw InternalError("the text changed on its way:\n" + text + read->text());
-  return interpret(*read, inputs);
+  return [read](std::span<const Array> inputs) { return interpret(*read, inputs); };
 }
 
-Arrays by_passes(const Graph& graph, std::span<const Array> inputs) {
+Runnable by_passes(const GraphPtr& graph) {
   const std::vector<std::string> names = {"inline_calls", "simplify", "decompose", "simplify", "dce"};
-  return interpret(*passes::run_passes(graph, names), inputs);
+  return [after = passes::run_passes(*graph, names)](std::span<const Array> inputs) { return interpret(*after, inputs); };
+}
+
+Runnable compiled(const GraphPtr& graph, const runtime::CompileOptions& options) {
+  return [executable = runtime::compile(*graph, options)](std::span<const Array> inputs) { return executable->run(inputs); };
+}
+
+Runnable fused(const GraphPtr& graph) { return compiled(graph, {}); }
+
+// Every op in a kernel of its own.
+Runnable op_by_op(const GraphPtr& graph) {
+  runtime::CompileOptions options;
+  options.fuse = false;
+  return compiled(graph, options);
+}
+
+// What the fused route stored, read back from disk.
+Runnable from_disk_cache(const GraphPtr& graph) {
+  runtime::CompileOptions options;
+  options.memory_cache = false;
+  auto executable = runtime::compile(*graph, options);
+  if (!executable->from_disk()) executable = runtime::compile(*graph, options);
+  if (!executable->from_disk()) throw InternalError("the second compilation did not come from the disk cache");
+  return [executable](std::span<const Array> inputs) { return executable->run(inputs); };
+}
+
+// As a saved program: for the portable floor, through the bytes of the artifact.
+Runnable saved(const GraphPtr& graph) {
+  runtime::CompileOptions options;
+  options.portable = true;
+  const auto read = runtime::Artifact::from_bytes(runtime::compile_artifact(*graph, options).bytes());
+  if (!read) throw InternalError("the artifact does not read back");
+  return [executable = runtime::load(*read)](std::span<const Array> inputs) { return executable->run(inputs); };
 }
 
 constexpr Route all[] = {
-    {"text", by_text},
-    {"passes", by_passes},
+    {"text", by_text}, {"passes", by_passes}, {"fused", fused}, {"op by op", op_by_op}, {"disk cache", from_disk_cache}, {"saved", saved},
 };
 
 }  // namespace
 
 std::span<const Route> routes() { return all; }
 
-std::optional<std::string> disagreement(const Route& route, const Graph& graph, std::span<const Array> inputs,
-                                        std::span<const Array> expected, NaNs nans) {
+std::optional<std::string> disagreement(const Runnable& run, std::span<const Array> inputs, std::span<const Array> expected, NaNs nans) {
   Arrays actual;
   try {
-    actual = route.run(graph, inputs);
+    actual = run(inputs);
+  } catch (const std::exception& e) {
+    return e.what();
+  }
+  if (actual.size() != expected.size()) return std::to_string(actual.size()) + " outputs";
+  for (size_t i = 0; i < expected.size(); ++i)
+    if (const auto found = difference(expected[i], actual[i], nans)) return "output " + std::to_string(i) + ": " + *found;
+  return std::nullopt;
+}
+
+std::optional<std::string> first_disagreement(const GraphPtr& graph, std::span<const Array> inputs, NaNs nans) {
+  const Arrays expected = interpret(*graph, inputs);
+  for (const Route& route : all) try {
+    if (const auto wrong = disagreement(route.prepare(graph), inputs, expected, nans)) return std::string(route.name) + ": " + *wrong;
   } catch (const std::exception& e) {
     return std::string(route.name) + ": " + e.what();
   }
-  if (actual.size() != expected.size()) return std::string(route.name) + ": " + std::to_string(actual.size()) + " outputs";
-  for (size_t i = 0; i < expected.size(); ++i)
-    if (const auto found = difference(expected[i], actual[i], nans))
-      return std::string(route.name) + ": output " + std::to_string(i) + ": " + *found;
   return std::nullopt;
 }
 

@@ -1,6 +1,7 @@
 // The ways a program can run, all of which must give the interpreter's bits.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 
@@ -8,14 +9,17 @@
 
 namespace tenon::testing {
 
+using Runnable = std::function<std::vector<ir::Array>(std::span<const ir::Array> inputs)>;
 struct Route {
   const char* name;
-  std::vector<ir::Array> (*run)(const ir::Graph& graph, std::span<const ir::Array> inputs);
+  Runnable (*prepare)(const std::shared_ptr<const ir::Graph>& graph);  // compiles once; the result runs often
 };
 std::span<const Route> routes();
 
 // What is wrong with a route's answer, or nothing. A failure of the route is an answer too.
-std::optional<std::string> disagreement(const Route& route, const ir::Graph& graph, std::span<const ir::Array> inputs,
+std::optional<std::string> disagreement(const Runnable& run, std::span<const ir::Array> inputs,
                                         std::span<const ir::Array> expected, NaNs nans);
+// All routes but those skipped on one program; the first disagreement, with the name of its route.
+std::optional<std::string> first_disagreement(const std::shared_ptr<const ir::Graph>& graph, std::span<const ir::Array> inputs, NaNs nans);
 
 }  // namespace tenon::testing
