@@ -17,6 +17,9 @@ uint64_t next_number() {
 
 Trace::Trace(const char* what, const Location& where, std::shared_ptr<Symbols> symbols)
     : number(next_number()), what(what), where(where), builder("main", std::move(symbols)) {
+  // What the program computes twice stays two values until it is compiled, so that transforms see the program's own order
+  // of sums and give the bits of the eager tape.
+  builder.merging = false;
   stack.push_back(this);
 }
 

@@ -33,7 +33,10 @@ struct Driver {
   std::vector<ValueId> primal, tangent;            // by value of the graph; no_value where there is no tangent
   std::vector<Value> operands, tangents, results;  // of the node at hand
 
-  explicit Driver(const Graph& g) : b(g.name, g.symbols), primal(g.value_count(), no_value), tangent(g.value_count(), no_value) {}
+  explicit Driver(const Graph& g) : b(g.name, g.symbols), primal(g.value_count(), no_value), tangent(g.value_count(), no_value) {
+    // Values written twice stay two: which cotangents are summed where is the program's order, as on the eager tape.
+    b.merging = false;
+  }
 
   Value value(ValueId v) { return v == no_value ? Value{} : Value{&b, v}; }
 
