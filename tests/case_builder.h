@@ -10,7 +10,11 @@ namespace tenon::testing {
 struct CaseBuilder {
   explicit CaseBuilder(std::string name, NaNs nans = NaNs::one_value) : builder("main"), name_(std::move(name)), nans_(nans) {}
   ir::Value input(ir::Array array) {
-    const ir::Value v = symbolic_input(array.type);
+    const ir::Type type = array.type;
+    return input(std::move(array), type);
+  }
+  ir::Value input(ir::Array array, const ir::Type& type) {  // whose type may be symbolic
+    const ir::Value v = symbolic_input(type);
     inputs_.push_back(std::move(array));
     return v;
   }
