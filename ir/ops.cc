@@ -11,6 +11,81 @@ namespace tenon::ir {
 
 namespace {
 
+// Which columns a row has. Kept beside the row, since a compiler need not know whether a function's address is null (GCC does
+// not under sanitizers).
+struct Given {
+  bool given = false;
+  constexpr Given() = default;
+  template <class Function>
+  constexpr Given(Function&&) : given(true) {}  // NOLINT: any function will do
+};
+struct Columns {
+  Op op{};
+  Family family = Family::elementwise;
+  int arity = 0;
+  DTypeSet dtypes = all_types;
+  AttrSpec attrs[8] = {};
+  Given infer = {}, eval = {};
+  bool expand = false;
+  int partials = 0;
+  bool singular = false, flat = false;
+  uint8_t linear = 0;
+  Given transpose = {}, jvp = {}, lower = {}, nest = {};
+  Op combine{};
+  bool effect = false;
+  Domain domain = Domain::any;
+};
+
+#define TENON_NUMBER_OF(a, b, c, number, ...) number
+#define EXPAND(...) .expand = true
+#define PARTIALS(...) .partials = TENON_NUMBER_OF(__VA_ARGS__, 3, 2, 1, 0)
+constexpr std::array<Columns, op_count> columns = {{
+#define TENON_OP(op_name, op_family, op_arity, ...) \
+  Columns{.op = Op::op_name, .family = Family::op_family, .arity = op_arity, __VA_ARGS__},
+#include "tenon/ir/ops.def"
+}};
+#undef EXPAND
+#undef PARTIALS
+
+// ---- completeness ------------------------------------------------------------------------------------------------
+
+// Rows up to bitcast are exact: the interpreter and the renderers spell them. Every later elementwise row is an expansion.
+constexpr bool is_exact(const Columns& row) { return row.op <= Op::bitcast; }
+
+constexpr bool has_derivative(const Columns& row) {
+  return row.flat || row.jvp.given || row.partials > 0 || (row.linear != 0 && row.transpose.given);
+}
+
+constexpr bool has_lowering(const Columns& row) {
+  // Elementwise rows are scalar instructions; reductions, dot products and control flow have drivers in passes/lower.
+  return row.family == Family::elementwise || row.family == Family::control || row.family == Family::effect ||
+         row.op == Op::dot_general || row.combine != Op{} || row.lower.given || row.nest.given;
+}
+
+template <Op op>
+struct Complete {
+  static constexpr const Columns& row = columns[static_cast<size_t>(op)];
+  static constexpr bool elementwise = row.family == Family::elementwise;
+  static_assert(row.op == op, "op table: rows out of order");
+  static_assert(elementwise || row.infer.given, "op row without column infer: give .infer, the type rule");
+  static_assert(!elementwise || is_exact(row) || row.expand,
+                "op row without column expand: give EXPAND, the meaning in exact scalar ops");
+  static_assert(elementwise || row.eval.given,
+                "op row without column eval: give .eval, the reference meaning over whole arrays");
+  static_assert(has_derivative(row),
+                "op row without a derivative: give .flat, PARTIALS, .jvp or .linear and .transpose");
+  static_assert(row.partials == 0 || row.partials == row.arity,
+                "op row without a derivative: PARTIALS takes one expression per operand");
+  static_assert(row.linear == 0 || row.transpose.given,
+                "op row without column transpose: a row with .linear needs .transpose");
+  static_assert(has_lowering(row), "op row without a lowering: give .lower or .nest");
+};
+
+#define TENON_OP(name, ...) template struct Complete<Op::name>;
+#include "tenon/ir/ops.def"
+
+// ---- the table ---------------------------------------------------------------------------------------------------
+
 // Operand i, or the last one: a lambda may name operands that its row does not have.
 template <class T>
 const T& operand(std::span<const T> operands, size_t i) {
@@ -48,8 +123,9 @@ const T& operand(std::span<const T> operands, size_t i) {
   .partials = {                                                                                                    \
       TENON_PARTIALS_OF(__VA_ARGS__, TENON_PARTIALS_3, TENON_PARTIALS_2, TENON_PARTIALS_1, unused)(__VA_ARGS__)}
 
+// Elementwise rows say nothing about types when operands and result agree.
 constexpr OpDef completed(OpDef row) {
-  if (row.infer == nullptr && row.family == Family::elementwise) row.infer = rules::infer_same;
+  if (row.family == Family::elementwise && !columns[static_cast<size_t>(row.op)].infer.given) row.infer = rules::infer_same;
   return row;
 }
 
@@ -58,47 +134,6 @@ constexpr std::array<OpDef, op_count> table = {{
   completed(OpDef{.op = Op::op_name, .name = #op_name, .family = Family::op_family, .arity = op_arity, __VA_ARGS__}),
 #include "tenon/ir/ops.def"
 }};
-
-// ---- completeness ------------------------------------------------------------------------------------------------
-
-// Rows up to bitcast are exact: the interpreter and the renderers spell them. Every later elementwise row is an expansion.
-constexpr bool is_exact(const OpDef& row) { return row.op <= Op::bitcast; }
-
-constexpr bool has_derivative(const OpDef& row) {
-  return row.flat || row.jvp != nullptr || row.partials[0] != nullptr || (row.linear != 0 && row.transpose != nullptr);
-}
-
-constexpr bool has_every_partial(const OpDef& row) {
-  for (int i = 1; i < row.arity; ++i)
-    if (row.partials[0] != nullptr && row.partials[i] == nullptr) return false;
-  return true;
-}
-
-constexpr bool has_lowering(const OpDef& row) {
-  // Elementwise rows are scalar instructions; reductions, dot products and control flow have drivers in passes/lower.
-  return row.family == Family::elementwise || row.family == Family::control || row.family == Family::effect ||
-         row.op == Op::dot_general || row.combine != Op{} || row.lower != nullptr || row.nest != nullptr;
-}
-
-template <Op op>
-struct Complete {
-  static constexpr const OpDef& row = table[static_cast<size_t>(op)];
-  static_assert(row.op == op, "op table: rows out of order");
-  static_assert(row.infer != nullptr, "op row without column infer: give .infer, the type rule");
-  static_assert(row.family != Family::elementwise || is_exact(row) || row.expand.lanes != nullptr,
-                "op row without column expand: give EXPAND, the meaning in exact scalar ops");
-  static_assert(row.family == Family::elementwise || row.eval != nullptr,
-                "op row without column eval: give .eval, the reference meaning over whole arrays");
-  static_assert(has_derivative(row),
-                "op row without a derivative: give .flat, PARTIALS, .jvp or .linear and .transpose");
-  static_assert(has_every_partial(row), "op row without a derivative: PARTIALS takes one expression per operand");
-  static_assert(row.linear == 0 || row.transpose != nullptr,
-                "op row without column transpose: a row with .linear needs .transpose");
-  static_assert(has_lowering(row), "op row without a lowering: give .lower or .nest");
-};
-
-#define TENON_OP(name, ...) template struct Complete<Op::name>;
-#include "tenon/ir/ops.def"
 
 }  // namespace
 
