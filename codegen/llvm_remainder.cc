@@ -62,8 +62,11 @@ Value* emit_float_remainder(Builder& b, Value* x, Value* y) {
   // 51 keeps the quotient below 2^52, and k at most 2046, so that both of its halves are exponents of f64.
   Value* gap = b.CreateSub(b.CreateSub(exponent(b, left), exponent(b, modulus)), integer(bits, 51));
   Value* k = b.CreateSelect(b.CreateICmpSGT(gap, integer(bits, 0)), gap, integer(bits, 0));
-  Value* half = b.CreateLShr(k, integer(bits, 1));
-  Value* multiple = b.CreateFMul(b.CreateFMul(modulus, power_of_two(b, half, wide)), power_of_two(b, b.CreateSub(k, half), wide));
+  // k can pass 1023, which one factor cannot hold.
+  Value* quarter = b.CreateLShr(k, integer(bits, 2));
+  Value* part = power_of_two(b, quarter, wide);
+  Value* multiple = b.CreateFMul(b.CreateFMul(b.CreateFMul(modulus, part), part), part);
+  multiple = b.CreateFMul(multiple, power_of_two(b, b.CreateSub(k, b.CreateMul(quarter, integer(bits, 3))), wide));
   Value* quotient = call(b, llvm::Intrinsic::trunc, {wide}, {b.CreateFDiv(left, multiple)});
   Value* rest = call(b, llvm::Intrinsic::fma, {wide}, {b.CreateFNeg(quotient), multiple, left});
   rest = b.CreateSelect(b.CreateFCmpOLT(rest, zero), b.CreateFAdd(rest, multiple), rest);
