@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "tenon/codegen/codegen.h"
 #include "tenon/frontend/jit.h"
 #include "tenon/passes/pass.h"
+#include "tenon/runtime/host.h"
 
 namespace tenon {
 namespace {
@@ -43,7 +43,7 @@ std::string Lowered::program() const {
   passes::Options options;
   options.fuse = entry_->fuse;
   options.donations = entry_->donations;
-  return passes::build_program(*entry_->program.graph, codegen::host_target(), options).text();
+  return passes::build_program(*entry_->program.graph, runtime::host_target(), options).text();
 }
 Compiled Lowered::compile() const {
   detail::compiled(*entry_);

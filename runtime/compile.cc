@@ -10,6 +10,7 @@
 #include "tenon/passes/pass.h"
 #include "tenon/runtime/build_identity.h"
 #include "tenon/runtime/disk_cache.h"
+#include "tenon/runtime/host.h"
 
 namespace tenon::runtime {
 namespace {
@@ -34,14 +35,9 @@ Cache& cache() {
   return *c;
 }
 
-const Target& host() {
-  static const Target target = codegen::host_target();
-  return target;
-}
-
 Target target_of(const CompileOptions& options) {
   if (options.portable) return codegen::portable_target();
-  return options.target == Target{} ? host() : options.target;
+  return options.target == Target{} ? host_target() : options.target;
 }
 
 std::string key_of(const ir::Graph& graph, const CompileOptions& options, const Target& target) {
@@ -72,6 +68,11 @@ Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, cons
 }
 
 }  // namespace
+
+const Target& host_target() {
+  static const Target target = codegen::host_target();
+  return target;
+}
 
 Artifact compile_artifact(const ir::Graph& graph, const CompileOptions& options) {
   return compile_for(graph, options, target_of(options));
