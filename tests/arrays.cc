@@ -1,3 +1,4 @@
+// Drawing special and random values, comparing bit for bit, and saying where two arrays differ.
 #include "tenon/tests/arrays.h"
 
 #include <cmath>

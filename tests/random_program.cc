@@ -1,3 +1,4 @@
+// How random programs are drawn from the op table, and how one that fails is cut down.
 #include "tenon/tests/random_program.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The routes: read back from text, after the graph passes, fused, op by op, from the disk cache, as a saved program.
 #include "tenon/tests/routes.h"
 
 #include "tenon/passes/pass.h"
