@@ -112,7 +112,10 @@ std::vector<ir::Array> Executable::run(std::span<const ir::Array> inputs, const 
     const Symbol& s = m.symbols[i];
     const int64_t a = s.kind == SymbolKind::free ? 0 : Symbols::value(s.left, values), b = s.kind == SymbolKind::free ? 0 : Symbols::value(s.right, values);
     switch (s.kind) {
-      case SymbolKind::free: dims.push_back(values[i]); break;
+      case SymbolKind::free:  // one that no input mentions has its lower bound, as in the interpreter
+        if (values[i] < 0) values[i] = s.lower;
+        dims.push_back(values[i]);
+        break;
       case SymbolKind::sum: values[i] = a + b; break;
       case SymbolKind::difference: values[i] = a - b; break;
       case SymbolKind::product: values[i] = a * b; break;
