@@ -190,10 +190,12 @@ void Fusion::place_reduction(NodeId n) {
     split = all > 0 && results <= 256 && results > 0 && all / results >= 4096;
   }
 
-  const uint32_t before = draft_of_value(edges[first_edge[index(n)]].access.base);
+  // A value that is computed where it is read (a constant, an iota) is no edge.
+  const bool has_edge = first_edge[index(n)] < edges.size();
+  const Access a = has_edge ? edges[first_edge[index(n)]].access : access(operand);
+  const uint32_t before = has_edge ? draft_of_value(a.base) : no_draft;
   uint32_t level = 1;
   if (before != no_draft) level = drafts[before].level + 1;
-  const Access& a = edges[first_edge[index(n)]].access;
   const auto fits = [&](const Draft& d) {
     return d.kind == kind && d.space == space && d.outer == outer && d.reduced_begin == begin &&
            d.reduced_end == end && d.split == split && d.cost < kernel_limit;

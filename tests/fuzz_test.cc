@@ -1,5 +1,6 @@
 // Random programs over the op table: every route gives the interpreter's bits. TENON_FUZZ_SECONDS says for how long (20),
-// TENON_FUZZ_SEED where to begin; a failure prints its seed and the smallest program found that fails alike.
+// TENON_FUZZ_SEED where to begin; a failure prints its seed and the smallest program found that fails alike. TENON_FUZZ_TRACE=1 names
+// each seed before it runs, for the case that the process dies.
 #include <chrono>
 #include <cstdlib>
 
@@ -39,6 +40,7 @@ void fuzz(bool symbolic, double seconds) {
     ProgramSize size;
     size.symbolic = symbolic;
     size.nodes = 4 + static_cast<int>(seed % 20);
+    if (std::getenv("TENON_FUZZ_TRACE")) std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(seed));
     const Case program = random_program(seed, size);
     const std::optional<std::string> wrong = wrong_route(program);
     if (!wrong) continue;
