@@ -52,6 +52,7 @@ std::string Fusion::reason(const Edge& edge) {
     const std::string times = wide > 0 && narrow > 0 ? std::to_string(wide / narrow) : "many";
     return "would recompute " + std::string(name(graph.node(producer).op)) + " " + times + " times";
   }
+  if (spaces.dims(from.space).empty() && from.kind == GroupKind::map) return "a single number, computed once for all its readers";
   if (!edge.access.exact) return "read at another index, and stored for several readers or too dear to compute twice";
   if (from.kind != GroupKind::map) return "producer is " + nature(from.kind) + " with another iteration space";
   if (from.space != to.space && from.space != to.outer) return "different iteration space";

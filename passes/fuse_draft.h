@@ -86,6 +86,7 @@ class Fusion {
   std::vector<std::vector<ir::NodeId>> members_;  // per draft that stands
   std::map<std::tuple<SpaceId, int, int, bool>, uint32_t> columns_;          // last column draft over a space
   std::map<std::tuple<uint32_t, SpaceId, int, int, bool>, uint32_t> rows_;   // row drafts by the value they reduce
+  uint32_t scalars_ = no_draft;              // the last draft that computes single numbers
   uint32_t effect_level_ = 0;
 };
 

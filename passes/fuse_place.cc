@@ -159,7 +159,22 @@ void Fusion::place_point(NodeId n) {
     draft_of[index(n)] = host.draft;
     return;
   }
-  draft_of[index(n)] = new_draft(n, GroupKind::map, space);
+  const uint32_t fresh = new_draft(n, GroupKind::map, space);
+  // Single numbers are computed together, whoever asks for them: one launch instead of many.
+  if (enabled && spaces.dims(space).empty()) {
+    const uint32_t known = find(scalars_);
+    const uint32_t level = drafts[fresh].level;
+    if (known != no_draft && drafts[known].kind == GroupKind::map && drafts[known].cost + own_cost <= kernel_limit &&
+        (drafts[known].level >= level || drafts[known].first_consumer > level)) {
+      drafts.pop_back();
+      drafts[known].level = std::max(drafts[known].level, level);
+      drafts[known].cost += own_cost;
+      draft_of[index(n)] = known;
+      return;
+    }
+    scalars_ = fresh;
+  }
+  draft_of[index(n)] = fresh;
 }
 
 void Fusion::place_reduction(NodeId n) {

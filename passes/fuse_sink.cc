@@ -10,6 +10,7 @@ using namespace ir;
 
 namespace {
 
+constexpr int number_cost = 24;  // scalar ops on a single number that every thread may repeat
 constexpr int cheap_cost = 4;  // scalar ops that may be computed a few times rather than stored once
 
 }  // namespace
@@ -20,6 +21,8 @@ bool Fusion::sinks(uint32_t from, uint32_t into, const std::vector<uint32_t>& us
   const Draft& h = drafts[into];
   if (h.kind == GroupKind::nest || h.kind == GroupKind::step) return false;
   const bool cheap = g.cost <= cheap_cost;
+  // A number that takes long to compute is computed once, not by every thread of a kernel.
+  if (spaces.dims(g.space).empty() && !spaces.dims(h.space).empty() && g.cost > number_cost) return false;
   for (uint32_t u : uses) {
     const Edge& edge = edges[u];
     const Node& consumer = graph.node(edge.consumer);
@@ -133,12 +136,16 @@ void Fusion::sink_nodes() {
     for (uint32_t e = first_edge[i]; e < first_edge[i + 1]; ++e) {
       const ValueId o = edges[e].access.base;
       const bool inside = draft_of_value(o) == own && !stored[index(o)] && !forced[index(o)];
+      bool read = false;  // by the same reader already
+      for (uint32_t k = use_begin_[index(o)]; !read && k < std::min(use_begin_[index(o) + 1], use_begin_[index(o)] + 32); ++k)
+        read = find(draft_of[index(edges[uses_[k]].consumer)]) == reader;
       known = known && size(o) >= 0 && !(inside && drafts[own].kind == GroupKind::contract);
-      extra += size(o) * (inside ? 2 : 1);
+      if (!read) extra += size(o) * (inside ? 2 : 1);
     }
     if (!known || extra >= saved) continue;
     Draft alone;
     alone.cost = cost(NodeId{i});
+    alone.space = alone.outer = spaces.of(v);
     drafts.push_back(alone);
     const bool fits = sinks(static_cast<uint32_t>(drafts.size() - 1), reader, uses);
     drafts.pop_back();

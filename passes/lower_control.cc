@@ -78,6 +78,7 @@ void ProgramLowering::while_loop(Frame& frame, NodeId id, std::vector<Step>& ste
 }
 
 void ProgramLowering::scan(Frame& frame, NodeId id, std::vector<Step>& steps) {
+  if (scan_in_registers(frame, id, steps)) return;
   const Graph& graph = frame.graph;
   const Node& n = graph.node(id);
   const std::span<const ValueId> operands = graph.operands(n);

@@ -19,6 +19,8 @@ Elements::Elements(const Graph& g, const Group& gr, KernelBuilder& b, Runs& r)
     return Scalar{&builder, at(graph.operands(n)[k], ids(i), mask_)};
   };
   context.masked_element = [this, ids](const Node& n, uint32_t k, std::span<const Scalar> i, Scalar mask, Scalar other) {
+    if (mask.id == builder.literal(DType::boolean, 0)) return other;
+    if (mask.id == builder.literal(DType::boolean, 1)) return Scalar{&builder, at(graph.operands(n)[k], ids(i), mask_)};
     const ScalarId both = mask_ == no_scalar ? mask.id : binary(Op::bit_and, mask_, mask.id);
     const ValueId v = graph.operands(n)[k];
     if (!computes(v)) return Scalar{&builder, load(v, ids(i), both, other.id)};

@@ -38,6 +38,7 @@ class ProgramLowering {
   void while_loop(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);
   void scan(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);
   void custom(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);
+  bool scan_in_registers(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);  // lower_scan.cc
 
   uint32_t new_buffer(const ir::Type& type, ir::Home home, uint32_t producer, uint32_t slot = 0);
   ir::Operand place(Frame& frame, ir::ValueId v);  // of a value that is stored

@@ -117,7 +117,7 @@ void Runs::tie_axes(ValueId inner, const std::vector<int>& map, ValueId outer) {
 std::vector<Runs::Run> Runs::runs(int first, int rank) const {
   std::vector<Run> result;
   for (int i = 0; i < rank; ++i) {
-    if (i > 0 && !cut_[static_cast<size_t>(find(first + i - 1))]) result.back().end = i + 1;
+    if (i > 0 && group_.kind != GroupKind::step && !cut_[static_cast<size_t>(find(first + i - 1))]) result.back().end = i + 1;
     else result.push_back({i, i + 1});
   }
   return result;
@@ -130,13 +130,13 @@ std::vector<Runs::Run> Runs::of(ValueId v) {
 
 bool Runs::joined(ValueId v, int boundary) {
   const int f = first(v);
-  return !cut_[static_cast<size_t>(find(f + boundary))];
+  return group_.kind != GroupKind::step && !cut_[static_cast<size_t>(find(f + boundary))];
 }
 
 // ---- what each op tells apart -----------------------------------------------------------------------------------------
 
 Runs::Runs(const Graph& graph, const Group& group) : graph_(graph), group_(group) {
-  if (group.kind == GroupKind::nest || group.kind == GroupKind::step) return;  // they index every axis
+  if (group.kind == GroupKind::nest || group.kind == GroupKind::step) return;  // every axis counts
   rank_ = group.space.rank();
   outer_rank_ = group.outer.rank();
   space_ = fresh(rank_);

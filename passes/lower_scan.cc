@@ -1,0 +1,152 @@
+// Small scans as one kernel: when everything that a scan carries and reads per iteration is a few numbers, the whole loop is
+// one serial loop whose carries are scalars. Each element of a small tensor is a scalar of its own; movement ops vanish,
+// because every index is a literal.
+//
+//   serial %i < n carry %x, %y { %u = load %xs[%i]  ...  store %ys[%i], %v  yield %x2, %y2 }
+//
+// Refuses bodies with reductions, contractions, run-time indices or control flow: those stay steps.
+#include "tenon/passes/fuse_cost.h"
+#include "tenon/passes/lower_program.h"
+
+namespace tenon::passes {
+
+using namespace ir;
+
+namespace {
+
+constexpr int64_t few = 16;        // numbers per tensor
+constexpr int64_t carried = 24;    // numbers carried in all
+
+int64_t count_of(const Type& type) {  // -1 when it is not known
+  int64_t n = 1;
+  for (Dim d : type.shape) {
+    if (d.is_symbol() || d.number() > few || n > few) return -1;
+    n *= d.number();
+  }
+  return n;
+}
+
+bool fits(const Graph& body, size_t first_carry, size_t carries) {
+  int64_t in_registers = 0, cost = 0;
+  for (uint32_t v = 0; v < body.value_count(); ++v) {
+    const int64_t count = count_of(body.type(ValueId{v}));
+    if (count < 0 || count > few) return false;
+    if (v >= first_carry && v < first_carry + carries) in_registers += count;
+  }
+  OpCosts costs;
+  for (const Node& n : body.nodes()) {
+    const bool moves = n.op == Op::broadcast || n.op == Op::transpose || n.op == Op::reshape || n.op == Op::slice ||
+                       n.op == Op::pad || n.op == Op::concat || n.op == Op::reverse || n.op == Op::iota || n.op == Op::constant;
+    if (def(n.op).family != Family::elementwise && !moves) return false;
+    if (!moves) cost += costs.of(body, n) * count_of(body.type(body.result(n)));
+  }
+  return in_registers <= carried && cost <= kernel_limit;
+}
+
+// Calls visit(index) for every element of a static shape, in row-major order.
+template <class Visit>
+void each_element(KernelBuilder& b, const Shape& shape, Visit visit) {
+  const int64_t total = shape.numel();
+  for (int64_t e = 0; e < total; ++e) {
+    Index at(shape.size());
+    int64_t rest = e;
+    for (size_t d = shape.size(); d-- > 0;) {
+      at[d] = b.index_literal(rest % shape[d].number());
+      rest /= shape[d].number();
+    }
+    visit(at);
+  }
+}
+
+}  // namespace
+
+bool ProgramLowering::scan_in_registers(Frame& frame, NodeId id, std::vector<Step>& steps) {
+  const Graph& graph = frame.graph;
+  const Node& n = graph.node(id);
+  const std::span<const ValueId> operands = graph.operands(n);
+  const Attrs& attrs = graph.attrs(n);
+  const Graph& next = *attrs[0].graph;
+  const size_t constants = static_cast<size_t>(attrs[2].integers[0]), carries = static_cast<size_t>(attrs[2].integers[1]);
+  if (!fits(next, constants, carries)) return false;
+
+  KernelBuilder b("k" + std::to_string(program_.kernels.size()) + "_scan", program_.symbols);
+  const uint32_t origin = origin_of(frame, id);
+  b.origin = origin;
+  Group group;  // every node, each axis for itself
+  group.kind = GroupKind::step;
+  for (uint32_t k = 0; k < next.node_count(); ++k) group.nodes.push_back(NodeId{k});
+  Runs runs(next, group);
+  Elements e(next, group, b, runs);
+  Step step;
+  step.origin = origin;
+  std::vector<BufferId> in, out;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    const Type& type = graph.type(operands[i]);
+    in.push_back(b.buffer("x" + std::to_string(i), type.dtype, type.shape, Space::input));
+    step.operands.push_back(place(frame, operands[i]));
+  }
+  for (uint32_t i = 0; i < n.result_count; ++i) {
+    const Type& type = graph.type(graph.result(n, i));
+    out.push_back(b.buffer("y" + std::to_string(i), type.dtype, type.shape, Space::output));
+    step.operands.push_back(result(frame, graph.result(n, i)));
+  }
+
+  std::vector<ScalarId> initial;
+  for (size_t i = 0; i < constants + carries; ++i) {
+    const ValueId v{static_cast<uint32_t>(i)};
+    each_element(b, next.type(v).shape, [&](const Index& at) {
+      const ScalarId value = b.load(in[i], at);
+      if (i < constants) e.set(v, at, value);
+      else initial.push_back(value);
+    });
+  }
+  const ScalarId length = b.extent(attrs[1].dims[0]);
+  const std::vector<ScalarId> arguments = b.open_loop(LoopKind::serial, length, initial);
+  e.open_scope();
+  ScalarId row = arguments[0];
+  if (attrs[3].integers[0] != 0)
+    row = e.binary(Op::sub, e.binary(Op::sub, length, b.index_literal(1)), row);
+  const auto in_row = [&](const Index& at) {
+    Index whole{row};
+    whole.insert(whole.end(), at.begin(), at.end());
+    return whole;
+  };
+  size_t taken = 1;
+  for (size_t i = constants; i < operands.size(); ++i) {
+    const ValueId v{static_cast<uint32_t>(i)};
+    each_element(b, next.type(v).shape, [&](const Index& at) {
+      e.set(v, at, i < constants + carries ? arguments[taken++] : b.load(in[i], in_row(at)));
+    });
+  }
+  std::vector<ScalarId> yields;
+  for (size_t i = 0; i < next.outputs().size(); ++i) {
+    const ValueId v = next.outputs()[i];
+    each_element(b, next.type(v).shape, [&](const Index& at) {
+      const ScalarId value = e.at(v, at);
+      if (i < carries) yields.push_back(value);
+      else b.store(out[i], in_row(at), value);
+    });
+  }
+  e.close_scope();
+  const std::vector<ScalarId> last = b.close_loop(yields);
+  size_t given = 0;
+  for (size_t i = 0; i < carries; ++i)
+    each_element(b, next.type(next.outputs()[i]).shape, [&](const Index& at) { b.store(out[i], at, last[given++]); });
+
+  KernelNote note;
+  note.kind = "nest";
+  note.nodes = {origin};
+  for (ValueId v : operands) note.bytes_read = program_.symbols->sum(note.bytes_read, bytes_of(graph.type(v)));
+  for (uint32_t i = 0; i < n.result_count; ++i)
+    note.bytes_written = program_.symbols->sum(note.bytes_written, bytes_of(graph.type(graph.result(n, i))));
+  OpCosts costs;
+  int64_t flops = 0;
+  for (const Node& inner : next.nodes())
+    if (def(inner.op).family == Family::elementwise) flops += costs.of(next, inner) * count_of(next.type(next.result(inner)));
+  note.flops = program_.symbols->product(attrs[1].dims[0], Dim(flops));
+  step.kernel = add_kernel(b.finish(), std::move(note));
+  steps.push_back(std::move(step));
+  return true;
+}
+
+}  // namespace tenon::passes
