@@ -164,7 +164,9 @@ void Fusion::place_point(NodeId n) {
   if (enabled && spaces.dims(space).empty()) {
     const uint32_t known = find(scalars_);
     const uint32_t level = drafts[fresh].level;
-    if (known != no_draft && drafts[known].kind == GroupKind::map && drafts[known].cost + own_cost <= kernel_limit &&
+    bool reads = false;  // what it computes, at another index or through an alias
+    for (uint32_t e = first_edge[index(n)]; e < edges.size(); ++e) reads |= draft_of_value(edges[e].access.base) == known;
+    if (known != no_draft && !reads && drafts[known].kind == GroupKind::map && drafts[known].cost + own_cost <= kernel_limit &&
         (drafts[known].level >= level || drafts[known].first_consumer > level)) {
       drafts.pop_back();
       drafts[known].level = std::max(drafts[known].level, level);
@@ -244,7 +246,7 @@ void Fusion::place_reduction(NodeId n) {
   } else if (enabled) {
     if (const auto at = rows_.find(key); at != rows_.end()) sibling = find(at->second);
   }
-  if (sibling != no_draft && fits(drafts[sibling]) &&
+  if (sibling != no_draft && sibling != before && fits(drafts[sibling]) &&
       (drafts[sibling].level >= level || drafts[sibling].first_consumer > level)) {
     Draft& d = drafts[sibling];
     d.level = std::max(d.level, level);

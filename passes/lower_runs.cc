@@ -223,7 +223,8 @@ void Runs::constrain_touched(const Node& n) {
     case Op::pad:
     case Op::dynamic_slice: {
       const Shape& from = graph_.type(operands[0]).shape;
-      for (size_t i = 0; i < to.size(); ++i) touched[i] = !(from[i] == to[i]);
+      for (size_t i = 0; i < to.size(); ++i)
+        touched[i] = !(from[i] == to[i]) || (n.op == Op::pad && !(attrs[0].dims[i] == 0));
       break;
     }
     default:  // gather, dynamic_update_slice and whatever comes: every axis counts

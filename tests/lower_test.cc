@@ -2,10 +2,13 @@
 // bit: every case of the op table, then programs of many ops where fusion has choices.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "tenon/ir/build.h"
 #include "tenon/passes/pass.h"
 #include "tenon/tests/op_cases.h"
 #include "tenon/tests/program_machine.h"
+#include "tenon/tests/random_graph.h"
 
 namespace tenon::testing {
 namespace {
@@ -38,6 +41,17 @@ void check_case(const Graph& graph, const std::vector<Array>& inputs, NaNs nans,
     const auto text = difference(expected[i], actual[i], nans);
     ASSERT_FALSE(text) << name << ", output " << i << (fuse ? ", fused: " : ", not fused: ") << *text << "\n"
                        << graph.text() << program.text();
+  }
+}
+
+TEST(Lower, RandomGraphs) {
+  const char* first = std::getenv("TENON_SEED");
+  const char* count = std::getenv("TENON_COUNT");
+  const uint64_t begin = first ? std::strtoull(first, nullptr, 10) : 1, n = count ? std::strtoull(count, nullptr, 10) : 60;
+  for (uint64_t seed = begin; seed < begin + n; ++seed) {
+    const Case c = random_graph(seed, 4 + static_cast<int>(seed % 30));
+    check_case(*c.graph, c.inputs, c.nans, c.name, true);
+    if (HasFatalFailure()) return;
   }
 }
 

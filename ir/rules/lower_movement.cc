@@ -46,6 +46,10 @@ Scalar lower_pad(Lowering& c, const Node& node, std::span<const Scalar> index) {
   std::vector<Scalar> place;
   Scalar inside{&c.builder, c.builder.literal(DType::boolean, 1)};
   for (size_t i = 0; i < index.size(); ++i) {
+    if (from[i] == c.result_type(node).shape[i] && attrs[0].dims[i] == 0) {  // nothing is added along this axis
+      place.push_back(index[i]);
+      continue;
+    }
     const Scalar step = c.index_literal(attrs[2].integers[i] + 1);
     const Scalar offset = index[i] - c.extent(attrs[0].dims[i]);
     place.push_back(offset / step);
