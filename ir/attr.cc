@@ -12,8 +12,7 @@ bool Attr::operator==(const Attr& other) const {
     case AttrKind::dtype: return dtype == other.dtype;
     case AttrKind::literal:
     case AttrKind::text: return text == other.text;
-    case AttrKind::graph:
-      return graph == other.graph || (graph && other.graph && same_structure(*graph, *other.graph));
+    case AttrKind::graph: return graph == other.graph || (graph && other.graph && same_structure(*graph, *other.graph));
   }
   return false;
 }

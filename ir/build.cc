@@ -29,7 +29,8 @@ std::string raw(T value) {
 std::string raw_integer(DType t, int64_t number) {
   if (t == DType::boolean) return raw<uint8_t>(number != 0);
   const auto bits = static_cast<uint64_t>(number);
-  return std::string(reinterpret_cast<const char*>(&bits), static_cast<size_t>(bytes(t)));  // little endian: the low bytes
+  return std::string(reinterpret_cast<const char*>(&bits),
+                     static_cast<size_t>(bytes(t)));  // little endian: the low bytes
 }
 
 std::string raw_number(DType t, double number) {
@@ -53,28 +54,27 @@ Attr integers(std::vector<int64_t> values) { return Attr::of(std::move(values));
 
 #define TENON_UNARY(name, ...) \
   Value name(Value x) { return add_op(Op::name, std::span(&x, 1)); }
-#define TENON_BINARY(name, ...)                 \
-  Value name(Value x, Value y) {                \
-    const Value operands[] = {x, y};            \
-    return add_op(Op::name, operands);          \
+#define TENON_BINARY(name, ...)        \
+  Value name(Value x, Value y) {       \
+    const Value operands[] = {x, y};   \
+    return add_op(Op::name, operands); \
   }
-#define TENON_TERNARY(name, ...)                \
-  Value name(Value x, Value y, Value z) {       \
-    const Value operands[] = {x, y, z};         \
-    return add_op(Op::name, operands);          \
+#define TENON_TERNARY(name, ...)          \
+  Value name(Value x, Value y, Value z) { \
+    const Value operands[] = {x, y, z};   \
+    return add_op(Op::name, operands);    \
   }
 #define TENON_OP(name, ...)
 #include "tenon/ir/ops.def"
 
-Value cast(Value x, DType to) {
-  return x.dtype() == to ? x : add_op(Op::cast, std::span(&x, 1), {Attr::of(to)});
-}
+Value cast(Value x, DType to) { return x.dtype() == to ? x : add_op(Op::cast, std::span(&x, 1), {Attr::of(to)}); }
 
 Value bitcast(Value x, DType to) { return add_op(Op::bitcast, std::span(&x, 1), {Attr::of(to)}); }
 
 Value constant(GraphBuilder& b, DType dtype, const Shape& shape, std::string raw_bytes) {
   check(raw_bytes.size() <= 64, "a constant above 64 bytes is an input, not part of the graph");
-  return {&b, b.add(Op::constant, {}, {Attr::of(dtype), Attr::of(shape.dims()), Attr::literal_of(std::move(raw_bytes))})};
+  return {&b,
+          b.add(Op::constant, {}, {Attr::of(dtype), Attr::of(shape.dims()), Attr::literal_of(std::move(raw_bytes))})};
 }
 
 Value like(Value x, double number) { return splat(*x.builder, x.dtype(), number, x.shape()); }
@@ -100,13 +100,17 @@ Value reshape(Value x, const Shape& shape) {
 }
 
 Value broadcast(Value x, const Shape& shape, std::vector<int64_t> axes) {
-  return x.shape() == shape ? x : add_op(Op::broadcast, std::span(&x, 1), {Attr::of(shape.dims()), integers(std::move(axes))});
+  return x.shape() == shape
+             ? x
+             : add_op(Op::broadcast, std::span(&x, 1), {Attr::of(shape.dims()), integers(std::move(axes))});
 }
 
 Value broadcast_to(Value x, const Shape& shape) {
   std::vector<int64_t> axes;
   const int missing = shape.rank() - x.shape().rank();
-  if (missing < 0) throw Error("a tensor of " + std::to_string(x.shape().rank()) + " axes does not broadcast to " + std::to_string(shape.rank()) + " axes");
+  if (missing < 0)
+    throw Error("a tensor of " + std::to_string(x.shape().rank()) + " axes does not broadcast to " +
+                std::to_string(shape.rank()) + " axes");
   for (int i = 0; i < x.shape().rank(); ++i) axes.push_back(missing + i);
   return broadcast(x, shape, std::move(axes));
 }
@@ -116,12 +120,14 @@ Value transpose(Value x, std::vector<int64_t> permutation) {
 }
 
 Value slice(Value x, std::vector<Dim> starts, std::vector<Dim> sizes, std::vector<int64_t> strides) {
-  return add_op(Op::slice, std::span(&x, 1), {Attr::of(std::move(starts)), Attr::of(std::move(sizes)), integers(std::move(strides))});
+  return add_op(Op::slice, std::span(&x, 1),
+                {Attr::of(std::move(starts)), Attr::of(std::move(sizes)), integers(std::move(strides))});
 }
 
 Value pad(Value x, Value fill, std::vector<Dim> low, std::vector<Dim> high, std::vector<int64_t> interior) {
   const Value operands[] = {x, fill};
-  return add_op(Op::pad, operands, {Attr::of(std::move(low)), Attr::of(std::move(high)), integers(std::move(interior))});
+  return add_op(Op::pad, operands,
+                {Attr::of(std::move(low)), Attr::of(std::move(high)), integers(std::move(interior))});
 }
 
 Value concat(std::span<const Value> parts, int64_t axis) {
@@ -152,8 +158,9 @@ Value reduce(Op reduction, Value x, std::vector<int64_t> axes) {
 Value dot_general(Value lhs, Value rhs, std::vector<int64_t> lhs_batch, std::vector<int64_t> rhs_batch,
                   std::vector<int64_t> lhs_contract, std::vector<int64_t> rhs_contract) {
   const Value operands[] = {lhs, rhs};
-  return add_op(Op::dot_general, operands, {integers(std::move(lhs_batch)), integers(std::move(rhs_batch)),
-                                            integers(std::move(lhs_contract)), integers(std::move(rhs_contract))});
+  return add_op(Op::dot_general, operands,
+                {integers(std::move(lhs_batch)), integers(std::move(rhs_batch)), integers(std::move(lhs_contract)),
+                 integers(std::move(rhs_contract))});
 }
 
 std::vector<Value> apply(GraphBuilder& b, Op op, std::span<const Value> operands, Attrs attrs) {

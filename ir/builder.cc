@@ -58,9 +58,7 @@ uint64_t hash_node(Op op, AttrsId attrs, std::span<const ValueId> operands) {
   return 2 * newest + (h & 4095);
 }
 
-uint64_t hash_location(const Location& w) {
-  return mix(mix(reinterpret_cast<uintptr_t>(w.file), w.line), w.column);
-}
+uint64_t hash_location(const Location& w) { return mix(mix(reinterpret_cast<uintptr_t>(w.file), w.line), w.column); }
 
 }  // namespace
 
@@ -113,8 +111,10 @@ void GraphBuilder::set_location(const Location& where) {
 ValueId GraphBuilder::input(const Type& type, std::string note) {
   // An input that comes after a node (a capture of a trace) is moved before all nodes by finish().
   const ValueId id{graph_->value_count()};
-  if (graph_->nodes_.empty()) graph_->input_count_++;
-  else late_inputs_.push_back(id);
+  if (graph_->nodes_.empty())
+    graph_->input_count_++;
+  else
+    late_inputs_.push_back(id);
   graph_->value_type_.push_back(intern(type));
   graph_->value_node_.push_back(no_node);
   if (!note.empty()) {
@@ -132,7 +132,8 @@ void GraphBuilder::refuse(const OpDef& row, std::span<const ValueId> operands, c
     text += "\n  operand " + std::to_string(k) + ": " + to_string(graph_->type(v), graph_->symbols.get());
     if (graph_->producer(v) == no_node) {
       if (graph_->is_input(v)) text += ", input " + std::to_string(index(v));
-      if (graph_->is_input(v) && !graph_->input_note(index(v)).empty()) text += " (" + graph_->input_note(index(v)) + ")";
+      if (graph_->is_input(v) && !graph_->input_note(index(v)).empty())
+        text += " (" + graph_->input_note(index(v)) + ")";
     } else {
       const Node& producer = graph_->node(graph_->producer(v));
       text += ", from " + std::string(name(producer.op));
@@ -163,17 +164,22 @@ std::span<const TypeId> GraphBuilder::infer(const OpDef& row, std::span<const Va
   const Attrs& values = graph_->attrs_[static_cast<uint32_t>(attrs)];
   size_t schema = 0;
   while (schema < std::size(row.attrs) && row.attrs[schema].name) ++schema;
-  if (values.size() != schema) refuse(row, operands, "takes " + std::to_string(schema) + " attributes, not " + std::to_string(values.size()));
+  if (values.size() != schema)
+    refuse(row, operands, "takes " + std::to_string(schema) + " attributes, not " + std::to_string(values.size()));
   for (size_t i = 0; i < schema; ++i)
-    if (values[i].kind != row.attrs[i].kind) refuse(row, operands, std::string("attribute '") + row.attrs[i].name + "' is of another kind");
+    if (values[i].kind != row.attrs[i].kind)
+      refuse(row, operands, std::string("attribute '") + row.attrs[i].name + "' is of another kind");
   if (row.arity >= 0 && operands.size() != static_cast<size_t>(row.arity))
-    refuse(row, operands, "takes " + std::to_string(row.arity) + (row.arity == 1 ? " operand" : " operands") + ", not " +
-                              std::to_string(operands.size()));
+    refuse(row, operands,
+           "takes " + std::to_string(row.arity) + (row.arity == 1 ? " operand" : " operands") + ", not " +
+               std::to_string(operands.size()));
   if (!operands.empty() && !contains(row.dtypes, graph_->type(operands[0]).dtype)) {
     std::string allowed;
     for (int d = 0; d < dtype_count; ++d)
-      if (contains(row.dtypes, static_cast<DType>(d))) allowed += (allowed.empty() ? "" : ", ") + std::string(info(static_cast<DType>(d)).name);
-    refuse(row, operands, "does not take " + std::string(info(graph_->type(operands[0]).dtype).name) + "; cast to one of " + allowed);
+      if (contains(row.dtypes, static_cast<DType>(d)))
+        allowed += (allowed.empty() ? "" : ", ") + std::string(info(static_cast<DType>(d)).name);
+    refuse(row, operands,
+           "does not take " + std::string(info(graph_->type(operands[0]).dtype).name) + "; cast to one of " + allowed);
   }
   std::vector<Type> types;
   for (ValueId v : operands) types.push_back(graph_->type(v));

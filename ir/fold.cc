@@ -29,7 +29,9 @@ ValueId repeated(const Graph& g, ValueId v) {
   return g.type(x).shape.rank() == 0 && is_constant(g, x) ? x : no_value;
 }
 
-bool is_small(const Type& type) { return type.shape.is_static() && type.shape.numel() * bytes(type.dtype) <= folded_bytes; }
+bool is_small(const Type& type) {
+  return type.shape.is_static() && type.shape.numel() * bytes(type.dtype) <= folded_bytes;
+}
 
 bool only_moves(Op op) {
   switch (op) {
@@ -56,7 +58,8 @@ Attrs constant_attrs(const Array& a) {
 }
 
 // The op on whole constants.
-Array evaluate(const Graph& g, const OpDef& row, std::span<const ValueId> operands, const Attrs& attrs, const Type& type) {
+Array evaluate(const Graph& g, const OpDef& row, std::span<const ValueId> operands, const Attrs& attrs,
+               const Type& type) {
   std::vector<Array> arrays;
   std::vector<const Array*> pointers;
   for (ValueId v : operands) arrays.push_back(to_array(g, v));
@@ -66,7 +69,8 @@ Array evaluate(const Graph& g, const OpDef& row, std::span<const ValueId> operan
 
 }  // namespace
 
-ValueId GraphBuilder::fold(const OpDef& row, std::span<const ValueId> operands, AttrsId attrs, std::span<const TypeId> results) {
+ValueId GraphBuilder::fold(const OpDef& row, std::span<const ValueId> operands, AttrsId attrs,
+                           std::span<const TypeId> results) {
   if (operands.empty() || results.size() != 1) return no_value;
   if (row.family == Family::control || row.family == Family::effect || row.family == Family::random) return no_value;
   const Graph& g = *graph_;

@@ -15,7 +15,8 @@ const std::string& Graph::input_note(uint32_t i) const {
 // Equal up to names, notes and places. Graphs over two symbol tables are equal if they read the same.
 bool same_structure(const Graph& a, const Graph& b) {
   if (&a == &b) return true;
-  if (a.input_count() != b.input_count() || a.node_count() != b.node_count() || a.value_count() != b.value_count()) return false;
+  if (a.input_count() != b.input_count() || a.node_count() != b.node_count() || a.value_count() != b.value_count())
+    return false;
   if (!std::ranges::equal(a.outputs(), b.outputs())) return false;
   if (a.symbols != b.symbols && a.symbols->size() + b.symbols->size() > 0) {
     std::string x, y;
@@ -39,7 +40,8 @@ bool has_effect(const Graph& graph, const Node& node) {
   if (row.effect) return graph.attrs(node).back().integers == std::vector<int64_t>{1};
   if (row.family != Family::control) return false;
   for (const Attr& a : graph.attrs(node))
-    if (a.graph && std::ranges::any_of(a.graph->nodes(), [&](const Node& n) { return has_effect(*a.graph, n); })) return true;
+    if (a.graph && std::ranges::any_of(a.graph->nodes(), [&](const Node& n) { return has_effect(*a.graph, n); }))
+      return true;
   return false;
 }
 

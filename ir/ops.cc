@@ -92,40 +92,41 @@ const T& operand(std::span<const T> operands, size_t i) {
   return operands[i < operands.size() ? i : operands.size() - 1];
 }
 
-#define TENON_OPERANDS(operands)                           \
-  [[maybe_unused]] const auto& x = operand(operands, 0);   \
-  [[maybe_unused]] const auto& y = operand(operands, 1);   \
+#define TENON_OPERANDS(operands)                         \
+  [[maybe_unused]] const auto& x = operand(operands, 0); \
+  [[maybe_unused]] const auto& y = operand(operands, 1); \
   [[maybe_unused]] const auto& z = operand(operands, 2);
 
 // The expansion of an elementwise op, once over the interpreter's lanes and once over a kernel's scalars.
-#define EXPAND(...)                                                  \
-  .expand = {[](std::span<const Lanes> o) -> Lanes {                 \
-               TENON_OPERANDS(o)                                     \
-               return __VA_ARGS__;                                   \
-             },                                                      \
-             [](std::span<const Scalar> o) -> Scalar {               \
-               TENON_OPERANDS(o)                                     \
-               return __VA_ARGS__;                                   \
+#define EXPAND(...)                                    \
+  .expand = {[](std::span<const Lanes> o) -> Lanes {   \
+               TENON_OPERANDS(o)                       \
+               return __VA_ARGS__;                     \
+             },                                        \
+             [](std::span<const Scalar> o) -> Scalar { \
+               TENON_OPERANDS(o)                       \
+               return __VA_ARGS__;                     \
              }}
 
 // Partial derivatives, one per operand, as functions of the operands and the result r.
-#define TENON_PARTIAL(expression)                                                        \
-  [](const PartialArgs& args) -> Value {                                                 \
-    TENON_OPERANDS(args.operands)                                                        \
-    [[maybe_unused]] const Value& r = args.result;                                       \
-    return expression;                                                                   \
+#define TENON_PARTIAL(expression)                  \
+  [](const PartialArgs& args) -> Value {           \
+    TENON_OPERANDS(args.operands)                  \
+    [[maybe_unused]] const Value& r = args.result; \
+    return expression;                             \
   }
 #define TENON_PARTIALS_1(a) TENON_PARTIAL(a)
 #define TENON_PARTIALS_2(a, b) TENON_PARTIAL(a), TENON_PARTIAL(b)
 #define TENON_PARTIALS_3(a, b, c) TENON_PARTIAL(a), TENON_PARTIAL(b), TENON_PARTIAL(c)
 #define TENON_PARTIALS_OF(a, b, c, name, ...) name
-#define PARTIALS(...)                                                                                              \
-  .partials = {                                                                                                    \
+#define PARTIALS(...) \
+  .partials = {       \
       TENON_PARTIALS_OF(__VA_ARGS__, TENON_PARTIALS_3, TENON_PARTIALS_2, TENON_PARTIALS_1, unused)(__VA_ARGS__)}
 
 // Elementwise rows say nothing about types when operands and result agree.
 constexpr OpDef completed(OpDef row) {
-  if (row.family == Family::elementwise && !columns[static_cast<size_t>(row.op)].infer.given) row.infer = rules::infer_same;
+  if (row.family == Family::elementwise && !columns[static_cast<size_t>(row.op)].infer.given)
+    row.infer = rules::infer_same;
   return row;
 }
 

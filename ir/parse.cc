@@ -46,9 +46,11 @@ class Names {
   std::unordered_map<std::string, ValueId> table_;
 };
 
-std::shared_ptr<const Graph> read_graph(Reader& in, std::string name, const std::shared_ptr<Symbols>& symbols, int depth);
+std::shared_ptr<const Graph> read_graph(Reader& in, std::string name, const std::shared_ptr<Symbols>& symbols,
+                                        int depth);
 
-Attr read_attribute(Reader& in, const AttrSpec& spec, const Attrs& before, const std::shared_ptr<Symbols>& symbols, int depth) {
+Attr read_attribute(Reader& in, const AttrSpec& spec, const Attrs& before, const std::shared_ptr<Symbols>& symbols,
+                    int depth) {
   switch (spec.kind) {
     case AttrKind::none: break;
     case AttrKind::integers: {
@@ -70,9 +72,7 @@ Attr read_attribute(Reader& in, const AttrSpec& spec, const Attrs& before, const
     }
     case AttrKind::text: return Attr::text_of(in.quoted());
     case AttrKind::literal: return Attr::literal_of(read_literal(in, before[0].dtype));
-    case AttrKind::graph:
-      in.expect("graph");
-      return Attr::of(read_graph(in, "main", symbols, depth + 1));
+    case AttrKind::graph: in.expect("graph"); return Attr::of(read_graph(in, "main", symbols, depth + 1));
   }
   in.fail("an attribute without a kind");
 }
@@ -134,7 +134,8 @@ void read_node(Reader& in, GraphBuilder& b, Names& names, const std::shared_ptr<
   for (uint32_t r = 0; r < results.size(); ++r) names.define(in, results[r], ValueId{index(first) + r});
 }
 
-std::shared_ptr<const Graph> read_graph(Reader& in, std::string name, const std::shared_ptr<Symbols>& symbols, int depth) {
+std::shared_ptr<const Graph> read_graph(Reader& in, std::string name, const std::shared_ptr<Symbols>& symbols,
+                                        int depth) {
   if (depth > deepest) in.fail("graphs are nested more than 64 deep");
   GraphBuilder b(std::move(name), symbols);
   b.folding = b.merging = false;

@@ -12,8 +12,8 @@ namespace tenon::ir {
 namespace {
 
 bool in_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '@' ||
-         c == '%';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+         c == '@' || c == '%';
 }
 
 int hex_digit(char c) {
@@ -51,7 +51,8 @@ bool float_bits(std::string_view text, DType t, uint64_t& result) {
   if (text == "inf" || text == "-inf") {
     value = text == "inf" ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity();
   } else {
-    if (text.empty() || std::any_of(text.begin(), text.end(), [](char c) { return c == 'n' || c == 'i'; })) return false;
+    if (text.empty() || std::any_of(text.begin(), text.end(), [](char c) { return c == 'n' || c == 'i'; }))
+      return false;
     if (t == f32) {  // read as f32: through f64 it would round twice
       float single = 0;
       if (!convert(text, single)) return false;
@@ -189,7 +190,8 @@ std::string Reader::quoted() {
 std::string_view Reader::number_text(const char* what) {
   skip();
   size_t end = at_;
-  while (end < text_.size() && (in_word(text_[end]) || text_[end] == '-' || text_[end] == '+' || text_[end] == '(')) ++end;
+  while (end < text_.size() && (in_word(text_[end]) || text_[end] == '-' || text_[end] == '+' || text_[end] == '('))
+    ++end;
   if (end < text_.size() && text_[end] == ')') ++end;
   if (end == at_) fail(std::string("expected ") + what);
   const std::string_view result = text_.substr(at_, end - at_);
@@ -199,7 +201,8 @@ std::string_view Reader::number_text(const char* what) {
 
 uint32_t Reader::line() const {
   const auto begin = text_.begin();
-  return 1 + static_cast<uint32_t>(std::count(begin, begin + static_cast<std::ptrdiff_t>(std::min(at_, text_.size())), '\n'));
+  return 1 + static_cast<uint32_t>(
+                 std::count(begin, begin + static_cast<std::ptrdiff_t>(std::min(at_, text_.size())), '\n'));
 }
 
 void Reader::fail(const std::string& message) {

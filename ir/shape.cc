@@ -245,8 +245,7 @@ Dim Symbols::maximum(Dim a, Dim b) {
   if (a == 0) return b;
   if (a.is_number() && b.is_number()) return std::max(a.code(), b.code());
   if (a.is_number()) std::swap(a, b);
-  if (b.is_number() && entries_[a.index()].kind == SymbolKind::free && entries_[a.index()].lower >= b.code())
-    return a;
+  if (b.is_number() && entries_[a.index()].kind == SymbolKind::free && entries_[a.index()].lower >= b.code()) return a;
   return define(SymbolKind::maximum, a, b);
 }
 

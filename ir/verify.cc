@@ -48,7 +48,8 @@ void verify_inference(const Graph& g, const Node& n, const std::string& place, F
   std::vector<Type> operands, results;
   for (ValueId v : g.operands(n)) operands.push_back(g.type(v));
   if (row.arity >= 0 && operands.size() != static_cast<size_t>(row.arity))
-    return found.add(place + "has " + std::to_string(operands.size()) + " operands, its row takes " + std::to_string(row.arity));
+    return found.add(place + "has " + std::to_string(operands.size()) + " operands, its row takes " +
+                     std::to_string(row.arity));
   if (!operands.empty() && !contains(row.dtypes, operands[0].dtype))
     return found.add(place + "does not take " + std::string(name(operands[0].dtype)));
   const size_t symbols_before = g.symbols->size();
@@ -57,9 +58,11 @@ void verify_inference(const Graph& g, const Node& n, const std::string& place, F
   } catch (const Error& e) {
     return found.add(place + e.message());
   }
-  if (g.symbols->size() != symbols_before) return found.add(place + "has a result extent that its type rule does not give");
+  if (g.symbols->size() != symbols_before)
+    return found.add(place + "has a result extent that its type rule does not give");
   if (results.size() != n.result_count)
-    return found.add(place + "has " + std::to_string(n.result_count) + " results, its type rule gives " + std::to_string(results.size()));
+    return found.add(place + "has " + std::to_string(n.result_count) + " results, its type rule gives " +
+                     std::to_string(results.size()));
   for (uint32_t r = 0; r < n.result_count; ++r) {
     const Type& have = g.type(g.result(n, r));
     if (!(have == results[r]))
@@ -94,7 +97,8 @@ void verify_graph(const Graph& g, Findings& found, int depth) {
     verify_inference(g, n, place, found);
     for (const Attr& a : g.attrs(n)) {
       if (a.kind != AttrKind::graph) continue;
-      if (a.graph->symbols != g.symbols && a.graph->symbols->size() > 0) found.add(place + "has a sub-graph with a symbol table of its own");
+      if (a.graph->symbols != g.symbols && a.graph->symbols->size() > 0)
+        found.add(place + "has a sub-graph with a symbol table of its own");
       const std::string before = found.prefix;
       found.prefix += place + "> ";
       verify_graph(*a.graph, found, depth + 1);

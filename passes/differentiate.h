@@ -42,8 +42,8 @@ struct NodeSplit {
   ir::Attrs forward_attrs, linear_attrs;
   std::vector<ir::ValueId> forward_operands;  // results: those that are not linear, then the extra ones
   uint32_t extra_count = 0;
-  std::vector<Operand> linear_operands;       // results: the linear ones
-  GraphPtr hoisted;                           // loop-invariant residuals, from hoisted_operands
+  std::vector<Operand> linear_operands;  // results: the linear ones
+  GraphPtr hoisted;  // loop-invariant residuals, from hoisted_operands
   std::vector<ir::ValueId> hoisted_operands;
 };
 // linear: per operand. Error for a while loop, whose number of iterations is not known.

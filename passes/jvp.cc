@@ -21,7 +21,8 @@ bool is_one(Value v) {
     }
     if (n.op != Op::constant || g.type(v.id).shape.rank() != 0) return false;
     const Attrs& attrs = g.attrs(n);
-    static constexpr std::string_view ones[] = {{"\x00\x3c", 2}, {"\x80\x3f", 2}, {"\x00\x00\x80\x3f", 4}, {"\0\0\0\0\0\0\xf0\x3f", 8}};
+    static constexpr std::string_view ones[] = {
+        {"\x00\x3c", 2}, {"\x80\x3f", 2}, {"\x00\x00\x80\x3f", 4}, {"\0\0\0\0\0\0\xf0\x3f", 8}};
     const DType t = attrs[0].dtype;
     return attrs[2].text == ones[t == f16 ? 0 : t == bf16 ? 1 : t == f32 ? 2 : 3];
   }
@@ -33,7 +34,8 @@ struct Driver {
   std::vector<ValueId> primal, tangent;            // by value of the graph; no_value where there is no tangent
   std::vector<Value> operands, tangents, results;  // of the node at hand
 
-  explicit Driver(const Graph& g) : b(g.name, g.symbols), primal(g.value_count(), no_value), tangent(g.value_count(), no_value) {
+  explicit Driver(const Graph& g)
+      : b(g.name, g.symbols), primal(g.value_count(), no_value), tangent(g.value_count(), no_value) {
     // Values written twice stay two: which cotangents are summed where is the program's order, as on the eager tape.
     b.merging = false;
   }
@@ -46,7 +48,9 @@ struct Driver {
     for (size_t i = 0; i < operands.size(); ++i) {
       if (!tangents[i]) continue;
       const Value partial = row.partials[i]({operands, results[0]});
-      const Value term = is_one(partial) ? tangents[i] : row.singular ? scale(tangents[i], partial) : tangents[i] * partial;
+      const Value term = is_one(partial) ? tangents[i]
+                         : row.singular  ? scale(tangents[i], partial)
+                                         : tangents[i] * partial;
       sum = sum ? sum + term : term;
     }
     return sum;
@@ -94,7 +98,8 @@ struct Driver {
     }
     for (uint32_t r = 0; !joint && r < n.result_count; ++r) results.push_back(value(primal[index(n.first_result) + r]));
     const auto given = differentiate(row, g.attrs(n));
-    check(given.size() == n.result_count * (joint ? 2u : 1u), "a jvp rule gave another number of tangents than there are results");
+    check(given.size() == n.result_count * (joint ? 2u : 1u),
+          "a jvp rule gave another number of tangents than there are results");
     for (uint32_t r = 0; r < n.result_count; ++r) {
       tangent[index(n.first_result) + r] = given[r].id;
       if (joint) primal[index(n.first_result) + r] = given[n.result_count + r].id;

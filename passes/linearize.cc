@@ -39,19 +39,24 @@ struct Cut {
   };
 
   const Graph& g;
-  std::vector<bool> linear;            // by value: depends on a linear input
-  std::vector<uint8_t> part;           // by node
+  std::vector<bool> linear;  // by value: depends on a linear input
+  std::vector<uint8_t> part;  // by node
   static constexpr uint8_t in_forward = 0, in_linear = 1, in_both = 2;
   std::vector<std::pair<uint32_t, ControlNode>> controls;  // by node number, ascending
   GraphBuilder forward, tangent;
   std::vector<ValueId> forward_of, tangent_of;  // by value
-  std::vector<bool> again;                      // by node: computed again in the linear graph
-  std::vector<ValueId> residuals;               // values of the forward graph
-  std::vector<uint32_t> residual_number;        // by value of the forward graph
+  std::vector<bool> again;  // by node: computed again in the linear graph
+  std::vector<ValueId> residuals;  // values of the forward graph
+  std::vector<uint32_t> residual_number;  // by value of the forward graph
 
   explicit Cut(const Graph& graph)
-      : g(graph), linear(graph.value_count()), part(graph.node_count()), forward(graph.name, graph.symbols),
-        tangent(graph.name, graph.symbols), forward_of(graph.value_count(), no_value), tangent_of(graph.value_count(), no_value),
+      : g(graph),
+        linear(graph.value_count()),
+        part(graph.node_count()),
+        forward(graph.name, graph.symbols),
+        tangent(graph.name, graph.symbols),
+        forward_of(graph.value_count(), no_value),
+        tangent_of(graph.value_count(), no_value),
         again(graph.node_count()) {
     forward.folding = forward.merging = tangent.folding = tangent.merging = false;
   }
@@ -129,8 +134,7 @@ struct Cut {
         for (const auto& operand : controls[--control].second.split.linear_operands)
           if (operand.source == NodeSplit::Source::value) need(ValueId{operand.index});
       }
-      if (part[i] == in_forward)
-        again[i] = n.result_count == 1 && needed[index(n.first_result)] && is_cheap(g, n);
+      if (part[i] == in_forward) again[i] = n.result_count == 1 && needed[index(n.first_result)] && is_cheap(g, n);
       if (part[i] == in_linear || again[i])
         for (ValueId v : g.operands(n)) need(v);
     }
@@ -185,7 +189,8 @@ Split split(const Graph& graph, const Flags& linear_inputs, const Flags& force_l
   cut.mark(linear_inputs);
   Split result;
   for (size_t o = 0; o < graph.outputs().size(); ++o)
-    result.output_is_linear.push_back(cut.linear[index(graph.outputs()[o])] || (!force_linear.empty() && force_linear[o]));
+    result.output_is_linear.push_back(cut.linear[index(graph.outputs()[o])] ||
+                                      (!force_linear.empty() && force_linear[o]));
   cut.build_forward();
   cut.choose_residuals(result.output_is_linear);
   cut.build_linear();
@@ -211,10 +216,12 @@ Linearized linearize(const Graph& graph, const std::vector<bool>& active) {
   SubgraphJvp joint = jvp_subgraph(graph, active);
   Flags tangents(joint.graph->input_count(), true);
   for (uint32_t i = 0; i < graph.input_count(); ++i) tangents[i] = false;
-  Flags force(joint.graph->outputs().size(), true);  // every tangent is an output of the linear part, even a constant zero
+  Flags force(joint.graph->outputs().size(),
+              true);  // every tangent is an output of the linear part, even a constant zero
   for (size_t o = 0; o < graph.outputs().size(); ++o) force[o] = false;
   Split cut = split(*joint.graph, tangents, force);
-  return {cut.forward, cut.linear, std::move(joint.output_has_tangent), static_cast<uint32_t>(cut.residual_input.size())};
+  return {cut.forward, cut.linear, std::move(joint.output_has_tangent),
+          static_cast<uint32_t>(cut.residual_input.size())};
 }
 
 }  // namespace tenon::passes

@@ -69,7 +69,8 @@ std::vector<bool> varying_values(const Graph& g, size_t fixed_inputs) {
 }
 
 // The part of a graph that computes `outputs` from its first inputs alone.
-GraphPtr over_first_inputs(const Graph& g, size_t count, std::span<const ValueId> outputs, const std::vector<bool>& varying) {
+GraphPtr over_first_inputs(const Graph& g, size_t count, std::span<const ValueId> outputs,
+                           const std::vector<bool>& varying) {
   Wrapper w(g);
   std::vector<ValueId> map(g.value_count(), no_value), operands;
   for (size_t i = 0; i < count; ++i) map[i] = w.input(input_type(g, i));
@@ -118,7 +119,8 @@ NodeSplit split_scan(const Graph& g, const Node& n, const Flags& linear_operands
   const Graph& forward = *cut.forward;
   const size_t primal_outputs = forward.outputs().size() - cut.residual_input.size();
   const auto varying = varying_values(forward, fixed_constants);
-  std::vector<ValueId> outputs(forward.outputs().begin(), forward.outputs().begin() + static_cast<std::ptrdiff_t>(primal_outputs));
+  std::vector<ValueId> outputs(forward.outputs().begin(),
+                               forward.outputs().begin() + static_cast<std::ptrdiff_t>(primal_outputs));
   std::vector<ValueId> hoisted;
   std::vector<Operand> from;
   std::vector<bool> is_constant;
@@ -140,10 +142,12 @@ NodeSplit split_scan(const Graph& g, const Node& n, const Flags& linear_operands
   }
   if (!hoisted.empty()) {
     s.hoisted = over_first_inputs(forward, fixed_constants, hoisted, varying);
-    s.hoisted_operands.assign(s.forward_operands.begin(), s.forward_operands.begin() + static_cast<std::ptrdiff_t>(fixed_constants));
+    s.hoisted_operands.assign(s.forward_operands.begin(),
+                              s.forward_operands.begin() + static_cast<std::ptrdiff_t>(fixed_constants));
   }
   const Attrs& attrs = g.attrs(n);
-  s.forward_attrs = {Attr::of(with_outputs(forward, outputs)), attrs[1], counts_attr(fixed_constants, fixed_carries), attrs[3]};
+  s.forward_attrs = {Attr::of(with_outputs(forward, outputs)), attrs[1], counts_attr(fixed_constants, fixed_carries),
+                     attrs[3]};
 
   // The linear scan: residual constants, linear constants; linear carries; residual xs, linear xs.
   Wrapper w(body);
@@ -173,13 +177,14 @@ NodeSplit split_scan(const Graph& g, const Node& n, const Flags& linear_operands
   take_residuals(false);
   take_linear(first_x, all);
   const auto spliced = w.builder.splice(*cut.linear, inputs);
-  s.linear_attrs = {w.finish(spliced), attrs[1], counts_attr(residual_constants + linear_constants, linear_carries), attrs[3]};
+  s.linear_attrs = {w.finish(spliced), attrs[1], counts_attr(residual_constants + linear_constants, linear_carries),
+                    attrs[3]};
   return s;
 }
 
 // Residuals of one graph that runs once: inputs are passed, the rest are extra results of the forward node.
 struct Residuals {
-  std::vector<Operand> passed;           // distinct operands of the node
+  std::vector<Operand> passed;  // distinct operands of the node
   std::vector<Type> passed_types, extra_types;
   void pass(uint32_t value, const Type& type, uint32_t& place) {
     const Operand o{Source::value, value};
@@ -310,7 +315,8 @@ NodeSplit split_node(const Graph& graph, const Node& node, const Flags& linear) 
   if (node.op == Op::scan) return split_scan(graph, node, linear);
   if (node.op == Op::cond || node.op == Op::call) return split_branches(graph, node, linear);
   throw Error(
-      "while_loop: a reverse-mode derivative needs the number of iterations beforehand; use tn::scan, or tn::fori_loop with "
+      "while_loop: a reverse-mode derivative needs the number of iterations beforehand; use tn::scan, or tn::fori_loop "
+      "with "
       "fixed bounds",
       graph.location(node));
 }

@@ -19,7 +19,10 @@ struct Driver {
   std::vector<ValueId> cotangent;   // of linear values, no_value where none arrived
 
   explicit Driver(const Graph& graph)
-      : g(graph), b(graph.name, graph.symbols), linear(graph.value_count()), forwarded(graph.value_count(), no_value),
+      : g(graph),
+        b(graph.name, graph.symbols),
+        linear(graph.value_count()),
+        forwarded(graph.value_count(), no_value),
         cotangent(graph.value_count(), no_value) {}
 
   void accumulate(ValueId v, Value ct) {
@@ -63,11 +66,12 @@ struct Driver {
     if (!any) return;
     const OpDef& row = def(n.op);
     if (row.transpose == nullptr)
-      throw Error(std::string(row.name) +
-                      (n.op == Op::while_loop
-                           ? ": a loop of unknown length has no reverse-mode derivative; use tn::scan, or tn::fori_loop with fixed bounds"
-                           : ": this op is not linear, so it has no transpose; linearize the graph first"),
-                  g.location(n));
+      throw Error(
+          std::string(row.name) + (n.op == Op::while_loop
+                                       ? ": a loop of unknown length has no reverse-mode derivative; use tn::scan, or "
+                                         "tn::fori_loop with fixed bounds"
+                                       : ": this op is not linear, so it has no transpose; linearize the graph first"),
+          g.location(n));
     const auto ids = g.operands(n);
     operands.clear();
     types.clear();

@@ -25,7 +25,8 @@ Vjp vjp(const Graph& graph, const std::vector<bool>& active) {
 }
 
 GraphPtr value_and_grad(const Graph& graph, const std::vector<bool>& active) {
-  if (graph.outputs().empty()) throw Error("grad: the function returns nothing; it must return a floating-point scalar");
+  if (graph.outputs().empty())
+    throw Error("grad: the function returns nothing; it must return a floating-point scalar");
   const Type& loss = graph.type(graph.outputs()[0]);
   if (!is_floating(loss.dtype) || loss.shape.rank() != 0)
     throw Error("grad: the function returns " + to_string(loss, graph.symbols.get()) +
@@ -33,7 +34,8 @@ GraphPtr value_and_grad(const Graph& graph, const std::vector<bool>& active) {
   const Linearized l = linearize(graph, active);
   GraphBuilder b(graph.name, graph.symbols);
   std::vector<ValueId> inputs;
-  for (uint32_t i = 0; i < graph.input_count(); ++i) inputs.push_back(b.input(graph.type(ValueId{i}), graph.input_note(i)));
+  for (uint32_t i = 0; i < graph.input_count(); ++i)
+    inputs.push_back(b.input(graph.type(ValueId{i}), graph.input_note(i)));
   const auto forward = b.splice(*l.forward, inputs);
   const size_t primal_count = graph.outputs().size();
   std::vector<ValueId> outputs(forward.begin(), forward.begin() + static_cast<std::ptrdiff_t>(primal_count));
@@ -41,7 +43,8 @@ GraphPtr value_and_grad(const Graph& graph, const std::vector<bool>& active) {
     // Only the first output is differentiated: no cotangents of zeros for the others.
     Flags arrives(l.linear->outputs().size(), false);
     arrives[0] = true;
-    const auto backward = transpose_subgraph(*l.linear, residuals_then_linear(l.residual_count, l.linear->input_count()), arrives);
+    const auto backward =
+        transpose_subgraph(*l.linear, residuals_then_linear(l.residual_count, l.linear->input_count()), arrives);
     std::vector<ValueId> operands(forward.begin() + static_cast<std::ptrdiff_t>(primal_count), forward.end());
     operands.push_back(splat(b, loss.dtype, 1, {}).id);
     for (ValueId v : b.splice(*backward, operands)) outputs.push_back(v);

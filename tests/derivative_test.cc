@@ -97,7 +97,8 @@ void check_derivatives(const Graph& g, Draw& draw, std::vector<Array> inputs, do
     const Array& t = results[next++];
     for (int64_t i = 0; i < t.numel(); ++i) {
       const double difference = (high[o].as<double>()[i] - low[o].as<double>()[i]) / (2 * step);
-      EXPECT_NEAR(t.as<double>()[i], difference, tolerance * std::max(1.0, std::fabs(difference))) << "output " << o << " element " << i;
+      EXPECT_NEAR(t.as<double>()[i], difference, tolerance * std::max(1.0, std::fabs(difference)))
+          << "output " << o << " element " << i;
     }
     output_tangents.push_back(t);
   }
@@ -181,14 +182,18 @@ INSTANTIATE_TEST_SUITE_P(Table, Elementwise, ::testing::ValuesIn(differentiable_
 
 const std::pair<const char*, const char*> graphs[] = {
     {"reshape", "graph @f(%0: f64[2, 6]) -> (%1) { %1 = reshape %0 {shape = [3, 4]} : f64[3, 4] }"},
-    {"broadcast", "graph @f(%0: f64[3, 1]) -> (%1) { %1 = broadcast %0 {shape = [2, 3, 4], axes = [1, 2]} : f64[2, 3, 4] }"},
+    {"broadcast",
+     "graph @f(%0: f64[3, 1]) -> (%1) { %1 = broadcast %0 {shape = [2, 3, 4], axes = [1, 2]} : f64[2, 3, 4] }"},
     {"transpose", "graph @f(%0: f64[2, 3, 4]) -> (%1) { %1 = transpose %0 {permutation = [2, 0, 1]} : f64[4, 2, 3] }"},
-    {"slice", "graph @f(%0: f64[7, 5]) -> (%1) { %1 = slice %0 {starts = [1, 0], sizes = [3, 2], strides = [2, 3]} : f64[3, 2] }"},
-    {"dynamic_slice",
-     "graph @f(%0: f64[6], %1: i64[]) -> (%2) { %2 = dynamic_slice %0, %1 {sizes = [4]} : f64[4] }"},
+    {"slice",
+     "graph @f(%0: f64[7, 5]) -> (%1) { %1 = slice %0 {starts = [1, 0], sizes = [3, 2], strides = [2, 3]} : f64[3, 2] "
+     "}"},
+    {"dynamic_slice", "graph @f(%0: f64[6], %1: i64[]) -> (%2) { %2 = dynamic_slice %0, %1 {sizes = [4]} : f64[4] }"},
     {"dynamic_update_slice",
      "graph @f(%0: f64[6], %1: f64[4], %2: i64[]) -> (%3) { %3 = dynamic_update_slice %0, %1, %2 : f64[6] }"},
-    {"pad", "graph @f(%0: f64[3, 2], %1: f64[]) -> (%2) { %2 = pad %0, %1 {low = [1, 0], high = [2, 1], interior = [1, 0]} : f64[8, 3] }"},
+    {"pad",
+     "graph @f(%0: f64[3, 2], %1: f64[]) -> (%2) { %2 = pad %0, %1 {low = [1, 0], high = [2, 1], interior = [1, 0]} : "
+     "f64[8, 3] }"},
     {"concat", "graph @f(%0: f64[2, 3], %1: f64[2, 1]) -> (%2) { %2 = concat %0, %1, %0 {axis = [1]} : f64[2, 7] }"},
     {"reverse", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = reverse %0 {axes = [0, 1]} : f64[3, 4] }"},
     {"reduce_sum", "graph @f(%0: f64[3, 4, 2]) -> (%1) { %1 = reduce_sum %0 {axes = [0, 2]} : f64[4] }"},
@@ -197,39 +202,53 @@ const std::pair<const char*, const char*> graphs[] = {
     {"reduce_min", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = reduce_min %0 {axes = [0]} : f64[4] }"},
     {"cumsum", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = cumsum %0 {axis = [1], reverse = [1]} : f64[3, 4] }"},
     {"dot_general",
-     "graph @f(%0: f64[4, 2, 3, 5], %1: f64[2, 5, 6, 3]) -> (%2) { %2 = dot_general %0, %1 {lhs_batch = [1], rhs_batch = [0], "
+     "graph @f(%0: f64[4, 2, 3, 5], %1: f64[2, 5, 6, 3]) -> (%2) { %2 = dot_general %0, %1 {lhs_batch = [1], rhs_batch "
+     "= [0], "
      "lhs_contract = [2, 3], rhs_contract = [3, 1]} : f64[2, 4, 6] }"},
     {"convolution",
-     "graph @f(%0: f64[2, 7, 6, 2], %1: f64[3, 2, 2, 3]) -> (%2) { %2 = convolution %0, %1 {strides = [2, 1], low = [1, 0], "
+     "graph @f(%0: f64[2, 7, 6, 2], %1: f64[3, 2, 2, 3]) -> (%2) { %2 = convolution %0, %1 {strides = [2, 1], low = "
+     "[1, 0], "
      "high = [0, 2], lhs_dilation = [1, 2], rhs_dilation = [1, 3], groups = [1]} : f64[2, 3, 10, 3] }"},
     {"grouped_convolution",
      "graph @f(%0: f64[2, 8, 4], %1: f64[3, 2, 6]) -> (%2) { %2 = convolution %0, %1 {strides = [3], low = [0], "
      "high = [1], lhs_dilation = [1], rhs_dilation = [1], groups = [2]} : f64[2, 3, 6] }"},
     {"gather", "graph @f(%0: f64[4, 3], %1: i64[2, 2]) -> (%2) { %2 = gather %0, %1 {axis = [0]} : f64[2, 2, 3] }"},
     {"scatter_add",
-     "graph @f(%0: f64[2, 3], %1: i64[4], %2: f64[2, 4]) -> (%3) { %3 = scatter_add %0, %1, %2 {axis = [1]} : f64[2, 3] }"},
-    {"sort", "graph @f(%0: f64[3, 4], %1: f64[3, 4]) -> (%2, %3) { %2, %3 = sort %0, %1 {axis = [0]} : f64[3, 4], f64[3, 4] }"},
+     "graph @f(%0: f64[2, 3], %1: i64[4], %2: f64[2, 4]) -> (%3) { %3 = scatter_add %0, %1, %2 {axis = [1]} : f64[2, "
+     "3] }"},
+    {"sort",
+     "graph @f(%0: f64[3, 4], %1: f64[3, 4]) -> (%2, %3) { %2, %3 = sort %0, %1 {axis = [0]} : f64[3, 4], f64[3, 4] }"},
     {"barrier", "graph @f(%0: f64[3], %1: f64[2]) -> (%2, %3) { %2, %3 = barrier %0, %1 : f64[3], f64[2] }"},
     {"call",
-     "graph @f(%0: f64[3], %1: f64[3]) -> (%2) { %2 = call %0, %1 {graph = graph(%0: f64[3], %1: f64[3]) -> (%3) { %2 = sin %0 : "
+     "graph @f(%0: f64[3], %1: f64[3]) -> (%2) { %2 = call %0, %1 {graph = graph(%0: f64[3], %1: f64[3]) -> (%3) { %2 "
+     "= sin %0 : "
      "f64[3] %3 = mul %2, %1 : f64[3] }} : f64[3] }"},
     {"cond",
-     "graph @f(%0: bool[], %1: f64[3], %2: f64[3]) -> (%3, %4) { %3, %4 = cond %0, %1, %2 {then = graph(%0: f64[3], %1: f64[3]) -> "
-     "(%3, %0) { %2 = exp %0 : f64[3] %3 = mul %2, %1 : f64[3] }, otherwise = graph(%0: f64[3], %1: f64[3]) -> (%1, %3) { %2 = sin %1 : "
+     "graph @f(%0: bool[], %1: f64[3], %2: f64[3]) -> (%3, %4) { %3, %4 = cond %0, %1, %2 {then = graph(%0: f64[3], "
+     "%1: f64[3]) -> "
+     "(%3, %0) { %2 = exp %0 : f64[3] %3 = mul %2, %1 : f64[3] }, otherwise = graph(%0: f64[3], %1: f64[3]) -> (%1, "
+     "%3) { %2 = sin %1 : "
      "f64[3] %3 = mul %2, %2 : f64[3] }} : f64[3], f64[3] }"},
     {"scan",  // a constant, a computed invariant (sin of it), a carry, an x, and a stacked y
-     "graph @f(%0: f64[3], %1: f64[3], %2: f64[5, 3]) -> (%3, %4) { %3, %4 = scan %0, %1, %2 {body = graph(%0: f64[3], %1: f64[3], "
-     "%2: f64[3]) -> (%6, %7) { %3 = sin %0 : f64[3] %4 = mul %3, %1 : f64[3] %5 = mul %1, %2 : f64[3] %6 = add %4, %5 : f64[3] "
+     "graph @f(%0: f64[3], %1: f64[3], %2: f64[5, 3]) -> (%3, %4) { %3, %4 = scan %0, %1, %2 {body = graph(%0: f64[3], "
+     "%1: f64[3], "
+     "%2: f64[3]) -> (%6, %7) { %3 = sin %0 : f64[3] %4 = mul %3, %1 : f64[3] %5 = mul %1, %2 : f64[3] %6 = add %4, %5 "
+     ": f64[3] "
      "%7 = sin %6 : f64[3] }, length = [5], counts = [1, 1], reverse = [0]} : f64[3], f64[5, 3] }"},
     {"scan_with_counter",  // an integer carry beside a floating one
-     "graph @f(%0: i64[], %1: f64[]) -> (%3) { %2, %3 = scan %0, %1 {body = graph(%0: i64[], %1: f64[]) -> (%3, %6) { %2 = constant "
-     "{dtype = i64, shape = [], value = [1]} : i64[] %3 = add %0, %2 : i64[] %4 = cast %3 {dtype = f64} : f64[] %5 = sin %1 : f64[] "
+     "graph @f(%0: i64[], %1: f64[]) -> (%3) { %2, %3 = scan %0, %1 {body = graph(%0: i64[], %1: f64[]) -> (%3, %6) { "
+     "%2 = constant "
+     "{dtype = i64, shape = [], value = [1]} : i64[] %3 = add %0, %2 : i64[] %4 = cast %3 {dtype = f64} : f64[] %5 = "
+     "sin %1 : f64[] "
      "%6 = div %5, %4 : f64[] }, length = [4], counts = [0, 2], reverse = [1]} : i64[], f64[] }"},
     {"scan_in_scan",
-     "graph @f(%0: f64[2]) -> (%1) { %1 = scan %0 {body = graph(%0: f64[2]) -> (%2) { %1 = scan %0 {body = graph(%0: f64[2]) -> (%1) { "
-     "%1 = sin %0 : f64[2] }, length = [3], counts = [0, 1], reverse = [0]} : f64[2] %2 = mul %1, %0 : f64[2] }, length = [2], counts = "
+     "graph @f(%0: f64[2]) -> (%1) { %1 = scan %0 {body = graph(%0: f64[2]) -> (%2) { %1 = scan %0 {body = graph(%0: "
+     "f64[2]) -> (%1) { "
+     "%1 = sin %0 : f64[2] }, length = [3], counts = [0, 1], reverse = [0]} : f64[2] %2 = mul %1, %0 : f64[2] }, "
+     "length = [2], counts = "
      "[0, 1], reverse = [0]} : f64[2] }"},
-    {"shared_value", "graph @f(%0: f64[3]) -> (%3, %1) { %1 = sin %0 : f64[3] %2 = mul %1, %1 : f64[3] %3 = add %2, %0 : f64[3] }"},
+    {"shared_value",
+     "graph @f(%0: f64[3]) -> (%3, %1) { %1 = sin %0 : f64[3] %2 = mul %1, %1 : f64[3] %3 = add %2, %0 : f64[3] }"},
 };
 
 class Graphs : public ::testing::TestWithParam<std::pair<const char*, const char*>> {};
@@ -243,13 +262,15 @@ TEST_P(Graphs, FirstAndSecondOrder) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Text, Graphs, ::testing::ValuesIn(graphs), [](const auto& p) { return std::string(p.param.first); });
+INSTANTIATE_TEST_SUITE_P(Text, Graphs, ::testing::ValuesIn(graphs),
+                         [](const auto& p) { return std::string(p.param.first); });
 
 // Every row with a derivative has a case here or comes from the table.
 TEST(Coverage, EveryRowIsTested) {
   for (const OpDef& row : op_table()) {
     if (row.flat || row.family == Family::elementwise || row.op == Op::while_loop) continue;
-    const bool tested = std::any_of(std::begin(graphs), std::end(graphs), [&](const auto& c) { return row.name == std::string_view(c.first); });
+    const bool tested = std::any_of(std::begin(graphs), std::end(graphs),
+                                    [&](const auto& c) { return row.name == std::string_view(c.first); });
     EXPECT_TRUE(tested) << "no derivative test for op " << row.name;
   }
 }
@@ -257,9 +278,12 @@ TEST(Coverage, EveryRowIsTested) {
 // ---- loops of unknown length
 
 constexpr const char* power_loop =
-    "graph @f(%0: i64[], %1: f64[]) -> (%3) { %2, %3 = while_loop %0, %1 {condition = graph(%0: i64[], %1: f64[]) -> (%3) { %2 = constant "
-    "{dtype = i64, shape = [], value = [6]} : i64[] %3 = lt %0, %2 : bool[] }, body = graph(%0: i64[], %1: f64[]) -> (%3, %4) { %2 = "
-    "constant {dtype = i64, shape = [], value = [1]} : i64[] %3 = add %0, %2 : i64[] %4 = sin %1 : f64[] }, counts = [0]} : i64[], f64[] }";
+    "graph @f(%0: i64[], %1: f64[]) -> (%3) { %2, %3 = while_loop %0, %1 {condition = graph(%0: i64[], %1: f64[]) -> "
+    "(%3) { %2 = constant "
+    "{dtype = i64, shape = [], value = [6]} : i64[] %3 = lt %0, %2 : bool[] }, body = graph(%0: i64[], %1: f64[]) -> "
+    "(%3, %4) { %2 = "
+    "constant {dtype = i64, shape = [], value = [1]} : i64[] %3 = add %0, %2 : i64[] %4 = sin %1 : f64[] }, counts = "
+    "[0]} : i64[], f64[] }";
 
 TEST(While, ForwardModeWorksReverseModeNamesScan) {
   const auto g = parse(power_loop);
@@ -292,17 +316,22 @@ double gradient_at(const char* text, double x) {
 TEST(Singular, ZeroCotangentStops) {
   // sqrt at 0 behind a branch that is not taken: no 0 * inf.
   const char* guarded =
-      "graph @f(%0: f64[]) -> (%5) { %1 = constant {dtype = f64, shape = [], value = [0]} : f64[] %2 = gt %0, %1 : bool[] "
+      "graph @f(%0: f64[]) -> (%5) { %1 = constant {dtype = f64, shape = [], value = [0]} : f64[] %2 = gt %0, %1 : "
+      "bool[] "
       "%3 = sqrt %0 : f64[] %5 = select %2, %3, %1 : f64[] }";
   EXPECT_EQ(gradient_at(guarded, 0), 0);
   EXPECT_EQ(gradient_at(guarded, 4), 0.25);
-  const char* cube = "graph @f(%0: f64[]) -> (%2) { %1 = constant {dtype = f64, shape = [], value = [3]} : f64[] %2 = pow %0, %1 : f64[] }";
+  const char* cube =
+      "graph @f(%0: f64[]) -> (%2) { %1 = constant {dtype = f64, shape = [], value = [3]} : f64[] %2 = pow %0, %1 : "
+      "f64[] }";
   EXPECT_EQ(gradient_at(cube, 0), 0);
   EXPECT_EQ(gradient_at(cube, 2), 12);
 }
 
 TEST(Ties, SharedEqually) {
-  const char* relu = "graph @f(%0: f64[]) -> (%2) { %1 = constant {dtype = f64, shape = [], value = [0]} : f64[] %2 = max %0, %1 : f64[] }";
+  const char* relu =
+      "graph @f(%0: f64[]) -> (%2) { %1 = constant {dtype = f64, shape = [], value = [0]} : f64[] %2 = max %0, %1 : "
+      "f64[] }";
   EXPECT_EQ(gradient_at(relu, 0), 0.5);
   EXPECT_EQ(gradient_at(relu, 1), 1);
   EXPECT_EQ(gradient_at(relu, -1), 0);
@@ -310,7 +339,8 @@ TEST(Ties, SharedEqually) {
 }
 
 TEST(Product, DerivativeAtZeros) {
-  const auto g = value_and_grad(*parse("graph @f(%0: f64[3]) -> (%1) { %1 = reduce_prod %0 {axes = [0]} : f64[] }"), {true});
+  const auto g =
+      value_and_grad(*parse("graph @f(%0: f64[3]) -> (%1) { %1 = reduce_prod %0 {axes = [0]} : f64[] }"), {true});
   Array x(Type{f64, {3}});
   x.as<double>()[0] = 2, x.as<double>()[1] = 0, x.as<double>()[2] = 5;
   const auto gradient = interpret(*g, std::vector<Array>{x})[1];
@@ -331,7 +361,8 @@ TEST(Linearize, AbsentTangentsBuildNothing) {
 TEST(Linearize, LoopInvariantsAreNotStacked) {
   // carry <- sin(w) * carry with w constant: cos(w) and sin(w) leave the loop, only the carry is stacked.
   const auto g = parse(
-      "graph @f(%0: f64[3], %1: f64[3]) -> (%2) { %2 = scan %0, %1 {body = graph(%0: f64[3], %1: f64[3]) -> (%3) { %2 = sin %0 : f64[3] "
+      "graph @f(%0: f64[3], %1: f64[3]) -> (%2) { %2 = scan %0, %1 {body = graph(%0: f64[3], %1: f64[3]) -> (%3) { %2 "
+      "= sin %0 : f64[3] "
       "%3 = mul %2, %1 : f64[3] }, length = [5], counts = [1, 1], reverse = [0]} : f64[3] }");
   const Linearized l = linearize(*g, {true, true});
   int stacked = 0;
@@ -348,13 +379,18 @@ TEST(Refused, NonScalarLossAndIntegerInputs) {
     }
     return std::string("no error");
   };
-  EXPECT_NE(error("graph @f(%0: f64[3]) -> (%0) { }", {true}).find("returns f64[3], but a gradient needs a floating-point scalar"), std::string::npos);
-  EXPECT_NE(error("graph @f(%0: i64[], %1: f64[]) -> (%1) { }", {true, false}).find("only floating-point values have derivatives"), std::string::npos);
+  EXPECT_NE(error("graph @f(%0: f64[3]) -> (%0) { }", {true})
+                .find("returns f64[3], but a gradient needs a floating-point scalar"),
+            std::string::npos);
+  EXPECT_NE(error("graph @f(%0: i64[], %1: f64[]) -> (%1) { }", {true, false})
+                .find("only floating-point values have derivatives"),
+            std::string::npos);
 }
 
 TEST(Symbols, DerivativesKeepThem) {
   const auto g = parse(
-      "symbol n in [1, 64]\ngraph @f(%0: f64[n, 3], %1: f64[3]) -> (%5) { %2 = broadcast %1 {shape = [n, 3], axes = [1]} : f64[n, 3] "
+      "symbol n in [1, 64]\ngraph @f(%0: f64[n, 3], %1: f64[3]) -> (%5) { %2 = broadcast %1 {shape = [n, 3], axes = "
+      "[1]} : f64[n, 3] "
       "%3 = mul %0, %2 : f64[n, 3] %4 = slice %3 {starts = [0, 1], sizes = [n, 2], strides = [1, 1]} : f64[n, 2] "
       "%5 = reduce_max %4 {axes = [0]} : f64[2] }");
   Draw draw;

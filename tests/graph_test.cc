@@ -57,8 +57,9 @@ TEST(Builder, MergesEqualNodesButNotAcrossBarriers) {
   EXPECT_NE(p, q);
   EXPECT_NE(b.add(Op::sin, {x}), b.add(Op::sin, {p}));
   const auto call = [&](int64_t effect) {
-    return b.add(Op::custom_call, {x}, {Attr::text_of("f"), Attr::of(std::vector<int64_t>{1}), Attr::text_of("f32[4]"),
-                                        Attr::of(std::vector<int64_t>{effect})});
+    return b.add(Op::custom_call, {x},
+                 {Attr::text_of("f"), Attr::of(std::vector<int64_t>{1}), Attr::text_of("f32[4]"),
+                  Attr::of(std::vector<int64_t>{effect})});
   };
   EXPECT_EQ(call(0), call(0));
   EXPECT_NE(call(1), call(1));
@@ -102,16 +103,21 @@ TEST(Builder, ErrorsNameOpOperandsPlacesAndRemedy) {
     b.add(Op::dot_general, {y, w},
           {Attr::of(std::vector<int64_t>{}), Attr::of(std::vector<int64_t>{}), axes(1), axes(0)});
   });
-  EXPECT_EQ(text,
-            "model.cc:9:12: dot_general: contracted extents differ: axis 1 of lhs is 784, axis 0 of rhs is 768; transpose or "
-            "slice one of them\n"
-            "  operand 0: f32[64, 784], from sin at model.cc:7:3\n"
-            "  operand 1: f32[768, 128], input 0 (params.w)");
+  EXPECT_EQ(
+      text,
+      "model.cc:9:12: dot_general: contracted extents differ: axis 1 of lhs is 784, axis 0 of rhs is 768; transpose or "
+      "slice one of them\n"
+      "  operand 0: f32[64, 784], from sin at model.cc:7:3\n"
+      "  operand 1: f32[768, 128], input 0 (params.w)");
   EXPECT_EQ(error_of([&] { b.add(Op::add, {w, x}); }).substr(0, 113),
-            "model.cc:9:12: add: the shapes differ at axis 0: 768 against 64; broadcast, slice or reshape one of them\n  operan");
-  EXPECT_NE(error_of([&] { b.add(Op::reduce_sum, {x}, {axes(2)}); }).find("axis 2 is out of range for a tensor of 2 axes: use 0 to 1"),
+            "model.cc:9:12: add: the shapes differ at axis 0: 768 against 64; broadcast, slice or reshape one of "
+            "them\n  operan");
+  EXPECT_NE(error_of([&] {
+              b.add(Op::reduce_sum, {x}, {axes(2)});
+            }).find("axis 2 is out of range for a tensor of 2 axes: use 0 to 1"),
             std::string::npos);
-  EXPECT_NE(error_of([&] { b.add(Op::shl, {x, x}); }).find("shl: does not take f32; cast to one of i8, i16, i32"), std::string::npos);
+  EXPECT_NE(error_of([&] { b.add(Op::shl, {x, x}); }).find("shl: does not take f32; cast to one of i8, i16, i32"),
+            std::string::npos);
   EXPECT_NE(error_of([&] { b.add(Op::sin, {x, x}); }).find("takes 1 operand, not 2"), std::string::npos);
   EXPECT_TRUE(verify(b.graph()).empty());
 }
@@ -121,7 +127,8 @@ TEST(Builder, SymbolsEqualOnlyThemselves) {
   const Dim n = b.symbols().add("n"), m = b.symbols().add("m");
   const ValueId x = b.input({f32, {n}}), y = b.input({f32, {m}}), z = b.input({f32, {n}});
   EXPECT_EQ(to_string(b.type(b.add(Op::add, {x, z})), &b.symbols()), "f32[n]");
-  EXPECT_NE(error_of([&] { b.add(Op::add, {x, y}); }).find("n against m; a named extent equals only itself"), std::string::npos);
+  EXPECT_NE(error_of([&] { b.add(Op::add, {x, y}); }).find("n against m; a named extent equals only itself"),
+            std::string::npos);
   const Value parts[] = {{&b, x}, {&b, y}};
   EXPECT_EQ(to_string(concat(parts, 0).type(), &b.symbols()), "f32[(n + m)]");
   EXPECT_TRUE(verify(b.graph()).empty());

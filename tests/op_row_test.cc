@@ -28,14 +28,17 @@ class EditedTable : public ::testing::Test {
   void SetUp() override {
     const char* chosen = std::getenv("CXX");
     compiler_ = chosen ? chosen : "c++";
-    if (std::system((compiler_ + " --version > /dev/null 2>&1").c_str()) != 0) GTEST_SKIP() << "there is no compiler " << compiler_;
-    root_ = fs::temp_directory_path() / ("tenon_op_row_" + std::to_string(::testing::UnitTest::GetInstance()->random_seed()) + "_" +
-                                         ::testing::UnitTest::GetInstance()->current_test_info()->name());
+    if (std::system((compiler_ + " --version > /dev/null 2>&1").c_str()) != 0)
+      GTEST_SKIP() << "there is no compiler " << compiler_;
+    root_ = fs::temp_directory_path() /
+            ("tenon_op_row_" + std::to_string(::testing::UnitTest::GetInstance()->random_seed()) + "_" +
+             ::testing::UnitTest::GetInstance()->current_test_info()->name());
     fs::remove_all(root_);
     fs::create_directories(root_ / "tenon" / "ir");
     const fs::path source = fs::path(TENON_SOURCE_DIR) / "ir";
     for (const auto& entry : fs::directory_iterator(source))
-      if (entry.path().filename() != "ops.def") fs::create_symlink(entry.path(), root_ / "tenon" / "ir" / entry.path().filename());
+      if (entry.path().filename() != "ops.def")
+        fs::create_symlink(entry.path(), root_ / "tenon" / "ir" / entry.path().filename());
     table_ = read(source / "ops.def");
   }
   void TearDown() override { fs::remove_all(root_); }
@@ -49,7 +52,8 @@ class EditedTable : public ::testing::Test {
   // What the compiler says about ops.cc with the edited table; empty when it builds.
   std::string compile() {
     std::ofstream(root_ / "tenon" / "ir" / "ops.def") << table_;
-    const std::string command = compiler_ + " -std=c++20 -fsyntax-only -I" + root_.string() + " " + (root_ / "tenon/ir/ops.cc").string() + " 2>&1";
+    const std::string command = compiler_ + " -std=c++20 -fsyntax-only -I" + root_.string() + " " +
+                                (root_ / "tenon/ir/ops.cc").string() + " 2>&1";
     FILE* pipe = popen(command.c_str(), "r");
     std::string said;
     std::array<char, 4096> buffer;

@@ -89,15 +89,18 @@ TEST(Parse, LiteralsKeepEveryBit) {
 
 TEST(Parse, ErrorsHaveLineAndColumn) {
   EXPECT_EQ(error_of(sample), "text IR, line 7, column 19: value %9x is not defined above");
-  EXPECT_EQ(error_of("graph @f() -> () {\n  %0 = sine %0 : f32[]\n}"), "text IR, line 2, column 12: 'sine' is not an op");
+  EXPECT_EQ(error_of("graph @f() -> () {\n  %0 = sine %0 : f32[]\n}"),
+            "text IR, line 2, column 12: 'sine' is not an op");
   EXPECT_EQ(error_of("graph @f(%0: f32[k]) -> () {}"),
             "text IR, line 1, column 19: 'k' is neither a number nor a symbol that was declared");
   EXPECT_EQ(error_of("graph @f(%0: f32[2]) -> (%1) {\n  %1 = sin %0 : f32[3]\n}"),
             "text IR, line 2, column 23: the text says f32[3], but sin gives f32[2]");
-  EXPECT_NE(error_of("graph @f(%0: f32[2], %1: f32[3]) -> () { %2 = add %0, %1 : f32[2] }").find("the shapes differ at axis 0: 2 against 3"),
+  EXPECT_NE(error_of("graph @f(%0: f32[2], %1: f32[3]) -> () { %2 = add %0, %1 : f32[2] }")
+                .find("the shapes differ at axis 0: 2 against 3"),
             std::string::npos);
   EXPECT_NE(error_of("graph @f() -> () {} x").find("text follows the graph"), std::string::npos);
-  EXPECT_NE(error_of("graph @f(%0: f32[9223372036854775807, 9223372036854775807]) -> () { %1 = reshape %0 {shape = [1]} : f32[1] }")
+  EXPECT_NE(error_of("graph @f(%0: f32[9223372036854775807, 9223372036854775807]) -> () { %1 = reshape %0 {shape = "
+                     "[1]} : f32[1] }")
                 .find("63 bits"),
             std::string::npos);
 }
@@ -113,11 +116,12 @@ TEST(Parse, NestsAtMost64Deep) {
 // Mutated text either reads back to a sound graph or is refused with an Error: nothing else may happen.
 TEST(Parse, GarbageIsRefused) {
   std::mt19937 random(3);
-  const std::string seeds[] = {control, sample,
-                               "symbol n in [0, 9]\ngraph @g(%0: f32[n, 4], %1: i64[]) -> (%3) {\n"
-                               "  %2 = dynamic_slice %0, %1, %1 {sizes = [n, 2]} : f32[n, 2]\n"
-                               "  %3 = slice %2 {starts = [0, 1], sizes = [(n / 2), 1], strides = [2, 1]} : f32[(n / 2), 1]\n"
-                               "  %4 = constant {dtype = f16, shape = [3], value = [1.5, nan(0x7e01), -inf]} : f16[3]\n}\n"};
+  const std::string seeds[] = {
+      control, sample,
+      "symbol n in [0, 9]\ngraph @g(%0: f32[n, 4], %1: i64[]) -> (%3) {\n"
+      "  %2 = dynamic_slice %0, %1, %1 {sizes = [n, 2]} : f32[n, 2]\n"
+      "  %3 = slice %2 {starts = [0, 1], sizes = [(n / 2), 1], strides = [2, 1]} : f32[(n / 2), 1]\n"
+      "  %4 = constant {dtype = f16, shape = [3], value = [1.5, nan(0x7e01), -inf]} : f16[3]\n}\n"};
   int accepted = 0;
   for (int round = 0; round < 20'000; ++round) {
     std::string text = seeds[random() % 3];

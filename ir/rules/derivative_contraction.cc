@@ -21,7 +21,8 @@ std::vector<Value> product_rule(const JvpArgs& args) {
 std::vector<int64_t> free_axes(int rank, const std::vector<int64_t>& batch, const std::vector<int64_t>& contracted) {
   std::vector<int64_t> free;
   for (int64_t i = 0; i < rank; ++i)
-    if (std::find(batch.begin(), batch.end(), i) == batch.end() && std::find(contracted.begin(), contracted.end(), i) == contracted.end())
+    if (std::find(batch.begin(), batch.end(), i) == batch.end() &&
+        std::find(contracted.begin(), contracted.end(), i) == contracted.end())
       free.push_back(i);
   return free;
 }
@@ -67,14 +68,17 @@ std::vector<Value> dot_transpose(const TransposeArgs& args) {
   const auto &lc = args.attrs[2].integers, &rc = args.attrs[3].integers;
   const auto lf = free_axes(args.operand_types[0].shape.rank(), lb, lc);
   const auto rf = free_axes(args.operand_types[1].shape.rank(), rb, rc);
-  const auto nb = static_cast<int64_t>(lb.size()), nl = static_cast<int64_t>(lf.size()), nr = static_cast<int64_t>(rf.size());
+  const auto nb = static_cast<int64_t>(lb.size()), nl = static_cast<int64_t>(lf.size()),
+             nr = static_cast<int64_t>(rf.size());
   const auto ct_batch = range(0, nb), ct_left = range(nb, nb + nl), ct_right = range(nb + nl, nb + nl + nr);
   const Value ct = args.cotangents[0];
   std::vector<Value> result = absent(2);
   if (args.linear[0])  // batch, left free, the right factor's contracted axes ascending
-    result[0] = in_order(dot_general(ct, args.operands[1], ct_batch, rb, ct_right, rf), joined(lb, lf, sorted_by(lc, rc)));
+    result[0] =
+        in_order(dot_general(ct, args.operands[1], ct_batch, rb, ct_right, rf), joined(lb, lf, sorted_by(lc, rc)));
   if (args.linear[1])  // batch, the left factor's contracted axes ascending, right free
-    result[1] = in_order(dot_general(args.operands[0], ct, lb, ct_batch, lf, ct_left), joined(rb, sorted_by(rc, lc), rf));
+    result[1] =
+        in_order(dot_general(args.operands[0], ct, lb, ct_batch, lf, ct_left), joined(rb, sorted_by(rc, lc), rf));
   return result;
 }
 
@@ -98,7 +102,8 @@ Value regroup(Value x, int64_t groups, size_t from, size_t to) {
   }
   const Value moved = transpose(reshape(x, split), order);
   Shape merged = moved.shape();
-  const size_t at = static_cast<size_t>(std::find(order.begin(), order.end(), static_cast<int64_t>(from)) - order.begin());
+  const size_t at =
+      static_cast<size_t>(std::find(order.begin(), order.end(), static_cast<int64_t>(from)) - order.begin());
   merged[at + 1] = x.builder->symbols().product(merged[at], merged[at + 1]);
   merged.erase(at);
   return reshape(moved, merged);
@@ -123,12 +128,15 @@ std::vector<Value> convolution_transpose(const TransposeArgs& args) {
     int64_t rest = 0;
     if (strides[i] != 1) {
       if (!x[i + 1].is_number() || !k[i].is_number())
-        throw Error("the derivative of a strided convolution needs fixed spatial extents; give them as numbers, or use stride 1");
+        throw Error(
+            "the derivative of a strided convolution needs fixed spatial extents; give them as numbers, or use stride "
+            "1");
       const int64_t padded = (x[i + 1].number() - 1) * lhs_dilation[i] + 1 + low[i] + high[i];
       rest = std::max<int64_t>(0, padded - ((k[i].number() - 1) * rhs_dilation[i] + 1)) % strides[i];
     }
     if (args.linear[0]) {
-      if (!k[i].is_number()) throw Error("the derivative of a convolution by its input needs a kernel of fixed extents");
+      if (!k[i].is_number())
+        throw Error("the derivative of a convolution by its input needs a kernel of fixed extents");
       const int64_t reach = (k[i].number() - 1) * rhs_dilation[i];
       before[i] = reach - low[i];
       after[i] = reach - high[i] + rest;
@@ -136,10 +144,12 @@ std::vector<Value> convolution_transpose(const TransposeArgs& args) {
     kernel_high[i] = high[i] - rest;
   }
   const auto convolve = [&](Value a, Value kernel, const std::vector<int64_t>& s, const std::vector<int64_t>& lo,
-                            const std::vector<int64_t>& hi, const std::vector<int64_t>& ld, const std::vector<int64_t>& rd) {
+                            const std::vector<int64_t>& hi, const std::vector<int64_t>& ld,
+                            const std::vector<int64_t>& rd) {
     const Value operands[] = {a, kernel};
     return apply(args.builder, Op::convolution, operands,
-                 {Attr::of(s), Attr::of(lo), Attr::of(hi), Attr::of(ld), Attr::of(rd), Attr::of(std::vector<int64_t>{groups})})[0];
+                 {Attr::of(s), Attr::of(lo), Attr::of(hi), Attr::of(ld), Attr::of(rd),
+                  Attr::of(std::vector<int64_t>{groups})})[0];
   };
   const auto last = static_cast<int64_t>(spatial) + 1;
   std::vector<Value> result = absent(2);
@@ -149,7 +159,8 @@ std::vector<Value> convolution_transpose(const TransposeArgs& args) {
     swap.push_back(last);
     swap.push_back(last - 1);
     const Value flipped = spatial == 0 ? args.operands[1] : reverse(args.operands[1], spatial_axes);
-    const Value kernel = transpose(regroup(flipped, groups, spatial + 1, spatial), swap);  // [s..., (g, c / g), o / g] swapped
+    const Value kernel =
+        transpose(regroup(flipped, groups, spatial + 1, spatial), swap);  // [s..., (g, c / g), o / g] swapped
     result[0] = convolve(ct, kernel, lhs_dilation, before, after, strides, rhs_dilation);
   }
   if (args.linear[1]) {

@@ -112,7 +112,8 @@ std::vector<Value> cond_jvp(const JvpArgs& args) {
   for (size_t i = 0; i < wanted.size(); ++i) wanted[i] = wanted[i] || b.output_has_tangent[i];
   std::vector<Value> operands(args.primals.begin(), args.primals.end());
   append_present(operands, args.tangents);
-  return tangents_first(apply(args.builder, Op::cond, operands, {with_tangents(a, wanted), with_tangents(b, wanted)}), wanted);
+  return tangents_first(apply(args.builder, Op::cond, operands, {with_tangents(a, wanted), with_tangents(b, wanted)}),
+                        wanted);
 }
 
 std::vector<Value> call_jvp(const JvpArgs& args) {
@@ -176,14 +177,16 @@ std::vector<Value> while_jvp(const JvpArgs& args) {
   const auto tests = test.body.splice(condition, test.primals);
   int64_t joint_constants = static_cast<int64_t>(constants);
   for (size_t i = 0; i < constants; ++i) joint_constants += loop.active[i];
-  const auto results = apply(args.builder, Op::while_loop, joint.operands,
-                             {test.body.finish(tests), joint.body.finish(outputs), Attr::of(std::vector<int64_t>{joint_constants})});
+  const auto results =
+      apply(args.builder, Op::while_loop, joint.operands,
+            {test.body.finish(tests), joint.body.finish(outputs), Attr::of(std::vector<int64_t>{joint_constants})});
   return tangents_first(results, wanted);
 }
 
 std::vector<Value> scan_jvp(const JvpArgs& args) {
   const Graph& body = *args.attrs[0].graph;
-  const auto constants = static_cast<size_t>(args.attrs[2].integers[0]), carries = static_cast<size_t>(args.attrs[2].integers[1]);
+  const auto constants = static_cast<size_t>(args.attrs[2].integers[0]),
+             carries = static_cast<size_t>(args.attrs[2].integers[1]);
   const LoopJvp loop = differentiate_loop(args, body, constants, carries);
   const size_t xs = constants + carries;
   JointLoop joint{Sketch(body), {}, {}, {}};
@@ -198,15 +201,18 @@ std::vector<Value> scan_jvp(const JvpArgs& args) {
     meaning.emplace_back(i, tangent);
   });
   const Flags& active = loop.active;
-  const int64_t constant_tangents = count(Flags(active.begin(), active.begin() + static_cast<std::ptrdiff_t>(constants)));
-  const int64_t carry_tangents = count(Flags(active.begin() + static_cast<std::ptrdiff_t>(constants), active.begin() + static_cast<std::ptrdiff_t>(xs)));
+  const int64_t constant_tangents =
+      count(Flags(active.begin(), active.begin() + static_cast<std::ptrdiff_t>(constants)));
+  const int64_t carry_tangents = count(
+      Flags(active.begin() + static_cast<std::ptrdiff_t>(constants), active.begin() + static_cast<std::ptrdiff_t>(xs)));
   const auto results = apply(args.builder, Op::scan, joint.operands,
                              {joint.body.finish(outputs), args.attrs[1],
                               Attr::of(std::vector<int64_t>{static_cast<int64_t>(constants) + constant_tangents,
                                                             static_cast<int64_t>(carries) + carry_tangents}),
                               args.attrs[3]});
   std::vector<Value> out = absent(2 * primals.size());
-  for (size_t r = 0; r < results.size(); ++r) out[meaning[r].first + (meaning[r].second ? 0 : primals.size())] = results[r];
+  for (size_t r = 0; r < results.size(); ++r)
+    out[meaning[r].first + (meaning[r].second ? 0 : primals.size())] = results[r];
   return out;
 }
 
@@ -254,10 +260,12 @@ std::vector<Value> call_transpose(const TransposeArgs& args) {
 // are not linear, and the cotangents of the ys that arrived.
 std::vector<Value> scan_transpose(const TransposeArgs& args) {
   const Graph& body = *args.attrs[0].graph;
-  const auto constants = static_cast<size_t>(args.attrs[2].integers[0]), carries = static_cast<size_t>(args.attrs[2].integers[1]);
+  const auto constants = static_cast<size_t>(args.attrs[2].integers[0]),
+             carries = static_cast<size_t>(args.attrs[2].integers[1]);
   const size_t xs = constants + carries, all = args.operands.size();
   Flags linear = flags_of(args.linear), arrived = present(args.cotangents);
-  for (size_t i = constants; i < xs; ++i) linear[i] = true;  // a carry may start from a constant zero and be linear all the same
+  for (size_t i = constants; i < xs; ++i)
+    linear[i] = true;  // a carry may start from a constant zero and be linear all the same
   for (size_t i = 0; i < carries; ++i) arrived[i] = true;
   const auto transposed = args.subgraph(body, linear, arrived);
 
@@ -271,7 +279,8 @@ std::vector<Value> scan_transpose(const TransposeArgs& args) {
   }
   const auto fixed = static_cast<int64_t>(operands.size());
   for (size_t i = 0; i < carries; ++i) {
-    operands.push_back(args.cotangents[i] ? args.cotangents[i] : zeros(args.builder, args.operand_types[constants + i]));
+    operands.push_back(args.cotangents[i] ? args.cotangents[i]
+                                          : zeros(args.builder, args.operand_types[constants + i]));
     carry_cotangents.push_back(s.input(type(constants + i)));
   }
   for (size_t i = 0; i < constants; ++i) {

@@ -57,7 +57,9 @@ std::vector<Value> div_jvp(const JvpArgs& args) {
   return {(tx ? tx - change : -change) / y};
 }
 
-std::vector<Value> scale_transpose(const TransposeArgs& args) { return {scale(args.cotangents[0], args.operands[1]), {}}; }
+std::vector<Value> scale_transpose(const TransposeArgs& args) {
+  return {scale(args.cotangents[0], args.operands[1]), {}};
+}
 
 // scale(x, y) is x y, and 0 where x is 0 whatever y is: there the tangent of y must not count.
 std::vector<Value> scale_jvp(const JvpArgs& args) {
@@ -82,7 +84,9 @@ std::vector<Value> select_jvp(const JvpArgs& args) {
   return {select(args.primals[0], or_zeros(args.tangents[1], r), or_zeros(args.tangents[2], r))};
 }
 
-std::vector<Value> cast_transpose(const TransposeArgs& args) { return {cast(args.cotangents[0], args.operand_types[0].dtype)}; }
+std::vector<Value> cast_transpose(const TransposeArgs& args) {
+  return {cast(args.cotangents[0], args.operand_types[0].dtype)};
+}
 
 std::vector<Value> cast_jvp(const JvpArgs& args) {
   const DType to = args.results[0].dtype();

@@ -23,7 +23,8 @@ std::vector<Value> broadcast_transpose(const TransposeArgs& args) {
   std::vector<int64_t> summed;
   for (int64_t j = 0; j < to.rank(); ++j) {
     const auto at = std::find(axes.begin(), axes.end(), j);
-    if (at == axes.end() || !(from[static_cast<size_t>(at - axes.begin())] == to[static_cast<size_t>(j)])) summed.push_back(j);
+    if (at == axes.end() || !(from[static_cast<size_t>(at - axes.begin())] == to[static_cast<size_t>(j)]))
+      summed.push_back(j);
   }
   return {reshape(summed.empty() ? ct : reduce(Op::reduce_sum, ct, summed), from)};
 }
@@ -31,7 +32,8 @@ std::vector<Value> broadcast_transpose(const TransposeArgs& args) {
 std::vector<Value> transpose_transpose(const TransposeArgs& args) {
   const auto& permutation = args.attrs[0].integers;
   std::vector<int64_t> inverse(permutation.size());
-  for (size_t i = 0; i < permutation.size(); ++i) inverse[static_cast<size_t>(permutation[i])] = static_cast<int64_t>(i);
+  for (size_t i = 0; i < permutation.size(); ++i)
+    inverse[static_cast<size_t>(permutation[i])] = static_cast<int64_t>(i);
   return {transpose(args.cotangents[0], std::move(inverse))};
 }
 
@@ -56,7 +58,8 @@ std::vector<Value> slice_transpose(const TransposeArgs& args) {
 
 std::vector<Value> dynamic_slice_transpose(const TransposeArgs& args) {
   std::vector<Value> result = absent(args.operands.size());
-  result[0] = dynamic_update_slice(zeros(args.builder, args.operand_types[0]), args.cotangents[0], args.operands.subspan(1));
+  result[0] =
+      dynamic_update_slice(zeros(args.builder, args.operand_types[0]), args.cotangents[0], args.operands.subspan(1));
   return result;
 }
 
@@ -81,7 +84,8 @@ std::vector<Value> pad_transpose(const TransposeArgs& args) {
     result[0] = slice(ct, low, x.shape.dims(), std::move(strides));
   }
   if (args.linear[1]) {  // the sum of what lies outside x
-    const Value inside = pad(splat_integer(args.builder, boolean, 1, x.shape), splat_integer(args.builder, boolean, 0, {}), low, high, interior);
+    const Value inside = pad(splat_integer(args.builder, boolean, 1, x.shape),
+                             splat_integer(args.builder, boolean, 0, {}), low, high, interior);
     std::vector<int64_t> axes;
     for (int64_t i = 0; i < x.shape.rank(); ++i) axes.push_back(i);
     result[1] = reduce(Op::reduce_sum, select(inside, zeros_like(ct), ct), std::move(axes));
@@ -105,7 +109,9 @@ std::vector<Value> concat_transpose(const TransposeArgs& args) {
   return result;
 }
 
-std::vector<Value> reverse_transpose(const TransposeArgs& args) { return {reverse(args.cotangents[0], args.attrs[0].integers)}; }
+std::vector<Value> reverse_transpose(const TransposeArgs& args) {
+  return {reverse(args.cotangents[0], args.attrs[0].integers)};
+}
 
 std::vector<Value> barrier_transpose(const TransposeArgs& args) {
   std::vector<Value> present, result = absent(args.operands.size());

@@ -44,7 +44,9 @@ std::vector<Value> reduce_prod_jvp(const JvpArgs& args) {
     rows.push_back(shape[static_cast<size_t>(a)]);
     row.push_back(shape[static_cast<size_t>(a)]);
   }
-  const auto by_rows = [&](Value v) { return reshape(std::is_sorted(order.begin(), order.end()) ? v : transpose(v, order), rows); };
+  const auto by_rows = [&](Value v) {
+    return reshape(std::is_sorted(order.begin(), order.end()) ? v : transpose(v, order), rows);
+  };
 
   const Type type{args.primals[0].dtype(), row};
   GraphBuilder body("main", b.graph().symbols);
@@ -52,10 +54,12 @@ std::vector<Value> reduce_prod_jvp(const JvpArgs& args) {
   for (Value& v : in) v = {&body, body.input(type)};
   const auto [p, t, x, tx] = in;
   const ValueId outputs[] = {(p * x).id, (t * x + tx * p).id};
-  const Value operands[] = {splat(b, type.dtype, 1, row), zeros(b, type), by_rows(args.primals[0]), by_rows(args.tangents[0])};
-  const auto results = apply(b, Op::scan, operands,
-                             {Attr::of(std::shared_ptr<const Graph>(body.finish(outputs))), Attr::of(std::vector<Dim>{length}),
-                              Attr::of(std::vector<int64_t>{0, 2}), Attr::of(std::vector<int64_t>{0})});
+  const Value operands[] = {splat(b, type.dtype, 1, row), zeros(b, type), by_rows(args.primals[0]),
+                            by_rows(args.tangents[0])};
+  const auto results =
+      apply(b, Op::scan, operands,
+            {Attr::of(std::shared_ptr<const Graph>(body.finish(outputs))), Attr::of(std::vector<Dim>{length}),
+             Attr::of(std::vector<int64_t>{0, 2}), Attr::of(std::vector<int64_t>{0})});
   return {results[1]};
 }
 

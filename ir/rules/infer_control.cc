@@ -16,7 +16,8 @@ const Graph& subgraph(const InferArgs& args, size_t attribute, const char* name)
 void check_inputs(const InferArgs& args, const Graph& g, const char* name, size_t first) {
   const size_t count = args.operands.size() - first;
   TENON_REQUIRE(g.input_count() == count, std::string("the graph '") + name + "' takes " + number(g.input_count()) +
-                                              " inputs, the op has " + number(static_cast<int64_t>(count)) + " operands for it");
+                                              " inputs, the op has " + number(static_cast<int64_t>(count)) +
+                                              " operands for it");
   for (size_t i = 0; i < count; ++i) {
     const Type& want = g.type(ValueId{static_cast<uint32_t>(i)});
     const Type& have = args.operands[first + i];
@@ -60,8 +61,9 @@ std::vector<Type> infer_cond(const InferArgs& args) {
                     number(static_cast<int64_t>(b.outputs().size())) + " results");
   auto types = output_types(a), others = output_types(b);
   for (size_t i = 0; i < types.size(); ++i)
-    TENON_REQUIRE(types[i] == others[i], "result " + number(static_cast<int64_t>(i)) + " is " + to_string(types[i], &args.symbols) +
-                                             " in one branch and " + to_string(others[i], &args.symbols) + " in the other");
+    TENON_REQUIRE(types[i] == others[i], "result " + number(static_cast<int64_t>(i)) + " is " +
+                                             to_string(types[i], &args.symbols) + " in one branch and " +
+                                             to_string(others[i], &args.symbols) + " in the other");
   return types;
 }
 
@@ -91,7 +93,8 @@ std::vector<Type> infer_scan(const InferArgs& args) {
   std::vector<Type> slices(args.operands.begin(), args.operands.end());
   for (size_t i = constants + carries; i < slices.size(); ++i) {
     TENON_REQUIRE(slices[i].shape.rank() > 0, operand_name(i) + " is scanned over its first axis, but it is a scalar");
-    TENON_REQUIRE(slices[i].shape[0] == length, operand_name(i) + " has " + to_string(slices[i].shape[0], &args.symbols) +
+    TENON_REQUIRE(slices[i].shape[0] == length, operand_name(i) + " has " +
+                                                    to_string(slices[i].shape[0], &args.symbols) +
                                                     " slices for a scan of length " + to_string(length, &args.symbols));
     slices[i].shape.erase(0);
   }

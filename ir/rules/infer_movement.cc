@@ -9,7 +9,7 @@ std::string extent_text(const InferArgs& args, Dim d) { return to_string(d, &arg
 
 void check_count(size_t have, size_t want, const char* name) {
   TENON_REQUIRE(have == want, std::string("attribute '") + name + "' has " + number(static_cast<int64_t>(have)) +
-                            " entries for " + number(static_cast<int64_t>(want)) + " axes");
+                                  " entries for " + number(static_cast<int64_t>(want)) + " axes");
 }
 
 void check_shape_symbols(const InferArgs& args, const std::vector<Dim>& shape) {
@@ -24,8 +24,9 @@ std::vector<Type> infer_constant(const InferArgs& args) {
   TENON_REQUIRE(shape.is_static(), "a constant has fixed extents; broadcast a scalar to a symbolic shape");
   const DType t = args.attrs[0].dtype;
   const auto size = static_cast<int64_t>(args.attrs[2].text.size());
-  TENON_REQUIRE(size == shape.numel() * bytes(t), to_string(Type{t, shape}) + " takes " + number(shape.numel() * bytes(t)) +
-                                                " bytes, the value has " + number(size));
+  TENON_REQUIRE(size == shape.numel() * bytes(t), to_string(Type{t, shape}) + " takes " +
+                                                      number(shape.numel() * bytes(t)) + " bytes, the value has " +
+                                                      number(size));
   return {Type{t, shape}};
 }
 
@@ -43,7 +44,8 @@ std::vector<Type> infer_reshape(const InferArgs& args) {
   check_shape_symbols(args, dims(args, 0));
   const Dim from = args.symbols.numel(x.shape), to = args.symbols.numel(shape);
   TENON_REQUIRE(from == to, "a reshape keeps the number of elements: " + to_string(x.shape, &args.symbols) + " has " +
-                          extent_text(args, from) + ", " + to_string(shape, &args.symbols) + " has " + extent_text(args, to));
+                                extent_text(args, from) + ", " + to_string(shape, &args.symbols) + " has " +
+                                extent_text(args, to));
   return {Type{x.dtype, shape}};
 }
 
@@ -57,9 +59,10 @@ std::vector<Type> infer_broadcast(const InferArgs& args) {
     check_axis(axes[i], shape.rank(), "broadcast axis");
     TENON_REQUIRE(i == 0 || axes[i - 1] < axes[i], "broadcast axes must ascend; transpose first");
     const Dim have = x.shape[i], want = shape[static_cast<size_t>(axes[i])];
-    TENON_REQUIRE(have == want || have == 1, "axis " + number(static_cast<int64_t>(i)) + " of extent " + extent_text(args, have) +
-                                           " does not broadcast to extent " + extent_text(args, want) +
-                                           " (axis " + number(axes[i]) + " of the result): it must be equal or 1");
+    TENON_REQUIRE(have == want || have == 1, "axis " + number(static_cast<int64_t>(i)) + " of extent " +
+                                                 extent_text(args, have) + " does not broadcast to extent " +
+                                                 extent_text(args, want) + " (axis " + number(axes[i]) +
+                                                 " of the result): it must be equal or 1");
   }
   return {Type{x.dtype, shape}};
 }
@@ -83,14 +86,15 @@ std::vector<Type> infer_slice(const InferArgs& args) {
   check_count(strides.size(), x.shape.size(), "strides");
   for (size_t i = 0; i < starts.size(); ++i) {
     TENON_REQUIRE(strides[i] >= 1, "stride " + number(strides[i]) + " of axis " + number(static_cast<int64_t>(i)) +
-                                 " is not positive; reverse the axis first");
+                                       " is not positive; reverse the axis first");
     if (!starts[i].is_number() || !sizes[i].is_number() || !x.shape[i].is_number() || sizes[i] == 0) continue;
     int64_t last;
     const bool overflow = __builtin_mul_overflow(sizes[i].code() - 1, strides[i], &last) ||
                           __builtin_add_overflow(last, starts[i].code(), &last);
-    TENON_REQUIRE(!overflow && last < x.shape[i].code(),
-            "axis " + number(static_cast<int64_t>(i)) + " of extent " + extent_text(args, x.shape[i]) + " has no elements " +
-                extent_text(args, starts[i]) + " to " + (overflow ? std::string("beyond 2^63") : number(last)));
+    TENON_REQUIRE(!overflow && last < x.shape[i].code(), "axis " + number(static_cast<int64_t>(i)) + " of extent " +
+                                                             extent_text(args, x.shape[i]) + " has no elements " +
+                                                             extent_text(args, starts[i]) + " to " +
+                                                             (overflow ? std::string("beyond 2^63") : number(last)));
   }
   return {Type{x.dtype, Shape(sizes)}};
 }
@@ -104,8 +108,8 @@ std::vector<Type> infer_dynamic_slice(const InferArgs& args) {
   for (size_t i = 0; i < sizes.size(); ++i) {
     check_scalar(args, i + 1, DType::i64, "a start");
     TENON_REQUIRE(!sizes[i].is_number() || !x.shape[i].is_number() || sizes[i].code() <= x.shape[i].code(),
-            "size " + extent_text(args, sizes[i]) + " exceeds the extent " + extent_text(args, x.shape[i]) + " of axis " +
-                number(static_cast<int64_t>(i)));
+                  "size " + extent_text(args, sizes[i]) + " exceeds the extent " + extent_text(args, x.shape[i]) +
+                      " of axis " + number(static_cast<int64_t>(i)));
   }
   return {Type{x.dtype, Shape(sizes)}};
 }
@@ -113,14 +117,16 @@ std::vector<Type> infer_dynamic_slice(const InferArgs& args) {
 std::vector<Type> infer_dynamic_update_slice(const InferArgs& args) {
   TENON_REQUIRE(args.operands.size() >= 2, "dynamic_update_slice takes a tensor, an update and one start per axis");
   const Type &x = args.operands[0], &u = args.operands[1];
-  TENON_REQUIRE(x.dtype == u.dtype, "the update is " + std::string(name(u.dtype)) + ", the tensor " + std::string(name(x.dtype)) + "; cast the update");
-  TENON_REQUIRE(x.shape.rank() == u.shape.rank(), "the update has " + number(u.shape.rank()) + " axes, the tensor " + number(x.shape.rank()));
+  TENON_REQUIRE(x.dtype == u.dtype, "the update is " + std::string(name(u.dtype)) + ", the tensor " +
+                                        std::string(name(x.dtype)) + "; cast the update");
+  TENON_REQUIRE(x.shape.rank() == u.shape.rank(),
+                "the update has " + number(u.shape.rank()) + " axes, the tensor " + number(x.shape.rank()));
   check_count(args.operands.size() - 2, x.shape.size(), "starts");
   for (size_t i = 0; i < x.shape.size(); ++i) {
     check_scalar(args, i + 2, DType::i64, "a start");
     TENON_REQUIRE(!u.shape[i].is_number() || !x.shape[i].is_number() || u.shape[i].code() <= x.shape[i].code(),
-            "the update's extent " + extent_text(args, u.shape[i]) + " exceeds the extent " + extent_text(args, x.shape[i]) + " of axis " +
-                number(static_cast<int64_t>(i)));
+                  "the update's extent " + extent_text(args, u.shape[i]) + " exceeds the extent " +
+                      extent_text(args, x.shape[i]) + " of axis " + number(static_cast<int64_t>(i)));
   }
   return {x};
 }
@@ -156,12 +162,15 @@ std::vector<Type> infer_concat(const InferArgs& args) {
   Type r = x;
   for (size_t k = 1; k < args.operands.size(); ++k) {
     const Type& y = args.operands[k];
-    TENON_REQUIRE(y.dtype == x.dtype, operand_name(k) + " is " + std::string(name(y.dtype)) + ", operand 0 is " + std::string(name(x.dtype)) + "; cast one of them");
-    TENON_REQUIRE(y.shape.rank() == x.shape.rank(), operand_name(k) + " has " + number(y.shape.rank()) + " axes, operand 0 has " + number(x.shape.rank()));
+    TENON_REQUIRE(y.dtype == x.dtype, operand_name(k) + " is " + std::string(name(y.dtype)) + ", operand 0 is " +
+                                          std::string(name(x.dtype)) + "; cast one of them");
+    TENON_REQUIRE(y.shape.rank() == x.shape.rank(), operand_name(k) + " has " + number(y.shape.rank()) +
+                                                        " axes, operand 0 has " + number(x.shape.rank()));
     for (size_t i = 0; i < x.shape.size(); ++i)
       TENON_REQUIRE(static_cast<int64_t>(i) == axis || x.shape[i] == y.shape[i],
-              operand_name(k) + " has extent " + extent_text(args, y.shape[i]) + " at axis " + number(static_cast<int64_t>(i)) +
-                  ", operand 0 has " + extent_text(args, x.shape[i]) + ": only the joined axis " + number(axis) + " may differ");
+                    operand_name(k) + " has extent " + extent_text(args, y.shape[i]) + " at axis " +
+                        number(static_cast<int64_t>(i)) + ", operand 0 has " + extent_text(args, x.shape[i]) +
+                        ": only the joined axis " + number(axis) + " may differ");
     Dim& joined = r.shape[static_cast<size_t>(axis)];
     joined = args.symbols.sum(joined, y.shape[static_cast<size_t>(axis)]);
   }

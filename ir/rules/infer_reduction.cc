@@ -37,8 +37,8 @@ std::vector<Type> infer_arg_reduce(const InferArgs& args) {
 std::vector<Type> infer_dot(const InferArgs& args) {
   const Type &l = args.operands[0], &r = args.operands[1];
   const auto &lb = integers(args, 0), &rb = integers(args, 1), &lc = integers(args, 2), &rc = integers(args, 3);
-  TENON_REQUIRE(l.dtype == r.dtype, "the dtypes differ: lhs is " + std::string(name(l.dtype)) + ", rhs is " + std::string(name(r.dtype)) +
-                                  "; cast one of them");
+  TENON_REQUIRE(l.dtype == r.dtype, "the dtypes differ: lhs is " + std::string(name(l.dtype)) + ", rhs is " +
+                                        std::string(name(r.dtype)) + "; cast one of them");
   TENON_REQUIRE(lb.size() == rb.size(), "lhs and rhs name different numbers of batch axes");
   TENON_REQUIRE(lc.size() == rc.size(), "lhs and rhs name different numbers of contracted axes");
   std::vector<int64_t> la = lb, ra = rb;
@@ -49,9 +49,9 @@ std::vector<Type> infer_dot(const InferArgs& args) {
   for (size_t i = 0; i < la.size(); ++i) {
     const Dim a = l.shape[static_cast<size_t>(la[i])], b = r.shape[static_cast<size_t>(ra[i])];
     if (a == b) continue;
-    refuse(std::string(i < lb.size() ? "batch" : "contracted") + " extents differ: axis " + number(la[i]) + " of lhs is " +
-           to_string(a, &args.symbols) + ", axis " + number(ra[i]) + " of rhs is " + to_string(b, &args.symbols) +
-           "; transpose or slice one of them");
+    refuse(std::string(i < lb.size() ? "batch" : "contracted") + " extents differ: axis " + number(la[i]) +
+           " of lhs is " + to_string(a, &args.symbols) + ", axis " + number(ra[i]) + " of rhs is " +
+           to_string(b, &args.symbols) + "; transpose or slice one of them");
   }
   Type result{l.dtype, {}};
   for (int64_t axis : lb) result.shape.push_back(l.shape[static_cast<size_t>(axis)]);
@@ -65,22 +65,25 @@ std::vector<Type> infer_dot(const InferArgs& args) {
 std::vector<Type> infer_convolution(const InferArgs& args) {
   const Type &x = args.operands[0], &k = args.operands[1];
   const int rank = x.shape.rank();
-  TENON_REQUIRE(x.dtype == k.dtype, "the dtypes differ: input is " + std::string(name(x.dtype)) + ", kernel is " + std::string(name(k.dtype)) + "; cast one of them");
-  TENON_REQUIRE(rank >= 2 && k.shape.rank() == rank, "convolution takes x[n, spatial..., c] and kernel[spatial..., c / groups, o] of equal rank");
+  TENON_REQUIRE(x.dtype == k.dtype, "the dtypes differ: input is " + std::string(name(x.dtype)) + ", kernel is " +
+                                        std::string(name(k.dtype)) + "; cast one of them");
+  TENON_REQUIRE(rank >= 2 && k.shape.rank() == rank,
+                "convolution takes x[n, spatial..., c] and kernel[spatial..., c / groups, o] of equal rank");
   const auto spatial = static_cast<size_t>(rank - 2);
   static const char* const names[] = {"strides", "low", "high", "lhs_dilation", "rhs_dilation"};
   for (size_t a = 0; a < 5; ++a)
     TENON_REQUIRE(integers(args, a).size() == spatial, std::string("attribute '") + names[a] + "' has " +
-                                                     number(static_cast<int64_t>(integers(args, a).size())) + " entries for " +
-                                                     number(static_cast<int64_t>(spatial)) + " spatial axes");
+                                                           number(static_cast<int64_t>(integers(args, a).size())) +
+                                                           " entries for " + number(static_cast<int64_t>(spatial)) +
+                                                           " spatial axes");
   const int64_t groups = single(args, 5, "groups");
   TENON_REQUIRE(groups >= 1, "groups must be at least 1");
   const Dim channels = x.shape[spatial + 1], per_group = k.shape[spatial], filters = k.shape[spatial + 1];
   TENON_REQUIRE(args.symbols.product(per_group, groups) == channels,
-          "x has " + to_string(channels, &args.symbols) + " channels, the kernel " + to_string(per_group, &args.symbols) +
-              " in each of " + number(groups) + " groups");
+                "x has " + to_string(channels, &args.symbols) + " channels, the kernel " +
+                    to_string(per_group, &args.symbols) + " in each of " + number(groups) + " groups");
   TENON_REQUIRE(groups == 1 || (filters.is_number() && filters.code() % groups == 0),
-          to_string(filters, &args.symbols) + " filters cannot be dealt to " + number(groups) + " groups");
+                to_string(filters, &args.symbols) + " filters cannot be dealt to " + number(groups) + " groups");
   Symbols& s = args.symbols;
   Type result{x.dtype, {x.shape[0]}};
   for (size_t i = 0; i < spatial; ++i) {
@@ -109,7 +112,8 @@ std::vector<Type> infer_gather(const InferArgs& args) {
   const Type &x = args.operands[0], &indices = args.operands[1];
   const int64_t axis = single(args, 0, "axis");
   check_axis(axis, x.shape.rank(), "axis");
-  TENON_REQUIRE(indices.dtype == DType::i64, "indices must be i64, not " + std::string(name(indices.dtype)) + "; cast them");
+  TENON_REQUIRE(indices.dtype == DType::i64,
+                "indices must be i64, not " + std::string(name(indices.dtype)) + "; cast them");
   Type r{x.dtype, {}};
   for (size_t i = 0; i < x.shape.size(); ++i) {
     if (static_cast<int64_t>(i) != axis) {
@@ -124,8 +128,9 @@ std::vector<Type> infer_gather(const InferArgs& args) {
 std::vector<Type> infer_scatter_add(const InferArgs& args) {
   const Type& updates = args.operands[2];
   const Type want = infer_gather({args.operands.first(2), args.attrs, args.symbols})[0];
-  TENON_REQUIRE(updates == want, "updates must be " + to_string(want, &args.symbols) + ", the type a gather by these indices gives, not " +
-                               to_string(updates, &args.symbols));
+  TENON_REQUIRE(updates == want, "updates must be " + to_string(want, &args.symbols) +
+                                     ", the type a gather by these indices gives, not " +
+                                     to_string(updates, &args.symbols));
   return {args.operands[0]};
 }
 
@@ -134,8 +139,9 @@ std::vector<Type> infer_sort(const InferArgs& args) {
   const Shape& shape = args.operands[0].shape;
   check_axis(single(args, 0, "axis"), shape.rank(), "axis");
   for (size_t k = 1; k < args.operands.size(); ++k)
-    TENON_REQUIRE(args.operands[k].shape == shape, operand_name(k) + " has shape " + to_string(args.operands[k].shape, &args.symbols) +
-                                                 ", the keys " + to_string(shape, &args.symbols));
+    TENON_REQUIRE(args.operands[k].shape == shape, operand_name(k) + " has shape " +
+                                                       to_string(args.operands[k].shape, &args.symbols) +
+                                                       ", the keys " + to_string(shape, &args.symbols));
   return {args.operands.begin(), args.operands.end()};
 }
 
@@ -146,7 +152,7 @@ std::vector<Type> infer_random_bits(const InferArgs& args) {
   };
   for (size_t k = 0; k < 2; ++k)
     TENON_REQUIRE(is_pair(args.operands[k]), std::string(k == 0 ? "the key" : "the counter") + " must be u32[2], not " +
-                                          to_string(args.operands[k], &args.symbols));
+                                                 to_string(args.operands[k], &args.symbols));
   const DType t = args.attrs[0].dtype;
   TENON_REQUIRE(t == DType::u32 || t == DType::u64, "random bits are u32 or u64, not " + std::string(name(t)));
   for (Dim d : dims(args, 1))
