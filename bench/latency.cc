@@ -1,0 +1,64 @@
+// What surrounds kernels: one call of a compiled function, and compiling. A compilation starts from the C++ function:
+// tracing, passes, code generation and linking are all in its figure. Nothing here is compared with a loop.
+#include <tenon/tenon.h>
+
+#include "tenon/bench/case.h"
+#include "tenon/examples/data/mlp.h"
+#include "tenon/frontend/program.h"
+#include "tenon/runtime/compile.h"
+
+namespace tenon::bench {
+namespace {
+
+Tensor activation(const Tensor& x, const Tensor& w, const Tensor& b) { return gelu(x * w + b); }
+
+template <class F, class... A>
+void compile_again(bool disk, F&& f, const A&... args) {
+  runtime::CompileOptions options;
+  options.memory_cache = false;
+  options.disk_cache = disk;
+  const auto executable = runtime::compile(*trace(f, args...).program()->graph, options);
+  // The first such call fills the cache on disk.
+  static_cast<void>(executable);
+}
+
+void add_compile(const char* name, bool disk, bool step, double limit, const char* published) {
+  Case c;
+  c.name = name;
+  c.unit = Unit::microseconds;
+  c.published = published;
+  if (limit > 0) c.bars = {{"value", false, limit}};
+  c.prepare = [=] {
+    if (step) {
+      const mlp::Params params = mlp::init(7);
+      const mlp::State state = optim::adamw_init(params);
+      const Tensor images = zeros({128, 784}).astype(u8), labels = zeros({128}).astype(u8);
+      return std::vector<Subject>{{fused, [=] { compile_again(disk, mlp::train_step, params, state, images, labels); }}};
+    }
+    const Tensor x = ones({256, 256}), w = ones({256}), b = ones({256});
+    return std::vector<Subject>{{fused, [=] { compile_again(disk, activation, x, w, b); }}};
+  };
+  add(c);
+}
+
+}  // namespace
+
+void add_latencies() {
+  Case call;
+  call.name = "cached call, x + y of [8]";
+  call.unit = Unit::nanoseconds;
+  call.published = "1400 (PyTorch)";
+  call.bars = {{"value", false, 500}};
+  call.prepare = [] {
+    const Tensor x = ones({8}), y = ones({8});
+    auto compiled = jit([](const Tensor& a, const Tensor& b) { return a + b; });
+    return std::vector<Subject>{{fused, [=] { compiled(x, y); }}, {eager, [=] { x + y; }}};
+  };
+  add(call);
+  add_compile("compile, one kernel (gelu)", false, false, 5000, "37000 (JAX)");
+  add_compile("the same from disk cache", true, false, 0, "");
+  add_compile("compile, MLP training step", false, true, 0, "250000 (JAX)");
+  add_compile("the same from disk cache", true, true, 0, "");
+}
+
+}  // namespace tenon::bench

@@ -1,0 +1,36 @@
+// Runs the benchmarks and prints the table of ratios; with JSON output the ratios are counters and there is no table.
+// Programs compiled here go to a cache of their own, which is removed at the end: a run starts cold and leaves nothing.
+#include <benchmark/benchmark.h>
+#include <stdlib.h>
+
+#include <cstring>
+#include <filesystem>
+
+#include "tenon/bench/case.h"
+
+int main(int argc, char** argv) {
+  bool table = true;
+  for (int i = 1; i < argc; ++i)
+    if (std::strcmp(argv[i], "--benchmark_format=json") == 0 || std::strcmp(argv[i], "--benchmark_format=csv") == 0) table = false;
+  std::string directory = (std::filesystem::temp_directory_path() / "tenon-bench-XXXXXX").string();
+  if (mkdtemp(directory.data()) == nullptr) {
+    std::perror("bench: no temporary folder");
+    return 1;
+  }
+  setenv("XDG_CACHE_HOME", directory.c_str(), 1);
+
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  tenon::bench::add_ceilings();
+  tenon::bench::add_elementwise();
+  tenon::bench::add_rows();
+  tenon::bench::add_contractions();
+  tenon::bench::add_scan();
+  tenon::bench::add_latencies();
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  if (table) tenon::bench::print_table();
+  std::error_code ignored;
+  std::filesystem::remove_all(directory, ignored);
+  return 0;
+}
