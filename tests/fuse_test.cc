@@ -1,0 +1,204 @@
+// What fusion makes of known programs: how many kernels, of which kind, with which scratch; the reasons it gives; its cost
+// on long graphs.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "tenon/ir/build.h"
+#include "tenon/passes/pass.h"
+
+namespace tenon::passes {
+namespace {
+
+using namespace ir;
+
+struct Built {
+  GraphBuilder b;
+  Value input(Shape shape, DType t = f32) { return {&b, b.input({t, std::move(shape)})}; }
+  Program program(const std::vector<Value>& outputs, bool fuse = true) {
+    std::vector<ValueId> ids;
+    for (Value v : outputs) ids.push_back(v.id);
+    Options options;
+    options.fuse = fuse;
+    Program p = build_program(*b.finish(ids), Target{}, options);
+    EXPECT_EQ(check_buffers(p), std::vector<std::string>{}) << p.text();
+    return p;
+  }
+};
+
+Value over_rows(Value narrow, Shape shape) {
+  std::vector<int64_t> axes;
+  for (int i = 0; i < narrow.shape().rank(); ++i) axes.push_back(i);
+  return broadcast(narrow, shape, axes);
+}
+Value softmax(Value x) {
+  const Shape s = x.shape();
+  const int64_t last = s.rank() - 1;
+  const Value e = exp(x - over_rows(reduce(Op::reduce_max, x, {last}), s));
+  const Value sum = reduce(Op::reduce_sum, e, {last});
+  return e * over_rows(like(sum, 1) / sum, s);
+}
+
+std::string kinds(const Program& p) {
+  std::string text;
+  for (const KernelNote& note : p.notes) text += (text.empty() ? "" : " ") + note.kind;
+  return text;
+}
+size_t scratches(const Kernel& k) {
+  return static_cast<size_t>(std::count_if(k.buffers.begin(), k.buffers.end(), [](const KernelBuffer& b) { return b.space == Space::scratch; }));
+}
+bool has_reason(const Program& p, const std::string& part) {
+  return std::any_of(p.not_fused.begin(), p.not_fused.end(), [&](const FusionNote& n) { return n.reason.find(part) != std::string::npos; });
+}
+
+TEST(Fuse, ChainsOverOneSpaceAreOneFlatLoop) {
+  Built g;
+  const Value x = g.input({30, 50}), y = g.input({30, 50});
+  Value z = x;
+  for (int i = 0; i < 8; ++i) z = i % 2 ? z * y : z + y;
+  const Program p = g.program({z, z + x});
+  ASSERT_EQ(kinds(p), "map");
+  EXPECT_EQ(p.kernels[0].buffers[0].shape, (Shape{1500})) << p.text();
+}
+
+TEST(Fuse, MergesBranchesThatMeetLater) {
+  Built g;
+  const Value x = g.input({64}), y = g.input({64});
+  EXPECT_EQ(kinds(g.program({exp(x) + exp(y)})), "map");
+}
+
+TEST(Fuse, SoftmaxIsOneKernelThatKeepsExp) {
+  Built g;
+  const Program p = g.program({softmax(g.input({4, 6, 512}))});
+  ASSERT_EQ(kinds(p), "row") << p.text();
+  EXPECT_EQ(scratches(p.kernels[0]), 1u);
+  EXPECT_EQ(p.kernels[0].buffers.back().shape, (Shape{24, 512})) << p.text();
+}
+
+TEST(Fuse, LongRowsAreComputedAgainInsteadOfKept) {
+  Built g;
+  const Program p = g.program({softmax(g.input({4, 1 << 20}))});
+  size_t kept = 0;
+  for (const Kernel& k : p.kernels) kept += scratches(k);
+  EXPECT_EQ(kept, 0u);
+}
+
+TEST(Fuse, LayerNormIsOneKernel) {
+  Built g;
+  const Shape s{128, 512};
+  const Value x = g.input(s), gain = g.input({512}), bias = g.input({512});
+  const Value mean = reduce(Op::reduce_sum, x, {1});
+  const Value d = x - over_rows(mean * like(mean, 1.0 / 512), s);
+  const Value variance = reduce(Op::reduce_sum, d * d, {1});
+  const Value scaled = d * over_rows(rsqrt(variance * like(variance, 1.0 / 512) + like(variance, 1e-5)), s);
+  EXPECT_EQ(kinds(g.program({scaled * broadcast(gain, s, {1}) + broadcast(bias, s, {1})})), "row");
+}
+
+TEST(Fuse, ContractionsTakeWhatFollowsThem) {
+  Built g;
+  const Value x = g.input({128, 784}), w = g.input({784, 512}), bias = g.input({512}), v = g.input({512, 10});
+  const Value z = dot_general(x, w, {}, {}, {1}, {0}) + broadcast(bias, Shape{128, 512}, {1});
+  const Program p = g.program({dot_general(max(z, like(z, 0)), v, {}, {}, {1}, {0})});
+  EXPECT_EQ(kinds(p), "contract contract");
+  EXPECT_TRUE(has_reason(p, "contractions"));
+}
+
+TEST(Fuse, CastsAreDoneWhilePacking) {
+  Built g;
+  const Value x = g.input({64, 32}, bf16), w = g.input({32, 16});
+  EXPECT_EQ(kinds(g.program({dot_general(cast(x, f32), w, {}, {}, {1}, {0})})), "contract");
+}
+
+TEST(Fuse, LongReductionsAreSplitOnceForAllThreads) {
+  Built g;
+  const Value x = g.input({1024, 1024}), y = g.input({1024, 1024});
+  const Program p = g.program({reduce(Op::reduce_sum, exp(x) * y, {0, 1})});
+  ASSERT_EQ(kinds(p), "row row");
+  EXPECT_EQ(p.kernels[0].buffers.size(), 3u) << "both inputs and the partial sums, nothing else: " << p.text();
+}
+
+TEST(Fuse, ColumnReductionsOverOneSpaceShareAKernel) {
+  Built g;
+  const Value x = g.input({128, 512}), y = g.input({128, 512});
+  EXPECT_EQ(kinds(g.program({reduce(Op::reduce_sum, x * y, {0}), reduce(Op::reduce_sum, exp(x), {0})})), "column");
+}
+
+TEST(Fuse, AnUpdateOfManyTensorsIsOneKernel) {
+  Built g;
+  const Shape s{784, 512};
+  const Value p = g.input(s), m = g.input(s), v = g.input(s), grad = g.input(s), t = g.input({});
+  const Value m2 = m * like(m, 0.9) + grad * like(grad, 0.1), v2 = v * like(v, 0.999) + grad * grad * like(grad, 0.001);
+  const Value c = like(t, 1) - pow(like(t, 0.9), t);
+  const Program program = g.program({p - m2 / broadcast_to(c, s) / (sqrt(v2) + like(p, 1e-8)), m2, v2});
+  EXPECT_EQ(kinds(program), "map map") << program.text();
+  EXPECT_TRUE(has_reason(program, "a single number"));
+}
+
+TEST(Fuse, DearValuesAreNotComputedForEveryReader) {
+  Built g;
+  const Value x = g.input({512}), y = g.input({300, 512});
+  const Program p = g.program({broadcast(exp(x), Shape{300, 512}, {1}) * y});
+  EXPECT_EQ(kinds(p), "map map");
+  EXPECT_TRUE(has_reason(p, "would recompute exp 300 times")) << p.text();
+  Built h;  // standing outside the inner loop, it is computed once anyway
+  const Value r = h.input({300}), z = h.input({300, 512});
+  EXPECT_EQ(kinds(h.program({over_rows(exp(r), Shape{300, 512}) * z})), "map");
+}
+
+TEST(Fuse, TransposesFoldIntoReads) {
+  Built g;
+  const Value x = g.input({20, 30}), y = g.input({30, 20});
+  EXPECT_EQ(kinds(g.program({transpose(x + like(x, 1), {1, 0}) * y})), "map");
+}
+
+TEST(Fuse, ScansOfNumbersAreOneLoop) {
+  Built g;
+  const Value start = g.input({3}), xs = g.input({100});
+  GraphBuilder body("body");
+  const Value c{&body, body.input({f32, Shape{3}})}, x{&body, body.input({f32, Shape{}})};
+  const Value parts[] = {slice(c, {1}, {2}, {1}), slice(c, {0}, {1}, {1})};
+  const Value next = concat(parts, 0) * broadcast_to(x, Shape{3});
+  const ValueId outputs[] = {next.id, next.id};
+  const Value operands[] = {start, xs};
+  const std::vector<Value> r = apply(g.b, Op::scan, operands,
+                                     {Attr::of(body.finish(outputs)), Attr::of(std::vector<Dim>{100}),
+                                      Attr::of(std::vector<int64_t>{0, 1}), Attr::of(std::vector<int64_t>{0})});
+  const Program p = g.program(r);
+  ASSERT_EQ(p.kernels.size(), 1u) << p.text();
+  ASSERT_EQ(p.steps.size(), 1u);
+  EXPECT_EQ(p.steps[0].kind, StepKind::launch);
+}
+
+TEST(Fuse, OffMeansOneOpAKernel) {
+  Built g;
+  const Value x = g.input({64});
+  const Program p = g.program({exp(x) * x + x}, false);
+  EXPECT_EQ(kinds(p), "map map map");
+  EXPECT_TRUE(has_reason(p, "fusion is off"));
+}
+
+TEST(Fuse, KernelsStayUnderTheirLimitAndLongGraphsLinear) {
+  const auto seconds = [](int ops, size_t& kernels) {
+    Built g;
+    const Value x = g.input({1000});
+    Value y = x;
+    for (int i = 0; i < ops; ++i) y = i % 3 == 0 ? y * x : i % 3 == 1 ? y + like(y, i) : max(y, x);
+    const ValueId out[] = {y.id};
+    const auto graph = g.b.finish(out);
+    const auto begin = std::chrono::steady_clock::now();
+    const FusionPlan plan = fuse(*graph, Target{});
+    kernels = plan.groups.size();
+    for (const Group& group : plan.groups) EXPECT_LE(group.nodes.size(), 700u);  // 300 ops, and the constants they read
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  size_t kernels = 0;
+  seconds(3000, kernels);
+  EXPECT_EQ(kernels, 10u);
+  const double small = std::min(seconds(10000, kernels), seconds(10000, kernels));
+  const double large = std::min(seconds(100000, kernels), seconds(100000, kernels));
+  EXPECT_LT(large, small * 10 * 2.5) << "a quadratic pass would take a hundred times as long";
+}
+
+}  // namespace
+}  // namespace tenon::passes
