@@ -1,5 +1,6 @@
-// Tile and block sizes in the way of the BLIS analytical model: the accumulators fill the registers, a panel of the right
-// operand stays in L2 while blocks of the left one stream past it.
+// Tile and block sizes computed as in the analytical model of BLIS, with one difference: the accumulators fill the registers,
+// a panel of the right operand takes a quarter of L2 and stays there, and the left block, of which the tall panel needs one
+// byte per cycle, streams past it from L3. Deep blocks matter most: sums that wait for the next block of k cost twice.
 #include "tenon/codegen/contract_plan.h"
 
 #include <algorithm>
@@ -18,7 +19,7 @@ namespace {
 
 constexpr int64_t max_rows = 6;           // 6 x 64 beats squarer tiles: few lines of C, long runs of B
 constexpr int64_t max_vectors = 4;
-constexpr int64_t max_depth = 512;        // divides the segment
+constexpr int64_t max_depth = 1024;       // divides the segment
 constexpr int64_t padding = 16;           // elements, so that rows do not share cache sets
 constexpr int64_t small_work = 32 * 1024; // multiply-adds below which packing costs more than it saves
 constexpr int64_t portable_workers = 8;   // of objects that do not know their machine
@@ -103,14 +104,14 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
     p.rows = std::clamp<int64_t>(ceil_divide(p.m, tiles), 1, p.rows);
   }
 
-  const int64_t fits = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(target.l2_bytes / 8 / (p.columns() * size))));
+  const int64_t fits = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(target.l2_bytes / 4 / (p.columns() * size))));
   const int64_t cap = std::clamp<int64_t>(fits, 128, max_depth);
   p.depth = cap;
   if (p.k >= 0 && p.k <= contract_segment) {
     const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.k, cap));
     p.depth = round_up(std::max<int64_t>(1, ceil_divide(p.k, blocks)), 16);
   }
-  const int64_t most_rows = std::max(p.rows, target.l2_bytes / 2 / (cap * size) / p.rows * p.rows);
+  const int64_t most_rows = std::max(p.rows, round_up(2 * target.l2_bytes / (cap * size), p.rows));
   p.block_rows = most_rows;
   if (p.m >= 0) {
     const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.m, most_rows));
@@ -118,12 +119,16 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   }
   // Strides depend on the machine alone, so that contractions of one module share their micro-kernels.
   p.row_stride = p.lhs_along_k ? cap + padding : 1;
-  p.k_stride = p.lhs_along_k ? 1 : round_up(most_rows, 16) + padding;
-  const int64_t left = p.lhs_along_k ? (p.block_rows + p.rows) * p.row_stride : p.depth * p.k_stride + padding;
+  p.k_stride = p.lhs_along_k ? 1 : p.rows;
+  p.tile_stride = p.lhs_along_k ? p.rows * p.row_stride : cap * p.rows + padding;
+  const int64_t left = p.block_rows / p.rows * p.tile_stride + padding;
+  // A micro-kernel for the edge costs compile time; padding up to a fiftieth of the work is cheaper.
+  if (p.m >= 0 && (p.rows - p.m % p.rows) * 50 > p.m) p.edge_rows = p.m % p.rows;
+  p.resumes = p.k < 0 || p.k > p.depth;
 
   const int64_t row_tiles = p.block_rows / p.rows;
   const int64_t panels = p.n >= 0 ? std::max<int64_t>(1, std::min<int64_t>(8, ceil_divide(p.n, p.columns()))) : 8;
-  p.tiles = p.k >= 0 && p.k <= p.depth ? 1 : row_tiles * panels;
+  p.tiles = p.resumes ? row_tiles * panels : 1;
   // Room for the sums that wait in the tree of segments.
   if (p.k < 0 || p.k > contract_segment) p.tiles = std::max<int64_t>(p.tiles, 64);
   p.panel_offset = round_up(left * size, 4096);

@@ -85,10 +85,10 @@ void ContractEmitter::epilogue(Value* batch, Value* row, Value* rows, Value* col
                                int64_t tile_columns) {
   const ir::BlockId block = contract_.blocks[2];
   const auto& names = kernel_.kernel_.blocks[index(block)].arguments;
-  kernel_.count(kernel_.i64(0), rows, 1, [&](Value* r) {
+  repeat(rows, [&](Value* r) {
     Value* line = element(tile, b_.CreateMul(r, kernel_.i64(tile_columns)));
     Value* i = b_.CreateAdd(row, r);
-    kernel_.count(kernel_.i64(0), columns, lanes, [&](Value* c) {
+    steps(columns, lanes, [&](Value* c) {
       Value* sum = b_.CreateAlignedLoad(vector_, element(line, c), vector_align());
       Value* j = b_.CreateAdd(column, c);
       kernel_.lanes_ = {lanes, j, mask_below(j, n_)};
@@ -173,7 +173,7 @@ void ContractEmitter::join(Value* tile, Value* levels, Value* level_bytes, Value
   b_.SetInsertPoint(pick);
   b_.CreateCondBr(odd, add, next);
   b_.SetInsertPoint(add);
-  kernel_.count(kernel_.i64(0), kernel_.i64(elements), lanes, [&](Value* e) {
+  steps(kernel_.i64(elements), lanes, [&](Value* e) {
     Value* here = element(tile, e);
     Value* older = b_.CreateAlignedLoad(vector_, element(level, e), vector_align());
     Value* newer = b_.CreateAlignedLoad(vector_, here, vector_align());
@@ -187,7 +187,7 @@ void ContractEmitter::join(Value* tile, Value* levels, Value* level_bytes, Value
   b_.SetInsertPoint(keep);
   b_.CreateCondBr(last, done, store);
   b_.SetInsertPoint(store);
-  kernel_.count(kernel_.i64(0), kernel_.i64(elements), lanes, [&](Value* e) {
+  steps(kernel_.i64(elements), lanes, [&](Value* e) {
     Value* sum = b_.CreateAlignedLoad(vector_, element(tile, e), vector_align());
     b_.CreateAlignedStore(sum, element(level, e), vector_align());
   });

@@ -47,6 +47,15 @@ class ContractEmitter {
   // Code under a condition; only the branch that is taken when the condition is known now.
   template <class Then, class Otherwise>
   void branch(Value* condition, Then then, Otherwise otherwise);
+  template <class Then>
+  void when(Value* condition, Then then);
+  // body(0), body(step) ... below `end`: steps may be none, repeat knows that there is at least one.
+  template <class Body>
+  void steps(Value* end, int64_t step, Body body);
+  template <class Body>
+  void repeat(Value* end, Body body) { rounds(end, 1, body); }
+  template <class Body>
+  void rounds(Value* end, int64_t step, Body body);
 
   // llvm_contract_direct.cc
   int64_t direct_rows() const;
@@ -99,6 +108,42 @@ void ContractEmitter::branch(Value* condition, Then then, Otherwise otherwise) {
   b_.SetInsertPoint(no);
   otherwise();
   b_.CreateBr(after);
+  b_.SetInsertPoint(after);
+}
+
+template <class Then>
+void ContractEmitter::when(Value* condition, Then then) {
+  if (auto* c = llvm::dyn_cast<llvm::ConstantInt>(condition)) {
+    if (c->isOne()) then();
+    return;
+  }
+  auto *yes = kernel_.new_block("then"), *after = kernel_.new_block("then.end");
+  b_.CreateCondBr(condition, yes, after);
+  b_.SetInsertPoint(yes);
+  then();
+  b_.CreateBr(after);
+  b_.SetInsertPoint(after);
+}
+
+template <class Body>
+void ContractEmitter::steps(Value* end, int64_t step, Body body) {
+  when(b_.CreateICmpSGT(end, kernel_.i64(0)), [&] { rounds(end, step, body); });
+}
+
+template <class Body>
+void ContractEmitter::rounds(Value* end, int64_t step, Body body) {
+  int64_t number = 0;
+  if (known(end, number) && number <= step) return body(static_cast<Value*>(kernel_.i64(0)));
+  llvm::BasicBlock* before = b_.GetInsertBlock();
+  auto *loop = kernel_.new_block("count"), *after = kernel_.new_block("count.end");
+  b_.CreateBr(loop);
+  b_.SetInsertPoint(loop);
+  llvm::PHINode* position = b_.CreatePHI(b_.getInt64Ty(), 2);
+  position->addIncoming(kernel_.i64(0), before);
+  body(static_cast<Value*>(position));
+  Value* next = b_.CreateAdd(position, kernel_.i64(step));
+  position->addIncoming(next, b_.GetInsertBlock());
+  b_.CreateCondBr(b_.CreateICmpSLT(next, end), loop, after);
   b_.SetInsertPoint(after);
 }
 

@@ -97,68 +97,69 @@ void ContractEmitter::run_panels(Value* block, Value* panel, Value* panels) {
   Value* rows = smaller(b_.CreateSub(m_, row), grid_.block_rows);
   Value* row_tiles = divide_up(rows, plan_.rows);
   const int64_t tile_elements = plan_.rows * plan_.columns();
-  kernel_.count(kernel_.i64(0), grid_.k_blocks, 1, [&](Value* k_block) {
+  repeat(grid_.k_blocks, [&](Value* k_block) {
     Value* from = b_.CreateMul(k_block, grid_.depth);
     Value* to = smaller(b_.CreateAdd(from, grid_.depth), k_);
     Value* depth = b_.CreateSub(to, from);
-    Value* ends = b_.CreateICmpEQ(to, k_);
+    Value* ends = plan_.resumes ? b_.CreateICmpEQ(to, k_) : b_.getTrue();
     // A claim often goes on in the row block that the last one left.
     Value* key = b_.CreateAdd(b_.CreateMul(block, grid_.k_blocks), k_block);
-    branch(b_.CreateICmpNE(b_.CreateLoad(b_.getInt64Ty(), packed_), key), [&] {
+    when(b_.CreateICmpNE(b_.CreateLoad(b_.getInt64Ty(), packed_), key), [&] {
       pack_left(batch, row, rows, from, depth);
       b_.CreateStore(key, packed_);
-    }, [] {});
-    kernel_.count(kernel_.i64(0), panels, 1, [&](Value* p) {
+    });
+    repeat(panels, [&](Value* p) {
       Value* column = b_.CreateMul(b_.CreateAdd(panel, p), kernel_.i64(plan_.columns()));
-      Value* columns = smaller(b_.CreateSub(n_, column), kernel_.i64(plan_.columns()));
+      Value* columns = kernel_.i64(plan_.columns());
+      if (plan_.n < 0 || plan_.n % plan_.columns()) columns = smaller(b_.CreateSub(n_, column), columns);
       pack_right(batch, from, depth, column, columns);
-      kernel_.count(kernel_.i64(0), row_tiles, 1, [&](Value* t) {
+      repeat(row_tiles, [&](Value* t) {
         Value* number = b_.CreateSelect(grid_.alone, kernel_.i64(0), b_.CreateAdd(b_.CreateMul(p, grid_.row_tiles), t));
         Value* tile = element(tiles_, b_.CreateMul(number, kernel_.i64(tile_elements)));
         Value* tile_row = b_.CreateMul(t, kernel_.i64(plan_.rows));
-        Value* left = element(left_, b_.CreateMul(tile_row, kernel_.i64(plan_.row_stride)));
+        Value* left = element(left_, b_.CreateMul(t, kernel_.i64(plan_.tile_stride)));
         Value* valid = smaller(b_.CreateSub(rows, tile_row), kernel_.i64(plan_.rows));
-        const auto compute = [&] {
+        branch(b_.CreateICmpSGT(plan_.k > 0 ? k_ : depth, kernel_.i64(0)), [&] {
           Value* resume = b_.CreateICmpNE(b_.CreateAnd(from, kernel_.i64(contract_segment - 1)), kernel_.i64(0));
           run_tile(left, panel_, depth, tile, resume, valid, columns);
-        };
-        branch(b_.CreateICmpSGT(depth, kernel_.i64(0)), compute, [&] {  // an empty sum is +0
+        }, [&] {  // an empty sum is +0
           b_.CreateMemSet(tile, b_.getInt8(0), kernel_.i64(tile_elements * size_), llvm::MaybeAlign(64));
         });
         if (join_levels()) {
           Value* whole = b_.CreateICmpEQ(b_.CreateAnd(to, kernel_.i64(contract_segment - 1)), kernel_.i64(0));
-          Value* due = b_.CreateAnd(b_.CreateICmpSGT(grid_.segments, kernel_.i64(1)), b_.CreateOr(whole, ends));
-          branch(due, [&] {
+          when(b_.CreateAnd(b_.CreateICmpSGT(grid_.segments, kernel_.i64(1)), b_.CreateOr(whole, ends)), [&] {
             Value* step = b_.CreateMul(b_.CreateSDiv(kernel_.i64(plan_.tiles), grid_.levels), kernel_.i64(tile_elements * size_));
             join(tile, at(tile, step), step, b_.CreateSDiv(from, kernel_.i64(contract_segment)), grid_.segments, tile_elements);
-          }, [] {});
+          });
         }
-        branch(ends, [&] { epilogue(batch, b_.CreateAdd(row, tile_row), valid, column, columns, tile, plan_.columns()); }, [] {});
+        when(ends, [&] { epilogue(batch, b_.CreateAdd(row, tile_row), valid, column, columns, tile, plan_.columns()); });
       });
     });
   });
 }
 
-// The left block as its loads have it: rows of k, or, where i is contiguous in memory, rows of i.
+// The left block as its loads have it: rows of k; or, where i is contiguous in memory, the rows of a tile side by side.
 void ContractEmitter::pack_left(Value* batch, Value* row, Value* rows, Value* from, Value* depth) {
   const llvm::Align align(static_cast<uint64_t>(size_));
   if (plan_.lhs_along_k) {
-    kernel_.count(kernel_.i64(0), rows, 1, [&](Value* r) {
+    repeat(rows, [&](Value* r) {
       Value* line = element(left_, b_.CreateMul(r, kernel_.i64(plan_.row_stride)));
       Value* i = b_.CreateAdd(row, r);
-      kernel_.count(kernel_.i64(0), depth, lanes, [&](Value* q) {
+      steps(depth, lanes, [&](Value* q) {
         Value* k = b_.CreateAdd(from, q);
         b_.CreateAlignedStore(vector_operand(0, batch, i, k, 2, mask_below(k, k_)), element(line, q), align);
       });
     });
     return;
   }
-  kernel_.count(kernel_.i64(0), depth, 1, [&](Value* q) {
-    Value* line = element(left_, b_.CreateMul(q, kernel_.i64(plan_.k_stride)));
+  // A vector reaches past the rows of its tile; what it writes too much, the next k or the padding takes.
+  steps(depth, 1, [&](Value* q) {
     Value* k = b_.CreateAdd(from, q);
-    kernel_.count(kernel_.i64(0), rows, lanes, [&](Value* r) {
-      Value* mask = plan_.m >= 0 && plan_.m % lanes == 0 && plan_.block_rows >= plan_.m ? nullptr : lane_mask(b_.CreateSub(rows, r));
-      b_.CreateAlignedStore(vector_operand(0, batch, b_.CreateAdd(row, r), k, 1, mask), element(line, r), align);
+    Value* line = element(left_, b_.CreateMul(q, kernel_.i64(plan_.k_stride)));
+    repeat(divide_up(rows, plan_.rows), [&](Value* t) {
+      Value* i = b_.CreateAdd(row, b_.CreateMul(t, kernel_.i64(plan_.rows)));
+      Value* few = smaller(b_.CreateSub(m_, i), kernel_.i64(plan_.rows));
+      b_.CreateAlignedStore(vector_operand(0, batch, i, k, 1, lane_mask(few)), element(line, b_.CreateMul(t, kernel_.i64(plan_.tile_stride))), align);
     });
   });
 }
@@ -170,7 +171,7 @@ void ContractEmitter::pack_right(Value* batch, Value* from, Value* depth, Value*
     b_.CreateAlignedStore(vector_operand(1, batch, k, b_.CreateAdd(column, c), 2, mask), element(line, c), vector_align());
   };
   const auto rows_of_panel = [&](auto each) {
-    kernel_.count(kernel_.i64(0), depth, 1, [&](Value* q) {
+    steps(depth, 1, [&](Value* q) {
       each(element(panel_, b_.CreateMul(q, kernel_.i64(plan_.columns()))), b_.CreateAdd(from, q));
     });
   };
@@ -181,7 +182,7 @@ void ContractEmitter::pack_right(Value* batch, Value* from, Value* depth, Value*
   };
   const auto part = [&] {
     rows_of_panel([&](Value* line, Value* k) {
-      kernel_.count(kernel_.i64(0), columns, lanes, [&](Value* c) { put(line, k, c, mask_below(b_.CreateAdd(column, c), n_)); });
+      steps(columns, lanes, [&](Value* c) { put(line, k, c, mask_below(b_.CreateAdd(column, c), n_)); });
     });
   };
   branch(b_.CreateICmpEQ(columns, kernel_.i64(plan_.columns())), whole, part);
@@ -190,12 +191,12 @@ void ContractEmitter::pack_right(Value* batch, Value* from, Value* depth, Value*
 // Squares of 16 x 16 are read along k, kept in L1, and written back turned, a machine register's width at a time.
 void ContractEmitter::turn_right(Value* batch, Value* from, Value* depth, Value* column, Value* columns) {
   const int64_t width = plan_.width;
-  kernel_.count(kernel_.i64(0), columns, lanes, [&](Value* c) {
+  steps(columns, lanes, [&](Value* c) {
     Value* count = smaller(b_.CreateSub(columns, c), kernel_.i64(lanes));
     Value* first = b_.CreateAdd(column, c);
-    kernel_.count(kernel_.i64(0), depth, lanes, [&](Value* q) {
+    steps(depth, lanes, [&](Value* q) {
       Value* k = b_.CreateAdd(from, q);
-      kernel_.count(kernel_.i64(0), count, 1, [&](Value* r) {
+      repeat(count, [&](Value* r) {
         Value* v = vector_operand(1, batch, k, b_.CreateAdd(first, r), 1, mask_below(k, k_));
         b_.CreateAlignedStore(v, element(turn_, b_.CreateMul(r, kernel_.i64(lanes))), vector_align());
       });
@@ -204,8 +205,8 @@ void ContractEmitter::turn_right(Value* batch, Value* from, Value* depth, Value*
         turn_square(element(turn_, b_.CreateAdd(b_.CreateMul(r, kernel_.i64(lanes)), s)), element(panel_, row));
       };
       if (width == lanes) return square(kernel_.i64(0), kernel_.i64(0));
-      kernel_.count(kernel_.i64(0), kernel_.i64(lanes), width, [&](Value* r) {
-        kernel_.count(kernel_.i64(0), kernel_.i64(lanes), width, [&](Value* s) { square(r, s); });
+      steps(kernel_.i64(lanes), width, [&](Value* r) {
+        steps(kernel_.i64(lanes), width, [&](Value* s) { square(r, s); });
       });
     });
   });

@@ -15,7 +15,7 @@ llvm::Function* ContractEmitter::tile_function(int64_t rows, int64_t vectors) {
   const int64_t columns = plan_.columns();  // of the panel and of the tile in memory, whatever part is computed
   const std::string symbol = "tile_" + std::string(name(contract_.dtype)) + "_" + std::to_string(rows) + "x" +
                              std::to_string(vectors * plan_.width) + "_of_" + std::to_string(columns) + "_strides_" +
-                             std::to_string(plan_.row_stride) + "_" + std::to_string(plan_.k_stride);
+                             std::to_string(plan_.row_stride) + "_" + std::to_string(plan_.k_stride) + (plan_.resumes ? "_on" : "");
   if (llvm::Function* known = kernel_.module_.getFunction(symbol)) return known;
   llvm::LLVMContext& context = kernel_.context_;
   Builder b(context);
@@ -29,32 +29,40 @@ llvm::Function* ContractEmitter::tile_function(int64_t rows, int64_t vectors) {
 
   auto* vector = llvm::FixedVectorType::get(element_, static_cast<unsigned>(plan_.width));
   const auto block = [&](const char* label) { return llvm::BasicBlock::Create(context, label, tile); };
-  auto *entry = block("entry"), *load = block("resume"), *loop = block("loop"), *done = block("done");
+  auto* entry = block("entry");
+  auto* load = plan_.resumes ? block("resume") : nullptr;
+  auto *loop = block("loop"), *done = block("done");
   const llvm::Align aligned(static_cast<uint64_t>(plan_.width * size_));
   const auto place = [&](int64_t r, int64_t v) {
     return b.CreateConstInBoundsGEP1_64(element_, sums, static_cast<uint64_t>(r * columns + v * plan_.width));
   };
   b.SetInsertPoint(entry);
-  b.CreateCondBr(tile->getArg(4), load, loop);
-  b.SetInsertPoint(load);
   std::vector<Value*> resumed;
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t v = 0; v < vectors; ++v) resumed.push_back(b.CreateAlignedLoad(vector, place(r, v), aligned));
+  if (load) {
+    b.CreateCondBr(tile->getArg(4), load, loop);
+    b.SetInsertPoint(load);
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t v = 0; v < vectors; ++v) resumed.push_back(b.CreateAlignedLoad(vector, place(r, v), aligned));
+    // The next tile follows in memory, and its sums will be wanted before this core has anything else to do.
+    for (int64_t line = 0; line < rows * columns * size_; line += 64)
+      codegen::call(b, llvm::Intrinsic::prefetch, {b.getPtrTy()},
+                    {b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), sums, static_cast<uint64_t>(plan_.rows * columns * size_ + line)),
+                     b.getInt32(1), b.getInt32(3), b.getInt32(1)});
+  }
   b.CreateBr(loop);
-
   b.SetInsertPoint(loop);
   const auto moving = [&](Value* start) {
     llvm::PHINode* p = b.CreatePHI(start->getType(), 3);
     p->addIncoming(start, entry);
-    p->addIncoming(start, load);
+    if (load) p->addIncoming(start, load);
     return p;
   };
   llvm::PHINode *a = moving(left), *row = moving(right), *rest = moving(depth);
   std::vector<llvm::PHINode*> chain;
-  for (Value* old : resumed) {
+  for (int64_t c = 0; c < rows * vectors; ++c) {
     chain.push_back(b.CreatePHI(vector, 3));
     chain.back()->addIncoming(llvm::Constant::getNullValue(vector), entry);
-    chain.back()->addIncoming(old, load);
+    if (load) chain.back()->addIncoming(resumed[static_cast<size_t>(c)], load);
   }
   std::vector<Value*> y, next;
   for (int64_t v = 0; v < vectors; ++v)
@@ -91,12 +99,13 @@ void ContractEmitter::run_tile(Value* left, Value* right, Value* depth, Value* s
         b_.CreateCall(one, {left, b_.CreateGEP(element_, right, c), depth, b_.CreateGEP(element_, sums, c), resume});
       });
     };
-    branch(b_.CreateICmpSGT(columns, kernel_.i64(plan_.columns() - plan_.width)), all, some);
+    const int64_t narrow = plan_.columns() - plan_.width, edge = plan_.n % plan_.columns();
+    if (plan_.n > 0 && (edge == 0 || edge > narrow)) return all();  // no panel is narrower than that
+    if (plan_.n >= 0 && plan_.n <= narrow) return some();
+    branch(b_.CreateICmpSGT(columns, kernel_.i64(narrow)), all, some);
   };
-  // Rows at the edge: their exact number where it is known, else one, else padding.
-  const int64_t edge = plan_.m >= 0 ? plan_.m % plan_.rows : plan_.rows > 1 ? 1 : 0;
+  const int64_t edge = plan_.edge_rows;
   if (edge == 0) return with_rows(plan_.rows);
-  if (plan_.m >= 0 && plan_.m < plan_.rows) return with_rows(edge);
   branch(b_.CreateICmpEQ(rows, kernel_.i64(edge)), [&] { with_rows(edge); }, [&] { with_rows(plan_.rows); });
 }
 
