@@ -32,8 +32,8 @@ foreach(source ${test_sources})
   target_link_libraries(${name} PRIVATE $<TARGET_NAME_IF_EXISTS:tenon_testing> tenon_frontend tenon_example_data GTest::gtest_main)
   tenon_test_settings(${name})
   add_test(NAME ${name} COMMAND ${name})
-  # Each test has a kernel cache of its own, so that tests can run at once.
-  set_tests_properties(${name} PROPERTIES TIMEOUT 300 ENVIRONMENT "XDG_CACHE_HOME=${CMAKE_BINARY_DIR}/cache/${name}")
+  # Each test has a kernel cache of its own, so that tests can run at once; the IR is verified after every pass.
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300 ENVIRONMENT "XDG_CACHE_HOME=${CMAKE_BINARY_DIR}/cache/${name};TENON_VERIFY=1")
 endforeach()
 
 # Installs into a temporary prefix and builds a user's project against it. Sanitized libraries are not what one ships.
