@@ -1,0 +1,26 @@
+// Saved programs as a user ships them: their objects linked by the system's compiler, opened and called through the C entry
+// point, with nothing of Tenon but the small runtime in the call.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "tenon/ir/array.h"
+#include "tenon/runtime/artifact.h"
+
+namespace tenon::testing {
+
+class SharedObject {
+ public:
+  explicit SharedObject(std::span<const runtime::Artifact> programs);  // throws where the link fails: an undefined symbol
+  ~SharedObject();
+  SharedObject(const SharedObject&) = delete;
+  SharedObject& operator=(const SharedObject&) = delete;
+  std::vector<ir::Array> run(const runtime::Manifest& program, std::span<const ir::Array> inputs) const;  // static extents
+
+ private:
+  std::string folder_;
+  void* handle_ = nullptr;
+};
+
+}  // namespace tenon::testing
