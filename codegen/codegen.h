@@ -20,6 +20,7 @@ Target portable_target();
 struct Options {
   std::string entry = "tenon_main";  // the exported C symbol; NAME_arena_bytes beside it
   int parts = 1;                     // how many objects to deal kernels into, compiled in parallel
+  bool entry_apart = false;          // the entry gets an object of its own, before the others
 };
 // One or more relocatable objects with one exported entry point `int32_t NAME(const tenon_call*)`
 // (runtime/tenon_runtime.h), undefined symbols memcpy, memset and named custom calls only (else InternalError).

@@ -23,7 +23,7 @@ namespace tenon::codegen {
 
 namespace {
 
-constexpr const char* emitter_version = "1";  // raise it when generated code changes
+constexpr const char* emitter_version = "2";  // raise it when generated code changes
 
 // Kernel numbers of each part, and the part that holds the entry is the first. Heaviest first into the lightest part.
 std::vector<std::vector<size_t>> deal(const ir::Program& program, int parts) {
@@ -43,9 +43,9 @@ std::vector<std::vector<size_t>> deal(const ir::Program& program, int parts) {
   return result;
 }
 
-std::unique_ptr<llvm::Module> make_module(llvm::LLVMContext& context, const ir::Program& program, const Target& target,
-                                          const Options& options, const std::vector<size_t>& kernels, bool with_entry) {
-  llvm::TargetMachine& machine = target_machine(target, llvm::CodeGenOptLevel::Default);
+std::unique_ptr<llvm::Module> make_module(llvm::LLVMContext& context, llvm::TargetMachine& machine, const ir::Program& program,
+                                          const Target& target, const Options& options, const std::vector<size_t>& kernels,
+                                          bool with_entry) {
   auto module = std::make_unique<llvm::Module>(options.entry, context);
   module->setTargetTriple(machine.getTargetTriple());
   module->setDataLayout(machine.createDataLayout());
@@ -92,16 +92,26 @@ void check_object(const std::string& bytes, const ir::Program& program, const Op
     if (!flags || !name) fail("unreadable symbol table");
     if (!(*flags & llvm::object::SymbolRef::SF_Undefined) || name->empty()) continue;
     const std::string text = name->str();
-    const bool own = options.parts > 1 && text.rfind(options.entry + "_kernel_", 0) == 0;
+    const bool own = (options.parts > 1 || options.entry_apart) && text.rfind(options.entry + "_kernel_", 0) == 0;
     if (text != "memcpy" && text != "memset" && !own && !custom.count(text)) fail("undefined symbol " + text);
   }
 }
 
+bool has_loops(const ir::Program& program) {
+  return std::any_of(program.steps.begin(), program.steps.end(), [](const ir::Step& s) {
+    return s.kind == ir::StepKind::loop || s.kind == ir::StepKind::branch;
+  });
+}
+
 std::string compile_part(const ir::Program& program, const Target& target, const Options& options,
                          const std::vector<size_t>& kernels, bool with_entry) {
+  // An entry on its own is straight code that runs once a call: unoptimised, it compiles five times as fast and costs a
+  // call a few nanoseconds. One with loops is worth optimising.
+  const bool quick = kernels.empty() && !has_loops(program);
+  llvm::TargetMachine& machine =
+      target_machine(target, quick ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default);
   llvm::LLVMContext context;
-  auto module = make_module(context, program, target, options, kernels, with_entry);
-  llvm::TargetMachine& machine = target_machine(target, llvm::CodeGenOptLevel::Default);
+  auto module = make_module(context, machine, program, target, options, kernels, with_entry);
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream out(bytes);
   llvm::legacy::PassManager passes;
@@ -117,11 +127,12 @@ std::string compile_part(const ir::Program& program, const Target& target, const
 
 std::vector<std::string> compile_objects(const ir::Program& program, const Target& target, const Options& options) {
   const auto parts = deal(program, options.parts);
+  const bool apart = options.entry_apart && !program.kernels.empty();
   std::vector<std::string> objects(parts.size());
   std::vector<std::exception_ptr> failures(parts.size());
   const auto run = [&](size_t part) {
     try {
-      objects[part] = compile_part(program, target, options, parts[part], part == 0);
+      objects[part] = compile_part(program, target, options, parts[part], part == 0 && !apart);
     } catch (...) {
       failures[part] = std::current_exception();
     }
@@ -129,9 +140,18 @@ std::vector<std::string> compile_objects(const ir::Program& program, const Targe
   std::vector<std::thread> threads;
   for (size_t part = 1; part < parts.size(); ++part) threads.emplace_back(run, part);
   run(0);
+  std::string entry;
+  if (apart && !failures[0]) {
+    try {
+      entry = compile_part(program, target, options, {}, true);
+    } catch (...) {
+      failures[0] = std::current_exception();
+    }
+  }
   for (std::thread& t : threads) t.join();
   for (const std::exception_ptr& failure : failures)
     if (failure) std::rethrow_exception(failure);
+  if (apart) objects.insert(objects.begin(), std::move(entry));
   return objects;
 }
 
@@ -139,7 +159,7 @@ std::string llvm_text(const ir::Program& program, const Target& target, const Op
   llvm::LLVMContext context;
   std::vector<size_t> all(program.kernels.size());
   for (size_t k = 0; k < all.size(); ++k) all[k] = k;
-  auto module = make_module(context, program, target, options, all, true);
+  auto module = make_module(context, target_machine(target, llvm::CodeGenOptLevel::Default), program, target, options, all, true);
   std::string text;
   llvm::raw_string_ostream out(text);
   module->print(out, nullptr);

@@ -61,6 +61,7 @@ Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, cons
   code_options.entry = options.entry;
   // Compiling in several parts pays when there is enough to share out; how many depends on the program alone.
   code_options.parts = options.parts != 0 ? options.parts : program.kernels.size() >= 8 ? 2 : 1;
+  code_options.entry_apart = options.parts == 0;
   Artifact artifact;
   artifact.objects = codegen::compile_objects(program, target, code_options);
   artifact.manifest = manifest_of(program, options.entry, target.level);
