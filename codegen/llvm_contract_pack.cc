@@ -120,7 +120,9 @@ void ContractEmitter::run_panels(Value* block, Value* panel, Value* panels) {
         Value* left = element(left_, b_.CreateMul(t, kernel_.i64(plan_.tile_stride)));
         Value* valid = smaller(b_.CreateSub(rows, tile_row), kernel_.i64(plan_.rows));
         branch(b_.CreateICmpSGT(plan_.k > 0 ? k_ : depth, kernel_.i64(0)), [&] {
-          Value* resume = b_.CreateICmpNE(b_.CreateAnd(from, kernel_.i64(contract_segment - 1)), kernel_.i64(0));
+          // Integers have one sum over all segments.
+          Value* behind = join_levels() ? b_.CreateAnd(from, kernel_.i64(contract_segment - 1)) : from;
+          Value* resume = b_.CreateICmpNE(behind, kernel_.i64(0));
           run_tile(left, panel_, depth, tile, resume, valid, columns);
         }, [&] {  // an empty sum is +0
           b_.CreateMemSet(tile, b_.getInt8(0), kernel_.i64(tile_elements * size_), llvm::MaybeAlign(64));
