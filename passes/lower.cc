@@ -256,6 +256,7 @@ Program ProgramLowering::run(const FusionPlan& plan, const std::vector<std::pair
     program_.aliases.emplace_back(input, output);
   }
   level(frame, plan, targets, program_.steps);
+  order_for_donations(program_);
   return std::move(program_);
 }
 

@@ -59,4 +59,6 @@ class ProgramLowering {
   std::unordered_map<std::string, uint32_t> kernels_;  // by text without names: equal kernels are one
 };
 
+void order_for_donations(ir::Program& program);  // lower_order.cc
+
 }  // namespace tenon::passes

@@ -77,6 +77,16 @@ TEST(Buffers, DonationIsFreeWhenNobodyReadsLater) {
   EXPECT_TRUE(check_buffers(q).empty());
 }
 
+TEST(Buffers, WritersOfDonatedMemoryWaitForItsReaders) {
+  // A training step in small: w is updated by a gradient, and read by a contraction that comes later in the graph.
+  Chain c;
+  const Value w{&c.b, c.b.input({f32, wide})};
+  const Value updated = w - c.times(neg(c.x)), read = dot_general(c.times(c.times(c.x)), w, {}, {}, {1}, {1});
+  const Program p = c.program({updated.id, read.id}, {{1, 0}});
+  for (const Step& s : p.steps) EXPECT_EQ(s.kind, StepKind::launch) << p.text();
+  EXPECT_TRUE(check_buffers(p).empty());
+}
+
 TEST(Buffers, SymbolicProgramsShareSlots) {
   GraphBuilder b;
   const Dim n = b.symbols().add("n");
