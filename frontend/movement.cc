@@ -188,6 +188,11 @@ Tensor Tensor::operator[](std::initializer_list<Index> indices) const {
   Shape result;
   for (int64_t i = 0; i < ndim(); ++i) {
     const Index which = i < static_cast<int64_t>(indices.size()) ? indices.begin()[i] : Index(tenon::all);
+    if (which.what == Index::What::all) {  // also where the extent is symbolic
+      const Dim extent = shape()[static_cast<size_t>(i)];
+      starts.push_back(Dim(0)), sizes.push_back(extent), strides.push_back(1), result.push_back(extent);
+      continue;
+    }
     const int64_t n = shape()[static_cast<size_t>(i)].number();
     int64_t start = 0, size = n, step = 1;
     if (which.what == Index::What::number) {

@@ -47,15 +47,23 @@ Tensor floating(const Operand& x, const char* op) {
   return is_floating(t.dtype()) ? t : cast_to(t, f32, x.where());
 }
 
-double count_of(const Tensor& x, const std::vector<int64_t>& axes) {
+// How many elements are reduced: a number, or a sum of ones where an extent is symbolic.
+Operand count_of(const Tensor& x, const std::vector<int64_t>& axes, const Location& at) {
   double n = 1;
-  for (int64_t a : axes) n *= static_cast<double>(x.shape()[static_cast<size_t>(a)].number());
-  return n;
+  Shape symbolic;
+  for (int64_t a : axes) {
+    const Dim d = x.shape()[static_cast<size_t>(a)];
+    if (d.is_number()) n *= static_cast<double>(d.number());
+    else symbolic.push_back(d);
+  }
+  if (symbolic.empty()) return Operand(n, at);
+  const Tensor counted = sum(Operand(full(symbolic, Operand(1, at), {.dtype = i64}), at));
+  return Operand(Operand(cast_to(counted, x.dtype(), at), at) * Operand(n, at), at);
 }
 
 void check_not_empty(const Tensor& x, const std::vector<int64_t>& axes, const char* op, const Location& at) {
   for (int64_t a : axes)
-    if (x.shape()[static_cast<size_t>(a)] == 0)
+    if (x.shape()[static_cast<size_t>(a)] == Dim(0))
       throw Error(std::string(op) + " of no elements: axis " + std::to_string(a) + " of " + describe(x) + " is empty", at);
 }
 
@@ -114,7 +122,7 @@ Tensor cumsum(Operand x, int64_t axis, bool reverse) {
 // mean = sum / n; var = mean((x - mean(x))^2): two passes over a row that stays on chip.
 Tensor mean(Operand x, Reduce r) {
   const Operand t(floating(x, "mean"), x.where());
-  return Operand(sum(t, r), x.where()) / count_of(t.tensor(), axes_of(r, t.tensor().ndim(), "mean", x.where()));
+  return Operand(sum(t, r), x.where()) / count_of(t.tensor(), axes_of(r, t.tensor().ndim(), "mean", x.where()), x.where());
 }
 Tensor var(Operand x, Reduce r) {
   const Operand t(floating(x, "var"), x.where());
@@ -126,15 +134,14 @@ Tensor logsumexp(Operand x, Reduce r) {
   const Location& at = x.where();
   const Operand t(floating(x, "logsumexp"), at);
   const Operand peak(stop_gradient(Operand(max(t, {r.axes, true}), at)), at);
-  const Operand m(where(Operand(is_finite(peak), at), peak, 0), at);
+  const Operand m(where(Operand(is_finite(peak), at), peak, Operand(0, at)), at);
   const Operand e(exp(Operand(t - m, at)), at);
   const Operand s(Operand(log(Operand(sum(e, {r.axes, true}), at)), at) + m, at);
   if (r.keepdims) return s.tensor();
-  std::vector<int64_t> shape;
   const std::vector<int64_t> axes = axes_of(r, t.tensor().ndim(), "logsumexp", at);
-  for (int64_t i = 0; i < t.tensor().ndim(); ++i)
-    if (!std::binary_search(axes.begin(), axes.end(), i)) shape.push_back(t.tensor().shape()[static_cast<size_t>(i)].number());
-  return reshape(s, shape);
+  Tensor dropped = s.tensor();
+  for (size_t i = axes.size(); i-- > 0;) dropped = squeeze(Operand(dropped, at), axes[i]);
+  return dropped;
 }
 
 }  // namespace tenon

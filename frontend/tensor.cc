@@ -7,6 +7,7 @@
 #include "tenon/frontend/cell.h"
 #include "tenon/frontend/ops.h"
 #include "tenon/ir/array.h"
+#include "tenon/runtime/named_extents.h"
 
 namespace tenon {
 namespace {
@@ -129,6 +130,14 @@ Tensor spec(const Shape& shape, DType dtype) {
   cell->type = {dtype, shape};
   cell->is_spec = true;
   return Tensor(std::move(cell));
+}
+
+Dim dim(const std::string& name, int64_t lower, int64_t upper) {
+  bool good = !name.empty() && (name[0] < '0' || name[0] > '9') && name != "max";
+  for (char c : name) good = good && (c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
+  if (!good) throw Error("dim: a name has letters, digits and '_', does not start with a digit and is not 'max', unlike '" + name + "'");
+  if (lower < 0 || upper < lower) throw Error("dim: the bounds of '" + name + "' must be 0 <= lower <= upper");
+  return runtime::name_extent(name, lower, upper);
 }
 
 // ---- autograd --------------------------------------------------------------------------------------------------------

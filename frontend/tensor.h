@@ -32,7 +32,7 @@ struct Device {
   bool operator==(const Device&) const = default;
 };
 Device cpu();
-Device cuda(int index = 0);  // Error: this build has no CUDA device support yet; render kernels with lower().cuda()
+Device cuda(int index = 0);  // Error: this version runs on CPUs; ask cuda_is_available() first
 bool cuda_is_available();
 int device_count(Kind kind);
 std::ostream& operator<<(std::ostream& out, const Device& device);
@@ -159,6 +159,9 @@ class Operand {
       too_big_ = std::is_unsigned_v<T> && sizeof(T) == 8 && static_cast<uint64_t>(value) > static_cast<uint64_t>(INT64_MAX);
     }
   }
+  // A weak scalar on behalf of the caller at `where`.
+  Operand(int value, const Location& where) : weak_(Weak::integer), floating_(value), integer_(value), where_(where) {}
+  Operand(double value, const Location& where) : weak_(Weak::floating), floating_(value), where_(where) {}
   enum class Weak : uint8_t { none, boolean, integer, floating };
   Weak weak() const { return weak_; }
   const Tensor& tensor() const { return tensor_; }

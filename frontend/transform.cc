@@ -7,6 +7,7 @@
 #include "tenon/frontend/ops.h"
 #include "tenon/frontend/program.h"
 #include "tenon/passes/pass.h"
+#include "tenon/runtime/named_extents.h"
 
 namespace tenon {
 namespace detail {
@@ -26,12 +27,33 @@ void note_value(Leaves& leaves, char tag, const void* bytes, size_t size) {
   leaves.structure.append(static_cast<const char*>(bytes), size);
 }
 
+namespace {
+
+// Named extents are numbered in one table for the process; a program has a table of its own, in order of appearance.
+ir::Type in_table(const ir::Type& type, Symbols& symbols) {
+  if (type.shape.is_static()) return type;
+  ir::Type out{type.dtype, {}};
+  for (Dim d : type.shape) {
+    if (d.is_symbol()) {
+      const Symbol s = runtime::named_extent(d);
+      d = symbols.add(s.name, s.lower, s.upper);
+    }
+    out.shape.push_back(d);
+  }
+  return out;
+}
+
+}  // namespace
+
 std::shared_ptr<Program> close(const char* what, const std::vector<Tensor>& inputs, Body body, void* context, const Location& at) {
   auto program = std::make_shared<Program>();
   Trace trace(what, at, enclosing_symbols());
   std::vector<Tensor> arguments, outputs;
-  for (size_t i = 0; i < inputs.size(); ++i)
-    arguments.push_back(trace.input(inputs[i].cell()->type, std::to_string(i), inputs[i].cell()->made));
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Cell& cell = *inputs[i].cell();
+    const ir::Type type = cell.is_spec && !cell.local_symbols ? in_table(cell.type, trace.builder.symbols()) : cell.type;
+    arguments.push_back(trace.input(type, std::to_string(i), cell.made));
+  }
   body(context, arguments, outputs);
   std::vector<ir::ValueId> results;
   for (const Tensor& t : outputs) results.push_back(trace.value(t, t.defined() ? t.cell()->made : at).id);
@@ -204,6 +226,11 @@ std::vector<Tensor> run_while(const Program& condition, const Program& body, con
                          inputs, at);
 }
 
+Tensor counter(int64_t low, int64_t high, const Location& at) {
+  if (high < low) throw Error("fori_loop: the upper bound lies below the lower", at);
+  return arange(Operand(static_cast<int>(0), at), high - low) + low;
+}
+
 std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, int64_t& length, const Location& at) {
   std::vector<Tensor> rows;
   for (const Tensor& t : xs) {
@@ -215,6 +242,7 @@ std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, int64_t& length, co
     Shape row = t.shape();
     row.erase(0);
     rows.push_back(spec(row, t.dtype()));
+    rows.back().cell()->local_symbols = true;
   }
   if (length < 0) throw Error("scan: without xs, give .length", at);
   return rows;

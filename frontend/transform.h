@@ -41,6 +41,7 @@ std::vector<Tensor> run_while(const Program& condition, const Program& body, con
 // Outputs: carries, then stacked ys.
 std::vector<Tensor> run_scan(const Program& body, const std::vector<Tensor>& init, const std::vector<Tensor>& xs, int64_t length,
                              bool reverse, const Location& at);
+Tensor counter(int64_t low, int64_t high, const Location& at);  // i64 low ... high - 1
 std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, int64_t& length, const Location& at);
 
 template <class T>
@@ -395,6 +396,10 @@ S while_loop(C condition, B body, const S& init, const At& at = At::current()) {
   return next;
 }
 
+// x = body(i, x) for i = low ... high - 1, i an i64 scalar. Differentiates in both modes, since the count is known.
+template <class B, class S>
+S fori_loop(int64_t low, int64_t high, B body, const S& init, const At& at = At::current());
+
 struct ScanOptions {
   int64_t length = -1;  // needed when xs has no tensors
   bool reverse = false;
@@ -415,6 +420,12 @@ auto scan(F f, const S& init, const X& xs, ScanOptions o = {}, const At& at = At
   std::vector<Tensor> values = detail::run_scan(*body, carries, rows_in, o.length, o.reverse, place(at));
   detail::replace(result, values.data());
   return result;
+}
+
+template <class B, class S>
+S fori_loop(int64_t low, int64_t high, B body, const S& init, const At& at) {
+  const auto step = [&](const S& state, const Tensor& i) { return std::make_pair(body(i, state), 0); };
+  return scan(step, init, detail::counter(low, high, place(at)), {}, at).first;
 }
 
 }  // namespace tenon

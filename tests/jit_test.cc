@@ -2,8 +2,13 @@
 #include <gtest/gtest.h>
 #include <tenon/tenon.h>
 
+#include <cmath>
+#include <cstring>
 #include <map>
 #include <optional>
+
+#include "tenon/frontend/jit.h"
+#include "tenon/ir/array.h"
 
 namespace tn = tenon;
 using tn::Tensor;
@@ -161,6 +166,45 @@ TEST(Control, CondWhileScan) {
   EXPECT_EQ(ys.to_vector<float>(), (std::vector<float>{0, 2, 6}));
   auto through = [&](const Tensor& xs) { return sums(xs * xs).first; };
   EXPECT_EQ(tn::grad(through)(tn::tensor({1.f, 2.f, 3.f})).to_vector<float>(), (std::vector<float>{2, 4, 6}));
+}
+
+TEST(Control, ForiLoopDifferentiates) {
+  auto power = [](const Tensor& x) {
+    return tn::fori_loop(0, 3, [&](const Tensor&, const Tensor& y) { return y * x; }, tn::tensor(1.f));
+  };
+  EXPECT_EQ(tn::jit(power)(tn::tensor(2.f)).item<float>(), 8);
+  EXPECT_EQ(tn::grad(power)(tn::tensor(2.f)).item<float>(), 12);
+}
+
+TEST(Symbolic, OneProgramServesEveryBatch) {
+  const auto w = tn::normal(tn::key(1), {7, 3});
+  auto f = [](const Tensor& x, const Tensor& w) { return std::make_pair(tn::softmax(tn::relu(tn::matmul(x, w)), -1), tn::mean(x)); };
+  const tn::Lowered lowered = tn::jit(f).lower(tn::spec({tn::dim("batch", 1, 4096), 7}, tn::f32), tn::spec({7, 3}, tn::f32));
+  EXPECT_NE(lowered.ir().find("batch"), std::string::npos) << lowered.ir();
+  const auto program = tenon::runtime::compile(*lowered.entry()->program.graph);
+  for (int64_t n : {1, 2, 33, 700}) {
+    const auto x = tn::normal(tn::key(2), {n, 7});
+    std::vector<tenon::ir::Array> in(2);
+    for (int i = 0; i < 2; ++i) {
+      const Tensor& t = i == 0 ? x : w;
+      in[i] = tenon::ir::Array({tn::f32, t.shape()});
+      std::memcpy(in[i].data.data(), t.raw(), in[i].data.size());
+    }
+    const auto out = program->run(in);
+    const auto [y, m] = f(x, w);
+    EXPECT_EQ(std::memcmp(out[0].data.data(), y.raw(), out[0].data.size()), 0) << n;
+    EXPECT_EQ(*out[1].as<float>(), m.item<float>()) << n;
+  }
+  EXPECT_THROW(tn::dim("batch", 2, 5), tn::Error);
+}
+
+TEST(Functions, EdgesOfReluAndCrossEntropy) {
+  const auto x = tn::tensor({-1.f, 0.f, 2.f, NAN});
+  EXPECT_TRUE(std::isnan(tn::relu(x).to_vector<float>()[3]));
+  const auto g = tn::grad([](const Tensor& t) { return tn::sum(tn::relu(t)); })(tn::tensor({-1.f, 0.f, 2.f}));
+  EXPECT_EQ(g.to_vector<float>(), (std::vector<float>{0, 0, 1}));
+  const auto logits = tn::tensor({{0.f, -INFINITY}});
+  EXPECT_EQ(tn::cross_entropy(logits, tn::tensor({0})).item<float>(), 0);
 }
 
 TEST(Trace, TextReadsBack) {
