@@ -7,6 +7,7 @@
 #include <llvm/TargetParser/Host.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -18,9 +19,20 @@ namespace tenon::codegen {
 
 namespace {
 
-int64_t cache_bytes(int name, int64_t otherwise) {
-  const long bytes = sysconf(name);
-  return bytes > 0 ? bytes : otherwise;
+// What the kernel says of one core's data cache of a level. sysconf multiplies the last level on some processors.
+int64_t cache_bytes(int level, int64_t otherwise) {
+  for (int index = 0; index < 8; ++index) {
+    const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/";
+    std::ifstream level_file(folder + "level"), type_file(folder + "type"), size_file(folder + "size");
+    int found = 0;
+    int64_t size = 0;
+    std::string type, unit;
+    if (!(level_file >> found) || !(type_file >> type) || !(size_file >> size)) continue;
+    if (found != level || type == "Instruction" || size <= 0) continue;
+    size_file >> unit;
+    return size * (unit == "K" ? 1 << 10 : unit == "M" ? 1 << 20 : 1);
+  }
+  return otherwise;
 }
 
 Target find_host() {
@@ -39,9 +51,9 @@ Target find_host() {
     t.vector_bytes = 64;
     t.vector_registers = 32;
   }
-  t.l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, t.l1_bytes);
-  t.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, t.l2_bytes);
-  t.l3_bytes = cache_bytes(_SC_LEVEL3_CACHE_SIZE, t.l3_bytes);
+  t.l1_bytes = cache_bytes(1, t.l1_bytes);
+  t.l2_bytes = cache_bytes(2, t.l2_bytes);
+  t.l3_bytes = cache_bytes(3, t.l3_bytes);
   t.cores = static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
   return t;
 }

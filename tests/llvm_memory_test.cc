@@ -165,6 +165,31 @@ TEST(LlvmMemory, NontemporalStoresAtEveryAlignment) {
   }
 }
 
+// The place of a store that counts from the start of a block is known before the block's loop.
+TEST(LlvmMemory, NontemporalStoresInBlocks) {
+  const std::string text = R"(kernel @t(%x: in f32[150], %y: out f32[150]) {
+  parallel %0 < 3 {
+    %1 = mul %0, 50
+    vector %2 < 50 {
+      %3 = add %1, %2
+      %4 = load %x[%3]
+      store %y[%3], %4 nontemporal
+    }
+  }
+})";
+  const std::string code_text = codegen::llvm_text(program_of(ir::parse_kernel(text)), codegen::host_target());
+  EXPECT_NE(code_text.find("!nontemporal"), std::string::npos);
+  Compiled code = compile(text);
+  alignas(64) static float y[200];
+  std::vector<float> x(150);
+  std::iota(x.begin(), x.end(), 1.f);
+  for (int64_t shift : {0, 1, 3, 14, 15}) {
+    std::fill(std::begin(y), std::end(y), -7.f);
+    ASSERT_EQ(code.run({x.data()}, {y + 16 + shift}), 0);
+    for (int64_t i = -16; i < 150 + 16; ++i) ASSERT_EQ(y[16 + shift + i], i >= 0 && i < 150 ? x[i] : -7.f) << shift << " " << i;
+  }
+}
+
 TEST(LlvmMemory, SerialLoopsCarryValues) {
   Compiled code = compile(R"(kernel @t(%x: in f32[n, m], %y: out f32[n, m]) {
   vector %0 < m {
