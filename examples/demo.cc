@@ -144,7 +144,7 @@ void run(int epochs) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int epochs = argc > 1 ? std::atoi(argv[1]) : 5;
+  const int epochs = argc > 1 ? std::atoi(argv[1]) : 8;
   if (epochs < 1 || epochs > 1000) return std::fprintf(stderr, "usage: demo [EPOCHS], 1 to 1000\n"), 2;
   try {
     run(epochs);
