@@ -27,6 +27,12 @@ constexpr int64_t portable_workers = 8;   // of objects that do not know their m
 int64_t ceil_divide(int64_t x, int64_t by) { return (x + by - 1) / by; }
 int64_t round_up(int64_t x, int64_t to) { return ceil_divide(x, to) * to; }
 
+// At most `most` a tile, as few tiles as that needs, evenly filled.
+int64_t even_tile(int64_t extent, int64_t most) {
+  if (extent <= 0) return most;
+  return ceil_divide(extent, ceil_divide(extent, most));
+}
+
 const Instruction* definition(const Kernel& kernel, ScalarId v) {
   const uint32_t number = kernel.scalars[index(v)].instruction;
   return number == UINT32_MAX ? nullptr : &kernel.instructions[number];
@@ -98,11 +104,16 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   const bool small = extents_known && p.m * p.n * p.k <= small_work;
   const bool few_rows = p.m >= 0 && p.m <= p.rows && !p.rhs_along_k;  // every element of the right operand is used once
   p.packed = shared && !small && !few_rows;
-  if (!p.packed) return p;
-  if (p.m >= 0) {  // as few tiles as before, evenly filled
-    const int64_t tiles = std::max<int64_t>(1, ceil_divide(p.m, p.rows));
-    p.rows = std::clamp<int64_t>(ceil_divide(p.m, tiles), 1, p.rows);
+  if (!p.packed) {
+    p.width = 16;
+    const int64_t parts = std::max<int64_t>(1, p.width * size / target.vector_bytes);  // registers per logical vector
+    const int64_t room = std::max<int64_t>(1, target.vector_registers * 3 / 4 / parts);
+    p.rows = even_tile(p.m, std::min(room, max_rows));
+    const int64_t vectors = p.n >= 0 ? ceil_divide(p.n, p.width) : max_vectors;
+    p.vectors = even_tile(vectors, std::clamp<int64_t>(room / p.rows, 1, max_vectors));
+    return p;
   }
+  p.rows = even_tile(p.m, p.rows);
 
   const int64_t fits = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(target.l2_bytes / 4 / (p.columns() * size))));
   const int64_t cap = std::clamp<int64_t>(fits, 128, max_depth);

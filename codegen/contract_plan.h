@@ -16,12 +16,13 @@ namespace tenon::codegen {
 inline constexpr int64_t unknown_extent = -1;
 inline constexpr int64_t contract_header_bytes = 64;
 inline constexpr int64_t contract_segment = 4096;  // elements of k in one chain (SEMANTICS section 3)
+inline constexpr int64_t contract_claim = 1 << 17; // multiply-adds that one thread takes at least: about 2 us
 
 struct ContractPlan {
-  bool packed = false;      // otherwise direct, without scratch memory
+  bool packed = false;      // otherwise direct: without scratch memory, a tile of rows x vectors logical vectors at a time
   int64_t batch = unknown_extent, m = unknown_extent, n = unknown_extent, k = unknown_extent;
 
-  // The micro-kernel: rows x (vectors x width) accumulators in registers.
+  // The accumulators in registers: rows x (vectors x width); width is a machine register's, of a direct plan 16 lanes.
   int64_t rows = 1, vectors = 1, width = 16;
   int64_t columns() const { return vectors * width; }
 

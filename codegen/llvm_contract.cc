@@ -42,9 +42,7 @@ ContractEmitter::ContractEmitter(KernelEmitter& kernel, const ir::Instruction& i
   k_ = kernel.uniform(i.operands[3]);
 }
 
-Value* ContractEmitter::total() {
-  return plan_.packed ? packed_total() : b_.CreateMul(batches_, divide_up(m_, direct_rows()));
-}
+Value* ContractEmitter::total() { return plan_.packed ? packed_total() : direct_total(); }
 
 void ContractEmitter::emit(Value* begin, Value* end) {
   if (plan_.packed) emit_packed(begin);

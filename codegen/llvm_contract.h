@@ -58,9 +58,15 @@ class ContractEmitter {
   void rounds(Value* end, int64_t step, Body body);
 
   // llvm_contract_direct.cc
-  int64_t direct_rows() const;
+  struct Tiles {
+    Value *rows, *columns, *all;  // how many down, across, and over the whole batch
+    Value* share;                 // how many of them make a unit of work
+  };
+  Tiles direct_tiles();
+  Value* direct_total();
   void emit_direct(Value* begin, Value* end);
   void direct_tile(Value* batch, Value* row, Value* column, Value* tile, Value* levels);
+  void direct_chains(Value* batch, Value* row, Value* column, Value* first, Value* last, Value* tile);
 
   // llvm_contract_pack.cc
   struct Grid {                    // the problem cut into blocks, at run time

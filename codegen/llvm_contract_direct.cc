@@ -1,83 +1,100 @@
-// The direct way of a contraction: a few rows times one vector of columns in registers, operands read in the inner loop.
-// Needs no scratch memory, so it serves small problems, where packing would cost more than it saves. Refuses cache blocking.
+// The direct way of a contraction: a tile of a few rows and vectors in registers, operands read in the inner loop. Needs no
+// scratch memory, so it serves small problems, where packing would cost more than it saves, few rows, which use each
+// element of the right operand once, and contractions inside other loops. Refuses cache blocking.
 #include "tenon/codegen/llvm_contract.h"
 
 namespace tenon::codegen {
 
 using llvm::Value;
 
-int64_t ContractEmitter::direct_rows() const {
-  const int64_t parts = std::max<int64_t>(1, lanes * size_ / kernel_.target_.vector_bytes);  // registers per vector
-  int64_t rows = std::clamp<int64_t>(kernel_.target_.vector_registers * 3 / 4 / parts, 1, 6), m = 0;
-  if (known(m_, m) && m > 0) rows = std::min(rows, m);
-  return rows;
+ContractEmitter::Tiles ContractEmitter::direct_tiles() {
+  Tiles t;
+  t.rows = divide_up(m_, plan_.rows);
+  t.columns = divide_up(n_, plan_.columns());
+  t.all = b_.CreateMul(batches_, b_.CreateMul(t.rows, t.columns));
+  Value* work = b_.CreateMul(larger(k_, kernel_.i64(1)), kernel_.i64(plan_.rows * plan_.columns()));
+  t.share = divide_up(kernel_.i64(contract_claim), work);
+  return t;
+}
+
+Value* ContractEmitter::direct_total() {
+  const Tiles t = direct_tiles();
+  return divide_up(t.all, t.share);
 }
 
 void ContractEmitter::emit_direct(Value* begin, Value* end) {
-  const int64_t rows = direct_rows();
-  const uint64_t vectors = static_cast<uint64_t>(rows);
+  const uint64_t vectors = static_cast<uint64_t>(plan_.rows * plan_.vectors);
   Value* tile = kernel_.entry_slot(vector_, vectors, 64);
   Value* levels = join_levels() ? kernel_.entry_slot(vector_, vectors * static_cast<uint64_t>(join_levels()), 64) : nullptr;
-  Value* row_tiles = divide_up(m_, rows);
-  kernel_.count(begin, end, 1, [&](Value* unit) {
-    Value* batch = b_.CreateSDiv(unit, row_tiles);
-    Value* row = b_.CreateMul(b_.CreateSRem(unit, row_tiles), kernel_.i64(rows));
-    kernel_.count(kernel_.i64(0), n_, lanes, [&](Value* column) { direct_tile(batch, row, column, tile, levels); });
+  const Tiles t = direct_tiles();
+  Value* last = smaller(b_.CreateMul(end, t.share), t.all);
+  kernel_.count(b_.CreateMul(begin, t.share), last, 1, [&](Value* number) {
+    Value* line = b_.CreateSDiv(number, t.columns);
+    Value* column = b_.CreateMul(b_.CreateSRem(number, t.columns), kernel_.i64(plan_.columns()));
+    Value* row = b_.CreateMul(b_.CreateSRem(line, t.rows), kernel_.i64(plan_.rows));
+    direct_tile(b_.CreateSDiv(line, t.rows), row, column, tile, levels);
   });
 }
 
 void ContractEmitter::direct_tile(Value* batch, Value* row, Value* column, Value* tile, Value* levels) {
-  const int64_t rows = direct_rows();
-  Value* mask = mask_below(column, n_);
-  std::vector<Value*> places;  // rows past the edge repeat the last one and are never handed on
-  for (int64_t r = 0; r < rows; ++r)
-    places.push_back(smaller(b_.CreateAdd(row, kernel_.i64(r)), b_.CreateSub(m_, kernel_.i64(1))));
-
-  const auto run = [&](Value* first, Value* last) {
-    llvm::BasicBlock* before = b_.GetInsertBlock();
-    llvm::BasicBlock *loop = kernel_.new_block("chain"), *after = kernel_.new_block("chain.end");
-    Value* zero = llvm::Constant::getNullValue(vector_);
-    b_.CreateCondBr(b_.CreateICmpSLT(first, last), loop, after);
-    b_.SetInsertPoint(loop);
-    llvm::PHINode* k = b_.CreatePHI(b_.getInt64Ty(), 2);
-    k->addIncoming(first, before);
-    std::vector<llvm::PHINode*> sums;
-    for (int64_t r = 0; r < rows; ++r) {
-      sums.push_back(b_.CreatePHI(vector_, 2));
-      sums.back()->addIncoming(zero, before);
-    }
-    Value* y = vector_operand(1, batch, k, column, 2, mask);
-    std::vector<Value*> next;
-    for (size_t r = 0; r < sums.size(); ++r)
-      next.push_back(multiply_add(b_, splat(b_, scalar_operand(0, batch, places[r], k), lanes), y, sums[r]));
-    llvm::BasicBlock* latch = b_.GetInsertBlock();
-    Value* following = b_.CreateAdd(k, kernel_.i64(1));
-    k->addIncoming(following, latch);
-    for (size_t r = 0; r < sums.size(); ++r) sums[r]->addIncoming(next[r], latch);
-    b_.CreateCondBr(b_.CreateICmpSLT(following, last), loop, after);
-    b_.SetInsertPoint(after);
-    for (size_t r = 0; r < sums.size(); ++r) {
-      llvm::PHINode* sum = b_.CreatePHI(vector_, 2);
-      sum->addIncoming(zero, before);
-      sum->addIncoming(next[r], latch);
-      sums[r] = sum;
-    }
-    for (size_t r = 0; r < sums.size(); ++r)
-      b_.CreateAlignedStore(sums[r], b_.CreateGEP(vector_, tile, kernel_.i64(static_cast<int64_t>(r))), llvm::Align(64));
-  };
   if (levels) {
     // An empty sum still has one (empty) segment.
     Value* segments = larger(divide_up(k_, contract_segment), kernel_.i64(1));
-    kernel_.count(kernel_.i64(0), segments, 1, [&](Value* number) {
+    const int64_t elements = plan_.rows * plan_.columns();
+    repeat(segments, [&](Value* number) {
       Value* first = b_.CreateMul(number, kernel_.i64(contract_segment));
-      run(first, smaller(b_.CreateAdd(first, kernel_.i64(contract_segment)), k_));
-      join(tile, levels, kernel_.i64(rows * lanes * size_), number, segments, rows * lanes);
+      direct_chains(batch, row, column, first, smaller(b_.CreateAdd(first, kernel_.i64(contract_segment)), k_), tile);
+      join(tile, levels, kernel_.i64(elements * size_), number, segments, elements);
     });
   } else {
-    run(kernel_.i64(0), k_);
+    direct_chains(batch, row, column, kernel_.i64(0), k_, tile);
   }
-  Value* valid = smaller(b_.CreateSub(m_, row), kernel_.i64(rows));
-  epilogue(batch, row, valid, column, smaller(b_.CreateSub(n_, column), kernel_.i64(lanes)), tile, lanes);
+  Value* rows = smaller(b_.CreateSub(m_, row), kernel_.i64(plan_.rows));
+  Value* columns = smaller(b_.CreateSub(n_, column), kernel_.i64(plan_.columns()));
+  epilogue(batch, row, rows, column, columns, tile, plan_.columns());
+}
+
+// The chains of one tile over k in [first, last), from +0, stored to the tile.
+void ContractEmitter::direct_chains(Value* batch, Value* row, Value* column, Value* first, Value* last, Value* tile) {
+  std::vector<Value*> places, masks;  // rows past the edge repeat the last one and are never handed on
+  for (int64_t r = 0; r < plan_.rows; ++r)
+    places.push_back(smaller(b_.CreateAdd(row, kernel_.i64(r)), b_.CreateSub(m_, kernel_.i64(1))));
+  for (int64_t v = 0; v < plan_.vectors; ++v)
+    masks.push_back(mask_below(b_.CreateAdd(column, kernel_.i64(v * lanes)), n_));
+
+  llvm::BasicBlock* before = b_.GetInsertBlock();
+  llvm::BasicBlock *loop = kernel_.new_block("chain"), *after = kernel_.new_block("chain.end");
+  Value* zero = llvm::Constant::getNullValue(vector_);
+  b_.CreateCondBr(b_.CreateICmpSLT(first, last), loop, after);
+  b_.SetInsertPoint(loop);
+  llvm::PHINode* k = b_.CreatePHI(b_.getInt64Ty(), 2);
+  k->addIncoming(first, before);
+  std::vector<llvm::PHINode*> sums;
+  for (int64_t c = 0; c < plan_.rows * plan_.vectors; ++c) {
+    sums.push_back(b_.CreatePHI(vector_, 2));
+    sums.back()->addIncoming(zero, before);
+  }
+  std::vector<Value*> y, next;
+  for (size_t v = 0; v < masks.size(); ++v)
+    y.push_back(vector_operand(1, batch, k, b_.CreateAdd(column, kernel_.i64(static_cast<int64_t>(v) * lanes)), 2, masks[v]));
+  for (size_t r = 0; r < places.size(); ++r) {
+    Value* x = splat(b_, scalar_operand(0, batch, places[r], k), lanes);
+    for (size_t v = 0; v < y.size(); ++v) next.push_back(multiply_add(b_, x, y[v], sums[r * y.size() + v]));
+  }
+  llvm::BasicBlock* latch = b_.GetInsertBlock();
+  Value* following = b_.CreateAdd(k, kernel_.i64(1));
+  k->addIncoming(following, latch);
+  for (size_t c = 0; c < sums.size(); ++c) sums[c]->addIncoming(next[c], latch);
+  b_.CreateCondBr(b_.CreateICmpSLT(following, last), loop, after);
+  b_.SetInsertPoint(after);
+  for (size_t c = 0; c < sums.size(); ++c) {
+    llvm::PHINode* sum = b_.CreatePHI(vector_, 2);
+    sum->addIncoming(zero, before);
+    sum->addIncoming(next[c], latch);
+    sums[c] = sum;
+  }
+  for (size_t c = 0; c < sums.size(); ++c)
+    b_.CreateAlignedStore(sums[c], b_.CreateGEP(vector_, tile, kernel_.i64(static_cast<int64_t>(c))), vector_align());
 }
 
 }  // namespace tenon::codegen

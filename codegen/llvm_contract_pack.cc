@@ -9,7 +9,6 @@ namespace tenon::codegen {
 using llvm::Value;
 
 namespace {
-constexpr int64_t claim_work = 1 << 17;      // multiply-adds of a claim at least: about 2 us
 constexpr int64_t claims_per_worker = 4;
 }  // namespace
 
@@ -36,13 +35,17 @@ ContractEmitter::Grid ContractEmitter::grid() {
     Value* rows = b_.CreateMul(b_.CreateSDiv(number(plan_.tiles), g.levels), number(plan_.rows));
     most = b_.CreateSelect(several, smaller(most, rows), most);
   }
-  g.row_blocks = larger(divide_up(m_, most), one);
+  g.panels = divide_up(n_, plan_.columns());
+  // Few panels and many rows: each worker gets rows of its own, if they are worth it.
+  Value* line = b_.CreateMul(larger(k_, one), smaller(larger(n_, one), number(plan_.columns())));  // work of a row of a panel
+  Value* across = larger(b_.CreateMul(batches_, g.panels), one);
+  Value* worth = b_.CreateSDiv(b_.CreateMul(m_, line), number(contract_claim));
+  Value* wanted = smaller(divide_up(number(plan_.workers), across), worth);
+  g.row_blocks = larger(larger(divide_up(m_, most), wanted), one);
   g.block_rows = b_.CreateMul(divide_up(larger(divide_up(m_, g.row_blocks), one), plan_.rows), number(plan_.rows));
   g.row_blocks = divide_up(m_, g.block_rows);
-  g.panels = divide_up(n_, plan_.columns());
   g.units = b_.CreateMul(batches_, b_.CreateMul(g.row_blocks, g.panels));
-  Value* work = b_.CreateMul(g.block_rows, b_.CreateMul(larger(k_, one), number(plan_.columns())));
-  Value* least = divide_up(number(claim_work), work);
+  Value* least = divide_up(number(contract_claim), b_.CreateMul(g.block_rows, line));
   Value* even = divide_up(g.units, number(claims_per_worker * plan_.workers));
   g.claim = larger(larger(least, even), one);
   // A slot keeps one tile at hand when k is one block, else the tiles of the whole run.
