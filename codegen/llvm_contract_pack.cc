@@ -56,9 +56,10 @@ ContractEmitter::Grid ContractEmitter::grid() {
   return g;
 }
 
+// Workers that find nothing to claim return at once, so an estimate will do.
 Value* ContractEmitter::packed_total() {
-  const Grid g = grid();
-  return smaller(divide_up(g.units, g.claim), kernel_.i64(plan_.workers));
+  Value* work = b_.CreateMul(b_.CreateMul(batches_, m_), b_.CreateMul(n_, larger(k_, kernel_.i64(1))));
+  return smaller(larger(b_.CreateSDiv(work, kernel_.i64(contract_claim)), kernel_.i64(1)), kernel_.i64(plan_.workers));
 }
 
 void ContractEmitter::emit_packed(Value* begin) {
@@ -169,28 +170,21 @@ void ContractEmitter::pack_left(Value* batch, Value* row, Value* rows, Value* fr
   });
 }
 
-// A panel of the right operand: row after row of its columns.
+// A panel of the right operand: row after row of its columns. Only panels known to be whole are unrolled: a second copy of
+// the block would cost compile time, and what this loop waits for are loads from far away.
 void ContractEmitter::pack_right(Value* batch, Value* from, Value* depth, Value* column, Value* columns) {
   if (plan_.rhs_along_k) return turn_right(batch, from, depth, column, columns);
-  const auto put = [&](Value* line, Value* k, Value* c, Value* mask) {
-    b_.CreateAlignedStore(vector_operand(1, batch, k, b_.CreateAdd(column, c), 2, mask), element(line, c), vector_align());
-  };
-  const auto rows_of_panel = [&](auto each) {
-    steps(depth, 1, [&](Value* q) {
-      each(element(panel_, b_.CreateMul(q, kernel_.i64(plan_.columns()))), b_.CreateAdd(from, q));
-    });
-  };
-  const auto whole = [&] {
-    rows_of_panel([&](Value* line, Value* k) {
-      for (int64_t c = 0; c < plan_.columns(); c += lanes) put(line, k, kernel_.i64(c), nullptr);
-    });
-  };
-  const auto part = [&] {
-    rows_of_panel([&](Value* line, Value* k) {
-      steps(columns, lanes, [&](Value* c) { put(line, k, c, mask_below(b_.CreateAdd(column, c), n_)); });
-    });
-  };
-  branch(b_.CreateICmpEQ(columns, kernel_.i64(plan_.columns())), whole, part);
+  steps(depth, 1, [&](Value* q) {
+    Value* line = element(panel_, b_.CreateMul(q, kernel_.i64(plan_.columns())));
+    Value* k = b_.CreateAdd(from, q);
+    const auto put = [&](Value* c) {
+      Value* j = b_.CreateAdd(column, c);
+      b_.CreateAlignedStore(vector_operand(1, batch, k, j, 2, mask_below(j, n_)), element(line, c), vector_align());
+    };
+    int64_t whole = 0;
+    if (!known(columns, whole)) return steps(columns, lanes, put);
+    for (int64_t c = 0; c < whole; c += lanes) put(kernel_.i64(c));
+  });
 }
 
 // Squares of 16 x 16 are read along k, kept in L1, and written back turned, a machine register's width at a time.
