@@ -22,7 +22,7 @@ endif()
 
 foreach(layer ir passes codegen runtime frontend)
   install(DIRECTORY ${CMAKE_SOURCE_DIR}/${layer} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tenon
-          FILES_MATCHING PATTERN "*.h" PATTERN "llvm*" EXCLUDE PATTERN "nvrtc*" EXCLUDE PATTERN "cuda*" EXCLUDE)
+          FILES_MATCHING PATTERN "*.h" PATTERN "*.def" PATTERN "llvm*" EXCLUDE PATTERN "nvrtc*" EXCLUDE PATTERN "cuda*" EXCLUDE)
 endforeach()
 install(FILES ${CMAKE_BINARY_DIR}/forward/tenon/tenon.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tenon)
 

@@ -1,3 +1,4 @@
+// Links saved programs with the system's compiler and calls them; refuses to run anything through a shell.
 #include "tenon/tests/shared_object.h"
 
 #include <dlfcn.h>
