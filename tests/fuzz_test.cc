@@ -40,6 +40,7 @@ void fuzz(bool symbolic, double seconds) {
     ProgramSize size;
     size.symbolic = symbolic;
     size.nodes = 4 + static_cast<int>(seed % 20);
+    size.large = seed % 8 == 0;
     if (std::getenv("TENON_FUZZ_TRACE")) std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(seed));
     const Case program = random_program(seed, size);
     const std::optional<std::string> wrong = wrong_route(program);

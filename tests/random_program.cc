@@ -11,14 +11,13 @@ using namespace ir;
 
 namespace {
 
-constexpr int64_t most_elements = 3000;
-
 class Generator {
  public:
   Generator(uint64_t seed, const ProgramSize& size)
       : random_(seed), c_("program " + std::to_string(seed)), size_(size) {
     if (size.symbolic) symbol_ = c_.builder.symbols().add("n", 1, 4096);
-    symbol_value_ = pick({1, 2, 5, 16, 17, 40});
+    symbol_value_ = size.large ? pick({600, 1000, 4096}) : pick({1, 2, 5, 16, 17, 40});
+    most_elements_ = size.large ? 150000 : 3000;
   }
 
   Case run() {
@@ -47,6 +46,7 @@ class Generator {
   }
   Dim extent() {
     if (size_.symbolic && chance(2)) return symbol_;
+    if (size_.large && chance(2)) return pick({200, 513, 1000, 4097, 70001});
     return chance(12) ? 0 : pick({1, 2, 3, 4, 5, 7, 8, 16, 17, 31, 33, 67, 130});
   }
   int64_t number(Dim d) const { return Symbols::value(d, values()); }
@@ -63,7 +63,7 @@ class Generator {
     while (true) {
       Shape result;
       for (uint64_t rank = below(4); rank > 0; --rank) result.push_back(extent());
-      if (elements(result) <= most_elements) return result;
+      if (elements(result) <= most_elements_) return result;
     }
   }
 
@@ -94,7 +94,7 @@ class Generator {
   }
 
   void keep(Value v) {
-    if (v && elements(v.shape()) <= most_elements) pool_.push_back(v);
+    if (v && elements(v.shape()) <= most_elements_) pool_.push_back(v);
   }
   void keep(const std::vector<Value>& values) {
     for (Value v : values) keep(v);
@@ -173,7 +173,7 @@ class Generator {
         wider.insert(at, extent());
         for (size_t i = 0; i <= rank; ++i)
           if (i != at) axes.push_back(static_cast<int64_t>(i));
-        if (elements(wider) > most_elements) return;
+        if (elements(wider) > most_elements_) return;
         return keep(broadcast(x, wider, axes));
       }
       case 2: {
@@ -207,7 +207,7 @@ class Generator {
         const size_t axis = below(rank);
         Shape other = shape;
         if (chance(2)) other[axis] = extent();
-        if (elements(other) > most_elements) return;
+        if (elements(other) > most_elements_) return;
         return keep(concat(std::vector<Value>{x, of_type(x.dtype(), other)}, static_cast<int64_t>(axis)));
       }
       case 6: return keep(reverse(x, some_axes(shape, 2)));
@@ -241,7 +241,10 @@ class Generator {
     if (transposed) other.push_back(extent());
     other.push_back(x.shape()[static_cast<size_t>(contracted)]);
     if (!transposed && chance(2)) other.push_back(extent());
-    if (elements(other) > most_elements) return;
+    const int64_t length = std::max<int64_t>(number(x.shape()[static_cast<size_t>(contracted)]), 1);
+    const int64_t shared = batch.empty() ? length : length * std::max<int64_t>(number(other[0]), 1);
+    const int64_t results = elements(x.shape()) / length * (elements(other) / shared);
+    if (elements(other) > most_elements_ || results > most_elements_ || results * length > 300 * most_elements_) return;
     const Value y = of_type(x.dtype(), other);
     keep(dot_general(x, y, batch, rhs_batch, {contracted}, {k}));
   }
@@ -285,7 +288,7 @@ class Generator {
   CaseBuilder c_;
   ProgramSize size_;
   Dim symbol_ = 0;
-  int64_t symbol_value_ = 1;
+  int64_t symbol_value_ = 1, most_elements_ = 0;
   std::vector<Value> pool_;
 };
 

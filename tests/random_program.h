@@ -10,6 +10,7 @@ namespace tenon::testing {
 struct ProgramSize {
   int nodes = 14;
   bool symbolic = false;  // some extents are a named symbol
+  bool large = false;     // enough elements for threads, blocks and partial results
 };
 Case random_program(uint64_t seed, const ProgramSize& size);
 
