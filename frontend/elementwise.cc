@@ -37,12 +37,25 @@ Tensor elementwise_op(std::initializer_list<const Operand*> operands) {
   const ir::OpDef& row = ir::def(op);
   const Emit emit{row.name, build};
   const Location at = place_of(operands);
+  if constexpr (op == ir::Op::shl || op == ir::Op::shr) {
+    const Operand& count = **(operands.end() - 1);
+    if (count.weak() == Operand::Weak::floating || (count.weak() == Operand::Weak::none && count.tensor().defined() && is_floating(count.tensor().dtype())))
+      throw Error(std::string(row.name) + ": the shift count is an integer, not " +
+                      (count.weak() == Operand::Weak::none ? describe(count.tensor()) : std::to_string(count.floating())) +
+                      "; convert it with astype(tn::i32)", at);
+  }
   DType dtype = common_dtype(std::span(operands.begin(), operands.size()), row.name);
   if (!contains(row.dtypes, dtype)) {
     // Integers and bools enter a floating function as f32; bools enter arithmetic as i64.
-    if (is_floating(dtype))
-      throw Error(std::string(row.name) + ": takes integers" + (contains(row.dtypes, boolean) ? " or bools" : "") + ", and an operand is " +
-                      std::string(name(dtype)) + "; convert it with astype(tn::i32)", at);
+    if (is_floating(dtype)) {
+      std::string text = std::string(row.name) + ": takes integers" + (contains(row.dtypes, boolean) ? " or bools" : "") + ", and an operand is ";
+      for (const Operand* x : operands)
+        if (x->weak() == Operand::Weak::none && is_floating(x->tensor().dtype())) {
+          text += describe(x->tensor());
+          break;
+        }
+      throw Error(text + "; convert it with astype(tn::i32)", at);
+    }
     dtype = (row.dtypes & integer_types) == 0 ? f32 : i64;
   }
   std::vector<Tensor> inputs;
@@ -99,7 +112,7 @@ Tensor operator-(Operand x, Operand y) { return elementwise::sub(x, y); }
 Tensor operator*(Operand x, Operand y) { return elementwise::mul(x, y); }
 Tensor operator/(Operand x, Operand y) { return elementwise::div(x, y); }
 Tensor operator%(Operand x, Operand y) { return elementwise::rem(x, y); }
-Tensor operator-(const Tensor& x) { return elementwise::neg(x); }
+Tensor operator-(Operand x) { return elementwise::neg(x); }
 Tensor operator<(Operand x, Operand y) { return elementwise::lt(x, y); }
 Tensor operator<=(Operand x, Operand y) { return elementwise::le(x, y); }
 Tensor operator>(Operand x, Operand y) { return elementwise::gt(x, y); }
@@ -109,9 +122,9 @@ Tensor operator!=(Operand x, Operand y) { return elementwise::ne(x, y); }
 Tensor operator&(Operand x, Operand y) { return elementwise::bit_and(x, y); }
 Tensor operator|(Operand x, Operand y) { return elementwise::bit_or(x, y); }
 Tensor operator^(Operand x, Operand y) { return elementwise::bit_xor(x, y); }
-Tensor operator<<(const Tensor& x, Operand count) { return elementwise::shl(x, count); }
-Tensor operator>>(const Tensor& x, Operand count) { return elementwise::shr(x, count); }
-Tensor operator~(const Tensor& x) { return elementwise::bit_not(x); }
+Tensor operator<<(const Tensor& x, Operand count) { return elementwise::shl(Operand(x, count.where()), count); }
+Tensor operator>>(const Tensor& x, Operand count) { return elementwise::shr(Operand(x, count.where()), count); }
+Tensor operator~(Operand x) { return elementwise::bit_not(x); }
 
 namespace {
 

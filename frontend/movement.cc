@@ -179,7 +179,7 @@ Tensor expand_dims(Operand operand, int64_t axis) {
 }
 
 Tensor Tensor::operator[](std::initializer_list<Index> indices) const {
-  const Location at = cell_ ? cell_->made : Location{};
+  const Location at = indices.size() != 0 ? indices.begin()->where : Location{};
   const Tensor& x = *this;
   if (indices.size() > static_cast<size_t>(ndim()))
     throw Error("index: " + std::to_string(indices.size()) + " indices into " + describe(x), at);
@@ -228,7 +228,7 @@ Tensor Tensor::operator[](std::initializer_list<Index> indices) const {
                    {ir::Attr::of(starts), ir::Attr::of(sizes), ir::Attr::of(strides), ir::Attr::of(reversed), ir::Attr::of(result.dims())},
                    {x}, at);
 }
-Tensor Tensor::operator[](int64_t index) const { return (*this)[{Index(index)}]; }
+Tensor Tensor::operator[](Index index) const { return (*this)[{index}]; }
 
 Tensor dynamic_slice(Operand operand, std::span<const Tensor> starts, const std::vector<int64_t>& sizes) {
   std::vector<Tensor> inputs{as_tensor(operand, "dynamic_slice")};

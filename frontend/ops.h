@@ -36,7 +36,7 @@ Tensor operator-(Operand x, Operand y);
 Tensor operator*(Operand x, Operand y);
 Tensor operator/(Operand x, Operand y);  // integers truncate toward zero
 Tensor operator%(Operand x, Operand y);
-Tensor operator-(const Tensor& x);
+Tensor operator-(Operand x);
 Tensor operator<(Operand x, Operand y);
 Tensor operator<=(Operand x, Operand y);
 Tensor operator>(Operand x, Operand y);
@@ -48,7 +48,7 @@ Tensor operator|(Operand x, Operand y);
 Tensor operator^(Operand x, Operand y);
 Tensor operator<<(const Tensor& x, Operand count);
 Tensor operator>>(const Tensor& x, Operand count);
-Tensor operator~(const Tensor& x);
+Tensor operator~(Operand x);
 // Compound assignment puts the new value into x's cell, so every handle on it sees it.
 Tensor& operator+=(Tensor& x, Operand y);
 Tensor& operator-=(Tensor& x, Operand y);

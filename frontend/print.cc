@@ -85,7 +85,7 @@ struct Printer {
           } else {
             out += ' ';
           }
-          if (gap) out += "..., ", column += 5;
+          if (gap) out += " ..., ", column += 6;
         } else {
           out += std::string(shape.size() - axis - 1, '\n') + std::string(indent + 1, ' ');
           if (gap) out += "...,\n" + std::string(shape.size() - axis - 2, '\n') + std::string(indent + 1, ' ');
@@ -141,7 +141,11 @@ std::string to_string(const Tensor& t) {
     p.print(0, 7);
   }
   std::string text = "tensor(" + p.out;
-  if (t.numel() == 0 && shape.rank() != 1) text += ", size=" + tenon::to_string(shape);
+  if (t.numel() == 0 && shape.rank() != 1) {
+    text += ", size=" + tenon::to_string(shape);
+    text[text.rfind('[')] = '(';
+    text.back() = ')';
+  }
   if (t.dtype() != f32 && t.dtype() != i64 && t.dtype() != boolean) text += ", dtype=" + std::string(name(t.dtype()));
   else if (t.numel() == 0 && t.dtype() != f32) text += ", dtype=" + std::string(name(t.dtype()));
   if (cell.entry) text += ", grad_fn=<" + cell.entry->name + ">";

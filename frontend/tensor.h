@@ -48,17 +48,19 @@ inline constexpr All all{};
 struct Index {
   enum class What : uint8_t { number, all, slice } what = What::all;
   int64_t start = 0, stop = INT64_MAX, step = 1;
-  Index(All) {}                                                            // NOLINT
+  Location where;  // of the indexing expression, for errors
+  Index(All, const std::source_location& at = std::source_location::current()) : where(place(at)) {}  // NOLINT
   template <class T>
     requires std::is_integral_v<T>
-  Index(T number) : what(What::number), start(static_cast<int64_t>(number)) {}  // NOLINT
-  static Index range(int64_t start, int64_t stop, int64_t step = 1) {
-    Index i{all};
-    i.what = What::slice, i.start = start, i.stop = stop, i.step = step;
-    return i;
-  }
+  Index(T number, const std::source_location& at = std::source_location::current())  // NOLINT
+      : what(What::number), start(static_cast<int64_t>(number)), where(place(at)) {}
 };
-inline Index slice(int64_t start, int64_t stop, int64_t step = 1) { return Index::range(start, stop, step); }
+inline Index slice(int64_t start, int64_t stop, int64_t step = 1,
+                   const std::source_location& at = std::source_location::current()) {
+  Index i(all, at);
+  i.what = Index::What::slice, i.start = start, i.stop = stop, i.step = step;
+  return i;
+}
 
 // What produced a tensor on the tape; false when nothing did.
 struct GradFn {
@@ -105,7 +107,7 @@ class Tensor {
   Tensor astype(DType dtype, const At& at = At::current()) const;
   Tensor to(Device device, const At& at = At::current()) const;
   Tensor operator[](std::initializer_list<Index> indices) const;
-  Tensor operator[](int64_t index) const;
+  Tensor operator[](Index index) const;
 
   // ---- autograd, with PyTorch's manners
   bool requires_grad() const;

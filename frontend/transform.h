@@ -365,17 +365,17 @@ auto vjp(F f, const A&... args) {
 
 // then(args...) where the predicate (a bool scalar) holds, else otherwise(args...). Both give the same tree.
 template <class F, class G, class... A>
-auto cond(const Tensor& predicate, F then, G otherwise, const A&... args) {
+auto cond(Operand predicate, F then, G otherwise, const A&... args) {
   using R = detail::ResultOf<F, A...>;
   std::tuple<A...> copy(args...);
   const std::vector<Tensor> inputs = detail::tensors_of(copy);
   R result{}, other{};
   detail::Recorder<F, R, A...> first{then, copy, &result};
   detail::Recorder<G, R, A...> second{otherwise, copy, &other};
-  const Location at = Location{};
+  const Location at = predicate.where();
   auto a = detail::close("cond", inputs, &first.body, &first, at);
   auto b = detail::close("cond", inputs, &second.body, &second, at);
-  std::vector<Tensor> values = detail::run_cond(predicate, *a, *b, inputs, at);
+  std::vector<Tensor> values = detail::run_cond(predicate.tensor(), *a, *b, inputs, at);
   detail::replace(result, values.data());
   return result;
 }

@@ -95,7 +95,8 @@ TEST(Tensor, Printing) {
   EXPECT_EQ(print(tn::arange(3)), "tensor([0, 1, 2])");
   EXPECT_EQ(print(tn::tensor({true, false})), "tensor([ true, false])");
   EXPECT_EQ(print(tn::tensor(3.0)), "tensor(3., dtype=f64)");
-  EXPECT_HAS(print(tn::zeros({2000})), "...");
+  EXPECT_EQ(print(tn::arange(2000)), "tensor([   0,    1,    2,  ..., 1997, 1998, 1999])");
+  EXPECT_EQ(print(tn::zeros({0, 3})), "tensor([], size=(0, 3))");
 }
 
 TEST(Errors, NameOperandsAndPlaces) {
@@ -113,6 +114,8 @@ TEST(Errors, NameOperandsAndPlaces) {
   EXPECT_HAS(message_of([&] { a[{64, 0}]; }), "out of range");
   EXPECT_HAS(message_of([&] { a + b; }), "do not broadcast");
   EXPECT_HAS(message_of([&] { a << 1; }), "takes integers");
+  EXPECT_HAS(message_of([&] { tn::arange(3) << 1.5; }), "shift count");
+  EXPECT_HAS(message_of([&] { tn::arange(3) << 1.5; }), "tensor_test.cc");
   EXPECT_HAS(message_of([&] { a.item(); }), "one-element");
   EXPECT_HAS(message_of([&] { a.reshape({3, -1}); }), "do not fit");
   EXPECT_HAS(message_of([&] { Tensor() + 1; }), "undefined");
