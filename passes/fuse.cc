@@ -42,6 +42,8 @@ std::string Fusion::reason(const Edge& edge) {
   if (roles[index(producer)] == Role::alias)
     return std::string("producer is a ") + std::string(name(graph.node(producer).op)) + " that shares its operand's buffer";
   if (from.kind == GroupKind::contract && to.kind == GroupKind::contract) return "producer and consumer are contractions";
+  if (from.kind == GroupKind::contract && (to.kind == GroupKind::row || to.kind == GroupKind::column))
+    return "producer is a contraction: only what follows element by element joins it";
   if (roles[index(edge.consumer)] == Role::contraction)
     return cost(producer) > 4 ? "packing the contraction would compute " + std::string(name(graph.node(producer).op)) +
                                     " more than once"

@@ -102,13 +102,12 @@ KernelNote ProgramLowering::note_of(const Frame& frame, const Group& group, cons
     Dim& total = b.space == Space::input ? note.bytes_read : note.bytes_written;
     total = symbols.sum(total, bytes_of({b.dtype, b.shape}));
   }
-  OpCosts costs;
   Dim flops = 0;
   for (NodeId id : group.nodes) {
     const Node& n = frame.graph.node(id);
     const Family family = def(n.op).family;
     if (family == Family::elementwise) {
-      flops = symbols.sum(flops, symbols.product(symbols.numel(frame.graph.type(frame.graph.result(n)).shape), Dim(costs.of(frame.graph, n))));
+      flops = symbols.sum(flops, symbols.product(symbols.numel(frame.graph.type(frame.graph.result(n)).shape), Dim(costs_.of(frame.graph, n))));
     } else if (family == Family::reduction) {
       flops = symbols.sum(flops, symbols.numel(frame.graph.type(frame.graph.operands(n)[0]).shape));
     } else if (n.op == Op::dot_general) {
@@ -144,7 +143,7 @@ uint32_t ProgramLowering::add_kernel(Kernel kernel, KernelNote note) {
 }
 
 void ProgramLowering::launch(Frame& frame, const Group& group, std::vector<Step>& steps) {
-  LoweredGroup lowered = lower_group(frame.graph, group, target_, kernel_name(frame.graph, group, program_.kernels.size()));
+  LoweredGroup lowered = lower_group(frame.graph, group, costs_, kernel_name(frame.graph, group, program_.kernels.size()));
   const uint32_t origin = origin_of(frame, group.root);
   std::vector<uint32_t> temporaries;
   for (const Type& t : lowered.temporaries) temporaries.push_back(new_buffer(t, Home::arena, origin));

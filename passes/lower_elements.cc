@@ -6,8 +6,8 @@ namespace tenon::passes {
 
 using namespace ir;
 
-Elements::Elements(const Graph& g, const Group& gr, KernelBuilder& b, Runs& r)
-    : graph(g), group(gr), builder(b), runs(r), context(g, b) {
+Elements::Elements(const Graph& g, const Group& gr, KernelBuilder& b, Runs& r, OpCosts& c)
+    : graph(g), group(gr), builder(b), runs(r), costs(c), context(g, b) {
   for (NodeId n : group.nodes)
     for (uint32_t k = 0; k < graph.node(n).result_count; ++k) members_[index(graph.result(graph.node(n), k))] = 1;
   const auto ids = [](std::span<const Scalar> index) {

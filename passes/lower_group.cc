@@ -1,14 +1,11 @@
 // One group to its kernel or kernels: the choice of nest by kind, and the kernels of ops that build their own loops.
 #include "tenon/passes/lower_group.h"
 
-#include "tenon/passes/fuse_cost.h"
-
 namespace tenon::passes {
 
 using namespace ir;
 
-int64_t element_cost(const Graph& graph, const Group& group) {
-  OpCosts costs;
+int64_t element_cost(const Graph& graph, const Group& group, OpCosts& costs) {
   int64_t cost = 1;
   for (NodeId n : group.nodes)
     if (def(graph.node(n).op).family == Family::elementwise || def(graph.node(n).op).family == Family::random)
@@ -20,12 +17,12 @@ int64_t element_cost(const Graph& graph, const Group& group) {
   return cost;
 }
 
-LoweredGroup lower_group(const Graph& graph, const Group& group, const Target&, const std::string& name) {
-  const int64_t cost = element_cost(graph, group);
-  if (group.split) return lower_split(graph, group, cost, name);
+LoweredGroup lower_group(const Graph& graph, const Group& group, OpCosts& costs, const std::string& name) {
+  const int64_t cost = element_cost(graph, group, costs);
+  if (group.split) return lower_split(graph, group, costs, cost, name);
   KernelBuilder builder(name, graph.symbols);
   Runs runs(graph, group);
-  Elements e(graph, group, builder, runs);
+  Elements e(graph, group, builder, runs, costs);
   switch (group.kind) {
     case GroupKind::map: lower_map(e, cost); break;
     case GroupKind::row: lower_row(e, cost); break;

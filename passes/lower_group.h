@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tenon/ir/lowering.h"
+#include "tenon/passes/fuse_cost.h"
 #include "tenon/passes/lower_runs.h"
 #include "tenon/passes/pass.h"
 
@@ -27,14 +28,14 @@ struct LoweredGroup {
   std::vector<LoweredKernel> kernels;
   std::vector<ir::Type> temporaries;
 };
-LoweredGroup lower_group(const ir::Graph& graph, const Group& group, const Target& target, const std::string& name);
+LoweredGroup lower_group(const ir::Graph& graph, const Group& group, OpCosts& costs, const std::string& name);
 
 using Index = std::vector<ir::ScalarId>;
 
 // Computes elements of a group's values inside one kernel.
 class Elements {
  public:
-  Elements(const ir::Graph& graph, const Group& group, ir::KernelBuilder& builder, Runs& runs);
+  Elements(const ir::Graph& graph, const Group& group, ir::KernelBuilder& builder, Runs& runs, OpCosts& costs);
   ir::ScalarId at(ir::ValueId v, const Index& index, ir::ScalarId mask = ir::no_scalar);
   void set(ir::ValueId v, const Index& index, ir::ScalarId value);  // known from now on, in the open scope
   void store(ir::ValueId v, const Index& index, ir::ScalarId value, ir::ScalarId mask = ir::no_scalar);
@@ -56,6 +57,7 @@ class Elements {
   const Group& group;
   ir::KernelBuilder& builder;
   Runs& runs;
+  OpCosts& costs;
   ir::Lowering context;
   bool remembers = true;               // off for nests, which open loops of their own
 
@@ -80,14 +82,14 @@ class Elements {
 };
 
 // Estimated cost of one element in scalar operations, memory included: what decides how much work a thread gets.
-int64_t element_cost(const ir::Graph& graph, const Group& group);
+int64_t element_cost(const ir::Graph& graph, const Group& group, OpCosts& costs);
 int64_t grain_of(int64_t cost_per_iteration);
 
 void lower_map(Elements& e, int64_t cost);
 void lower_row(Elements& e, int64_t cost);
 void lower_column(Elements& e, int64_t cost);
 void lower_contract(Elements& e, int64_t cost);
-LoweredGroup lower_split(const ir::Graph& graph, const Group& group, int64_t cost, const std::string& name);
+LoweredGroup lower_split(const ir::Graph& graph, const Group& group, OpCosts& costs, int64_t cost, const std::string& name);
 
 // A parallel loop over the elements of `runs`, times blocks of `block` of one more axis of `extent` elements when block is
 // not 0. Gives one scalar per run, and the block's first element. No loop is opened when there is one iteration.

@@ -54,6 +54,7 @@ class ProgramLowering {
 
   const ir::Graph& graph_;
   const Target& target_;
+  OpCosts costs_;
   ir::Program program_;
   std::vector<std::vector<char>> alias_;         // per open level: nodes that are aliases
   std::unordered_map<std::string, uint32_t> kernels_;  // by text without names: equal kernels are one

@@ -31,7 +31,6 @@ bool is_wide(const Elements& e, ValueId v) { return without_units(e.graph.type(v
 
 Passes plan_passes(Elements& e, bool may_keep) {
   Passes p;
-  OpCosts costs;
   for (NodeId id : e.group.nodes) {
     const Node& n = e.graph.node(id);
     int depth = 0;
@@ -51,7 +50,7 @@ Passes plan_passes(Elements& e, bool may_keep) {
     if (reduction) {
       mask = uint64_t{1} << (p.depth[index(result)] - 1);
     } else if (may_keep && std::popcount(mask) > 1 && is_wide(e, result) && def(n.op).family == Family::elementwise &&
-               costs.of(e.graph, n) >= expensive_cost) {
+               e.costs.of(e.graph, n) >= expensive_cost) {
       p.kept.push_back(index(result));
       mask &= ~mask + 1;  // computed in the first of them only
     }

@@ -26,14 +26,13 @@ int64_t count_of(const Type& type) {  // -1 when it is not known
   return n;
 }
 
-bool fits(const Graph& body, size_t first_carry, size_t carries) {
+bool fits(const Graph& body, size_t first_carry, size_t carries, OpCosts& costs) {
   int64_t in_registers = 0, cost = 0;
   for (uint32_t v = 0; v < body.value_count(); ++v) {
     const int64_t count = count_of(body.type(ValueId{v}));
     if (count < 0 || count > few) return false;
     if (v >= first_carry && v < first_carry + carries) in_registers += count;
   }
-  OpCosts costs;
   for (const Node& n : body.nodes()) {
     const bool moves = n.op == Op::broadcast || n.op == Op::transpose || n.op == Op::reshape || n.op == Op::slice ||
                        n.op == Op::pad || n.op == Op::concat || n.op == Op::reverse || n.op == Op::iota || n.op == Op::constant;
@@ -67,7 +66,7 @@ bool ProgramLowering::scan_in_registers(Frame& frame, NodeId id, std::vector<Ste
   const Attrs& attrs = graph.attrs(n);
   const Graph& next = *attrs[0].graph;
   const size_t constants = static_cast<size_t>(attrs[2].integers[0]), carries = static_cast<size_t>(attrs[2].integers[1]);
-  if (!fits(next, constants, carries)) return false;
+  if (!fits(next, constants, carries, costs_)) return false;
 
   KernelBuilder b("k" + std::to_string(program_.kernels.size()) + "_scan", program_.symbols);
   const uint32_t origin = origin_of(frame, id);
@@ -76,7 +75,7 @@ bool ProgramLowering::scan_in_registers(Frame& frame, NodeId id, std::vector<Ste
   group.kind = GroupKind::step;
   for (uint32_t k = 0; k < next.node_count(); ++k) group.nodes.push_back(NodeId{k});
   Runs runs(next, group);
-  Elements e(next, group, b, runs);
+  Elements e(next, group, b, runs, costs_);
   Step step;
   step.origin = origin;
   std::vector<BufferId> in, out;
@@ -139,10 +138,9 @@ bool ProgramLowering::scan_in_registers(Frame& frame, NodeId id, std::vector<Ste
   for (ValueId v : operands) note.bytes_read = program_.symbols->sum(note.bytes_read, bytes_of(graph.type(v)));
   for (uint32_t i = 0; i < n.result_count; ++i)
     note.bytes_written = program_.symbols->sum(note.bytes_written, bytes_of(graph.type(graph.result(n, i))));
-  OpCosts costs;
   int64_t flops = 0;
   for (const Node& inner : next.nodes())
-    if (def(inner.op).family == Family::elementwise) flops += costs.of(next, inner) * count_of(next.type(next.result(inner)));
+    if (def(inner.op).family == Family::elementwise) flops += costs_.of(next, inner) * count_of(next.type(next.result(inner)));
   note.flops = program_.symbols->product(attrs[1].dims[0], Dim(flops));
   step.kernel = add_kernel(b.finish(), std::move(note));
   steps.push_back(std::move(step));

@@ -33,7 +33,7 @@ int64_t run_of(const Group& group, int64_t length) {
 
 }  // namespace
 
-LoweredGroup lower_split(const Graph& graph, const Group& group, int64_t cost, const std::string& name) {
+LoweredGroup lower_split(const Graph& graph, const Group& group, OpCosts& costs, int64_t cost, const std::string& name) {
   LoweredGroup result;
   const std::vector<Dim>& dims = group.space.dims();
   Reductions reductions;
@@ -50,7 +50,7 @@ LoweredGroup lower_split(const Graph& graph, const Group& group, int64_t cost, c
   // Extents: results before the reduced axes, results behind them, partial results for each.
   KernelBuilder b(name + "_partial", graph.symbols);
   Runs runs(graph, group);
-  Elements e(graph, group, b, runs);
+  Elements e(graph, group, b, runs, costs);
   std::vector<Runs::Run> before, reduced, behind;
   for (const Runs::Run& r : runs.of_space()) {
     if (r.end <= group.reduced_begin) before.push_back(r);
@@ -124,7 +124,7 @@ LoweredGroup lower_split(const Graph& graph, const Group& group, int64_t cost, c
 
   // The join: one element of the outer space at a time.
   KernelBuilder c(name + "_join", graph.symbols);
-  Elements f(graph, group, c, runs);
+  Elements f(graph, group, c, runs, costs);
   std::vector<BufferId> loaded;
   std::vector<Binding> joined;
   for (uint32_t k = 0; k < reductions.types.size(); ++k) {
