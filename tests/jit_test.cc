@@ -198,6 +198,22 @@ TEST(Symbolic, OneProgramServesEveryBatch) {
   EXPECT_THROW(tn::dim("batch", 2, 5), tn::Error);
 }
 
+int32_t add_seven(const void* const* inputs, void* const* outputs) {
+  for (int i = 0; i < 3; ++i) static_cast<float*>(outputs[0])[i] = static_cast<const float*>(inputs[0])[i] + 7;
+  return 0;
+}
+
+TEST(Functions, CustomCallsRunInsidePrograms) {
+  tn::register_custom_call("jit_test_add_seven", add_seven);
+  const auto f = [](const Tensor& x) {
+    const Tensor in = x * 2, like = tn::spec({3}, tn::f32);
+    return tn::custom_call({.name = "jit_test_add_seven"}, std::span(&in, 1), std::span(&like, 1))[0] + 1;
+  };
+  const auto x = tn::tensor({1.f, 2.f, 3.f});
+  EXPECT_EQ(tn::jit(f)(x).to_vector<float>(), (std::vector<float>{10, 12, 14}));
+  EXPECT_EQ(f(x).to_vector<float>(), (std::vector<float>{10, 12, 14}));
+}
+
 TEST(Functions, EdgesOfReluAndCrossEntropy) {
   const auto x = tn::tensor({-1.f, 0.f, 2.f, NAN});
   EXPECT_TRUE(std::isnan(tn::relu(x).to_vector<float>()[3]));
