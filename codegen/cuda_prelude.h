@@ -63,11 +63,24 @@ TENON_FN T abs(T x) {
 }
 TENON_FN bool signbit(T x) { return bitcast<Wrap<T>>(x) >> (8 * sizeof(T) - 1); }
 
-__device__ __forceinline__ f32 widen(f16 x) {
+#ifdef __CUDACC__  // a host that runs this text to test it spells the three conversions itself
+__device__ __forceinline__ f32 f16_to_f32(u16 x) {
   f32 y;
-  asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x.bits));
+  asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x));
   return y;
 }
+__device__ __forceinline__ u16 f32_to_f16(f32 x) {
+  u16 y;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y) : "f"(x));
+  return y;
+}
+__device__ __forceinline__ u16 f64_to_f16(f64 x) {
+  u16 y;
+  asm("cvt.rn.f16.f64 %0, %1;" : "=h"(y) : "d"(x));
+  return y;
+}
+#endif
+__device__ __forceinline__ f32 widen(f16 x) { return f16_to_f32(x.bits); }
 __device__ __forceinline__ f32 widen(bf16 x) { return bitcast<f32>(u32(x.bits) << 16); }
 // Truncated, with the last bit set when that was inexact: a second rounding to fewer bits then comes out as one.
 __device__ __forceinline__ f32 odd_f32(f64 x) {
@@ -88,16 +101,8 @@ __device__ __forceinline__ bf16 narrow_bf16(f32 x) {
   if (x != x) return bf16{u16((bits >> 16) | 0x40)};
   return bf16{u16((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
 }
-__device__ __forceinline__ f16 narrow_f16(f32 x) {
-  f16 y;
-  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
-  return y;
-}
-__device__ __forceinline__ f16 narrow_f16(f64 x) {
-  f16 y;
-  asm("cvt.rn.f16.f64 %0, %1;" : "=h"(y.bits) : "d"(x));
-  return y;
-}
+__device__ __forceinline__ f16 narrow_f16(f32 x) { return f16{f32_to_f16(x)}; }
+__device__ __forceinline__ f16 narrow_f16(f64 x) { return f16{f64_to_f16(x)}; }
 template <class To, class From>
 __device__ __forceinline__ To saturate(From x) {
   constexpr To lowest = is_signed<To> ? To(Wrap<To>(1) << (8 * sizeof(To) - 1)) : To(0);
