@@ -17,12 +17,12 @@ using ir::ScalarId;
 
 namespace {
 
-constexpr int64_t max_rows = 6;           // 6 x 64 beats squarer tiles: few lines of C, long runs of B
+constexpr int64_t max_rows = 6;  // 6 x 64 beats squarer tiles: few lines of C, long runs of B
 constexpr int64_t max_vectors = 4;
-constexpr int64_t max_depth = 1024;       // divides the segment
-constexpr int64_t padding = 16;           // elements, so that rows do not share cache sets
-constexpr int64_t small_work = 32 * 1024; // multiply-adds below which packing costs more than it saves
-constexpr int64_t portable_workers = 8;   // of objects that do not know their machine
+constexpr int64_t max_depth = 1024;  // divides the segment
+constexpr int64_t padding = 16;  // elements, so that rows do not share cache sets
+constexpr int64_t small_work = 32 * 1024;  // multiply-adds below which packing costs more than it saves
+constexpr int64_t portable_workers = 8;  // of objects that do not know their machine
 
 int64_t ceil_divide(int64_t x, int64_t by) { return (x + by - 1) / by; }
 int64_t round_up(int64_t x, int64_t to) { return ceil_divide(x, to) * to; }
@@ -115,7 +115,8 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   }
   p.rows = even_tile(p.m, p.rows);
 
-  const int64_t fits = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(target.l2_bytes / 4 / (p.columns() * size))));
+  const int64_t fits =
+      static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(target.l2_bytes / 4 / (p.columns() * size))));
   const int64_t cap = std::clamp<int64_t>(fits, 128, max_depth);
   p.depth = cap;
   if (p.k >= 0 && p.k <= contract_segment) {

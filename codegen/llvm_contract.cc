@@ -33,8 +33,12 @@ bool is_shared(const ir::Kernel& kernel, const ir::Instruction& i) {
 }  // namespace
 
 ContractEmitter::ContractEmitter(KernelEmitter& kernel, const ir::Instruction& i)
-    : kernel_(kernel), contract_(i), plan_(plan_contract(kernel.kernel_, i, kernel.target_, is_shared(kernel.kernel_, i))),
-      b_(kernel.b_), element_(register_type(kernel.context_, i.dtype)), vector_(llvm::FixedVectorType::get(element_, lanes)),
+    : kernel_(kernel),
+      contract_(i),
+      plan_(plan_contract(kernel.kernel_, i, kernel.target_, is_shared(kernel.kernel_, i))),
+      b_(kernel.b_),
+      element_(register_type(kernel.context_, i.dtype)),
+      vector_(llvm::FixedVectorType::get(element_, lanes)),
       size_(bytes(i.dtype)) {
   batches_ = kernel.uniform(i.operands[0]);
   m_ = kernel.uniform(i.operands[1]);
@@ -45,8 +49,10 @@ ContractEmitter::ContractEmitter(KernelEmitter& kernel, const ir::Instruction& i
 Value* ContractEmitter::total() { return plan_.packed ? packed_total() : direct_total(); }
 
 void ContractEmitter::emit(Value* begin, Value* end) {
-  if (plan_.packed) emit_packed(begin);
-  else emit_direct(begin, end);
+  if (plan_.packed)
+    emit_packed(begin);
+  else
+    emit_direct(begin, end);
 }
 
 // ---- the three blocks -----------------------------------------------------------------------------------------------
@@ -56,8 +62,10 @@ void ContractEmitter::bind(ir::BlockId block, llvm::ArrayRef<Value*> arguments, 
   std::fill(kernel_.varying_.begin(), kernel_.varying_.end(), 0);
   if (along >= 0) kernel_.mark_varying(block, names[static_cast<size_t>(along)]);
   for (size_t a = 0; a < arguments.size(); ++a) {
-    if (static_cast<int>(a) == along) kernel_.define_index(names[a]);
-    else kernel_.define(names[a], arguments[a]);
+    if (static_cast<int>(a) == along)
+      kernel_.define_index(names[a]);
+    else
+      kernel_.define(names[a], arguments[a]);
   }
 }
 
@@ -154,10 +162,12 @@ int64_t ContractEmitter::join_levels() const {
 
 // The tree over neighbours, the odd last one moving up, as a binary counter: level l holds the sum of 2^l whole segments.
 // A finished segment joins the levels that its number's trailing ones name; the last one joins every level left.
-void ContractEmitter::join(Value* tile, Value* levels, Value* level_bytes, Value* number, Value* segments, int64_t elements) {
+void ContractEmitter::join(Value* tile, Value* levels, Value* level_bytes, Value* number, Value* segments,
+                           int64_t elements) {
   Value* last = b_.CreateICmpEQ(number, b_.CreateSub(segments, kernel_.i64(1)));
   auto *before = b_.GetInsertBlock(), *loop = kernel_.new_block("join"), *pick = kernel_.new_block("join.pick");
-  auto *add = kernel_.new_block("join.add"), *next = kernel_.new_block("join.next"), *keep = kernel_.new_block("join.keep");
+  auto *add = kernel_.new_block("join.add"), *next = kernel_.new_block("join.next"),
+       *keep = kernel_.new_block("join.keep");
   auto *store = kernel_.new_block("join.store"), *done = kernel_.new_block("join.end");
   b_.CreateBr(loop);
   b_.SetInsertPoint(loop);

@@ -29,12 +29,14 @@ class ContractEmitter {
   Value* vector_operand(int side, Value* batch, Value* outer, Value* inner, int along, Value* mask);
   void bind(ir::BlockId block, llvm::ArrayRef<Value*> arguments, int along);
   // Hands a finished tile in memory to the epilogue; `column` is a multiple of the lanes.
-  void epilogue(Value* batch, Value* row, Value* rows, Value* column, Value* columns, Value* tile, int64_t tile_columns);
+  void epilogue(Value* batch, Value* row, Value* rows, Value* column, Value* columns, Value* tile,
+                int64_t tile_columns);
   // After segment `number` of `segments` of a tile of `elements`: joins what the pairwise tree joins now.
   void join(Value* tile, Value* levels, Value* level_bytes, Value* number, Value* segments, int64_t elements);
   int64_t join_levels() const;
   Value* multiply_add(Builder& b, Value* x, Value* y, Value* sum);
-  Value* mask_below(Value* position, Value* end);  // lanes below `end`, from a multiple of the lanes on; null when all are
+  Value* mask_below(Value* position,
+                    Value* end);  // lanes below `end`, from a multiple of the lanes on; null when all are
   Value* lane_mask(Value* count);
   llvm::Align vector_align() const { return llvm::Align(static_cast<uint64_t>(std::min<int64_t>(64, lanes * size_))); }
   Value* smaller(Value* x, Value* y);
@@ -53,14 +55,16 @@ class ContractEmitter {
   template <class Body>
   void steps(Value* end, int64_t step, Body body);
   template <class Body>
-  void repeat(Value* end, Body body) { rounds(end, 1, body); }
+  void repeat(Value* end, Body body) {
+    rounds(end, 1, body);
+  }
   template <class Body>
   void rounds(Value* end, int64_t step, Body body);
 
   // llvm_contract_direct.cc
   struct Tiles {
     Value *rows, *columns, *all;  // how many down, across, and over the whole batch
-    Value* share;                 // how many of them make a unit of work
+    Value* share;  // how many of them make a unit of work
   };
   Tiles direct_tiles();
   Value* direct_total();
@@ -69,13 +73,13 @@ class ContractEmitter {
   void direct_chains(Value* batch, Value* row, Value* column, Value* first, Value* last, Value* tile);
 
   // llvm_contract_pack.cc
-  struct Grid {                    // the problem cut into blocks, at run time
-    Value *depth, *k_blocks;       // of k
-    Value *segments, *levels;      // of the tree
+  struct Grid {  // the problem cut into blocks, at run time
+    Value *depth, *k_blocks;  // of k
+    Value *segments, *levels;  // of the tree
     Value *row_blocks, *block_rows, *row_tiles;
-    Value *panels, *units;         // a unit: one panel of one row block of one batch element
-    Value *claim, *run;            // units claimed at once; panels that one pass over k serves at most
-    Value* alone;                  // k is one block: a tile is finished at once
+    Value *panels, *units;  // a unit: one panel of one row block of one batch element
+    Value *claim, *run;  // units claimed at once; panels that one pass over k serves at most
+    Value* alone;  // k is one block: a tile is finished at once
   };
   Grid grid();
   Value* packed_total();
@@ -94,13 +98,13 @@ class ContractEmitter {
   const ir::Instruction& contract_;
   const ContractPlan plan_;
   Builder& b_;
-  llvm::Type* element_;        // of the accumulators
-  llvm::Type* vector_;         // of `lanes` of them
-  int64_t size_;               // bytes of an accumulator
+  llvm::Type* element_;  // of the accumulators
+  llvm::Type* vector_;  // of `lanes` of them
+  int64_t size_;  // bytes of an accumulator
   Value *batches_, *m_, *n_, *k_;
   Grid grid_{};
   Value *left_ = nullptr, *panel_ = nullptr, *turn_ = nullptr, *tiles_ = nullptr;  // the worker's scratch memory
-  Value* packed_ = nullptr;    // which left block lies there
+  Value* packed_ = nullptr;  // which left block lies there
 };
 
 template <class Then, class Otherwise>

@@ -25,7 +25,8 @@ Value* ContractEmitter::direct_total() {
 void ContractEmitter::emit_direct(Value* begin, Value* end) {
   const uint64_t vectors = static_cast<uint64_t>(plan_.rows * plan_.vectors);
   Value* tile = kernel_.entry_slot(vector_, vectors, 64);
-  Value* levels = join_levels() ? kernel_.entry_slot(vector_, vectors * static_cast<uint64_t>(join_levels()), 64) : nullptr;
+  Value* levels =
+      join_levels() ? kernel_.entry_slot(vector_, vectors * static_cast<uint64_t>(join_levels()), 64) : nullptr;
   const Tiles t = direct_tiles();
   Value* last = smaller(b_.CreateMul(end, t.share), t.all);
   kernel_.count(b_.CreateMul(begin, t.share), last, 1, [&](Value* number) {
@@ -76,7 +77,8 @@ void ContractEmitter::direct_chains(Value* batch, Value* row, Value* column, Val
   }
   std::vector<Value*> y, next;
   for (size_t v = 0; v < masks.size(); ++v)
-    y.push_back(vector_operand(1, batch, k, b_.CreateAdd(column, kernel_.i64(static_cast<int64_t>(v) * lanes)), 2, masks[v]));
+    y.push_back(
+        vector_operand(1, batch, k, b_.CreateAdd(column, kernel_.i64(static_cast<int64_t>(v) * lanes)), 2, masks[v]));
   for (size_t r = 0; r < places.size(); ++r) {
     Value* x = splat(b_, scalar_operand(0, batch, places[r], k), lanes);
     for (size_t v = 0; v < y.size(); ++v) next.push_back(multiply_add(b_, x, y[v], sums[r * y.size() + v]));

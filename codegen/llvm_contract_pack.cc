@@ -21,7 +21,8 @@ ContractEmitter::Grid ContractEmitter::grid() {
   if (plan_.k < 0) {  // blocks of k of even size; whole segments once there are several
     Value* blocks = larger(divide_up(k_, plan_.depth), one);
     Value* even = b_.CreateAnd(b_.CreateAdd(divide_up(k_, blocks), number(15)), number(-16));
-    g.depth = b_.CreateSelect(b_.CreateICmpSGT(k_, number(contract_segment)), number(plan_.depth), larger(even, number(16)));
+    g.depth =
+        b_.CreateSelect(b_.CreateICmpSGT(k_, number(contract_segment)), number(plan_.depth), larger(even, number(16)));
   }
   g.k_blocks = larger(divide_up(k_, g.depth), one);
   g.segments = larger(divide_up(k_, contract_segment), one);
@@ -30,14 +31,16 @@ ContractEmitter::Grid ContractEmitter::grid() {
   if (join_levels()) {
     // As many levels as the tree needs, and the tile at hand.
     Value* several = b_.CreateICmpSGT(g.segments, one);
-    Value* zeros = codegen::call(b_, llvm::Intrinsic::ctlz, {b_.getInt64Ty()}, {b_.CreateSub(g.segments, one), b_.getFalse()});
+    Value* zeros =
+        codegen::call(b_, llvm::Intrinsic::ctlz, {b_.getInt64Ty()}, {b_.CreateSub(g.segments, one), b_.getFalse()});
     g.levels = b_.CreateSelect(several, b_.CreateSub(number(65), zeros), one);
     Value* rows = b_.CreateMul(b_.CreateSDiv(number(plan_.tiles), g.levels), number(plan_.rows));
     most = b_.CreateSelect(several, smaller(most, rows), most);
   }
   g.panels = divide_up(n_, plan_.columns());
   // Few panels and many rows: each worker gets rows of its own, if they are worth it.
-  Value* line = b_.CreateMul(larger(k_, one), smaller(larger(n_, one), number(plan_.columns())));  // work of a row of a panel
+  Value* line =
+      b_.CreateMul(larger(k_, one), smaller(larger(n_, one), number(plan_.columns())));  // work of a row of a panel
   Value* across = larger(b_.CreateMul(batches_, g.panels), one);
   Value* worth = b_.CreateSDiv(b_.CreateMul(m_, line), number(contract_claim));
   Value* wanted = smaller(divide_up(number(plan_.workers), across), worth);
@@ -65,7 +68,8 @@ Value* ContractEmitter::packed_total() {
 void ContractEmitter::emit_packed(Value* begin) {
   grid_ = grid();
   Value* scratch = kernel_.scratch_;
-  Value* slot = at(scratch, b_.CreateAdd(kernel_.i64(contract_header_bytes), b_.CreateMul(begin, kernel_.i64(plan_.slot_bytes))));
+  Value* slot =
+      at(scratch, b_.CreateAdd(kernel_.i64(contract_header_bytes), b_.CreateMul(begin, kernel_.i64(plan_.slot_bytes))));
   left_ = slot;
   panel_ = at(slot, kernel_.i64(plan_.panel_offset));
   turn_ = at(slot, kernel_.i64(plan_.turn_offset));
@@ -77,7 +81,8 @@ void ContractEmitter::emit_packed(Value* begin) {
   auto* done = kernel_.new_block("work.end");
   b_.CreateBr(claim);
   b_.SetInsertPoint(claim);
-  Value* first = b_.CreateAtomicRMW(llvm::AtomicRMWInst::Add, scratch, grid_.claim, llvm::MaybeAlign(8), llvm::AtomicOrdering::Monotonic);
+  Value* first = b_.CreateAtomicRMW(llvm::AtomicRMWInst::Add, scratch, grid_.claim, llvm::MaybeAlign(8),
+                                    llvm::AtomicOrdering::Monotonic);
   b_.CreateCondBr(b_.CreateICmpSLT(first, grid_.units), work, done);
   b_.SetInsertPoint(work);
   Value* last = smaller(b_.CreateAdd(first, grid_.claim), grid_.units);
@@ -123,22 +128,28 @@ void ContractEmitter::run_panels(Value* block, Value* panel, Value* panels) {
         Value* tile_row = b_.CreateMul(t, kernel_.i64(plan_.rows));
         Value* left = element(left_, b_.CreateMul(t, kernel_.i64(plan_.tile_stride)));
         Value* valid = smaller(b_.CreateSub(rows, tile_row), kernel_.i64(plan_.rows));
-        branch(b_.CreateICmpSGT(plan_.k > 0 ? k_ : depth, kernel_.i64(0)), [&] {
-          // Integers have one sum over all segments.
-          Value* behind = join_levels() ? b_.CreateAnd(from, kernel_.i64(contract_segment - 1)) : from;
-          Value* resume = b_.CreateICmpNE(behind, kernel_.i64(0));
-          run_tile(left, panel_, depth, tile, resume, valid, columns);
-        }, [&] {  // an empty sum is +0
-          b_.CreateMemSet(tile, b_.getInt8(0), kernel_.i64(tile_elements * size_), llvm::MaybeAlign(64));
-        });
+        branch(
+            b_.CreateICmpSGT(plan_.k > 0 ? k_ : depth, kernel_.i64(0)),
+            [&] {
+              // Integers have one sum over all segments.
+              Value* behind = join_levels() ? b_.CreateAnd(from, kernel_.i64(contract_segment - 1)) : from;
+              Value* resume = b_.CreateICmpNE(behind, kernel_.i64(0));
+              run_tile(left, panel_, depth, tile, resume, valid, columns);
+            },
+            [&] {  // an empty sum is +0
+              b_.CreateMemSet(tile, b_.getInt8(0), kernel_.i64(tile_elements * size_), llvm::MaybeAlign(64));
+            });
         if (join_levels()) {
           Value* whole = b_.CreateICmpEQ(b_.CreateAnd(to, kernel_.i64(contract_segment - 1)), kernel_.i64(0));
           when(b_.CreateAnd(b_.CreateICmpSGT(grid_.segments, kernel_.i64(1)), b_.CreateOr(whole, ends)), [&] {
-            Value* step = b_.CreateMul(b_.CreateSDiv(kernel_.i64(plan_.tiles), grid_.levels), kernel_.i64(tile_elements * size_));
-            join(tile, at(tile, step), step, b_.CreateSDiv(from, kernel_.i64(contract_segment)), grid_.segments, tile_elements);
+            Value* step =
+                b_.CreateMul(b_.CreateSDiv(kernel_.i64(plan_.tiles), grid_.levels), kernel_.i64(tile_elements * size_));
+            join(tile, at(tile, step), step, b_.CreateSDiv(from, kernel_.i64(contract_segment)), grid_.segments,
+                 tile_elements);
           });
         }
-        when(ends, [&] { epilogue(batch, b_.CreateAdd(row, tile_row), valid, column, columns, tile, plan_.columns()); });
+        when(ends,
+             [&] { epilogue(batch, b_.CreateAdd(row, tile_row), valid, column, columns, tile, plan_.columns()); });
       });
     });
   });
@@ -165,7 +176,8 @@ void ContractEmitter::pack_left(Value* batch, Value* row, Value* rows, Value* fr
     repeat(divide_up(rows, plan_.rows), [&](Value* t) {
       Value* i = b_.CreateAdd(row, b_.CreateMul(t, kernel_.i64(plan_.rows)));
       Value* few = smaller(b_.CreateSub(m_, i), kernel_.i64(plan_.rows));
-      b_.CreateAlignedStore(vector_operand(0, batch, i, k, 1, lane_mask(few)), element(line, b_.CreateMul(t, kernel_.i64(plan_.tile_stride))), align);
+      b_.CreateAlignedStore(vector_operand(0, batch, i, k, 1, lane_mask(few)),
+                            element(line, b_.CreateMul(t, kernel_.i64(plan_.tile_stride))), align);
     });
   });
 }
@@ -204,9 +216,8 @@ void ContractEmitter::turn_right(Value* batch, Value* from, Value* depth, Value*
         turn_square(element(turn_, b_.CreateAdd(b_.CreateMul(r, kernel_.i64(lanes)), s)), element(panel_, row));
       };
       if (width == lanes) return square(kernel_.i64(0), kernel_.i64(0));
-      steps(kernel_.i64(lanes), width, [&](Value* r) {
-        steps(kernel_.i64(lanes), width, [&](Value* s) { square(r, s); });
-      });
+      steps(kernel_.i64(lanes), width,
+            [&](Value* r) { steps(kernel_.i64(lanes), width, [&](Value* s) { square(r, s); }); });
     });
   });
 }
@@ -216,7 +227,8 @@ void ContractEmitter::turn_square(Value* source, Value* target) {
   const llvm::Align align(static_cast<uint64_t>(width * size_));
   auto* type = llvm::FixedVectorType::get(element_, static_cast<unsigned>(width));
   std::vector<Value*> x;
-  for (int64_t l = 0; l < width; ++l) x.push_back(b_.CreateAlignedLoad(type, element(source, kernel_.i64(l * lanes)), align));
+  for (int64_t l = 0; l < width; ++l)
+    x.push_back(b_.CreateAlignedLoad(type, element(source, kernel_.i64(l * lanes)), align));
   for (int64_t distance = 1; distance < width; distance *= 2) {  // exchanges ever larger squares across the diagonal
     std::vector<int> low, high;
     for (int64_t l = 0; l < width; ++l) {

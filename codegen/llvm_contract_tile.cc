@@ -15,11 +15,13 @@ llvm::Function* ContractEmitter::tile_function(int64_t rows, int64_t vectors) {
   const int64_t columns = plan_.columns();  // of the panel and of the tile in memory, whatever part is computed
   const std::string symbol = "tile_" + std::string(name(contract_.dtype)) + "_" + std::to_string(rows) + "x" +
                              std::to_string(vectors * plan_.width) + "_of_" + std::to_string(columns) + "_strides_" +
-                             std::to_string(plan_.row_stride) + "_" + std::to_string(plan_.k_stride) + (plan_.resumes ? "_on" : "");
+                             std::to_string(plan_.row_stride) + "_" + std::to_string(plan_.k_stride) +
+                             (plan_.resumes ? "_on" : "");
   if (llvm::Function* known = kernel_.module_.getFunction(symbol)) return known;
   llvm::LLVMContext& context = kernel_.context_;
   Builder b(context);
-  auto* type = llvm::FunctionType::get(b.getVoidTy(), {b.getPtrTy(), b.getPtrTy(), b.getInt64Ty(), b.getPtrTy(), b.getInt1Ty()}, false);
+  auto* type = llvm::FunctionType::get(
+      b.getVoidTy(), {b.getPtrTy(), b.getPtrTy(), b.getInt64Ty(), b.getPtrTy(), b.getInt1Ty()}, false);
   auto* tile = llvm::Function::Create(type, llvm::Function::InternalLinkage, symbol, kernel_.module_);
   tile->addFnAttr(llvm::Attribute::NoUnwind);
   tile->addFnAttr(llvm::Attribute::NoInline);
@@ -46,7 +48,8 @@ llvm::Function* ContractEmitter::tile_function(int64_t rows, int64_t vectors) {
     // The next tile follows in memory, and its sums will be wanted before this core has anything else to do.
     for (int64_t line = 0; line < rows * columns * size_; line += 64)
       codegen::call(b, llvm::Intrinsic::prefetch, {b.getPtrTy()},
-                    {b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), sums, static_cast<uint64_t>(plan_.rows * columns * size_ + line)),
+                    {b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), sums,
+                                                  static_cast<uint64_t>(plan_.rows * columns * size_ + line)),
                      b.getInt32(1), b.getInt32(3), b.getInt32(1)});
   }
   b.CreateBr(loop);
@@ -66,10 +69,12 @@ llvm::Function* ContractEmitter::tile_function(int64_t rows, int64_t vectors) {
   }
   std::vector<Value*> y, next;
   for (int64_t v = 0; v < vectors; ++v)
-    y.push_back(b.CreateAlignedLoad(vector, b.CreateConstInBoundsGEP1_64(element_, row, static_cast<uint64_t>(v * plan_.width)), aligned));
+    y.push_back(b.CreateAlignedLoad(
+        vector, b.CreateConstInBoundsGEP1_64(element_, row, static_cast<uint64_t>(v * plan_.width)), aligned));
   for (int64_t r = 0; r < rows; ++r) {
-    Value* x = b.CreateAlignedLoad(element_, b.CreateConstInBoundsGEP1_64(element_, a, static_cast<uint64_t>(r * plan_.row_stride)),
-                                   llvm::Align(static_cast<uint64_t>(size_)));
+    Value* x = b.CreateAlignedLoad(
+        element_, b.CreateConstInBoundsGEP1_64(element_, a, static_cast<uint64_t>(r * plan_.row_stride)),
+        llvm::Align(static_cast<uint64_t>(size_)));
     x = b.CreateVectorSplat(static_cast<unsigned>(plan_.width), x);
     for (int64_t v = 0; v < vectors; ++v)
       next.push_back(multiply_add(b, x, y[static_cast<size_t>(v)], chain[static_cast<size_t>(r * vectors + v)]));
@@ -90,7 +95,8 @@ llvm::Function* ContractEmitter::tile_function(int64_t rows, int64_t vectors) {
 }
 
 // Runs the micro-kernel over one tile: whole, or vector by vector where the panel is narrower, with fewer rows at the edge.
-void ContractEmitter::run_tile(Value* left, Value* right, Value* depth, Value* sums, Value* resume, Value* rows, Value* columns) {
+void ContractEmitter::run_tile(Value* left, Value* right, Value* depth, Value* sums, Value* resume, Value* rows,
+                               Value* columns) {
   const auto with_rows = [&](int64_t count) {
     const auto all = [&] { b_.CreateCall(tile_function(count, plan_.vectors), {left, right, depth, sums, resume}); };
     const auto some = [&] {

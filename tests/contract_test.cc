@@ -18,8 +18,8 @@ namespace {
 struct Problem {
   DType operand = DType::f32;
   char left = 'n', right = 'n';  // t: the operand is stored transposed
-  int epilogue = 0;              // 1: relu(sum + bias); 2: sum * row scale, rounded to the operand's dtype
-  bool prologue = false;         // the left operand is doubled, the right one has its sign changed
+  int epilogue = 0;  // 1: relu(sum + bias); 2: sum * row scale, rounded to the operand's dtype
+  bool prologue = false;  // the left operand is doubled, the right one has its sign changed
   bool symbolic = false;
   int64_t batch = 1, m = 1, n = 1, k = 1;
 };
@@ -27,21 +27,24 @@ struct Problem {
 DType accumulate(DType t) { return is_half(t) ? DType::f32 : t; }
 
 std::string kernel_text(const Problem& p) {
-  const auto extent = [&](int64_t v, const char* symbol) { return p.symbolic ? std::string(symbol) : std::to_string(v); };
+  const auto extent = [&](int64_t v, const char* symbol) {
+    return p.symbolic ? std::string(symbol) : std::to_string(v);
+  };
   const std::string b = extent(p.batch, "b"), m = extent(p.m, "m"), n = extent(p.n, "n"), k = extent(p.k, "k");
   const std::string type(name(p.operand)), sum(name(accumulate(p.operand)));
   const bool half = is_half(p.operand);
-  std::string text = "kernel @contract(%a: in " + type + "[" + b + ", " + (p.left == 'n' ? m + ", " + k : k + ", " + m) + "], %b: in " +
-                     type + "[" + b + ", " + (p.right == 'n' ? k + ", " + n : n + ", " + k) + "], %bias: in " + sum + "[" + n +
-                     "], %scale: in " + sum + "[" + m + "], %c: out " + (p.epilogue == 2 ? type : sum) + "[" + b + ", " + m + ", " + n +
-                     "]) {\n  contract " + sum + " [" + b + ", " + m + ", " + n + ", " + k + "] {\n";
+  std::string text =
+      "kernel @contract(%a: in " + type + "[" + b + ", " + (p.left == 'n' ? m + ", " + k : k + ", " + m) +
+      "], %b: in " + type + "[" + b + ", " + (p.right == 'n' ? k + ", " + n : n + ", " + k) + "], %bias: in " + sum +
+      "[" + n + "], %scale: in " + sum + "[" + m + "], %c: out " + (p.epilogue == 2 ? type : sum) + "[" + b + ", " + m +
+      ", " + n + "]) {\n  contract " + sum + " [" + b + ", " + m + ", " + n + ", " + k + "] {\n";
   int next = 0;
   const auto value = [&] { return "%" + std::to_string(next++); };
   const auto operand = [&](const char* side, const char* buffer, bool turned, bool doubled) {
     const std::string batch = value(), outer = value(), inner = value();
     std::string v = value();
-    text += std::string("    ") + side + " " + batch + ", " + outer + ", " + inner + " {\n      " + v + " = load %" + buffer + "[" + batch +
-            ", " + (turned ? inner + ", " + outer : outer + ", " + inner) + "]\n";
+    text += std::string("    ") + side + " " + batch + ", " + outer + ", " + inner + " {\n      " + v + " = load %" +
+            buffer + "[" + batch + ", " + (turned ? inner + ", " + outer : outer + ", " + inner) + "]\n";
     if (half) {
       const std::string wide = value();
       text += "      " + wide + " = cast f32 " + v + "\n";
@@ -93,7 +96,9 @@ class Fenced {
   Fenced(const Fenced&) = delete;
   Fenced& operator=(const Fenced&) = delete;
   template <class T>
-  T* as() const { return reinterpret_cast<T*>(data_); }
+  T* as() const {
+    return reinterpret_cast<T*>(data_);
+  }
   size_t bytes() const { return bytes_; }
   bool intact() const {
     for (size_t k = 1; k <= fence; ++k)
@@ -109,13 +114,17 @@ class Fenced {
 
 template <class T>
 T fused(T x, T y, T sum) {
-  if constexpr (std::is_floating_point_v<T>) return std::fma(x, y, sum);
-  else return static_cast<T>(static_cast<uint64_t>(x) * static_cast<uint64_t>(y) + static_cast<uint64_t>(sum));
+  if constexpr (std::is_floating_point_v<T>)
+    return std::fma(x, y, sum);
+  else
+    return static_cast<T>(static_cast<uint64_t>(x) * static_cast<uint64_t>(y) + static_cast<uint64_t>(sum));
 }
 template <class T>
 T plus(T x, T y) {
-  if constexpr (std::is_floating_point_v<T>) return x + y;
-  else return static_cast<T>(static_cast<uint64_t>(x) + static_cast<uint64_t>(y));
+  if constexpr (std::is_floating_point_v<T>)
+    return x + y;
+  else
+    return static_cast<T>(static_cast<uint64_t>(x) + static_cast<uint64_t>(y));
 }
 
 template <class T>
@@ -142,10 +151,13 @@ std::vector<T> values(const Fenced& memory, DType t, bool doubled, bool negated)
   std::vector<T> result(count);
   for (size_t e = 0; e < count; ++e) {
     if (t == DType::f16 || t == DType::bf16)
-      result[e] = static_cast<T>(ir::half_to_float(t == DType::f16 ? ir::f16_format : ir::bf16_format, memory.as<uint16_t>()[e]));
-    else result[e] = memory.as<T>()[e];
+      result[e] = static_cast<T>(
+          ir::half_to_float(t == DType::f16 ? ir::f16_format : ir::bf16_format, memory.as<uint16_t>()[e]));
+    else
+      result[e] = memory.as<T>()[e];
     if (doubled) result[e] = plus(result[e], result[e]);
-    if (negated) result[e] = std::is_floating_point_v<T> ? -result[e] : static_cast<T>(0 - static_cast<uint64_t>(result[e]));
+    if (negated)
+      result[e] = std::is_floating_point_v<T> ? -result[e] : static_cast<T>(0 - static_cast<uint64_t>(result[e]));
   }
   return result;
 }
@@ -203,11 +215,14 @@ class Contraction {
       T v = chain<T>(row, p.left == 'n' ? 1 : m, column, p.right == 'n' ? n : 1, k);
       if (p.epilogue == 1) v = std::max(plus(v, bias.as<T>()[j]), T{});
       if (p.epilogue == 2) {
-        if constexpr (std::is_floating_point_v<T>) v *= scale.as<T>()[i];
-        else v = fused(v, scale.as<T>()[i], T{});
+        if constexpr (std::is_floating_point_v<T>)
+          v *= scale.as<T>()[i];
+        else
+          v = fused(v, scale.as<T>()[i], T{});
       }
       if (is_half(out)) {
-        const uint16_t h = ir::half_from_double(out == DType::f16 ? ir::f16_format : ir::bf16_format, static_cast<double>(v));
+        const uint16_t h =
+            ir::half_from_double(out == DType::f16 ? ir::f16_format : ir::bf16_format, static_cast<double>(v));
         std::memcpy(&expected[static_cast<size_t>(2 * e)], &h, 2);
       } else {
         std::memcpy(&expected[static_cast<size_t>(e) * sizeof v], &v, sizeof v);
@@ -217,19 +232,22 @@ class Contraction {
       Fenced c(expected.size());
       ASSERT_EQ(0, run(a, b, bias, scale, c, {batch, m, n, k}, threads));
       ASSERT_EQ(0, std::memcmp(expected.data(), c.as<char>(), expected.size()))
-          << name(type) << " " << p.left << p.right << " epilogue " << p.epilogue << (p.symbolic ? " symbolic " : " static ") << batch
-          << " x " << m << " x " << n << " x " << k << " on " << threads << " threads: first difference at byte "
+          << name(type) << " " << p.left << p.right << " epilogue " << p.epilogue
+          << (p.symbolic ? " symbolic " : " static ") << batch << " x " << m << " x " << n << " x " << k << " on "
+          << threads << " threads: first difference at byte "
           << std::mismatch(expected.begin(), expected.end(), c.as<char>()).first - expected.begin();
       ASSERT_TRUE(c.intact());
     }
   }
 
-  int32_t run(const Fenced& a, const Fenced& b, const Fenced& bias, const Fenced& scale, const Fenced& c, std::vector<int64_t> extents,
-              int threads) {
+  int32_t run(const Fenced& a, const Fenced& b, const Fenced& bias, const Fenced& scale, const Fenced& c,
+              std::vector<int64_t> extents, int threads) {
     // Symbols are numbered in the order in which the text names them.
     std::vector<int64_t> dims{extents[0]};
-    if (problem_.left == 'n') dims.insert(dims.end(), {extents[1], extents[3]});
-    else dims.insert(dims.end(), {extents[3], extents[1]});
+    if (problem_.left == 'n')
+      dims.insert(dims.end(), {extents[1], extents[3]});
+    else
+      dims.insert(dims.end(), {extents[3], extents[1]});
     dims.push_back(extents[2]);
     const int64_t bytes = compiled_.linked().arena_bytes(dims.data());
     void* arena = bytes ? tenon_alloc(static_cast<uint64_t>(bytes)) : nullptr;
@@ -254,7 +272,8 @@ class Contraction {
   testing::Compiled compiled_;
 };
 
-constexpr DType operand_types[] = {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i32, DType::i8, DType::u16, DType::i64};
+constexpr DType operand_types[] = {DType::f32, DType::f64, DType::f16, DType::bf16,
+                                   DType::i32, DType::i8,  DType::u16, DType::i64};
 constexpr const char* layouts[] = {"nn", "nt", "tn", "tt"};
 
 Problem problem(DType t, const char* layout, int epilogue = 0) {
@@ -290,8 +309,9 @@ TEST(Contract, PortableCodeGivesTheSameBits) {
 }
 
 TEST(Contract, ExtentsKnownWhenCompiled) {
-  const int64_t shapes[][4] = {{1, 1, 1, 1}, {1, 1, 200, 300}, {1, 3, 129, 65}, {1, 8, 8, 8},     {2, 13, 64, 31}, {1, 64, 64, 64},
-                               {1, 67, 10, 67}, {1, 128, 10, 512}, {1, 70, 200, 100}, {4, 5, 6, 7}, {1, 300, 65, 530}, {1, 257, 128, 48}};
+  const int64_t shapes[][4] = {{1, 1, 1, 1},      {1, 1, 200, 300}, {1, 3, 129, 65},   {1, 8, 8, 8},
+                               {2, 13, 64, 31},   {1, 64, 64, 64},  {1, 67, 10, 67},   {1, 128, 10, 512},
+                               {1, 70, 200, 100}, {4, 5, 6, 7},     {1, 300, 65, 530}, {1, 257, 128, 48}};
   int turn = 0;
   for (const auto& s : shapes)
     for (const char* layout : layouts) {
@@ -313,6 +333,10 @@ TEST(Contract, SegmentsJoinByThePairwiseTree) {
     p.m = 14, p.n = 77, p.k = 4096 * 6 + 5;
     Contraction(p).check();
     p.operand = DType::f64, p.m = 3;
+    Contraction(p).check();
+    p.operand = DType::i32, p.epilogue = 0;  // integers wrap to the same sum in any order
+    Contraction(p).check();
+    p.m = 40, p.n = 21, p.k = 9000;
     Contraction(p).check();
   }
 }
