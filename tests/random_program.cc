@@ -29,7 +29,7 @@ class Generator {
     }
     std::vector<Value> outputs = {pool_.back()};
     for (Value v : pool_)
-      if (chance(5)) outputs.push_back(v);
+      if (chance(3)) outputs.push_back(v);
     c_.outputs(outputs);
     return c_.finish();
   }
@@ -67,7 +67,7 @@ class Generator {
     }
   }
 
-  Value fresh(DType t, const Shape& shape) {
+  Value fresh(DType t, Shape shape) {
     std::vector<int64_t> extents;
     for (Dim d : shape) extents.push_back(number(d));
     const Type type = type_of(t, extents);
@@ -77,7 +77,7 @@ class Generator {
   }
 
   // A value of this type: one that is there, one made to fit, or an input.
-  Value of_type(DType t, const Shape& shape) {
+  Value of_type(DType t, Shape shape) {  // by value: the graph grows
     std::vector<Value> same, castable, smaller;
     for (Value v : pool_) {
       if (v.shape() == shape) (v.dtype() == t ? same : castable).push_back(v);
@@ -89,6 +89,8 @@ class Generator {
         return broadcast_to(v, shape);
       } catch (const Error&) {
       }
+    if (chance(6)) return splat_integer(c_.builder, t, t == DType::boolean ? 1 : pick({0, 1, 2, 4}), shape);
+    if (chance(8) && !shape.empty() && t != DType::boolean) return iota(c_.builder, t, shape, static_cast<int64_t>(below(shape.size())));
     if (!castable.empty() && !chance(3)) return cast(castable[below(castable.size())], t);
     return fresh(t, shape);
   }
@@ -101,7 +103,37 @@ class Generator {
   }
   std::vector<Value> emit(Op op, std::vector<Value> operands, Attrs attrs = {}) { return apply(c_.builder, op, operands, std::move(attrs)); }
 
+  // What models are made of: softmax, normalization, an activation after a contraction.
+  void pattern() {
+    const Value x = any();
+    if (x.shape().empty() || !is_floating(x.dtype())) return;
+    const int64_t last = x.shape().rank() - 1;
+    std::vector<int64_t> kept;
+    for (int64_t i = 0; i < last; ++i) kept.push_back(i);
+    const Shape shape = x.shape();  // a copy: the graph grows
+    const auto along = [&](Op op, Value v) { return broadcast(reduce(op, v, {last}), shape, kept); };
+    switch (below(3)) {
+      case 0: {
+        const Value e = exp(x - along(Op::reduce_max, x));
+        return keep(e / along(Op::reduce_sum, e));
+      }
+      case 1: {
+        const Value centred = x - along(Op::reduce_sum, x) * like(x, 0.125);
+        return keep(centred * rsqrt(along(Op::reduce_sum, centred * centred) + like(x, 1)) + of_type(x.dtype(), x.shape()));
+      }
+      default: {
+        if (last != 1) return;
+        const Value w = of_type(x.dtype(), Shape{x.shape()[1], 17});
+        const Value y = dot_general(x, w, {}, {}, {1}, {0});
+        const Value biased = y + broadcast_to(of_type(x.dtype(), Shape{17}), Shape{shape[0], 17});
+        keep(biased);
+        return keep(max(biased, zeros_like(biased)));
+      }
+    }
+  }
+
   void step() {
+    if (chance(8)) return pattern();
     switch (below(16)) {
       case 0: case 1: case 2: case 3: case 4: case 5: case 6: case 7: return elementwise();
       case 8: case 9: return reduction();
@@ -158,7 +190,7 @@ class Generator {
 
   void movement() {
     const Value x = any();
-    const Shape& shape = x.shape();
+    const Shape shape = x.shape();  // a copy: the graph grows
     const size_t rank = shape.size();
     switch (below(8)) {
       case 0: {  // join or split axes
