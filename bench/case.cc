@@ -14,7 +14,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double sample_seconds = 200e-6;  // short enough to fall between two interruptions, long beside the clock's 30 ns
+constexpr double sample_seconds =
+    200e-6;  // short enough to fall between two interruptions, long beside the clock's 30 ns
 constexpr size_t fewest_rounds = 5, most_rounds = 301;
 
 double seconds_of(const std::function<void()>& run, int64_t calls) {
@@ -75,8 +76,10 @@ Result measure(const Case& c) {
   for (size_t s = 0; s < subjects.size(); ++s) {
     const double time = quantile(samples[s], 0.5), work = subjects[s].work > 0 ? subjects[s].work : c.work;
     r.value[subjects[s].name] = to_unit(c.unit, work, time);
-    if (s == 0) rate = work / time, r.seconds = time, r.spread = quantile(samples[s], 0.9) / time;
-    else r.per[subjects[s].name] = rate / (work / time);
+    if (s == 0)
+      rate = work / time, r.seconds = time, r.spread = quantile(samples[s], 0.9) / time;
+    else
+      r.per[subjects[s].name] = rate / (work / time);
   }
   return r;
 }

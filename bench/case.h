@@ -38,18 +38,18 @@ struct Case {
   std::string name;
   int threads = 1;
   Unit unit = Unit::gigabytes;
-  double work = 1;                                   // bytes, flops, steps or calls of one run
-  std::function<std::vector<Subject>()> prepare;     // makes the data; the first run of a subject compiles
+  double work = 1;  // bytes, flops, steps or calls of one run
+  std::function<std::vector<Subject>()> prepare;  // makes the data; the first run of a subject compiles
   std::vector<Bar> bars;
-  const char* published = "";                        // the best figure of the peers, from their own run on another machine
-  double seconds = 1.5;                              // spent measuring
+  const char* published = "";  // the best figure of the peers, from their own run on another machine
+  double seconds = 1.5;  // spent measuring
 };
 
 struct Result {
-  double seconds = 0;                   // median time of one run of the first subject
+  double seconds = 0;  // median time of one run of the first subject
   std::map<std::string, double> value;  // in the case's unit
-  std::map<std::string, double> per;    // fused rate / subject's rate
-  double spread = 0;                    // 90th percentile of the fused time / its median
+  std::map<std::string, double> per;  // fused rate / subject's rate
+  double spread = 0;  // 90th percentile of the fused time / its median
 };
 
 // Runs every subject in turn, again and again, in another order each round, and compares medians.
@@ -86,8 +86,8 @@ void add_latencies();
 std::shared_ptr<float> block(int64_t count, float value = 0);
 
 // Measured next to the cases that they bound (bench/ceilings.cc).
-void copy_ordinary(float* to, const float* from, int64_t count);     // memcpy
+void copy_ordinary(float* to, const float* from, int64_t count);  // memcpy
 void copy_nontemporal(float* to, const float* from, int64_t count);  // stores that bypass the caches
-Subject fma_peak(double flops);                                      // about so many, so that it takes as long as its peer
+Subject fma_peak(double flops);  // about so many, so that it takes as long as its peer
 
 }  // namespace tenon::bench

@@ -87,10 +87,9 @@ void add_elementwise() {
       const auto f = [](const Tensor& a, const Tensor& scale, const Tensor& shift) { return gelu(a * scale + shift); };
       auto compiled = jit(f);
       auto to = block(256 * 256);
-      return std::vector<Subject>{
-          {fused, [=] { compiled(x, w, b); }},
-          {eager, [=] { f(x, w, b); }},
-          {loop, [=] { gelu_loop(to.get(), data(x), data(w), data(b), 256, 256); }}};
+      return std::vector<Subject>{{fused, [=] { compiled(x, w, b); }},
+                                  {eager, [=] { f(x, w, b); }},
+                                  {loop, [=] { gelu_loop(to.get(), data(x), data(w), data(b), 256, 256); }}};
     };
     add(activation);
   }

@@ -33,7 +33,8 @@ void add_compile(const char* name, bool disk, bool step, double limit, const cha
       const mlp::Params params = mlp::init(7);
       const mlp::State state = optim::adamw_init(params);
       const Tensor images = zeros({128, 784}).astype(u8), labels = zeros({128}).astype(u8);
-      return std::vector<Subject>{{fused, [=] { compile_again(disk, mlp::train_step, params, state, images, labels); }}};
+      return std::vector<Subject>{
+          {fused, [=] { compile_again(disk, mlp::train_step, params, state, images, labels); }}};
     }
     const Tensor x = ones({256, 256}), w = ones({256}), b = ones({256});
     return std::vector<Subject>{{fused, [=] { compile_again(disk, activation, x, w, b); }}};

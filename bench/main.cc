@@ -11,7 +11,8 @@
 int main(int argc, char** argv) {
   bool table = true;
   for (int i = 1; i < argc; ++i)
-    if (std::strcmp(argv[i], "--benchmark_format=json") == 0 || std::strcmp(argv[i], "--benchmark_format=csv") == 0) table = false;
+    if (std::strcmp(argv[i], "--benchmark_format=json") == 0 || std::strcmp(argv[i], "--benchmark_format=csv") == 0)
+      table = false;
   std::string directory = (std::filesystem::temp_directory_path() / "tenon-bench-XXXXXX").string();
   if (mkdtemp(directory.data()) == nullptr) {
     std::perror("bench: no temporary folder");

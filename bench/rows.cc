@@ -81,14 +81,14 @@ void add_rows() {
     norm.bars = {{"value", true, threads == 1 ? 22.0 : 29.0}};
     norm.prepare = [] {
       const auto keys = split(key(3), 3);
-      const Tensor x = normal(keys[0], {rows, columns}), scale = normal(keys[1], {columns}), shift = normal(keys[2], {columns});
+      const Tensor x = normal(keys[0], {rows, columns}), scale = normal(keys[1], {columns}),
+                   shift = normal(keys[2], {columns});
       const auto f = [](const Tensor& v, const Tensor& a, const Tensor& b) { return layer_norm(v, a, b); };
       auto compiled = jit(f);
       auto to = block(rows * columns);
-      return std::vector<Subject>{
-          {fused, [=] { compiled(x, scale, shift); }},
-          {eager, [=] { f(x, scale, shift); }},
-          {loop, [=] { layer_norm_loop(to.get(), data(x), data(scale), data(shift)); }}};
+      return std::vector<Subject>{{fused, [=] { compiled(x, scale, shift); }},
+                                  {eager, [=] { f(x, scale, shift); }},
+                                  {loop, [=] { layer_norm_loop(to.get(), data(x), data(scale), data(shift)); }}};
     };
     add(norm);
 
@@ -103,10 +103,9 @@ void add_rows() {
       const auto f = [](const Tensor& a, const Tensor& b) { return sum(exp(a) * b); };
       auto compiled = jit(f);
       auto to = block(1);
-      return std::vector<Subject>{
-          {fused, [=] { compiled(x, y); }},
-          {eager, [=] { f(x, y); }},
-          {loop, [=] { sum_loop(to.get(), data(x), data(y), 1024 * 1024); }}};
+      return std::vector<Subject>{{fused, [=] { compiled(x, y); }},
+                                  {eager, [=] { f(x, y); }},
+                                  {loop, [=] { sum_loop(to.get(), data(x), data(y), 1024 * 1024); }}};
     };
     add(reduction);
   }

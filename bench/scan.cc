@@ -37,7 +37,9 @@ void add_scan() {
   c.prepare = [] {
     const State start{tensor(1.0f), tensor(1.0f), tensor(1.0f)};
     auto compiled = jit([](const State& s) {
-      const auto body = [](const State& p, const std::vector<Tensor>& none) { return std::pair(advance<Tensor>(p), none); };
+      const auto body = [](const State& p, const std::vector<Tensor>& none) {
+        return std::pair(advance<Tensor>(p), none);
+      };
       return scan(body, s, std::vector<Tensor>{}, {.length = steps}).first;
     });
     const auto op_by_op = [=] {

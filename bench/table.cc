@@ -69,10 +69,10 @@ bool print_row(const Row& row) {
     all_met = all_met && met;
     bars += (bars.empty() ? "" : "; ") + text_of(row, bar) + (met ? " met" : " MISSED");
   }
-  std::printf("%-26s %d %5s %8s %8s %8s %7s %7s  %-38s %-24s %s\n", row.c.name.c_str(), row.c.threads, unit_name(row.c.unit),
-              entry(row.r.value, fused).c_str(), entry(row.r.value, eager).c_str(), entry(row.r.value, loop).c_str(),
-              entry(row.r.per, eager).c_str(), entry(row.r.per, loop).c_str(), ceilings.empty() ? "-" : ceilings.c_str(),
-              row.c.published, bars.c_str());
+  std::printf("%-26s %d %5s %8s %8s %8s %7s %7s  %-38s %-24s %s\n", row.c.name.c_str(), row.c.threads,
+              unit_name(row.c.unit), entry(row.r.value, fused).c_str(), entry(row.r.value, eager).c_str(),
+              entry(row.r.value, loop).c_str(), entry(row.r.per, eager).c_str(), entry(row.r.per, loop).c_str(),
+              ceilings.empty() ? "-" : ceilings.c_str(), row.c.published, bars.c_str());
   return all_met;
 }
 
@@ -82,13 +82,15 @@ void keep(const Case& c, Result r) { rows().push_back({c, std::move(r)}); }
 
 bool print_table() {
   if (rows().empty()) return true;
-  std::printf("\n%-26s %s %5s %8s %8s %8s %7s %7s  %-38s %-24s %s\n", "case", "t", "unit", "fused", "eager", "C++", "x eager",
-              "x C++", "of the ceiling", "published peer", "bar");
+  std::printf("\n%-26s %s %5s %8s %8s %8s %7s %7s  %-38s %-24s %s\n", "case", "t", "unit", "fused", "eager", "C++",
+              "x eager", "x C++", "of the ceiling", "published peer", "bar");
   bool all_met = true;
   for (const Row& row : rows()) all_met = print_row(row) && all_met;
-  std::printf("\nt: threads. Medians of interleaved runs on this machine; \"x\" is Tenon's fused speed over the other's.\n"
-              "C++: hand-written loops, -O3 -march=native, strict IEEE. Published: the fastest of JAX 0.10.2 jit, PyTorch 2.13\n"
-              "eager and Inductor, and MLX 0.32, measured earlier on a 2-core Zen 4 machine; not part of this run.\n");
+  std::printf(
+      "\nt: threads. Medians of interleaved runs on this machine; \"x\" is Tenon's fused speed over the other's.\n"
+      "C++: hand-written loops, -O3 -march=native, strict IEEE. Published: the fastest of JAX 0.10.2 jit, PyTorch "
+      "2.13\n"
+      "eager and Inductor, and MLX 0.32, measured earlier on a 2-core Zen 4 machine; not part of this run.\n");
   return all_met;
 }
 

@@ -23,11 +23,12 @@ namespace tenon::codegen {
 
 namespace {
 
-constexpr const char* emitter_version = "2";  // raise it when generated code changes
+constexpr const char* emitter_version = "3";  // raise it when generated code changes
 
 // Kernel numbers of each part, and the part that holds the entry is the first. Heaviest first into the lightest part.
 std::vector<std::vector<size_t>> deal(const ir::Program& program, int parts) {
-  const size_t count = std::max<size_t>(1, std::min<size_t>(static_cast<size_t>(std::max(1, parts)), program.kernels.size()));
+  const size_t count =
+      std::max<size_t>(1, std::min<size_t>(static_cast<size_t>(std::max(1, parts)), program.kernels.size()));
   std::vector<std::vector<size_t>> result(count);
   std::vector<size_t> order(program.kernels.size()), load(count, 0);
   for (size_t k = 0; k < order.size(); ++k) order[k] = k;
@@ -43,9 +44,9 @@ std::vector<std::vector<size_t>> deal(const ir::Program& program, int parts) {
   return result;
 }
 
-std::unique_ptr<llvm::Module> make_module(llvm::LLVMContext& context, llvm::TargetMachine& machine, const ir::Program& program,
-                                          const Target& target, const Options& options, const std::vector<size_t>& kernels,
-                                          bool with_entry) {
+std::unique_ptr<llvm::Module> make_module(llvm::LLVMContext& context, llvm::TargetMachine& machine,
+                                          const ir::Program& program, const Target& target, const Options& options,
+                                          const std::vector<size_t>& kernels, bool with_entry) {
   auto module = std::make_unique<llvm::Module>(options.entry, context);
   module->setTargetTriple(machine.getTargetTriple());
   module->setDataLayout(machine.createDataLayout());
@@ -97,17 +98,9 @@ void check_object(const std::string& bytes, const ir::Program& program, const Op
   }
 }
 
-bool has_loops(const ir::Program& program) {
-  return std::any_of(program.steps.begin(), program.steps.end(), [](const ir::Step& s) {
-    return s.kind == ir::StepKind::loop || s.kind == ir::StepKind::branch;
-  });
-}
-
 std::string compile_part(const ir::Program& program, const Target& target, const Options& options,
                          const std::vector<size_t>& kernels, bool with_entry) {
-  // An entry on its own is straight code that runs once a call: unoptimised, it compiles five times as fast and costs a
-  // call a few nanoseconds. One with loops is worth optimising.
-  const bool quick = kernels.empty() && !has_loops(program);
+  const bool quick = kernels.empty();  // an entry on its own, which asks for no optimisation
   llvm::TargetMachine& machine =
       target_machine(target, quick ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default);
   llvm::LLVMContext context;
@@ -159,7 +152,8 @@ std::string llvm_text(const ir::Program& program, const Target& target, const Op
   llvm::LLVMContext context;
   std::vector<size_t> all(program.kernels.size());
   for (size_t k = 0; k < all.size(); ++k) all[k] = k;
-  auto module = make_module(context, target_machine(target, llvm::CodeGenOptLevel::Default), program, target, options, all, true);
+  auto module =
+      make_module(context, target_machine(target, llvm::CodeGenOptLevel::Default), program, target, options, all, true);
   std::string text;
   llvm::raw_string_ostream out(text);
   module->print(out, nullptr);

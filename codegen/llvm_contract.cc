@@ -109,6 +109,42 @@ void ContractEmitter::epilogue(Value* batch, Value* row, Value* rows, Value* col
   });
 }
 
+// Asks for what the epilogue of a tile will read and write at the tile's own elements, so that it is on its way into the
+// caches while the tile is summed: rows of 64 columns are too short for the processor to guess.
+void ContractEmitter::fetch_ahead(Value* batch, Value* row, Value* rows, Value* column) {
+  const ir::BlockId block = contract_.blocks[2];
+  const ir::Kernel& kernel = kernel_.kernel_;
+  const auto& names = kernel.blocks[index(block)].arguments;
+  std::vector<const ir::Instruction*> accesses;
+  for (uint32_t number : kernel.blocks[index(block)].instructions) {
+    const ir::Instruction& x = kernel.instructions[number];
+    if (x.kind != ir::KernelOp::load && x.kind != ir::KernelOp::store) continue;
+    const size_t rank = kernel.buffers[index(x.buffer)].shape.size();
+    if (rank < 2 || x.operands[rank - 1] != names[2]) continue;
+    bool known = false, by_row = false;
+    for (size_t d = 0; d + 1 < rank; ++d) by_row |= x.operands[d] == names[1];
+    for (size_t d = 0; d < rank; ++d) {
+      known = kernel.scalars[index(x.operands[d])].block != block || x.operands[d] == names[0] ||
+              x.operands[d] == names[1] || x.operands[d] == names[2];
+      if (!known) break;
+    }
+    if (known && by_row) accesses.push_back(&x);
+  }
+  if (accesses.empty()) return;
+  repeat(rows, [&](Value* r) {
+    kernel_.lanes_ = {};
+    bind(block, {batch, b_.CreateAdd(row, r), column}, -1);
+    for (const ir::Instruction* x : accesses) {
+      const size_t rank = kernel.buffers[index(x->buffer)].shape.size();
+      Value* first = kernel_.address(x->buffer, llvm::ArrayRef(x->operands).take_front(rank)).pointer;
+      for (int64_t byte = 0; byte < plan_.columns() * bytes(x->dtype); byte += 64)
+        codegen::call(b_, llvm::Intrinsic::prefetch, {b_.getPtrTy()},
+                      {b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), first, static_cast<uint64_t>(byte)),
+                       b_.getInt32(x->kind == ir::KernelOp::store), b_.getInt32(3), b_.getInt32(1)});
+    }
+  });
+}
+
 // ---- edges ----------------------------------------------------------------------------------------------------------
 
 bool ContractEmitter::known(Value* v, int64_t& number) {

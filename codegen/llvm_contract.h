@@ -31,6 +31,7 @@ class ContractEmitter {
   // Hands a finished tile in memory to the epilogue; `column` is a multiple of the lanes.
   void epilogue(Value* batch, Value* row, Value* rows, Value* column, Value* columns, Value* tile,
                 int64_t tile_columns);
+  void fetch_ahead(Value* batch, Value* row, Value* rows, Value* column);
   // After segment `number` of `segments` of a tile of `elements`: joins what the pairwise tree joins now.
   void join(Value* tile, Value* levels, Value* level_bytes, Value* number, Value* segments, int64_t elements);
   int64_t join_levels() const;

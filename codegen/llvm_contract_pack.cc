@@ -128,6 +128,7 @@ void ContractEmitter::run_panels(Value* block, Value* panel, Value* panels) {
         Value* tile_row = b_.CreateMul(t, kernel_.i64(plan_.rows));
         Value* left = element(left_, b_.CreateMul(t, kernel_.i64(plan_.tile_stride)));
         Value* valid = smaller(b_.CreateSub(rows, tile_row), kernel_.i64(plan_.rows));
+        when(ends, [&] { fetch_ahead(batch, b_.CreateAdd(row, tile_row), valid, column); });
         branch(
             b_.CreateICmpSGT(plan_.k > 0 ? k_ : depth, kernel_.i64(0)),
             [&] {

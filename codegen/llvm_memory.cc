@@ -57,8 +57,10 @@ Value* KernelEmitter::buffer_stride(BufferId buffer, size_t dimension) {
   Value* stride = i64(1);
   for (size_t d = dimension + 1; d < shape.size(); ++d) {
     Value* extent = extent_value(shape[d]);
-    if (is_number(stride, 1)) stride = extent;
-    else if (!is_number(extent, 1)) stride = entry_.CreateMul(stride, extent);
+    if (is_number(stride, 1))
+      stride = extent;
+    else if (!is_number(extent, 1))
+      stride = entry_.CreateMul(stride, extent);
   }
   return stride;
 }
@@ -78,15 +80,17 @@ bool KernelEmitter::same_divisor(ScalarId row, ScalarId column, Dim extent, Scal
   if (r->op != ir::Op::div || c->op != ir::Op::rem) return false;
   const Instruction* d = definition(c->operands[1]);
   if (!d) return false;
-  const bool fits = extent.is_number() ? d->kind == KernelOp::literal && static_cast<int64_t>(d->immediate) == extent.number()
-                                       : d->kind == KernelOp::extent && d->dim == extent;
+  const bool fits = extent.is_number()
+                        ? d->kind == KernelOp::literal && static_cast<int64_t>(d->immediate) == extent.number()
+                        : d->kind == KernelOp::extent && d->dim == extent;
   if (!fits) return false;
   flat = c->operands[0];
   if (r->operands[0] == flat && r->operands[1] == c->operands[1]) return true;
   const Instruction* inner = definition(flat);
   return extent.is_number() && inner && inner->kind == KernelOp::scalar && inner->op == ir::Op::div &&
          inner->operands[0] == r->operands[0] && value(inner->operands[1]) > 0 && extent.number() > 0 &&
-         value(r->operands[1]) % extent.number() == 0 && value(r->operands[1]) / extent.number() == value(inner->operands[1]);
+         value(r->operands[1]) % extent.number() == 0 &&
+         value(r->operands[1]) / extent.number() == value(inner->operands[1]);
 }
 
 KernelEmitter::Address KernelEmitter::address(BufferId buffer, llvm::ArrayRef<ScalarId> indices) {
@@ -114,7 +118,8 @@ KernelEmitter::Address KernelEmitter::address(BufferId buffer, llvm::ArrayRef<Sc
   if (offsets) {
     if (!is_number(step, 0)) {
       Value* numbers = lane_numbers(b_.getInt64Ty(), lanes_.width);
-      offsets = b_.CreateAdd(offsets, is_number(step, 1) ? numbers : b_.CreateMul(numbers, splat(b_, step, lanes_.width)));
+      offsets =
+          b_.CreateAdd(offsets, is_number(step, 1) ? numbers : b_.CreateMul(numbers, splat(b_, step, lanes_.width)));
     }
     a.kind = Lowered::vector;
     a.pointer = b_.CreateGEP(type, splat(b_, pointer, lanes_.width), offsets);
@@ -135,14 +140,17 @@ std::vector<Value*> KernelEmitter::lane_pointers(const Address& a, Value* mask) 
   if (mask && !pointers->getType()->isVectorTy()) {
     pointers = splat(b_, a.pointer, lanes_.width);
     if (a.kind == Lowered::affine)
-      pointers = b_.CreateGEP(byte, pointers,
-                              b_.CreateMul(lane_numbers(b_.getInt64Ty(), lanes_.width), splat(b_, a.step, lanes_.width)));
+      pointers = b_.CreateGEP(
+          byte, pointers, b_.CreateMul(lane_numbers(b_.getInt64Ty(), lanes_.width), splat(b_, a.step, lanes_.width)));
   }
   if (mask) pointers = b_.CreateSelect(mask, pointers, splat(b_, spare(), lanes_.width));
   for (unsigned l = 0; l < lanes_.width; ++l) {
-    if (pointers->getType()->isVectorTy()) result.push_back(b_.CreateExtractElement(pointers, l));
-    else if (a.kind == Lowered::affine) result.push_back(b_.CreateGEP(byte, pointers, times(a.step, i64(l))));
-    else result.push_back(pointers);
+    if (pointers->getType()->isVectorTy())
+      result.push_back(b_.CreateExtractElement(pointers, l));
+    else if (a.kind == Lowered::affine)
+      result.push_back(b_.CreateGEP(byte, pointers, times(a.step, i64(l))));
+    else
+      result.push_back(pointers);
   }
   return result;
 }
@@ -168,7 +176,8 @@ void KernelEmitter::emit_load(const Instruction& i) {
       needed = any(b_, lanes_.mask ? b_.CreateAnd(chosen, lanes_.mask) : chosen);
     }
     Value* loaded = as_register(b_.CreateAlignedLoad(type, b_.CreateSelect(needed, a.pointer, spare()), align));
-    const bool all_uniform = condition.kind == Lowered::uniform && values_[index(i.operands[rank + 1])].kind == Lowered::uniform;
+    const bool all_uniform =
+        condition.kind == Lowered::uniform && values_[index(i.operands[rank + 1])].kind == Lowered::uniform;
     Value* other = all_uniform ? uniform(i.operands[rank + 1]) : wide(i.operands[rank + 1]);
     return define(i.first_result, b_.CreateSelect(chosen, all_uniform ? loaded : splat(b_, loaded, width), other));
   }
@@ -179,10 +188,13 @@ void KernelEmitter::emit_load(const Instruction& i) {
   llvm::Type* wide_type = widened(type, width);
   Value* loaded = nullptr;
   if (a.contiguous) {
-    if (mask) loaded = b_.CreateMaskedLoad(wide_type, a.pointer, align, mask, llvm::Constant::getNullValue(wide_type));
-    else loaded = b_.CreateAlignedLoad(wide_type, a.pointer, align);
+    if (mask)
+      loaded = b_.CreateMaskedLoad(wide_type, a.pointer, align, mask, llvm::Constant::getNullValue(wide_type));
+    else
+      loaded = b_.CreateAlignedLoad(wide_type, a.pointer, align);
   } else if (a.kind == Lowered::affine && is_number(a.step, -1) && !mask) {
-    loaded = b_.CreateAlignedLoad(wide_type, b_.CreateGEP(type, a.pointer, i64(1 - static_cast<int64_t>(width))), align);
+    loaded =
+        b_.CreateAlignedLoad(wide_type, b_.CreateGEP(type, a.pointer, i64(1 - static_cast<int64_t>(width))), align);
     loaded = b_.CreateVectorReverse(loaded);
   } else {
     if (a.step) a.step = times(a.step, i64(bytes(i.dtype)));
@@ -206,7 +218,7 @@ void KernelEmitter::emit_store(const Instruction& i) {
   const auto in_memory = [&](Value* v) {
     return i.dtype == DType::boolean ? b_.CreateZExt(v, as_wide(type, v->getType())) : v;
   };
-  const Lowered &value = values_[index(i.operands[rank])];
+  const Lowered& value = values_[index(i.operands[rank])];
   const Lowered condition = masked ? values_[index(i.operands[rank + 1])] : Lowered{};
 
   if (a.kind == Lowered::uniform && value.kind == Lowered::uniform && condition.kind != Lowered::vector) {
@@ -221,7 +233,8 @@ void KernelEmitter::emit_store(const Instruction& i) {
     b_.CreateMaskedStore(data, a.pointer, align, mask);
   } else if (a.contiguous) {
     llvm::StoreInst* store = b_.CreateAlignedStore(data, a.pointer, align);
-    const bool whole = nontemporal_ && std::find(aligned_stores_.begin(), aligned_stores_.end(), &i) != aligned_stores_.end();
+    const bool whole =
+        nontemporal_ && std::find(aligned_stores_.begin(), aligned_stores_.end(), &i) != aligned_stores_.end();
     if (whole) {
       const uint64_t size = static_cast<uint64_t>(bytes(i.dtype)) * width;
       store->setAlignment(llvm::Align(std::min<uint64_t>(64, size)));
@@ -259,15 +272,16 @@ Value* KernelEmitter::peel(const Instruction& loop, Value* begin, Value* end) {
       }
     }
     for (size_t k = 0; k + 1 < rank; ++k)
-      known &= values_[index(i.operands[k])].kind == Lowered::uniform && kernel_.scalars[index(i.operands[k])].block != body;
+      known &=
+          values_[index(i.operands[k])].kind == Lowered::uniform && kernel_.scalars[index(i.operands[k])].block != body;
     if (!known) continue;
     aligned_stores_.push_back(&i);
     Value* offset = begin;
     for (size_t k = 0; k + 1 < rank; ++k)
       offset = plus(offset, times(uniform(i.operands[k]), buffer_stride(i.buffer, k)));
     if (start != ir::no_scalar) offset = plus(offset, uniform(start));
-    Value* place = b_.CreatePtrToInt(
-        b_.CreateGEP(memory_type(context_, i.dtype), pointers_[index(i.buffer)], offset), b_.getInt64Ty());
+    Value* place = b_.CreatePtrToInt(b_.CreateGEP(memory_type(context_, i.dtype), pointers_[index(i.buffer)], offset),
+                                     b_.getInt64Ty());
     Value* missing = b_.CreateUDiv(b_.CreateAnd(b_.CreateNeg(place), i64(63)), i64(bytes(i.dtype)));
     // Outputs that cannot be aligned together go through the masked part.
     head = head ? b_.CreateSelect(b_.CreateICmpEQ(head, missing), head, b_.CreateSub(end, begin)) : missing;

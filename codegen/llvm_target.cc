@@ -45,7 +45,8 @@ Target find_host() {
   for (const std::string& n : names) t.features += (t.features.empty() ? "" : ",") + n;
   const auto has = [&](const char* name) { return features.lookup(name); };
   for (const char* name : {"avx2", "fma", "f16c", "bmi2", "movbe", "lzcnt"})
-    if (!has(name)) throw Error("this processor lacks " + std::string(name) + ": Tenon needs x86-64-v3 (2013 and later)");
+    if (!has(name))
+      throw Error("this processor lacks " + std::string(name) + ": Tenon needs x86-64-v3 (2013 and later)");
   if (has("avx512f") && has("avx512bw") && has("avx512cd") && has("avx512dq") && has("avx512vl")) {
     t.level = 4;
     t.vector_bytes = 64;
