@@ -24,26 +24,6 @@ ir::Type concrete_type(const ir::Type& type, const std::vector<int64_t>& symbols
   return out;
 }
 
-// Values of a manifest's symbols; definitions refer to earlier entries.
-std::vector<int64_t> symbol_values(const std::vector<Symbol>& symbols, const std::vector<int64_t>& dims) {
-  std::vector<int64_t> values(symbols.size());
-  size_t next = 0;
-  for (size_t i = 0; i < symbols.size(); ++i) {
-    const Symbol& s = symbols[i];
-    const int64_t a = s.kind == SymbolKind::free ? 0 : Symbols::value(s.left, values);
-    const int64_t b = s.kind == SymbolKind::free ? 0 : Symbols::value(s.right, values);
-    switch (s.kind) {
-      case SymbolKind::free: values[i] = dims.at(next++); break;
-      case SymbolKind::sum: values[i] = a + b; break;
-      case SymbolKind::difference: values[i] = a - b; break;
-      case SymbolKind::product: values[i] = a * b; break;
-      case SymbolKind::quotient: values[i] = b == 0 ? 0 : a / b; break;
-      case SymbolKind::maximum: values[i] = std::max(a, b); break;
-    }
-  }
-  return values;
-}
-
 struct Run {
   std::vector<ir::Type> types;
   std::vector<std::shared_ptr<runtime::Buffer>> buffers;
@@ -52,7 +32,7 @@ struct Run {
 Run execute(const runtime::Executable& program, std::span<const void* const> inputs, const std::vector<int64_t>& dims) {
   const runtime::Manifest& m = program.manifest();
   Run run;
-  const std::vector<int64_t> symbols = m.symbols.empty() ? std::vector<int64_t>{} : symbol_values(m.symbols, dims);
+  const std::vector<int64_t> symbols = m.symbols.empty() ? std::vector<int64_t>{} : evaluate(m.symbols, dims);
   std::vector<void*> outputs;
   for (const ir::Type& t : m.outputs) {
     run.types.push_back(concrete_type(t, symbols));

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
@@ -70,8 +71,8 @@ class Graph {
   std::vector<ValueId> operands_, outputs_;
   std::vector<TypeId> value_type_;
   std::vector<NodeId> value_node_;
-  std::vector<Type> types_;
-  std::vector<Attrs> attrs_{Attrs{}};
+  std::deque<Type> types_;        // deques: references stay good while a graph grows
+  std::deque<Attrs> attrs_{Attrs{}};
   std::vector<Location> locations_{Location{}};
   std::vector<std::string> input_notes_;
 };

@@ -264,12 +264,16 @@ std::vector<uint32_t> Symbols::free_symbols() const {
 }
 
 std::vector<int64_t> Symbols::evaluate(const std::vector<int64_t>& free_values) const {
-  std::vector<int64_t> all(entries_.size());
+  return tenon::evaluate(entries_, free_values);
+}
+
+std::vector<int64_t> evaluate(const std::vector<Symbol>& entries, const std::vector<int64_t>& free_values) {
+  std::vector<int64_t> all(entries.size());
   size_t next = 0;
-  for (size_t i = 0; i < entries_.size(); ++i) {
-    const Symbol& s = entries_[i];
-    const int64_t l = s.kind == SymbolKind::free ? 0 : value(s.left, all);
-    const int64_t r = s.kind == SymbolKind::free ? 0 : value(s.right, all);
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const Symbol& s = entries[i];
+    const int64_t l = s.kind == SymbolKind::free ? 0 : Symbols::value(s.left, all);
+    const int64_t r = s.kind == SymbolKind::free ? 0 : Symbols::value(s.right, all);
     int64_t v = 0;
     bool overflow = false;
     switch (s.kind) {

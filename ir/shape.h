@@ -90,6 +90,9 @@ class Symbols {
   std::vector<Symbol> entries_;
 };
 
+// The same for the entries of a table alone, as a manifest keeps them. Error when an extent lies outside its bounds.
+std::vector<int64_t> evaluate(const std::vector<Symbol>& entries, const std::vector<int64_t>& free_values);
+
 std::string to_string(Dim d, const Symbols* symbols = nullptr);       // 4, n, (n + m)
 std::string to_string(const Shape& s, const Symbols* symbols = nullptr);  // [2, n]
 

@@ -95,21 +95,21 @@ std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileO
   }
   const auto start = std::chrono::steady_clock::now();
   const bool disk = options.disk_cache && key.size() <= longest_disk_key;
-  std::shared_ptr<const Executable> executable;
+  std::shared_ptr<Executable> executable;
   if (disk)
     if (const auto bytes = disk_cache().load(key))
       if (auto artifact = Artifact::from_bytes(*bytes)) {
-        executable = load(std::move(*artifact));
-        const_cast<Executable&>(*executable).from_disk_ = true;
+        executable = Executable::link(std::move(*artifact));
+        executable->from_disk_ = true;
         ++c.disk_hits;
       }
   if (!executable) {
     Artifact artifact = compile_for(graph, options, target);
     if (disk) disk_cache().store(key, artifact.bytes());
-    executable = load(std::move(artifact));
+    executable = Executable::link(std::move(artifact));
     ++c.compiled;
   }
-  const_cast<Executable&>(*executable).compile_seconds_ =
+  executable->compile_seconds_ =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   slot->executable = executable;
   return executable;

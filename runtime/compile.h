@@ -53,6 +53,7 @@ class Executable {
   friend std::shared_ptr<const Executable> load(Artifact artifact);
   friend std::shared_ptr<const Executable> compile(const ir::Graph&, const CompileOptions&);
   Executable() = default;
+  static std::shared_ptr<Executable> link(Artifact artifact);
   struct Code;
   Artifact artifact_;
   std::unique_ptr<Code> code_;

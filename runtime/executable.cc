@@ -60,12 +60,14 @@ struct Executable::Code {
 
 Executable::~Executable() = default;
 
-std::shared_ptr<const Executable> load(Artifact artifact) {
+std::shared_ptr<const Executable> load(Artifact artifact) { return Executable::link(std::move(artifact)); }
+
+std::shared_ptr<Executable> Executable::link(Artifact artifact) {
   if (tenon_cpu_level() < artifact.manifest.level)
     throw Error("this processor lacks x86-64-v" + std::to_string(artifact.manifest.level) + ", which '" + artifact.manifest.entry +
                 "' was compiled for; compile it with a lower target");
   std::shared_ptr<Executable> executable(new Executable);
-  executable->code_ = std::make_unique<Executable::Code>();
+  executable->code_ = std::make_unique<Code>();
   executable->code_->linked = codegen::link_objects(artifact.objects, artifact.manifest.entry, memory);
   executable->artifact_ = std::move(artifact);
   return executable;
@@ -107,22 +109,9 @@ std::vector<ir::Array> Executable::run(std::span<const ir::Array> inputs, const 
     }
     if (!fits) throw Error("'" + m.entry + "': input " + std::to_string(i) + " is " + ir::to_string(inputs[i].type) + ", not " + ir::to_string(m.inputs[i]));
   }
-  Symbols symbols;
-  for (size_t i = 0; i < m.symbols.size(); ++i) {
-    const Symbol& s = m.symbols[i];
-    const int64_t a = s.kind == SymbolKind::free ? 0 : Symbols::value(s.left, values), b = s.kind == SymbolKind::free ? 0 : Symbols::value(s.right, values);
-    switch (s.kind) {
-      case SymbolKind::free:  // one that no input mentions has its lower bound, as in the interpreter
-        if (values[i] < 0) values[i] = s.lower;
-        dims.push_back(values[i]);
-        break;
-      case SymbolKind::sum: values[i] = a + b; break;
-      case SymbolKind::difference: values[i] = a - b; break;
-      case SymbolKind::product: values[i] = a * b; break;
-      case SymbolKind::quotient: values[i] = b == 0 ? 0 : a / b; break;
-      case SymbolKind::maximum: values[i] = a > b ? a : b; break;
-    }
-  }
+  for (size_t i = 0; i < m.symbols.size(); ++i)
+    if (m.symbols[i].kind == SymbolKind::free) dims.push_back(values[i] < 0 ? m.symbols[i].lower : values[i]);
+  values = evaluate(m.symbols, dims);
   std::vector<const void*> in;
   for (const ir::Array& a : inputs) in.push_back(a.data.data());
   std::vector<ir::Array> results;
