@@ -1,5 +1,5 @@
 // Trains 784-512-512-10 on Fashion-MNIST with one jitted step, shows what was compiled, and ships the step to a C program.
-// usage: demo [EPOCHS]
+// usage: demo [EPOCHS [FOLDER]]; the folder holds the four gzipped IDX files
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -20,7 +20,6 @@ using tenon::examples::IdxArray;
 namespace {
 
 constexpr int64_t batch = 128;
-constexpr const char* folder = "/usr/share/datasets/fashion-mnist/";
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -38,11 +37,13 @@ struct Data {
   }
 };
 
-Data load(const std::string& kind) {
-  Data d{tenon::examples::read_idx(folder + kind + "-images-idx3-ubyte.gz", 3),
-         tenon::examples::read_idx(folder + kind + "-labels-idx1-ubyte.gz", 1)};
+Data load(const std::string& folder, const std::string& kind, int64_t at_least) {
+  Data d{tenon::examples::read_idx(folder + "/" + kind + "-images-idx3-ubyte.gz", 3),
+         tenon::examples::read_idx(folder + "/" + kind + "-labels-idx1-ubyte.gz", 1)};
   if (d.images.shape[1] != 28 || d.images.shape[2] != 28 || d.labels.shape[0] != d.images.shape[0])
     throw tn::Error("the data set '" + kind + "' does not hold 28x28 images with one label each");
+  if (d.count() < at_least)
+    throw tn::Error("the data set '" + kind + "' holds " + std::to_string(d.count()) + " images; the demo needs " + std::to_string(at_least));
   return d;
 }
 
@@ -51,17 +52,18 @@ double accuracy(const F& count_hits, const mlp::Params& params, const Data& test
   std::vector<int64_t> order(static_cast<size_t>(test.count()));
   std::iota(order.begin(), order.end(), 0);
   int64_t hits = 0;
-  for (int64_t at = 0; at + 1000 <= test.count(); at += 1000) {
-    const auto [images, labels] = test.rows(order.data() + at, 1000);
+  for (int64_t at = 0; at < test.count(); at += 1000) {
+    const auto [images, labels] = test.rows(order.data() + at, std::min<int64_t>(1000, test.count() - at));
     hits += count_hits(params, images, labels).template item<int64_t>();
   }
   return 100.0 * static_cast<double>(hits) / static_cast<double>(test.count());
 }
 
-void run(int epochs) {
+void run(int epochs, const std::string& folder) {
   std::printf("Tenon demo: 784-512-512-10 on Fashion-MNIST, batch %lld, adamw; forward, gradient and update are one compiled function.\n\n",
               static_cast<long long>(batch));
-  const Data train = load("train"), test = load("t10k");
+  constexpr int shipped_steps = 20;
+  const Data train = load(folder, "train", shipped_steps * batch), test = load(folder, "t10k", 1);
   auto step = tn::jit(mlp::train_step, {.donate = {0, 1}, .name = "train_step"});
   auto hits = tn::jit([](const mlp::Params& p, const tn::Tensor& images, const tn::Tensor& labels) {
     return tn::sum(tn::argmax(mlp::forward(p, images), 1) == labels);
@@ -135,7 +137,6 @@ void run(int epochs) {
   std::printf("what was compiled:\n%s\n", compiled.explain().c_str());
 
   // Ship it: save the step, train on in C, and compare losses bit by bit.
-  constexpr int shipped_steps = 20;
   std::vector<std::pair<tn::Tensor, tn::Tensor>> batches;
   for (int i = 0; i < shipped_steps; ++i) batches.push_back(train.rows(order.data() + i * batch, batch));
   tenon::examples::ship(step, params, state, batches);
@@ -145,9 +146,9 @@ void run(int epochs) {
 
 int main(int argc, char** argv) {
   const int epochs = argc > 1 ? std::atoi(argv[1]) : 8;
-  if (epochs < 1 || epochs > 1000) return std::fprintf(stderr, "usage: demo [EPOCHS], 1 to 1000\n"), 2;
+  if (epochs < 1 || epochs > 1000) return std::fprintf(stderr, "usage: demo [EPOCHS [FOLDER]], 1 to 1000 epochs\n"), 2;
   try {
-    run(epochs);
+    run(epochs, argc > 2 ? argv[2] : "/usr/share/datasets/fashion-mnist");
   } catch (const tn::Error& e) {
     std::fprintf(stderr, "demo: %s\n", e.what());
     return 1;
