@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <exception>
 #include <set>
+#include <system_error>
 #include <thread>
 
 #include "tenon/codegen/codegen.h"
@@ -131,7 +132,13 @@ std::vector<std::string> compile_objects(const ir::Program& program, const Targe
     }
   };
   std::vector<std::thread> threads;
-  for (size_t part = 1; part < parts.size(); ++part) threads.emplace_back(run, part);
+  for (size_t part = 1; part < parts.size(); ++part) {
+    try {
+      threads.emplace_back(run, part);
+    } catch (const std::system_error&) {  // no thread to be had: the caller does its work
+      run(part);
+    }
+  }
   run(0);
   std::string entry;
   if (apart && !failures[0]) {

@@ -62,8 +62,8 @@ Target find_host() {
 }  // namespace
 
 Target host_target() {
-  static const Target host = find_host();
-  return host;
+  static const auto* const host = new Target(find_host());  // never destroyed
+  return *host;
 }
 
 Target portable_target() { return Target{}; }

@@ -71,6 +71,7 @@ class Trace {
   static bool active(uint64_t number);
 
  private:
+  Trace* const outer_;
   std::vector<ir::ValueId> captured_values_;
 };
 

@@ -77,8 +77,17 @@ std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, const
   entry->active.resize(entry->program.graph->input_count(), false);
   bool outside = false;  // captured from an enclosing trace: good for this one call only
   for (const Tensor& t : entry->program.captured) outside = outside || t.cell()->traced();
-  if (!keep || outside) return entry;
+  entry->reusable = keep && !outside;
+  return entry;
+}
+
+std::shared_ptr<JitEntry> publish_entry(JitState& state, std::shared_ptr<JitEntry> entry,
+                                        std::shared_ptr<void> result) {
+  entry->result = std::move(result);
+  if (!entry->reusable) return entry;
   std::lock_guard lock(state.mutex);
+  for (const auto& e : state.entries)
+    if (e->key == entry->key) return e;  // another thread traced the same signature meanwhile
   state.entries.push_back(entry);
   if (state.entries.size() >= 16 && !state.warned_retraces) {
     // Same tensors, different C++ values: the caller probably meant to pass a tensor.
@@ -98,7 +107,6 @@ std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, const
   return entry;
 }
 
-void set_result(JitEntry& entry, std::shared_ptr<void> result) { entry.result = std::move(result); }
 void* result_of(const JitEntry& entry) { return entry.result.get(); }
 
 const runtime::Executable& compiled(JitEntry& entry) {

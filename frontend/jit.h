@@ -14,6 +14,7 @@ struct JitEntry {
   std::shared_ptr<void> result;   // the result tree of the trace, to be copied and refilled
   std::vector<bool> active;       // inputs that require grad in this signature
   bool taped = false;
+  bool reusable = false;          // later calls of its signature may find it
   std::vector<std::pair<uint32_t, uint32_t>> donations;
   bool fuse = true;
   std::string name;

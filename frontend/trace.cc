@@ -6,7 +6,7 @@
 namespace tenon {
 namespace {
 
-thread_local std::vector<Trace*> stack;
+thread_local Trace* innermost = nullptr;  // needs no destructor, so that it serves until the thread is gone
 
 uint64_t next_number() {
   static std::atomic<uint64_t> last{0};
@@ -16,22 +16,22 @@ uint64_t next_number() {
 }  // namespace
 
 Trace::Trace(const char* what, const Location& where, std::shared_ptr<Symbols> symbols)
-    : number(next_number()), what(what), where(where), builder("main", std::move(symbols)) {
+    : number(next_number()), what(what), where(where), builder("main", std::move(symbols)), outer_(innermost) {
   // What the program computes twice stays two values until it is compiled, so that transforms see the program's own order
   // of sums and give the bits of the eager tape.
   builder.merging = false;
-  stack.push_back(this);
+  innermost = this;
 }
 
 Trace::~Trace() {
   // Traces nest, so this one is the innermost; an exception unwinds them in order.
-  stack.pop_back();
+  innermost = outer_;
 }
 
-Trace* Trace::current() { return stack.empty() ? nullptr : stack.back(); }
+Trace* Trace::current() { return innermost; }
 
 bool Trace::active(uint64_t number) {
-  for (Trace* t : stack)
+  for (const Trace* t = innermost; t != nullptr; t = t->outer_)
     if (t->number == number) return true;
   return false;
 }

@@ -158,7 +158,9 @@ JitEntry* find_entry(JitState& state, const Leaves& leaves);  // null when this 
 // argument_of[i]: the argument that leaf i belongs to. keep: whether calls may reuse it (specs may not run).
 std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, const std::vector<int>& argument_of, Body body,
                                     void* context, bool keep);
-void set_result(JitEntry& entry, std::shared_ptr<void> result);
+// Completes an entry with the result tree of its trace, and only then lets other threads find it. Gives the entry to call:
+// that of another thread which traced the same signature first.
+std::shared_ptr<JitEntry> publish_entry(JitState& state, std::shared_ptr<JitEntry> entry, std::shared_ptr<void> result);
 void* result_of(const JitEntry& entry);
 void run_entry(JitState& state, JitEntry& entry, const Leaves& leaves, std::vector<Tensor>& outputs);
 }  // namespace detail
@@ -208,8 +210,7 @@ class Jit {
     int number = 0;
     (argument_of.insert(argument_of.end(), detail::tensors_of(args).size(), number++), ...);
     auto entry = detail::add_entry(*state_, leaves, argument_of, &recorder.body, &recorder, keep);
-    detail::set_result(*entry, std::move(result));
-    return entry;
+    return detail::publish_entry(*state_, std::move(entry), std::move(result));
   }
   F f_;
   std::shared_ptr<detail::JitState> state_;

@@ -30,8 +30,8 @@ struct Table {
 };
 
 const Table& table() {
-  static const Table whole;
-  return whole;
+  static const auto* const whole = new Table;  // never destroyed: threads may compile while the process ends
+  return *whole;
 }
 
 std::vector<Value> results_of(GraphBuilder& builder, ValueId first) {

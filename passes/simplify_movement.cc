@@ -96,8 +96,13 @@ std::vector<Value> slice_slice(const Match& m) {
   for (size_t i = 0; i < m.attrs[2].integers.size(); ++i) {
     const Dim a = first[0].dims[i], b = m.attrs[0].dims[i];
     if (!a.is_number() || !b.is_number()) return {};
-    starts.push_back(a.number() + b.number() * first[2].integers[i]);
-    strides.push_back(first[2].integers[i] * m.attrs[2].integers[i]);
+    int64_t start = 0, stride = 0;  // slices of nothing may start and step beyond every bound
+    if (__builtin_mul_overflow(b.number(), first[2].integers[i], &start) ||
+        __builtin_add_overflow(start, a.number(), &start) ||
+        __builtin_mul_overflow(first[2].integers[i], m.attrs[2].integers[i], &stride))
+      return {};
+    starts.push_back(start);
+    strides.push_back(stride);
   }
   return emit(m, Op::slice, {operand(m.x(), *inner)}, {Attr::of(std::move(starts)), m.attrs[1], Attr::of(std::move(strides))});
 }

@@ -60,8 +60,8 @@ std::string find() {
 }  // namespace
 
 const std::string& build_identity() {
-  static const std::string identity = find();
-  return identity;
+  static const auto* const identity = new std::string(find());  // never destroyed
+  return *identity;
 }
 
 }  // namespace tenon::runtime

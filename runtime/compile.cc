@@ -71,8 +71,8 @@ Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, cons
 }  // namespace
 
 const Target& host_target() {
-  static const Target target = codegen::host_target();
-  return target;
+  static const auto* const target = new Target(codegen::host_target());  // never destroyed
+  return *target;
 }
 
 Artifact compile_artifact(const ir::Graph& graph, const CompileOptions& options) {
