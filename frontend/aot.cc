@@ -130,8 +130,8 @@ std::string archive(const std::string& name, const std::string& object) {
 
 }  // namespace
 
-void save(const Lowered& lowered, const SaveOptions& options, const At& where) {
-  const Location at = place(where);
+void save(const Lowered& lowered, const SaveOptions& options) {
+  const Location at = place(options.at);
   bool good = !options.name.empty() && !std::isdigit(static_cast<unsigned char>(options.name[0]));
   for (char c : options.name) good = good && (std::isalnum(static_cast<unsigned char>(c)) || c == '_');
   if (!good) throw Error("aot::save: .name is a C identifier, not '" + options.name + "'", at);

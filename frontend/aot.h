@@ -12,10 +12,11 @@ struct SaveOptions {
   std::string out = ".";       // folder, made if missing
   bool archive = false;        // also NAME.a
   bool native = false;         // for this machine's processor instead of x86-64-v3
+  At at = At::current();       // the line that errors name: where these options are written
 };
 
 // Writes NAME.o and NAME.h (and NAME.a). Error for a bad name or an unwritable folder.
-void save(const Lowered& lowered, const SaveOptions& options, const At& at = At::current());
+void save(const Lowered& lowered, const SaveOptions& options);
 
 template <class F, class... A>
 void save(const Jit<F>& function, const SaveOptions& options, const A&... args) {
