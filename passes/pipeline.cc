@@ -146,6 +146,22 @@ GraphPtr on_all_levels(const Graph& graph, GraphPtr (*pass)(const Graph&)) {
   return pass(*inner_done);
 }
 
+// The same graph over another table of the same symbols. Lowering defines symbols, and the caller's table belongs to graphs
+// that other threads may be reading. Recursion follows nesting.
+GraphPtr over(std::shared_ptr<Symbols> symbols, const Graph& graph) {
+  GraphBuilder to(graph.name, symbols);
+  to.folding = to.merging = false;  // every value keeps its number
+  for (uint32_t i = 0; i < graph.input_count(); ++i) to.input(graph.type(ValueId{i}), graph.input_note(i));
+  for (const Node& node : graph.nodes()) {
+    Attrs attrs = graph.attrs(node);
+    for (Attr& attr : attrs)
+      if (attr.graph) attr.graph = over(symbols, *attr.graph);
+    to.set_location(graph.location(node));
+    to.add(node.op, graph.operands(node), std::move(attrs));
+  }
+  return to.finish(graph.outputs());
+}
+
 void run_one(const Pass& pass, Work& work) {
   if (pass.on_graph)
     work.graph = on_all_levels(*work.graph, pass.on_graph);
@@ -165,6 +181,7 @@ Program build_program(const Graph& graph, const Target& target, const Options& o
   Options effective = options;
   effective.fuse = options.fuse && !skipped("fuse");  // without fusion every op is a group of its own
   Work work{GraphPtr(GraphPtr{}, &graph), {}, {}, target, effective};  // read, not owned
+  if (graph.symbols->size() != 0) work.graph = over(std::make_shared<Symbols>(*graph.symbols), graph);
   std::string program_name;
   if (!settings.dump.empty()) {
     const std::string text = graph.text();

@@ -14,6 +14,8 @@
 #include <thread>
 #include <vector>
 
+#include "tenon/ir/graph.h"
+#include "tenon/runtime/compile.h"
 #include "tenon/runtime/tenon_runtime.h"
 
 namespace tn = tenon;
@@ -105,6 +107,27 @@ TEST_F(Concurrency, DistinctFunctionsCompileAtOnce) {
     got[static_cast<size_t>(t)] = tn::jit([&](const Tensor& v) { return body(v, t); })(x).to_vector<float>();
   });
   for (int t = 0; t < thread_count; ++t) EXPECT_EQ(got[static_cast<size_t>(t)], body(x, t).to_vector<float>()) << t;
+}
+
+// Compiling defines symbols (n + m, products), and none of them in the table of the graph that others read.
+TEST_F(Concurrency, OneSymbolicGraphUnderSeveralOptions) {
+  const auto graph = tn::ir::parse(
+      "symbol n in [1, 64]\nsymbol m in [1, 64]\ngraph @main(%0: f32[n, 8], %1: f32[m, 8]) -> (%4) {\n"
+      "  %2 = concat %0, %1 {axis = [0]} : f32[(n + m), 8]\n"
+      "  %3 = reduce_sum %2 {axes = [1]} : f32[(n + m)]\n"
+      "  %4 = sin %3 : f32[(n + m)]\n}\n");
+  const size_t symbols = graph->symbols->size();
+  const std::string text = graph->text();
+  at_once([&](int t) {
+    tn::runtime::CompileOptions options;
+    options.fuse = t % 2 == 0;
+    options.entry = "entry_" + std::to_string(t);
+    options.disk_cache = false;
+    for (int round = 0; round < 20; ++round) EXPECT_EQ(graph->text(), text);
+    tn::runtime::compile(*graph, options);
+    EXPECT_EQ(graph->text(), text);
+  });
+  EXPECT_EQ(graph->symbols->size(), symbols);
 }
 
 TEST_F(Concurrency, BackwardOnSeparateTapes) {
