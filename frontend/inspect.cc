@@ -102,8 +102,14 @@ std::string Compiled::explain() const {
   }
   const auto& notes = entry_->executable->manifest().not_fused;
   if (!notes.empty()) text += "edges that were not fused:\n";
-  for (const ir::FusionNote& n : notes)
-    text += "  " + describe_node(*graph, n.producer) + " -> " + describe_node(*graph, n.consumer) + ": " + n.reason + "\n";
+  std::vector<std::pair<std::string, int>> lines;  // equal ones, such as one per parameter, are counted
+  for (const ir::FusionNote& n : notes) {
+    const std::string line = describe_node(*graph, n.producer) + " -> " + describe_node(*graph, n.consumer) + ": " + n.reason;
+    const auto seen = std::find_if(lines.begin(), lines.end(), [&](const auto& l) { return l.first == line; });
+    if (seen == lines.end()) lines.emplace_back(line, 1);
+    else ++seen->second;
+  }
+  for (const auto& [line, count] : lines) text += "  " + line + (count > 1 ? " (" + std::to_string(count) + " times)" : "") + "\n";
   return text;
 }
 
