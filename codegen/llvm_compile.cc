@@ -2,7 +2,6 @@
 // generator (no pass pipeline), and each object is checked for what it may contain. Refuses objects with writable data or
 // with undefined symbols other than memcpy, memset and the program's own custom calls.
 #include <llvm/Config/llvm-config.h>
-#include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Module.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/Object/ELFObjectFile.h>
@@ -16,6 +15,7 @@
 
 #include "tenon/codegen/codegen.h"
 #include "tenon/codegen/llvm_kernel.h"
+#include "tenon/codegen/llvm_pipeline.h"
 #include "tenon/codegen/llvm_program.h"
 #include "tenon/codegen/llvm_target.h"
 #include "tenon/ir/error.h"
@@ -106,13 +106,7 @@ std::string compile_part(const ir::Program& program, const Target& target, const
       target_machine(target, quick ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default);
   llvm::LLVMContext context;
   auto module = make_module(context, machine, program, target, options, kernels, with_entry);
-  llvm::SmallVector<char, 0> bytes;
-  llvm::raw_svector_ostream out(bytes);
-  llvm::legacy::PassManager passes;
-  if (machine.addPassesToEmitFile(passes, out, nullptr, llvm::CodeGenFileType::ObjectFile, true))
-    throw InternalError("LLVM cannot write objects for " + target.triple);
-  passes.run(*module);
-  std::string object(bytes.data(), bytes.size());
+  std::string object = emit_object(*module, machine);
   check_object(object, program, options);
   return object;
 }

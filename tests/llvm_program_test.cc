@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <numeric>
+#include <thread>
 
 #include "tenon/ir/error.h"
 #include "tenon/tests/compiled.h"
@@ -192,6 +193,26 @@ TEST(LlvmProgram, ConditionalLoopsAndBranches) {
   start = 500;
   ASSERT_EQ(code.run({&start, &end}, {&out}), 0);
   EXPECT_EQ(out, 100);
+}
+
+// The code generator is set up once per thread: what it compiled before must not show.
+TEST(LlvmProgram, ObjectsDoNotDependOnWhatWasCompiledBefore) {
+  const auto program = [](int64_t n) {
+    Program p;
+    p.kernels.push_back(adder(p.symbols, n));
+    const uint32_t x = add_buffer(p, f32, {n}, Home::input), y = add_buffer(p, f32, {n}, Home::output);
+    p.steps = {launch(0, {x, x, y})};
+    return p;
+  };
+  codegen::Options apart{"same", 1};
+  apart.entry_apart = true;
+  const auto compile = [&](int64_t n) { return codegen::compile_objects(program(n), codegen::host_target(), apart); };
+  std::vector<std::string> fresh;
+  std::thread([&] { fresh = compile(21); }).join();
+  static_cast<void>(compile(300));
+  static_cast<void>(codegen::compile_objects(program(5), codegen::portable_target(), {"other", 1}));
+  EXPECT_EQ(compile(21), fresh);
+  EXPECT_NE(compile(22), fresh);
 }
 
 TEST(LlvmProgram, ObjectsRefuseUnknownSymbols) {
