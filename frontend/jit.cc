@@ -27,6 +27,26 @@ void signature(std::string& key, const Leaves& leaves) {
   key += grad_enabled() ? 'G' : 'N';
 }
 
+// The number, from 1, of the first member of the argument trees that is not the same. A structure is a list of items: a tag,
+// and for values their size and bytes (note_value).
+size_t first_difference(const JitEntry& a, const JitEntry& b) {
+  const std::string_view x = std::string_view(a.key).substr(0, a.structure_size), y = std::string_view(b.key).substr(0, b.structure_size);
+  size_t at = 0, number = 1;
+  while (at < x.size() && at < y.size()) {
+    size_t size = 1;
+    const char tag = x[at];
+    if (tag != 't' && tag != 'u' && tag != '+' && tag != '-') {
+      size_t bytes = 0;
+      std::memcpy(&bytes, x.data() + at + 1, sizeof bytes);
+      size += sizeof bytes + bytes;
+    }
+    if (x.substr(at, size) != y.substr(at, size)) break;
+    number += tag == 't' || tag == 'u' || tag == 'v' || tag == 's' || tag == 'k';
+    at += size;
+  }
+  return number;
+}
+
 // Pairs each donated leaf with the first result of its type that is not taken yet.
 std::vector<std::pair<uint32_t, uint32_t>> donations(const ir::Graph& g, const std::vector<int>& argument_of, const std::vector<int>& donate) {
   std::vector<std::pair<uint32_t, uint32_t>> pairs;
@@ -65,6 +85,7 @@ std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, const
                                     void* context, bool keep) {
   auto entry = std::make_shared<JitEntry>();
   signature(entry->key, leaves);
+  entry->structure_size = leaves.structure.size();
   std::vector<Tensor> inputs;
   for (const Tensor* t : leaves.tensors) inputs.push_back(*t);
   entry->program = *close("jit", inputs, body, context, state.made);
@@ -92,16 +113,14 @@ std::shared_ptr<JitEntry> publish_entry(JitState& state, std::shared_ptr<JitEntr
   if (state.entries.size() >= 16 && !state.warned_retraces) {
     // Same tensors, different C++ values: the caller probably meant to pass a tensor.
     size_t same = 0;
-    const auto tail = [](const std::string& k) { return k.substr(k.rfind('|')); };
-    for (const auto& e : state.entries) same += tail(e->key) == tail(entry->key);
+    const auto types = [](const JitEntry& e) { return std::string_view(e.key).substr(e.structure_size); };
+    for (const auto& e : state.entries) same += types(*e) == types(*entry);
     if (same >= 16) {
       state.warned_retraces = true;
-      size_t at = 0;
-      const std::string& a = state.entries.front()->key;
-      while (at < a.size() && at < entry->key.size() && a[at] == entry->key[at]) ++at;
       std::fprintf(stderr, "tenon: the function jitted at %s was traced %zu times for tensors of the same types: a non-tensor member of its "
-                   "arguments changes (it differs first at byte %zu of the argument tree). Pass it as a tensor to compile once.\n",
-                   to_string(state.made).c_str(), state.entries.size(), at);
+                   "arguments changes: member %zu, counting the tensors and values of the arguments from 1 in order. Pass it as a tensor "
+                   "to compile once.\n",
+                   to_string(state.made).c_str(), state.entries.size(), first_difference(*state.entries.front(), *entry));
     }
   }
   return entry;

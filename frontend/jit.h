@@ -9,7 +9,8 @@
 namespace tenon::detail {
 
 struct JitEntry {
-  std::string key;
+  std::string key;                // the argument tree's structure, then the tensors' types and the grad mode
+  size_t structure_size = 0;
   Program program;
   std::shared_ptr<void> result;   // the result tree of the trace, to be copied and refilled
   std::vector<bool> active;       // inputs that require grad in this signature

@@ -70,6 +70,15 @@ TEST(Jit, SignatureCoversValuesShapesAndStructure) {
   EXPECT_EQ(traces, 4);
 }
 
+TEST(Jit, ManyRetracesForAValueWarnOnceAndNameTheMember) {
+  auto f = tn::jit([](const Tensor& x, int n) { return x + n; });
+  testing::internal::CaptureStderr();
+  for (int n = 0; n < 20; ++n) f(tn::ones({2}), n);
+  const std::string text = testing::internal::GetCapturedStderr();
+  EXPECT_NE(text.find("member 2"), std::string::npos) << text;
+  EXPECT_EQ(text.find("traced"), text.rfind("traced")) << text;
+}
+
 TEST(Jit, CapturedTensorsAreSeenWhenTheyChange) {
   auto scale = tn::full({1}, 2.0);
   auto f = tn::jit([&](const Tensor& x) { return x * scale; });
