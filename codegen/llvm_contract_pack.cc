@@ -243,6 +243,9 @@ void ContractEmitter::turn_square(Value* source, Value* target) {
       lower = b_.CreateShuffleVector(upper, lower, high);
       upper = turned;
     }
+    // LLVM looks through all rounds of shuffles for fewer of them, in vain and for a third of the kernel's compile time.
+    if (element_->isFloatTy() || element_->isDoubleTy())
+      for (Value*& v : x) v = call(b_, llvm::Intrinsic::arithmetic_fence, {type}, {v});
   }
   for (int64_t l = 0; l < width; ++l)
     b_.CreateAlignedStore(x[static_cast<size_t>(l)], element(target, kernel_.i64(l * plan_.columns())), align);
