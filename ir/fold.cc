@@ -1,6 +1,8 @@
 // Constant folding while building: an op on small constants becomes a constant, computed by the interpreter's own functions,
 // so folding cannot disagree with running. A tensor of one repeated value stays a broadcast of a scalar: movement on it is
 // another broadcast, elementwise ops on such tensors happen on the scalars. Bounded: results of at most 64 bytes.
+#include <algorithm>
+
 #include "tenon/ir/array.h"
 #include "tenon/ir/graph.h"
 
@@ -48,7 +50,7 @@ bool only_moves(Op op) {
 Array to_array(const Graph& g, ValueId v) {
   Array a(g.type(v));
   const std::string& raw = g.attrs(*producer(g, v))[2].text;
-  std::memcpy(a.data.data(), raw.data(), raw.size());
+  std::copy(raw.begin(), raw.end(), a.data.begin());
   return a;
 }
 

@@ -1,5 +1,5 @@
 // Linked programs: loading an artifact into this process and calling it.
-#include <cstring>
+#include <algorithm>
 #include <map>
 #include <mutex>
 
@@ -123,7 +123,8 @@ std::vector<ir::Array> Executable::run(std::span<const ir::Array> inputs, const 
   }
   // Arrays come from the heap, whose alignment is only an element's: exactly what the entry point asks for.
   for (ir::Array& a : results) out.push_back(a.data.data());
-  for (auto [input, output] : m.aliases) std::memcpy(out[output], in[input], results[output].data.size());
+  for (auto [input, output] : m.aliases)
+    std::copy_n(static_cast<const unsigned char*>(in[input]), results[output].data.size(), results[output].data.begin());
   for (auto [input, output] : m.aliases) in[input] = out[output];
   run(in.data(), out.data(), dims.data(), env);
   return results;

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -231,7 +232,7 @@ class Contraction {
     for (int threads : {1, 2}) {
       Fenced c(expected.size());
       ASSERT_EQ(0, run(a, b, bias, scale, c, {batch, m, n, k}, threads));
-      ASSERT_EQ(0, std::memcmp(expected.data(), c.as<char>(), expected.size()))
+      ASSERT_TRUE(std::equal(expected.begin(), expected.end(), c.as<char>()))
           << name(type) << " " << p.left << p.right << " epilogue " << p.epilogue
           << (p.symbolic ? " symbolic " : " static ") << batch << " x " << m << " x " << n << " x " << k << " on "
           << threads << " threads: first difference at byte "

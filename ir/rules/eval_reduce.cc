@@ -53,7 +53,7 @@ Lanes gather_lanes(const Array& x, const Fold& fold, int64_t first, int64_t lane
   const int64_t size = bytes(t), results = fold.results();
   Lanes chunk(t, lanes * results);
   identity(combine, t, lanes * results).copy_to(chunk.data.get());
-  for (int64_t lane = 0; lane < lanes && first + lane < fold.extent; ++lane)
+  for (int64_t lane = 0; results != 0 && lane < lanes && first + lane < fold.extent; ++lane)
     for (int64_t o = 0; o < fold.outer; ++o)
       std::memcpy(chunk.data.get() + (lane * results + o * fold.inner) * size,
                   x.data.data() + ((o * fold.extent + first + lane) * fold.inner) * size,
