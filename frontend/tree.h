@@ -45,7 +45,9 @@ template <class T>
 struct AnyBut {
   template <class U>
     requires(!std::is_same_v<std::remove_cvref_t<U>, T>)
-  operator U() const;  // declared only: used to count members
+  operator U() const {  // counts members and is never called; without a body, clang warns of types in unnamed namespaces
+    __builtin_unreachable();
+  }
 };
 template <class T, size_t... I>
 constexpr bool takes(std::index_sequence<I...>) {
