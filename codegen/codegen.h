@@ -55,9 +55,9 @@ Linked link_objects(std::span<const std::string> objects, const std::string& ent
 // overlap what is stored to. Any grid is right; blocks have 256 threads.
 struct CudaSource {
   std::string text, reason;
-  std::string entry;                   // the __global__ function
-  std::vector<uint32_t> symbols;       // used ones, ascending: the parameters after the pointers
-  std::vector<ir::BufferId> shared;    // scratch in dynamic shared memory, each rounded up to 16 bytes
+  std::string entry;  // the __global__ function
+  std::vector<uint32_t> symbols;  // used ones, ascending: the parameters after the pointers
+  std::vector<ir::BufferId> shared;  // scratch in dynamic shared memory, each rounded up to 16 bytes
 };
 CudaSource render_cuda(const ir::Kernel& kernel, const Target& target);
 // One translation unit: the device prelude, then the kernels (of distinct entries).

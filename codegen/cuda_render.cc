@@ -30,7 +30,8 @@ bool is_grid_loop(const Instruction& i) {
   return i.kind == KernelOp::loop && (i.loop == LoopKind::parallel || i.loop == LoopKind::block);
 }
 bool is_pure(const Instruction& i) {
-  return i.kind == KernelOp::literal || i.kind == KernelOp::extent || i.kind == KernelOp::scalar || i.kind == KernelOp::load;
+  return i.kind == KernelOp::literal || i.kind == KernelOp::extent || i.kind == KernelOp::scalar ||
+         i.kind == KernelOp::load;
 }
 
 // Who runs a piece of code: all threads of a block alike, or one thread on its own.
@@ -44,7 +45,8 @@ class Renderer {
     source_.entry = "tenon_" + cuda_name(k_.name);
     for (const Instruction& i : k_.instructions) {
       if (i.kind == KernelOp::contract) return refuse("a contraction");
-      if (i.kind == KernelOp::load && k_.buffers[index(i.buffer)].space != Space::input) read_back_[index(i.buffer)] = true;
+      if (i.kind == KernelOp::load && k_.buffers[index(i.buffer)].space != Space::input)
+        read_back_[index(i.buffer)] = true;
       if (i.kind == KernelOp::extent) use_symbol(i.dim);
     }
     for (const KernelBuffer& b : k_.buffers)
@@ -188,7 +190,8 @@ class Renderer {
       const std::string both = "v" + std::to_string(next_++), columns = use(inner->operands[0]);
       elements(both, extent + " * " + columns);
       line("const i64 " + define(b.arguments[0]) + " = " + both + " / " + columns + ";");
-      line("const i64 " + define(k_.blocks[index(inner->blocks[0])].arguments[0]) + " = " + both + " % " + columns + ";");
+      line("const i64 " + define(k_.blocks[index(inner->blocks[0])].arguments[0]) + " = " + both + " % " + columns +
+           ";");
       for (uint32_t number : b.instructions)
         if (is_pure(k_.instructions[number])) instruction(k_.instructions[number], Team::thread);
       block(inner->blocks[0], Team::thread);
@@ -290,8 +293,8 @@ class Renderer {
       offset += " + (" + product(other.shape) + " * " + std::to_string(bytes(other.dtype)) + " + 15) / 16";
     }
     source_.shared.push_back(i.buffer);
-    line(type(b.dtype) + "* const " + buffer(i.buffer) + " = reinterpret_cast<" + type(b.dtype) + "*>(tenon_shared" + offset +
-         ");");
+    line(type(b.dtype) + "* const " + buffer(i.buffer) + " = reinterpret_cast<" + type(b.dtype) + "*>(tenon_shared" +
+         offset + ");");
   }
   std::string product(const Shape& shape) const {
     std::string text = "1ll";
@@ -355,8 +358,8 @@ class Renderer {
     }
     const std::string total = "r" + v;
     open("const " + parts + " " + total + " = reduce_" + (team == Team::block ? "together<" : "alone<") +
-         std::to_string(i.tree.lanes) + ", " + std::to_string(i.tree.block) + ">(" + use(i.operands[0]) + ", " + identity +
-         ", " + empty + ", [&](i64 " + v + ") -> " + parts);
+         std::to_string(i.tree.lanes) + ", " + std::to_string(i.tree.block) + ">(" + use(i.operands[0]) + ", " +
+         identity + ", " + empty + ", [&](i64 " + v + ") -> " + parts);
     block(i.blocks[0], Team::thread);
     std::string values;
     for (size_t k = 0; k < i.combines.size(); ++k) {

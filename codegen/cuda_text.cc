@@ -58,7 +58,8 @@ std::string cuda_literal(DType type, uint64_t bits) {
 std::string cuda_identity(Op combine, DType type) {
   const bool f32_ = type == DType::f32, floating = is_floating(type);
   const auto number = [&](double value) {
-    return cuda_literal(type, f32_ ? std::bit_cast<uint32_t>(static_cast<float>(value)) : std::bit_cast<uint64_t>(value));
+    return cuda_literal(type,
+                        f32_ ? std::bit_cast<uint32_t>(static_cast<float>(value)) : std::bit_cast<uint64_t>(value));
   };
   const double infinity = std::numeric_limits<double>::infinity();
   switch (combine) {
@@ -67,7 +68,8 @@ std::string cuda_identity(Op combine, DType type) {
     case Op::min: return floating ? number(infinity) : cuda_literal(type, highest_bits(type));
     case Op::bit_and: return cuda_literal(type, type == DType::boolean ? 1 : lowest_bits(type) | highest_bits(type));
     case Op::argmax:
-    case Op::argmin: return "Place<" + std::string(name(type)) + ">{" + (floating ? number(0) : cuda_literal(type, 0)) + ", -1}";
+    case Op::argmin:
+      return "Place<" + std::string(name(type)) + ">{" + (floating ? number(0) : cuda_literal(type, 0)) + ", -1}";
     default: return floating ? number(-0.0) : cuda_literal(type, 0);
   }
 }

@@ -40,7 +40,8 @@ KernelRange kernel_range(const ir::Kernel& kernel) {
         range.instruction = number;
         range.grain = std::max<int64_t>(1, i.grain);
         // A bare vector loop has no schedule: pieces of 64 KiB and more of f32.
-        if (i.loop == LoopKind::vector || i.loop == LoopKind::thread) range.grain = std::max<int64_t>(range.grain, 1 << 14);
+        if (i.loop == LoopKind::vector || i.loop == LoopKind::thread)
+          range.grain = std::max<int64_t>(range.grain, 1 << 14);
         break;
       case KernelOp::contract:
         ++effects;
@@ -100,8 +101,10 @@ llvm::Function* KernelEmitter::emit(const std::string& symbol) {
   for (uint32_t number : kernel_.body().instructions) {
     const Instruction& i = kernel_.instructions[number];
     if (range.shared && number == range.instruction) {
-      if (i.kind == KernelOp::contract) emit_contract(i, function_->getArg(1), function_->getArg(2));
-      else emit_loop(i, function_->getArg(1), function_->getArg(2));
+      if (i.kind == KernelOp::contract)
+        emit_contract(i, function_->getArg(1), function_->getArg(2));
+      else
+        emit_loop(i, function_->getArg(1), function_->getArg(2));
     } else {
       emit_instruction(i);
     }
@@ -145,7 +148,8 @@ Value* KernelEmitter::plus(Value* x, Value* y) {
 }
 
 Value* KernelEmitter::times(Value* x, Value* y) {
-  for (auto [c, other] : {std::pair(llvm::dyn_cast<llvm::ConstantInt>(x), y), std::pair(llvm::dyn_cast<llvm::ConstantInt>(y), x)}) {
+  for (auto [c, other] :
+       {std::pair(llvm::dyn_cast<llvm::ConstantInt>(x), y), std::pair(llvm::dyn_cast<llvm::ConstantInt>(y), x)}) {
     if (c && c->isZero()) return c;
     if (c && c->isOne()) return other;
   }
@@ -156,7 +160,8 @@ Value* KernelEmitter::extent_value(Dim d) {
   if (d.is_number()) return i64(d.number());
   Value*& value = extents_[d.index()];
   if (!value)
-    value = entry_.CreateLoad(entry_.getInt64Ty(), entry_.CreateConstInBoundsGEP1_64(entry_.getInt64Ty(), symbols_, d.index()));
+    value = entry_.CreateLoad(entry_.getInt64Ty(),
+                              entry_.CreateConstInBoundsGEP1_64(entry_.getInt64Ty(), symbols_, d.index()));
   return value;
 }
 
@@ -177,7 +182,8 @@ Value* KernelEmitter::lane_numbers(llvm::Type* element, unsigned width) {
 Value* KernelEmitter::uniform(ScalarId v) {
   const Lowered& x = values_[index(v)];
   if (x.kind != Lowered::uniform)
-    throw InternalError("kernel @" + kernel_.name + ": a value differs between lanes where it must not\n" + kernel_.text());
+    throw InternalError("kernel @" + kernel_.name + ": a value differs between lanes where it must not\n" +
+                        kernel_.text());
   return x.value;
 }
 
@@ -198,8 +204,10 @@ void KernelEmitter::define(ScalarId v, Value* value) {
 }
 
 void KernelEmitter::define_index(ScalarId v) {
-  if (lanes_.width == 1) values_[index(v)] = {Lowered::uniform, lanes_.position, nullptr};
-  else values_[index(v)] = {Lowered::affine, i64(0), i64(1)};
+  if (lanes_.width == 1)
+    values_[index(v)] = {Lowered::uniform, lanes_.position, nullptr};
+  else
+    values_[index(v)] = {Lowered::affine, i64(0), i64(1)};
 }
 
 void KernelEmitter::emit_scalar(const Instruction& i) {
@@ -222,7 +230,8 @@ void KernelEmitter::emit_scalar(const Instruction& i) {
     }
     if (i.op == Op::mul && (x.kind == Lowered::uniform || y.kind == Lowered::uniform)) {
       const Lowered &factor = x.kind == Lowered::uniform ? x : y, &moving = x.kind == Lowered::uniform ? y : x;
-      values_[index(i.first_result)] = {Lowered::affine, times(moving.value, factor.value), times(moving.step, factor.value)};
+      values_[index(i.first_result)] = {Lowered::affine, times(moving.value, factor.value),
+                                        times(moving.step, factor.value)};
       return;
     }
   }

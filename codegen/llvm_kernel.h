@@ -19,7 +19,7 @@ namespace tenon::codegen {
 // The dimension of a kernel that threads share. Without one the kernel runs once, as (0, 1).
 struct KernelRange {
   bool shared = false;
-  uint32_t instruction = 0;    // the loop or contraction
+  uint32_t instruction = 0;  // the loop or contraction
   int64_t grain = 1;
 };
 KernelRange kernel_range(const ir::Kernel& kernel);
@@ -55,10 +55,10 @@ class KernelEmitter {
   void emit_scalar(const ir::Instruction& i);
   void emit_rare(const ir::Instruction& i);
   llvm::Value* uniform(ir::ScalarId v);
-  llvm::Value* wide(ir::ScalarId v);        // as a vector of lanes_.width, or a single value when that is 1
+  llvm::Value* wide(ir::ScalarId v);  // as a vector of lanes_.width, or a single value when that is 1
   llvm::Value* wide(const Lowered& v);
   void define(ir::ScalarId v, llvm::Value* value);
-  void define_index(ir::ScalarId v);        // the index of the vector loop being emitted
+  void define_index(ir::ScalarId v);  // the index of the vector loop being emitted
   llvm::Value* extent_value(Dim d);
   llvm::Value* lane_numbers(llvm::Type* element, unsigned width);
   llvm::Value* entry_slot(llvm::Type* type, uint64_t count, uint64_t alignment);  // stack memory of the whole call
@@ -66,7 +66,7 @@ class KernelEmitter {
   bool contains(ir::BlockId block, bool (*test)(const ir::Instruction&)) const;
   llvm::BasicBlock* new_block(const char* name);
   llvm::Value* i64(int64_t v) { return b_.getInt64(static_cast<uint64_t>(v)); }
-  llvm::Value* plus(llvm::Value* x, llvm::Value* y);   // i64, folding 0
+  llvm::Value* plus(llvm::Value* x, llvm::Value* y);  // i64, folding 0
   llvm::Value* times(llvm::Value* x, llvm::Value* y);  // i64, folding 0 and 1
 
   // llvm_loop.cc: loops
@@ -84,7 +84,7 @@ class KernelEmitter {
   // llvm_memory.cc: loads and stores
   struct Address {
     Lowered::Kind kind = Lowered::uniform;  // uniform: one element; affine: step elements from lane to lane
-    llvm::Value* pointer = nullptr;         // of lane 0, or a vector of pointers
+    llvm::Value* pointer = nullptr;  // of lane 0, or a vector of pointers
     llvm::Value* step = nullptr;
     bool contiguous = false;
   };
@@ -110,11 +110,11 @@ class KernelEmitter {
   };
   // Partial results of aligned runs of blocks, as a binary counter: equals joining neighbours level by level.
   struct Stack {
-    std::vector<std::vector<llvm::Value*>> parts;     // memory of one partial per level
+    std::vector<std::vector<llvm::Value*>> parts;  // memory of one partial per level
     llvm::Value *depth = nullptr, *blocks = nullptr;  // memory of two i64
   };
   void emit_reduce(const ir::Instruction& i);
-  void emit_row_reduce(const ir::Instruction& i);    // over 16 lanes
+  void emit_row_reduce(const ir::Instruction& i);  // over 16 lanes
   void emit_chain_reduce(const ir::Instruction& i);  // one element after the other, in every lane of the enclosing loop
   Partial row_blocks(const ir::Instruction& i, llvm::Value* first, llvm::Value* count, unsigned blocks, bool edges);
   Partial chain_block(const ir::Instruction& i, llvm::Value* first, llvm::Value* end);
@@ -146,19 +146,20 @@ class KernelEmitter {
   const Target& target_;
   llvm::LLVMContext& context_;
   Builder b_;
-  Builder entry_;                        // writes into the entry block, before its branch
+  Builder entry_;  // writes into the entry block, before its branch
   llvm::Function* function_ = nullptr;
   llvm::Value* symbols_ = nullptr;
-  llvm::Value* scratch_ = nullptr;       // memory shared by all pieces of a launch; null when there is none
-  std::vector<llvm::Value*> pointers_;   // per buffer
-  std::vector<llvm::Value*> extents_;    // per symbol, loaded once
-  std::vector<Lowered> values_;          // per scalar
-  std::vector<uint8_t> varying_;         // per scalar: differs between the lanes of the vector loop at hand
+  llvm::Value* scratch_ = nullptr;  // memory shared by all pieces of a launch; null when there is none
+  std::vector<llvm::Value*> pointers_;  // per buffer
+  std::vector<llvm::Value*> extents_;  // per symbol, loaded once
+  std::vector<Lowered> values_;  // per scalar
+  std::vector<uint8_t> varying_;  // per scalar: differs between the lanes of the vector loop at hand
   Lanes lanes_;
-  llvm::Value* spare_ = nullptr;         // memory that inactive lanes read and write
+  llvm::Value* spare_ = nullptr;  // memory that inactive lanes read and write
   bool nontemporal_used_ = false;
-  bool nontemporal_ = false;             // inside the aligned main part of a loop
-  std::vector<const ir::Instruction*> aligned_stores_;  // that the main part of the loop at hand may write past the caches
+  bool nontemporal_ = false;  // inside the aligned main part of a loop
+  std::vector<const ir::Instruction*>
+      aligned_stores_;  // that the main part of the loop at hand may write past the caches
 };
 
 template <class Body>

@@ -88,10 +88,14 @@ class LinkContext : public jl::JITLinkContext {
     for (const auto& [name, flags] : wanted) {
       const std::string text = (*name).str();
       uint64_t address = 0;
-      if (auto known = image_.symbols.find(text); known != image_.symbols.end()) address = known->second;
-      else if (text == "memcpy") address = reinterpret_cast<uint64_t>(&std::memcpy);
-      else if (text == "memset") address = reinterpret_cast<uint64_t>(&std::memset);
-      else if (image_.memory.resolve) address = reinterpret_cast<uint64_t>(image_.memory.resolve(text.c_str()));
+      if (auto known = image_.symbols.find(text); known != image_.symbols.end())
+        address = known->second;
+      else if (text == "memcpy")
+        address = reinterpret_cast<uint64_t>(&std::memcpy);
+      else if (text == "memset")
+        address = reinterpret_cast<uint64_t>(&std::memset);
+      else if (image_.memory.resolve)
+        address = reinterpret_cast<uint64_t>(image_.memory.resolve(text.c_str()));
       if (!address) return next->run(llvm::createStringError("nobody defines " + text));
       found[name] = {ExecutorAddr(address), llvm::JITSymbolFlags::Exported};
     }

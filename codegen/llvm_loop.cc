@@ -36,8 +36,10 @@ void KernelEmitter::emit_loop(const Instruction& i, Value* begin, Value* end) {
   bool vector = i.loop == LoopKind::vector || i.loop == LoopKind::thread;
   // Independent iterations of straight code are a vector loop by another name.
   if (i.loop == LoopKind::parallel || i.loop == LoopKind::block) vector = is_flat(kernel_, i.blocks[0]);
-  if (vector && lanes_free && i.operands.size() == 1 && can_vectorise(i)) emit_vector(i, begin, end);
-  else emit_serial(i, begin, end);
+  if (vector && lanes_free && i.operands.size() == 1 && can_vectorise(i))
+    emit_vector(i, begin, end);
+  else
+    emit_serial(i, begin, end);
 }
 
 void KernelEmitter::emit_serial(const Instruction& i, Value* begin, Value* end) {
@@ -86,8 +88,10 @@ void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) 
   const int64_t size = weight(i.blocks[0]);
   const bool has_chains = contains(i.blocks[0], [](const Instruction& x) { return x.kind == KernelOp::reduce; });
   unsigned wide_lanes = logical;
-  if (has_chains && size <= paired_weight) wide_lanes = 4 * logical;  // several chains hide each other's latency
-  else if (size <= paired_weight) wide_lanes = 2 * logical;
+  if (has_chains && size <= paired_weight)
+    wide_lanes = 4 * logical;  // several chains hide each other's latency
+  else if (size <= paired_weight)
+    wide_lanes = 2 * logical;
   const auto emit_at = [&](Value* position, unsigned width, Value* mask) {
     lanes_ = {width, position, mask};
     define_index(argument);
@@ -102,7 +106,8 @@ void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) 
 
   Value* aligned = peel(i, begin, end);  // where the aligned part begins; null without non-temporal stores
   if (size > masked_weight && !aligned) {
-    count(begin, end, logical, [&](Value* position) { emit_at(position, logical, tail_mask(b_.CreateSub(end, position))); });
+    count(begin, end, logical,
+          [&](Value* position) { emit_at(position, logical, tail_mask(b_.CreateSub(end, position))); });
     return;
   }
   Value* first = aligned ? aligned : begin;
@@ -122,8 +127,10 @@ void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) 
   auto* edge = new_block("edge");
   auto* done = new_block("vector.end");
   llvm::BasicBlock* before = b_.GetInsertBlock();
-  if (aligned) b_.CreateCondBr(b_.CreateICmpSLT(begin, first), edge, main_entry);
-  else b_.CreateBr(main_entry);
+  if (aligned)
+    b_.CreateCondBr(b_.CreateICmpSLT(begin, first), edge, main_entry);
+  else
+    b_.CreateBr(main_entry);
 
   b_.SetInsertPoint(main_entry);
   nontemporal_ = aligned != nullptr;
@@ -157,8 +164,10 @@ void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) 
       stop->addIncoming(stop, b_.GetInsertBlock());
       b_.CreateCondBr(b_.CreateICmpSLT(next, stop), edge, edge_end);
       b_.SetInsertPoint(edge_end);
-      if (aligned) b_.CreateCondBr(b_.CreateICmpSLT(stop, end), main_entry, done);  // that was the head
-      else b_.CreateBr(done);
+      if (aligned)
+        b_.CreateCondBr(b_.CreateICmpSLT(stop, end), main_entry, done);  // that was the head
+      else
+        b_.CreateBr(done);
     }
   }
   b_.SetInsertPoint(done);

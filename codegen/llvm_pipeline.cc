@@ -74,7 +74,8 @@ struct Pipeline {
     auto* info = new llvm::MachineModuleInfoWrapperPass(&target);  // the manager owns its passes
     passes.add(config);
     passes.add(info);
-    if (config->addISelPasses()) throw InternalError("LLVM cannot select instructions for " + m.getTargetTriple().str());
+    if (config->addISelPasses())
+      throw InternalError("LLVM cannot select instructions for " + m.getTargetTriple().str());
     config->addMachinePasses();
     config->setInitialized();
     if (target.addAsmPrinter(passes, out, nullptr, llvm::CodeGenFileType::ObjectFile, info->getMMI().getContext()))

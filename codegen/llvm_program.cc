@@ -26,7 +26,15 @@ namespace {
 
 // Results and offsets of the C interface (runtime/tenon_runtime.h; tests/llvm_program_test.cc holds them against it).
 constexpr int32_t bad_call = -1, bad_extent = -3;
-enum CallField : uint64_t { call_size = 0, call_inputs = 8, call_outputs = 16, call_arena = 24, call_dims = 32, call_env = 40, call_error = 48 };
+enum CallField : uint64_t {
+  call_size = 0,
+  call_inputs = 8,
+  call_outputs = 16,
+  call_arena = 24,
+  call_dims = 32,
+  call_env = 40,
+  call_error = 48
+};
 constexpr uint64_t call_bytes = 56;
 enum EnvField : uint64_t { env_size = 0, env_pool = 8, env_parallel_for = 16, env_threads = 32 };
 constexpr uint64_t env_bytes = 40;
@@ -36,7 +44,12 @@ constexpr int64_t arena_alignment = 64;
 class EntryEmitter {
  public:
   EntryEmitter(llvm::Module& module, const ir::Program& program, const Target& target, const std::string& entry)
-      : module_(module), program_(program), target_(target), name_(entry), context_(module.getContext()), b_(context_) {}
+      : module_(module),
+        program_(program),
+        target_(target),
+        name_(entry),
+        context_(module.getContext()),
+        b_(context_) {}
   void emit_arena_bytes();
   void emit();
 
@@ -124,8 +137,12 @@ std::vector<Value*> EntryEmitter::symbol_values(Value* dims) {
       case SymbolKind::sum: all.push_back(b_.CreateAdd(part(s.left), part(s.right))); break;
       case SymbolKind::difference: all.push_back(b_.CreateSub(part(s.left), part(s.right))); break;
       case SymbolKind::product: all.push_back(b_.CreateMul(part(s.left), part(s.right))); break;
-      case SymbolKind::quotient: all.push_back(emit_op(b_, ir::Op::div, DType::i64, DType::i64, {part(s.left), part(s.right)})); break;
-      case SymbolKind::maximum: all.push_back(emit_op(b_, ir::Op::max, DType::i64, DType::i64, {part(s.left), part(s.right)})); break;
+      case SymbolKind::quotient:
+        all.push_back(emit_op(b_, ir::Op::div, DType::i64, DType::i64, {part(s.left), part(s.right)}));
+        break;
+      case SymbolKind::maximum:
+        all.push_back(emit_op(b_, ir::Op::max, DType::i64, DType::i64, {part(s.left), part(s.right)}));
+        break;
     }
   }
   return all;
@@ -176,7 +193,8 @@ Value* EntryEmitter::constant_data(const ProgramBuffer& buffer) {
   if (llvm::GlobalVariable* known = module_.getNamedGlobal(name)) return known;
   const std::string& raw = program_.constants.at(buffer.slot);
   auto* data = llvm::ConstantDataArray::getString(context_, raw, false);
-  auto* global = new llvm::GlobalVariable(module_, data->getType(), true, llvm::GlobalValue::InternalLinkage, data, name);
+  auto* global =
+      new llvm::GlobalVariable(module_, data->getType(), true, llvm::GlobalValue::InternalLinkage, data, name);
   global->setAlignment(llvm::Align(64));
   return global;
 }
@@ -205,7 +223,8 @@ void EntryEmitter::bind_buffers(Value* request) {
         bad = b_.CreateOr(bad, b_.CreateAnd(null(p), b_.CreateICmpSGT(buffer_bytes(buffer), i64(0))));
         break;
       case Home::arena: {
-        Value* offset = program_.is_static || buffer.arena_slot == UINT32_MAX ? i64(buffer.offset) : offsets_[buffer.arena_slot];
+        Value* offset =
+            program_.is_static || buffer.arena_slot == UINT32_MAX ? i64(buffer.offset) : offsets_[buffer.arena_slot];
         if (program_.is_static) check(buffer.offset >= 0, "an arena buffer has no offset");
         p = b_.CreateGEP(b_.getInt8Ty(), arena, offset);
         break;
@@ -358,8 +377,9 @@ void EntryEmitter::emit_launch(const Step& step) {
     b_.SetInsertPoint(shared);
     auto* loop_type = llvm::FunctionType::get(
         b_.getInt32Ty(), {b_.getPtrTy(), b_.getInt64Ty(), b_.getInt64Ty(), b_.getPtrTy(), b_.getPtrTy()}, false);
-    Value* shared_code = b_.CreateCall(loop_type, field(env_, env_parallel_for, b_.getPtrTy()),
-                                       {field(env_, env_pool, b_.getPtrTy()), total, i64(range.grain), callee, launch_slots_});
+    Value* shared_code =
+        b_.CreateCall(loop_type, field(env_, env_parallel_for, b_.getPtrTy()),
+                      {field(env_, env_pool, b_.getPtrTy()), total, i64(range.grain), callee, launch_slots_});
     b_.CreateBr(after);
     b_.SetInsertPoint(after);
     llvm::PHINode* both = b_.CreatePHI(b_.getInt32Ty(), 2);
@@ -412,7 +432,8 @@ void EntryEmitter::emit_carries(const Step& step) {
     if (c.current != c.next) left.push_back(c);
   while (!left.empty()) {
     const auto free = std::find_if(left.begin(), left.end(), [&](const Step::Carry& c) {
-      return std::none_of(left.begin(), left.end(), [&](const Step::Carry& other) { return &other != &c && other.next == c.current; });
+      return std::none_of(left.begin(), left.end(),
+                          [&](const Step::Carry& other) { return &other != &c && other.next == c.current; });
     });
     check(free != left.end(), "loop carries form a cycle: the buffer plan must break it");
     copy(pointer(free->current), pointer(free->next), buffer_bytes(program_.buffers.at(free->current)));

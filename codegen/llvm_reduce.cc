@@ -106,13 +106,15 @@ Value* KernelEmitter::settle(Op op, DType t, const std::vector<Value*>& parts) {
   Value* sign = llvm::ConstantInt::get(bits, llvm::APInt::getSignMask(bits->getScalarSizeInBits()));
   Value* zero = b_.CreateBitCast(b_.CreateAnd(parts[1], sign), type);
   Value* value = b_.CreateSelect(b_.CreateFCmpOEQ(parts[0], llvm::Constant::getNullValue(type)), zero, parts[0]);
-  return b_.CreateSelect(b_.CreateICmpNE(parts[2], llvm::Constant::getNullValue(bits)), llvm::ConstantFP::getNaN(type), value);
+  return b_.CreateSelect(b_.CreateICmpNE(parts[2], llvm::Constant::getNullValue(bits)), llvm::ConstantFP::getNaN(type),
+                         value);
 }
 
 KernelEmitter::Partial KernelEmitter::keep(Value* mask, const Partial& chosen, const Partial& other) {
   Partial p = chosen;
   for (size_t k = 0; k < p.parts.size(); ++k)
-    for (size_t n = 0; n < p.parts[k].size(); ++n) p.parts[k][n] = b_.CreateSelect(mask, chosen.parts[k][n], other.parts[k][n]);
+    for (size_t n = 0; n < p.parts[k].size(); ++n)
+      p.parts[k][n] = b_.CreateSelect(mask, chosen.parts[k][n], other.parts[k][n]);
   return p;
 }
 
@@ -242,21 +244,25 @@ void KernelEmitter::finish_reduce(const Instruction& i, const Partial& p, Value*
   for (size_t k = 0; k < i.combines.size(); ++k) {
     Value* result = settle(i.combines[k], kernel_.dtype(yields[k]), p.parts[k]);
     if (i.combines[k] == Op::add && is_floating(kernel_.dtype(yields[k])))  // an empty sum is +0
-      result = b_.CreateSelect(b_.CreateICmpEQ(extent, i64(0)), llvm::Constant::getNullValue(result->getType()), result);
+      result =
+          b_.CreateSelect(b_.CreateICmpEQ(extent, i64(0)), llvm::Constant::getNullValue(result->getType()), result);
     define(ScalarId{index(i.first_result) + static_cast<uint32_t>(k)}, result);
   }
 }
 
 void KernelEmitter::emit_reduce(const Instruction& i) {
   const bool row = i.tree.lanes == target_.lanes && lanes_.width == 1;
-  if (row && can_vectorise(i)) emit_row_reduce(i);
-  else emit_chain_reduce(i);
+  if (row && can_vectorise(i))
+    emit_row_reduce(i);
+  else
+    emit_chain_reduce(i);
 }
 
 // ---- rows -------------------------------------------------------------------------------------------------------------
 
 // `blocks` neighbouring blocks at once, joined as a tree; each has `count` elements, a multiple of 16 unless `edges`.
-KernelEmitter::Partial KernelEmitter::row_blocks(const Instruction& i, Value* first, Value* count, unsigned blocks, bool edges) {
+KernelEmitter::Partial KernelEmitter::row_blocks(const Instruction& i, Value* first, Value* count, unsigned blocks,
+                                                 bool edges) {
   const Combines c = combines_of(i);
   const unsigned lanes = static_cast<unsigned>(i.tree.lanes);
   const ScalarId argument = kernel_.blocks[index(i.blocks[0])].arguments[0];

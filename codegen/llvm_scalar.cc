@@ -6,8 +6,8 @@
 
 namespace tenon::codegen {
 
-using llvm::Intrinsic::ID;
 using llvm::Value;
+using llvm::Intrinsic::ID;
 
 llvm::Type* register_type(llvm::LLVMContext& context, DType t) {
   switch (t) {
@@ -30,7 +30,8 @@ Value* splat(Builder& b, Value* scalar, unsigned lanes) {
 llvm::Constant* literal(llvm::LLVMContext& context, DType t, uint64_t pattern) {
   llvm::Type* type = register_type(context, t);
   if (t == DType::f32)
-    return llvm::ConstantFP::get(context, llvm::APFloat(llvm::APFloat::IEEEsingle(), llvm::APInt(32, pattern & 0xffffffffu)));
+    return llvm::ConstantFP::get(context,
+                                 llvm::APFloat(llvm::APFloat::IEEEsingle(), llvm::APInt(32, pattern & 0xffffffffu)));
   if (t == DType::f64)
     return llvm::ConstantFP::get(context, llvm::APFloat(llvm::APFloat::IEEEdouble(), llvm::APInt(64, pattern)));
   const unsigned width = type->getIntegerBitWidth();
@@ -50,12 +51,13 @@ llvm::Constant* identity(llvm::LLVMContext& context, ir::Op combine, DType t) {
     case ir::Op::max:
     case ir::Op::argmax:
       if (floating) return llvm::ConstantFP::getInfinity(type, true);
-      return llvm::ConstantInt::get(context, is_signed(t) ? llvm::APInt::getSignedMinValue(width) : llvm::APInt(width, 0));
+      return llvm::ConstantInt::get(context,
+                                    is_signed(t) ? llvm::APInt::getSignedMinValue(width) : llvm::APInt(width, 0));
     case ir::Op::min:
     case ir::Op::argmin:
       if (floating) return llvm::ConstantFP::getInfinity(type, false);
-      return llvm::ConstantInt::get(context,
-                                    is_signed(t) ? llvm::APInt::getSignedMaxValue(width) : llvm::APInt::getMaxValue(width));
+      return llvm::ConstantInt::get(
+          context, is_signed(t) ? llvm::APInt::getSignedMaxValue(width) : llvm::APInt::getMaxValue(width));
     default: throw InternalError("no identity for a reduction by " + std::string(ir::name(combine)));
   }
 }
@@ -91,8 +93,10 @@ Value* divide(Builder& b, Value* x, Value* y, bool is_signed, bool remainder) {
   Value* by_zero = b.CreateICmpEQ(y, zero(y));
   Value* unsafe = by_zero;
   if (is_signed) {
-    Value* lowest = llvm::ConstantInt::get(x->getType(), llvm::APInt::getSignedMinValue(x->getType()->getScalarSizeInBits()));
-    Value* overflow = b.CreateAnd(b.CreateICmpEQ(y, llvm::Constant::getAllOnesValue(y->getType())), b.CreateICmpEQ(x, lowest));
+    Value* lowest =
+        llvm::ConstantInt::get(x->getType(), llvm::APInt::getSignedMinValue(x->getType()->getScalarSizeInBits()));
+    Value* overflow =
+        b.CreateAnd(b.CreateICmpEQ(y, llvm::Constant::getAllOnesValue(y->getType())), b.CreateICmpEQ(x, lowest));
     unsafe = b.CreateOr(by_zero, overflow);  // INT_MIN / 1 is the wrapped INT_MIN / -1
   }
   Value* divisor = b.CreateSelect(unsafe, integer(y, 1), y);
@@ -222,7 +226,12 @@ Value* emit_op(Builder& b, ir::Op op, DType t, DType to, llvm::ArrayRef<Value*> 
     }
     case ir::Op::max: return extremum(b, true, t, v[0], v[1]);
     case ir::Op::min: return extremum(b, false, t, v[0], v[1]);
-    case ir::Op::eq: case ir::Op::ne: case ir::Op::lt: case ir::Op::le: case ir::Op::gt: case ir::Op::ge:
+    case ir::Op::eq:
+    case ir::Op::ne:
+    case ir::Op::lt:
+    case ir::Op::le:
+    case ir::Op::gt:
+    case ir::Op::ge:
       if (is_half(t))
         return compare(b, op, DType::f32, emit_cast(b, v[0], t, DType::f32), emit_cast(b, v[1], t, DType::f32));
       return compare(b, op, t, v[0], v[1]);
@@ -230,7 +239,8 @@ Value* emit_op(Builder& b, ir::Op op, DType t, DType to, llvm::ArrayRef<Value*> 
   }
   if (is_half(t)) return half_sign(b, op, v[0]);
   Value* result = is_floating(t) ? floating_op(b, op, v) : integer_op(b, op, t, v);
-  if (!result) throw InternalError(std::string(ir::name(op)) + " on " + std::string(name(t)) + " reached code generation");
+  if (!result)
+    throw InternalError(std::string(ir::name(op)) + " on " + std::string(name(t)) + " reached code generation");
   return result;
 }
 

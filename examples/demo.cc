@@ -43,7 +43,8 @@ Data load(const std::string& folder, const std::string& kind, int64_t at_least) 
   if (d.images.shape[1] != 28 || d.images.shape[2] != 28 || d.labels.shape[0] != d.images.shape[0])
     throw tn::Error("the data set '" + kind + "' does not hold 28x28 images with one label each");
   if (d.count() < at_least)
-    throw tn::Error("the data set '" + kind + "' holds " + std::to_string(d.count()) + " images; the demo needs " + std::to_string(at_least));
+    throw tn::Error("the data set '" + kind + "' holds " + std::to_string(d.count()) + " images; the demo needs " +
+                    std::to_string(at_least));
   return d;
 }
 
@@ -60,8 +61,10 @@ double accuracy(const F& count_hits, const mlp::Params& params, const Data& test
 }
 
 void run(int epochs, const std::string& folder) {
-  std::printf("Tenon demo: 784-512-512-10 on Fashion-MNIST, batch %lld, adamw; forward, gradient and update are one compiled function.\n\n",
-              static_cast<long long>(batch));
+  std::printf(
+      "Tenon demo: 784-512-512-10 on Fashion-MNIST, batch %lld, adamw; forward, gradient and update are one compiled "
+      "function.\n\n",
+      static_cast<long long>(batch));
   constexpr int shipped_steps = 20;
   const Data train = load(folder, "train", shipped_steps * batch), test = load(folder, "t10k", 1);
   auto step = tn::jit(mlp::train_step, {.donate = {0, 1}, .name = "train_step"});
@@ -80,9 +83,9 @@ void run(int epochs, const std::string& folder) {
     const auto [images, labels] = train.rows(order.data(), batch);
     const double start = now();
     const tn::Compiled compiled = step.lower(params, state, images, labels).compile();
-    std::printf("traced, differentiated and compiled in %.0f ms%s: %zu kernels, arena %.2f MB\n\n", (now() - start) * 1e3,
-                compiled.from_cache() ? " (kernels from the cache on disk)" : "", compiled.kernels().size(),
-                static_cast<double>(compiled.memory().arena_bytes) / 1e6);
+    std::printf("traced, differentiated and compiled in %.0f ms%s: %zu kernels, arena %.2f MB\n\n",
+                (now() - start) * 1e3, compiled.from_cache() ? " (kernels from the cache on disk)" : "",
+                compiled.kernels().size(), static_cast<double>(compiled.memory().arena_bytes) / 1e6);
   }
 
   tenon::examples::Progress progress(epochs, steps, batch);
@@ -128,8 +131,8 @@ void run(int epochs, const std::string& folder) {
     fused_result = step(p, s, images, labels);
     fused.push_back(now() - start);
   }
-  std::printf("one step: eager %.2f ms, fused %.2f ms (%.2fx); the losses are %s: %.9g\n\n", median(eager) * 1e3, median(fused) * 1e3,
-              median(eager) / median(fused),
+  std::printf("one step: eager %.2f ms, fused %.2f ms (%.2fx); the losses are %s: %.9g\n\n", median(eager) * 1e3,
+              median(fused) * 1e3, median(eager) / median(fused),
               eager_result.loss.item<float>() == fused_result.loss.item<float>() ? "the same bits" : "DIFFERENT",
               static_cast<double>(fused_result.loss.item<float>()));
 

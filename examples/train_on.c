@@ -21,7 +21,8 @@ int main(int argc, char** argv) {
   /* The step updates its state in place: inputs and outputs share memory, as the header says. */
   for (int i = 0; i < state_count; ++i) {
     void* buffer = tenon_alloc(train_step_input_bytes[i]);
-    if (!buffer || !read_whole(state, buffer, train_step_input_bytes[i])) return fprintf(stderr, "train_on: bad state\n"), 1;
+    if (!buffer || !read_whole(state, buffer, train_step_input_bytes[i]))
+      return fprintf(stderr, "train_on: bad state\n"), 1;
     inputs[i] = outputs[i] = buffer;
   }
   void* images = malloc(train_step_input_bytes[state_count]);

@@ -27,7 +27,9 @@ const char* c_type(DType t) {
     case DType::i32: return "int32_t";
     case DType::i64: return "int64_t";
     case DType::u8: return "uint8_t";
-    case DType::u16: case DType::f16: case DType::bf16: return "uint16_t";
+    case DType::u16:
+    case DType::f16:
+    case DType::bf16: return "uint16_t";
     case DType::u32: return "uint32_t";
     case DType::u64: return "uint64_t";
     case DType::f32: return "float";
@@ -56,40 +58,54 @@ std::string header(const runtime::Manifest& m) {
   const std::string& n = m.entry;
   std::string guard = "TENON_PROGRAM_";
   for (char c : n) guard += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  std::string h = "/* " + n + ": a program compiled by Tenon. Link with " + n + ".o, the tenon_runtime library, and pthreads.\n";
+  std::string h =
+      "/* " + n + ": a program compiled by Tenon. Link with " + n + ".o, the tenon_runtime library, and pthreads.\n";
   h += " * Buffers are dense and row-major, aligned to their element; 0 is success. */\n";
-  h += "#ifndef " + guard + "_H\n#define " + guard + "_H\n\n#include <tenon/runtime/tenon_runtime.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
+  h += "#ifndef " + guard + "_H\n#define " + guard +
+       "_H\n\n#include <tenon/runtime/tenon_runtime.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
   h += "int32_t " + n + "(const tenon_call* call);\nint64_t " + n + "_arena_bytes(const int64_t* dims);\n\n";
-  h += "enum { " + n + "_inputs = " + std::to_string(m.inputs.size()) + ", " + n + "_outputs = " + std::to_string(m.outputs.size()) + " };\n";
+  h += "enum { " + n + "_inputs = " + std::to_string(m.inputs.size()) + ", " + n +
+       "_outputs = " + std::to_string(m.outputs.size()) + " };\n";
   const auto table = [&](const char* what, const std::vector<ir::Type>& types) {
     h += "static const uint64_t " + n + "_" + what + "_bytes[] = {";
     for (size_t i = 0; i < types.size(); ++i)
-      h += (i ? ", " : "") + (types[i].shape.is_static() ? std::to_string(types[i].shape.numel() * bytes(types[i].dtype)) + "u" : "0u /* symbolic */");
+      h += (i ? ", " : "") + (types[i].shape.is_static()
+                                  ? std::to_string(types[i].shape.numel() * bytes(types[i].dtype)) + "u"
+                                  : "0u /* symbolic */");
     h += types.empty() ? "0};\n" : "};\n";
   };
   table("input", m.inputs);
   table("output", m.outputs);
-  h += "\n/* All inputs and outputs in order. Allocates the arena from tenon_alloc. env may be null: the process-wide pool. */\n";
-  h += "static inline int32_t " + n + "_run(const void* const* inputs, void* const* outputs, const int64_t* dims, const tenon_env* env) {\n";
+  h += "\n/* All inputs and outputs in order. Allocates the arena from tenon_alloc. env may be null: the process-wide "
+       "pool. */\n";
+  h += "static inline int32_t " + n +
+       "_run(const void* const* inputs, void* const* outputs, const int64_t* dims, const tenon_env* env) {\n";
   h += "  tenon_call call = {0};\n  int64_t arena = " + n + "_arena_bytes(dims);\n  int32_t code;\n";
   h += "  call.struct_size = sizeof call;\n  call.inputs = inputs;\n  call.outputs = outputs;\n  call.dims = dims;\n";
   h += "  call.env = env ? env : tenon_runtime_env();\n";
-  h += "  call.arena = arena ? tenon_alloc((uint64_t)arena) : 0;\n  if (arena && !call.arena) return TENON_NO_MEMORY;\n";
-  h += "  if (tenon_cpu_level() < " + std::to_string(m.level) + ") code = TENON_BAD_CPU;\n  else code = " + n + "(&call);\n";
+  h +=
+      "  call.arena = arena ? tenon_alloc((uint64_t)arena) : 0;\n  if (arena && !call.arena) return TENON_NO_MEMORY;\n";
+  h += "  if (tenon_cpu_level() < " + std::to_string(m.level) + ") code = TENON_BAD_CPU;\n  else code = " + n +
+       "(&call);\n";
   h += "  if (arena) tenon_free(call.arena, (uint64_t)arena);\n  return code;\n}\n\n";
   h += "/* The same with one typed parameter each.";
-  for (size_t i = 0; i < m.inputs.size(); ++i) h += "\n *   in" + std::to_string(i) + ": " + ir::to_string(m.inputs[i], &symbols);
-  for (size_t i = 0; i < m.outputs.size(); ++i) h += "\n *   out" + std::to_string(i) + ": " + ir::to_string(m.outputs[i], &symbols);
+  for (size_t i = 0; i < m.inputs.size(); ++i)
+    h += "\n *   in" + std::to_string(i) + ": " + ir::to_string(m.inputs[i], &symbols);
+  for (size_t i = 0; i < m.outputs.size(); ++i)
+    h += "\n *   out" + std::to_string(i) + ": " + ir::to_string(m.outputs[i], &symbols);
   for (auto [i, o] : m.aliases)
-    h += "\n * in" + std::to_string(i) + " and out" + std::to_string(o) + " must be the same memory, or in" + std::to_string(i) + "'s content must be in out" + std::to_string(o) + " already.";
+    h += "\n * in" + std::to_string(i) + " and out" + std::to_string(o) + " must be the same memory, or in" +
+         std::to_string(i) + "'s content must be in out" + std::to_string(o) + " already.";
   h += " */\nstatic inline int32_t " + n + "_typed(";
   std::string in, out, parameters;
   for (size_t i = 0; i < m.inputs.size(); ++i) {
-    parameters += std::string(parameters.empty() ? "" : ", ") + "const " + c_type(m.inputs[i].dtype) + "* in" + std::to_string(i);
+    parameters +=
+        std::string(parameters.empty() ? "" : ", ") + "const " + c_type(m.inputs[i].dtype) + "* in" + std::to_string(i);
     in += (i ? ", in" : "in") + std::to_string(i);
   }
   for (size_t i = 0; i < m.outputs.size(); ++i) {
-    parameters += std::string(parameters.empty() ? "" : ", ") + c_type(m.outputs[i].dtype) + "* out" + std::to_string(i);
+    parameters +=
+        std::string(parameters.empty() ? "" : ", ") + c_type(m.outputs[i].dtype) + "* out" + std::to_string(i);
     out += (i ? ", out" : "out") + std::to_string(i);
   }
   std::string values;
@@ -98,9 +114,11 @@ std::string header(const runtime::Manifest& m) {
     values += (values.empty() ? "" : ", ") + d;
   }
   h += parameters.empty() ? "void) {\n" : parameters + ") {\n";
-  h += "  const void* const inputs[] = {" + (in.empty() ? std::string("0") : in) + "};\n  void* const outputs[] = {" + (out.empty() ? std::string("0") : out) + "};\n";
+  h += "  const void* const inputs[] = {" + (in.empty() ? std::string("0") : in) + "};\n  void* const outputs[] = {" +
+       (out.empty() ? std::string("0") : out) + "};\n";
   if (!values.empty()) h += "  const int64_t dims[] = {" + values + "};\n";
-  h += "  return " + n + "_run(inputs, outputs, " + (values.empty() ? "0" : "dims") + ", 0);\n}\n\n#ifdef __cplusplus\n}\n#endif\n#endif\n";
+  h += "  return " + n + "_run(inputs, outputs, " + (values.empty() ? "0" : "dims") +
+       ", 0);\n}\n\n#ifdef __cplusplus\n}\n#endif\n#endif\n";
   return h;
 }
 
@@ -140,12 +158,18 @@ void save(const Lowered& lowered, const SaveOptions& options) {
   const ir::Graph& traced = *entry.program.graph;
   ir::GraphBuilder builder(options.name, traced.symbols);
   std::vector<ir::ValueId> inputs;
-  for (uint32_t i = 0; i < entry.program.arguments; ++i) inputs.push_back(builder.input(traced.type(ir::ValueId{i}), traced.input_note(i)));
+  for (uint32_t i = 0; i < entry.program.arguments; ++i)
+    inputs.push_back(builder.input(traced.type(ir::ValueId{i}), traced.input_note(i)));
   for (const Tensor& t : entry.program.captured) {
     const auto& buffer = buffer_of(t, "aot::save", at);
     if (buffer->size() > 64)
-      throw Error("aot::save: the function captured " + describe(t) + "; pass it as an argument, so that the saved program takes it as an input", at);
-    inputs.push_back(ir::constant(builder, t.dtype(), t.shape(), std::string(static_cast<const char*>(buffer->data()), static_cast<size_t>(buffer->size()))).id);
+      throw Error("aot::save: the function captured " + describe(t) +
+                      "; pass it as an argument, so that the saved program takes it as an input",
+                  at);
+    inputs.push_back(
+        ir::constant(builder, t.dtype(), t.shape(),
+                     std::string(static_cast<const char*>(buffer->data()), static_cast<size_t>(buffer->size())))
+            .id);
   }
   const std::vector<ir::ValueId> outputs = builder.splice(traced, inputs);
   runtime::CompileOptions compile;

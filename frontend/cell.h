@@ -20,21 +20,21 @@ struct TapeEntry;
 // The replaceable content of a concrete tensor. data() shares the slot, so an assignment through it is seen by the tensor.
 struct Slot {
   std::shared_ptr<runtime::Buffer> buffer;  // null after donation
-  Location donated;                         // where, if it was
+  Location donated;  // where, if it was
 };
 
 struct Cell {
   ir::Type type;
-  std::shared_ptr<Slot> slot;      // of a concrete tensor
-  uint64_t trace = 0;              // of a traced tensor: the trace's number
+  std::shared_ptr<Slot> slot;  // of a concrete tensor
+  uint64_t trace = 0;  // of a traced tensor: the trace's number
   ir::ValueId value = ir::no_value;
   bool is_spec = false;
-  bool local_symbols = false;      // of a spec: its symbols are those of the trace at hand, not tn::dim's
-  Location made;                   // the call that made it, for errors
+  bool local_symbols = false;  // of a spec: its symbols are those of the trace at hand, not tn::dim's
+  Location made;  // the call that made it, for errors
   // autograd
   bool requires_grad = false;
   std::shared_ptr<TapeEntry> entry;  // what produced it on the tape; null for a leaf
-  uint32_t output = 0;               // which of the entry's outputs
+  uint32_t output = 0;  // which of the entry's outputs
   std::shared_ptr<Cell> grad;
 
   bool concrete() const { return slot != nullptr; }
@@ -67,7 +67,7 @@ class Trace {
   Tensor input(const ir::Type& type, const std::string& note, const Location& made);
   // The value of any tensor in this trace, capturing it when it comes from outside.
   ir::Value value(const Tensor& t, const Location& at);
-  static Trace* current();          // innermost of this thread, or null
+  static Trace* current();  // innermost of this thread, or null
   static bool active(uint64_t number);
 
  private:
@@ -87,7 +87,8 @@ struct Emit {
 std::vector<Tensor> apply(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs, const Location& at);
 Tensor apply_one(const Emit& emit, const ir::Attrs& attrs, std::initializer_list<Tensor> inputs, const Location& at);
 // A primitive by number; its graph attributes and shapes are used as they stand.
-std::vector<Tensor> apply_primitive(ir::Op op, const ir::Attrs& attrs, std::span<const Tensor> inputs, const Location& at);
+std::vector<Tensor> apply_primitive(ir::Op op, const ir::Attrs& attrs, std::span<const Tensor> inputs,
+                                    const Location& at);
 // A closed graph: spliced into the current trace, or run op by op.
 std::vector<Tensor> apply_graph(const ir::Graph& graph, std::span<const Tensor> inputs, const Location& at);
 
@@ -96,33 +97,33 @@ std::vector<Tensor> apply_graph(const ir::Graph& graph, std::span<const Tensor> 
 // A compiled forward and its pullback.
 struct TapedProgram {
   std::shared_ptr<const runtime::Executable> forward, backward;
-  uint32_t outputs = 0;                    // of the function itself
+  uint32_t outputs = 0;  // of the function itself
   std::vector<bool> output_is_active;
-  std::vector<uint32_t> active_inputs;     // numbers of inputs that get a cotangent
+  std::vector<uint32_t> active_inputs;  // numbers of inputs that get a cotangent
   // Where each residual comes from: input i, output j, or an extra output of forward.
   struct Residual {
     enum class From : uint8_t { input, output, extra } from;
     uint32_t number;
   };
   std::vector<Residual> residuals;
-  std::vector<ir::Type> output_types;      // of forward's own outputs, then extras; may be symbolic
+  std::vector<ir::Type> output_types;  // of forward's own outputs, then extras; may be symbolic
 };
 std::shared_ptr<const TapedProgram> make_taped(const ir::Graph& graph, const std::vector<bool>& active,
                                                const runtime::CompileOptions& options);
 
 struct TapeEntry {
   uint64_t sequence = 0;  // program order
-  std::string name;       // for grad_fn()
+  std::string name;  // for grad_fn()
   Location where;
   std::shared_ptr<const TapedProgram> program;
   std::vector<int64_t> dims;
   std::vector<std::shared_ptr<runtime::Buffer>> residuals;
   std::vector<ir::Type> residual_types;
   std::vector<std::shared_ptr<Cell>> inputs;  // one per active input
-  std::vector<ir::Type> output_types;         // concrete
+  std::vector<ir::Type> output_types;  // concrete
   bool freed = false;
-  Location freed_at;      // the backward that used it up
-  ~TapeEntry();           // releases a long chain by a loop
+  Location freed_at;  // the backward that used it up
+  ~TapeEntry();  // releases a long chain by a loop
 };
 
 // Runs a program on concrete tensors and records it when something requires grad.
@@ -132,6 +133,6 @@ std::vector<Tensor> run_plain(const runtime::Executable& program, std::span<cons
                               const std::vector<int64_t>& dims, const Location& at);
 void backward_from(const Tensor& root, const Tensor* cotangent, const Location& at);
 bool records(std::span<const Tensor> inputs);  // grad mode is on and an input requires grad
-bool set_grad_enabled(bool on);                // returns what it was
+bool set_grad_enabled(bool on);  // returns what it was
 
 }  // namespace tenon

@@ -34,13 +34,13 @@ Tensor sigmoid(Operand x) { return elementwise::logistic(x); }
 Tensor silu(Operand x) {
   const From in{x.where()};
   const Tensor t = floating(x, "silu");
-  return in(t) * elementwise::logistic(in(t));
+  return in(t)*elementwise::logistic(in(t));
 }
 Tensor gelu(Operand x) {
   const From in{x.where()};
   const Tensor t = floating(x, "gelu");
-  const Tensor e = erf(in(in(t) * in.number(0.70710678118654752440)));
-  return in(in(t) * in.number(0.5)) * in(in(e) + in.number(1));
+  const Tensor e = erf(in(in(t)*in.number(0.70710678118654752440)));
+  return in(in(t)*in.number(0.5)) * in(in(e) + in.number(1));
 }
 // max(x, 0) + log1p(exp(-|x|)): no overflow on either side.
 Tensor softplus(Operand x) {
@@ -55,32 +55,32 @@ Tensor softmax(Operand x, int64_t axis) {
   const Tensor t = floating(x, "softmax");
   const int64_t a = axis_of(axis, t.ndim(), "softmax", x.where());
   const Tensor peak = stop_gradient(in(max(in(t), {{a}, true})));
-  const Tensor e = exp(in(in(t) - peak));
+  const Tensor e = exp(in(in(t)-peak));
   const Tensor r = in.number(1) / in(sum(in(e), {{a}, true}));
-  return in(e) * in(r);
+  return in(e)*in(r);
 }
 Tensor log_softmax(Operand x, int64_t axis) {
   const From in{x.where()};
   const Tensor t = floating(x, "log_softmax");
   const int64_t a = axis_of(axis, t.ndim(), "log_softmax", x.where());
-  const Tensor shifted = in(t) - stop_gradient(in(max(in(t), {{a}, true})));
-  return in(shifted) - log(in(sum(in(exp(in(shifted))), {{a}, true})));
+  const Tensor shifted = in(t)-stop_gradient(in(max(in(t), {{a}, true})));
+  return in(shifted)-log(in(sum(in(exp(in(shifted))), {{a}, true})));
 }
 
 // (x - mean) * rsqrt(var + epsilon) * scale + shift
 Tensor layer_norm(Operand x, Operand scale, Operand shift, double epsilon) {
   const From in{x.where()};
   const Tensor t = floating(x, "layer_norm");
-  const Tensor d = in(t) - mean(in(t), {{-1}, true});
-  const Tensor v = mean(in(in(d) * d), {{-1}, true});
-  const Tensor n = in(d) * rsqrt(in(in(v) + in.number(epsilon)));
-  return in(in(n) * scale) + shift;
+  const Tensor d = in(t)-mean(in(t), {{-1}, true});
+  const Tensor v = mean(in(in(d)*d), {{-1}, true});
+  const Tensor n = in(d)*rsqrt(in(in(v) + in.number(epsilon)));
+  return in(in(n)*scale) + shift;
 }
 Tensor rms_norm(Operand x, Operand scale, double epsilon) {
   const From in{x.where()};
   const Tensor t = floating(x, "rms_norm");
-  const Tensor m = mean(in(in(t) * t), {{-1}, true});
-  return in(in(t) * rsqrt(in(in(m) + in.number(epsilon)))) * scale;
+  const Tensor m = mean(in(in(t)*t), {{-1}, true});
+  return in(in(t)*rsqrt(in(in(m) + in.number(epsilon)))) * scale;
 }
 
 Tensor linear(Operand x, Operand weight, Operand bias) {
@@ -94,7 +94,8 @@ Tensor cross_entropy(Operand logits, Operand labels) {
   const Tensor t = floating(logits, "cross_entropy");
   const Tensor l = as_tensor(labels, "cross_entropy");
   if (t.ndim() != 2 || l.ndim() != 1 || !(t.shape()[0] == l.shape()[0]) || !is_integer(l.dtype()))
-    throw Error("cross_entropy: logits [n, classes] and integer labels [n], not " + describe(t) + " and " + describe(l), logits.where());
+    throw Error("cross_entropy: logits [n, classes] and integer labels [n], not " + describe(t) + " and " + describe(l),
+                logits.where());
   const Tensor hit = one_hot(in(l), t.shape()[1].number(), boolean);
   const Tensor picked = where(in(hit), in(log_softmax(in(t), 1)), in.number(0));
   return elementwise::neg(in(mean(in(sum(in(picked), {{1}})))));
@@ -107,7 +108,9 @@ std::vector<ir::Value> build_stop(ir::GraphBuilder&, std::span<const ir::Value> 
 }
 }  // namespace
 
-Tensor stop_gradient(Operand x) { return apply_one({"stop_gradient", build_stop}, {}, {as_tensor(x, "stop_gradient")}, x.where()); }
+Tensor stop_gradient(Operand x) {
+  return apply_one({"stop_gradient", build_stop}, {}, {as_tensor(x, "stop_gradient")}, x.where());
+}
 Tensor barrier(Operand x) { return apply_one({"barrier", build_barrier}, {}, {as_tensor(x, "barrier")}, x.where()); }
 
 }  // namespace tenon

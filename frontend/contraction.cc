@@ -56,14 +56,19 @@ Tensor matmul(Operand a, Operand b) {
   Tensor lhs = x[0], rhs = x[1];
   if (lhs.dtype() == boolean) throw Error("matmul of bools; convert with astype(tn::i32) or use any_of(a & b)", at);
   if (lhs.ndim() == 0 || rhs.ndim() == 0)
-    throw Error("matmul: operands have at least one axis, not " + describe(lhs) + " and " + describe(rhs) + "; use * for scalars", at);
+    throw Error("matmul: operands have at least one axis, not " + describe(lhs) + " and " + describe(rhs) +
+                    "; use * for scalars",
+                at);
   const Dim k = lhs.shape()[static_cast<size_t>(lhs.ndim() - 1)];
   const Dim l = rhs.shape()[static_cast<size_t>(rhs.ndim() == 1 ? 0 : rhs.ndim() - 2)];
   if (!(k == l))
     throw Error("matmul: the last axis of the left operand (" + to_string(k) + ") must equal the " +
-                    (rhs.ndim() == 1 ? "" : "second last axis of the right operand (") + (rhs.ndim() == 1 ? "length of the right operand (" : "") +
-                    to_string(l) + ")\n  left:  " + describe(lhs) + "\n  right: " + describe(rhs) +
-                    (rhs.ndim() >= 2 && rhs.shape()[static_cast<size_t>(rhs.ndim() - 1)] == k ? "\n  hint: transpose the right operand" : ""),
+                    (rhs.ndim() == 1 ? "" : "second last axis of the right operand (") +
+                    (rhs.ndim() == 1 ? "length of the right operand (" : "") + to_string(l) +
+                    ")\n  left:  " + describe(lhs) + "\n  right: " + describe(rhs) +
+                    (rhs.ndim() >= 2 && rhs.shape()[static_cast<size_t>(rhs.ndim() - 1)] == k
+                         ? "\n  hint: transpose the right operand"
+                         : ""),
                 at);
   if (lhs.ndim() == 1 && rhs.ndim() == 1) return dot(Operand(lhs, at), rhs);
   const bool row = lhs.ndim() == 1, column = rhs.ndim() == 1;
@@ -72,7 +77,8 @@ Tensor matmul(Operand a, Operand b) {
   const int n = std::max(lhs.ndim(), rhs.ndim());
   for (int i = 3; i <= n; ++i) {
     if (i > lhs.ndim() || i > rhs.ndim()) continue;
-    const Dim d = lhs.shape()[static_cast<size_t>(lhs.ndim() - i)], e = rhs.shape()[static_cast<size_t>(rhs.ndim() - i)];
+    const Dim d = lhs.shape()[static_cast<size_t>(lhs.ndim() - i)],
+              e = rhs.shape()[static_cast<size_t>(rhs.ndim() - i)];
     if (!(d == e) && !(d == 1) && !(e == 1))
       throw Error("matmul: batch axes do not broadcast\n  left:  " + describe(lhs) + "\n  right: " + describe(rhs), at);
   }
@@ -87,8 +93,10 @@ namespace {
 std::vector<std::string> split_terms(const std::string& text) {
   std::vector<std::string> terms{""};
   for (char c : text) {
-    if (c == ',') terms.emplace_back();
-    else terms.back() += c;
+    if (c == ',')
+      terms.emplace_back();
+    else
+      terms.back() += c;
   }
   return terms;
 }
@@ -107,8 +115,10 @@ std::vector<ir::Value> build_einsum(ir::GraphBuilder& b, Values x, const ir::Att
     std::vector<int64_t> axes;
     std::string left;
     for (size_t i = 0; i < term.size(); ++i) {
-      if (keep(term[i])) left += term[i];
-      else axes.push_back(static_cast<int64_t>(i));
+      if (keep(term[i]))
+        left += term[i];
+      else
+        axes.push_back(static_cast<int64_t>(i));
     }
     if (!axes.empty()) v = ir::reduce(ir::Op::reduce_sum, v, axes);
     term = left;
@@ -128,9 +138,12 @@ std::vector<ir::Value> build_einsum(ir::GraphBuilder& b, Values x, const ir::Att
     std::vector<int64_t> lb, rb, lc, rc;
     std::string batch, free_left, free_right;
     for (char c : term) {
-      if (!has(other, c)) free_left += c;
-      else if (needed(i + 1, c)) batch += c, lb.push_back(axis(term, c)), rb.push_back(axis(other, c));
-      else lc.push_back(axis(term, c)), rc.push_back(axis(other, c));
+      if (!has(other, c))
+        free_left += c;
+      else if (needed(i + 1, c))
+        batch += c, lb.push_back(axis(term, c)), rb.push_back(axis(other, c));
+      else
+        lc.push_back(axis(term, c)), rc.push_back(axis(other, c));
     }
     for (char c : other)
       if (!has(term, c)) free_right += c;
@@ -175,11 +188,12 @@ Tensor einsum(const std::string& equation, std::span<const Tensor> operands, con
     for (size_t j = 0; j < terms[i].size(); ++j) {
       const char c = terms[i][j];
       if (!std::isalpha(static_cast<unsigned char>(c))) throw refuse(std::string("'") + c + "' is not a letter");
-      if (terms[i].find(c, j + 1) != std::string::npos) throw refuse("a letter occurs twice in '" + terms[i] + "'; take a diagonal first");
+      if (terms[i].find(c, j + 1) != std::string::npos)
+        throw refuse("a letter occurs twice in '" + terms[i] + "'; take a diagonal first");
       const auto [it, fresh] = extents.emplace(c, operands[i].shape()[j]);
       if (!fresh && !(it->second == operands[i].shape()[j]))
-        throw refuse(std::string("extents of '") + c + "' differ: " + to_string(it->second) + " and " + to_string(operands[i].shape()[j]) +
-                     " in " + describe(operands[i]));
+        throw refuse(std::string("extents of '") + c + "' differ: " + to_string(it->second) + " and " +
+                     to_string(operands[i].shape()[j]) + " in " + describe(operands[i]));
     }
   }
   for (size_t j = 0; j < out.size(); ++j)
@@ -200,13 +214,15 @@ Tensor convolution(Operand x, Operand kernel, Convolution c) {
   const auto filled = [&](std::vector<int64_t> v, int64_t fill, const char* what) {
     if (v.empty()) v.assign(spatial, fill);
     if (v.size() != spatial)
-      throw Error(std::string("convolution: ") + what + " has one entry per spatial axis of " + describe(inputs[0]), at);
+      throw Error(std::string("convolution: ") + what + " has one entry per spatial axis of " + describe(inputs[0]),
+                  at);
     return ir::Attr::of(v);
   };
-  return apply_primitive(ir::Op::convolution,
-                         {filled(c.strides, 1, "strides"), filled(c.low, 0, "low"), filled(c.high, 0, "high"), filled({}, 1, ""),
-                          filled(c.dilation, 1, "dilation"), ir::Attr::of(std::vector<int64_t>{c.groups})},
-                         inputs, at)[0];
+  return apply_primitive(
+      ir::Op::convolution,
+      {filled(c.strides, 1, "strides"), filled(c.low, 0, "low"), filled(c.high, 0, "high"), filled({}, 1, ""),
+       filled(c.dilation, 1, "dilation"), ir::Attr::of(std::vector<int64_t>{c.groups})},
+      inputs, at)[0];
 }
 
 }  // namespace tenon

@@ -46,12 +46,14 @@ Tensor ones_like(const Tensor& x, const At& at) { return full(x.shape(), 1, {.dt
 Tensor arange(Operand start, Operand stop, Operand step, const At& at) {
   for (const Operand* x : {&start, &stop, &step})
     if (x->weak() == Operand::Weak::none)
-      throw Error("arange takes C++ numbers, since its length is part of the type; use item() outside a trace", place(at));
+      throw Error("arange takes C++ numbers, since its length is part of the type; use item() outside a trace",
+                  place(at));
   const bool floating = start.weak() == Operand::Weak::floating || stop.weak() == Operand::Weak::floating ||
                         step.weak() == Operand::Weak::floating;
   if (step.floating() == 0) throw Error("arange: the step is zero", place(at));
-  const double count = floating ? (stop.floating() - start.floating()) / step.floating()
-                                : static_cast<double>(stop.integer() - start.integer()) / static_cast<double>(step.integer());
+  const double count =
+      floating ? (stop.floating() - start.floating()) / step.floating()
+               : static_cast<double>(stop.integer() - start.integer()) / static_cast<double>(step.integer());
   int64_t n = count <= 0 ? 0 : static_cast<int64_t>(count);
   if (static_cast<double>(n) < count) ++n;
   const DType dtype = floating ? f32 : i64;

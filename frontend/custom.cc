@@ -13,7 +13,8 @@ std::vector<Tensor> custom_call(const CustomCall& call, std::span<const Tensor> 
                                 const At& where) {
   const Location at = place(where);
   bool good = !call.name.empty() && !(call.name[0] >= '0' && call.name[0] <= '9');
-  for (char c : call.name) good = good && (c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
+  for (char c : call.name)
+    good = good && (c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
   if (!good) throw Error("custom_call: the name is a C identifier, not '" + call.name + "'", at);
   std::string types;
   for (const Tensor& t : results) {
@@ -21,8 +22,8 @@ std::vector<Tensor> custom_call(const CustomCall& call, std::span<const Tensor> 
     types += (types.empty() ? "" : ", ") + ir::to_string(t.cell()->type);
   }
   return apply_primitive(ir::Op::custom_call,
-                         {ir::Attr::text_of(call.name), ir::Attr::of(std::vector<int64_t>{call.version}), ir::Attr::text_of(types),
-                          ir::Attr::of(std::vector<int64_t>{call.effect})},
+                         {ir::Attr::text_of(call.name), ir::Attr::of(std::vector<int64_t>{call.version}),
+                          ir::Attr::text_of(types), ir::Attr::of(std::vector<int64_t>{call.effect})},
                          inputs, at);
 }
 

@@ -61,8 +61,9 @@ bool has_graph(const ir::Attrs& attrs) {
   return false;
 }
 
-std::shared_ptr<const EagerProgram> compile_eager(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
-                                                  bool symbolic, const std::vector<bool>* active, Pattern& pattern,
+std::shared_ptr<const EagerProgram> compile_eager(const Emit& emit, const ir::Attrs& attrs,
+                                                  std::span<const Tensor> inputs, bool symbolic,
+                                                  const std::vector<bool>* active, Pattern& pattern,
                                                   const Location& at) {
   ir::GraphBuilder builder(emit.name);
   if (symbolic)
@@ -83,8 +84,10 @@ std::shared_ptr<const EagerProgram> compile_eager(const Emit& emit, const ir::At
   for (const ir::Value& v : results) outputs.push_back(v.id);
   auto graph = builder.finish(outputs);
   auto program = std::make_shared<EagerProgram>();
-  if (active) program->taped = make_taped(*graph, *active, {});
-  else program->plain = runtime::compile(*graph, {});
+  if (active)
+    program->taped = make_taped(*graph, *active, {});
+  else
+    program->plain = runtime::compile(*graph, {});
   return program;
 }
 
@@ -100,7 +103,8 @@ void check_types(const Emit& emit, const ir::Attrs& attrs, std::span<const Tenso
   emit.build(builder, values, attrs);
 }
 
-std::vector<Tensor> apply_eager(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs, const Location& at) {
+std::vector<Tensor> apply_eager(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
+                                const Location& at) {
   for (const Tensor& t : inputs) {
     if (!t.defined()) throw Error(std::string(emit.name) + ": an operand is undefined; give it a value first", at);
     buffer_of(t, emit.name, at);
@@ -151,13 +155,15 @@ std::vector<Tensor> apply_eager(const Emit& emit, const ir::Attrs& attrs, std::s
 
 }  // namespace
 
-std::vector<Tensor> apply(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs, const Location& at) {
+std::vector<Tensor> apply(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
+                          const Location& at) {
   Trace* trace = Trace::current();
   for (const Tensor& t : inputs)
     if (trace == nullptr && t.defined() && t.cell()->traced())
-      throw Error(std::string(emit.name) + ": leaked tensor: " + describe(t) +
-                      " belongs to a trace that has ended. Return it from the traced function instead of storing it outside",
-                  at);
+      throw Error(
+          std::string(emit.name) + ": leaked tensor: " + describe(t) +
+              " belongs to a trace that has ended. Return it from the traced function instead of storing it outside",
+          at);
   if (trace == nullptr) return apply_eager(emit, attrs, inputs, at);
   std::vector<ir::Value> values;
   for (const Tensor& t : inputs) values.push_back(trace->value(t, at));
@@ -187,7 +193,8 @@ constexpr Emit primitives[] = {
 
 }  // namespace
 
-std::vector<Tensor> apply_primitive(ir::Op op, const ir::Attrs& attrs, std::span<const Tensor> inputs, const Location& at) {
+std::vector<Tensor> apply_primitive(ir::Op op, const ir::Attrs& attrs, std::span<const Tensor> inputs,
+                                    const Location& at) {
   return apply(primitives[static_cast<int>(op)], attrs, inputs, at);
 }
 

@@ -19,7 +19,8 @@ void check_broadcast(const char* op, std::span<const Tensor> inputs, const Locat
         std::string text = std::string(op) + ": shapes do not broadcast: ";
         for (size_t k = 0; k < inputs.size(); ++k) text += (k ? " with " : "") + describe(inputs[k]);
         throw Error(text + "; axes align from the last, and axis " + std::to_string(i - s.rank()) + " has extents " +
-                        to_string(d) + " and " + to_string(e) + " (only 1 stretches). Reshape or transpose one of them", at);
+                        to_string(d) + " and " + to_string(e) + " (only 1 stretches). Reshape or transpose one of them",
+                    at);
       }
       d = e;
     }
@@ -39,16 +40,20 @@ Tensor elementwise_op(std::initializer_list<const Operand*> operands) {
   const Location at = place_of(operands);
   if constexpr (op == ir::Op::shl || op == ir::Op::shr) {
     const Operand& count = **(operands.end() - 1);
-    if (count.weak() == Operand::Weak::floating || (count.weak() == Operand::Weak::none && count.tensor().defined() && is_floating(count.tensor().dtype())))
-      throw Error(std::string(row.name) + ": the shift count is an integer, not " +
-                      (count.weak() == Operand::Weak::none ? describe(count.tensor()) : std::to_string(count.floating())) +
-                      "; convert it with astype(tn::i32)", at);
+    if (count.weak() == Operand::Weak::floating ||
+        (count.weak() == Operand::Weak::none && count.tensor().defined() && is_floating(count.tensor().dtype())))
+      throw Error(
+          std::string(row.name) + ": the shift count is an integer, not " +
+              (count.weak() == Operand::Weak::none ? describe(count.tensor()) : std::to_string(count.floating())) +
+              "; convert it with astype(tn::i32)",
+          at);
   }
   DType dtype = common_dtype(std::span(operands.begin(), operands.size()), row.name);
   if (!contains(row.dtypes, dtype)) {
     // Integers and bools enter a floating function as f32; bools enter arithmetic as i64.
     if (is_floating(dtype)) {
-      std::string text = std::string(row.name) + ": takes integers" + (contains(row.dtypes, boolean) ? " or bools" : "") + ", and an operand is ";
+      std::string text = std::string(row.name) + ": takes integers" +
+                         (contains(row.dtypes, boolean) ? " or bools" : "") + ", and an operand is ";
       for (const Operand* x : operands)
         if (x->weak() == Operand::Weak::none && is_floating(x->tensor().dtype())) {
           text += describe(x->tensor());
@@ -83,10 +88,12 @@ namespace elementwise {
   Tensor name(Operand x) { return elementwise_op<ir::Op::name>({&x}); }
 #define TENON_BINARY(name, ...) \
   Tensor name(Operand x, Operand y) { return elementwise_op<ir::Op::name>({&x, &y}); }
-#define TENON_TERNARY(name, ...)                                                         \
-  Tensor name(Operand x, Operand y, Operand z) {                                         \
-    if constexpr (ir::Op::name == ir::Op::select) return tenon::where(x, y, z);          \
-    else return elementwise_op<ir::Op::name>({&x, &y, &z});                              \
+#define TENON_TERNARY(name, ...)                         \
+  Tensor name(Operand x, Operand y, Operand z) {         \
+    if constexpr (ir::Op::name == ir::Op::select)        \
+      return tenon::where(x, y, z);                      \
+    else                                                 \
+      return elementwise_op<ir::Op::name>({&x, &y, &z}); \
   }
 #define TENON_OP(name, ...)
 #include "tenon/ir/ops.def"
@@ -104,8 +111,12 @@ Tensor maximum(Operand x, Operand y) { return elementwise::max(x, y); }
 Tensor minimum(Operand x, Operand y) { return elementwise::min(x, y); }
 Tensor clip(Operand x, Operand low, Operand high) { return elementwise::min(Operand(elementwise::max(x, low)), high); }
 Tensor logical_not(Operand x) { return elementwise::bit_not(to_bool(x, "logical_not")); }
-Tensor logical_and(Operand x, Operand y) { return elementwise::bit_and(to_bool(x, "logical_and"), to_bool(y, "logical_and")); }
-Tensor logical_or(Operand x, Operand y) { return elementwise::bit_or(to_bool(x, "logical_or"), to_bool(y, "logical_or")); }
+Tensor logical_and(Operand x, Operand y) {
+  return elementwise::bit_and(to_bool(x, "logical_and"), to_bool(y, "logical_and"));
+}
+Tensor logical_or(Operand x, Operand y) {
+  return elementwise::bit_or(to_bool(x, "logical_or"), to_bool(y, "logical_or"));
+}
 
 Tensor operator+(Operand x, Operand y) { return elementwise::add(x, y); }
 Tensor operator-(Operand x, Operand y) { return elementwise::sub(x, y); }
@@ -133,22 +144,27 @@ Tensor& assign(Tensor& x, const Tensor& value, const char* op, const Location& a
   if (!x.defined()) throw Error(std::string(op) + ": the left side is an undefined tensor", at);
   Cell& cell = *x.cell();
   if (value.shape() != x.shape())
-    throw Error(std::string(op) + ": the result " + describe(value) + " does not fit into " + describe(x) + "; write x = x " +
-                    std::string(op, 1) + " y", at);
+    throw Error(std::string(op) + ": the result " + describe(value) + " does not fit into " + describe(x) +
+                    "; write x = x " + std::string(op, 1) + " y",
+                at);
   const Tensor same = cast_to(value, x.dtype(), at);
   if (cell.traced()) {
     Trace* trace = Trace::current();
     if (!trace || cell.trace != trace->number)
-      throw Error(std::string(op) + ": " + describe(x) + " belongs to an outer trace; return the new value instead", at);
+      throw Error(std::string(op) + ": " + describe(x) + " belongs to an outer trace; return the new value instead",
+                  at);
     cell.value = same.cell()->value;
     return x;
   }
   if (Trace::current())
-    throw Error(std::string(op) + ": " + describe(x) + " was captured from outside the trace and cannot be assigned inside it; "
-                "return the new value instead", at);
+    throw Error(std::string(op) + ": " + describe(x) +
+                    " was captured from outside the trace and cannot be assigned inside it; "
+                    "return the new value instead",
+                at);
   if (cell.requires_grad && !cell.entry && grad_enabled())
     throw Error(std::string(op) + ": a leaf that requires grad cannot be assigned in place; use x.data() " + op +
-                    " y, or x = x " + std::string(op, 1) + " y", at);
+                    " y, or x = x " + std::string(op, 1) + " y",
+                at);
   cell.slot->buffer = buffer_of(same, op, at);
   if (grad_enabled()) {
     cell.entry = same.cell()->entry;

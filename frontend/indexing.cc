@@ -9,7 +9,8 @@ ir::Attrs one_axis(int64_t axis) { return {ir::Attr::of(std::vector<int64_t>{axi
 Tensor index_tensor(const Operand& x, const char* op) {
   const Tensor t = as_tensor(x, op);
   if (!is_integer(t.dtype()))
-    throw Error(std::string(op) + ": indices are integers, and these are " + describe(t) + "; use astype(tn::i64)", x.where());
+    throw Error(std::string(op) + ": indices are integers, and these are " + describe(t) + "; use astype(tn::i64)",
+                x.where());
   return cast_to(t, i64, x.where());
 }
 
@@ -27,7 +28,8 @@ std::vector<ir::Value> build_one_hot(ir::GraphBuilder& b, std::span<const ir::Va
 Tensor take(Operand operand, Operand indices, int64_t axis) {
   const Tensor x = as_tensor(operand, "take");
   const Tensor inputs[] = {x, index_tensor(indices, "take")};
-  return apply_primitive(ir::Op::gather, one_axis(axis_of(axis, x.ndim(), "take", operand.where())), inputs, operand.where())[0];
+  return apply_primitive(ir::Op::gather, one_axis(axis_of(axis, x.ndim(), "take", operand.where())), inputs,
+                         operand.where())[0];
 }
 
 Tensor scatter_add(Operand operand, Operand indices, Operand updates, int64_t axis) {
@@ -54,12 +56,14 @@ std::vector<ir::Value> build_argsort(ir::GraphBuilder& b, std::span<const ir::Va
 
 Tensor argsort(Operand operand, int64_t axis) {
   const Tensor x = as_tensor(operand, "argsort");
-  return apply_one({"argsort", build_argsort}, one_axis(axis_of(axis, x.ndim(), "argsort", operand.where())), {x}, operand.where());
+  return apply_one({"argsort", build_argsort}, one_axis(axis_of(axis, x.ndim(), "argsort", operand.where())), {x},
+                   operand.where());
 }
 
 Tensor one_hot(Operand indices, int64_t classes, DType dtype) {
   const Tensor x = index_tensor(indices, "one_hot");
-  if (classes < 1) throw Error("one_hot: the number of classes is positive, not " + std::to_string(classes), indices.where());
+  if (classes < 1)
+    throw Error("one_hot: the number of classes is positive, not " + std::to_string(classes), indices.where());
   Shape shape = x.shape();
   shape.push_back(Dim(classes));
   return apply_one({"one_hot", build_one_hot}, {ir::Attr::of(dtype), ir::Attr::of(shape.dims())}, {x}, indices.where());

@@ -29,10 +29,14 @@ std::string amount(const std::string& text, const char* unit) {
   const double v = std::strtod(text.c_str(), &end);
   if (end == nullptr || *end != '\0') return text + " " + unit;
   char out[64];
-  if (v >= 1e9) std::snprintf(out, sizeof out, "%.2f G%s", v / 1e9, unit);
-  else if (v >= 1e6) std::snprintf(out, sizeof out, "%.2f M%s", v / 1e6, unit);
-  else if (v >= 1e3) std::snprintf(out, sizeof out, "%.1f k%s", v / 1e3, unit);
-  else std::snprintf(out, sizeof out, "%.0f %s", v, unit);
+  if (v >= 1e9)
+    std::snprintf(out, sizeof out, "%.2f G%s", v / 1e9, unit);
+  else if (v >= 1e6)
+    std::snprintf(out, sizeof out, "%.2f M%s", v / 1e6, unit);
+  else if (v >= 1e3)
+    std::snprintf(out, sizeof out, "%.1f k%s", v / 1e3, unit);
+  else
+    std::snprintf(out, sizeof out, "%.0f %s", v, unit);
   return out;
 }
 
@@ -88,8 +92,8 @@ std::string Compiled::explain() const {
   text += std::to_string(all.size()) + " kernels, arena " + amount(std::to_string(memory().arena_bytes), "B") + "\n";
   for (size_t i = 0; i < all.size(); ++i) {
     const KernelInfo& k = all[i];
-    text += "  " + std::to_string(i) + "  " + k.name + " (" + k.kind + "): reads " + amount(k.bytes_read, "B") + ", writes " +
-            amount(k.bytes_written, "B") + ", " + amount(k.flops, "flop") + "\n     ";
+    text += "  " + std::to_string(i) + "  " + k.name + " (" + k.kind + "): reads " + amount(k.bytes_read, "B") +
+            ", writes " + amount(k.bytes_written, "B") + ", " + amount(k.flops, "flop") + "\n     ";
     size_t shown = 0;
     for (const std::string& line : k.lines) {
       if (++shown > 8) {
@@ -104,12 +108,16 @@ std::string Compiled::explain() const {
   if (!notes.empty()) text += "edges that were not fused:\n";
   std::vector<std::pair<std::string, int>> lines;  // equal ones, such as one per parameter, are counted
   for (const ir::FusionNote& n : notes) {
-    const std::string line = describe_node(*graph, n.producer) + " -> " + describe_node(*graph, n.consumer) + ": " + n.reason;
+    const std::string line =
+        describe_node(*graph, n.producer) + " -> " + describe_node(*graph, n.consumer) + ": " + n.reason;
     const auto seen = std::find_if(lines.begin(), lines.end(), [&](const auto& l) { return l.first == line; });
-    if (seen == lines.end()) lines.emplace_back(line, 1);
-    else ++seen->second;
+    if (seen == lines.end())
+      lines.emplace_back(line, 1);
+    else
+      ++seen->second;
   }
-  for (const auto& [line, count] : lines) text += "  " + line + (count > 1 ? " (" + std::to_string(count) + " times)" : "") + "\n";
+  for (const auto& [line, count] : lines)
+    text += "  " + line + (count > 1 ? " (" + std::to_string(count) + " times)" : "") + "\n";
   return text;
 }
 

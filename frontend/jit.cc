@@ -30,7 +30,8 @@ void signature(std::string& key, const Leaves& leaves) {
 // The number, from 1, of the first member of the argument trees that is not the same. A structure is a list of items: a tag,
 // and for values their size and bytes (note_value).
 size_t first_difference(const JitEntry& a, const JitEntry& b) {
-  const std::string_view x = std::string_view(a.key).substr(0, a.structure_size), y = std::string_view(b.key).substr(0, b.structure_size);
+  const std::string_view x = std::string_view(a.key).substr(0, a.structure_size),
+                         y = std::string_view(b.key).substr(0, b.structure_size);
   size_t at = 0, number = 1;
   while (at < x.size() && at < y.size()) {
     size_t size = 1;
@@ -48,7 +49,8 @@ size_t first_difference(const JitEntry& a, const JitEntry& b) {
 }
 
 // Pairs each donated leaf with the first result of its type that is not taken yet.
-std::vector<std::pair<uint32_t, uint32_t>> donations(const ir::Graph& g, const std::vector<int>& argument_of, const std::vector<int>& donate) {
+std::vector<std::pair<uint32_t, uint32_t>> donations(const ir::Graph& g, const std::vector<int>& argument_of,
+                                                     const std::vector<int>& donate) {
   std::vector<std::pair<uint32_t, uint32_t>> pairs;
   std::vector<bool> taken(g.outputs().size(), false);
   for (uint32_t i = 0; i < argument_of.size(); ++i) {
@@ -81,8 +83,8 @@ JitEntry* find_entry(JitState& state, const Leaves& leaves) {
   return nullptr;
 }
 
-std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, const std::vector<int>& argument_of, Body body,
-                                    void* context, bool keep) {
+std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, const std::vector<int>& argument_of,
+                                    Body body, void* context, bool keep) {
   auto entry = std::make_shared<JitEntry>();
   signature(entry->key, leaves);
   entry->structure_size = leaves.structure.size();
@@ -117,10 +119,14 @@ std::shared_ptr<JitEntry> publish_entry(JitState& state, std::shared_ptr<JitEntr
     for (const auto& e : state.entries) same += types(*e) == types(*entry);
     if (same >= 16) {
       state.warned_retraces = true;
-      std::fprintf(stderr, "tenon: the function jitted at %s was traced %zu times for tensors of the same types: a non-tensor member of its "
-                   "arguments changes: member %zu, counting the tensors and values of the arguments from 1 in order. Pass it as a tensor "
+      std::fprintf(stderr,
+                   "tenon: the function jitted at %s was traced %zu times for tensors of the same types: a non-tensor "
+                   "member of its "
+                   "arguments changes: member %zu, counting the tensors and values of the arguments from 1 in order. "
+                   "Pass it as a tensor "
                    "to compile once.\n",
-                   to_string(state.made).c_str(), state.entries.size(), first_difference(*state.entries.front(), *entry));
+                   to_string(state.made).c_str(), state.entries.size(),
+                   first_difference(*state.entries.front(), *entry));
     }
   }
   return entry;
@@ -171,16 +177,17 @@ void call(JitState& state, JitEntry& entry, const std::vector<Tensor>& inputs, s
     Slot& slot = *inputs[i].cell()->slot;
     for (size_t j = 0; j < inputs.size(); ++j)
       if (j != i && in[j] == in[i] && in[i] != nullptr)
-        throw Error("'" + entry.name + "': input " + std::to_string(i) + " is donated and also passed as input " + std::to_string(j) +
-                    "; pass a copy", entry.made);
+        throw Error("'" + entry.name + "': input " + std::to_string(i) + " is donated and also passed as input " +
+                        std::to_string(j) + "; pass a copy",
+                    entry.made);
     std::shared_ptr<runtime::Buffer> buffer = slot.buffer;
     if (buffer.use_count() == 2 && inputs[i].cell()->slot.use_count() == 1 && !buffer->borrowed()) {
       slot.buffer.reset();
       slot.donated = entry.made;
     } else {
       if (!state.warned_donation.exchange(true))
-        std::fprintf(stderr, "tenon: '%s' (%s) copies donated input %u, because somebody else still holds it\n", entry.name.c_str(),
-                     to_string(entry.made).c_str(), i);
+        std::fprintf(stderr, "tenon: '%s' (%s) copies donated input %u, because somebody else still holds it\n",
+                     entry.name.c_str(), to_string(entry.made).c_str(), i);
       auto copy = runtime::Buffer::allocate(buffer->size());
       if (buffer->size() != 0) std::memcpy(copy->mutable_data(), buffer->data(), static_cast<size_t>(buffer->size()));
       buffer = copy;

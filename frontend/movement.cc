@@ -41,7 +41,8 @@ Tensor share(const Tensor& x, const Shape& shape, const Location& at) {
 }
 
 Tensor reshape_to(const Tensor& x, const Shape& shape, const Location& at) {
-  if (!Trace::current() && x.defined() && x.cell()->concrete() && !records(std::span(&x, 1))) return share(x, shape, at);
+  if (!Trace::current() && x.defined() && x.cell()->concrete() && !records(std::span(&x, 1)))
+    return share(x, shape, at);
   return apply_one({"reshape", build_reshape}, {ir::Attr::of(shape.dims())}, {x}, at);
 }
 
@@ -77,16 +78,20 @@ Tensor reshape(Operand operand, const std::vector<int64_t>& shape) {
   const int64_t n = x.numel();
   if (open >= 0 && known != 0 && n % known == 0) to[static_cast<size_t>(open)] = Dim(n / known);
   if (to.numel() != n || (open >= 0 && known == 0))
-    throw Error("reshape: " + describe(x) + " has " + std::to_string(n) + " elements, which do not fit " + to_string(to), operand.where());
+    throw Error(
+        "reshape: " + describe(x) + " has " + std::to_string(n) + " elements, which do not fit " + to_string(to),
+        operand.where());
   return reshape_to(x, to, operand.where());
 }
 
-Tensor Tensor::reshape(const std::vector<int64_t>& shape, const At& at) const { return tenon::reshape(Operand(*this, at), shape); }
+Tensor Tensor::reshape(const std::vector<int64_t>& shape, const At& at) const {
+  return tenon::reshape(Operand(*this, at), shape);
+}
 
 Tensor transpose(Operand operand, const std::vector<int64_t>& permutation) {
   const Tensor x = as_tensor(operand, "transpose");
-  return apply_one({"transpose", build_transpose}, {ir::Attr::of(checked_permutation(permutation, x, operand.where()))}, {x},
-                   operand.where());
+  return apply_one({"transpose", build_transpose}, {ir::Attr::of(checked_permutation(permutation, x, operand.where()))},
+                   {x}, operand.where());
 }
 Tensor Tensor::transpose(const std::vector<int64_t>& permutation, const At& at) const {
   return tenon::transpose(Operand(*this, at), permutation);
@@ -122,7 +127,9 @@ Tensor concat(std::span<const Tensor> parts, int64_t axis, const At& at) {
     for (int i = 0; fits && i < p.ndim(); ++i)
       fits = i == a || p.shape()[static_cast<size_t>(i)] == parts[0].shape()[static_cast<size_t>(i)];
     if (!fits)
-      throw Error("concat: " + describe(parts[0]) + " and " + describe(p) + " must agree in every axis but " + std::to_string(a), place(at));
+      throw Error("concat: " + describe(parts[0]) + " and " + describe(p) + " must agree in every axis but " +
+                      std::to_string(a),
+                  place(at));
     inputs.push_back(cast_to(p, dtype, place(at)));
   }
   return apply({"concat", build_concat}, {ir::Attr::of(std::vector<int64_t>{a})}, inputs, place(at))[0];
@@ -159,15 +166,16 @@ Tensor pad(Operand operand, const std::vector<std::pair<int64_t, int64_t>>& widt
     low.push_back(Dim(l)), high.push_back(Dim(h));
   }
   const Operand fill = is_floating(x.dtype()) ? Operand(value) : Operand(static_cast<int64_t>(value));
-  return apply_one({"pad", build_pad}, {ir::Attr::of(low), ir::Attr::of(high)}, {x, materialize(fill, x.dtype(), "pad")},
-                   operand.where());
+  return apply_one({"pad", build_pad}, {ir::Attr::of(low), ir::Attr::of(high)},
+                   {x, materialize(fill, x.dtype(), "pad")}, operand.where());
 }
 
 Tensor squeeze(Operand operand, int64_t axis) {
   const Tensor x = as_tensor(operand, "squeeze");
   const auto a = static_cast<size_t>(axis_of(axis, x.ndim(), "squeeze", operand.where()));
   Shape shape = x.shape();
-  if (!(shape[a] == 1)) throw Error("squeeze: axis " + std::to_string(axis) + " of " + describe(x) + " is not 1", operand.where());
+  if (!(shape[a] == 1))
+    throw Error("squeeze: axis " + std::to_string(axis) + " of " + describe(x) + " is not 1", operand.where());
   shape.erase(a);
   return reshape_to(x, shape, operand.where());
 }
@@ -199,7 +207,8 @@ Tensor Tensor::operator[](std::initializer_list<Index> indices) const {
       start = which.start < 0 ? which.start + n : which.start;
       if (start < 0 || start >= n)
         throw Error("index " + std::to_string(which.start) + " is out of range for axis " + std::to_string(i) + " of " +
-                        describe(x) + "; it goes from " + std::to_string(-n) + " to " + std::to_string(n - 1), at);
+                        describe(x) + "; it goes from " + std::to_string(-n) + " to " + std::to_string(n - 1),
+                    at);
       size = 1;
     } else {
       step = which.step;
@@ -225,7 +234,8 @@ Tensor Tensor::operator[](std::initializer_list<Index> indices) const {
     starts.push_back(Dim(start)), sizes.push_back(Dim(size)), strides.push_back(step);
   }
   return apply_one({"index", build_index},
-                   {ir::Attr::of(starts), ir::Attr::of(sizes), ir::Attr::of(strides), ir::Attr::of(reversed), ir::Attr::of(result.dims())},
+                   {ir::Attr::of(starts), ir::Attr::of(sizes), ir::Attr::of(strides), ir::Attr::of(reversed),
+                    ir::Attr::of(result.dims())},
                    {x}, at);
 }
 Tensor Tensor::operator[](Index index) const { return (*this)[{index}]; }

@@ -17,12 +17,13 @@ namespace elementwise {
 #define TENON_OP(name, ...)
 #include "tenon/ir/ops.def"
 }  // namespace elementwise
-using elementwise::abs, elementwise::sign, elementwise::floor, elementwise::ceil, elementwise::trunc, elementwise::round,
-    elementwise::sqrt, elementwise::is_finite, elementwise::popcount, elementwise::rem, elementwise::fma, elementwise::exp,
-    elementwise::exp2, elementwise::expm1, elementwise::log, elementwise::log2, elementwise::log1p, elementwise::rsqrt,
-    elementwise::cbrt, elementwise::sin, elementwise::cos, elementwise::tan, elementwise::asin, elementwise::acos,
-    elementwise::atan, elementwise::sinh, elementwise::cosh, elementwise::tanh, elementwise::asinh, elementwise::acosh,
-    elementwise::atanh, elementwise::erf, elementwise::erfc, elementwise::pow, elementwise::atan2;
+using elementwise::abs, elementwise::sign, elementwise::floor, elementwise::ceil, elementwise::trunc,
+    elementwise::round, elementwise::sqrt, elementwise::is_finite, elementwise::popcount, elementwise::rem,
+    elementwise::fma, elementwise::exp, elementwise::exp2, elementwise::expm1, elementwise::log, elementwise::log2,
+    elementwise::log1p, elementwise::rsqrt, elementwise::cbrt, elementwise::sin, elementwise::cos, elementwise::tan,
+    elementwise::asin, elementwise::acos, elementwise::atan, elementwise::sinh, elementwise::cosh, elementwise::tanh,
+    elementwise::asinh, elementwise::acosh, elementwise::atanh, elementwise::erf, elementwise::erfc, elementwise::pow,
+    elementwise::atan2;
 Tensor maximum(Operand x, Operand y);  // NaN propagates
 Tensor minimum(Operand x, Operand y);
 Tensor where(Operand condition, Operand x, Operand y);
@@ -96,13 +97,13 @@ Tensor dynamic_update_slice(Operand x, Operand update, std::span<const Tensor> s
 // ---- indexing and order. Indices are integers; reading clamps, writing drops.
 Tensor take(Operand x, Operand indices, int64_t axis = 0);
 Tensor scatter_add(Operand x, Operand indices, Operand updates, int64_t axis = 0);
-Tensor sort(Operand x, int64_t axis = -1);     // stable, NaN last
+Tensor sort(Operand x, int64_t axis = -1);  // stable, NaN last
 Tensor argsort(Operand x, int64_t axis = -1);  // i64
 Tensor one_hot(Operand indices, int64_t classes, DType dtype = f32);
 
 // ---- contractions
 Tensor matmul(Operand a, Operand b);  // [.., m, k] x [.., k, n]; vectors as in NumPy; leading axes broadcast
-Tensor dot(Operand a, Operand b);     // two vectors: sum(a * b)
+Tensor dot(Operand a, Operand b);  // two vectors: sum(a * b)
 Tensor einsum(const std::string& equation, std::span<const Tensor> operands, const At& at = At::current());
 Tensor einsum(const std::string& equation, std::initializer_list<Tensor> operands, const At& at = At::current());
 // x[n, spatial..., c] with kernel[spatial..., c / groups, o]
@@ -122,7 +123,7 @@ Tensor softmax(Operand x, int64_t axis = -1);
 Tensor log_softmax(Operand x, int64_t axis = -1);
 Tensor layer_norm(Operand x, Operand scale, Operand shift, double epsilon = 1e-5);  // over the last axis
 Tensor rms_norm(Operand x, Operand scale, double epsilon = 1e-6);
-Tensor linear(Operand x, Operand weight, Operand bias);                             // x[.., in] weight[in, out] bias[out]
+Tensor linear(Operand x, Operand weight, Operand bias);  // x[.., in] weight[in, out] bias[out]
 Tensor cross_entropy(Operand logits, Operand labels);  // logits [n, classes], integer labels [n] -> mean, a scalar
 Tensor stop_gradient(Operand x);
 Tensor barrier(Operand x);  // nothing is merged or moved across it

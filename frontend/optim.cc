@@ -19,8 +19,8 @@ std::pair<Tensor, Tensor> adamw_corrections(const Tensor& step, const AdamW& o) 
   return {one / (1.0 - pow(o.beta1, step)), one / (1.0 - pow(o.beta2, step))};
 }
 
-void adamw_leaf(Tensor& p, const Tensor& gradient, Tensor& first, Tensor& second, const Tensor& correct1, const Tensor& correct2,
-                const AdamW& o) {
+void adamw_leaf(Tensor& p, const Tensor& gradient, Tensor& first, Tensor& second, const Tensor& correct1,
+                const Tensor& correct2, const AdamW& o) {
   if (!gradient.defined()) return;
   first = o.beta1 * first + (1.0 - o.beta1) * gradient;
   second = o.beta2 * second + (1.0 - o.beta2) * (gradient * gradient);

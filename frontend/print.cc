@@ -14,7 +14,7 @@ namespace {
 constexpr int64_t summarize_beyond = 1000, edge_items = 3, line_width = 80;
 
 struct Format {
-  bool integral = false;    // all finite numbers are whole: "1."
+  bool integral = false;  // all finite numbers are whole: "1."
   bool scientific = false;
   size_t width = 0;
 };
@@ -23,9 +23,12 @@ std::string number(double v, const Format& f) {
   if (std::isnan(v)) return "nan";
   if (std::isinf(v)) return v < 0 ? "-inf" : "inf";
   char text[64];
-  if (f.scientific) std::snprintf(text, sizeof text, "%.4e", v);
-  else if (f.integral) std::snprintf(text, sizeof text, "%.0f.", v);
-  else std::snprintf(text, sizeof text, "%.4f", v);
+  if (f.scientific)
+    std::snprintf(text, sizeof text, "%.4e", v);
+  else if (f.integral)
+    std::snprintf(text, sizeof text, "%.0f.", v);
+  else
+    std::snprintf(text, sizeof text, "%.4f", v);
   return text;
 }
 
@@ -41,15 +44,17 @@ Format choose(const std::vector<double>& shown) {
     low = std::min(low, std::fabs(v));
     high = std::max(high, std::fabs(v));
   }
-  if (high > 0) f.scientific = f.integral ? high / low > 1000.0 ? high > 1e8 : high > 1e8 : high / low > 1000.0 || high > 1e8 || low < 1e-4;
+  if (high > 0)
+    f.scientific =
+        f.integral ? high / low > 1000.0 ? high > 1e8 : high > 1e8 : high / low > 1000.0 || high > 1e8 || low < 1e-4;
   for (double v : shown) f.width = std::max(f.width, number(v, f).size());
   return f;
 }
 
 struct Printer {
   const Shape& shape;
-  std::vector<std::string> items;   // in row-major order, only those shown
-  std::vector<int64_t> where;       // positions of the shown elements
+  std::vector<std::string> items;  // in row-major order, only those shown
+  std::vector<int64_t> where;  // positions of the shown elements
   bool summarize;
   size_t next = 0;
   size_t width = 0;
@@ -146,10 +151,14 @@ std::string to_string(const Tensor& t) {
     text[text.rfind('[')] = '(';
     text.back() = ')';
   }
-  if (t.dtype() != f32 && t.dtype() != i64 && t.dtype() != boolean) text += ", dtype=" + std::string(name(t.dtype()));
-  else if (t.numel() == 0 && t.dtype() != f32) text += ", dtype=" + std::string(name(t.dtype()));
-  if (cell.entry) text += ", grad_fn=<" + cell.entry->name + ">";
-  else if (cell.requires_grad) text += ", requires_grad=true";
+  if (t.dtype() != f32 && t.dtype() != i64 && t.dtype() != boolean)
+    text += ", dtype=" + std::string(name(t.dtype()));
+  else if (t.numel() == 0 && t.dtype() != f32)
+    text += ", dtype=" + std::string(name(t.dtype()));
+  if (cell.entry)
+    text += ", grad_fn=<" + cell.entry->name + ">";
+  else if (cell.requires_grad)
+    text += ", requires_grad=true";
   return text + ")";
 }
 

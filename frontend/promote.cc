@@ -14,7 +14,8 @@ namespace {
 int category(DType t) { return t == boolean ? 0 : is_floating(t) ? 2 : 1; }
 
 bool fits(const Operand& x, DType t) {
-  if (x.weak() != Operand::Weak::integer || !is_integer(t) || t == u64) return x.weak() != Operand::Weak::integer || t != u64 || x.too_big() || x.integer() >= 0;
+  if (x.weak() != Operand::Weak::integer || !is_integer(t) || t == u64)
+    return x.weak() != Operand::Weak::integer || t != u64 || x.too_big() || x.integer() >= 0;
   if (x.too_big()) return false;
   const int64_t v = x.integer();
   const int n = bits(t);
@@ -50,7 +51,8 @@ DType common_dtype(std::span<const Operand* const> operands, const char* op) {
       weak = std::max(weak, x->weak());
       continue;
     }
-    if (!x->tensor().defined()) throw Error(std::string(op) + ": an operand is undefined; give it a value first", x->where());
+    if (!x->tensor().defined())
+      throw Error(std::string(op) + ": an operand is undefined; give it a value first", x->where());
     strong = any ? promote(strong, x->tensor().dtype(), op, x->where()) : x->tensor().dtype();
     any = true;
   }
@@ -63,15 +65,18 @@ DType common_dtype(std::span<const Operand* const> operands, const char* op) {
 Tensor materialize(const Operand& x, DType dtype, const char* op) {
   if (x.weak() == Operand::Weak::none) return cast_to(x.tensor(), dtype, x.where());
   if (!fits(x, dtype))
-    throw Error(std::string(op) + ": the literal " + std::to_string(x.integer()) + " does not fit " + std::string(name(dtype)) +
-                    "; convert the tensor with astype",
+    throw Error(std::string(op) + ": the literal " + std::to_string(x.integer()) + " does not fit " +
+                    std::string(name(dtype)) + "; convert the tensor with astype",
                 x.where());
   ir::Array value(ir::Type{x.weak() == Operand::Weak::floating ? f64 : x.too_big() ? u64 : i64, {}});
-  if (x.weak() == Operand::Weak::floating) *value.as<double>() = x.floating();
-  else *value.as<int64_t>() = x.integer();
+  if (x.weak() == Operand::Weak::floating)
+    *value.as<double>() = x.floating();
+  else
+    *value.as<int64_t>() = x.integer();
   const ir::Array* operand = &value;
   const ir::Type type{dtype, {}};
-  const ir::Array converted = ir::interpret(ir::Op::cast, std::span(&operand, 1), {ir::Attr::of(dtype)}, std::span(&type, 1))[0];
+  const ir::Array converted =
+      ir::interpret(ir::Op::cast, std::span(&operand, 1), {ir::Attr::of(dtype)}, std::span(&type, 1))[0];
   if (Trace* trace = Trace::current()) {
     trace->builder.set_location(x.where());
     const std::string raw(converted.data.begin(), converted.data.end());
@@ -103,8 +108,10 @@ Location place_of(std::initializer_list<const Operand*> operands) {
 
 int64_t axis_of(int64_t axis, int rank, const char* op, const Location& at) {
   if (axis < -rank || axis >= rank)
-    throw Error(std::string(op) + ": axis " + std::to_string(axis) + " is out of range for rank " + std::to_string(rank) +
-                    (rank == 0 ? "; a scalar has no axes" : "; it goes from " + std::to_string(-rank) + " to " + std::to_string(rank - 1)),
+    throw Error(std::string(op) + ": axis " + std::to_string(axis) + " is out of range for rank " +
+                    std::to_string(rank) +
+                    (rank == 0 ? "; a scalar has no axes"
+                               : "; it goes from " + std::to_string(-rank) + " to " + std::to_string(rank - 1)),
                 at);
   return axis < 0 ? axis + rank : axis;
 }
@@ -138,8 +145,8 @@ Shape broadcast_shape(std::span<const ir::Value> values, const char* op) {
       }
       std::string text = std::string(op) + ": shapes do not broadcast:";
       for (const ir::Value& w : values) text += " " + ir::to_string(w.type(), &w.builder->symbols());
-      throw Error(text + "; extents " + to_string(d, &v.builder->symbols()) + " and " + to_string(e, &v.builder->symbols()) +
-                      " differ (axes align from the last, and only 1 stretches)",
+      throw Error(text + "; extents " + to_string(d, &v.builder->symbols()) + " and " +
+                      to_string(e, &v.builder->symbols()) + " differ (axes align from the last, and only 1 stretches)",
                   v.builder->location());
     }
   }

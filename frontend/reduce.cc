@@ -53,8 +53,10 @@ Operand count_of(const Tensor& x, const std::vector<int64_t>& axes, const Locati
   Shape symbolic;
   for (int64_t a : axes) {
     const Dim d = x.shape()[static_cast<size_t>(a)];
-    if (d.is_number()) n *= static_cast<double>(d.number());
-    else symbolic.push_back(d);
+    if (d.is_number())
+      n *= static_cast<double>(d.number());
+    else
+      symbolic.push_back(d);
   }
   if (symbolic.empty()) return Operand(n, at);
   const Tensor counted = sum(Operand(full(symbolic, Operand(1, at), {.dtype = i64}), at));
@@ -64,7 +66,8 @@ Operand count_of(const Tensor& x, const std::vector<int64_t>& axes, const Locati
 void check_not_empty(const Tensor& x, const std::vector<int64_t>& axes, const char* op, const Location& at) {
   for (int64_t a : axes)
     if (x.shape()[static_cast<size_t>(a)] == Dim(0))
-      throw Error(std::string(op) + " of no elements: axis " + std::to_string(a) + " of " + describe(x) + " is empty", at);
+      throw Error(std::string(op) + " of no elements: axis " + std::to_string(a) + " of " + describe(x) + " is empty",
+                  at);
 }
 
 template <ir::Op op>
@@ -122,7 +125,8 @@ Tensor cumsum(Operand x, int64_t axis, bool reverse) {
 // mean = sum / n; var = mean((x - mean(x))^2): two passes over a row that stays on chip.
 Tensor mean(Operand x, Reduce r) {
   const Operand t(floating(x, "mean"), x.where());
-  return Operand(sum(t, r), x.where()) / count_of(t.tensor(), axes_of(r, t.tensor().ndim(), "mean", x.where()), x.where());
+  return Operand(sum(t, r), x.where()) /
+         count_of(t.tensor(), axes_of(r, t.tensor().ndim(), "mean", x.where()), x.where());
 }
 Tensor var(Operand x, Reduce r) {
   const Operand t(floating(x, "var"), x.where());

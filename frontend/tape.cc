@@ -156,11 +156,12 @@ TapeEntry::~TapeEntry() {
 }
 
 void backward_from(const Tensor& root, const Tensor* cotangent, const Location& at) {
-  if (Trace::current())
-    throw Error("backward() inside a trace; use tn::grad, which composes with every transform", at);
+  if (Trace::current()) throw Error("backward() inside a trace; use tn::grad, which composes with every transform", at);
   const std::shared_ptr<Cell>& cell = root.cell();
   if (!cell->requires_grad)
-    throw Error("backward(): " + describe(root) + " does not require grad and has no history; make a leaf with requires_grad", at);
+    throw Error(
+        "backward(): " + describe(root) + " does not require grad and has no history; make a leaf with requires_grad",
+        at);
   if (!cotangent && root.numel() != 1)
     throw Error("backward() needs a one-element tensor, and this is " + describe(root) +
                     "; reduce it first (tn::sum) or pass a cotangent of its shape",
@@ -210,7 +211,8 @@ void backward_from(const Tensor& root, const Tensor* cotangent, const Location& 
     std::vector<Tensor> held;
     for (size_t i = 0; i < p.cotangents.size(); ++i) {
       if (!e.program->output_is_active[i]) continue;
-      if (!p.cotangents[i].defined()) p.cotangents[i] = zeros(e.output_types[i].shape, {.dtype = e.output_types[i].dtype});
+      if (!p.cotangents[i].defined())
+        p.cotangents[i] = zeros(e.output_types[i].shape, {.dtype = e.output_types[i].dtype});
       held.push_back(p.cotangents[i]);
       pointers.push_back(buffer_of(held.back(), "backward", at)->data());
     }
@@ -219,8 +221,7 @@ void backward_from(const Tensor& root, const Tensor* cotangent, const Location& 
     e.freed_at = at;
     e.residuals.clear();
     for (size_t i = 0; i < e.inputs.size(); ++i)
-      if (e.inputs[i]->requires_grad)
-        arrive(e.inputs[i], make_concrete(run.types[i], run.buffers[i], at));
+      if (e.inputs[i]->requires_grad) arrive(e.inputs[i], make_concrete(run.types[i], run.buffers[i], at));
     p.cotangents.clear();
     const auto less = [](const auto& pair, TapeEntry* x) { return pair.first < x; };
     found.erase(std::lower_bound(found.begin(), found.end(), &e, less));

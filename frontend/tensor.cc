@@ -21,7 +21,8 @@ const Cell& cell_of(const Tensor& t) {
 
 Device cpu() { return {}; }
 Device cuda(int index) {
-  throw Error("cuda(" + std::to_string(index) + "): this version runs on CPUs; tn::cuda_is_available() tells beforehand");
+  throw Error("cuda(" + std::to_string(index) +
+              "): this version runs on CPUs; tn::cuda_is_available() tells beforehand");
 }
 bool cuda_is_available() { return false; }
 int device_count(Kind kind) { return kind == Kind::cpu ? 1 : 0; }
@@ -62,15 +63,21 @@ const std::shared_ptr<runtime::Buffer>& buffer_of(const Tensor& t, const char* u
   if (c.is_spec) throw Error(std::string(use) + ": a tn::spec has no values; pass a tensor", at);
   if (c.traced()) {
     if (Trace::active(c.trace))
-      throw Error(std::string(use) + ": " + describe(t) + " is being traced and has no values yet. Use tn::cond or tn::where to "
-                  "choose by value, or return it and read it outside", at);
-    throw Error(std::string(use) + ": leaked tensor: " + describe(t) +
-                " belongs to a trace that has ended. Return it from the traced function instead of storing it outside", at);
+      throw Error(std::string(use) + ": " + describe(t) +
+                      " is being traced and has no values yet. Use tn::cond or tn::where to "
+                      "choose by value, or return it and read it outside",
+                  at);
+    throw Error(
+        std::string(use) + ": leaked tensor: " + describe(t) +
+            " belongs to a trace that has ended. Return it from the traced function instead of storing it outside",
+        at);
   }
   if (!c.slot->buffer)
     throw Error(std::string(use) + ": " + describe(t) + " was donated" +
-                (c.slot->donated.known() ? " at " + to_string(c.slot->donated) : "") + " and its memory is gone; use the result "
-                "of that call, or do not donate it", at);
+                    (c.slot->donated.known() ? " at " + to_string(c.slot->donated) : "") +
+                    " and its memory is gone; use the result "
+                    "of that call, or do not donate it",
+                at);
   return c.slot->buffer;
 }
 
@@ -92,7 +99,8 @@ void Tensor::read_elements(void* out, DType want, const Location& at) const {
   if (!from.data.empty()) std::memcpy(from.data.data(), buffer->data(), from.data.size());
   const ir::Array* operand = &from;
   const ir::Type result{want, shape()};
-  const std::vector<ir::Array> to = ir::interpret(ir::Op::cast, std::span(&operand, 1), {ir::Attr::of(want)}, std::span(&result, 1));
+  const std::vector<ir::Array> to =
+      ir::interpret(ir::Op::cast, std::span(&operand, 1), {ir::Attr::of(want)}, std::span(&result, 1));
   if (size != 0) std::memcpy(out, to[0].data.data(), size);
 }
 
@@ -101,7 +109,8 @@ void Tensor::read_element(void* out, DType want, const Location& at) const {
     throw Error("item() inside a trace: " + describe(*this) + " has no value while '" + Trace::current()->what +
                     "' traces. Use tn::cond or tn::where to choose by value, or return it and read it outside",
                 at);
-  if (numel() != 1) throw Error("item() reads a one-element tensor, and this is " + describe(*this) + "; index it first", at);
+  if (numel() != 1)
+    throw Error("item() reads a one-element tensor, and this is " + describe(*this) + "; index it first", at);
   read_elements(out, want, at);
 }
 
@@ -121,7 +130,8 @@ Tensor copy_from(const void* data, const Shape& shape, DType dtype, bool require
 Tensor from_blob(const void* data, const Shape& shape, DType dtype) {
   const int64_t size = shape.numel() * bytes(dtype);
   if (reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(bytes(dtype)) != 0)
-    throw Error("from_blob: the address is not aligned to an element of " + std::string(name(dtype)) + "; use tn::copy_from");
+    throw Error("from_blob: the address is not aligned to an element of " + std::string(name(dtype)) +
+                "; use tn::copy_from");
   return make_concrete({dtype, shape}, runtime::Buffer::borrow(data, size), {});
 }
 
@@ -134,8 +144,11 @@ Tensor spec(const Shape& shape, DType dtype) {
 
 Dim dim(const std::string& name, int64_t lower, int64_t upper) {
   bool good = !name.empty() && (name[0] < '0' || name[0] > '9') && name != "max";
-  for (char c : name) good = good && (c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
-  if (!good) throw Error("dim: a name has letters, digits and '_', does not start with a digit and is not 'max', unlike '" + name + "'");
+  for (char c : name)
+    good = good && (c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
+  if (!good)
+    throw Error("dim: a name has letters, digits and '_', does not start with a digit and is not 'max', unlike '" +
+                name + "'");
   if (lower < 0 || upper < lower) throw Error("dim: the bounds of '" + name + "' must be 0 <= lower <= upper");
   return runtime::name_extent(name, lower, upper);
 }
@@ -148,11 +161,13 @@ bool Tensor::is_leaf() const { return !cell_of(*this).entry; }
 Tensor& Tensor::set_requires_grad(bool value, const At& at) {
   cell_of(*this);
   if (cell_->entry && !value)
-    throw Error("set_requires_grad(false) on the result of '" + cell_->entry->name + "' (" + tenon::to_string(cell_->entry->where) +
+    throw Error("set_requires_grad(false) on the result of '" + cell_->entry->name + "' (" +
+                    tenon::to_string(cell_->entry->where) +
                     "): only leaves can change it; use detach() for a tensor without history",
                 place(at));
   if (value && !is_floating(dtype()))
-    throw Error("requires_grad needs a floating dtype, and this is " + describe(*this) + "; use astype(tn::f32)", place(at));
+    throw Error("requires_grad needs a floating dtype, and this is " + describe(*this) + "; use astype(tn::f32)",
+                place(at));
   if (value && cell_->traced())
     throw Error("requires_grad inside a trace: tn::grad differentiates traced functions", place(at));
   cell_->requires_grad = value;

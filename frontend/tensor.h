@@ -102,7 +102,7 @@ class Tensor {
 
   using At = std::source_location;
   Tensor reshape(const std::vector<int64_t>& shape, const At& at = At::current()) const;  // one extent may be -1
-  Tensor transpose(const At& at = At::current()) const;                                   // reverses all axes
+  Tensor transpose(const At& at = At::current()) const;  // reverses all axes
   Tensor transpose(const std::vector<int64_t>& permutation, const At& at = At::current()) const;
   Tensor astype(DType dtype, const At& at = At::current()) const;
   Tensor to(Device device, const At& at = At::current()) const;
@@ -118,22 +118,26 @@ class Tensor {
   void zero_grad();
   void backward(const At& at = At::current()) const;
   void backward(const Tensor& cotangent, const At& at = At::current()) const;
-  Tensor detach() const;       // same values, no history
-  Tensor data() const;         // the same cell without history: data() *= 2 puts a new buffer into this tensor
+  Tensor detach() const;  // same values, no history
+  Tensor data() const;  // the same cell without history: data() *= 2 puts a new buffer into this tensor
 
   const std::shared_ptr<Cell>& cell() const { return cell_; }
 
   template <class T>
   static constexpr DType dtype_of() {
     using U = std::remove_cv_t<T>;
-    if constexpr (std::is_same_v<U, bool>) return boolean;
-    else if constexpr (std::is_same_v<U, float>) return f32;
-    else if constexpr (std::is_same_v<U, double>) return f64;
+    if constexpr (std::is_same_v<U, bool>)
+      return boolean;
+    else if constexpr (std::is_same_v<U, float>)
+      return f32;
+    else if constexpr (std::is_same_v<U, double>)
+      return f64;
     else if constexpr (std::is_integral_v<U> && std::is_signed_v<U>)
       return sizeof(U) == 1 ? i8 : sizeof(U) == 2 ? i16 : sizeof(U) == 4 ? i32 : i64;
     else if constexpr (std::is_integral_v<U>)
       return sizeof(U) == 1 ? u8 : sizeof(U) == 2 ? u16 : sizeof(U) == 4 ? u32 : u64;
-    else static_assert(sizeof(U) == 0, "a tensor element is a bool, an integer, a float or a double");
+    else
+      static_assert(sizeof(U) == 0, "a tensor element is a bool, an integer, a float or a double");
   }
 
  private:
@@ -154,11 +158,15 @@ class Operand {
   template <class T>
     requires std::is_arithmetic_v<T>
   Operand(T value, const std::source_location& at = std::source_location::current())  // NOLINT
-      : weak_(std::is_same_v<T, bool> ? Weak::boolean : std::is_integral_v<T> ? Weak::integer : Weak::floating),
-        floating_(static_cast<double>(value)), where_(place(at)) {
+      : weak_(std::is_same_v<T, bool> ? Weak::boolean
+              : std::is_integral_v<T> ? Weak::integer
+                                      : Weak::floating),
+        floating_(static_cast<double>(value)),
+        where_(place(at)) {
     if constexpr (std::is_integral_v<T>) {
       integer_ = static_cast<int64_t>(value);
-      too_big_ = std::is_unsigned_v<T> && sizeof(T) == 8 && static_cast<uint64_t>(value) > static_cast<uint64_t>(INT64_MAX);
+      too_big_ =
+          std::is_unsigned_v<T> && sizeof(T) == 8 && static_cast<uint64_t>(value) > static_cast<uint64_t>(INT64_MAX);
     }
   }
   // A weak scalar on behalf of the caller at `where`.
@@ -204,7 +212,9 @@ struct GradOption {
 };
 template <class T>
   requires std::is_arithmetic_v<T>
-Tensor tensor(T value, GradOption o = {}) { return detail::tensor_from(std::vector<T>{value}, {}, o.requires_grad); }
+Tensor tensor(T value, GradOption o = {}) {
+  return detail::tensor_from(std::vector<T>{value}, {}, o.requires_grad);
+}
 template <class T>
   requires std::is_arithmetic_v<T>
 Tensor tensor(const std::vector<T>& values, GradOption o = {}) {
@@ -224,7 +234,8 @@ Tensor tensor(std::initializer_list<std::initializer_list<T>> rows, GradOption o
     values.insert(values.end(), row.begin(), row.end());
   }
   const auto columns = rows.size() == 0 ? 0 : rows.begin()->size();
-  return detail::tensor_from(values, {static_cast<int64_t>(rows.size()), static_cast<int64_t>(columns)}, o.requires_grad);
+  return detail::tensor_from(values, {static_cast<int64_t>(rows.size()), static_cast<int64_t>(columns)},
+                             o.requires_grad);
 }
 template <class T>
   requires std::is_arithmetic_v<T>
@@ -239,8 +250,9 @@ Tensor tensor(std::initializer_list<std::initializer_list<std::initializer_list<
       values.insert(values.end(), row.begin(), row.end());
     }
   }
-  return detail::tensor_from(values, {static_cast<int64_t>(blocks.size()), static_cast<int64_t>(rows),
-                                      static_cast<int64_t>(columns)}, o.requires_grad);
+  return detail::tensor_from(
+      values, {static_cast<int64_t>(blocks.size()), static_cast<int64_t>(rows), static_cast<int64_t>(columns)},
+      o.requires_grad);
 }
 
 using At = std::source_location;

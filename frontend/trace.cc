@@ -45,10 +45,12 @@ ir::Value Trace::value(const Tensor& t, const Location& at) {
   const Cell& cell = *t.cell();
   if (cell.trace == number) return {&builder, cell.value};
   if (cell.traced() && !active(cell.trace))
-    throw Error("leaked tensor: " + describe(t) +
-                    " belongs to a trace that has ended. Return it from the traced function instead of storing it outside",
-                at);
-  if (cell.is_spec) throw Error("a tn::spec has no value; it may only stand in the arguments of lower() or aot::save", at);
+    throw Error(
+        "leaked tensor: " + describe(t) +
+            " belongs to a trace that has ended. Return it from the traced function instead of storing it outside",
+        at);
+  if (cell.is_spec)
+    throw Error("a tn::spec has no value; it may only stand in the arguments of lower() or aot::save", at);
   if (cell.requires_grad && std::string_view(what) == "jit")
     throw Error("a jitted function captured " + describe(t) +
                     ", which requires grad; pass it as an argument so that the gradient can flow, or use detach()",

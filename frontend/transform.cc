@@ -45,13 +45,15 @@ ir::Type in_table(const ir::Type& type, Symbols& symbols) {
 
 }  // namespace
 
-std::shared_ptr<Program> close(const char* what, const std::vector<Tensor>& inputs, Body body, void* context, const Location& at) {
+std::shared_ptr<Program> close(const char* what, const std::vector<Tensor>& inputs, Body body, void* context,
+                               const Location& at) {
   auto program = std::make_shared<Program>();
   Trace trace(what, at, enclosing_symbols());
   std::vector<Tensor> arguments, outputs;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Cell& cell = *inputs[i].cell();
-    const ir::Type type = cell.is_spec && !cell.local_symbols ? in_table(cell.type, trace.builder.symbols()) : cell.type;
+    const ir::Type type =
+        cell.is_spec && !cell.local_symbols ? in_table(cell.type, trace.builder.symbols()) : cell.type;
     arguments.push_back(trace.input(type, std::to_string(i), cell.made));
   }
   body(context, arguments, outputs);
@@ -63,10 +65,12 @@ std::shared_ptr<Program> close(const char* what, const std::vector<Tensor>& inpu
   return program;
 }
 
-std::string text_of(const Program& p, bool annotated) { return annotated ? p.graph->annotated_text() : p.graph->text(); }
+std::string text_of(const Program& p, bool annotated) {
+  return annotated ? p.graph->annotated_text() : p.graph->text();
+}
 
-std::vector<Tensor> run_gradient(const Program& p, const std::vector<Tensor>& inputs, const std::vector<bool>& active, bool,
-                                 const Location& at) {
+std::vector<Tensor> run_gradient(const Program& p, const std::vector<Tensor>& inputs, const std::vector<bool>& active,
+                                 bool, const Location& at) {
   const std::vector<Tensor> all = p.inputs(inputs);
   std::vector<bool> mask = active;
   mask.resize(all.size(), false);
@@ -79,12 +83,14 @@ std::vector<Tensor> run_gradient(const Program& p, const std::vector<Tensor>& in
     if (producer != ir::no_node && p.graph->location(p.graph->node(producer)).known())
       from = " from " + to_string(p.graph->location(p.graph->node(producer)));
     throw Error("grad: the function must return a floating scalar, and it returns " + ir::to_string(type) + from +
-                "; reduce it with tn::sum or tn::mean, or use tn::vjp with a cotangent of its shape", at);
+                    "; reduce it with tn::sum or tn::mean, or use tn::vjp with a cotangent of its shape",
+                at);
   }
   return apply_graph(*passes::value_and_grad(*p.graph, mask), all, at);
 }
 
-JvpResult run_jvp(const Program& p, const std::vector<Tensor>& inputs, const std::vector<Tensor>& tangents, const Location& at) {
+JvpResult run_jvp(const Program& p, const std::vector<Tensor>& inputs, const std::vector<Tensor>& tangents,
+                  const Location& at) {
   std::vector<Tensor> all = p.inputs(inputs);
   if (tangents.size() != inputs.size()) throw Error("jvp: tangents must have the primals' tree", at);
   std::vector<bool> active;
@@ -94,7 +100,8 @@ JvpResult run_jvp(const Program& p, const std::vector<Tensor>& inputs, const std
     active.push_back(floating);
     if (!floating) continue;
     if (tangents[i].dtype() != inputs[i].dtype() || tangents[i].shape() != inputs[i].shape())
-      throw Error("jvp: the tangent " + describe(tangents[i]) + " does not match the primal " + describe(inputs[i]), at);
+      throw Error("jvp: the tangent " + describe(tangents[i]) + " does not match the primal " + describe(inputs[i]),
+                  at);
     directions.push_back(tangents[i]);
   }
   active.resize(all.size(), false);
@@ -119,7 +126,8 @@ struct PullbackState {
 };
 }  // namespace
 
-std::pair<std::vector<Tensor>, Pullback> run_vjp(const Program& p, const std::vector<Tensor>& inputs, const Location& at) {
+std::pair<std::vector<Tensor>, Pullback> run_vjp(const Program& p, const std::vector<Tensor>& inputs,
+                                                 const Location& at) {
   const std::vector<Tensor> all = p.inputs(inputs);
   auto state = std::make_shared<PullbackState>();
   for (const Tensor& t : inputs) state->active.push_back(is_floating(t.dtype()));
@@ -151,7 +159,8 @@ namespace {
 
 // Rebuilds a closed graph so that it takes `constants` (the union of what several graphs captured) before or after its
 // arguments; what it does not use is an unused input.
-std::shared_ptr<const ir::Graph> with_constants(const Program& p, const std::vector<Tensor>& constants, bool constants_first) {
+std::shared_ptr<const ir::Graph> with_constants(const Program& p, const std::vector<Tensor>& constants,
+                                                bool constants_first) {
   ir::GraphBuilder b(p.graph->name, p.graph->symbols);
   std::vector<ir::ValueId> arguments, shared, operands;
   const auto add_arguments = [&] {
@@ -183,8 +192,10 @@ void check_carries(const char* what, const ir::Graph& g, const std::vector<Tenso
   for (size_t i = 0; i < init.size(); ++i) {
     const ir::Type& type = g.type(g.outputs()[i]);
     if (!(type == init[i].cell()->type))
-      throw Error(std::string(what) + ": state " + std::to_string(i) + " goes in as " + describe(init[i]) + " and comes out as " +
-                  ir::to_string(type) + "; the body must keep types (astype, or a different initial value)", at);
+      throw Error(std::string(what) + ": state " + std::to_string(i) + " goes in as " + describe(init[i]) +
+                      " and comes out as " + ir::to_string(type) +
+                      "; the body must keep types (astype, or a different initial value)",
+                  at);
   }
 }
 
@@ -206,13 +217,16 @@ std::vector<Tensor> run_cond(const Tensor& predicate, const Program& then, const
   collect(otherwise, constants);
   inputs.insert(inputs.end(), operands.begin(), operands.end());
   inputs.insert(inputs.end(), constants.begin(), constants.end());
-  return apply_primitive(ir::Op::cond,
-                         {ir::Attr::of(with_constants(then, constants, false)), ir::Attr::of(with_constants(otherwise, constants, false))},
-                         inputs, at);
+  return apply_primitive(
+      ir::Op::cond,
+      {ir::Attr::of(with_constants(then, constants, false)), ir::Attr::of(with_constants(otherwise, constants, false))},
+      inputs, at);
 }
 
-std::vector<Tensor> run_while(const Program& condition, const Program& body, const std::vector<Tensor>& init, const Location& at) {
-  if (condition.graph->outputs().size() != 1 || !(condition.graph->type(condition.graph->outputs()[0]) == ir::Type{boolean, {}}))
+std::vector<Tensor> run_while(const Program& condition, const Program& body, const std::vector<Tensor>& init,
+                              const Location& at) {
+  if (condition.graph->outputs().size() != 1 ||
+      !(condition.graph->type(condition.graph->outputs()[0]) == ir::Type{boolean, {}}))
     throw Error("while_loop: the condition must return a bool scalar", at);
   check_carries("while_loop", *body.graph, init, at);
   std::vector<Tensor> constants;
@@ -220,10 +234,11 @@ std::vector<Tensor> run_while(const Program& condition, const Program& body, con
   collect(body, constants);
   std::vector<Tensor> inputs = constants;
   inputs.insert(inputs.end(), init.begin(), init.end());
-  return apply_primitive(ir::Op::while_loop,
-                         {ir::Attr::of(with_constants(condition, constants, true)), ir::Attr::of(with_constants(body, constants, true)),
-                          ir::Attr::of(integers({constants.size()}))},
-                         inputs, at);
+  return apply_primitive(
+      ir::Op::while_loop,
+      {ir::Attr::of(with_constants(condition, constants, true)), ir::Attr::of(with_constants(body, constants, true)),
+       ir::Attr::of(integers({constants.size()}))},
+      inputs, at);
 }
 
 Tensor counter(int64_t low, int64_t high, const Location& at) {
@@ -248,25 +263,27 @@ std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, int64_t& length, co
   return rows;
 }
 
-std::vector<Tensor> run_scan(const Program& body, const std::vector<Tensor>& init, const std::vector<Tensor>& xs, int64_t length,
-                             bool reverse, const Location& at) {
+std::vector<Tensor> run_scan(const Program& body, const std::vector<Tensor>& init, const std::vector<Tensor>& xs,
+                             int64_t length, bool reverse, const Location& at) {
   check_carries("scan", *body.graph, init, at);
   std::vector<Tensor> constants, inputs;
   collect(body, constants);
   inputs = constants;
   inputs.insert(inputs.end(), init.begin(), init.end());
   inputs.insert(inputs.end(), xs.begin(), xs.end());
-  return apply_primitive(ir::Op::scan,
-                         {ir::Attr::of(with_constants(body, constants, true)), ir::Attr::of(std::vector<Dim>{Dim(length)}),
-                          ir::Attr::of(integers({constants.size(), init.size()})), ir::Attr::of(std::vector<int64_t>{reverse})},
-                         inputs, at);
+  return apply_primitive(
+      ir::Op::scan,
+      {ir::Attr::of(with_constants(body, constants, true)), ir::Attr::of(std::vector<Dim>{Dim(length)}),
+       ir::Attr::of(integers({constants.size(), init.size()})), ir::Attr::of(std::vector<int64_t>{reverse})},
+      inputs, at);
 }
 
 }  // namespace detail
 
 std::vector<Tensor> Traced::operator()(const std::vector<Tensor>& inputs, const At& at) const {
   if (inputs.size() != program_->arguments)
-    throw Error("this traced function takes " + std::to_string(program_->arguments) + " tensors, not " + std::to_string(inputs.size()),
+    throw Error("this traced function takes " + std::to_string(program_->arguments) + " tensors, not " +
+                    std::to_string(inputs.size()),
                 place(at));
   return apply_graph(*program_->graph, program_->inputs(inputs), place(at));
 }

@@ -14,7 +14,7 @@
 namespace tenon {
 namespace detail {
 
-struct Program;    // a closed graph with its captured tensors
+struct Program;  // a closed graph with its captured tensors
 struct JitState;
 struct JitEntry;
 using Body = void (*)(void* context, std::vector<Tensor>& inputs, std::vector<Tensor>& outputs);
@@ -27,20 +27,23 @@ std::vector<Tensor> run_gradient(const Program& p, const std::vector<Tensor>& in
 struct JvpResult {
   std::vector<Tensor> primals, tangents;  // a tangent that is structurally absent is zeros
 };
-JvpResult run_jvp(const Program& p, const std::vector<Tensor>& inputs, const std::vector<Tensor>& tangents, const Location& at);
+JvpResult run_jvp(const Program& p, const std::vector<Tensor>& inputs, const std::vector<Tensor>& tangents,
+                  const Location& at);
 struct Pullback {
   std::shared_ptr<void> state;
   std::vector<Tensor> operator()(const std::vector<Tensor>& cotangents, const Location& at) const;
 };
-std::pair<std::vector<Tensor>, Pullback> run_vjp(const Program& p, const std::vector<Tensor>& inputs, const Location& at);
+std::pair<std::vector<Tensor>, Pullback> run_vjp(const Program& p, const std::vector<Tensor>& inputs,
+                                                 const Location& at);
 std::string text_of(const Program& p, bool annotated);
 
 std::vector<Tensor> run_cond(const Tensor& predicate, const Program& then, const Program& otherwise,
                              const std::vector<Tensor>& operands, const Location& at);
-std::vector<Tensor> run_while(const Program& condition, const Program& body, const std::vector<Tensor>& init, const Location& at);
+std::vector<Tensor> run_while(const Program& condition, const Program& body, const std::vector<Tensor>& init,
+                              const Location& at);
 // Outputs: carries, then stacked ys.
-std::vector<Tensor> run_scan(const Program& body, const std::vector<Tensor>& init, const std::vector<Tensor>& xs, int64_t length,
-                             bool reverse, const Location& at);
+std::vector<Tensor> run_scan(const Program& body, const std::vector<Tensor>& init, const std::vector<Tensor>& xs,
+                             int64_t length, bool reverse, const Location& at);
 Tensor counter(int64_t low, int64_t high, const Location& at);  // i64 low ... high - 1
 std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, int64_t& length, const Location& at);
 
@@ -89,8 +92,8 @@ struct IsPair<std::pair<A, B>> : std::true_type {};
 class Traced {
  public:
   explicit Traced(std::shared_ptr<detail::Program> p) : program_(std::move(p)) {}
-  std::string ir() const { return detail::text_of(*program_, false); }         // canonical text; parse() reads it back
-  std::string annotated() const { return detail::text_of(*program_, true); }   // with the C++ line of every op
+  std::string ir() const { return detail::text_of(*program_, false); }  // canonical text; parse() reads it back
+  std::string annotated() const { return detail::text_of(*program_, true); }  // with the C++ line of every op
   const std::shared_ptr<detail::Program>& program() const { return program_; }
   std::vector<Tensor> operator()(const std::vector<Tensor>& inputs, const At& at = At::current()) const;
 
@@ -112,14 +115,14 @@ Traced trace(F&& f, const A&... args) {
 
 enum class Math : uint8_t { strict };
 struct JitOptions {
-  std::vector<int> donate = {};    // numbers of arguments whose memory the results may take
+  std::vector<int> donate = {};  // numbers of arguments whose memory the results may take
   std::string name = "";
   Math math = Math::strict;
   bool fuse = true;
 };
 
 struct KernelInfo {
-  std::string name, kind;          // kind: map, row, column, contract, nest
+  std::string name, kind;  // kind: map, row, column, contract, nest
   std::vector<std::string> lines;  // file:line of the ops it computes
   std::string bytes_read, bytes_written, flops;
 };
@@ -156,8 +159,8 @@ namespace detail {
 std::shared_ptr<JitState> make_jit(JitOptions options, const Location& made);
 JitEntry* find_entry(JitState& state, const Leaves& leaves);  // null when this signature is new
 // argument_of[i]: the argument that leaf i belongs to. keep: whether calls may reuse it (specs may not run).
-std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, const std::vector<int>& argument_of, Body body,
-                                    void* context, bool keep);
+std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, const std::vector<int>& argument_of,
+                                    Body body, void* context, bool keep);
 // Completes an entry with the result tree of its trace, and only then lets other threads find it. Gives the entry to call:
 // that of another thread which traced the same signature first.
 std::shared_ptr<JitEntry> publish_entry(JitState& state, std::shared_ptr<JitEntry> entry, std::shared_ptr<void> result);
@@ -168,7 +171,8 @@ void run_entry(JitState& state, JitEntry& entry, const Leaves& leaves, std::vect
 template <class F>
 class Jit {
  public:
-  Jit(F f, JitOptions options, const Location& made) : f_(std::move(f)), state_(detail::make_jit(std::move(options), made)) {}
+  Jit(F f, JitOptions options, const Location& made)
+      : f_(std::move(f)), state_(detail::make_jit(std::move(options), made)) {}
 
   template <class... A>
   auto operator()(const A&... args) const {
@@ -284,12 +288,17 @@ struct Gradient {
     for (bool a : active) gradients.push_back(a ? values[next++] : Tensor());
     replace(copy, gradients.data());
     auto chosen = [&] {
-      if constexpr (sizeof...(I) == 1) return std::get<I...>(copy);
-      else return std::make_tuple(std::get<I>(copy)...);
+      if constexpr (sizeof...(I) == 1)
+        return std::get<I...>(copy);
+      else
+        return std::make_tuple(std::get<I>(copy)...);
     }();
-    if constexpr (WithValue) return std::make_pair(std::move(result), std::move(chosen));
-    else if constexpr (IsPair<R>::value) return std::make_pair(std::move(chosen), std::move(result.second));
-    else return chosen;
+    if constexpr (WithValue)
+      return std::make_pair(std::move(result), std::move(chosen));
+    else if constexpr (IsPair<R>::value)
+      return std::make_pair(std::move(chosen), std::move(result.second));
+    else
+      return chosen;
   }
 };
 
@@ -299,14 +308,18 @@ struct Gradient {
 // grad<0, 2>(f). The result has the arguments' types; with aux it is a pair of gradient and aux.
 template <int... I, class F>
 auto grad(F f, const At& at = At::current()) {
-  if constexpr (sizeof...(I) == 0) return detail::Gradient<false, F, 0>{std::move(f), place(at)};
-  else return detail::Gradient<false, F, I...>{std::move(f), place(at)};
+  if constexpr (sizeof...(I) == 0)
+    return detail::Gradient<false, F, 0>{std::move(f), place(at)};
+  else
+    return detail::Gradient<false, F, I...>{std::move(f), place(at)};
 }
 // A pair of f's result and the gradient.
 template <int... I, class F>
 auto value_and_grad(F f, const At& at = At::current()) {
-  if constexpr (sizeof...(I) == 0) return detail::Gradient<true, F, 0>{std::move(f), place(at)};
-  else return detail::Gradient<true, F, I...>{std::move(f), place(at)};
+  if constexpr (sizeof...(I) == 0)
+    return detail::Gradient<true, F, 0>{std::move(f), place(at)};
+  else
+    return detail::Gradient<true, F, I...>{std::move(f), place(at)};
 }
 
 namespace detail {
@@ -356,8 +369,10 @@ auto vjp(F f, const A&... args) {
     std::tuple<A...> out = copy;
     std::vector<Tensor> gradients = pullback(detail::tensors_of(seed), place(at));
     detail::replace(out, gradients.data());
-    if constexpr (sizeof...(A) == 1) return std::get<0>(out);
-    else return out;
+    if constexpr (sizeof...(A) == 1)
+      return std::get<0>(out);
+    else
+      return out;
   };
   return std::make_pair(std::move(result), std::move(pull));
 }

@@ -17,15 +17,20 @@ struct Array {
   explicit Array(Type t) : type(std::move(t)), data(static_cast<size_t>(type.shape.numel()) * bytes(type.dtype)) {}
   int64_t numel() const { return type.shape.numel(); }
   template <class T>
-  T* as() { return reinterpret_cast<T*>(data.data()); }
+  T* as() {
+    return reinterpret_cast<T*>(data.data());
+  }
   template <class T>
-  const T* as() const { return reinterpret_cast<const T*>(data.data()); }
+  const T* as() const {
+    return reinterpret_cast<const T*>(data.data());
+  }
 };
 
 // Runs a graph op by op: the oracle for every other route, sharing no code with code generation. Symbolic extents are
 // bound from the input shapes. Throws Error when inputs do not fit the graph's types.
 std::vector<Array> interpret(const Graph& graph, std::span<const Array> inputs);
 // One op.
-std::vector<Array> interpret(Op op, std::span<const Array* const> operands, const Attrs& attrs, std::span<const Type> results);
+std::vector<Array> interpret(Op op, std::span<const Array* const> operands, const Attrs& attrs,
+                             std::span<const Type> results);
 
 }  // namespace tenon::ir

@@ -32,7 +32,7 @@ struct Node {
   uint32_t first_operand = 0;  // in the graph's operand array
   uint32_t operand_count = 0;
   ValueId first_result{};
-  uint32_t location = 0;       // in the graph's side table; 0 is unknown
+  uint32_t location = 0;  // in the graph's side table; 0 is unknown
 };
 
 class Graph {
@@ -71,14 +71,14 @@ class Graph {
   std::vector<ValueId> operands_, outputs_;
   std::vector<TypeId> value_type_;
   std::vector<NodeId> value_node_;
-  std::deque<Type> types_;        // deques: references stay good while a graph grows
+  std::deque<Type> types_;  // deques: references stay good while a graph grows
   std::deque<Attrs> attrs_{Attrs{}};
   std::vector<Location> locations_{Location{}};
   std::vector<std::string> input_notes_;
 };
 
-std::shared_ptr<const Graph> parse(std::string_view text);           // Error with line and column
-std::vector<std::string> verify(const Graph& graph);                 // every violation found; empty when sound
+std::shared_ptr<const Graph> parse(std::string_view text);  // Error with line and column
+std::vector<std::string> verify(const Graph& graph);  // every violation found; empty when sound
 bool same_structure(const Graph& a, const Graph& b);
 // Whether a node must stay, once and in order: a custom call with an effect, or control flow that contains one.
 bool has_effect(const Graph& graph, const Node& node);
@@ -113,8 +113,8 @@ class GraphBuilder {
   const Graph& graph() const { return *graph_; }
   const Type& type(ValueId v) const { return graph_->type(v); }
   Symbols& symbols() { return *graph_->symbols; }
-  bool folding = true;   // off: constants stay as written
-  bool merging = true;   // off: no hash-consing
+  bool folding = true;  // off: constants stay as written
+  bool merging = true;  // off: no hash-consing
 
   std::shared_ptr<const Graph> finish(std::span<const ValueId> outputs);
 

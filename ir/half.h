@@ -29,7 +29,7 @@ constexpr uint16_t half_from_double(HalfFormat format, double value) {
     return static_cast<uint16_t>(sign | format.infinity() | (fraction ? payload | quiet : 0));
   }
   if (exponent == 0) return sign;  // zero, or an f64 subnormal: far below half of the least f16 or bf16 subnormal
-  const int scaled = exponent - 1023 + format.bias();           // exponent field in the target
+  const int scaled = exponent - 1023 + format.bias();  // exponent field in the target
   int drop = 52 - format.mantissa + (scaled < 1 ? 1 - scaled : 0);  // low bits that do not fit
   if (drop > 54) return sign;
   const uint64_t significand = fraction | uint64_t{1} << 52;
@@ -50,10 +50,12 @@ constexpr float half_to_float(HalfFormat format, uint16_t half) {
   if (half == (half & 0x8000)) return std::bit_cast<float>(sign);
   if ((half & 0x7fff) >= format.infinity()) return std::bit_cast<float>(sign | 0x7f800000u | fraction << widen);
   if (exponent != 0 || format.bias() == 127)  // bf16 subnormals are f32 subnormals
-    return std::bit_cast<float>(sign | (exponent + 127 - static_cast<uint32_t>(format.bias())) << 23 | fraction << widen);
+    return std::bit_cast<float>(sign | (exponent + 127 - static_cast<uint32_t>(format.bias())) << 23 |
+                                fraction << widen);
   const int lead = std::bit_width(fraction) - 1;  // an f16 subnormal is a normal f32
   const uint32_t shifted = (fraction << (23 - lead)) & 0x7fffffu;
-  return std::bit_cast<float>(sign | static_cast<uint32_t>(lead - format.mantissa - format.bias() + 1 + 127) << 23 | shifted);
+  return std::bit_cast<float>(sign | static_cast<uint32_t>(lead - format.mantissa - format.bias() + 1 + 127) << 23 |
+                              shifted);
 }
 
 // A 64-bit integer may not fit a double: what would be lost is kept as one sticky bit (rounding to odd), so that the

@@ -31,7 +31,8 @@ std::vector<Array> evaluate(const EvalArgs& args) {
   if (row.eval) return row.eval(args);
   const bool retyped = args.op == Op::cast || args.op == Op::bitcast;
   std::vector<Array> results;
-  results.push_back(map_elementwise(args.op, args.operands, retyped ? args.attrs.at(0).dtype : DType::f32, args.results[0]));
+  results.push_back(
+      map_elementwise(args.op, args.operands, retyped ? args.attrs.at(0).dtype : DType::f32, args.results[0]));
   return results;
 }
 
@@ -53,8 +54,8 @@ bool has_symbols(const Attrs& attrs) {
 }
 
 [[noreturn]] void mismatch(const Graph& graph, uint32_t input, const Array& array) {
-  throw Error("input " + std::to_string(input) + " of '" + graph.name + "' has type " +
-              to_string(array.type) + " but the program takes " + to_string(graph.type(ValueId{input}), graph.symbols.get()));
+  throw Error("input " + std::to_string(input) + " of '" + graph.name + "' has type " + to_string(array.type) +
+              " but the program takes " + to_string(graph.type(ValueId{input}), graph.symbols.get()));
 }
 
 // Values of all symbols from the shapes of the inputs. A symbol that no input mentions has its lower bound.
@@ -63,7 +64,8 @@ std::vector<int64_t> bind_symbols(const Graph& graph, std::span<const Array> inp
   std::vector<int64_t> bound(symbols.size(), -1);
   for (uint32_t i = 0; i < graph.input_count(); ++i) {
     const Type& type = graph.type(ValueId{i});
-    if (inputs[i].type.dtype != type.dtype || inputs[i].type.shape.size() != type.shape.size()) mismatch(graph, i, inputs[i]);
+    if (inputs[i].type.dtype != type.dtype || inputs[i].type.shape.size() != type.shape.size())
+      mismatch(graph, i, inputs[i]);
     for (size_t axis = 0; axis < type.shape.size(); ++axis) {
       const Dim d = type.shape[axis];
       if (d.is_symbol() && symbols[d.index()].kind == SymbolKind::free && bound[d.index()] < 0)
@@ -99,14 +101,17 @@ std::vector<uint32_t> use_counts(const Graph& graph) {
 std::vector<Array> run(const Graph& graph, std::span<const Array> inputs, std::span<const int64_t> symbol_values) {
   std::vector<uint32_t> uses = use_counts(graph);
   std::vector<Array> computed(graph.value_count());  // inputs are read where they are
-  const auto value = [&](ValueId v) -> const Array& { return graph.is_input(v) ? inputs[index(v)] : computed[index(v)]; };
+  const auto value = [&](ValueId v) -> const Array& {
+    return graph.is_input(v) ? inputs[index(v)] : computed[index(v)];
+  };
   std::vector<const Array*> operands;
   std::vector<Type> types;
   for (const Node& node : graph.nodes()) {
     operands.clear();
     types.clear();
     for (ValueId operand : graph.operands(node)) operands.push_back(&value(operand));
-    for (uint32_t i = 0; i < node.result_count; ++i) types.push_back(resolved(graph.type(graph.result(node, i)), symbol_values));
+    for (uint32_t i = 0; i < node.result_count; ++i)
+      types.push_back(resolved(graph.type(graph.result(node, i)), symbol_values));
     const Attrs* attrs = &graph.attrs(node);
     Attrs numbers;
     if (has_symbols(*attrs)) {
@@ -152,7 +157,8 @@ std::vector<Array> interpret(const Graph& graph, std::span<const Array> inputs) 
   return run(graph, inputs, values);
 }
 
-std::vector<Array> interpret(Op op, std::span<const Array* const> operands, const Attrs& attrs, std::span<const Type> results) {
+std::vector<Array> interpret(Op op, std::span<const Array* const> operands, const Attrs& attrs,
+                             std::span<const Type> results) {
   return evaluate({operands, attrs, results, op, nullptr, {}});
 }
 

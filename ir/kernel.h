@@ -46,18 +46,18 @@ inline constexpr Tree column_tree{1, 64};
 inline constexpr Tree pair_tree{1, 1};  // joins partial results of whole, aligned power-of-two runs of blocks
 
 enum class KernelOp : uint8_t {
-  literal,   // bits in `immediate`
-  extent,    // i64 value of `dim`
-  scalar,    // an exact elementwise `op` (or cast/bitcast, whose target is `dtype`) on operands
-  load,      // operands: one i64 index per buffer dimension [, mask, other]: masked lanes read nothing and give `other`
-  store,     // operands: indices, value [, mask]
-  loop,      // operands: extent, initial carries; block arguments: index (i64), carries; yields: next carries; results: last
-  reduce,    // operands: extent; argument: index; yields one value per `combines` entry; results: the reductions.
-             //   combine is add, mul, min, max, bit_and, bit_or, or argmax / argmin (yields a value, gives its i64 index)
+  literal,  // bits in `immediate`
+  extent,  // i64 value of `dim`
+  scalar,  // an exact elementwise `op` (or cast/bitcast, whose target is `dtype`) on operands
+  load,  // operands: one i64 index per buffer dimension [, mask, other]: masked lanes read nothing and give `other`
+  store,  // operands: indices, value [, mask]
+  loop,  // operands: extent, initial carries; block arguments: index (i64), carries; yields: next carries; results: last
+  reduce,  // operands: extent; argument: index; yields one value per `combines` entry; results: the reductions.
+  //   combine is add, mul, min, max, bit_and, bit_or, or argmax / argmin (yields a value, gives its i64 index)
   contract,  // operands: extents of batch, i, j, k. blocks: lhs(b, i, k) yields; rhs(b, k, j) yields; epilogue(b, i, j,
-             //   acc) stores. acc = fma chain ascending over k from +0, segments of 4096 joined by pairs; `dtype` is acc's
-  rare,      // operands: condition, fast. block yields the slow value. result: select(condition, slow, fast)
-  scratch,   // declares `buffer` (space scratch) for the enclosing iteration; contents undefined at first
+  //   acc) stores. acc = fma chain ascending over k from +0, segments of 4096 joined by pairs; `dtype` is acc's
+  rare,  // operands: condition, fast. block yields the slow value. result: select(condition, slow, fast)
+  scratch,  // declares `buffer` (space scratch) for the enclosing iteration; contents undefined at first
 };
 
 enum class Space : uint8_t { input, output, inout, scratch };
@@ -71,18 +71,18 @@ struct KernelBuffer {
 
 struct Instruction {
   KernelOp kind{};
-  Op op{};                          // of scalar
-  DType dtype = DType::f32;         // of the first result
+  Op op{};  // of scalar
+  DType dtype = DType::f32;  // of the first result
   LoopKind loop = LoopKind::serial;
-  bool nontemporal = false;         // of a store: the output will not be read soon (schedule decides)
+  bool nontemporal = false;  // of a store: the output will not be read soon (schedule decides)
   Tree tree{};
-  int64_t grain = 1;                // of a parallel loop: iterations per chunk at least
+  int64_t grain = 1;  // of a parallel loop: iterations per chunk at least
   uint64_t immediate = 0;
-  Dim dim;                          // of extent
+  Dim dim;  // of extent
   BufferId buffer{};
   ScalarId first_result = no_scalar;
   uint32_t result_count = 0;
-  uint32_t origin = 0;              // number of the graph node it came from, for explaining
+  uint32_t origin = 0;  // number of the graph node it came from, for explaining
   std::vector<ScalarId> operands;
   std::vector<Op> combines;
   std::vector<BlockId> blocks;
@@ -97,7 +97,7 @@ struct Block {
 struct ScalarInfo {
   DType dtype = DType::f32;
   uint32_t instruction = UINT32_MAX;  // defining instruction, or UINT32_MAX for a block argument
-  BlockId block{};                    // where it is defined
+  BlockId block{};  // where it is defined
 };
 
 struct Kernel {
@@ -105,7 +105,7 @@ struct Kernel {
   std::shared_ptr<Symbols> symbols = std::make_shared<Symbols>();
   std::vector<KernelBuffer> buffers;
   std::vector<Instruction> instructions;
-  std::vector<Block> blocks;          // blocks[0] is the body
+  std::vector<Block> blocks;  // blocks[0] is the body
   std::vector<ScalarInfo> scalars;
   DType dtype(ScalarId v) const { return scalars[index(v)].dtype; }
   const Block& body() const { return blocks[0]; }
@@ -135,20 +135,23 @@ class KernelBuilder {
   // An elementwise row. Exact ops become one instruction; an expanded op becomes its expansion; f16/bf16 compute in f32
   // (expanded rows in f64) and round once. to: target of cast and bitcast.
   ScalarId scalar(Op op, std::span<const ScalarId> operands, DType to = DType::f32);
-  ScalarId load(BufferId buffer, std::span<const ScalarId> index, ScalarId mask = no_scalar, ScalarId other = no_scalar);
+  ScalarId load(BufferId buffer, std::span<const ScalarId> index, ScalarId mask = no_scalar,
+                ScalarId other = no_scalar);
   void store(BufferId buffer, std::span<const ScalarId> index, ScalarId value, ScalarId mask = no_scalar);
 
   // Loops: open_* returns the block arguments (index first); code built until close_* goes inside.
-  std::vector<ScalarId> open_loop(LoopKind kind, ScalarId extent, std::span<const ScalarId> carries = {}, int64_t grain = 1);
+  std::vector<ScalarId> open_loop(LoopKind kind, ScalarId extent, std::span<const ScalarId> carries = {},
+                                  int64_t grain = 1);
   std::vector<ScalarId> close_loop(std::span<const ScalarId> yields = {});
   ScalarId open_reduce(std::vector<Op> combines, Tree tree, ScalarId extent);
   std::vector<ScalarId> close_reduce(std::span<const ScalarId> yields);
   void open_rare(ScalarId condition, ScalarId fast);
   ScalarId close_rare(ScalarId slow);
   // Contraction: open, then three sections in order, each closed by its own call.
-  std::vector<ScalarId> open_contract(DType accumulate, ScalarId batch, ScalarId m, ScalarId n, ScalarId k);  // lhs: b, i, k
-  std::vector<ScalarId> close_lhs(ScalarId yield);                                                            // rhs: b, k, j
-  std::vector<ScalarId> close_rhs(ScalarId yield);                                            // epilogue: b, i, j, acc
+  std::vector<ScalarId> open_contract(DType accumulate, ScalarId batch, ScalarId m, ScalarId n,
+                                      ScalarId k);  // lhs: b, i, k
+  std::vector<ScalarId> close_lhs(ScalarId yield);  // rhs: b, k, j
+  std::vector<ScalarId> close_rhs(ScalarId yield);  // epilogue: b, i, j, acc
   void close_contract();
 
   DType dtype(ScalarId v) const { return kernel_.dtype(v); }
@@ -166,7 +169,7 @@ class KernelBuilder {
   ScalarId pure(Instruction instruction, uint32_t floor);
   ScalarId halves(Op op, std::span<const ScalarId> operands);
   ScalarId simplified(Op op, std::span<const ScalarId> operands);  // no_scalar: nothing to simplify
-  uint32_t reserve(Instruction instruction);          // a number for an instruction that is not in a block yet
+  uint32_t reserve(Instruction instruction);  // a number for an instruction that is not in a block yet
   void append(uint32_t instruction, BlockId block);
   ScalarId add_result(uint32_t instruction, DType dtype, BlockId block);
   ScalarId add_argument(BlockId block, DType dtype);
@@ -175,13 +178,13 @@ class KernelBuilder {
   void require_visible(std::span<const ScalarId> operands) const;
   const Instruction* literal_of(ScalarId v) const;
   Kernel kernel_;
-  std::vector<Open> open_;                            // nest of blocks being built
-  std::vector<uint32_t> depth_;                       // per block: its place in open_, UINT32_MAX once closed
-  std::vector<uint32_t> merged_;                      // open-addressing table of pure instructions, number + 1
+  std::vector<Open> open_;  // nest of blocks being built
+  std::vector<uint32_t> depth_;  // per block: its place in open_, UINT32_MAX once closed
+  std::vector<uint32_t> merged_;  // open-addressing table of pure instructions, number + 1
   uint32_t merged_count_ = 0;
-  std::vector<uint64_t> version_;                     // per buffer: counts what may have changed its contents
+  std::vector<uint64_t> version_;  // per buffer: counts what may have changed its contents
   uint64_t changes_ = 0, epoch_ = 0;
-  std::vector<ScalarId> bound_;                       // per scalar: the extent that a loop index stays below
+  std::vector<ScalarId> bound_;  // per scalar: the extent that a loop index stays below
 };
 
 }  // namespace tenon::ir

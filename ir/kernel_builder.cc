@@ -18,7 +18,8 @@ uint64_t mix(uint64_t hash, uint64_t word) {
 }
 
 uint64_t hash_of(const Instruction& i) {
-  uint64_t hash = mix(static_cast<uint64_t>(i.kind) << 32 | static_cast<uint64_t>(i.op), static_cast<uint64_t>(i.dtype));
+  uint64_t hash =
+      mix(static_cast<uint64_t>(i.kind) << 32 | static_cast<uint64_t>(i.op), static_cast<uint64_t>(i.dtype));
   hash = mix(mix(hash, i.immediate), static_cast<uint64_t>(i.dim.code()));
   hash = mix(hash, index(i.buffer));
   for (ScalarId v : i.operands) hash = mix(hash, index(v));
@@ -283,7 +284,8 @@ ScalarId KernelBuilder::close_rare(ScalarId slow) {
   return add_result(number, dtype(slow), open_.back().block);
 }
 
-std::vector<ScalarId> KernelBuilder::open_contract(DType accumulate, ScalarId batch, ScalarId m, ScalarId n, ScalarId k) {
+std::vector<ScalarId> KernelBuilder::open_contract(DType accumulate, ScalarId batch, ScalarId m, ScalarId n,
+                                                   ScalarId k) {
   Instruction i;
   i.kind = KernelOp::contract;
   i.dtype = accumulate;

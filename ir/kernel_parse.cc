@@ -28,9 +28,7 @@ class Parser {
       if (!first) expect(",");
       const std::string buffer = buffer_name();
       expect(":");
-      const Space space = accept("inout") ? Space::inout
-                          : accept("out") ? Space::output
-                                          : (expect("in"), Space::input);
+      const Space space = accept("inout") ? Space::inout : accept("out") ? Space::output : (expect("in"), Space::input);
       declare(buffer, space);
     }
     kernel_.blocks.emplace_back();
@@ -286,8 +284,11 @@ class Parser {
 
   std::vector<DType> parse(Instruction& i, BlockId where, int depth);
   bool loop_kind(Instruction& i) {
-    const std::pair<const char*, LoopKind> kinds[] = {{"serial", LoopKind::serial}, {"parallel", LoopKind::parallel},
-        {"vector", LoopKind::vector}, {"block", LoopKind::block}, {"thread", LoopKind::thread}};
+    const std::pair<const char*, LoopKind> kinds[] = {{"serial", LoopKind::serial},
+                                                      {"parallel", LoopKind::parallel},
+                                                      {"vector", LoopKind::vector},
+                                                      {"block", LoopKind::block},
+                                                      {"thread", LoopKind::thread}};
     for (const auto& [word, kind] : kinds)
       if (accept(word)) return i.loop = kind, true;
     return false;

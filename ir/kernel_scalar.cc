@@ -147,9 +147,18 @@ ScalarId KernelBuilder::simplified(Op op, std::span<const ScalarId> operands) {
   }
   if (x == y) {
     switch (op) {
-      case Op::sub: case Op::bit_xor: case Op::ne: case Op::lt: case Op::gt: return number(0);
-      case Op::eq: case Op::le: case Op::ge: return number(1);
-      case Op::max: case Op::min: case Op::bit_and: case Op::bit_or: return x;
+      case Op::sub:
+      case Op::bit_xor:
+      case Op::ne:
+      case Op::lt:
+      case Op::gt: return number(0);
+      case Op::eq:
+      case Op::le:
+      case Op::ge: return number(1);
+      case Op::max:
+      case Op::min:
+      case Op::bit_and:
+      case Op::bit_or: return x;
       default: break;
     }
   }

@@ -23,8 +23,8 @@ constexpr int max_depth = 64;
 
 struct Context {  // what encloses an instruction
   int depth = 0;
-  bool lanes = false;     // inside a vector or thread loop
-  bool storing = true;    // stores are allowed
+  bool lanes = false;  // inside a vector or thread loop
+  bool storing = true;  // stores are allowed
 };
 
 class Verifier {
@@ -49,7 +49,7 @@ class Verifier {
  private:
   void problem(std::string text) { problems_.push_back("kernel @" + k_.name + ": " + std::move(text)); }
   std::string at(uint32_t number) const {
-    static constexpr const char* words[] = {"literal", "extent", "scalar", "load",  "store",
+    static constexpr const char* words[] = {"literal", "extent", "scalar",   "load", "store",
                                             "loop",    "reduce", "contract", "rare", "scratch"};
     const Instruction& i = k_.instructions[number];
     std::string text = words[static_cast<int>(i.kind)];
@@ -195,7 +195,8 @@ class Verifier {
     if (b.space == Space::scratch) require(declared_[index(i.buffer)], number, "scratch is not declared here");
     const size_t rank = b.shape.size(), count = i.operands.size();
     const bool masked = count == rank + 2;
-    if (!require(masked || count == rank + (store ? 1 : 0), number, "one index for each dimension of the buffer")) return;
+    if (!require(masked || count == rank + (store ? 1 : 0), number, "one index for each dimension of the buffer"))
+      return;
     for (size_t n = 0; n < rank; ++n) require(is(i.operands[n], DType::i64), number, "an index is i64");
     if (store) {
       require(b.space != Space::input, number, "stores to an input");

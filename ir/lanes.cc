@@ -11,7 +11,8 @@ Lanes::Lanes(DType t, int64_t n, bool one_for_all) : type(t), count(n), splat(on
 
 Lanes Lanes::from(DType type, const void* elements, int64_t count) {
   Lanes result(type, count);
-  if (count > 0) std::memcpy(result.data.get(), elements, static_cast<size_t>(count) * static_cast<size_t>(bytes(type)));
+  if (count > 0)
+    std::memcpy(result.data.get(), elements, static_cast<size_t>(count) * static_cast<size_t>(bytes(type)));
   return result;
 }
 
@@ -28,7 +29,8 @@ void Lanes::copy_to(void* elements) const {
 
 Lanes like_bits(const Lanes& x, uint64_t bits) {
   Lanes result(x.type, x.count, true);
-  std::memcpy(result.data.get(), &bits, static_cast<size_t>(bytes(x.type)));  // little-endian, as everything compiled is
+  std::memcpy(result.data.get(), &bits,
+              static_cast<size_t>(bytes(x.type)));  // little-endian, as everything compiled is
   return result;
 }
 

@@ -20,14 +20,18 @@ struct Lanes {
   std::shared_ptr<unsigned char[]> data;
 
   Lanes() = default;
-  Lanes(DType type, int64_t count, bool splat = false);           // zeros
+  Lanes(DType type, int64_t count, bool splat = false);  // zeros
   static Lanes from(DType type, const void* elements, int64_t count);  // copies
   int64_t stored() const { return splat ? 1 : count; }
   int64_t stride() const { return splat ? 0 : 1; }
   template <class T>
-  T* as() { return reinterpret_cast<T*>(data.get()); }
+  T* as() {
+    return reinterpret_cast<T*>(data.get());
+  }
   template <class T>
-  const T* as() const { return reinterpret_cast<const T*>(data.get()); }
+  const T* as() const {
+    return reinterpret_cast<const T*>(data.get());
+  }
   void copy_to(void* elements) const;  // count elements, a splat repeated
 };
 
@@ -36,18 +40,18 @@ inline DType dtype(const Lanes& x) { return x.type; }
 // round once; expanded rows on halves are evaluated in f64 and rounded once.
 Lanes elementwise(Op op, std::span<const Lanes> operands, DType to = DType::f32);
 
-Lanes like(const Lanes& x, double number);         // a literal of x's dtype
-Lanes like_bits(const Lanes& x, uint64_t bits);    // a literal of x's dtype from its bit pattern
+Lanes like(const Lanes& x, double number);  // a literal of x's dtype
+Lanes like_bits(const Lanes& x, uint64_t bits);  // a literal of x's dtype from its bit pattern
 Lanes cast(const Lanes& x, DType to);
 Lanes bitcast(const Lanes& x, DType to);
 bool any(const Lanes& condition);
 
 #define TENON_UNARY(name, ...) \
   inline Lanes name(const Lanes& x) { return elementwise(Op::name, std::span(&x, 1)); }
-#define TENON_BINARY(name, ...)                     \
+#define TENON_BINARY(name, ...)                       \
   inline Lanes name(const Lanes& x, const Lanes& y) { \
-    const Lanes operands[] = {x, y};                \
-    return elementwise(Op::name, operands);         \
+    const Lanes operands[] = {x, y};                  \
+    return elementwise(Op::name, operands);           \
   }
 #define TENON_TERNARY(name, ...)                                      \
   inline Lanes name(const Lanes& x, const Lanes& y, const Lanes& z) { \
@@ -82,8 +86,8 @@ Lanes rare(const Lanes& condition, Slow slow, const Lanes& fast) {
 
 // ---- families, each in a file of its own (ir/lanes_*.cc); `out` has its dtype and room, strides follow the operands'
 namespace lanes {
-bool arithmetic(Op op, std::span<const Lanes> operands, Lanes& out);   // neg ... fma; false: not of this family
-bool logic(Op op, std::span<const Lanes> operands, Lanes& out);        // bits, shifts, comparison, select
+bool arithmetic(Op op, std::span<const Lanes> operands, Lanes& out);  // neg ... fma; false: not of this family
+bool logic(Op op, std::span<const Lanes> operands, Lanes& out);  // bits, shifts, comparison, select
 void convert(const Lanes& from, Lanes& out);
 }  // namespace lanes
 

@@ -27,15 +27,21 @@ void zip(std::span<const Lanes> xs, Lanes& out, Fn fn) {
 // neg and abs are moves of bits: they keep a NaN's payload.
 template <class T>
 T flip_sign(T x) {
-  if constexpr (is_half_type<T>) return T{static_cast<uint16_t>(x.bits ^ 0x8000)};
-  else if constexpr (std::is_same_v<T, float>) return std::bit_cast<float>(std::bit_cast<uint32_t>(x) ^ 0x80000000u);
-  else return std::bit_cast<double>(std::bit_cast<uint64_t>(x) ^ 0x8000000000000000u);
+  if constexpr (is_half_type<T>)
+    return T{static_cast<uint16_t>(x.bits ^ 0x8000)};
+  else if constexpr (std::is_same_v<T, float>)
+    return std::bit_cast<float>(std::bit_cast<uint32_t>(x) ^ 0x80000000u);
+  else
+    return std::bit_cast<double>(std::bit_cast<uint64_t>(x) ^ 0x8000000000000000u);
 }
 template <class T>
 T clear_sign(T x) {
-  if constexpr (is_half_type<T>) return T{static_cast<uint16_t>(x.bits & 0x7fff)};
-  else if constexpr (std::is_same_v<T, float>) return std::bit_cast<float>(std::bit_cast<uint32_t>(x) & 0x7fffffffu);
-  else return std::bit_cast<double>(std::bit_cast<uint64_t>(x) & 0x7fffffffffffffffu);
+  if constexpr (is_half_type<T>)
+    return T{static_cast<uint16_t>(x.bits & 0x7fff)};
+  else if constexpr (std::is_same_v<T, float>)
+    return std::bit_cast<float>(std::bit_cast<uint32_t>(x) & 0x7fffffffu);
+  else
+    return std::bit_cast<double>(std::bit_cast<uint64_t>(x) & 0x7fffffffffffffffu);
 }
 
 // NaN wins, and -0 is below +0.
@@ -100,7 +106,9 @@ bool floating(Op op, std::span<const Lanes> xs, Lanes& out) {
     case Op::rem:
     case Op::max:
     case Op::min:
-    case Op::scale: zip<T>(xs, out, [op](T x, T y) { return narrow<T>(binary<W>(op, widen(x), widen(y))); }); return true;
+    case Op::scale:
+      zip<T>(xs, out, [op](T x, T y) { return narrow<T>(binary<W>(op, widen(x), widen(y))); });
+      return true;
     case Op::fma: {
       const T *a = xs[0].as<T>(), *b = xs[1].as<T>(), *c = xs[2].as<T>();
       T* o = out.as<T>();
@@ -136,9 +144,15 @@ bool integral(Op op, std::span<const Lanes> xs, Lanes& out) {
       map<T>(xs, out, [=](T x) { return negative(x) ? static_cast<T>(U(0) - static_cast<U>(x)) : x; });
       return true;
     case Op::sign: map<T>(xs, out, [=](T x) { return static_cast<T>(negative(x) ? -1 : x != 0); }); return true;
-    case Op::add: zip<T>(xs, out, [](T x, T y) { return static_cast<T>(static_cast<U>(x) + static_cast<U>(y)); }); return true;
-    case Op::sub: zip<T>(xs, out, [](T x, T y) { return static_cast<T>(static_cast<U>(x) - static_cast<U>(y)); }); return true;
-    case Op::mul: zip<T>(xs, out, [](T x, T y) { return static_cast<T>(static_cast<U>(x) * static_cast<U>(y)); }); return true;
+    case Op::add:
+      zip<T>(xs, out, [](T x, T y) { return static_cast<T>(static_cast<U>(x) + static_cast<U>(y)); });
+      return true;
+    case Op::sub:
+      zip<T>(xs, out, [](T x, T y) { return static_cast<T>(static_cast<U>(x) - static_cast<U>(y)); });
+      return true;
+    case Op::mul:
+      zip<T>(xs, out, [](T x, T y) { return static_cast<T>(static_cast<U>(x) * static_cast<U>(y)); });
+      return true;
     case Op::div: zip<T>(xs, out, divide<T>); return true;
     case Op::rem: zip<T>(xs, out, remainder<T>); return true;
     case Op::max: zip<T>(xs, out, [](T x, T y) { return x > y ? x : y; }); return true;

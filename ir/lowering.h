@@ -20,7 +20,8 @@ class Lowering {
   // The element of operand k of the node at `index`: loads it, or lowers its producer when that is fused here. Inside a
   // region that is guarded by a mask, the element may be asked for out of range: pass the mask.
   std::function<Scalar(const Node&, uint32_t operand, std::span<const Scalar> index)> element;
-  std::function<Scalar(const Node&, uint32_t operand, std::span<const Scalar> index, Scalar mask, Scalar other)> masked_element;
+  std::function<Scalar(const Node&, uint32_t operand, std::span<const Scalar> index, Scalar mask, Scalar other)>
+      masked_element;
   // For .nest rows: stores into result r of the node (and loads back what was stored, for in-place algorithms).
   std::function<void(const Node&, uint32_t result, std::span<const Scalar> index, Scalar value, Scalar mask)> store;
   std::function<Scalar(const Node&, uint32_t result, std::span<const Scalar> index, Scalar mask, Scalar other)> reload;

@@ -23,10 +23,10 @@ namespace tenon::ir {
 
 class Graph;
 class GraphBuilder;
-struct Value;    // a value under construction in a GraphBuilder (ir/build.h)
-struct Scalar;   // a scalar under construction in a KernelBuilder (ir/scalar.h)
-struct Lanes;    // an array of scalars of one dtype in the interpreter (ir/lanes.h)
-struct Array;    // a whole tensor in the interpreter (ir/array.h)
+struct Value;  // a value under construction in a GraphBuilder (ir/build.h)
+struct Scalar;  // a scalar under construction in a KernelBuilder (ir/scalar.h)
+struct Lanes;  // an array of scalars of one dtype in the interpreter (ir/lanes.h)
+struct Array;  // a whole tensor in the interpreter (ir/array.h)
 struct Node;
 struct Attr;
 class Lowering;  // the context in which a row lowers itself (ir/lowering.h)
@@ -40,7 +40,17 @@ inline constexpr int op_count = 0
 #include "tenon/ir/ops.def"
     ;
 
-enum class Family : uint8_t { elementwise, source, movement, reduction, contraction, indexing, random, control, effect };
+enum class Family : uint8_t {
+  elementwise,
+  source,
+  movement,
+  reduction,
+  contraction,
+  indexing,
+  random,
+  control,
+  effect
+};
 
 enum class AttrKind : uint8_t { none, integers, dims, dtype, literal, text, graph };
 
@@ -49,8 +59,8 @@ struct Attr {
   AttrKind kind = AttrKind::none;
   DType dtype = DType::f32;
   std::vector<int64_t> integers;  // axes, permutations, strides, flags
-  std::vector<Dim> dims;          // shapes, sizes, offsets: may be symbolic
-  std::string text;               // text, or the raw bytes of a literal
+  std::vector<Dim> dims;  // shapes, sizes, offsets: may be symbolic
+  std::string text;  // text, or the raw bytes of a literal
   std::shared_ptr<const Graph> graph;
   bool operator==(const Attr& other) const;  // graphs compare by structure
   static Attr of(std::vector<int64_t> values);
@@ -115,7 +125,7 @@ using PartialFn = Value (*)(const PartialArgs&);
 
 // How a rule differentiates the sub-graphs of its node; the drivers in passes/ supply both.
 struct SubgraphJvp {
-  std::shared_ptr<const Graph> graph;     // primals..., tangents of the active inputs... -> results..., their tangents...
+  std::shared_ptr<const Graph> graph;  // primals..., tangents of the active inputs... -> results..., their tangents...
   std::vector<bool> output_has_tangent;
 };
 using SubgraphJvpFn = SubgraphJvp (*)(const Graph& graph, const std::vector<bool>& active);
@@ -130,7 +140,7 @@ struct JvpArgs {
   Op op;
   const Attrs& attrs;
   std::span<const Value> primals;
-  std::span<const Value> results;   // of the op itself, already built
+  std::span<const Value> results;  // of the op itself, already built
   std::span<const Value> tangents;  // id none where absent
   SubgraphJvpFn subgraph = nullptr;
 };
@@ -142,10 +152,10 @@ struct TransposeArgs {
   GraphBuilder& builder;
   Op op;
   const Attrs& attrs;
-  std::span<const Value> operands;      // absent where linear
+  std::span<const Value> operands;  // absent where linear
   std::span<const Type> operand_types;
   std::span<const bool> linear;
-  std::span<const Value> cotangents;    // of the results, absent where none arrived
+  std::span<const Value> cotangents;  // of the results, absent where none arrived
   SubgraphTransposeFn subgraph = nullptr;
 };
 using TransposeFn = std::vector<Value> (*)(const TransposeArgs&);
@@ -162,23 +172,23 @@ struct OpDef {
   Op op{};
   const char* name = nullptr;
   Family family = Family::elementwise;
-  int arity = 0;                         // -1: any number
-  DTypeSet dtypes = all_types;           // allowed for the first (data) operand
+  int arity = 0;  // -1: any number
+  DTypeSet dtypes = all_types;  // allowed for the first (data) operand
   AttrSpec attrs[8] = {};
   InferFn infer = nullptr;
   EvalFn eval = nullptr;
   Expansion expand = {};
   PartialFn partials[3] = {};
-  bool singular = false;                 // a zero tangent stops here: tangent * partial becomes scale(tangent, partial)
-  bool flat = false;                     // the derivative is zero or does not exist: integer, boolean, piecewise constant
-  uint8_t linear = 0;                    // bit i: linear in operand i (alone, or jointly when several are tangents)
-  TransposeFn transpose = nullptr;       // cotangents of the linear operands
-  JvpFn jvp = nullptr;                   // for ops that are neither elementwise nor linear
+  bool singular = false;  // a zero tangent stops here: tangent * partial becomes scale(tangent, partial)
+  bool flat = false;  // the derivative is zero or does not exist: integer, boolean, piecewise constant
+  uint8_t linear = 0;  // bit i: linear in operand i (alone, or jointly when several are tangents)
+  TransposeFn transpose = nullptr;  // cotangents of the linear operands
+  JvpFn jvp = nullptr;  // for ops that are neither elementwise nor linear
   LowerFn lower = nullptr;
   NestFn nest = nullptr;
-  Op combine{};                          // of a reduction
+  Op combine{};  // of a reduction
   bool effect = false;
-  Domain domain = Domain::any;           // where the generated tests draw floating inputs
+  Domain domain = Domain::any;  // where the generated tests draw floating inputs
 };
 
 const OpDef& def(Op op);

@@ -41,11 +41,11 @@ enum class StepKind : uint8_t { launch, copy, loop, branch, custom };
 struct Step {
   StepKind kind = StepKind::launch;
   uint32_t kernel = 0;                // launch
-  std::vector<Operand> operands;      // launch: one per non-scratch kernel buffer, in order. copy: source, destination.
-                                      // custom: inputs then outputs. branch: the i1 predicate (one bool element).
-                                      // loop: the condition's bool buffer, absent for a counted loop
-  Dim trip_count = 0;                 // counted loop
-  std::vector<Step> condition;        // steps that compute the loop condition, run before each iteration
+  std::vector<Operand> operands;  // launch: one per non-scratch kernel buffer, in order. copy: source, destination.
+      // custom: inputs then outputs. branch: the i1 predicate (one bool element).
+      // loop: the condition's bool buffer, absent for a counted loop
+  Dim trip_count = 0;  // counted loop
+  std::vector<Step> condition;  // steps that compute the loop condition, run before each iteration
   std::vector<Step> body, otherwise;  // loop body; branch taken, branch not taken
   // Loop carries: after each iteration the content of `next` becomes that of `current` (by copy or by swapping pointers;
   // both are buffers of one type).
@@ -53,9 +53,9 @@ struct Step {
     uint32_t current = 0, next = 0;
   };
   std::vector<Carry> carries;
-  std::string custom;                 // name of a custom call
-  uint32_t outputs = 0;               // custom: how many operands at the end are outputs
-  uint32_t origin = 0;                // graph node, for explaining
+  std::string custom;  // name of a custom call
+  uint32_t outputs = 0;  // custom: how many operands at the end are outputs
+  uint32_t origin = 0;  // graph node, for explaining
 };
 
 // Why an edge of the graph was not fused.
@@ -65,8 +65,8 @@ struct FusionNote {
 };
 
 struct KernelNote {
-  std::vector<uint32_t> nodes;        // graph nodes it computes
-  std::string kind;                   // map, row, column, contract, nest
+  std::vector<uint32_t> nodes;  // graph nodes it computes
+  std::string kind;  // map, row, column, contract, nest
   Dim bytes_read = 0, bytes_written = 0, flops = 0;  // per launch
 };
 
@@ -75,15 +75,15 @@ struct Program {
   std::shared_ptr<Symbols> symbols = std::make_shared<Symbols>();
   std::vector<Type> inputs, outputs;
   std::vector<Kernel> kernels;
-  std::vector<KernelNote> notes;      // one per kernel
+  std::vector<KernelNote> notes;  // one per kernel
   std::vector<FusionNote> not_fused;
   std::vector<ProgramBuffer> buffers;
   std::vector<Step> steps;
-  std::vector<std::string> constants; // raw bytes of constant buffers, by slot
+  std::vector<std::string> constants;  // raw bytes of constant buffers, by slot
   std::vector<std::pair<uint32_t, uint32_t>> aliases;  // input i and output j share memory (donation)
-  int64_t arena_bytes = 0;            // static programs
+  int64_t arena_bytes = 0;  // static programs
   bool is_static = true;
-  std::string text() const;           // kernels and steps, for dumps and golden files
+  std::string text() const;  // kernels and steps, for dumps and golden files
 };
 
 }  // namespace tenon::ir

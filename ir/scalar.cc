@@ -44,14 +44,14 @@ Scalar bitcast(Scalar x, DType to) { return {x.builder, x.builder->scalar(Op::bi
 
 #define TENON_UNARY(name, ...) \
   Scalar name(Scalar x) { return {x.builder, x.builder->scalar(Op::name, std::span(&x.id, 1))}; }
-#define TENON_BINARY(name, ...)                       \
-  Scalar name(Scalar x, Scalar y) {                   \
-    const ScalarId operands[] = {x.id, y.id};         \
+#define TENON_BINARY(name, ...)                                \
+  Scalar name(Scalar x, Scalar y) {                            \
+    const ScalarId operands[] = {x.id, y.id};                  \
     return {x.builder, x.builder->scalar(Op::name, operands)}; \
   }
-#define TENON_TERNARY(name, ...)                      \
-  Scalar name(Scalar x, Scalar y, Scalar z) {         \
-    const ScalarId operands[] = {x.id, y.id, z.id};   \
+#define TENON_TERNARY(name, ...)                               \
+  Scalar name(Scalar x, Scalar y, Scalar z) {                  \
+    const ScalarId operands[] = {x.id, y.id, z.id};            \
     return {x.builder, x.builder->scalar(Op::name, operands)}; \
   }
 #define TENON_OP(name, ...)

@@ -14,8 +14,8 @@ struct Scalar {
 };
 
 DType dtype(Scalar x);
-Scalar like(Scalar x, double number);            // a literal of x's dtype (integer dtypes: the number must be integral)
-Scalar like_bits(Scalar x, uint64_t bits);       // a literal of x's dtype from its bit pattern
+Scalar like(Scalar x, double number);  // a literal of x's dtype (integer dtypes: the number must be integral)
+Scalar like_bits(Scalar x, uint64_t bits);  // a literal of x's dtype from its bit pattern
 Scalar cast(Scalar x, DType to);
 Scalar bitcast(Scalar x, DType to);
 

@@ -18,10 +18,10 @@ class Dim {
   static constexpr Dim symbol(uint32_t index) { return Dim(~static_cast<int64_t>(index), 0); }
   constexpr bool is_number() const { return code_ >= 0; }
   constexpr bool is_symbol() const { return code_ < 0; }
-  int64_t number() const;                                                        // InternalError if a symbol
-  constexpr uint32_t index() const { return static_cast<uint32_t>(~code_); }     // of a symbol
-  operator int64_t() const { return number(); }                                  // NOLINT
-  constexpr int64_t code() const { return code_; }                               // for hashing and ordering
+  int64_t number() const;  // InternalError if a symbol
+  constexpr uint32_t index() const { return static_cast<uint32_t>(~code_); }  // of a symbol
+  operator int64_t() const { return number(); }  // NOLINT
+  constexpr int64_t code() const { return code_; }  // for hashing and ordering
   constexpr bool operator==(const Dim& other) const { return code_ == other.code_; }
   constexpr bool operator==(int64_t number) const { return code_ == number; }
   constexpr bool operator==(int number) const { return code_ == number; }
@@ -48,8 +48,8 @@ class Shape {
   void insert(size_t at, Dim d) { dims_.insert(dims_.begin() + static_cast<std::ptrdiff_t>(at), d); }
   void erase(size_t at) { dims_.erase(dims_.begin() + static_cast<std::ptrdiff_t>(at)); }
   const std::vector<Dim>& dims() const { return dims_; }
-  bool is_static() const;           // every extent is a number
-  int64_t numel() const;            // product of the numbers; InternalError if one is a symbol
+  bool is_static() const;  // every extent is a number
+  int64_t numel() const;  // product of the numbers; InternalError if one is a symbol
   bool operator==(const Shape&) const = default;
 
  private:
@@ -63,7 +63,7 @@ struct Symbol {
   std::string name;  // of a free symbol; a defined one prints as its definition
   int64_t lower = 0, upper = INT64_MAX;
   SymbolKind kind = SymbolKind::free;
-  Dim left, right;   // of a definition; quotient rounds down
+  Dim left, right;  // of a definition; quotient rounds down
 };
 
 // Append-only table of symbols. Definitions refer to earlier entries only, so one ascending pass evaluates them all.
@@ -81,9 +81,7 @@ class Symbols {
   std::vector<uint32_t> free_symbols() const;  // in order: the layout of tenon_call::dims
   // Values of all symbols from those of the free ones (in the order of free_symbols()).
   std::vector<int64_t> evaluate(const std::vector<int64_t>& free_values) const;
-  static int64_t value(Dim d, const std::vector<int64_t>& all) {
-    return d.is_number() ? d.code() : all[d.index()];
-  }
+  static int64_t value(Dim d, const std::vector<int64_t>& all) { return d.is_number() ? d.code() : all[d.index()]; }
 
  private:
   Dim define(SymbolKind kind, Dim a, Dim b);
@@ -93,7 +91,7 @@ class Symbols {
 // The same for the entries of a table alone, as a manifest keeps them. Error when an extent lies outside its bounds.
 std::vector<int64_t> evaluate(const std::vector<Symbol>& entries, const std::vector<int64_t>& free_values);
 
-std::string to_string(Dim d, const Symbols* symbols = nullptr);       // 4, n, (n + m)
+std::string to_string(Dim d, const Symbols* symbols = nullptr);  // 4, n, (n + m)
 std::string to_string(const Shape& s, const Symbols* symbols = nullptr);  // [2, n]
 
 }  // namespace tenon

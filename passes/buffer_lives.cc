@@ -34,8 +34,7 @@ struct Walk {
         steps(s.body, own);
         for (const Step::Carry& c : s.carries) {
           // Both live through the whole loop, whoever else uses them.
-          for (uint32_t b : {c.current, c.next})
-            uses.push_back({b, now, own}), uses.push_back({b, time, own});
+          for (uint32_t b : {c.current, c.next}) uses.push_back({b, now, own}), uses.push_back({b, time, own});
         }
         loops[static_cast<size_t>(own)].last = now++;
         continue;
@@ -61,8 +60,10 @@ std::vector<Life> buffer_lives(const Program& program) {
   };
   for (const Use& u : walk.uses) {
     int& h = home[u.buffer];
-    if (h == -2) h = u.loop;
-    else while (h != -1 && !contains(h, u.loop)) h = walk.loops[static_cast<size_t>(h)].parent;
+    if (h == -2)
+      h = u.loop;
+    else
+      while (h != -1 && !contains(h, u.loop)) h = walk.loops[static_cast<size_t>(h)].parent;
   }
   for (uint32_t b = 0; b < home.size(); ++b)  // what comes from or goes outside lives outside every loop
     if (home[b] != -2 && program.buffers[b].home != Home::arena) home[b] = -1;

@@ -14,10 +14,10 @@ using namespace ir;
 
 namespace {
 
-constexpr int64_t alignment = 64;             // a cache line, and the widest vector
-constexpr int64_t page_bytes = 2 << 20;       // a huge page
-constexpr int64_t big_bytes = 8 << 20;        // from here on, buffers start on one
-constexpr size_t quadratic_limit = 1024;      // storages that the exact search takes; more are placed in order of time
+constexpr int64_t alignment = 64;  // a cache line, and the widest vector
+constexpr int64_t page_bytes = 2 << 20;  // a huge page
+constexpr int64_t big_bytes = 8 << 20;  // from here on, buffers start on one
+constexpr size_t quadratic_limit = 1024;  // storages that the exact search takes; more are placed in order of time
 
 int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
@@ -37,8 +37,10 @@ class Planner {
   void run() {
     settle_donations();
     write_over(p_.steps);
-    if (p_.is_static) place();
-    else deal_slots();
+    if (p_.is_static)
+      place();
+    else
+      deal_slots();
   }
 
  private:
@@ -129,7 +131,8 @@ class Planner {
   // Every load of x and every store of y in one block, at the same index, loads first.
   bool same_place(const Kernel& kernel, uint32_t x, uint32_t y) {
     const KernelBuffer &a = kernel.buffers[x], &b = kernel.buffers[y];
-    if (a.space != Space::input || b.space != Space::output || bytes(a.dtype) != bytes(b.dtype) || !(a.shape == b.shape))
+    if (a.space != Space::input || b.space != Space::output || bytes(a.dtype) != bytes(b.dtype) ||
+        !(a.shape == b.shape))
       return false;
     const Instruction* store = nullptr;
     const Block* where = nullptr;
@@ -197,8 +200,10 @@ class Planner {
     std::vector<Storage*> order;
     for (auto& [number, s] : all) order.push_back(&s);
     const bool exact = order.size() <= quadratic_limit;
-    if (exact) std::stable_sort(order.begin(), order.end(), [](Storage* a, Storage* b) { return a->size > b->size; });
-    else std::stable_sort(order.begin(), order.end(), [](Storage* a, Storage* b) { return a->first < b->first; });
+    if (exact)
+      std::stable_sort(order.begin(), order.end(), [](Storage* a, Storage* b) { return a->size > b->size; });
+    else
+      std::stable_sort(order.begin(), order.end(), [](Storage* a, Storage* b) { return a->first < b->first; });
     std::vector<Storage*> placed;
     for (Storage* s : order) {
       const int64_t step = s->size >= big_bytes ? page_bytes : alignment;
@@ -217,8 +222,12 @@ class Planner {
       }
       s->offset = best >= 0 ? best : round_up(end, step);
       p_.arena_bytes = std::max(p_.arena_bytes, s->offset + s->size);
-      if (exact) placed.push_back(s);
-      else placed.insert(std::upper_bound(placed.begin(), placed.end(), s, [](Storage* a, Storage* b) { return a->offset < b->offset; }), s);
+      if (exact)
+        placed.push_back(s);
+      else
+        placed.insert(std::upper_bound(placed.begin(), placed.end(), s,
+                                       [](Storage* a, Storage* b) { return a->offset < b->offset; }),
+                      s);
     }
     p_.arena_bytes = round_up(p_.arena_bytes, alignment);
     for (uint32_t b = 0; b < p_.buffers.size(); ++b)

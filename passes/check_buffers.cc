@@ -120,8 +120,10 @@ class Checker {
   Range range_of(uint32_t b) const {
     const ProgramBuffer& buffer = p_.buffers[b];
     int64_t size = 1;  // a symbolic buffer is one unit of its region
-    if (buffer.shape.is_static()) size = buffer.shape.numel() * bytes(buffer.dtype);
-    else if (p_.is_static) size = 0;
+    if (buffer.shape.is_static())
+      size = buffer.shape.numel() * bytes(buffer.dtype);
+    else if (p_.is_static)
+      size = 0;
     Range r;
     switch (buffer.home) {
       case Home::arena:
@@ -145,8 +147,9 @@ class Checker {
   void read(uint32_t b, const Memory& memory, const std::string& reader) {
     for (uint32_t owner : memory.owners(ranges_[b])) {
       if (owner == b) continue;
-      report(reader + " reads buffer %" + std::to_string(b) +
-             (owner == nobody ? ", parts of which nobody wrote" : ", which was overwritten by %" + std::to_string(owner)));
+      report(
+          reader + " reads buffer %" + std::to_string(b) +
+          (owner == nobody ? ", parts of which nobody wrote" : ", which was overwritten by %" + std::to_string(owner)));
     }
   }
 
@@ -181,7 +184,8 @@ class Checker {
       for (const auto& [j, other] : outs) {
         const Range& r = ranges_[other->buffer];
         if (j > k && r.region == w.region && r.begin < w.end && w.begin < r.end)
-          report(who + " writes %" + std::to_string(out->buffer) + " and %" + std::to_string(other->buffer) + " to the same bytes");
+          report(who + " writes %" + std::to_string(out->buffer) + " and %" + std::to_string(other->buffer) +
+                 " to the same bytes");
       }
     }
     for (const auto& [k, o] : outs) memory.write(ranges_[o->buffer], o->buffer);
@@ -202,7 +206,8 @@ class Checker {
         const bool store = i.kind == KernelOp::store && index(i.buffer) == out;
         if (!load && !store) continue;
         if (load && stores > 0) return false;
-        const std::vector<ScalarId> where(i.operands.begin(), i.operands.begin() + static_cast<std::ptrdiff_t>(b.shape.size()));
+        const std::vector<ScalarId> where(i.operands.begin(),
+                                          i.operands.begin() + static_cast<std::ptrdiff_t>(b.shape.size()));
         (load ? loaded : stored).insert(where);
         (load ? load_blocks : store_blocks).insert(block);
         stores += store;
@@ -226,7 +231,8 @@ class Checker {
           for (size_t i = 0; i < inputs; ++i) read(s.operands[i].buffer, memory, who);
           for (size_t o = inputs; o < s.operands.size(); ++o)
             for (size_t i = 0; i < inputs; ++i) copy_meets(s.operands[i].buffer, s.operands[o].buffer, who);
-          for (size_t o = inputs; o < s.operands.size(); ++o) memory.write(ranges_[s.operands[o].buffer], s.operands[o].buffer);
+          for (size_t o = inputs; o < s.operands.size(); ++o)
+            memory.write(ranges_[s.operands[o].buffer], s.operands[o].buffer);
           break;
         }
         case StepKind::branch: {

@@ -44,7 +44,13 @@ Value identity(GraphBuilder& b, Op combine, DType t, const Shape& shape) {
   const int width = 8 * bytes(t);
   const uint64_t ones = t == DType::boolean ? 1 : ~uint64_t{0} >> (64 - width), top = uint64_t{1} << (width - 1);
   const uint64_t least = is_signed(t) ? top : 0, greatest = is_signed(t) ? top - 1 : ones;
-  return splat_bits(b, t, combine == Op::mul ? 1 : lowest ? least : highest ? greatest : combine == Op::bit_and ? ones : 0, shape);
+  return splat_bits(b, t,
+                    combine == Op::mul       ? 1
+                    : lowest                 ? least
+                    : highest                ? greatest
+                    : combine == Op::bit_and ? ones
+                                             : 0,
+                    shape);
 }
 
 }  // namespace
@@ -58,7 +64,8 @@ GraphPtr decompose(const Graph& graph) {
     std::sort(axes.begin(), axes.end());
     for (int64_t axis : axes)
       if (x.shape()[static_cast<size_t>(axis)] == 0)
-        return to.set(node, 0, identity(to.builder, def(node.op).combine, x.dtype(), graph.type(graph.result(node)).shape).id);
+        return to.set(node, 0,
+                      identity(to.builder, def(node.op).combine, x.dtype(), graph.type(graph.result(node)).shape).id);
     std::vector<int64_t> rest = axes;
     if (axes.empty()) return to.set(node, 0, x.id);
     take_last_group(rest);

@@ -40,8 +40,10 @@ std::string Fusion::reason(const Edge& edge) {
   if (to.kind == GroupKind::nest || to.kind == GroupKind::step) return "consumer is " + nature(to.kind);
   if (from.kind == GroupKind::nest || from.kind == GroupKind::step) return "producer is " + nature(from.kind);
   if (roles[index(producer)] == Role::alias)
-    return std::string("producer is a ") + std::string(name(graph.node(producer).op)) + " that shares its operand's buffer";
-  if (from.kind == GroupKind::contract && to.kind == GroupKind::contract) return "producer and consumer are contractions";
+    return std::string("producer is a ") + std::string(name(graph.node(producer).op)) +
+           " that shares its operand's buffer";
+  if (from.kind == GroupKind::contract && to.kind == GroupKind::contract)
+    return "producer and consumer are contractions";
   if (from.kind == GroupKind::contract && (to.kind == GroupKind::row || to.kind == GroupKind::column))
     return "producer is a contraction: only what follows element by element joins it";
   if (roles[index(edge.consumer)] == Role::contraction)
@@ -54,7 +56,8 @@ std::string Fusion::reason(const Edge& edge) {
     const std::string times = wide > 0 && narrow > 0 ? std::to_string(wide / narrow) : "many";
     return "would recompute " + std::string(name(graph.node(producer).op)) + " " + times + " times";
   }
-  if (spaces.dims(from.space).empty() && from.kind == GroupKind::map) return "a single number, computed once for all its readers";
+  if (spaces.dims(from.space).empty() && from.kind == GroupKind::map)
+    return "a single number, computed once for all its readers";
   if (!edge.access.exact) return "read at another index, and stored for several readers or too dear to compute twice";
   if (from.kind != GroupKind::map) return "producer is " + nature(from.kind) + " with another iteration space";
   if (from.space != to.space && from.space != to.outer) return "different iteration space";
@@ -85,8 +88,7 @@ FusionPlan Fusion::finish() {
     if (members[d].empty()) tops.push_back(d);
     members[d].push_back(NodeId{n});
   }
-  std::stable_sort(tops.begin(), tops.end(),
-                   [&](uint32_t a, uint32_t b) { return drafts[a].level < drafts[b].level; });
+  std::stable_sort(tops.begin(), tops.end(), [&](uint32_t a, uint32_t b) { return drafts[a].level < drafts[b].level; });
 
   FusionPlan plan;
   std::vector<char> stored(graph.value_count(), 0);
@@ -113,7 +115,8 @@ FusionPlan Fusion::finish() {
         if (seen[index(v)] == number) continue;
         seen[index(v)] = number;
         const NodeId producer = graph.producer(v);
-        const bool here = producer != no_node && (roles[index(producer)] == Role::free || roles[index(producer)] == Role::moved);
+        const bool here =
+            producer != no_node && (roles[index(producer)] == Role::free || roles[index(producer)] == Role::moved);
         if (here) {
           group.nodes.push_back(producer);
           open.push_back(producer);
@@ -149,8 +152,6 @@ FusionPlan Fusion::finish() {
   return plan;
 }
 
-FusionPlan fuse(const Graph& graph, const Target& target, bool enabled) {
-  return Fusion(graph, target, enabled).run();
-}
+FusionPlan fuse(const Graph& graph, const Target& target, bool enabled) { return Fusion(graph, target, enabled).run(); }
 
 }  // namespace tenon::passes

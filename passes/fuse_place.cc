@@ -115,8 +115,10 @@ void Fusion::place_point(NodeId n) {
     if (d == no_draft) continue;
     const bool joinable = elementwise && joins(drafts[d], edges[e].access, space);
     auto at = std::find_if(candidates.begin(), candidates.end(), [&](const Candidate& c) { return c.draft == d; });
-    if (at == candidates.end()) candidates.push_back({d, joinable});
-    else at->joins = at->joins && joinable;
+    if (at == candidates.end())
+      candidates.push_back({d, joinable});
+    else
+      at->joins = at->joins && joinable;
   }
   if (candidates.size() > 8) candidates.clear();  // a wide concat: nothing to join
   std::sort(candidates.begin(), candidates.end(), [&](const Candidate& x, const Candidate& y) {
@@ -134,8 +136,10 @@ void Fusion::place_point(NodeId n) {
       c.member = c.draft == host.draft;
       if (c.member || !c.joins || !absorbs(drafts[host.draft], drafts[c.draft], space)) continue;
       c.member = total + drafts[c.draft].cost <= kernel_limit;
-      if (c.member) total += drafts[c.draft].cost;
-      else full[index(n)] = 1;
+      if (c.member)
+        total += drafts[c.draft].cost;
+      else
+        full[index(n)] = 1;
     }
     // The level that the merged draft needs; members that cannot be raised so far stay outside.
     uint32_t level = 0;
@@ -143,12 +147,13 @@ void Fusion::place_point(NodeId n) {
     for (bool again = true; again && host_stays;) {
       again = false;
       level = 0;
-      for (const Candidate& c : candidates)
-        level = std::max(level, drafts[c.draft].level + (c.member ? 0 : 1));
+      for (const Candidate& c : candidates) level = std::max(level, drafts[c.draft].level + (c.member ? 0 : 1));
       for (Candidate& c : candidates) {
         if (!c.member || drafts[c.draft].level == level || drafts[c.draft].first_consumer > level) continue;
-        if (c.draft == host.draft) host_stays = false;
-        else c.member = false, again = true;
+        if (c.draft == host.draft)
+          host_stays = false;
+        else
+          c.member = false, again = true;
       }
     }
     if (!host_stays) continue;
@@ -165,8 +170,10 @@ void Fusion::place_point(NodeId n) {
     const uint32_t known = find(scalars_);
     const uint32_t level = drafts[fresh].level;
     bool reads = false;  // what it computes, at another index or through an alias
-    for (uint32_t e = first_edge[index(n)]; e < edges.size(); ++e) reads |= draft_of_value(edges[e].access.base) == known;
-    if (known != no_draft && !reads && drafts[known].kind == GroupKind::map && drafts[known].cost + own_cost <= kernel_limit &&
+    for (uint32_t e = first_edge[index(n)]; e < edges.size(); ++e)
+      reads |= draft_of_value(edges[e].access.base) == known;
+    if (known != no_draft && !reads && drafts[known].kind == GroupKind::map &&
+        drafts[known].cost + own_cost <= kernel_limit &&
         (drafts[known].level >= level || drafts[known].first_consumer > level)) {
       drafts.pop_back();
       drafts[known].level = std::max(drafts[known].level, level);
@@ -214,8 +221,8 @@ void Fusion::place_reduction(NodeId n) {
   uint32_t level = 1;
   if (before != no_draft) level = drafts[before].level + 1;
   const auto fits = [&](const Draft& d) {
-    return d.kind == kind && d.space == space && d.outer == outer && d.reduced_begin == begin &&
-           d.reduced_end == end && d.split == split && d.cost < kernel_limit;
+    return d.kind == kind && d.space == space && d.outer == outer && d.reduced_begin == begin && d.reduced_end == end &&
+           d.split == split && d.cost < kernel_limit;
   };
   const auto key = std::tuple(index(a.base), space, begin, end, split);
   if (enabled && before != no_draft && kind == GroupKind::row && !split && a.identity() &&
@@ -261,8 +268,10 @@ void Fusion::place_reduction(NodeId n) {
   d.reduced_end = end;
   d.split = split;
   draft_of[index(n)] = fresh;
-  if (kind == GroupKind::column) columns_[{space, begin, end, split}] = fresh;
-  else rows_[key] = fresh;
+  if (kind == GroupKind::column)
+    columns_[{space, begin, end, split}] = fresh;
+  else
+    rows_[key] = fresh;
 }
 
 void Fusion::place(NodeId n) {

@@ -37,7 +37,8 @@ bool Fusion::sinks(uint32_t from, uint32_t into, const std::vector<uint32_t>& us
     }
     if (edge.access.expands && !cheap) {
       // Standing outside the innermost loop, it is not computed more often than its extents ask for.
-      const std::vector<Dim>& space = spaces.dims(role == Role::reduction ? h.space : spaces.of(graph.result(consumer)));
+      const std::vector<Dim>& space =
+          spaces.dims(role == Role::reduction ? h.space : spaces.of(graph.result(consumer)));
       const int inner = static_cast<int>(space.size()) - 1;
       const std::vector<int>& axes = edge.access.axes;
       if (h.kind == GroupKind::column || h.kind == GroupKind::contract || !edge.access.exact) return false;
@@ -137,7 +138,8 @@ void Fusion::sink_nodes() {
       const ValueId o = edges[e].access.base;
       const bool inside = draft_of_value(o) == own && !stored[index(o)] && !forced[index(o)];
       bool read = false;  // by the same reader already
-      for (uint32_t k = use_begin_[index(o)]; !read && k < std::min(use_begin_[index(o) + 1], use_begin_[index(o)] + 32); ++k)
+      for (uint32_t k = use_begin_[index(o)];
+           !read && k < std::min(use_begin_[index(o) + 1], use_begin_[index(o)] + 32); ++k)
         read = find(draft_of[index(edges[uses_[k]].consumer)]) == reader;
       known = known && size(o) >= 0 && !(inside && drafts[own].kind == GroupKind::contract);
       if (!read) extra += size(o) * (inside ? 2 : 1);

@@ -73,7 +73,8 @@ Access through(const Graph& graph, const Node& node, const Access& inner, Spaces
     case Op::transpose: {
       std::vector<int> inverse(static_cast<size_t>(from.rank()));
       const std::vector<int64_t>& permutation = attrs[0].integers;
-      for (size_t i = 0; i < permutation.size(); ++i) inverse[static_cast<size_t>(permutation[i])] = static_cast<int>(i);
+      for (size_t i = 0; i < permutation.size(); ++i)
+        inverse[static_cast<size_t>(permutation[i])] = static_cast<int>(i);
       for (int axis : from_axes) step.push_back(to_place[static_cast<size_t>(inverse[static_cast<size_t>(axis)])]);
       break;
     }

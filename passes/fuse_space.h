@@ -33,10 +33,10 @@ class Spaces {
 // A value as seen through a chain of movement ops.
 struct Access {
   ir::ValueId base = ir::no_value;
-  std::vector<int> axes;    // per axis of base's space: the axis of the reader's space that it follows
-  bool exact = true;        // `axes` tells the whole story; false after a slice, a reverse, a reshape that regroups
-  bool expands = false;     // the reader's space has an axis that the value does not follow
-  int depth = 0;            // movement ops passed
+  std::vector<int> axes;  // per axis of base's space: the axis of the reader's space that it follows
+  bool exact = true;  // `axes` tells the whole story; false after a slice, a reverse, a reshape that regroups
+  bool expands = false;  // the reader's space has an axis that the value does not follow
+  int depth = 0;  // movement ops passed
   bool identity() const;
 };
 

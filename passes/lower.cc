@@ -82,7 +82,8 @@ Operand ProgramLowering::place(Frame& frame, ValueId v) {
 
 Operand ProgramLowering::result(Frame& frame, ValueId v) {
   Operand& o = frame.places[index(v)];
-  if (o.buffer == no_buffer) o.buffer = new_buffer(frame.graph.type(v), Home::arena, origin_of(frame, frame.graph.producer(v)));
+  if (o.buffer == no_buffer)
+    o.buffer = new_buffer(frame.graph.type(v), Home::arena, origin_of(frame, frame.graph.producer(v)));
   return o;
 }
 
@@ -94,8 +95,10 @@ Dim ProgramLowering::bytes_of(const Type& type) {
 KernelNote ProgramLowering::note_of(const Frame& frame, const Group& group, const Kernel& kernel) {
   KernelNote note;
   note.kind = word(group.kind);
-  if (frame.origin != UINT32_MAX) note.nodes.push_back(frame.origin);
-  else for (NodeId n : group.nodes) note.nodes.push_back(index(n));
+  if (frame.origin != UINT32_MAX)
+    note.nodes.push_back(frame.origin);
+  else
+    for (NodeId n : group.nodes) note.nodes.push_back(index(n));
   Symbols& symbols = *program_.symbols;
   for (const KernelBuffer& b : kernel.buffers) {
     if (b.space == Space::scratch) continue;
@@ -107,14 +110,17 @@ KernelNote ProgramLowering::note_of(const Frame& frame, const Group& group, cons
     const Node& n = frame.graph.node(id);
     const Family family = def(n.op).family;
     if (family == Family::elementwise) {
-      flops = symbols.sum(flops, symbols.product(symbols.numel(frame.graph.type(frame.graph.result(n)).shape), Dim(costs_.of(frame.graph, n))));
+      flops = symbols.sum(flops, symbols.product(symbols.numel(frame.graph.type(frame.graph.result(n)).shape),
+                                                 Dim(costs_.of(frame.graph, n))));
     } else if (family == Family::reduction) {
       flops = symbols.sum(flops, symbols.numel(frame.graph.type(frame.graph.operands(n)[0]).shape));
     } else if (n.op == Op::dot_general) {
       Dim length = 1;
       for (int64_t axis : frame.graph.attrs(n)[2].integers)
         length = symbols.product(length, frame.graph.type(frame.graph.operands(n)[0]).shape[static_cast<size_t>(axis)]);
-      flops = symbols.sum(flops, symbols.product(symbols.product(symbols.numel(frame.graph.type(frame.graph.result(n)).shape), length), Dim(2)));
+      flops = symbols.sum(
+          flops, symbols.product(symbols.product(symbols.numel(frame.graph.type(frame.graph.result(n)).shape), length),
+                                 Dim(2)));
     }
   }
   note.flops = flops;
@@ -143,7 +149,8 @@ uint32_t ProgramLowering::add_kernel(Kernel kernel, KernelNote note) {
 }
 
 void ProgramLowering::launch(Frame& frame, const Group& group, std::vector<Step>& steps) {
-  LoweredGroup lowered = lower_group(frame.graph, group, costs_, kernel_name(frame.graph, group, program_.kernels.size()));
+  LoweredGroup lowered =
+      lower_group(frame.graph, group, costs_, kernel_name(frame.graph, group, program_.kernels.size()));
   const uint32_t origin = origin_of(frame, group.root);
   std::vector<uint32_t> temporaries;
   for (const Type& t : lowered.temporaries) temporaries.push_back(new_buffer(t, Home::arena, origin));
@@ -155,8 +162,10 @@ void ProgramLowering::launch(Frame& frame, const Group& group, std::vector<Step>
     for (const KernelBuffer& b : k.kernel.buffers) {
       if (b.space == Space::scratch) continue;
       const Binding& binding = k.bindings[next++];
-      if (binding.temporary != UINT32_MAX) step.operands.push_back({temporaries[binding.temporary], -1, false, 0});
-      else step.operands.push_back(b.space == Space::input ? place(frame, binding.value) : result(frame, binding.value));
+      if (binding.temporary != UINT32_MAX)
+        step.operands.push_back({temporaries[binding.temporary], -1, false, 0});
+      else
+        step.operands.push_back(b.space == Space::input ? place(frame, binding.value) : result(frame, binding.value));
     }
     KernelNote note = note_of(frame, group, k.kernel);
     step.kernel = add_kernel(std::move(k.kernel), std::move(note));
@@ -165,7 +174,8 @@ void ProgramLowering::launch(Frame& frame, const Group& group, std::vector<Step>
 }
 
 // A whole buffer by a copy step; a slice of one by a kernel, which knows how much of it to copy.
-void ProgramLowering::copy(const Operand& from, const Operand& to, const Type& type, uint32_t origin, std::vector<Step>& steps) {
+void ProgramLowering::copy(const Operand& from, const Operand& to, const Type& type, uint32_t origin,
+                           std::vector<Step>& steps) {
   Step step;
   step.operands = {from, to};
   step.origin = origin;
@@ -174,7 +184,8 @@ void ProgramLowering::copy(const Operand& from, const Operand& to, const Type& t
     step.kind = StepKind::launch;
     KernelBuilder b("k" + std::to_string(program_.kernels.size()) + "_copy", program_.symbols);
     const Dim n = program_.symbols->numel(type.shape);
-    const BufferId x = b.buffer("x", type.dtype, Shape{n}, Space::input), y = b.buffer("y", type.dtype, Shape{n}, Space::output);
+    const BufferId x = b.buffer("x", type.dtype, Shape{n}, Space::input),
+                   y = b.buffer("y", type.dtype, Shape{n}, Space::output);
     const ScalarId i = b.open_loop(LoopKind::vector, b.extent(n))[0];
     b.store(y, std::span(&i, 1), b.load(x, std::span(&i, 1)));
     b.close_loop();
@@ -196,7 +207,8 @@ Operand ProgramLowering::whole(Frame& frame, ValueId v, std::vector<Step>& steps
   return fresh;
 }
 
-void ProgramLowering::level(Frame& frame, const FusionPlan& plan, const std::vector<Operand>& targets, std::vector<Step>& steps) {
+void ProgramLowering::level(Frame& frame, const FusionPlan& plan, const std::vector<Operand>& targets,
+                            std::vector<Step>& steps) {
   const Graph& graph = frame.graph;
   alias_.emplace_back(graph.node_count(), 0);
   for (NodeId n : plan.aliases) alias_.back()[index(n)] = 1;
@@ -209,16 +221,21 @@ void ProgramLowering::level(Frame& frame, const FusionPlan& plan, const std::vec
     direct[i] = 1;
   }
   for (const Group& group : plan.groups) {
-    if (group.kind == GroupKind::step) control(frame, group, steps);
-    else launch(frame, group, steps);
+    if (group.kind == GroupKind::step)
+      control(frame, group, steps);
+    else
+      launch(frame, group, steps);
   }
   for (size_t i = 0; i < graph.outputs().size(); ++i)
     if (!direct[i] && targets[i].buffer != no_buffer)
-      copy(place(frame, graph.outputs()[i]), targets[i], graph.type(graph.outputs()[i]), frame.origin == UINT32_MAX ? 0 : frame.origin, steps);
+      copy(place(frame, graph.outputs()[i]), targets[i], graph.type(graph.outputs()[i]),
+           frame.origin == UINT32_MAX ? 0 : frame.origin, steps);
   alias_.pop_back();
   for (const FusionNote& note : plan.not_fused) {
-    if (frame.origin == UINT32_MAX) program_.not_fused.push_back(note);
-    else program_.not_fused.push_back({frame.origin, frame.origin, "inside the body: " + note.reason});
+    if (frame.origin == UINT32_MAX)
+      program_.not_fused.push_back(note);
+    else
+      program_.not_fused.push_back({frame.origin, frame.origin, "inside the body: " + note.reason});
   }
 }
 
@@ -243,7 +260,8 @@ Program ProgramLowering::run(const FusionPlan& plan, const std::vector<std::pair
     const ValueId v = graph_.outputs()[i];
     program_.outputs.push_back(graph_.type(v));
     const NodeId n = graph_.producer(v);
-    targets.push_back({new_buffer(graph_.type(v), Home::output, n == no_node ? UINT32_MAX : index(n), i), -1, false, 0});
+    targets.push_back(
+        {new_buffer(graph_.type(v), Home::output, n == no_node ? UINT32_MAX : index(n), i), -1, false, 0});
   }
   for (const auto& [input, output] : donations) {
     if (input >= program_.inputs.size() || output >= program_.outputs.size())

@@ -22,8 +22,10 @@ void lower_column(Elements& e, int64_t cost) {
   const std::vector<Dim>& dims = e.group.space.dims();
   std::vector<Runs::Run> outer, reduced;
   for (const Runs::Run& r : e.runs.of_space()) {
-    if (r.begin >= e.group.reduced_begin && r.end <= e.group.reduced_end) reduced.push_back(r);
-    else outer.push_back(r);
+    if (r.begin >= e.group.reduced_begin && r.end <= e.group.reduced_end)
+      reduced.push_back(r);
+    else
+      outer.push_back(r);
   }
   const Runs::Run inner = outer.back();
   const size_t before = static_cast<size_t>(

@@ -34,8 +34,10 @@ void assign(Elements& e, ValueId v, const std::vector<int>& axes, ScalarId flat,
   for (size_t t = 0; t < list.size(); ++t) {
     const int p = place[static_cast<size_t>(list[t])];
     const bool goes_on = t > 0 && place[static_cast<size_t>(list[t - 1])] == p - 1 && e.runs.joined(v, p - 1);
-    if (goes_on) runs.back().end = static_cast<int>(t) + 1;
-    else runs.push_back({static_cast<int>(t), static_cast<int>(t) + 1});
+    if (goes_on)
+      runs.back().end = static_cast<int>(t) + 1;
+    else
+      runs.push_back({static_cast<int>(t), static_cast<int>(t) + 1});
   }
   const std::vector<ScalarId> at = e.unflatten(flat, runs, dims);
   for (size_t r = 0; r < runs.size(); ++r)
@@ -71,9 +73,9 @@ void lower_contract(Elements& e, int64_t) {
   const auto widened = [&](ScalarId v) { return b.scalar(Op::cast, std::span(&v, 1), accumulate); };
   b.origin = index(e.group.root);
 
-  std::vector<ScalarId> at = b.open_contract(accumulate, b.extent(product_of(e, result, o.batch)),
-                                             b.extent(product_of(e, result, o.i)), b.extent(product_of(e, result, o.j)),
-                                             b.extent(product_of(e, lhs, l.k)));
+  std::vector<ScalarId> at =
+      b.open_contract(accumulate, b.extent(product_of(e, result, o.batch)), b.extent(product_of(e, result, o.i)),
+                      b.extent(product_of(e, result, o.j)), b.extent(product_of(e, lhs, l.k)));
   e.open_scope();
   Index x = index_of(lhs);
   assign(e, lhs, l.batch, at[0], x);

@@ -73,7 +73,8 @@ void ProgramLowering::while_loop(Frame& frame, NodeId id, std::vector<Step>& ste
   steps.push_back(std::move(step));
   for (size_t k = 0; k < kept.size(); ++k) {  // a result that is itself a row of an outer loop's
     const ValueId v = graph.result(n, static_cast<uint32_t>(k));
-    if (const Operand target = result(frame, v); target.loop >= 0) copy(kept[k], target, graph.type(v), origin_of(frame, id), steps);
+    if (const Operand target = result(frame, v); target.loop >= 0)
+      copy(kept[k], target, graph.type(v), origin_of(frame, id), steps);
   }
 }
 
@@ -84,7 +85,8 @@ void ProgramLowering::scan(Frame& frame, NodeId id, std::vector<Step>& steps) {
   const std::span<const ValueId> operands = graph.operands(n);
   const Attrs& attrs = graph.attrs(n);
   const Graph& next = *attrs[0].graph;
-  const size_t constants = static_cast<size_t>(attrs[2].integers[0]), carries = static_cast<size_t>(attrs[2].integers[1]);
+  const size_t constants = static_cast<size_t>(attrs[2].integers[0]),
+               carries = static_cast<size_t>(attrs[2].integers[1]);
   const bool reversed = attrs[3].integers[0] != 0;
   Step step;
   step.kind = StepKind::loop;
@@ -123,7 +125,8 @@ void ProgramLowering::scan(Frame& frame, NodeId id, std::vector<Step>& steps) {
   body(next, frame.depth + 1, step.origin, inputs, targets, step.body);
   steps.push_back(std::move(step));
   for (size_t k = 0; k < kept.size(); ++k)
-    if (ends[k].loop >= 0) copy(kept[k], ends[k], graph.type(graph.result(n, static_cast<uint32_t>(k))), origin_of(frame, id), steps);
+    if (ends[k].loop >= 0)
+      copy(kept[k], ends[k], graph.type(graph.result(n, static_cast<uint32_t>(k))), origin_of(frame, id), steps);
 }
 
 void ProgramLowering::custom(Frame& frame, NodeId id, std::vector<Step>& steps) {

@@ -18,7 +18,8 @@ Elements::Elements(const Graph& g, const Group& gr, KernelBuilder& b, Runs& r, O
   context.element = [this, ids](const Node& n, uint32_t k, std::span<const Scalar> i) {
     return Scalar{&builder, at(graph.operands(n)[k], ids(i), mask_)};
   };
-  context.masked_element = [this, ids](const Node& n, uint32_t k, std::span<const Scalar> i, Scalar mask, Scalar other) {
+  context.masked_element = [this, ids](const Node& n, uint32_t k, std::span<const Scalar> i, Scalar mask,
+                                       Scalar other) {
     if (mask.id == builder.literal(DType::boolean, 0)) return other;
     if (mask.id == builder.literal(DType::boolean, 1)) return Scalar{&builder, at(graph.operands(n)[k], ids(i), mask_)};
     const ScalarId both = mask_ == no_scalar ? mask.id : binary(Op::bit_and, mask_, mask.id);
@@ -70,8 +71,10 @@ Dim Elements::product(const std::vector<Dim>& dims, int begin, int end) {
   Dim result = 1;
   for (int i = begin; i < end; ++i) {
     const Dim d = dims[static_cast<size_t>(i)];
-    if (result.is_number() && d.is_number()) result = Dim(result.number() * d.number());
-    else result = builder.symbols().product(result, d);
+    if (result.is_number() && d.is_number())
+      result = Dim(result.number() * d.number());
+    else
+      result = builder.symbols().product(result, d);
   }
   return result;
 }
@@ -80,7 +83,8 @@ Index Elements::compress(ValueId v, const Index& index_) {
   if (group.kind == GroupKind::nest) return index_;
   const std::vector<int> axes = axes_without_units(graph.type(v).shape);
   Index result;
-  for (const Runs::Run& r : runs.of(v)) result.push_back(index_[static_cast<size_t>(axes[static_cast<size_t>(r.end - 1)])]);
+  for (const Runs::Run& r : runs.of(v))
+    result.push_back(index_[static_cast<size_t>(axes[static_cast<size_t>(r.end - 1)])]);
   return result;
 }
 
@@ -92,7 +96,8 @@ Index Elements::spread(ValueId v, const std::vector<Runs::Run>& of, const std::v
   return result;
 }
 
-std::vector<ScalarId> Elements::unflatten(ScalarId flat, const std::vector<Runs::Run>& of, const std::vector<Dim>& dims) {
+std::vector<ScalarId> Elements::unflatten(ScalarId flat, const std::vector<Runs::Run>& of,
+                                          const std::vector<Dim>& dims) {
   std::vector<ScalarId> result(of.size());
   for (size_t r = of.size(); r-- > 0;) {
     if (r == 0) {
@@ -109,7 +114,8 @@ std::vector<ScalarId> Elements::unflatten(ScalarId flat, const std::vector<Runs:
 Index Elements::through_reshape(const Node& n, const Index& index_) {
   const ValueId x = graph.operands(n)[0], y = graph.result(n);
   const std::vector<Dim> from = without_units(graph.type(x).shape), to = without_units(graph.type(y).shape);
-  const std::vector<int> from_axes = axes_without_units(graph.type(x).shape), to_axes = axes_without_units(graph.type(y).shape);
+  const std::vector<int> from_axes = axes_without_units(graph.type(x).shape),
+                         to_axes = axes_without_units(graph.type(y).shape);
   const std::vector<Regrouping> groups = regroup(from, to);
   const std::vector<Runs::Run> from_runs = runs.of(x);
   Index result(graph.type(x).shape.size(), builder.index_literal(0));
@@ -225,7 +231,8 @@ ScalarId Elements::compute(ValueId v, const Index& index_, ScalarId mask) {
   } else if (n.op == Op::reshape) {
     result = at(graph.operands(n)[0], through_reshape(n, index_), mask);
   } else {
-    if (!row.lower) throw InternalError(std::string(row.name) + " cannot be computed element by element:\n" + window(graph, id));
+    if (!row.lower)
+      throw InternalError(std::string(row.name) + " cannot be computed element by element:\n" + window(graph, id));
     std::vector<Scalar> handles;
     for (ScalarId i : index_) handles.push_back({&builder, i});
     const ScalarId outer_mask = mask_;

@@ -35,7 +35,8 @@ LoweredGroup lower_group(const Graph& graph, const Group& group, OpCosts& costs,
       [[fallthrough]];
     case GroupKind::nest: {
       const Node& n = graph.node(group.root);
-      if (!def(n.op).nest) throw InternalError(std::string(def(n.op).name) + " has no lowering:\n" + window(graph, group.root));
+      if (!def(n.op).nest)
+        throw InternalError(std::string(def(n.op).name) + " has no lowering:\n" + window(graph, group.root));
       e.remembers = false;
       builder.origin = index(group.root);
       def(n.op).nest(e.context, n);

@@ -47,11 +47,12 @@ class Elements {
   // The index of a value over the group's space (or outer space), from one scalar per run.
   Index spread(ir::ValueId v, const std::vector<Runs::Run>& runs, const std::vector<ir::ScalarId>& at) const;
   // One scalar per run from the number of the element in row-major order.
-  std::vector<ir::ScalarId> unflatten(ir::ScalarId flat, const std::vector<Runs::Run>& runs, const std::vector<Dim>& dims);
+  std::vector<ir::ScalarId> unflatten(ir::ScalarId flat, const std::vector<Runs::Run>& runs,
+                                      const std::vector<Dim>& dims);
   Dim product(const std::vector<Dim>& dims, int begin, int end);
   ir::ScalarId binary(ir::Op op, ir::ScalarId x, ir::ScalarId y);
   const std::vector<Binding>& bindings() const { return order_; }
-  std::vector<ir::Type> temporaries;   // what a nest asked for
+  std::vector<ir::Type> temporaries;  // what a nest asked for
 
   const ir::Graph& graph;
   const Group& group;
@@ -59,7 +60,7 @@ class Elements {
   Runs& runs;
   OpCosts& costs;
   ir::Lowering context;
-  bool remembers = true;               // off for nests, which open loops of their own
+  bool remembers = true;  // off for nests, which open loops of their own
 
  private:
   ir::ScalarId compute(ir::ValueId v, const Index& index, ir::ScalarId mask);
@@ -70,9 +71,9 @@ class Elements {
   ir::ScalarId* known(ir::ValueId v, uint32_t place);
   void remember(ir::ValueId v, uint32_t place, ir::ScalarId value);
 
-  std::unordered_map<uint32_t, char> members_;            // values computed here
+  std::unordered_map<uint32_t, char> members_;  // values computed here
   std::unordered_map<uint32_t, ir::BufferId> buffers_;
-  std::vector<Binding> order_;                            // of buffers, in order of declaration
+  std::vector<Binding> order_;  // of buffers, in order of declaration
   std::map<std::vector<uint32_t>, uint32_t> places_;
   std::vector<Index> place_index_;
   std::unordered_map<uint64_t, ir::ScalarId> memo_;
@@ -89,7 +90,8 @@ void lower_map(Elements& e, int64_t cost);
 void lower_row(Elements& e, int64_t cost);
 void lower_column(Elements& e, int64_t cost);
 void lower_contract(Elements& e, int64_t cost);
-LoweredGroup lower_split(const ir::Graph& graph, const Group& group, OpCosts& costs, int64_t cost, const std::string& name);
+LoweredGroup lower_split(const ir::Graph& graph, const Group& group, OpCosts& costs, int64_t cost,
+                         const std::string& name);
 
 // A parallel loop over the elements of `runs`, times blocks of `block` of one more axis of `extent` elements when block is
 // not 0. Gives one scalar per run, and the block's first element. No loop is opened when there is one iteration.

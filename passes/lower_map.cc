@@ -12,7 +12,7 @@ using namespace ir;
 
 namespace {
 
-constexpr int64_t map_block = 4096;       // elements of the innermost run that one iteration handles at most
+constexpr int64_t map_block = 4096;  // elements of the innermost run that one iteration handles at most
 constexpr int64_t work_per_chunk = 65536;  // scalar operations that are worth handing to another thread
 
 int64_t numel_or_zero(const std::vector<Runs::Run>& runs, const std::vector<Dim>& dims) {
@@ -86,7 +86,8 @@ void lower_map(Elements& e, int64_t cost) {
   const Runs::Run inner = runs.back();
   runs.pop_back();
   const Dim extent = e.product(dims, inner.begin, inner.end);
-  const bool blocked = runs.empty() || (extent.is_number() && extent.number() >= 2 * map_block) || numel_or_zero(runs, dims) == 1;
+  const bool blocked =
+      runs.empty() || (extent.is_number() && extent.number() >= 2 * map_block) || numel_or_zero(runs, dims) == 1;
   // Blocks of one size: no short last one where the extent allows it.
   int64_t block = blocked ? map_block : 0;
   if (blocked && extent.is_number() && extent.number() > map_block) {

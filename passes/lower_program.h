@@ -29,7 +29,8 @@ class ProgramLowering {
 
  private:
   // Lowers a level: its inputs stand in the frame already; output i is written to targets[i].
-  void level(Frame& frame, const FusionPlan& plan, const std::vector<ir::Operand>& targets, std::vector<ir::Step>& steps);
+  void level(Frame& frame, const FusionPlan& plan, const std::vector<ir::Operand>& targets,
+             std::vector<ir::Step>& steps);
   void body(const ir::Graph& graph, int depth, uint32_t origin, const std::vector<ir::Operand>& inputs,
             const std::vector<ir::Operand>& targets, std::vector<ir::Step>& steps);
   void launch(Frame& frame, const Group& group, std::vector<ir::Step>& steps);
@@ -43,14 +44,19 @@ class ProgramLowering {
   uint32_t new_buffer(const ir::Type& type, ir::Home home, uint32_t producer, uint32_t slot = 0);
   ir::Operand place(Frame& frame, ir::ValueId v);  // of a value that is stored
   ir::Operand result(Frame& frame, ir::ValueId v); // of a value about to be stored: its target, or a new buffer
-  ir::ValueId storage(const ir::Graph& graph, ir::ValueId v) const;  // through reshapes and barriers that share a buffer
+  ir::ValueId storage(const ir::Graph& graph,
+                      ir::ValueId v) const;  // through reshapes and barriers that share a buffer
   bool is_alias(const ir::Graph& graph, ir::ValueId v) const;
-  void copy(const ir::Operand& from, const ir::Operand& to, const ir::Type& type, uint32_t origin, std::vector<ir::Step>& steps);
-  ir::Operand whole(Frame& frame, ir::ValueId v, std::vector<ir::Step>& steps);  // copied when it is a slice of a loop's
+  void copy(const ir::Operand& from, const ir::Operand& to, const ir::Type& type, uint32_t origin,
+            std::vector<ir::Step>& steps);
+  ir::Operand whole(Frame& frame, ir::ValueId v,
+                    std::vector<ir::Step>& steps);  // copied when it is a slice of a loop's
   uint32_t add_kernel(ir::Kernel kernel, ir::KernelNote note);
   ir::KernelNote note_of(const Frame& frame, const Group& group, const ir::Kernel& kernel);
   Dim bytes_of(const ir::Type& type);
-  uint32_t origin_of(const Frame& frame, ir::NodeId n) const { return frame.depth == 0 && frame.origin == UINT32_MAX ? index(n) : frame.origin; }
+  uint32_t origin_of(const Frame& frame, ir::NodeId n) const {
+    return frame.depth == 0 && frame.origin == UINT32_MAX ? index(n) : frame.origin;
+  }
 
   const ir::Graph& graph_;
   const Target& target_;

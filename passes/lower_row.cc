@@ -18,12 +18,12 @@ using namespace ir;
 namespace {
 
 constexpr int64_t scratch_bytes = 64 << 10;  // per value; what stays in the caches next to the core
-constexpr int last_pass = 63;                // bit of the pass that writes wide outputs
+constexpr int last_pass = 63;  // bit of the pass that writes wide outputs
 
 struct Passes {
-  std::unordered_map<uint32_t, int> depth;        // reductions that must be done before a value can be computed
+  std::unordered_map<uint32_t, int> depth;  // reductions that must be done before a value can be computed
   std::unordered_map<uint32_t, uint64_t> needed;  // passes in which a value is needed, as bits
-  std::vector<uint32_t> kept;                     // values kept in scratch memory
+  std::vector<uint32_t> kept;  // values kept in scratch memory
   int count = 0;
 };
 
@@ -162,8 +162,10 @@ void lower_row(Elements& e, int64_t cost) {
   }
   std::vector<ValueId> wide;
   for (ValueId v : e.group.outputs) {
-    if (is_wide(e, v) && !(e.group.reduced_begin == e.group.reduced_end)) wide.push_back(v);
-    else e.store(v, narrow_index(v), e.at(v, narrow_index(v)));
+    if (is_wide(e, v) && !(e.group.reduced_begin == e.group.reduced_end))
+      wide.push_back(v);
+    else
+      e.store(v, narrow_index(v), e.at(v, narrow_index(v)));
   }
   if (!wide.empty()) {
     const ScalarId j = b.open_loop(LoopKind::vector, b.extent(length))[0];

@@ -30,7 +30,8 @@ std::vector<Regrouping> regroup(const std::vector<Dim>& from, const std::vector<
     Regrouping g{i, i + 1, j, j + 1};
     if (!(from[static_cast<size_t>(i)] == to[static_cast<size_t>(j)])) {
       bool numbers = from[static_cast<size_t>(i)].is_number() && to[static_cast<size_t>(j)].is_number();
-      int64_t p = numbers ? from[static_cast<size_t>(i)].number() : 0, q = numbers ? to[static_cast<size_t>(j)].number() : 0;
+      int64_t p = numbers ? from[static_cast<size_t>(i)].number() : 0,
+              q = numbers ? to[static_cast<size_t>(j)].number() : 0;
       while (numbers && p != q) {
         int& end = p < q ? g.from_end : g.to_end;
         const std::vector<Dim>& dims = p < q ? from : to;
@@ -106,19 +107,24 @@ void Runs::tie_axes(ValueId inner, const std::vector<int>& map, ValueId outer) {
   for (size_t i = 0; i < map.size(); ++i)
     if (map[i] >= 0) reader[static_cast<size_t>(map[i])] = static_cast<int>(i);
   for (int i = 0; i + 1 < static_cast<int>(map.size()); ++i)
-    if (map[static_cast<size_t>(i)] < 0 || map[static_cast<size_t>(i) + 1] != map[static_cast<size_t>(i)] + 1) cut(fi + i);
+    if (map[static_cast<size_t>(i)] < 0 || map[static_cast<size_t>(i) + 1] != map[static_cast<size_t>(i)] + 1)
+      cut(fi + i);
   for (int r = 0; r + 1 < ro; ++r) {
     const int x = reader[static_cast<size_t>(r)], y = reader[static_cast<size_t>(r) + 1];
-    if (x >= 0 && y == x + 1) tie(fo + r, fi + x);
-    else if (x >= 0 || y >= 0) cut(fo + r);
+    if (x >= 0 && y == x + 1)
+      tie(fo + r, fi + x);
+    else if (x >= 0 || y >= 0)
+      cut(fo + r);
   }
 }
 
 std::vector<Runs::Run> Runs::runs(int first, int rank) const {
   std::vector<Run> result;
   for (int i = 0; i < rank; ++i) {
-    if (i > 0 && group_.kind != GroupKind::step && !cut_[static_cast<size_t>(find(first + i - 1))]) result.back().end = i + 1;
-    else result.push_back({i, i + 1});
+    if (i > 0 && group_.kind != GroupKind::step && !cut_[static_cast<size_t>(find(first + i - 1))])
+      result.back().end = i + 1;
+    else
+      result.push_back({i, i + 1});
   }
   return result;
 }
@@ -148,13 +154,17 @@ Runs::Runs(const Graph& graph, const Group& group) : graph_(graph), group_(group
     for (int i = 0; i + 1 < b; ++i) tie(space_ + i, outer_ + i);
     for (int i = e; i + 1 < rank_; ++i) tie(space_ + i, outer_ + i - (e - b));
     if (b > 0 && e < rank_ && e > b) cut(outer_ + b - 1);
-    if (e == b) for (int i = 0; i + 1 < rank_; ++i) tie(space_ + i, outer_ + i);
+    if (e == b)
+      for (int i = 0; i + 1 < rank_; ++i) tie(space_ + i, outer_ + i);
   }
   for (ValueId v : group.outputs) {
     const int r = rank(v);
-    if (group.kind == GroupKind::map || group.kind == GroupKind::contract) tie_all(v, space_, r);
-    else if (without_units(graph.type(v).shape) == group.space.dims()) tie_all(v, space_, r);
-    else tie_all(v, outer_, r);
+    if (group.kind == GroupKind::map || group.kind == GroupKind::contract)
+      tie_all(v, space_, r);
+    else if (without_units(graph.type(v).shape) == group.space.dims())
+      tie_all(v, space_, r);
+    else
+      tie_all(v, outer_, r);
   }
   for (NodeId n : group.nodes) constrain(graph.node(n));
 }
@@ -191,8 +201,10 @@ void Runs::constrain(const Node& n) {
     const Shape& from = graph_.type(operands[0]).shape;
     std::vector<size_t> target(from.size());
     for (size_t i = 0; i < axes.size(); ++i) {
-      if (n.op == Op::broadcast) target[i] = static_cast<size_t>(axes[i]);
-      else target[static_cast<size_t>(axes[i])] = i;
+      if (n.op == Op::broadcast)
+        target[i] = static_cast<size_t>(axes[i]);
+      else
+        target[static_cast<size_t>(axes[i])] = i;
     }
     for (int axis : axes_without_units(from)) map.push_back(place[target[static_cast<size_t>(axis)]]);
     tie_axes(operands[0], map, result);
@@ -235,7 +247,8 @@ void Runs::constrain_touched(const Node& n) {
   std::vector<int> axes = axes_without_units(to);
   const int f = first(result);
   for (size_t i = 0; i + 1 < axes.size(); ++i)
-    if (touched[static_cast<size_t>(axes[i])] || touched[static_cast<size_t>(axes[i + 1])]) cut(f + static_cast<int>(i));
+    if (touched[static_cast<size_t>(axes[i])] || touched[static_cast<size_t>(axes[i + 1])])
+      cut(f + static_cast<int>(i));
   for (size_t k = 0; k < operands.size(); ++k) {
     if (k > 0 && n.op != Op::concat) continue;  // scalars
     const Shape& from = graph_.type(operands[k]).shape;

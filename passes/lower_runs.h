@@ -34,7 +34,7 @@ class Runs {
   void constrain_reduction(const ir::Node& n);
   void constrain_contraction(const ir::Node& n);
   void constrain_touched(const ir::Node& n);
-  int first(ir::ValueId v);                  // number of the value's boundary 0
+  int first(ir::ValueId v);  // number of the value's boundary 0
   int rank(ir::ValueId v);
   int find(int boundary) const;
   void tie(int a, int b);

@@ -14,8 +14,8 @@ using namespace ir;
 
 namespace {
 
-constexpr int64_t few = 16;        // numbers per tensor
-constexpr int64_t carried = 24;    // numbers carried in all
+constexpr int64_t few = 16;  // numbers per tensor
+constexpr int64_t carried = 24;  // numbers carried in all
 
 int64_t count_of(const Type& type) {  // -1 when it is not known
   int64_t n = 1;
@@ -35,7 +35,8 @@ bool fits(const Graph& body, size_t first_carry, size_t carries, OpCosts& costs)
   }
   for (const Node& n : body.nodes()) {
     const bool moves = n.op == Op::broadcast || n.op == Op::transpose || n.op == Op::reshape || n.op == Op::slice ||
-                       n.op == Op::pad || n.op == Op::concat || n.op == Op::reverse || n.op == Op::iota || n.op == Op::constant;
+                       n.op == Op::pad || n.op == Op::concat || n.op == Op::reverse || n.op == Op::iota ||
+                       n.op == Op::constant;
     if (def(n.op).family != Family::elementwise && !moves) return false;
     if (!moves) cost += costs.of(body, n) * count_of(body.type(body.result(n)));
   }
@@ -65,7 +66,8 @@ bool ProgramLowering::scan_in_registers(Frame& frame, NodeId id, std::vector<Ste
   const std::span<const ValueId> operands = graph.operands(n);
   const Attrs& attrs = graph.attrs(n);
   const Graph& next = *attrs[0].graph;
-  const size_t constants = static_cast<size_t>(attrs[2].integers[0]), carries = static_cast<size_t>(attrs[2].integers[1]);
+  const size_t constants = static_cast<size_t>(attrs[2].integers[0]),
+               carries = static_cast<size_t>(attrs[2].integers[1]);
   if (!fits(next, constants, carries, costs_)) return false;
 
   KernelBuilder b("k" + std::to_string(program_.kernels.size()) + "_scan", program_.symbols);
@@ -95,16 +97,17 @@ bool ProgramLowering::scan_in_registers(Frame& frame, NodeId id, std::vector<Ste
     const ValueId v{static_cast<uint32_t>(i)};
     each_element(b, next.type(v).shape, [&](const Index& at) {
       const ScalarId value = b.load(in[i], at);
-      if (i < constants) e.set(v, at, value);
-      else initial.push_back(value);
+      if (i < constants)
+        e.set(v, at, value);
+      else
+        initial.push_back(value);
     });
   }
   const ScalarId length = b.extent(attrs[1].dims[0]);
   const std::vector<ScalarId> arguments = b.open_loop(LoopKind::serial, length, initial);
   e.open_scope();
   ScalarId row = arguments[0];
-  if (attrs[3].integers[0] != 0)
-    row = e.binary(Op::sub, e.binary(Op::sub, length, b.index_literal(1)), row);
+  if (attrs[3].integers[0] != 0) row = e.binary(Op::sub, e.binary(Op::sub, length, b.index_literal(1)), row);
   const auto in_row = [&](const Index& at) {
     Index whole{row};
     whole.insert(whole.end(), at.begin(), at.end());
@@ -122,8 +125,10 @@ bool ProgramLowering::scan_in_registers(Frame& frame, NodeId id, std::vector<Ste
     const ValueId v = next.outputs()[i];
     each_element(b, next.type(v).shape, [&](const Index& at) {
       const ScalarId value = e.at(v, at);
-      if (i < carries) yields.push_back(value);
-      else b.store(out[i], in_row(at), value);
+      if (i < carries)
+        yields.push_back(value);
+      else
+        b.store(out[i], in_row(at), value);
     });
   }
   e.close_scope();
@@ -140,7 +145,8 @@ bool ProgramLowering::scan_in_registers(Frame& frame, NodeId id, std::vector<Ste
     note.bytes_written = program_.symbols->sum(note.bytes_written, bytes_of(graph.type(graph.result(n, i))));
   int64_t flops = 0;
   for (const Node& inner : next.nodes())
-    if (def(inner.op).family == Family::elementwise) flops += costs_.of(next, inner) * count_of(next.type(next.result(inner)));
+    if (def(inner.op).family == Family::elementwise)
+      flops += costs_.of(next, inner) * count_of(next.type(next.result(inner)));
   note.flops = program_.symbols->product(attrs[1].dims[0], Dim(flops));
   step.kernel = add_kernel(b.finish(), std::move(note));
   steps.push_back(std::move(step));

@@ -14,8 +14,8 @@ using namespace ir;
 
 namespace {
 
-constexpr int64_t row_run = 64 * 512;      // elements of a row that one partial result covers
-constexpr int64_t column_parts = 32;       // partial results per column, about
+constexpr int64_t row_run = 64 * 512;  // elements of a row that one partial result covers
+constexpr int64_t column_parts = 32;  // partial results per column, about
 constexpr int64_t column_block = 64;
 
 struct Reductions {
@@ -33,7 +33,8 @@ int64_t run_of(const Group& group, int64_t length) {
 
 }  // namespace
 
-LoweredGroup lower_split(const Graph& graph, const Group& group, OpCosts& costs, int64_t cost, const std::string& name) {
+LoweredGroup lower_split(const Graph& graph, const Group& group, OpCosts& costs, int64_t cost,
+                         const std::string& name) {
   LoweredGroup result;
   const std::vector<Dim>& dims = group.space.dims();
   Reductions reductions;
@@ -53,9 +54,12 @@ LoweredGroup lower_split(const Graph& graph, const Group& group, OpCosts& costs,
   Elements e(graph, group, b, runs, costs);
   std::vector<Runs::Run> before, reduced, behind;
   for (const Runs::Run& r : runs.of_space()) {
-    if (r.end <= group.reduced_begin) before.push_back(r);
-    else if (r.begin >= group.reduced_end) behind.push_back(r);
-    else reduced.push_back(r);
+    if (r.end <= group.reduced_begin)
+      before.push_back(r);
+    else if (r.begin >= group.reduced_end)
+      behind.push_back(r);
+    else
+      reduced.push_back(r);
   }
   const int rank = group.space.rank();
   const Dim outer = e.product(dims, 0, group.reduced_begin), inner = e.product(dims, group.reduced_end, rank);
@@ -70,10 +74,11 @@ LoweredGroup lower_split(const Graph& graph, const Group& group, OpCosts& costs,
   const ScalarId q_count = b.extent(parts);
   ScalarId count = e.binary(Op::mul, b.extent(outer), q_count);
   const bool blocked = columns && !(inner.is_number() && inner.number() <= column_block);
-  const ScalarId blocks = blocked ? b.extent(inner.is_number() ? Dim((inner.number() + column_block - 1) / column_block)
-                                                               : symbols.quotient(symbols.sum(inner, Dim(column_block - 1)),
-                                                                                  Dim(column_block)))
-                                  : b.index_literal(1);
+  const ScalarId blocks =
+      blocked
+          ? b.extent(inner.is_number() ? Dim((inner.number() + column_block - 1) / column_block)
+                                       : symbols.quotient(symbols.sum(inner, Dim(column_block - 1)), Dim(column_block)))
+          : b.index_literal(1);
   count = e.binary(Op::mul, count, blocks);
   const int64_t width = columns ? column_block : 1;
   ScalarId flat = b.open_loop(LoopKind::parallel, count, {}, grain_of(cost * run * width))[0];
@@ -109,7 +114,8 @@ LoweredGroup lower_split(const Graph& graph, const Group& group, OpCosts& costs,
   const ScalarId place[] = {o, q, column};
   std::vector<Binding> bindings;
   for (size_t k = 0; k < sums.size(); ++k) {
-    partial.push_back(b.buffer("t" + std::to_string(k), reductions.types[k], Shape{outer, parts, inner}, Space::output));
+    partial.push_back(
+        b.buffer("t" + std::to_string(k), reductions.types[k], Shape{outer, parts, inner}, Space::output));
     b.store(partial[k], place, sums[k]);
   }
   if (columns) {

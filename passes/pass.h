@@ -50,30 +50,30 @@ GraphPtr transpose(const ir::Graph& linear, uint32_t constant_count);
 GraphPtr value_and_grad(const ir::Graph& graph, const std::vector<bool>& active);
 
 // ---- graph to graph ----------------------------------------------------------------------------------------------
-GraphPtr inline_calls(const ir::Graph& graph);   // call -> its graph
-GraphPtr decompose(const ir::Graph& graph);      // reductions over several groups of axes -> one group each; and the like
-GraphPtr simplify(const ir::Graph& graph);       // a table of rules that keep bits
-GraphPtr optimize(const ir::Graph& graph);       // all of these, in the pipeline's order: what build_program fuses
-GraphPtr dce(const ir::Graph& graph);            // drops nodes that reach no output and have no effect
+GraphPtr inline_calls(const ir::Graph& graph);  // call -> its graph
+GraphPtr decompose(const ir::Graph& graph);  // reductions over several groups of axes -> one group each; and the like
+GraphPtr simplify(const ir::Graph& graph);  // a table of rules that keep bits
+GraphPtr optimize(const ir::Graph& graph);  // all of these, in the pipeline's order: what build_program fuses
+GraphPtr dce(const ir::Graph& graph);  // drops nodes that reach no output and have no effect
 
 // ---- graph to program --------------------------------------------------------------------------------------------
 enum class GroupKind : uint8_t { map, row, column, contract, nest, step };  // step: control flow, custom call
 
 struct Group {
   GroupKind kind = GroupKind::map;
-  std::vector<ir::NodeId> nodes;        // ascending; a cheap node may be computed in several groups
-  std::vector<ir::ValueId> inputs;      // read from buffers
-  std::vector<ir::ValueId> outputs;     // written to buffers
-  ir::NodeId root = ir::no_node;        // of contract, nest, step; the reduction that shapes a row or column group
+  std::vector<ir::NodeId> nodes;  // ascending; a cheap node may be computed in several groups
+  std::vector<ir::ValueId> inputs;  // read from buffers
+  std::vector<ir::ValueId> outputs;  // written to buffers
+  ir::NodeId root = ir::no_node;  // of contract, nest, step; the reduction that shapes a row or column group
   // The iteration space without its unit extents; the axes [reduced_begin, reduced_end) of it that a row or column group
   // reduces, and the space of the results.
   Shape space, outer;
   int reduced_begin = 0, reduced_end = 0;
-  bool split = false;                   // few long reductions: partial results first, then their join
+  bool split = false;  // few long reductions: partial results first, then their join
 };
 struct FusionPlan {
-  std::vector<Group> groups;            // in an order that respects dependencies
-  std::vector<ir::NodeId> aliases;      // reshapes and barriers whose results share their operands' buffers
+  std::vector<Group> groups;  // in an order that respects dependencies
+  std::vector<ir::NodeId> aliases;  // reshapes and barriers whose results share their operands' buffers
   std::vector<ir::FusionNote> not_fused;
 };
 FusionPlan fuse(const ir::Graph& graph, const Target& target, bool enabled = true);  // disabled: one op a group
@@ -81,14 +81,15 @@ ir::Program lower(const ir::Graph& graph, const FusionPlan& plan, const Target& 
                   const std::vector<std::pair<uint32_t, uint32_t>>& donations = {});
 ir::Program schedule(ir::Program program, const Target& target);
 ir::Program plan_buffers(ir::Program program);
-std::vector<std::string> check_buffers(const ir::Program& program);  // independent of the planner: every unsound overlap
+std::vector<std::string> check_buffers(
+    const ir::Program& program);  // independent of the planner: every unsound overlap
 
 // ---- the runner --------------------------------------------------------------------------------------------------
 struct Options {
   bool fuse = true;
   // Donated inputs: (input, output) pairs that share memory; types must match.
   std::vector<std::pair<uint32_t, uint32_t>> donations;
-  std::vector<std::string> skip;        // names of passes to leave out, as TENON_PASSES does for every program
+  std::vector<std::string> skip;  // names of passes to leave out, as TENON_PASSES does for every program
 };
 // The whole pipeline. Reads, once per process: TENON_DUMP (a folder, or "-" for stderr) prints the IR after each pass;
 // TENON_PASSES=-simplify,-fuse skips passes; TENON_VERIFY=1 verifies after each pass; TENON_DEBUG=1 prints what each took.

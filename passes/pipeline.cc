@@ -86,13 +86,15 @@ std::string listing(const std::vector<std::string>& findings) {
 // The verifier's findings say "node 7 (add) ..."; the text around the first such node is what one needs to see.
 std::string excerpt(const Graph& graph, const std::string& finding) {
   const size_t at = finding.find("node ");
-  const auto node = at == std::string::npos ? 0 : static_cast<uint32_t>(std::strtoul(finding.c_str() + at + 5, nullptr, 10));
+  const auto node =
+      at == std::string::npos ? 0 : static_cast<uint32_t>(std::strtoul(finding.c_str() + at + 5, nullptr, 10));
   return node < graph.node_count() ? window(graph, NodeId{node}) : graph.text();
 }
 
 void verify_graph(const Graph& graph, const std::string& culprit) {
   if (const std::vector<std::string> findings = verify(graph); !findings.empty())
-    throw InternalError(culprit + " left a graph that is not sound:" + listing(findings) + "\n" + excerpt(graph, findings[0]));
+    throw InternalError(culprit + " left a graph that is not sound:" + listing(findings) + "\n" +
+                        excerpt(graph, findings[0]));
 }
 
 void verify_program(const Program& program, bool planned, const std::string& culprit) {
@@ -132,7 +134,8 @@ void dump(const std::string& program, size_t number, const char* pass, const std
 // Applies a pass to the sub-graphs of control flow first, then to the graph itself. Recursion follows nesting.
 GraphPtr on_all_levels(const Graph& graph, GraphPtr (*pass)(const Graph&)) {
   const auto owns_graphs = [&](const Node& node) {
-    return std::any_of(graph.attrs(node).begin(), graph.attrs(node).end(), [](const Attr& a) { return a.graph != nullptr; });
+    return std::any_of(graph.attrs(node).begin(), graph.attrs(node).end(),
+                       [](const Attr& a) { return a.graph != nullptr; });
   };
   if (std::none_of(graph.nodes().begin(), graph.nodes().end(), owns_graphs)) return pass(graph);
   Rebuild to(graph);
@@ -216,7 +219,8 @@ Program build_program(const Graph& graph, const Target& target, const Options& o
 GraphPtr optimize(const Graph& graph) {
   GraphPtr result(GraphPtr{}, &graph);
   for (const Pass& pass : pipeline)
-    if (pass.on_graph && !(pass.optional && contains(environment().skip, pass.name))) result = on_all_levels(*result, pass.on_graph);
+    if (pass.on_graph && !(pass.optional && contains(environment().skip, pass.name)))
+      result = on_all_levels(*result, pass.on_graph);
   return result;
 }
 

@@ -10,7 +10,8 @@ namespace tenon::passes {
 
 class Rebuild {
  public:
-  explicit Rebuild(const ir::Graph& from) : from(from), builder(from.name, from.symbols), values(from.value_count(), ir::no_value) {
+  explicit Rebuild(const ir::Graph& from)
+      : from(from), builder(from.name, from.symbols), values(from.value_count(), ir::no_value) {
     for (uint32_t i = 0; i < from.input_count(); ++i)
       values[i] = builder.input(from.type(ir::ValueId{i}), from.input_note(i));
   }

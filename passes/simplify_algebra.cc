@@ -51,7 +51,9 @@ std::vector<Value> mul_one(const Match& m) {
   return {};
 }
 std::vector<Value> div_one(const Match& m) { return is_one(m.y()) ? std::vector{m.x()} : std::vector<Value>{}; }
-std::vector<Value> sub_zero(const Match& m) { return is_zero(m.y(), false) ? std::vector{m.x()} : std::vector<Value>{}; }
+std::vector<Value> sub_zero(const Match& m) {
+  return is_zero(m.y(), false) ? std::vector{m.x()} : std::vector<Value>{};
+}
 
 std::vector<Value> add_negative_zero(const Match& m) {
   const bool negative = is_floating(m.x().dtype());  // integers have one zero
@@ -100,19 +102,26 @@ std::vector<Value> select_constant(const Match& m) {
 }
 std::vector<Value> select_not(const Match& m) {
   const Node* inverted = producer(m.x(), Op::bit_not);
-  return inverted ? emit(m, Op::select, {operand(m.x(), *inverted), m.operands[2], m.operands[1]}) : std::vector<Value>{};
+  return inverted ? emit(m, Op::select, {operand(m.x(), *inverted), m.operands[2], m.operands[1]})
+                  : std::vector<Value>{};
 }
 
 // Every value of `narrow` is a value of `wide`.
 bool holds(DType wide, DType narrow) {
-  struct Format { int mantissa, exponent; };
+  struct Format {
+    int mantissa, exponent;
+  };
   const auto format = [](DType t) -> Format {
-    return t == DType::f16 ? Format{11, 5} : t == DType::bf16 ? Format{8, 8} : t == DType::f32 ? Format{24, 8} : Format{53, 11};
+    return t == DType::f16    ? Format{11, 5}
+           : t == DType::bf16 ? Format{8, 8}
+           : t == DType::f32  ? Format{24, 8}
+                              : Format{53, 11};
   };
   if (wide == narrow || narrow == DType::boolean) return true;
   if (wide == DType::boolean) return false;
   if (is_floating(narrow))
-    return is_floating(wide) && format(wide).mantissa >= format(narrow).mantissa && format(wide).exponent >= format(narrow).exponent;
+    return is_floating(wide) && format(wide).mantissa >= format(narrow).mantissa &&
+           format(wide).exponent >= format(narrow).exponent;
   const int digits = bits(narrow) - is_signed(narrow);
   if (is_floating(wide)) return format(wide).mantissa >= digits && (1 << (format(wide).exponent - 1)) > digits;
   if (is_unsigned(wide)) return is_unsigned(narrow) && bits(wide) >= bits(narrow);
@@ -154,7 +163,8 @@ constexpr Rule rules[] = {
     {"mul_one", Op::mul, "x * 1 = x, NaN, infinities and -0 included", mul_one},
     {"mul_neg_neg", Op::mul, "signs multiply: -x * -y = x * y; integers wrap alike", mul_neg_neg},
     {"div_one", Op::div, "x / 1 = x", div_one},
-    {"div_power_of_two", Op::div, "x / 2^k and x * 2^-k round the same real number, when 2^-k is a value of the dtype", div_power_of_two},
+    {"div_power_of_two", Op::div, "x / 2^k and x * 2^-k round the same real number, when 2^-k is a value of the dtype",
+     div_power_of_two},
     {"div_neg_neg", Op::div, "signs divide: -x / -y = x / y in floating point",
      [](const Match& m) { return is_floating(m.x().dtype()) ? mul_neg_neg(m) : std::vector<Value>{}; }},
     {"sub_zero", Op::sub, "x - (+0) = x: -0 - +0 is -0", sub_zero},
@@ -170,7 +180,8 @@ constexpr Rule rules[] = {
     {"select_constant", Op::select, "a select moves the bits of the side that its predicate names", select_constant},
     {"select_not", Op::select, "a select by the complement takes the other side", select_not},
     {"cast_same", Op::cast, "a cast to the same dtype changes nothing", cast_same},
-    {"cast_widening_cast", Op::cast, "a widening cast keeps the value, so the second cast alone gives the same", cast_widening_cast},
+    {"cast_widening_cast", Op::cast, "a widening cast keeps the value, so the second cast alone gives the same",
+     cast_widening_cast},
     {"bitcast_bitcast", Op::bitcast, "the bits are the same", bitcast_bitcast},
     {"cond_constant", Op::cond, "the branch that the predicate names is the one that runs", cond_constant},
 };

@@ -84,7 +84,8 @@ std::vector<Value> reverse_reverse(const Match& m) {
 }
 
 std::vector<Value> slice_whole(const Match& m) {
-  const bool whole = all_are(m.attrs[0].dims, 0) && m.attrs[1].dims == m.x().shape().dims() && all_are(m.attrs[2].integers, 1);
+  const bool whole =
+      all_are(m.attrs[0].dims, 0) && m.attrs[1].dims == m.x().shape().dims() && all_are(m.attrs[2].integers, 1);
   return whole ? std::vector{m.x()} : std::vector<Value>{};
 }
 std::vector<Value> slice_slice(const Match& m) {
@@ -104,7 +105,8 @@ std::vector<Value> slice_slice(const Match& m) {
     starts.push_back(start);
     strides.push_back(stride);
   }
-  return emit(m, Op::slice, {operand(m.x(), *inner)}, {Attr::of(std::move(starts)), m.attrs[1], Attr::of(std::move(strides))});
+  return emit(m, Op::slice, {operand(m.x(), *inner)},
+              {Attr::of(std::move(starts)), m.attrs[1], Attr::of(std::move(strides))});
 }
 std::vector<Value> dynamic_slice_whole(const Match& m) {
   return m.attrs[0].dims == m.x().shape().dims() ? std::vector{m.x()} : std::vector<Value>{};
@@ -157,7 +159,8 @@ constexpr Rule rules[] = {
     {"slice_whole", Op::slice, "everything, step 1", slice_whole},
     {"slice_slice", Op::slice, "index maps compose: a + s (b + t i)", slice_slice},
     {"dynamic_slice_whole", Op::dynamic_slice, "a window of the whole size clamps to the whole", dynamic_slice_whole},
-    {"dynamic_update_whole", Op::dynamic_update_slice, "an update of the whole size clamps to the whole", dynamic_update_whole},
+    {"dynamic_update_whole", Op::dynamic_update_slice, "an update of the whole size clamps to the whole",
+     dynamic_update_whole},
     {"pad_nothing", Op::pad, "nothing is added", pad_nothing},
     {"concat_nonempty", Op::concat, "a part of extent 0 adds nothing; one part alone is the result", concat_nonempty},
     {"reduce_sum_one", Op::reduce_sum, one_element, reduce_one},

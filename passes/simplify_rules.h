@@ -27,7 +27,8 @@ std::optional<uint64_t> splat_bits(ir::Value v);
 std::optional<double> splat_number(ir::Value v);
 
 // One simplified op, for building a rule's result.
-inline std::vector<ir::Value> emit(const Match& m, ir::Op op, std::initializer_list<ir::Value> operands, ir::Attrs attrs = {}) {
+inline std::vector<ir::Value> emit(const Match& m, ir::Op op, std::initializer_list<ir::Value> operands,
+                                   ir::Attrs attrs = {}) {
   return add_simplified(m.builder, op, std::span(operands.begin(), operands.size()), attrs);
 }
 

@@ -18,16 +18,16 @@ inline constexpr uint32_t numerics_version = 1;
 
 struct KernelRecord {
   std::string name, kind;
-  std::vector<uint32_t> nodes;              // numbers of graph nodes it computes
+  std::vector<uint32_t> nodes;  // numbers of graph nodes it computes
   std::string bytes_read, bytes_written, flops;  // numbers, or expressions in the symbolic extents
 };
 
 struct Manifest {
   std::string entry;
-  int32_t level = 3;                        // x86-64 level that the code needs
-  std::vector<ir::Type> inputs, outputs;    // symbolic extents refer to `symbols`
+  int32_t level = 3;  // x86-64 level that the code needs
+  std::vector<ir::Type> inputs, outputs;  // symbolic extents refer to `symbols`
   std::vector<Symbol> symbols;
-  int64_t arena_bytes = 0;                  // of a static program; otherwise ask NAME_arena_bytes
+  int64_t arena_bytes = 0;  // of a static program; otherwise ask NAME_arena_bytes
   bool is_static = true;
   std::vector<std::pair<uint32_t, uint32_t>> aliases;  // (input, output) pairs that may share memory
   std::vector<KernelRecord> kernels;
@@ -37,8 +37,8 @@ struct Manifest {
 struct Artifact {
   Manifest manifest;
   std::vector<std::string> objects;
-  std::string bytes() const;                                     // self-contained, versioned
-  static std::optional<Artifact> from_bytes(std::string_view);   // bounded; nullopt on anything unexpected
+  std::string bytes() const;  // self-contained, versioned
+  static std::optional<Artifact> from_bytes(std::string_view);  // bounded; nullopt on anything unexpected
 };
 
 Manifest manifest_of(const ir::Program& program, const std::string& entry, int32_t level);

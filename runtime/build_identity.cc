@@ -52,9 +52,10 @@ std::string find() {
   Search search{reinterpret_cast<uintptr_t>(&find), "", ""};
   dl_iterate_phdr(visit, &search);
   if (!search.id.empty()) return search.id;
-  struct stat s {};
+  struct stat s{};
   stat(search.path.c_str(), &s);
-  return search.path + ":" + std::to_string(s.st_mtim.tv_sec) + ":" + std::to_string(s.st_mtim.tv_nsec) + ":" + std::to_string(s.st_size);
+  return search.path + ":" + std::to_string(s.st_mtim.tv_sec) + ":" + std::to_string(s.st_mtim.tv_nsec) + ":" +
+         std::to_string(s.st_size);
 }
 
 }  // namespace

@@ -42,12 +42,15 @@ Target target_of(const CompileOptions& options) {
 
 std::string key_of(const ir::Graph& graph, const CompileOptions& options, const Target& target) {
   std::string key = "tenon program\n";
-  key += "build " + build_identity() + "\ncompiler " + codegen::compiler_version() + "\nnumerics " + std::to_string(numerics_version) + "\n";
-  key += "target " + target.triple + " " + target.cpu + " " + target.features + " level " + std::to_string(target.level) + " lanes " +
-         std::to_string(target.lanes) + " vector " + std::to_string(target.vector_bytes) + "x" + std::to_string(target.vector_registers) +
-         " caches " + std::to_string(target.l1_bytes) + " " + std::to_string(target.l2_bytes) + " " + std::to_string(target.l3_bytes) +
-         " cores " + std::to_string(target.cores) + "\n";
-  key += "entry " + options.entry + " fuse " + std::to_string(options.fuse) + " parts " + std::to_string(options.parts) + " donate";
+  key += "build " + build_identity() + "\ncompiler " + codegen::compiler_version() + "\nnumerics " +
+         std::to_string(numerics_version) + "\n";
+  key += "target " + target.triple + " " + target.cpu + " " + target.features + " level " +
+         std::to_string(target.level) + " lanes " + std::to_string(target.lanes) + " vector " +
+         std::to_string(target.vector_bytes) + "x" + std::to_string(target.vector_registers) + " caches " +
+         std::to_string(target.l1_bytes) + " " + std::to_string(target.l2_bytes) + " " +
+         std::to_string(target.l3_bytes) + " cores " + std::to_string(target.cores) + "\n";
+  key += "entry " + options.entry + " fuse " + std::to_string(options.fuse) + " parts " +
+         std::to_string(options.parts) + " donate";
   for (auto [i, o] : options.donations) key += " " + std::to_string(i) + ":" + std::to_string(o);
   return key + "\n" + graph.text();
 }
@@ -109,8 +112,7 @@ std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileO
     executable = Executable::link(std::move(artifact));
     ++c.compiled;
   }
-  executable->compile_seconds_ =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  executable->compile_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   slot->executable = executable;
   return executable;
 }

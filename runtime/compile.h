@@ -22,13 +22,13 @@ namespace tenon::runtime {
 
 struct CompileOptions {
   bool fuse = true;
-  bool disk_cache = true;    // look into and fill the cache on disk
+  bool disk_cache = true;  // look into and fill the cache on disk
   bool memory_cache = true;  // an equal program compiled before in this process is shared
   std::vector<std::pair<uint32_t, uint32_t>> donations;  // (input, output)
   std::string entry = "tenon_main";
-  Target target = {};        // a default-constructed target means the machine at hand
-  bool portable = false;     // the default floor of saved objects instead
-  int parts = 0;             // objects to deal kernels into; 0: decided by the program alone
+  Target target = {};  // a default-constructed target means the machine at hand
+  bool portable = false;  // the default floor of saved objects instead
+  int parts = 0;  // objects to deal kernels into; 0: decided by the program alone
 };
 
 // Linked code, immutable, callable from any thread.

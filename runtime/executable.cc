@@ -36,7 +36,8 @@ struct Arena {
   explicit Arena(int64_t bytes) : size(static_cast<uint64_t>(bytes)) {
     if (size == 0) return;
     data = tenon_alloc(size);
-    if (data == nullptr) throw Error("out of memory: an arena of " + std::to_string(size) + " bytes could not be allocated");
+    if (data == nullptr)
+      throw Error("out of memory: an arena of " + std::to_string(size) + " bytes could not be allocated");
   }
   ~Arena() {
     if (data != nullptr) tenon_free(data, size);
@@ -64,8 +65,8 @@ std::shared_ptr<const Executable> load(Artifact artifact) { return Executable::l
 
 std::shared_ptr<Executable> Executable::link(Artifact artifact) {
   if (tenon_cpu_level() < artifact.manifest.level)
-    throw Error("this processor lacks x86-64-v" + std::to_string(artifact.manifest.level) + ", which '" + artifact.manifest.entry +
-                "' was compiled for; compile it with a lower target");
+    throw Error("this processor lacks x86-64-v" + std::to_string(artifact.manifest.level) + ", which '" +
+                artifact.manifest.entry + "' was compiled for; compile it with a lower target");
   std::shared_ptr<Executable> executable(new Executable);
   executable->code_ = std::make_unique<Code>();
   executable->code_->linked = codegen::link_objects(artifact.objects, artifact.manifest.entry, memory);
@@ -88,14 +89,18 @@ void Executable::run(const void* const* inputs, void* const* outputs, const int6
   const int32_t code = linked.entry(&call);
   if (code == TENON_OK) return;
   if (code == TENON_BAD_EXTENT)
-    throw Error("'" + manifest().entry + "': the extent " + std::to_string(error.values[0]) + " of a symbolic dimension lies outside its bounds");
-  if (code > 0) throw Error("'" + manifest().entry + "': check " + std::to_string(code) + " failed at node " + std::to_string(error.node));
+    throw Error("'" + manifest().entry + "': the extent " + std::to_string(error.values[0]) +
+                " of a symbolic dimension lies outside its bounds");
+  if (code > 0)
+    throw Error("'" + manifest().entry + "': check " + std::to_string(code) + " failed at node " +
+                std::to_string(error.node));
   throw InternalError("'" + manifest().entry + "' refused its call with code " + std::to_string(code));
 }
 
 std::vector<ir::Array> Executable::run(std::span<const ir::Array> inputs, const tenon_env* env) const {
   const Manifest& m = manifest();
-  if (inputs.size() != m.inputs.size()) throw Error("'" + m.entry + "' takes " + std::to_string(m.inputs.size()) + " inputs");
+  if (inputs.size() != m.inputs.size())
+    throw Error("'" + m.entry + "' takes " + std::to_string(m.inputs.size()) + " inputs");
   std::vector<int64_t> values(m.symbols.size(), -1), dims;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Shape& want = m.inputs[i].shape;
@@ -104,10 +109,14 @@ std::vector<ir::Array> Executable::run(std::span<const ir::Array> inputs, const 
     for (int d = 0; fits && d < want.rank(); ++d) {
       const Dim w = want[static_cast<size_t>(d)];
       const int64_t h = have[static_cast<size_t>(d)].number();
-      if (w.is_number()) fits = w.number() == h;
-      else if (m.symbols[w.index()].kind == SymbolKind::free && values[w.index()] < 0) values[w.index()] = h;
+      if (w.is_number())
+        fits = w.number() == h;
+      else if (m.symbols[w.index()].kind == SymbolKind::free && values[w.index()] < 0)
+        values[w.index()] = h;
     }
-    if (!fits) throw Error("'" + m.entry + "': input " + std::to_string(i) + " is " + ir::to_string(inputs[i].type) + ", not " + ir::to_string(m.inputs[i]));
+    if (!fits)
+      throw Error("'" + m.entry + "': input " + std::to_string(i) + " is " + ir::to_string(inputs[i].type) + ", not " +
+                  ir::to_string(m.inputs[i]));
   }
   for (size_t i = 0; i < m.symbols.size(); ++i)
     if (m.symbols[i].kind == SymbolKind::free) dims.push_back(values[i] < 0 ? m.symbols[i].lower : values[i]);
@@ -124,7 +133,8 @@ std::vector<ir::Array> Executable::run(std::span<const ir::Array> inputs, const 
   // Arrays come from the heap, whose alignment is only an element's: exactly what the entry point asks for.
   for (ir::Array& a : results) out.push_back(a.data.data());
   for (auto [input, output] : m.aliases)
-    std::copy_n(static_cast<const unsigned char*>(in[input]), results[output].data.size(), results[output].data.begin());
+    std::copy_n(static_cast<const unsigned char*>(in[input]), results[output].data.size(),
+                results[output].data.begin());
   for (auto [input, output] : m.aliases) in[input] = out[output];
   run(in.data(), out.data(), dims.data(), env);
   return results;

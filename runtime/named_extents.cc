@@ -25,7 +25,8 @@ Dim name_extent(const std::string& name, int64_t lower, int64_t upper) {
   for (size_t i = 0; i < t.symbols.size(); ++i) {
     const Symbol& s = t.symbols[i];
     if (s.name == name && (s.lower != lower || s.upper != upper))
-      throw Error("dim: '" + name + "' was named before with bounds " + std::to_string(s.lower) + " to " + std::to_string(s.upper));
+      throw Error("dim: '" + name + "' was named before with bounds " + std::to_string(s.lower) + " to " +
+                  std::to_string(s.upper));
   }
   return t.symbols.add(name, lower, upper);
 }

@@ -41,8 +41,8 @@ typedef struct tenon_env {
 
 /* Filled in when an entry point returns non-zero. */
 typedef struct tenon_error {
-  int32_t code;      /* the entry point's result */
-  int32_t node;      /* number of the failing node in the program's canonical text, or -1 */
+  int32_t code; /* the entry point's result */
+  int32_t node; /* number of the failing node in the program's canonical text, or -1 */
   int64_t values[4]; /* what the check compared, zero where unused */
 } tenon_error;
 
@@ -50,10 +50,10 @@ typedef struct tenon_call {
   uint64_t struct_size;
   const void* const* inputs; /* dense, row-major, aligned to their element */
   void* const* outputs;
-  void* arena;               /* NAME_arena_bytes(dims) bytes, aligned to 64; may be null when that is 0 */
-  const int64_t* dims;       /* values of the symbolic dimensions, in the manifest's order */
+  void* arena; /* NAME_arena_bytes(dims) bytes, aligned to 64; may be null when that is 0 */
+  const int64_t* dims; /* values of the symbolic dimensions, in the manifest's order */
   const tenon_env* env;
-  tenon_error* error;        /* may be null */
+  tenon_error* error; /* may be null */
 } tenon_call;
 
 /* ---- the small runtime: libc and pthreads only -------------------------------------------------------------- */

@@ -62,8 +62,13 @@ std::vector<uint64_t> special_bits(DType t) {
   if (is_integer(t)) return {0, 1, mask_of(t), top, top - 1, 2, top + 1, static_cast<uint64_t>(width), 7};
   const int mantissa = t == DType::f16 ? 10 : t == DType::bf16 ? 7 : t == DType::f32 ? 23 : 52;
   const uint64_t infinity = (top - 1) >> mantissa << mantissa, one = (infinity >> 1) & ~((uint64_t{1} << mantissa) - 1);
-  return {0,        top,          infinity | uint64_t{1} << (mantissa - 1),  // NaN
-          infinity, top | infinity, one,          top | one,
+  return {0,
+          top,
+          infinity | uint64_t{1} << (mantissa - 1),  // NaN
+          infinity,
+          top | infinity,
+          one,
+          top | one,
           1,                                                                 // least subnormal
           (uint64_t{1} << mantissa) - 1,                                     // greatest subnormal
           uint64_t{1} << mantissa,                                           // least normal
@@ -82,9 +87,10 @@ Array random_array(const Type& type, Random& random, Domain domain) {
     else if (domain == Domain::small_count)
       set_bits(array, i, random() % static_cast<uint64_t>(bits(type.dtype) + 2));
     else  // full range and small numbers in equal parts
-      set_bits(array, i, type.dtype == DType::boolean ? random() & 1
-                         : random() & 1               ? random() & mask_of(type.dtype)
-                                                      : (random() % 21 - 10) & mask_of(type.dtype));
+      set_bits(array, i,
+               type.dtype == DType::boolean ? random() & 1
+               : random() & 1               ? random() & mask_of(type.dtype)
+                                            : (random() % 21 - 10) & mask_of(type.dtype));
   }
   return array;
 }
@@ -113,19 +119,21 @@ std::string element_text(const Array& array, int64_t at) {
 }
 
 std::optional<std::string> difference(const Array& expected, const Array& actual, NaNs nans) {
-  if (!(expected.type == actual.type)) return "type " + to_string(actual.type) + " instead of " + to_string(expected.type);
+  if (!(expected.type == actual.type))
+    return "type " + to_string(actual.type) + " instead of " + to_string(expected.type);
   if (expected.data == actual.data) return std::nullopt;
   int64_t first = -1, count = 0;
   for (int64_t i = 0; i < expected.numel(); ++i) {
     if (element_bits(expected, i) == element_bits(actual, i)) continue;
-    const bool both_nan = is_floating(expected.type.dtype) && std::isnan(number_of(expected, i)) && std::isnan(number_of(actual, i));
+    const bool both_nan =
+        is_floating(expected.type.dtype) && std::isnan(number_of(expected, i)) && std::isnan(number_of(actual, i));
     if (nans == NaNs::one_value && both_nan) continue;
     if (first < 0) first = i;
     ++count;
   }
   if (first < 0) return std::nullopt;
-  return to_string(expected.type) + " differs in " + std::to_string(count) + " elements, first at " + std::to_string(first) + ": " +
-         element_text(actual, first) + " instead of " + element_text(expected, first);
+  return to_string(expected.type) + " differs in " + std::to_string(count) + " elements, first at " +
+         std::to_string(first) + ": " + element_text(actual, first) + " instead of " + element_text(expected, first);
 }
 
 }  // namespace tenon::testing

@@ -95,7 +95,9 @@ TEST(Autograd, InPlaceOnALeafIsRefused) {
 }
 
 TEST(Autograd, MatchesGradToTheBit) {
-  const auto f = [](const Tensor& w, const Tensor& x) { return tn::mean(tn::gelu(tn::matmul(x, w)) * tn::softmax(tn::matmul(x, w), 1)); };
+  const auto f = [](const Tensor& w, const Tensor& x) {
+    return tn::mean(tn::gelu(tn::matmul(x, w)) * tn::softmax(tn::matmul(x, w), 1));
+  };
   auto w = tn::normal(tn::key(1), {7, 5}), x = tn::normal(tn::key(2), {3, 7});
   const Tensor expected = tn::grad(f)(w, x);
   auto leaf = tn::copy_from(w.raw(), w.shape(), tn::f32, true);

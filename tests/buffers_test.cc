@@ -154,8 +154,8 @@ TEST(CheckBuffers, SeesWhatTheNextIterationMeets) {
   const ValueId out[] = {next.id};
   const Value operands[] = {start};
   const std::vector<Value> r = apply(b, Op::scan, operands,
-                                     {Attr::of(body.finish(out)), Attr::of(std::vector<Dim>{5}), Attr::of(std::vector<int64_t>{0, 1}),
-                                      Attr::of(std::vector<int64_t>{0})});
+                                     {Attr::of(body.finish(out)), Attr::of(std::vector<Dim>{5}),
+                                      Attr::of(std::vector<int64_t>{0, 1}), Attr::of(std::vector<int64_t>{0})});
   const ValueId ids[] = {r[0].id};
   Program p = build_program(*b.finish(ids), Target{});
   ASSERT_TRUE(check_buffers(p).empty()) << p.text();

@@ -8,7 +8,8 @@ namespace tenon::testing {
 
 // A graph takes its inputs before its nodes, a case wants them where they are used: until finish() they are custom calls.
 struct CaseBuilder {
-  explicit CaseBuilder(std::string name, NaNs nans = NaNs::one_value) : builder("main"), name_(std::move(name)), nans_(nans) {}
+  explicit CaseBuilder(std::string name, NaNs nans = NaNs::one_value)
+      : builder("main"), name_(std::move(name)), nans_(nans) {}
   ir::Value input(ir::Array array) {
     const ir::Type type = array.type;
     return input(std::move(array), type);
@@ -19,9 +20,10 @@ struct CaseBuilder {
     return v;
   }
   ir::Value symbolic_input(const ir::Type& type) {  // its arrays follow later
-    return ir::apply(builder, ir::Op::custom_call, {},
-                     {ir::Attr::text_of("input"), ir::Attr::of(std::vector<int64_t>{0}),
-                      ir::Attr::text_of(to_string(type, &builder.symbols())), ir::Attr::of(std::vector<int64_t>{1})})[0];
+    return ir::apply(
+        builder, ir::Op::custom_call, {},
+        {ir::Attr::text_of("input"), ir::Attr::of(std::vector<int64_t>{0}),
+         ir::Attr::text_of(to_string(type, &builder.symbols())), ir::Attr::of(std::vector<int64_t>{1})})[0];
   }
   void output(ir::Value v) { outputs_.push_back(v.id); }
   void outputs(const std::vector<ir::Value>& values) {

@@ -72,7 +72,8 @@ Compiled::Compiled(const ir::Program& program, const Target& target, int parts) 
 
 Compiled::~Compiled() { release(linked_.code); }
 
-int32_t Compiled::run(std::vector<const void*> inputs, std::vector<void*> outputs, std::vector<int64_t> dims, bool pieces) {
+int32_t Compiled::run(std::vector<const void*> inputs, std::vector<void*> outputs, std::vector<int64_t> dims,
+                      bool pieces) {
   tenon_env env{};
   env.struct_size = sizeof env;
   env.parallel_for = split;

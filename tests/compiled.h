@@ -23,7 +23,8 @@ class Compiled {
   Compiled(const Compiled&) = delete;
   Compiled& operator=(const Compiled&) = delete;
   // Runs with an own arena. pieces > 1: parallel loops arrive in pieces of one to three grains, in a shuffled order.
-  int32_t run(std::vector<const void*> inputs, std::vector<void*> outputs, std::vector<int64_t> dims = {}, bool pieces = false);
+  int32_t run(std::vector<const void*> inputs, std::vector<void*> outputs, std::vector<int64_t> dims = {},
+              bool pieces = false);
   const codegen::Linked& linked() const { return linked_; }
   double compile_ms() const { return compile_ms_; }
   double link_ms() const { return link_ms_; }

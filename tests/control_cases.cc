@@ -32,7 +32,8 @@ Value combine(Value x, Value y) { return x.dtype() == DType::boolean ? bit_xor(x
 void add_cond(CaseBuilder& c, DType t, Random& random) {
   const Type type = type_of(t, {3, 5});
   const Attr then = subgraph(c.builder, {type, type}, [](Values& in) { return Values{combine(in[0], in[1]), in[1]}; });
-  const Attr otherwise = subgraph(c.builder, {type, type}, [](Values& in) { return Values{in[1], combine(in[0], in[0])}; });
+  const Attr otherwise =
+      subgraph(c.builder, {type, type}, [](Values& in) { return Values{in[1], combine(in[0], in[0])}; });
   for (bool taken : {false, true}) {
     const Value x = c.input(random_array(type, random)), y = c.input(random_array(type, random));
     c.outputs(apply(c.builder, Op::cond, Values{c.input(scalar_bool(taken)), x, y}, {then, otherwise}));
@@ -44,22 +45,22 @@ void add_while(CaseBuilder& c, DType t, Random& random) {
   const Type index = type_of(DType::i64, {}), type = type_of(t, {7});
   const std::vector<Type> types = {index, type, index, type};
   const Attr condition = subgraph(c.builder, types, [](Values& in) { return Values{lt(in[2], in[0])}; });
-  const Attr body = subgraph(c.builder, types, [](Values& in) {
-    return Values{add(in[2], like(in[2], 1)), combine(in[3], in[1])};
-  });
+  const Attr body =
+      subgraph(c.builder, types, [](Values& in) { return Values{add(in[2], like(in[2], 1)), combine(in[3], in[1])}; });
   for (int64_t limit : {0, 1, 9}) {
-    const Value bound = splat_integer(c.builder, DType::i64, limit, {}), zero = splat_integer(c.builder, DType::i64, 0, {});
+    const Value bound = splat_integer(c.builder, DType::i64, limit, {}),
+                zero = splat_integer(c.builder, DType::i64, 0, {});
     const Value step = c.input(random_array(type, random)), x = c.input(random_array(type, random));
-    c.outputs(apply(c.builder, Op::while_loop, Values{bound, step, zero, x}, {condition, body, Attr::of(std::vector<int64_t>{2})}));
+    c.outputs(apply(c.builder, Op::while_loop, Values{bound, step, zero, x},
+                    {condition, body, Attr::of(std::vector<int64_t>{2})}));
   }
 }
 
 // constants: k; carries: s; xs: x;  s' = s + x, y = s + k
 void add_scan(CaseBuilder& c, DType t, Random& random) {
   const Type slice = type_of(t, {5});
-  const Attr body = subgraph(c.builder, {slice, slice, slice}, [](Values& in) {
-    return Values{combine(in[1], in[2]), combine(in[1], in[0])};
-  });
+  const Attr body = subgraph(c.builder, {slice, slice, slice},
+                             [](Values& in) { return Values{combine(in[1], in[2]), combine(in[1], in[0])}; });
   for (int64_t length : {0, 1, 6})
     for (int64_t reversed : {0, 1}) {
       const Value k = c.input(random_array(slice, random)), s = c.input(random_array(slice, random));
@@ -91,7 +92,8 @@ void control_cases(Op op, DType t, std::vector<Case>& cases) {
       break;
     }
     default: {
-      const Value x = c.input(random_array(type_of(t, {17}), random)), y = c.input(random_array(type_of(t, {2, 3}), random));
+      const Value x = c.input(random_array(type_of(t, {17}), random)),
+                  y = c.input(random_array(type_of(t, {2, 3}), random));
       c.outputs(apply(c.builder, op, Values{combine(x, x), y}));
     }
   }
@@ -101,10 +103,11 @@ void control_cases(Op op, DType t, std::vector<Case>& cases) {
 std::vector<OtherCases> other_cases() {
   std::vector<OtherCases> all;
   for (Op op : {Op::constant, Op::iota, Op::reshape, Op::broadcast, Op::transpose, Op::slice, Op::dynamic_slice,
-                Op::dynamic_update_slice, Op::pad, Op::concat, Op::reverse, Op::gather, Op::scatter_add, Op::sort, Op::random_bits})
+                Op::dynamic_update_slice, Op::pad, Op::concat, Op::reverse, Op::gather, Op::scatter_add, Op::sort,
+                Op::random_bits})
     all.push_back({op, movement_cases});
-  for (Op op : {Op::reduce_sum, Op::reduce_prod, Op::reduce_max, Op::reduce_min, Op::reduce_and, Op::reduce_or, Op::argmax,
-                Op::argmin, Op::cumsum})
+  for (Op op : {Op::reduce_sum, Op::reduce_prod, Op::reduce_max, Op::reduce_min, Op::reduce_and, Op::reduce_or,
+                Op::argmax, Op::argmin, Op::cumsum})
     all.push_back({op, reduction_cases});
   for (Op op : {Op::dot_general, Op::convolution}) all.push_back({op, contraction_cases});
   for (Op op : {Op::cond, Op::while_loop, Op::scan, Op::call, Op::barrier}) all.push_back({op, control_cases});

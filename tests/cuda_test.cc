@@ -98,7 +98,8 @@ Kernel layer_norm_kernel() {
   auto symbols = std::make_shared<Symbols>();
   const Dim n = symbols->add("n"), m = symbols->add("m");
   KernelBuilder b("layer_norm", symbols);
-  const BufferId x = b.buffer("x", bf16, Shape{n, m}, Space::input), scale_ = b.buffer("scale", f32, Shape{m}, Space::input);
+  const BufferId x = b.buffer("x", bf16, Shape{n, m}, Space::input),
+                 scale_ = b.buffer("scale", f32, Shape{m}, Space::input);
   const BufferId y = b.buffer("y", bf16, Shape{n, m}, Space::output);
   const ScalarId i = b.open_loop(LoopKind::parallel, b.extent(n))[0];
   const auto element = [&](ScalarId j) {
@@ -143,9 +144,8 @@ void expect_golden(const Kernel& kernel) {
 }
 
 TEST(CudaText, Map) {
-  expect_golden(map_kernel("relu", {f32}, f32, [](KernelBuilder&, std::vector<Scalar>& v) {
-    return max(v[0], like(v[0], 0));
-  }));
+  expect_golden(
+      map_kernel("relu", {f32}, f32, [](KernelBuilder&, std::vector<Scalar>& v) { return max(v[0], like(v[0], 0)); }));
 }
 TEST(CudaText, RowReduction) { expect_golden(reduce_kernel(Op::add, f32, true)); }
 TEST(CudaText, ColumnReduction) { expect_golden(reduce_kernel(Op::argmax, f32, false)); }
@@ -160,7 +160,8 @@ TEST(CudaText, ScratchOfKnownSizeIsStatic) {
 }
 TEST(CudaText, RefusesContractions) {
   const Kernel kernel = parse_kernel(
-      "kernel @dot(%y: out f32[n, n]) { contract f32 [1, n, n, n] { lhs %0, %1, %2 { yield f32 1 } rhs %3, %4, %5 { yield "
+      "kernel @dot(%y: out f32[n, n]) { contract f32 [1, n, n, n] { lhs %0, %1, %2 { yield f32 1 } rhs %3, %4, %5 { "
+      "yield "
       "f32 2 } epilogue %6, %7, %8, %9 { store %y[%7, %8], %9 } } }");
   const CudaSource source = codegen::render_cuda(kernel, {});
   EXPECT_EQ(source.text, "");
@@ -177,12 +178,14 @@ void expect_compiles(const std::vector<CudaSource>& sources) {
   const auto work = [&] {
     for (size_t begin; (begin = batch * next++) < sources.size();) {
       const size_t count = std::min(batch, sources.size() - begin);
-      const codegen::Cubin cubin = codegen::compile_cuda(codegen::cuda_module(std::span(sources).subspan(begin, count)), 90);
+      const codegen::Cubin cubin =
+          codegen::compile_cuda(codegen::cuda_module(std::span(sources).subspan(begin, count)), 90);
       const std::lock_guard lock(reporting);
       if (!cubin.found) missing = true;
       if (!cubin.ok) failures += cubin.log.substr(0, 4000);
       for (size_t k = begin; cubin.ok && k < begin + count; ++k)
-        if (cubin.image.find(sources[k].entry) == std::string::npos) failures += sources[k].entry + " is not in its module\n";
+        if (cubin.image.find(sources[k].entry) == std::string::npos)
+          failures += sources[k].entry + " is not in its module\n";
     }
   };
   std::thread second(work);
@@ -200,8 +203,10 @@ std::string without_extents(const std::string& text) {
     while (end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) || text[end] == '_')) ++end;
     const std::string word = text.substr(i, end - i);
     const bool extent = word.size() > 2 && std::isdigit(static_cast<unsigned char>(word[0])) && word.ends_with("ll");
-    if (word.empty()) result += text[i++];
-    else result += extent ? "N" : word, i = end;
+    if (word.empty())
+      result += text[i++];
+    else
+      result += extent ? "N" : word, i = end;
   }
   return result;
 }
@@ -232,8 +237,10 @@ TEST(Nvrtc, CompilesTheKernelsOfEveryOp) {
             EXPECT_EQ(source.reason, "kernel @" + kernel.name + " holds a contraction") << c.name;
             continue;
           }
-          if (all || sources.size() < first + 2) sources.push_back(std::move(source));
-          else sources.back() = std::move(source);
+          if (all || sources.size() < first + 2)
+            sources.push_back(std::move(source));
+          else
+            sources.back() = std::move(source);
         }
       }
     }

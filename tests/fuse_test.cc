@@ -46,10 +46,12 @@ std::string kinds(const Program& p) {
   return text;
 }
 size_t scratches(const Kernel& k) {
-  return static_cast<size_t>(std::count_if(k.buffers.begin(), k.buffers.end(), [](const KernelBuffer& b) { return b.space == Space::scratch; }));
+  return static_cast<size_t>(std::count_if(k.buffers.begin(), k.buffers.end(),
+                                           [](const KernelBuffer& b) { return b.space == Space::scratch; }));
 }
 bool has_reason(const Program& p, const std::string& part) {
-  return std::any_of(p.not_fused.begin(), p.not_fused.end(), [&](const FusionNote& n) { return n.reason.find(part) != std::string::npos; });
+  return std::any_of(p.not_fused.begin(), p.not_fused.end(),
+                     [&](const FusionNote& n) { return n.reason.find(part) != std::string::npos; });
 }
 
 TEST(Fuse, ChainsOverOneSpaceAreOneFlatLoop) {

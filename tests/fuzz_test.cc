@@ -20,7 +20,8 @@ double seconds_allowed() {
 }
 uint64_t first_seed() {
   const char* text = std::getenv("TENON_FUZZ_SEED");
-  return text ? std::strtoull(text, nullptr, 10) : static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()) % 1000000007;
+  return text ? std::strtoull(text, nullptr, 10)
+              : static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()) % 1000000007;
 }
 
 std::optional<std::string> wrong_route(const Case& program) {
@@ -46,10 +47,13 @@ void fuzz(bool symbolic, double seconds) {
     const std::optional<std::string> wrong = wrong_route(program);
     if (!wrong) continue;
     ++failures;
-    const Case small = shrunk(program, [&](const Case& smaller) {
-      const auto still = wrong_route(smaller);
-      return still && route_of(*still) == route_of(*wrong);
-    }, 300);
+    const Case small = shrunk(
+        program,
+        [&](const Case& smaller) {
+          const auto still = wrong_route(smaller);
+          return still && route_of(*still) == route_of(*wrong);
+        },
+        300);
     std::string inputs;
     for (const Array& array : small.inputs) {
       inputs += to_string(array.type) + ":";

@@ -40,8 +40,10 @@ TEST_P(Golden, ComesOutAsWritten) {
   const std::string program = text.substr(0, cut);
   const std::string expected = cut == std::string::npos ? "" : text.substr(cut + separator.size());
   const std::string actual = passes::run_passes(*ir::parse(program), pass_names(text))->text();
-  if (std::getenv("TENON_BLESS") && actual != expected) std::ofstream(GetParam()) << program << separator << actual;
-  else EXPECT_EQ(actual, expected) << GetParam() << ": TENON_BLESS=1 accepts what came out";
+  if (std::getenv("TENON_BLESS") && actual != expected)
+    std::ofstream(GetParam()) << program << separator << actual;
+  else
+    EXPECT_EQ(actual, expected) << GetParam() << ": TENON_BLESS=1 accepts what came out";
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, Golden, ::testing::ValuesIn(golden_files()),

@@ -45,7 +45,8 @@ const float nan_f = std::numeric_limits<float>::quiet_NaN(), inf_f = std::numeri
 TEST(Lanes, IntegersWrapAndDivisionIsDefined) {
   EXPECT_EQ(zip<int8_t>(Op::add, i8, {127, -128}, {1, -1}), (std::vector<int8_t>{-128, 127}));
   EXPECT_EQ(zip<uint16_t>(Op::mul, u16, {65535}, {65535}), (std::vector<uint16_t>{1}));
-  EXPECT_EQ(zip<int32_t>(Op::div, i32, {7, -7, 5, INT32_MIN}, {2, 2, 0, -1}), (std::vector<int32_t>{3, -3, 0, INT32_MIN}));
+  EXPECT_EQ(zip<int32_t>(Op::div, i32, {7, -7, 5, INT32_MIN}, {2, 2, 0, -1}),
+            (std::vector<int32_t>{3, -3, 0, INT32_MIN}));
   EXPECT_EQ(zip<int32_t>(Op::rem, i32, {7, -7, 5, INT32_MIN}, {2, 2, 0, -1}), (std::vector<int32_t>{1, -1, 5, 0}));
   EXPECT_EQ(map<int64_t>(Op::abs, i64, {INT64_MIN, -3}), (std::vector<int64_t>{INT64_MIN, 3}));
 }
@@ -65,7 +66,8 @@ TEST(Lanes, MinAndMaxPropagateNaNAndOrderZeros) {
 }
 
 TEST(Lanes, SignAndRoundKeepNegativeZero) {
-  for (Op op : {Op::sign, Op::round, Op::trunc, Op::ceil}) EXPECT_TRUE(std::signbit(map<float>(op, f32, {-0.f})[0])) << name(op);
+  for (Op op : {Op::sign, Op::round, Op::trunc, Op::ceil})
+    EXPECT_TRUE(std::signbit(map<float>(op, f32, {-0.f})[0])) << name(op);
   EXPECT_EQ(map<float>(Op::round, f32, {0.5f, 1.5f, 2.5f, -0.5f}), (std::vector<float>{0, 2, 2, 0}));
   EXPECT_EQ(map<float>(Op::sign, f32, {-3, 5, inf_f}), (std::vector<float>{-1, 1, 1}));
 }
@@ -116,17 +118,21 @@ TEST(Half, RoundsOnceFromIntegersAndOverflowsToInfinity) {
 }
 
 TEST(Half, ComputesInF32AndRoundsOnce) {
-  EXPECT_EQ(zip<uint16_t>(Op::mul, f16, {0x3c01}, {0x3c01}), (std::vector<uint16_t>{0x3c02}));   // (1 + 2^-10)^2
+  EXPECT_EQ(zip<uint16_t>(Op::mul, f16, {0x3c01}, {0x3c01}), (std::vector<uint16_t>{0x3c02}));  // (1 + 2^-10)^2
   EXPECT_EQ(zip<uint16_t>(Op::add, bf16, {0x3f80}, {0x3b80}), (std::vector<uint16_t>{0x3f80}));  // 1 + 2^-8, a tie
-  EXPECT_EQ(map<uint16_t>(Op::neg, f16, {0x7e05}), (std::vector<uint16_t>{0xfe05}));             // a NaN keeps its bits
+  EXPECT_EQ(map<uint16_t>(Op::neg, f16, {0x7e05}), (std::vector<uint16_t>{0xfe05}));  // a NaN keeps its bits
 }
 
 // Vectors of Random123's kat_vectors, philox4x32 with 10 rounds.
 TEST(Philox, KnownAnswers) {
-  const struct { uint32_t counter[4], key[2], expected[4]; } known[] = {
+  const struct {
+    uint32_t counter[4], key[2], expected[4];
+  } known[] = {
       {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
       {{~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-      {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}, {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+      {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+       {0xa4093822, 0x299f31d0},
+       {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
   };
   const Lanes one(u32, 1);
   for (const auto& k : known) {
@@ -139,9 +145,12 @@ TEST(Philox, KnownAnswers) {
 
 TEST(Philox, ElementsFollowCounterBlocks) {
   CaseBuilder c("bits");
-  const Value key = c.input(array_of<uint32_t>(u32, {2}, {0, 0})), counter = c.input(array_of<uint32_t>(u32, {2}, {0, 0}));
-  c.output(apply(c.builder, Op::random_bits, std::vector{key, counter}, {Attr::of(u32), Attr::of(std::vector<Dim>{4})})[0]);
-  c.output(apply(c.builder, Op::random_bits, std::vector{key, counter}, {Attr::of(u64), Attr::of(std::vector<Dim>{2})})[0]);
+  const Value key = c.input(array_of<uint32_t>(u32, {2}, {0, 0})),
+              counter = c.input(array_of<uint32_t>(u32, {2}, {0, 0}));
+  c.output(
+      apply(c.builder, Op::random_bits, std::vector{key, counter}, {Attr::of(u32), Attr::of(std::vector<Dim>{4})})[0]);
+  c.output(
+      apply(c.builder, Op::random_bits, std::vector{key, counter}, {Attr::of(u64), Attr::of(std::vector<Dim>{2})})[0]);
   const Case bits = c.finish();
   const std::vector<Array> results = interpret(*bits.graph, bits.inputs);
   EXPECT_EQ(values_of<uint32_t>(results[0]), (std::vector<uint32_t>{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
@@ -153,7 +162,8 @@ TEST(Philox, ElementsFollowCounterBlocks) {
 float pairwise(std::vector<float> parts) {
   while (parts.size() > 1) {
     std::vector<float> next;
-    for (size_t i = 0; i < parts.size(); i += 2) next.push_back(i + 1 < parts.size() ? parts[i] + parts[i + 1] : parts[i]);
+    for (size_t i = 0; i < parts.size(); i += 2)
+      next.push_back(i + 1 < parts.size() ? parts[i] + parts[i + 1] : parts[i]);
     parts = next;
   }
   return parts[0];
@@ -195,7 +205,8 @@ TEST(Reduction, FollowsTheContractsTrees) {
     Array column = x;
     column.type = type_of(f32, {n, 1});
     EXPECT_EQ(values_of<float>(reduced(Op::reduce_sum, column, {0}))[0], column_sum(values_of<float>(x))) << n;
-    EXPECT_EQ(values_of<float>(reduced(Op::reduce_sum, column, {0, 1}))[0], row_sum(values_of<float>(x))) << "one group " << n;
+    EXPECT_EQ(values_of<float>(reduced(Op::reduce_sum, column, {0, 1}))[0], row_sum(values_of<float>(x)))
+        << "one group " << n;
   }
 }
 
@@ -206,7 +217,8 @@ TEST(Reduction, TheLastGroupIsReducedFirst) {
   for (size_t j = 0; j < 2; ++j) {
     std::vector<float> rows;
     for (size_t i = 0; i < 70; ++i)
-      rows.push_back(row_sum(std::vector<float>(v.begin() + static_cast<long>((i * 2 + j) * 30), v.begin() + static_cast<long>((i * 2 + j + 1) * 30))));
+      rows.push_back(row_sum(std::vector<float>(v.begin() + static_cast<long>((i * 2 + j) * 30),
+                                                v.begin() + static_cast<long>((i * 2 + j + 1) * 30))));
     EXPECT_EQ(sums[j], column_sum(rows));
   }
 }
@@ -235,7 +247,8 @@ TEST(CumulativeSum, ChainsInsideBlocks) {
   Random random(3);
   const Array x = random_array(type_of(f32, {9000}), random, Domain::unit);
   CaseBuilder c("cumsum");
-  c.output(apply(c.builder, Op::cumsum, std::vector{c.input(x)}, {Attr::of(std::vector<int64_t>{0}), Attr::of(std::vector<int64_t>{0})})[0]);
+  c.output(apply(c.builder, Op::cumsum, std::vector{c.input(x)},
+                 {Attr::of(std::vector<int64_t>{0}), Attr::of(std::vector<int64_t>{0})})[0]);
   const Case one = c.finish();
   const std::vector<float> v = values_of<float>(x), y = values_of<float>(interpret(*one.graph, one.inputs)[0]);
   float chain = 0, offset = 0;
@@ -253,7 +266,8 @@ TEST(CumulativeSum, ChainsInsideBlocks) {
 
 TEST(Dot, IsOneFmaChainPerSegment) {
   Random random(4);
-  const Array a = random_array(type_of(f32, {1, 9000}), random, Domain::unit), b = random_array(type_of(f32, {9000, 1}), random, Domain::unit);
+  const Array a = random_array(type_of(f32, {1, 9000}), random, Domain::unit),
+              b = random_array(type_of(f32, {9000, 1}), random, Domain::unit);
   CaseBuilder c("dot");
   c.output(dot_general(c.input(a), c.input(b), {}, {}, {1}, {0}));
   const Case one = c.finish();
@@ -284,7 +298,8 @@ TEST(Dot, NamesBatchAndFreeAxesInOrder) {
 TEST(Sort, IsStableWithNaNLast) {
   CaseBuilder c("sort");
   const Value keys = c.input(array_of<float>(f32, {6}, {nan_f, 0.f, -0.f, -1, nan_f, -1}));
-  c.outputs(apply(c.builder, Op::sort, std::vector{keys, iota(c.builder, i64, {6}, 0)}, {Attr::of(std::vector<int64_t>{0})}));
+  c.outputs(
+      apply(c.builder, Op::sort, std::vector{keys, iota(c.builder, i64, {6}, 0)}, {Attr::of(std::vector<int64_t>{0})}));
   const Case one = c.finish();
   EXPECT_EQ(values_of<int64_t>(interpret(*one.graph, one.inputs)[1]), (std::vector<int64_t>{3, 5, 1, 2, 0, 4}));
 }

@@ -128,7 +128,8 @@ TEST(Transforms, GradientOfGradient) {
 
 TEST(Transforms, JitInsideGradAndGradInsideJitAgreeToTheBit) {
   auto x = tn::normal(tn::key(9), {5, 4});
-  const Model g1 = tn::grad(loss)(model(), x), g2 = tn::jit(tn::grad(loss))(model(), x), g3 = tn::grad(tn::jit(loss))(model(), x);
+  const Model g1 = tn::grad(loss)(model(), x), g2 = tn::jit(tn::grad(loss))(model(), x),
+              g3 = tn::grad(tn::jit(loss))(model(), x);
   EXPECT_EQ(g1.first.w.to_vector<float>(), g2.first.w.to_vector<float>());
   EXPECT_EQ(g1.first.w.to_vector<float>(), g3.first.w.to_vector<float>());
   EXPECT_EQ(g1.rest[1].b.to_vector<float>(), g2.rest[1].b.to_vector<float>());
@@ -187,8 +188,11 @@ TEST(Control, ForiLoopDifferentiates) {
 
 TEST(Symbolic, OneProgramServesEveryBatch) {
   const auto w = tn::normal(tn::key(1), {7, 3});
-  auto f = [](const Tensor& x, const Tensor& w) { return std::make_pair(tn::softmax(tn::relu(tn::matmul(x, w)), -1), tn::mean(x)); };
-  const tn::Lowered lowered = tn::jit(f).lower(tn::spec({tn::dim("batch", 1, 4096), 7}, tn::f32), tn::spec({7, 3}, tn::f32));
+  auto f = [](const Tensor& x, const Tensor& w) {
+    return std::make_pair(tn::softmax(tn::relu(tn::matmul(x, w)), -1), tn::mean(x));
+  };
+  const tn::Lowered lowered =
+      tn::jit(f).lower(tn::spec({tn::dim("batch", 1, 4096), 7}, tn::f32), tn::spec({7, 3}, tn::f32));
   EXPECT_NE(lowered.ir().find("batch"), std::string::npos) << lowered.ir();
   const auto program = tenon::runtime::compile(*lowered.entry()->program.graph);
   for (int64_t n : {1, 2, 33, 700}) {

@@ -41,12 +41,22 @@ uint64_t identity(Op combine, DType t) {
   const Lanes one(t, 1);
   const double infinity = std::numeric_limits<double>::infinity();
   if (is_floating(t)) {
-    like(one, combine == Op::mul ? 1 : combine == Op::max ? -infinity : combine == Op::min ? infinity : -0.0).copy_to(&bits);
+    like(one, combine == Op::mul   ? 1
+              : combine == Op::max ? -infinity
+              : combine == Op::min ? infinity
+                                   : -0.0)
+        .copy_to(&bits);
     return bits;
   }
-  const uint64_t all = t == DType::boolean ? 1 : tenon::bits(t) == 64 ? ~uint64_t{0} : (uint64_t{1} << tenon::bits(t)) - 1;
+  const uint64_t all = t == DType::boolean    ? 1
+                       : tenon::bits(t) == 64 ? ~uint64_t{0}
+                                              : (uint64_t{1} << tenon::bits(t)) - 1;
   const uint64_t lowest = is_signed(t) ? uint64_t{1} << (tenon::bits(t) - 1) : 0;
-  return combine == Op::mul ? 1 : combine == Op::max ? lowest : combine == Op::min ? all & ~lowest : combine == Op::bit_and ? all : 0;
+  return combine == Op::mul       ? 1
+         : combine == Op::max     ? lowest
+         : combine == Op::min     ? all & ~lowest
+         : combine == Op::bit_and ? all
+                                  : 0;
 }
 
 class Machine {
@@ -158,7 +168,8 @@ class Machine {
       block(i.blocks[0]);
       for (size_t k = 0; k < carried.size(); ++k) carried[k] = value(b.yields[k]);
     }
-    for (size_t k = 0; k < carried.size(); ++k) value(ScalarId{index(i.first_result) + static_cast<uint32_t>(k)}) = carried[k];
+    for (size_t k = 0; k < carried.size(); ++k)
+      value(ScalarId{index(i.first_result) + static_cast<uint32_t>(k)}) = carried[k];
   }
 
   static uint64_t pairwise(Op combine, DType t, std::vector<uint64_t> parts) {
@@ -205,7 +216,8 @@ class Machine {
           for (size_t l = 0; l < half; ++l) lanes[l] = apply(combine, lanes[l], lanes[l + half], t);
         blocks.push_back(lanes[0]);
       }
-      result = blocks.empty() ? (combine == Op::add ? 0 : identity(combine, t)) : pairwise(combine, t, std::move(blocks));
+      result =
+          blocks.empty() ? (combine == Op::add ? 0 : identity(combine, t)) : pairwise(combine, t, std::move(blocks));
     }
   }
 

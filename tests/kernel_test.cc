@@ -110,7 +110,8 @@ TEST(KernelBuilder, LoadsOfWhatChangesStayInOrder) {
 
 TEST(KernelBuilder, FoldsIndexArithmetic) {
   Rows k;
-  const Scalar i = k.at(k.open(LoopKind::parallel, k.n)), zero = like(i, 0), one = like(i, 1), extent = k.at(k.b.extent(k.n));
+  const Scalar i = k.at(k.open(LoopKind::parallel, k.n)), zero = like(i, 0), one = like(i, 1),
+               extent = k.at(k.b.extent(k.n));
   EXPECT_EQ((i + zero).id, i.id);
   EXPECT_EQ((zero + i).id, i.id);
   EXPECT_EQ((i * one).id, i.id);
@@ -195,7 +196,8 @@ TEST(KernelBuilder, RefusesWhatIsNoScalarOp) {
 }
 
 TEST(KernelText, ReadsEveryForm) {
-  const std::string text = R"(kernel @all(%x: in f32[n, (n + 4)], %i: in i64[max(n, 3)], %z: inout u8[], %y: out f32[n]) {
+  const std::string text =
+      R"(kernel @all(%x: in f32[n, (n + 4)], %i: in i64[max(n, 3)], %z: inout u8[], %y: out f32[n]) {
   scratch %t: f32[(n * 2)]
   store %z[], u8 255 if true
   %0, %1 = serial %2 < (n / 2) carry %3 = f32 -0, %4 = -5 {
@@ -249,7 +251,8 @@ TEST(KernelText, SaysWhereItIsMalformed) {
   EXPECT_EQ(error("kernel @k() {\n  %0 = add %1, %1\n}"), "kernel text, line 2, column 14: an unknown scalar");
   EXPECT_EQ(error("kernel @k() {\n  store %y[0], 1\n}"), "kernel text, line 2, column 11: an unknown buffer");
   EXPECT_EQ(error("kernel @k(%x: in f33[2]) {}"), "kernel text, line 1, column 18: expected a dtype");
-  EXPECT_EQ(error("kernel @k() { %0 = neg u8 256 }"), "kernel text, line 1, column 30: a literal that does not fit its dtype");
+  EXPECT_EQ(error("kernel @k() { %0 = neg u8 256 }"),
+            "kernel text, line 1, column 30: a literal that does not fit its dtype");
   EXPECT_EQ(error("kernel @k() { %0 = wobble 1 }"), "kernel text, line 1, column 20: expected an instruction");
   EXPECT_EQ(error("kernel @k() { neg 1 }"), "kernel text, line 1, column 21: this has 1 results, not 0");
   EXPECT_EQ(error("kernel @k() { } x"), "kernel text, line 1, column 17: expected the end");
@@ -285,7 +288,8 @@ TEST(KernelVerifier, ReportsEveryViolation) {
             ": lanes and block are positive, and lanes divide the block");
   EXPECT_EQ(one("%0 = reduce(sub) lanes 1 block 64 %1 < n { yield f32 1 }"), ": cannot combine this dtype so");
   EXPECT_EQ(one("%0 = reduce(add) lanes 1 block 64 %1 < n { yield f16 0x0 }"), ": cannot combine this dtype so");
-  EXPECT_EQ(one("%0 = rare true, f32 1 { store %y[0], f32 2 yield f32 1 }"), ": stores where code may run any number of times");
+  EXPECT_EQ(one("%0 = rare true, f32 1 { store %y[0], f32 2 yield f32 1 }"),
+            ": stores where code may run any number of times");
   EXPECT_EQ(one("serial %0 < 2 { scratch %t: f32[4] } store %t[0], f32 1"), ": scratch is not declared here");
   EXPECT_EQ(one("serial %0 < 2 { } store %y[%0], f32 1"), ": an operand is not visible here");
   EXPECT_EQ(problems("store %x[0], f64 1  vector %0 < 2 { vector %1 < f32 3 { } }").size(), 4u);  // all of them

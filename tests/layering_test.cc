@@ -27,11 +27,10 @@ const std::map<std::string, std::set<std::string>> visible = {
 
 // Headers of the operating system that the layers above ir may use in their sources.
 const std::set<std::string> system_headers = {
-    "cerrno",        "dlfcn.h",        "errno.h",     "fcntl.h",       "pthread.h",   "sched.h",
-    "unistd.h",      "dirent.h",       "cpuid.h",     "sys/auxv.h",    "sys/file.h",  "sys/mman.h",
-    "sys/random.h",  "sys/resource.h", "sys/stat.h",  "sys/syscall.h", "sys/types.h", "linux/futex.h",
-    "linux/memfd.h", "malloc.h",       "xmmintrin.h", "immintrin.h",   "time.h",      "signal.h",    "elf.h",
-    "link.h"};
+    "cerrno",      "dlfcn.h",       "errno.h",     "fcntl.h",       "pthread.h",     "sched.h",      "unistd.h",
+    "dirent.h",    "cpuid.h",       "sys/auxv.h",  "sys/file.h",    "sys/mman.h",    "sys/random.h", "sys/resource.h",
+    "sys/stat.h",  "sys/syscall.h", "sys/types.h", "linux/futex.h", "linux/memfd.h", "malloc.h",     "xmmintrin.h",
+    "immintrin.h", "time.h",        "signal.h",    "elf.h",         "link.h"};
 
 // The C headers that the C interface stands on.
 const std::set<std::string> c_headers = {"stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h",

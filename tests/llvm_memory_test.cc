@@ -72,7 +72,8 @@ TEST(LlvmMemory, MaskedLoadsStayInside) {
     store %y[%0], %5
     store %z[%0], %4
   }
-})", target);
+})",
+                            target);
     for (int64_t n : {0, 1, 7, 16, 40}) {
       const int64_t m = n + 23;
       std::vector<float> x(n), y(m);
@@ -145,7 +146,8 @@ TEST(LlvmMemory, NontemporalStoresAtEveryAlignment) {
     store %y[%0], %1 nontemporal
     store %z[%0], %2 nontemporal
   }
-})", target);
+})",
+                            target);
     alignas(64) static float y[600], z[600];
     std::vector<float> x(400);
     std::iota(x.begin(), x.end(), 1.f);
@@ -186,7 +188,8 @@ TEST(LlvmMemory, NontemporalStoresInBlocks) {
   for (int64_t shift : {0, 1, 3, 14, 15}) {
     std::fill(std::begin(y), std::end(y), -7.f);
     ASSERT_EQ(code.run({x.data()}, {y + 16 + shift}), 0);
-    for (int64_t i = -16; i < 150 + 16; ++i) ASSERT_EQ(y[16 + shift + i], i >= 0 && i < 150 ? x[i] : -7.f) << shift << " " << i;
+    for (int64_t i = -16; i < 150 + 16; ++i)
+      ASSERT_EQ(y[16 + shift + i], i >= 0 && i < 150 ? x[i] : -7.f) << shift << " " << i;
   }
 }
 

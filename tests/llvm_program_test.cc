@@ -20,11 +20,11 @@ using ir::Step;
 using ir::StepKind;
 
 // The offsets that codegen/llvm_program.cc writes down.
-static_assert(offsetof(tenon_call, inputs) == 8 && offsetof(tenon_call, outputs) == 16 && offsetof(tenon_call, arena) == 24 &&
-              offsetof(tenon_call, dims) == 32 && offsetof(tenon_call, env) == 40 && offsetof(tenon_call, error) == 48 &&
-              sizeof(tenon_call) == 56);
-static_assert(offsetof(tenon_env, pool) == 8 && offsetof(tenon_env, parallel_for) == 16 && offsetof(tenon_env, threads) == 32 &&
-              sizeof(tenon_env) == 40);
+static_assert(offsetof(tenon_call, inputs) == 8 && offsetof(tenon_call, outputs) == 16 &&
+              offsetof(tenon_call, arena) == 24 && offsetof(tenon_call, dims) == 32 &&
+              offsetof(tenon_call, env) == 40 && offsetof(tenon_call, error) == 48 && sizeof(tenon_call) == 56);
+static_assert(offsetof(tenon_env, pool) == 8 && offsetof(tenon_env, parallel_for) == 16 &&
+              offsetof(tenon_env, threads) == 32 && sizeof(tenon_env) == 40);
 static_assert(TENON_BAD_CALL == -1 && TENON_BAD_EXTENT == -3);
 
 uint32_t add_buffer(Program& p, DType t, const Shape& shape, Home home, uint32_t slot = 0, int64_t offset = -1) {
@@ -111,7 +111,8 @@ TEST(LlvmProgram, ConstantsAndParts) {
   p.arena_bytes = 128;
   const float values[] = {1, 2, 3, 4, 5, 6};
   p.constants.emplace_back(reinterpret_cast<const char*>(values), sizeof values);
-  p.steps = {launch(0, {x, c, a}), launch(1, {a, c, a}), launch(2, {a, c, a}), launch(3, {a, c, a}), launch(4, {a, c, y})};
+  p.steps = {launch(0, {x, c, a}), launch(1, {a, c, a}), launch(2, {a, c, a}), launch(3, {a, c, a}),
+             launch(4, {a, c, y})};
   for (int parts : {1, 2, 9}) {
     Compiled code(p, codegen::host_target(), parts);
     EXPECT_EQ(code.objects().size(), static_cast<size_t>(std::min(parts, 5)));
@@ -127,9 +128,11 @@ TEST(LlvmProgram, CountedLoopAdvancesOperandsAndCarries) {
     Program p;
     p.kernels.push_back(adder(p.symbols, size));
     const uint32_t x = add_buffer(p, f32, {size}, Home::input);
-    const uint32_t rows = add_buffer(p, f32, {7, size}, Home::output), back = add_buffer(p, f32, {7, size}, Home::output, 1);
+    const uint32_t rows = add_buffer(p, f32, {7, size}, Home::output),
+                   back = add_buffer(p, f32, {7, size}, Home::output, 1);
     const uint32_t last = add_buffer(p, f32, {size}, Home::output, 2);
-    const uint32_t now = add_buffer(p, f32, {size}, Home::arena, 0, 0), next = add_buffer(p, f32, {size}, Home::arena, 1, 1024);
+    const uint32_t now = add_buffer(p, f32, {size}, Home::arena, 0, 0),
+                   next = add_buffer(p, f32, {size}, Home::arena, 1, 1024);
     p.arena_bytes = 2048;
     Step loop;
     loop.kind = StepKind::loop;
@@ -138,7 +141,8 @@ TEST(LlvmProgram, CountedLoopAdvancesOperandsAndCarries) {
     forward.operands[1] = {rows, 0, false, size};
     reversed.operands[1] = {back, 0, true, size};
     // A copy moves the whole destination buffer: name one row of it.
-    const uint32_t row = add_buffer(p, f32, {size}, Home::output, 0), back_row = add_buffer(p, f32, {size}, Home::output, 1);
+    const uint32_t row = add_buffer(p, f32, {size}, Home::output, 0),
+                   back_row = add_buffer(p, f32, {size}, Home::output, 1);
     p.outputs.resize(3);
     forward.operands[1].buffer = row;
     reversed.operands[1].buffer = back_row;
@@ -232,7 +236,8 @@ TEST(LlvmProgram, ObjectsRefuseUnknownSymbols) {
   const auto release = [](const codegen::CodeSpan& span) { std::free(span.writable); };
   EXPECT_THROW(codegen::link_objects(objects, "named", {allocate, release, nullptr}), InternalError);
   resolved = &resolved;
-  const auto linked = codegen::link_objects(objects, "named", {allocate, release, [](const char*) { return resolved; }});
+  const auto linked =
+      codegen::link_objects(objects, "named", {allocate, release, [](const char*) { return resolved; }});
   EXPECT_NE(linked.entry, nullptr);
   release(linked.code);
 }

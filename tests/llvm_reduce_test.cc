@@ -58,12 +58,14 @@ float sum_of(const std::vector<float>& v, ir::Tree order) {
 
 std::vector<float> draw(size_t n, std::mt19937& random) {
   std::vector<float> v(n);
-  for (float& x : v) x = std::ldexp(static_cast<float>(random() % 20001) - 10000.f, static_cast<int>(random() % 20) - 10);
+  for (float& x : v)
+    x = std::ldexp(static_cast<float>(random() % 20001) - 10000.f, static_cast<int>(random() % 20) - 10);
   return v;
 }
 
-const std::vector<int64_t> extents = {0,   1,   2,   3,   15,  16,  17,  31,  33,  63,   64,   65,   67,   100,  128,  129,  300,  511,
-                                      512, 513, 528, 700, 1023, 1024, 1025, 1537, 2047, 2048, 2049, 2560, 3000, 4096, 4100, 5000, 7777, 9000};
+const std::vector<int64_t> extents = {0,    1,    2,    3,    15,   16,   17,   31,   33,   63,   64,   65,
+                                      67,   100,  128,  129,  300,  511,  512,  513,  528,  700,  1023, 1024,
+                                      1025, 1537, 2047, 2048, 2049, 2560, 3000, 4096, 4100, 5000, 7777, 9000};
 
 // y[r] = sum, z[r] = max, of x[r, :]; either extents are symbols or numbers.
 ir::Kernel rows(Dim r, Dim n, std::shared_ptr<Symbols> symbols, ir::Tree order, LoopKind outer) {

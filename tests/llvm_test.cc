@@ -44,10 +44,12 @@ uint64_t special_bits(DType t, std::mt19937_64& random) {
   if (t == DType::boolean) return random() & 1;
   const uint64_t any = random();
   if (is_floating(t) && any % 4 != 0) {
-    const double number = any % 4 == 1 ? pick({0.0, -0.0, 1, -1, 0.5, 1.5, 2.5, -2.5, INFINITY, -INFINITY, NAN, 1e-310, 3e-42, -3e-42, 6e-8,
-                                               65504, 65519, 65520, 1e38, 3.4e38, 3.5e38, 1.7e308, 2147483647.5, 4294967295.5, 9.3e18, 1.9e19,
-                                               -129, 127.5, 255.5, -32769, 16777217, 9007199254740993.0})
-                                       : (static_cast<double>(random() % 2000001) - 1e6) / pick({1, 3, 1000, 1e-3});
+    const double number =
+        any % 4 == 1 ? pick({0.0,      -0.0,      1,    -1,     0.5,    1.5,     2.5,          -2.5,
+                             INFINITY, -INFINITY, NAN,  1e-310, 3e-42,  -3e-42,  6e-8,         65504,
+                             65519,    65520,     1e38, 3.4e38, 3.5e38, 1.7e308, 2147483647.5, 4294967295.5,
+                             9.3e18,   1.9e19,    -129, 127.5,  255.5,  -32769,  16777217,     9007199254740993.0})
+                     : (static_cast<double>(random() % 2000001) - 1e6) / pick({1, 3, 1000, 1e-3});
     if (t == DType::f64) return std::bit_cast<uint64_t>(number);
     if (t == DType::f32) return std::bit_cast<uint32_t>(static_cast<float>(number));
     const auto half = ir::cast(Lanes::from(DType::f64, &number, 1), t);
@@ -91,10 +93,12 @@ std::string number_text(DType t, const unsigned char* p) {
   return result;
 }
 
-void check_op(Op op, const std::vector<DType>& types, DType to, const Target& target, LoopKind kind = LoopKind::vector) {
+void check_op(Op op, const std::vector<DType>& types, DType to, const Target& target,
+              LoopKind kind = LoopKind::vector) {
   const DType result = ir::result_dtype(op, types, to);
   Compiled code(program_of(map_kernel(op, types, result, kind)), target);
-  std::mt19937_64 random(static_cast<uint64_t>(op) * 131 + static_cast<uint64_t>(types[0]) * 17 + static_cast<uint64_t>(result));
+  std::mt19937_64 random(static_cast<uint64_t>(op) * 131 + static_cast<uint64_t>(types[0]) * 17 +
+                         static_cast<uint64_t>(result));
   int wrong = 0;
   for (int64_t n : {1, 2, 15, 16, 17, 31, 33, 64, 67, 400}) {
     std::vector<std::vector<unsigned char>> inputs;
@@ -116,7 +120,8 @@ void check_op(Op op, const std::vector<DType>& types, DType to, const Target& ta
       for (size_t k = 0; k < types.size(); ++k)
         text += " " + std::string(name(types[k])) + " " + number_text(types[k], &inputs[k][i * bytes(types[k])]);
       ADD_FAILURE() << text << " gives " << number_text(result, &got[i * bytes(result)]) << " not "
-                    << number_text(result, &wanted[i * bytes(result)]) << " at " << i << " of " << n << " for " << target.cpu;
+                    << number_text(result, &wanted[i * bytes(result)]) << " at " << i << " of " << n << " for "
+                    << target.cpu;
     }
     ASSERT_EQ(got[n * bytes(result)], 0xab) << "stored past the end";
   }
@@ -124,7 +129,8 @@ void check_op(Op op, const std::vector<DType>& types, DType to, const Target& ta
 
 void check_exact_ops(const Target& target, LoopKind kind) {
   for (const ir::OpDef& row : ir::op_table()) {
-    if (row.family != ir::Family::elementwise || row.expand.scalar || row.op == Op::cast || row.op == Op::bitcast) continue;
+    if (row.family != ir::Family::elementwise || row.expand.scalar || row.op == Op::cast || row.op == Op::bitcast)
+      continue;
     for (int t = 0; t < dtype_count; ++t) {
       const DType type = static_cast<DType>(t);
       if (!contains(row.dtypes, type)) continue;
@@ -163,12 +169,14 @@ TEST(Llvm, ExtremesAgainstConstants) {
         b.close_loop();
         Compiled code(program_of(b.finish()));
         std::vector<float> in(n), out(n), bounds(n, bound);
-        for (int64_t k = 0; k < n; ++k) in[k] = std::initializer_list<float>{0.f, -0.f, 1.f, 2.f, -3.f, NAN, INFINITY, -INFINITY}.begin()[k % 8];
+        for (int64_t k = 0; k < n; ++k)
+          in[k] = std::initializer_list<float>{0.f, -0.f, 1.f, 2.f, -3.f, NAN, INFINITY, -INFINITY}.begin()[k % 8];
         const Lanes lanes[] = {Lanes::from(f32, in.data(), n), Lanes::from(f32, bounds.data(), n)};
         const Lanes wanted = ir::elementwise(op, lanes);
         ASSERT_EQ(code.run({in.data()}, {out.data()}), 0);
         for (int64_t k = 0; k < n; ++k)
-          EXPECT_TRUE(same_element(f32, reinterpret_cast<const unsigned char*>(wanted.as<float>() + k), reinterpret_cast<unsigned char*>(&out[k])))
+          EXPECT_TRUE(same_element(f32, reinterpret_cast<const unsigned char*>(wanted.as<float>() + k),
+                                   reinterpret_cast<unsigned char*>(&out[k])))
               << ir::name(op) << " " << in[k] << " " << bound << " gives " << out[k];
       }
 }

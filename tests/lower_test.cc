@@ -48,14 +48,16 @@ void check_case(const Graph& graph, const std::vector<Array>& inputs, NaNs nans,
 // written in place into rows. Wide rows, so that nothing becomes a loop of scalars; narrow ones, so that it does.
 void nested_loops(int64_t width, bool reverse) {
   const Shape row{width};
-  const auto scan_attrs = [](std::shared_ptr<const Graph> body, int64_t length, int64_t constants, int64_t carries, bool backwards) {
-    return Attrs{Attr::of(std::move(body)), Attr::of(std::vector<Dim>{length}), Attr::of(std::vector<int64_t>{constants, carries}),
-                 Attr::of(std::vector<int64_t>{backwards})};
+  const auto scan_attrs = [](std::shared_ptr<const Graph> body, int64_t length, int64_t constants, int64_t carries,
+                             bool backwards) {
+    return Attrs{Attr::of(std::move(body)), Attr::of(std::vector<Dim>{length}),
+                 Attr::of(std::vector<int64_t>{constants, carries}), Attr::of(std::vector<int64_t>{backwards})};
   };
   GraphBuilder inner("inner");
   std::shared_ptr<const Graph> inner_graph;
   {
-    const Value k{&inner, inner.input({f32, row})}, c{&inner, inner.input({f32, row})}, x{&inner, inner.input({f32, row})};
+    const Value k{&inner, inner.input({f32, row})}, c{&inner, inner.input({f32, row})},
+        x{&inner, inner.input({f32, row})};
     const Value next = c * k + x;
     const ValueId outputs[] = {next.id, (next * next).id};
     inner_graph = inner.finish(outputs);
@@ -81,13 +83,15 @@ void nested_loops(int64_t width, bool reverse) {
   GraphBuilder outer("outer");
   std::shared_ptr<const Graph> outer_graph;
   {
-    const Value k{&outer, outer.input({f32, row})}, c{&outer, outer.input({f32, row})}, count{&outer, outer.input({i64, {}})};
+    const Value k{&outer, outer.input({f32, row})}, c{&outer, outer.input({f32, row})},
+        count{&outer, outer.input({i64, {}})};
     const Value x{&outer, outer.input({f32, Shape{4, width}})};
     const Value scanned[] = {k, c, x};
     const std::vector<Value> r = apply(outer, Op::scan, scanned, scan_attrs(inner_graph, 4, 1, 1, !reverse));
     const Value carried[] = {splat_integer(outer, i64, 3, {}), splat_integer(outer, i64, 0, {}), r[0]};
-    const std::vector<Value> w = apply(outer, Op::while_loop, carried,
-                                       {Attr::of(condition_graph), Attr::of(step_graph), Attr::of(std::vector<int64_t>{1})});
+    const std::vector<Value> w =
+        apply(outer, Op::while_loop, carried,
+              {Attr::of(condition_graph), Attr::of(step_graph), Attr::of(std::vector<int64_t>{1})});
     const Value odd = eq(bit_and(count, like(count, 1)), like(count, 1));
     const Value choice[] = {odd, w[1]};
     const Value chosen = apply(outer, Op::cond, choice, {Attr::of(branch(true)), Attr::of(branch(false))})[0];
@@ -96,8 +100,10 @@ void nested_loops(int64_t width, bool reverse) {
   }
   GraphBuilder b("main");
   Random random(static_cast<uint64_t>(width));
-  std::vector<Array> inputs = {random_array(type_of(f32, {width}), random, Domain::unit), random_array(type_of(f32, {width}), random, Domain::unit),
-                               integer_array(type_of(i64, {}), random, 0, 3), random_array(type_of(f32, {6, 4, width}), random, Domain::unit)};
+  std::vector<Array> inputs = {random_array(type_of(f32, {width}), random, Domain::unit),
+                               random_array(type_of(f32, {width}), random, Domain::unit),
+                               integer_array(type_of(i64, {}), random, 0, 3),
+                               random_array(type_of(f32, {6, 4, width}), random, Domain::unit)};
   std::vector<Value> operands;
   for (const Array& a : inputs) operands.push_back({&b, b.input(a.type)});
   const std::vector<Value> r = apply(b, Op::scan, operands, scan_attrs(outer_graph, 6, 1, 2, reverse));
@@ -114,7 +120,8 @@ TEST(Lower, NestedLoops) {
 TEST(Lower, RandomGraphs) {
   const char* first = std::getenv("TENON_SEED");
   const char* count = std::getenv("TENON_COUNT");
-  const uint64_t begin = first ? std::strtoull(first, nullptr, 10) : 1, n = count ? std::strtoull(count, nullptr, 10) : 60;
+  const uint64_t begin = first ? std::strtoull(first, nullptr, 10) : 1,
+                 n = count ? std::strtoull(count, nullptr, 10) : 60;
   for (uint64_t seed = begin; seed < begin + n; ++seed) {
     const Case c = random_graph(seed, 4 + static_cast<int>(seed % 30));
     check_case(*c.graph, c.inputs, c.nans, c.name, true);

@@ -58,7 +58,8 @@ struct OneNode {
     context.element = [=, this](const Node&, uint32_t k, std::span<const Scalar> index) {
       return Scalar{&builder, builder.load(operands[k], ids(index))};
     };
-    context.masked_element = [=, this](const Node&, uint32_t k, std::span<const Scalar> index, Scalar mask, Scalar other) {
+    context.masked_element = [=, this](const Node&, uint32_t k, std::span<const Scalar> index, Scalar mask,
+                                       Scalar other) {
       return Scalar{&builder, builder.load(operands[k], ids(index), mask.id, other.id)};
     };
     context.store = [=, this](const Node&, uint32_t r, std::span<const Scalar> index, Scalar value, Scalar mask) {
@@ -78,7 +79,8 @@ struct OneNode {
     }
     std::vector<Scalar> index;
     for (Dim d : context.result_type(node).shape)
-      index.push_back({&builder, builder.open_loop(index.empty() ? LoopKind::parallel : LoopKind::serial, builder.extent(d))[0]});
+      index.push_back(
+          {&builder, builder.open_loop(index.empty() ? LoopKind::parallel : LoopKind::serial, builder.extent(d))[0]});
     context.store(node, 0, index, def(node.op).lower(context, node, index), {});
     for (size_t i = 0; i < index.size(); ++i) builder.close_loop();
   }
@@ -145,8 +147,8 @@ struct Case {
 
 TEST(Lowering, Reshape) {
   const std::pair<Shape, Shape> pairs[] = {
-      {{6, 4}, {24}},   {{24}, {6, 4}},          {{2, 3, 4}, {6, 4}},     {{6, 4}, {2, 3, 4}}, {{2, 3, 4}, {4, 3, 2}},
-      {{}, {1, 1}},     {{1, 5, 1}, {5}},        {{5}, {1, 5, 1}},        {{0, 3}, {3, 0, 2}}, {{4, 1, 6}, {2, 2, 3, 1, 2}},
+      {{6, 4}, {24}},    {{24}, {6, 4}},   {{2, 3, 4}, {6, 4}}, {{6, 4}, {2, 3, 4}}, {{2, 3, 4}, {4, 3, 2}},
+      {{}, {1, 1}},      {{1, 5, 1}, {5}}, {{5}, {1, 5, 1}},    {{0, 3}, {3, 0, 2}}, {{4, 1, 6}, {2, 2, 3, 1, 2}},
       {{12, 5}, {3, 20}}};
   for (const auto& [from, to] : pairs) {
     Case c;
@@ -262,7 +264,8 @@ TEST(Lowering, Sources) {
       Case c;
       const Dim n = c.symbol("n", count);
       // A symbol is bound by an input's shape; the bits depend on key and counter alone.
-      const Value operands[] = {c.input_of<uint32_t>(u32, {2}, {7, 9}), c.input_of<uint32_t>(u32, {2}, {1, 0xffffffff})};
+      const Value operands[] = {c.input_of<uint32_t>(u32, {2}, {7, 9}),
+                                c.input_of<uint32_t>(u32, {2}, {1, 0xffffffff})};
       if (count % 2)
         c.run(apply(c.b, Op::random_bits, operands, {Attr::of(t), Attr::of(std::vector<Dim>{3, count})}));
       else
@@ -286,7 +289,8 @@ TEST(Nest, CumulativeSum) {
     Case c;
     const Dim n = count % 2 ? c.symbol("n", count) : Dim(count);
     const Value x = c.input(f64, Shape{n});
-    c.run(apply(c.b, Op::cumsum, std::span(&x, 1), {Attr::of(std::vector<int64_t>{0}), Attr::of(std::vector<int64_t>{0})}));
+    c.run(apply(c.b, Op::cumsum, std::span(&x, 1),
+                {Attr::of(std::vector<int64_t>{0}), Attr::of(std::vector<int64_t>{0})}));
   }
 }
 
@@ -314,10 +318,13 @@ TEST(Nest, ScatterAddKeepsTheOrder) {
       const Dim n = c.symbol("n", 5);
       Shape x{3, n, 2}, updates;
       for (int64_t i = 0; i < 3; ++i) {
-        if (i == axis) updates.push_back(2), updates.push_back(3);
-        else updates.push_back(x[static_cast<size_t>(i)]);
+        if (i == axis)
+          updates.push_back(2), updates.push_back(3);
+        else
+          updates.push_back(x[static_cast<size_t>(i)]);
       }
-      const Value operands[] = {c.input(t, x), c.input_of<int64_t>(i64, {2, 3}, {0, 1, 1, -1, 7, 1}), c.input(t, updates)};
+      const Value operands[] = {c.input(t, x), c.input_of<int64_t>(i64, {2, 3}, {0, 1, 1, -1, 7, 1}),
+                                c.input(t, updates)};
       c.run(apply(c.b, Op::scatter_add, operands, {Attr::of(std::vector<int64_t>{axis})}));
     }
 }

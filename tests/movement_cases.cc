@@ -11,8 +11,11 @@ struct Inputs {
   CaseBuilder& c;
   DType t;
   Random random;
-  Inputs(CaseBuilder& c, Op op, DType t) : c(c), t(t), random(static_cast<uint64_t>(op) * 64 + static_cast<uint64_t>(t)) {}
-  Value operator()(std::vector<int64_t> shape) { return c.input(special_array(type_of(t, std::move(shape)), random, Domain::any, 1)); }
+  Inputs(CaseBuilder& c, Op op, DType t)
+      : c(c), t(t), random(static_cast<uint64_t>(op) * 64 + static_cast<uint64_t>(t)) {}
+  Value operator()(std::vector<int64_t> shape) {
+    return c.input(special_array(type_of(t, std::move(shape)), random, Domain::any, 1));
+  }
   Value index(int64_t value) {
     Array a(type_of(DType::i64, {}));
     *a.as<int64_t>() = value;
@@ -59,7 +62,8 @@ void add_movement(Op op, DType t, CaseBuilder& c) {
       c.output(transpose(in({}), {}));
       c.output(transpose(in({3, 67}), {1, 0}));
       c.output(transpose(in({0, 3}), {1, 0}));
-      for (const std::vector<int64_t>& p : std::vector<std::vector<int64_t>>{{2, 0, 1}, {1, 0, 2}, {2, 1, 0}, {0, 2, 1}})
+      for (const std::vector<int64_t>& p :
+           std::vector<std::vector<int64_t>>{{2, 0, 1}, {1, 0, 2}, {2, 1, 0}, {0, 2, 1}})
         c.output(transpose(in({5, 3, 17}), p));
       break;
     case Op::slice:
@@ -76,7 +80,8 @@ void add_movement(Op op, DType t, CaseBuilder& c) {
       break;
     case Op::dynamic_update_slice:
       for (int64_t start : {0, 2, -3, 99})
-        c.output(dynamic_update_slice(in({7, 19}), in({3, 17}), std::vector<Value>{in.index(start), in.index(start + 1)}));
+        c.output(
+            dynamic_update_slice(in({7, 19}), in({3, 17}), std::vector<Value>{in.index(start), in.index(start + 1)}));
       c.output(dynamic_update_slice(in({4}), in({0}), std::vector<Value>{in.index(1)}));
       break;
     case Op::pad:
@@ -99,15 +104,20 @@ void add_movement(Op op, DType t, CaseBuilder& c) {
       break;
     case Op::gather:
       for (int64_t axis = 0; axis < 3; ++axis)
-        c.output(apply(c.builder, op, std::vector{in({3, 5, 7}), in.indices({2, 3}, -3, 9)}, {Attr::of(std::vector{axis})})[0]);
-      c.output(apply(c.builder, op, std::vector{in({67}), in.indices({}, 0, 67)}, {Attr::of(std::vector<int64_t>{0})})[0]);
-      c.output(apply(c.builder, op, std::vector{in({5, 2}), in.indices({0}, 0, 5)}, {Attr::of(std::vector<int64_t>{0})})[0]);
+        c.output(apply(c.builder, op, std::vector{in({3, 5, 7}), in.indices({2, 3}, -3, 9)},
+                       {Attr::of(std::vector{axis})})[0]);
+      c.output(
+          apply(c.builder, op, std::vector{in({67}), in.indices({}, 0, 67)}, {Attr::of(std::vector<int64_t>{0})})[0]);
+      c.output(
+          apply(c.builder, op, std::vector{in({5, 2}), in.indices({0}, 0, 5)}, {Attr::of(std::vector<int64_t>{0})})[0]);
       break;
     case Op::scatter_add: {
-      const auto add = [&](std::vector<int64_t> shape, std::vector<int64_t> count, std::vector<int64_t> updates, int64_t axis) {
+      const auto add = [&](std::vector<int64_t> shape, std::vector<int64_t> count, std::vector<int64_t> updates,
+                           int64_t axis) {
         const Value x = c.input(random_array(type_of(t, std::move(shape)), in.random));
         const Value u = c.input(random_array(type_of(t, std::move(updates)), in.random));
-        c.output(apply(c.builder, op, std::vector{x, in.indices(std::move(count), -2, 8), u}, {Attr::of(std::vector{axis})})[0]);
+        c.output(apply(c.builder, op, std::vector{x, in.indices(std::move(count), -2, 8), u},
+                       {Attr::of(std::vector{axis})})[0]);
       };
       add({7}, {67}, {67}, 0);
       add({6, 5}, {3, 4}, {3, 4, 5}, 0);
@@ -126,15 +136,18 @@ void add_movement(Op op, DType t, CaseBuilder& c) {
     default:
       for (DType to : {DType::u32, DType::u64})
         for (int64_t size : {0, 1, 3, 67})
-          c.output(apply(c.builder, op, std::vector{in({2}), in({2})}, {Attr::of(to), Attr::of(std::vector<Dim>{size})})[0]);
-      c.output(apply(c.builder, op, std::vector{in({2}), in({2})}, {Attr::of(DType::u32), Attr::of(std::vector<Dim>{5, 7})})[0]);
+          c.output(
+              apply(c.builder, op, std::vector{in({2}), in({2})}, {Attr::of(to), Attr::of(std::vector<Dim>{size})})[0]);
+      c.output(apply(c.builder, op, std::vector{in({2}), in({2})},
+                     {Attr::of(DType::u32), Attr::of(std::vector<Dim>{5, 7})})[0]);
   }
 }
 
 }  // namespace
 
 void movement_cases(Op op, DType t, std::vector<Case>& cases) {
-  CaseBuilder c(std::string(def(op).name) + " " + std::string(name(t)), op == Op::scatter_add ? NaNs::one_value : NaNs::by_bits);
+  CaseBuilder c(std::string(def(op).name) + " " + std::string(name(t)),
+                op == Op::scatter_add ? NaNs::one_value : NaNs::by_bits);
   add_movement(op, t, c);
   cases.push_back(c.finish());
 }

@@ -41,7 +41,8 @@ std::vector<Array> elementwise_inputs(const OpDef& row, DType t, const std::vect
     const Domain domain = operand_domain(row, static_cast<int>(i));
     // Long operands begin with all pairs of special values; short ones, every other time.
     const bool special = types[i].shape.numel() > 200 || random() % 2;
-    inputs.insert(inputs.begin(), special ? special_array(types[i], random, domain, period) : random_array(types[i], random, domain));
+    inputs.insert(inputs.begin(),
+                  special ? special_array(types[i], random, domain, period) : random_array(types[i], random, domain));
     period *= static_cast<int64_t>(special_bits(t).size());
   }
   return inputs;
@@ -49,14 +50,16 @@ std::vector<Array> elementwise_inputs(const OpDef& row, DType t, const std::vect
 
 void elementwise_cases(const OpDef& row, DType t, std::vector<Case>& cases) {
   const std::string name = std::string(row.name) + " " + std::string(tenon::name(t));
-  const NaNs nans = row.op == Op::neg || row.op == Op::abs || row.op == Op::select || row.op == Op::bitcast ? NaNs::by_bits
-                                                                                                            : NaNs::one_value;
+  const NaNs nans = row.op == Op::neg || row.op == Op::abs || row.op == Op::select || row.op == Op::bitcast
+                        ? NaNs::by_bits
+                        : NaNs::one_value;
   Random random(static_cast<uint64_t>(row.op) * 64 + static_cast<uint64_t>(t));
   {  // many shapes in one program, and broadcast operands: a row, a column, a scalar
     CaseBuilder c(name + ", fixed shapes", nans);
     const bool many = result_dtypes(row.op, t).size() > 1;  // casts have a result for every dtype
     const std::vector<std::vector<int64_t>> shapes =
-        many ? std::vector<std::vector<int64_t>>{{700}} : std::vector<std::vector<int64_t>>{{}, {0}, {17}, {2, 3, 7}, {4, 0}, {700}};
+        many ? std::vector<std::vector<int64_t>>{{700}}
+             : std::vector<std::vector<int64_t>>{{}, {0}, {17}, {2, 3, 7}, {4, 0}, {700}};
     for (const auto& shape : shapes) {
       std::vector<Type> types;
       for (int i = 0; i < row.arity; ++i) types.push_back(type_of(operand_dtype(row.op, t, i), shape));
@@ -83,7 +86,8 @@ void elementwise_cases(const OpDef& row, DType t, std::vector<Case>& cases) {
     for (int64_t size = 0; size <= 67; ++size) {
       std::vector<Type> types;
       for (int i = 0; i < row.arity; ++i) types.push_back(type_of(operand_dtype(row.op, t, i), {size}));
-      cases.push_back({name + ", n = " + std::to_string(size), whole.graph, elementwise_inputs(row, t, types, random), nans});
+      cases.push_back(
+          {name + ", n = " + std::to_string(size), whole.graph, elementwise_inputs(row, t, types, random), nans});
     }
   }
 }
@@ -94,7 +98,9 @@ Case CaseBuilder::finish() {
   const std::shared_ptr<const Graph> drawn = builder.finish(outputs_);
   GraphBuilder to(drawn->name, drawn->symbols);
   std::vector<ValueId> values(drawn->value_count());
-  const auto is_input = [&](const Node& node) { return node.op == Op::custom_call && drawn->attrs(node)[0].text == "input"; };
+  const auto is_input = [&](const Node& node) {
+    return node.op == Op::custom_call && drawn->attrs(node)[0].text == "input";
+  };
   for (const Node& node : drawn->nodes())
     if (is_input(node)) values[index(node.first_result)] = to.input(drawn->type(node.first_result));
   for (const Node& node : drawn->nodes()) {

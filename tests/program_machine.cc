@@ -43,7 +43,8 @@ class Machine {
     if (p_.is_static) return arena_.data() + b.offset;
     if (slots_.size() <= b.arena_slot) slots_.resize(b.arena_slot + 1);
     std::vector<unsigned char>& slot = slots_[b.arena_slot];
-    const size_t size = static_cast<size_t>(bind({b.dtype, b.shape}, symbols_).shape.numel()) * static_cast<size_t>(bytes(b.dtype));
+    const size_t size =
+        static_cast<size_t>(bind({b.dtype, b.shape}, symbols_).shape.numel()) * static_cast<size_t>(bytes(b.dtype));
     if (slot.size() < size) slot.resize(size, 0xcd);
     return slot.data();
   }
@@ -68,7 +69,8 @@ class Machine {
       arrays.emplace_back(bind({b.dtype, b.shape}, symbols_));
       operands.push_back(&s.operands.at(next++));
       spaces.push_back(b.space);
-      if (!arrays.back().data.empty()) std::memcpy(arrays.back().data.data(), pointer(*operands.back()), arrays.back().data.size());
+      if (!arrays.back().data.empty())
+        std::memcpy(arrays.back().data.data(), pointer(*operands.back()), arrays.back().data.size());
     }
     std::vector<Array*> list;
     for (Array& a : arrays) list.push_back(&a);
@@ -121,7 +123,8 @@ class Machine {
 
 }  // namespace
 
-std::vector<Array> run_program(const Program& program, const std::vector<Array>& inputs, const std::vector<int64_t>& dims) {
+std::vector<Array> run_program(const Program& program, const std::vector<Array>& inputs,
+                               const std::vector<int64_t>& dims) {
   return Machine(program, inputs, dims).run();
 }
 

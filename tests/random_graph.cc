@@ -51,7 +51,9 @@ class Grower {
       std::vector<int64_t> axes;  // match axes of y to those of shape in order
       int next = 0;
       for (int a = 0; a < s.rank(); ++a) {
-        while (next < shape.rank() && !(shape[static_cast<size_t>(next)] == s[static_cast<size_t>(a)] || s[static_cast<size_t>(a)] == 1)) ++next;
+        while (next < shape.rank() &&
+               !(shape[static_cast<size_t>(next)] == s[static_cast<size_t>(a)] || s[static_cast<size_t>(a)] == 1))
+          ++next;
         axes.push_back(next++);
       }
       if (next <= shape.rank()) return broadcast(y, shape, axes);

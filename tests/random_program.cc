@@ -23,10 +23,10 @@ class Generator {
   Case run() {
     for (int i = 0; i < 3; ++i) pool_.push_back(fresh(dtype(), shape()));
     for (int tries = 0; static_cast<int>(pool_.size()) < size_.nodes + 3 && tries < 40 * size_.nodes; ++tries) try {
-      step();
-    } catch (const Error&) {
+        step();
+      } catch (const Error&) {
       // The row refuses these operands: another draw.
-    }
+      }
     std::vector<Value> outputs = {pool_.back()};
     for (Value v : pool_)
       if (chance(3)) outputs.push_back(v);
@@ -38,7 +38,9 @@ class Generator {
   uint64_t below(uint64_t n) { return random_() % n; }
   bool chance(uint64_t one_in) { return below(one_in) == 0; }
   int64_t pick(std::initializer_list<int64_t> choices) { return choices.begin()[below(choices.size())]; }
-  Value any() { return pool_[chance(3) ? pool_.size() - 1 - below(std::min<uint64_t>(3, pool_.size())) : below(pool_.size())]; }
+  Value any() {
+    return pool_[chance(3) ? pool_.size() - 1 - below(std::min<uint64_t>(3, pool_.size())) : below(pool_.size())];
+  }
 
   DType dtype() {
     if (!chance(3)) return chance(6) ? DType::f64 : DType::f32;
@@ -52,7 +54,8 @@ class Generator {
   int64_t number(Dim d) const { return Symbols::value(d, values()); }
   std::vector<int64_t> values() const {
     const Symbols& symbols = *c_.builder.graph().symbols;
-    return symbols.size() ? symbols.evaluate(std::vector<int64_t>(symbols.free_symbols().size(), symbol_value_)) : std::vector<int64_t>{};
+    return symbols.size() ? symbols.evaluate(std::vector<int64_t>(symbols.free_symbols().size(), symbol_value_))
+                          : std::vector<int64_t>{};
   }
   int64_t elements(const Shape& shape) const {
     int64_t count = 1;
@@ -72,7 +75,8 @@ class Generator {
     for (Dim d : shape) extents.push_back(number(d));
     const Type type = type_of(t, extents);
     const Domain domain = chance(2) ? Domain::unit : Domain::any;
-    Array array = chance(4) ? special_array(type, random_, domain, 1 + static_cast<int64_t>(below(3))) : random_array(type, random_, domain);
+    Array array = chance(4) ? special_array(type, random_, domain, 1 + static_cast<int64_t>(below(3)))
+                            : random_array(type, random_, domain);
     return c_.input(std::move(array), {t, shape});
   }
 
@@ -86,11 +90,12 @@ class Generator {
     if (!same.empty() && !chance(5)) return same[below(same.size())];
     for (Value v : smaller)
       if (v.shape().size() == 0 || v.shape()[v.shape().size() - 1] == shape[shape.size() - 1]) try {
-        return broadcast_to(v, shape);
-      } catch (const Error&) {
-      }
+          return broadcast_to(v, shape);
+        } catch (const Error&) {
+        }
     if (chance(6)) return splat_integer(c_.builder, t, t == DType::boolean ? 1 : pick({0, 1, 2, 4}), shape);
-    if (chance(8) && !shape.empty() && t != DType::boolean) return iota(c_.builder, t, shape, static_cast<int64_t>(below(shape.size())));
+    if (chance(8) && !shape.empty() && t != DType::boolean)
+      return iota(c_.builder, t, shape, static_cast<int64_t>(below(shape.size())));
     if (!castable.empty() && !chance(3)) return cast(castable[below(castable.size())], t);
     return fresh(t, shape);
   }
@@ -101,7 +106,9 @@ class Generator {
   void keep(const std::vector<Value>& values) {
     for (Value v : values) keep(v);
   }
-  std::vector<Value> emit(Op op, std::vector<Value> operands, Attrs attrs = {}) { return apply(c_.builder, op, operands, std::move(attrs)); }
+  std::vector<Value> emit(Op op, std::vector<Value> operands, Attrs attrs = {}) {
+    return apply(c_.builder, op, operands, std::move(attrs));
+  }
 
   // What models are made of: softmax, normalization, an activation after a contraction.
   void pattern() {
@@ -119,7 +126,8 @@ class Generator {
       }
       case 1: {
         const Value centred = x - along(Op::reduce_sum, x) * like(x, 0.125);
-        return keep(centred * rsqrt(along(Op::reduce_sum, centred * centred) + like(x, 1)) + of_type(x.dtype(), x.shape()));
+        return keep(centred * rsqrt(along(Op::reduce_sum, centred * centred) + like(x, 1)) +
+                    of_type(x.dtype(), x.shape()));
       }
       default: {
         if (last != 1) return;
@@ -135,9 +143,19 @@ class Generator {
   void step() {
     if (chance(8)) return pattern();
     switch (below(16)) {
-      case 0: case 1: case 2: case 3: case 4: case 5: case 6: case 7: return elementwise();
-      case 8: case 9: return reduction();
-      case 10: case 11: case 12: return movement();
+      case 0:
+      case 1:
+      case 2:
+      case 3:
+      case 4:
+      case 5:
+      case 6:
+      case 7: return elementwise();
+      case 8:
+      case 9: return reduction();
+      case 10:
+      case 11:
+      case 12: return movement();
       case 13: return contraction();
       case 14: return indexing();
       default: return control();
@@ -175,7 +193,8 @@ class Generator {
       return keep(emit(Op::cumsum, {x}, {Attr::of(std::vector{axis}), Attr::of(std::vector<int64_t>{chance(2)})}));
     }
     if (chance(6)) return keep(emit(chance(2) ? Op::argmax : Op::argmin, {x}, {Attr::of(std::vector{axis})}));
-    const Op logical[] = {Op::reduce_and, Op::reduce_or}, numeric[] = {Op::reduce_sum, Op::reduce_sum, Op::reduce_max, Op::reduce_min, Op::reduce_prod};
+    const Op logical[] = {Op::reduce_and, Op::reduce_or},
+             numeric[] = {Op::reduce_sum, Op::reduce_sum, Op::reduce_max, Op::reduce_min, Op::reduce_prod};
     const Op op = x.dtype() == DType::boolean ? logical[below(2)] : numeric[below(5)];
     const std::vector<int64_t> axes = chance(3) ? some_axes(x.shape(), 2) : std::vector{axis};
     const Value r = reduce(op, x, axes);
@@ -195,7 +214,8 @@ class Generator {
     switch (below(8)) {
       case 0: {  // join or split axes
         if (rank == 0) return keep(reshape(x, Shape{1}));
-        if (rank == 1 && shape[0].is_number() && shape[0].number() % 2 == 0) return keep(reshape(x, Shape{2, shape[0].number() / 2}));
+        if (rank == 1 && shape[0].is_number() && shape[0].number() % 2 == 0)
+          return keep(reshape(x, Shape{2, shape[0].number() / 2}));
         return keep(reshape(x, Shape{c_.builder.symbols().numel(shape)}));
       }
       case 1: {
@@ -219,8 +239,10 @@ class Generator {
         std::vector<int64_t> strides;
         for (Dim d : shape) {
           strides.push_back(d.is_number() ? static_cast<int64_t>(1 + below(2)) : 1);
-          starts.push_back(d.is_number() && d.number() > 0 ? static_cast<int64_t>(below(static_cast<uint64_t>(d.number()))) : 0);
-          sizes.push_back(d.is_number() ? Dim((d.number() - starts.back().number() + strides.back() - 1) / strides.back()) : d);
+          starts.push_back(
+              d.is_number() && d.number() > 0 ? static_cast<int64_t>(below(static_cast<uint64_t>(d.number()))) : 0);
+          sizes.push_back(
+              d.is_number() ? Dim((d.number() - starts.back().number() + strides.back() - 1) / strides.back()) : d);
         }
         return keep(slice(x, starts, sizes, strides));
       }
@@ -297,7 +319,9 @@ class Generator {
     GraphBuilder inner("body", c_.builder.graph().symbols);
     std::vector<Value> in;
     for (const Type& type : types) in.push_back({&inner, inner.input(type)});
-    const auto mix = [](Value x, Value y) { return x.dtype() == DType::boolean ? bit_xor(x, y) : is_floating(x.dtype()) ? tanh(x) + y : sub(x, y); };
+    const auto mix = [](Value x, Value y) {
+      return x.dtype() == DType::boolean ? bit_xor(x, y) : is_floating(x.dtype()) ? tanh(x) + y : sub(x, y);
+    };
     const ValueId outputs[] = {mix(in[0], in[1]).id, (kind ? mix(in[1], in[0]) : max_or(in[0], in[1])).id};
     return Attr::of(inner.finish(outputs));
   }
@@ -306,14 +330,15 @@ class Generator {
   void control() {
     const Value x = any();
     const Type type = x.type();
-    if (chance(3)) return keep(emit(Op::cond, {of_type(DType::boolean, {}), x, of_type(type.dtype, type.shape)},
-                                    {body({type, type}, 0), body({type, type}, 1)}));
+    if (chance(3))
+      return keep(emit(Op::cond, {of_type(DType::boolean, {}), x, of_type(type.dtype, type.shape)},
+                       {body({type, type}, 0), body({type, type}, 1)}));
     if (type.shape.empty()) return;
     Type slice = type;
     slice.shape.erase(0);
     keep(emit(Op::scan, {of_type(slice.dtype, slice.shape), x},
-              {body({slice, slice}, below(2)), Attr::of(std::vector<Dim>{type.shape[0]}), Attr::of(std::vector<int64_t>{0, 1}),
-               Attr::of(std::vector<int64_t>{chance(2)})}));
+              {body({slice, slice}, below(2)), Attr::of(std::vector<Dim>{type.shape[0]}),
+               Attr::of(std::vector<int64_t>{0, 1}), Attr::of(std::vector<int64_t>{chance(2)})}));
   }
 
   Random random_;
@@ -338,7 +363,8 @@ Case reduced(const Case& program, std::vector<ValueId> outputs, ValueId cut) {
   for (uint32_t n = graph.node_count(); n-- > 0;) {
     const Node& node = graph.node(NodeId{n});
     bool live = false;
-    for (uint32_t i = 0; i < node.result_count; ++i) live = live || (needed[index(graph.result(node, i))] && graph.result(node, i) != cut);
+    for (uint32_t i = 0; i < node.result_count; ++i)
+      live = live || (needed[index(graph.result(node, i))] && graph.result(node, i) != cut);
     if (live)
       for (ValueId v : graph.operands(node)) needed[index(v)] = true;
   }
@@ -369,7 +395,8 @@ Case reduced(const Case& program, std::vector<ValueId> outputs, ValueId cut) {
   }
   for (const Node& node : graph.nodes()) {
     bool live = false;
-    for (uint32_t i = 0; i < node.result_count; ++i) live = live || (needed[index(graph.result(node, i))] && graph.result(node, i) != cut);
+    for (uint32_t i = 0; i < node.result_count; ++i)
+      live = live || (needed[index(graph.result(node, i))] && graph.result(node, i) != cut);
     if (!live) continue;
     std::vector<ValueId> operands;
     for (ValueId v : graph.operands(node)) operands.push_back(values[index(v)]);

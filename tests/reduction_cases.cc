@@ -11,12 +11,15 @@ struct Inputs {
   CaseBuilder& c;
   DType t;
   Random random;
-  Inputs(CaseBuilder& c, Op op, DType t) : c(c), t(t), random(static_cast<uint64_t>(op) * 64 + static_cast<uint64_t>(t)) {}
+  Inputs(CaseBuilder& c, Op op, DType t)
+      : c(c), t(t), random(static_cast<uint64_t>(op) * 64 + static_cast<uint64_t>(t)) {}
   // Rounding shows when magnitudes are alike.
   Value operator()(std::vector<int64_t> shape, Domain domain = Domain::unit) {
     return c.input(random_array(type_of(t, std::move(shape)), random, domain));
   }
-  Value special(std::vector<int64_t> shape) { return c.input(special_array(type_of(t, std::move(shape)), random, Domain::any, 1)); }
+  Value special(std::vector<int64_t> shape) {
+    return c.input(special_array(type_of(t, std::move(shape)), random, Domain::any, 1));
+  }
 };
 
 using Sizes = std::vector<int64_t>;
@@ -24,22 +27,44 @@ struct Reduced {
   Sizes shape, axes;
 };
 const Reduced reduced[] = {
-    {{}, {}},           {{1}, {0}},        {{5}, {0}},           {{16}, {0}},      {{17}, {0}},         {{67}, {0}},
-    {{512}, {0}},       {{513}, {0}},      {{1537}, {0}},        {{5000}, {0}},    {{0}, {0}},          {{3, 67}, {1}},
-    {{3, 67}, {0}},     {{3, 67}, {0, 1}}, {{67, 5}, {0}},       {{64, 3}, {0}},   {{130, 19}, {0}},    {{300, 2}, {0}},
-    {{5, 4, 3}, {0, 2}}, {{5, 4, 3}, {1}},  {{2, 3, 40}, {0, 1}}, {{0, 3}, {0}},    {{3, 0}, {0}},       {{3, 0}, {1}},
-    {{2, 70, 3, 5}, {1, 3}}, {{7, 1, 5}, {0, 2}},
+    {{}, {}},
+    {{1}, {0}},
+    {{5}, {0}},
+    {{16}, {0}},
+    {{17}, {0}},
+    {{67}, {0}},
+    {{512}, {0}},
+    {{513}, {0}},
+    {{1537}, {0}},
+    {{5000}, {0}},
+    {{0}, {0}},
+    {{3, 67}, {1}},
+    {{3, 67}, {0}},
+    {{3, 67}, {0, 1}},
+    {{67, 5}, {0}},
+    {{64, 3}, {0}},
+    {{130, 19}, {0}},
+    {{300, 2}, {0}},
+    {{5, 4, 3}, {0, 2}},
+    {{5, 4, 3}, {1}},
+    {{2, 3, 40}, {0, 1}},
+    {{0, 3}, {0}},
+    {{3, 0}, {0}},
+    {{3, 0}, {1}},
+    {{2, 70, 3, 5}, {1, 3}},
+    {{7, 1, 5}, {0, 2}},
 };
 
 void add_dot(CaseBuilder& c, Inputs& in, Sizes lhs, Sizes rhs, Sizes lb, Sizes rb, Sizes lc, Sizes rc) {
-  c.output(dot_general(in(std::move(lhs)), in(std::move(rhs)), std::move(lb), std::move(rb), std::move(lc), std::move(rc)));
+  c.output(
+      dot_general(in(std::move(lhs)), in(std::move(rhs)), std::move(lb), std::move(rb), std::move(lc), std::move(rc)));
 }
 
-void add_convolution(CaseBuilder& c, Inputs& in, Sizes x, Sizes kernel, Sizes stride, Sizes low, Sizes high, Sizes ld, Sizes rd,
-                     int64_t groups) {
+void add_convolution(CaseBuilder& c, Inputs& in, Sizes x, Sizes kernel, Sizes stride, Sizes low, Sizes high, Sizes ld,
+                     Sizes rd, int64_t groups) {
   c.output(apply(c.builder, Op::convolution, std::vector{in(std::move(x)), in(std::move(kernel))},
-                 {Attr::of(std::move(stride)), Attr::of(std::move(low)), Attr::of(std::move(high)), Attr::of(std::move(ld)),
-                  Attr::of(std::move(rd)), Attr::of(Sizes{groups})})[0]);
+                 {Attr::of(std::move(stride)), Attr::of(std::move(low)), Attr::of(std::move(high)),
+                  Attr::of(std::move(ld)), Attr::of(std::move(rd)), Attr::of(Sizes{groups})})[0]);
 }
 
 }  // namespace
@@ -52,7 +77,8 @@ void reduction_cases(Op op, DType t, std::vector<Case>& cases) {
     if (op == Op::cumsum) {
       for (int64_t axis : r.axes)
         for (int64_t reversed : {0, 1})
-          c.output(apply(c.builder, op, std::vector{in(r.shape)}, {Attr::of(Sizes{axis}), Attr::of(Sizes{reversed})})[0]);
+          c.output(
+              apply(c.builder, op, std::vector{in(r.shape)}, {Attr::of(Sizes{axis}), Attr::of(Sizes{reversed})})[0]);
       continue;
     }
     const bool arg = op == Op::argmax || op == Op::argmin;
@@ -86,8 +112,10 @@ void reduction_cases(Op op, DType t, std::vector<Case>& cases) {
   }
   const Case whole = s.finish();
   for (const Sizes& shape : std::vector<Sizes>{{1, 1}, {3, 17}, {65, 3}, {129, 2}, {2, 600}, {5, 1040}})
-    cases.push_back({name + " " + to_string(Shape::from(shape)), whole.graph,
-                     {random_array(type_of(t, shape), in.random, Domain::unit)}, NaNs::one_value});
+    cases.push_back({name + " " + to_string(Shape::from(shape)),
+                     whole.graph,
+                     {random_array(type_of(t, shape), in.random, Domain::unit)},
+                     NaNs::one_value});
 }
 
 void contraction_cases(Op op, DType t, std::vector<Case>& cases) {
@@ -117,8 +145,10 @@ void contraction_cases(Op op, DType t, std::vector<Case>& cases) {
     const Value lhs = s.symbolic_input({t, Shape{m, k}}), rhs = s.symbolic_input({t, Shape{k, n}});
     s.output(dot_general(lhs, rhs, {}, {}, {1}, {0}));
     const Case whole = s.finish();
-    for (const Sizes& size : std::vector<Sizes>{{1, 1, 1}, {3, 17, 5}, {6, 64, 64}, {13, 7, 130}, {2, 4100, 3}, {4, 0, 3}, {0, 3, 2}})
-      cases.push_back({name + " " + to_string(Shape::from(size)), whole.graph,
+    for (const Sizes& size :
+         std::vector<Sizes>{{1, 1, 1}, {3, 17, 5}, {6, 64, 64}, {13, 7, 130}, {2, 4100, 3}, {4, 0, 3}, {0, 3, 2}})
+      cases.push_back({name + " " + to_string(Shape::from(size)),
+                       whole.graph,
                        {random_array(type_of(t, {size[0], size[1]}), in.random, Domain::unit),
                         random_array(type_of(t, {size[1], size[2]}), in.random, Domain::unit)},
                        NaNs::one_value});

@@ -23,11 +23,14 @@ Runnable by_text(const GraphPtr& graph) {
 
 Runnable by_passes(const GraphPtr& graph) {
   const std::vector<std::string> names = {"inline_calls", "simplify", "decompose", "simplify", "dce"};
-  return [after = passes::run_passes(*graph, names)](std::span<const Array> inputs) { return interpret(*after, inputs); };
+  return
+      [after = passes::run_passes(*graph, names)](std::span<const Array> inputs) { return interpret(*after, inputs); };
 }
 
 Runnable compiled(const GraphPtr& graph, const runtime::CompileOptions& options) {
-  return [executable = runtime::compile(*graph, options)](std::span<const Array> inputs) { return executable->run(inputs); };
+  return [executable = runtime::compile(*graph, options)](std::span<const Array> inputs) {
+    return executable->run(inputs);
+  };
 }
 
 Runnable fused(const GraphPtr& graph) { return compiled(graph, {}); }
@@ -59,14 +62,16 @@ Runnable saved(const GraphPtr& graph) {
 }
 
 constexpr Route all[] = {
-    {"text", by_text}, {"passes", by_passes}, {"fused", fused}, {"op by op", op_by_op}, {"disk cache", from_disk_cache}, {"saved", saved},
+    {"text", by_text},      {"passes", by_passes},           {"fused", fused},
+    {"op by op", op_by_op}, {"disk cache", from_disk_cache}, {"saved", saved},
 };
 
 }  // namespace
 
 std::span<const Route> routes() { return all; }
 
-std::optional<std::string> disagreement(const Runnable& run, std::span<const Array> inputs, std::span<const Array> expected, NaNs nans) {
+std::optional<std::string> disagreement(const Runnable& run, std::span<const Array> inputs,
+                                        std::span<const Array> expected, NaNs nans) {
   Arrays actual;
   try {
     actual = run(inputs);
@@ -75,17 +80,19 @@ std::optional<std::string> disagreement(const Runnable& run, std::span<const Arr
   }
   if (actual.size() != expected.size()) return std::to_string(actual.size()) + " outputs";
   for (size_t i = 0; i < expected.size(); ++i)
-    if (const auto found = difference(expected[i], actual[i], nans)) return "output " + std::to_string(i) + ": " + *found;
+    if (const auto found = difference(expected[i], actual[i], nans))
+      return "output " + std::to_string(i) + ": " + *found;
   return std::nullopt;
 }
 
 std::optional<std::string> first_disagreement(const GraphPtr& graph, std::span<const Array> inputs, NaNs nans) {
   const Arrays expected = interpret(*graph, inputs);
   for (const Route& route : all) try {
-    if (const auto wrong = disagreement(route.prepare(graph), inputs, expected, nans)) return std::string(route.name) + ": " + *wrong;
-  } catch (const std::exception& e) {
-    return std::string(route.name) + ": " + e.what();
-  }
+      if (const auto wrong = disagreement(route.prepare(graph), inputs, expected, nans))
+        return std::string(route.name) + ": " + *wrong;
+    } catch (const std::exception& e) {
+      return std::string(route.name) + ": " + e.what();
+    }
   return std::nullopt;
 }
 

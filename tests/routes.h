@@ -20,6 +20,7 @@ std::span<const Route> routes();
 std::optional<std::string> disagreement(const Runnable& run, std::span<const ir::Array> inputs,
                                         std::span<const ir::Array> expected, NaNs nans);
 // All routes but those skipped on one program; the first disagreement, with the name of its route.
-std::optional<std::string> first_disagreement(const std::shared_ptr<const ir::Graph>& graph, std::span<const ir::Array> inputs, NaNs nans);
+std::optional<std::string> first_disagreement(const std::shared_ptr<const ir::Graph>& graph,
+                                              std::span<const ir::Array> inputs, NaNs nans);
 
 }  // namespace tenon::testing

@@ -27,7 +27,8 @@ void link(const std::vector<std::string>& objects, const std::string& library) {
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   pid_t child = 0;
-  if (posix_spawnp(&child, "cc", nullptr, nullptr, arguments.data(), environ) != 0) throw Error("the system's C compiler does not start");
+  if (posix_spawnp(&child, "cc", nullptr, nullptr, arguments.data(), environ) != 0)
+    throw Error("the system's C compiler does not start");
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
@@ -59,7 +60,8 @@ SharedObject::~SharedObject() {
 
 std::vector<Array> SharedObject::run(const runtime::Manifest& program, std::span<const Array> inputs) const {
   const auto entry = reinterpret_cast<int32_t (*)(const tenon_call*)>(dlsym(handle_, program.entry.c_str()));
-  const auto arena_bytes = reinterpret_cast<int64_t (*)(const int64_t*)>(dlsym(handle_, (program.entry + "_arena_bytes").c_str()));
+  const auto arena_bytes =
+      reinterpret_cast<int64_t (*)(const int64_t*)>(dlsym(handle_, (program.entry + "_arena_bytes").c_str()));
   if (!entry || !arena_bytes) throw Error("the saved object has no entry point " + program.entry);
   const int64_t no_dims[1] = {0};
   std::vector<const void*> in;

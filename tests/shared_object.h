@@ -12,11 +12,13 @@ namespace tenon::testing {
 
 class SharedObject {
  public:
-  explicit SharedObject(std::span<const runtime::Artifact> programs);  // throws where the link fails: an undefined symbol
+  explicit SharedObject(
+      std::span<const runtime::Artifact> programs);  // throws where the link fails: an undefined symbol
   ~SharedObject();
   SharedObject(const SharedObject&) = delete;
   SharedObject& operator=(const SharedObject&) = delete;
-  std::vector<ir::Array> run(const runtime::Manifest& program, std::span<const ir::Array> inputs) const;  // static extents
+  std::vector<ir::Array> run(const runtime::Manifest& program,
+                             std::span<const ir::Array> inputs) const;  // static extents
 
  private:
   std::string folder_;

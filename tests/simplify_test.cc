@@ -23,9 +23,12 @@ Value every_double_cast(Value x) {  // the sum of nothing useful, but each cast 
   for (int middle = 0; middle < dtype_count; ++middle)
     for (int last = 0; last < dtype_count; ++last) {
       const Value twice = as(as(x, static_cast<DType>(middle)), static_cast<DType>(last));
-      const Value shown = is_integer(twice.dtype()) || twice.dtype() == DType::boolean ? as(twice, DType::u64) : as(twice, DType::f64);
-      const Value bits = shown.dtype() == DType::f64 ? bitcast(select(eq(shown, shown), shown, zeros_like(shown)), DType::u64) : shown;
-      all = all.dtype() == DType::boolean ? bits : bit_xor(all, mul(bits, like(bits, 2 * (middle * dtype_count + last) + 1)));
+      const Value shown =
+          is_integer(twice.dtype()) || twice.dtype() == DType::boolean ? as(twice, DType::u64) : as(twice, DType::f64);
+      const Value bits =
+          shown.dtype() == DType::f64 ? bitcast(select(eq(shown, shown), shown, zeros_like(shown)), DType::u64) : shown;
+      all = all.dtype() == DType::boolean ? bits
+                                          : bit_xor(all, mul(bits, like(bits, 2 * (middle * dtype_count + last) + 1)));
     }
   return all;
 }
@@ -35,7 +38,8 @@ Value constant_cond(Value x, Value y) {
   const Value in{&inner, inner.input(x.type())}, other{&inner, inner.input(x.type())};
   const ValueId outputs[] = {select(eq(in, in), other, in).id};
   const Attr branch = Attr::of(inner.finish(outputs));
-  return only(apply(*x.builder, Op::cond, std::vector{splat_integer(*x.builder, DType::boolean, 1, {}), x, y}, {branch, branch}));
+  return only(apply(*x.builder, Op::cond, std::vector{splat_integer(*x.builder, DType::boolean, 1, {}), x, y},
+                    {branch, branch}));
 }
 
 struct Sample {
@@ -64,22 +68,42 @@ const Sample samples[] = {
     {"select_not", [](Value x, Value y) { return select(bit_not(lt(x, y)), x, y); }},
     {"cast_same", [](Value x, Value) { return as(x, x.dtype()); }},
     {"cast_widening_cast", [](Value x, Value) { return every_double_cast(x); }},
-    {"bitcast_bitcast", [](Value x, Value) { return bitcast(only(apply(*x.builder, Op::bitcast, std::vector{x}, {Attr::of(x.dtype())})), x.dtype()); }},
+    {"bitcast_bitcast",
+     [](Value x, Value) {
+       return bitcast(only(apply(*x.builder, Op::bitcast, std::vector{x}, {Attr::of(x.dtype())})), x.dtype());
+     }},
     {"cond_constant", [](Value x, Value y) { return constant_cond(x, y); }},
-    {"reshape_same", [](Value x, Value) { return only(apply(*x.builder, Op::reshape, std::vector{x}, {Attr::of(x.shape().dims())})); }},
+    {"reshape_same",
+     [](Value x, Value) { return only(apply(*x.builder, Op::reshape, std::vector{x}, {Attr::of(x.shape().dims())})); }},
     {"reshape_reshape", [](Value x, Value) { return reshape(reshape(x, {225}), {9, 25}); }},
-    {"transpose_same", [](Value x, Value) { return only(apply(*x.builder, Op::transpose, std::vector{x}, {ints({0, 1})})); }},
-    {"transpose_transpose", [](Value x, Value) { return transpose(transpose(reshape(x, {5, 9, 5}), {1, 2, 0}), {2, 1, 0}); }},
+    {"transpose_same",
+     [](Value x, Value) { return only(apply(*x.builder, Op::transpose, std::vector{x}, {ints({0, 1})})); }},
+    {"transpose_transpose",
+     [](Value x, Value) { return transpose(transpose(reshape(x, {5, 9, 5}), {1, 2, 0}), {2, 1, 0}); }},
     {"transpose_of_ones", [](Value x, Value) { return transpose(reshape(x, {5, 1, 45, 1}), {1, 0, 3, 2}); }},
-    {"broadcast_same", [](Value x, Value) { return only(apply(*x.builder, Op::broadcast, std::vector{x}, {Attr::of(x.shape().dims()), ints({0, 1})})); }},
-    {"broadcast_broadcast", [](Value x, Value) { return broadcast(broadcast(x, {5, 2, 45}, {0, 2}), {3, 5, 2, 45}, {1, 2, 3}); }},
+    {"broadcast_same",
+     [](Value x, Value) {
+       return only(apply(*x.builder, Op::broadcast, std::vector{x}, {Attr::of(x.shape().dims()), ints({0, 1})}));
+     }},
+    {"broadcast_broadcast",
+     [](Value x, Value) { return broadcast(broadcast(x, {5, 2, 45}, {0, 2}), {3, 5, 2, 45}, {1, 2, 3}); }},
     {"reverse_nothing", [](Value x, Value) { return reverse(reshape(x, {5, 1, 45}), {1, 2}); }},
     {"reverse_reverse", [](Value x, Value) { return reverse(reverse(x, {0}), {0, 1}); }},
-    {"slice_whole", [](Value x, Value) { return only(apply(*x.builder, Op::slice, std::vector{x}, {Attr::of(std::vector<Dim>{0, 0}), Attr::of(x.shape().dims()), ints({1, 1})})); }},
+    {"slice_whole",
+     [](Value x, Value) {
+       return only(apply(*x.builder, Op::slice, std::vector{x},
+                         {Attr::of(std::vector<Dim>{0, 0}), Attr::of(x.shape().dims()), ints({1, 1})}));
+     }},
     {"slice_slice", [](Value x, Value) { return slice(slice(x, {1, 2}, {4, 14}, {1, 3}), {0, 1}, {2, 6}, {3, 2}); }},
-    {"dynamic_slice_whole", [](Value x, Value) { return dynamic_slice(x, std::vector{index_of(x, 3), index_of(x, -7)}, x.shape().dims()); }},
-    {"dynamic_update_whole", [](Value x, Value y) { return dynamic_update_slice(x, y, std::vector{index_of(x, 3), index_of(x, -7)}); }},
-    {"pad_nothing", [](Value x, Value) { return only(apply(*x.builder, Op::pad, std::vector{x, splat(*x.builder, x.dtype(), 1, {})}, {Attr::of(std::vector<Dim>{0, 0}), Attr::of(std::vector<Dim>{0, 0}), ints({0, 0})})); }},
+    {"dynamic_slice_whole",
+     [](Value x, Value) { return dynamic_slice(x, std::vector{index_of(x, 3), index_of(x, -7)}, x.shape().dims()); }},
+    {"dynamic_update_whole",
+     [](Value x, Value y) { return dynamic_update_slice(x, y, std::vector{index_of(x, 3), index_of(x, -7)}); }},
+    {"pad_nothing",
+     [](Value x, Value) {
+       return only(apply(*x.builder, Op::pad, std::vector{x, splat(*x.builder, x.dtype(), 1, {})},
+                         {Attr::of(std::vector<Dim>{0, 0}), Attr::of(std::vector<Dim>{0, 0}), ints({0, 0})}));
+     }},
     {"concat_nonempty", [](Value x, Value y) { return concat(std::vector{slice(x, {0, 0}, {0, 45}, {1, 1}), y}, 0); }},
     {"reduce_sum_one", [](Value x, Value) { return reduce(Op::reduce_sum, reshape(x, {5, 1, 45, 1}), {1, 3}); }},
     {"reduce_prod_one", [](Value x, Value) { return reduce(Op::reduce_prod, reshape(x, {5, 1, 45}), {1}); }},
@@ -118,7 +142,8 @@ TEST_P(Simplify, FiresAndKeepsTheBits) {
       Random random(GetParam());
       CaseBuilder c(rule.name);
       const Type type = type_of(dtype, {5, 45});
-      const Value x = c.input(special_array(type, random, Domain::any, 15)), y = c.input(special_array(type, random, Domain::any, 1));
+      const Value x = c.input(special_array(type, random, Domain::any, 15)),
+                  y = c.input(special_array(type, random, Domain::any, 1));
       try {
         c.output(sample.build(x, y));
       } catch (const Error&) {
@@ -128,7 +153,8 @@ TEST_P(Simplify, FiresAndKeepsTheBits) {
       fired = fired || fires(rule, *one.graph);
       const auto after = passes::simplify(*one.graph);
       EXPECT_TRUE(verify(*after).empty()) << verify(*after)[0] << after->text();
-      const auto wrong = difference(interpret(*one.graph, one.inputs)[0], interpret(*after, one.inputs)[0], NaNs::one_value);
+      const auto wrong =
+          difference(interpret(*one.graph, one.inputs)[0], interpret(*after, one.inputs)[0], NaNs::one_value);
       EXPECT_FALSE(wrong) << rule.name << ": " << *wrong << "\n" << one.graph->text() << after->text();
     }
   }

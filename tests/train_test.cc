@@ -72,7 +72,9 @@ TEST(Train, EveryRouteGivesTheSameLosses) {
     tenon::runtime::clear_memory_cache();
     const auto cached = tn::jit(mlp::train_step, {.donate = {0, 1}});
     const mlp::Params params = mlp::init(42);
-    EXPECT_TRUE(cached.lower(params, tn::optim::adamw_init(params), batches[0].first, batches[0].second).compile().from_cache());
+    EXPECT_TRUE(cached.lower(params, tn::optim::adamw_init(params), batches[0].first, batches[0].second)
+                    .compile()
+                    .from_cache());
     EXPECT_TRUE(same_bits(losses_of(cached, batches), expected)) << threads << " threads, from the disk cache";
   }
 
@@ -80,12 +82,13 @@ TEST(Train, EveryRouteGivesTheSameLosses) {
   const std::string folder = std::string(TENON_BINARY_DIR) + "/train_test_shipped";
   const mlp::Params params = mlp::init(42);
   const mlp::State state = tn::optim::adamw_init(params);
-  tn::aot::save(tn::jit(mlp::train_step, {.donate = {0, 1}}), {.name = "train_step", .out = folder}, params, state, batches[0].first,
-                batches[0].second);
+  tn::aot::save(tn::jit(mlp::train_step, {.donate = {0, 1}}), {.name = "train_step", .out = folder}, params, state,
+                batches[0].first, batches[0].second);
   const std::string program = tenon::examples::build_train_on(folder);
   std::string bytes, rows;
   const auto append = [](std::string& out, const Tensor& t) {
-    out.append(static_cast<const char*>(t.raw()), static_cast<size_t>(t.numel()) * static_cast<size_t>(tenon::bytes(t.dtype())));
+    out.append(static_cast<const char*>(t.raw()),
+               static_cast<size_t>(t.numel()) * static_cast<size_t>(tenon::bytes(t.dtype())));
   };
   for (const Tensor& t : tn::detail::tensors_of(params)) append(bytes, t);
   for (const Tensor& t : tn::detail::tensors_of(state)) append(bytes, t);
@@ -94,7 +97,8 @@ TEST(Train, EveryRouteGivesTheSameLosses) {
   tenon::examples::write_file(folder + "/batches.bin", rows);
   for (const char* threads : {"1", "2"}) {
     setenv("TENON_THREADS", threads, 1);
-    tenon::examples::run_program({program, folder + "/state.bin", folder + "/batches.bin", folder + "/losses.bin", std::to_string(steps)});
+    tenon::examples::run_program(
+        {program, folder + "/state.bin", folder + "/batches.bin", folder + "/losses.bin", std::to_string(steps)});
     const std::string text = tenon::examples::read_file(folder + "/losses.bin");
     std::vector<float> shipped(text.size() / sizeof(float));
     std::memcpy(shipped.data(), text.data(), text.size());

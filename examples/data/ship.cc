@@ -53,7 +53,8 @@ std::string output_of(const std::vector<std::string>& arguments) {
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
     const size_t open = line.find('[');
-    if (line.find("(NEEDED)") != std::string::npos && open != std::string::npos) needed += "  " + line.substr(open + 1, line.find(']') - open - 1) + "\n";
+    if (line.find("(NEEDED)") != std::string::npos && open != std::string::npos)
+      needed += "  " + line.substr(open + 1, line.find(']') - open - 1) + "\n";
   }
   return needed;
 }

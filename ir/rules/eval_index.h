@@ -56,7 +56,8 @@ inline int64_t dot(const Indices& index, const Indices& step) {
 
 inline void copy_element(Array& to, int64_t at, const Array& from, int64_t source) {
   const size_t size = static_cast<size_t>(bytes(to.type.dtype));
-  std::memcpy(to.data.data() + static_cast<size_t>(at) * size, from.data.data() + static_cast<size_t>(source) * size, size);
+  std::memcpy(to.data.data() + static_cast<size_t>(at) * size, from.data.data() + static_cast<size_t>(source) * size,
+              size);
 }
 
 // Builds a result element by element: source(index) gives the offset of its element in x.

@@ -31,7 +31,8 @@ std::vector<Array> eval_gather(const EvalArgs& args) {
   for (int64_t o = 0; o < along.outer; ++o)
     for (int64_t i = 0; i < indices.numel(); ++i) {
       const int64_t row = std::clamp<int64_t>(indices.as<int64_t>()[i], 0, along.extent - 1);
-      for (int64_t j = 0; j < along.inner; ++j) copy_element(result, at++, x, (o * along.extent + row) * along.inner + j);
+      for (int64_t j = 0; j < along.inner; ++j)
+        copy_element(result, at++, x, (o * along.extent + row) * along.inner + j);
     }
   return one_result(std::move(result));
 }

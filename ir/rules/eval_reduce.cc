@@ -40,7 +40,10 @@ Lanes identity(Op combine, DType t, int64_t count) {
       return like_bits(shape, static_cast<U>(value));
     } else if constexpr (std::is_floating_point_v<T>) {
       const double infinity = std::numeric_limits<double>::infinity();
-      return like(shape, combine == Op::mul ? 1.0 : combine == Op::max ? -infinity : combine == Op::min ? infinity : -0.0);
+      return like(shape, combine == Op::mul   ? 1.0
+                         : combine == Op::max ? -infinity
+                         : combine == Op::min ? infinity
+                                              : -0.0);
     } else {
       return like_bits(shape, combine == Op::bit_and);  // bool; halves were widened
     }
@@ -69,7 +72,8 @@ Lanes combined(Op combine, const Lanes& x, const Lanes& y) {
 Lanes reduce_block(const Array& x, const Fold& fold, int64_t first, Tree tree, Op combine) {
   Lanes sums = identity(combine, x.type.dtype, tree.lanes * fold.results());
   const int64_t last = std::min(first + tree.block, fold.extent);
-  for (int64_t i = first; i < last; i += tree.lanes) sums = combined(combine, sums, gather_lanes(x, fold, i, tree.lanes, combine));
+  for (int64_t i = first; i < last; i += tree.lanes)
+    sums = combined(combine, sums, gather_lanes(x, fold, i, tree.lanes, combine));
   for (int64_t half = tree.lanes / 2; half > 0; half /= 2) {
     const int64_t count = half * fold.results();
     const unsigned char* upper = sums.data.get() + count * bytes(x.type.dtype);

@@ -6,7 +6,8 @@ namespace {
 
 // The first element of a window along each axis, clamped so that the window lies inside. first: operand number of axis 0's
 // start.
-std::vector<Scalar> clamped_starts(Lowering& c, const Node& node, const Shape& whole, const Shape& window, uint32_t first) {
+std::vector<Scalar> clamped_starts(Lowering& c, const Node& node, const Shape& whole, const Shape& window,
+                                   uint32_t first) {
   const Scalar zero = c.index_literal(0);
   std::vector<Scalar> starts;
   for (size_t i = 0; i < whole.size(); ++i) {

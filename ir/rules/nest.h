@@ -32,9 +32,9 @@ struct AxisNest {
   Lowering& c;
   const Shape& shape;
   size_t axis;
-  bool vector;                   // the last axis is a vector loop
-  std::vector<size_t> others;    // the parallel axes
-  std::vector<Scalar> index;     // of the parallel axes, set by open()
+  bool vector;  // the last axis is a vector loop
+  std::vector<size_t> others;  // the parallel axes
+  std::vector<Scalar> index;  // of the parallel axes, set by open()
 
   AxisNest(Lowering& context, const Shape& s, size_t chosen)
       : c(context), shape(s), axis(chosen), vector(chosen + 1 != s.size() && !(s[s.size() - 1] == 1)) {

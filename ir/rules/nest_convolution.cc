@@ -19,7 +19,8 @@ void nest_convolution(Lowering& c, const Node& node) {
   const DType sum_type = is_half(type.dtype) ? DType::f32 : type.dtype;
   const size_t spatial = stride.size();
   KernelBuilder& b = c.builder;
-  const Scalar zero = c.index_literal(0), channels = c.extent(kernel[spatial]), features = c.extent(kernel[spatial + 1]);
+  const Scalar zero = c.index_literal(0), channels = c.extent(kernel[spatial]),
+               features = c.extent(kernel[spatial + 1]);
 
   std::vector<Dim> outer(type.shape.begin(), type.shape.end() - 1);
   const std::vector<Scalar> out = open_parallel(c, outer);
@@ -33,8 +34,8 @@ void nest_convolution(Lowering& c, const Node& node) {
         b.open_loop(LoopKind::serial, c.extent(kernel[d]).id, std::span(&sum.id, 1));
     const Scalar tap{&b, arguments[0]}, dilation = c.index_literal(lhs_dilation[d]);
     sum = {&b, arguments[1]};
-    const Scalar at = out[d + 1] * c.index_literal(stride[d]) + tap * c.index_literal(rhs_dilation[d]) -
-                      c.index_literal(low[d]);
+    const Scalar at =
+        out[d + 1] * c.index_literal(stride[d]) + tap * c.index_literal(rhs_dilation[d]) - c.index_literal(low[d]);
     place.push_back(at / dilation);
     inside = inside & (at >= zero) & (rem(at, dilation) == zero) & (place.back() < c.extent(from[d + 1]));
     weight.push_back(tap);
