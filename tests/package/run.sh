@@ -22,7 +22,7 @@ fi
 echo "symbols: $(wc -l <"$work/symbols"), all Tenon's"
 
 # What a user does.
-cmake -S "$work/consumer" -B "$work/out" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_BUILD_TYPE=Release \
+cmake -G Ninja -S "$work/consumer" -B "$work/out" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_BUILD_TYPE=Release \
   >"$work/configure.log" 2>&1 || { cat "$work/configure.log"; fail 'find_package(tenon) failed'; }
 cmake --build "$work/out" >"$work/build.log" 2>&1 || { cat "$work/build.log"; fail 'the consumer does not build'; }
 export XDG_CACHE_HOME=$work/cache
