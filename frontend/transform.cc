@@ -70,7 +70,7 @@ std::string text_of(const Program& p, bool annotated) {
 }
 
 std::vector<Tensor> run_gradient(const Program& p, const std::vector<Tensor>& inputs, const std::vector<bool>& active,
-                                 bool, const Location& at) {
+                                 const Location& at) {
   const std::vector<Tensor> all = p.inputs(inputs);
   std::vector<bool> mask = active;
   mask.resize(all.size(), false);

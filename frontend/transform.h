@@ -23,7 +23,7 @@ using Body = void (*)(void* context, std::vector<Tensor>& inputs, std::vector<Te
 std::shared_ptr<Program> close(const char* what, const std::vector<Tensor>& inputs, Body body, void* context,
                                const Location& at);
 std::vector<Tensor> run_gradient(const Program& p, const std::vector<Tensor>& inputs, const std::vector<bool>& active,
-                                 bool with_value, const Location& at);
+                                 const Location& at);
 struct JvpResult {
   std::vector<Tensor> primals, tangents;  // a tangent that is structurally absent is zeros
 };
@@ -279,7 +279,7 @@ struct Gradient {
       ++number;
     };
     (mark(args), ...);
-    std::vector<Tensor> values = run_gradient(*program, inputs, active, true, made);
+    std::vector<Tensor> values = run_gradient(*program, inputs, active, made);
     replace(result, values.data());
     // Gradients arrive for active leaves only; an integer leaf has none and becomes undefined.
     size_t next = values.size();

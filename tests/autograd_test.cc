@@ -3,30 +3,14 @@
 #include <tenon/tenon.h>
 
 #include <cmath>
-#include <sstream>
+
+#include "tenon/tests/messages.h"
 
 namespace tn = tenon;
+using tenon::testing::message_of, tenon::testing::print;
 using tn::Tensor;
 
 namespace {
-
-std::string print(const Tensor& t) {
-  std::ostringstream out;
-  out << t;
-  return out.str();
-}
-
-template <class F>
-std::string message_of(F f) {
-  try {
-    f();
-  } catch (const tn::Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
-#define EXPECT_HAS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 TEST(Autograd, DataAssignmentKeepsTheTape) {
   auto x = tn::ones({1}, {.requires_grad = true});

@@ -2,30 +2,13 @@
 #include <gtest/gtest.h>
 #include <tenon/tenon.h>
 
-#include <sstream>
+#include "tenon/tests/messages.h"
 
 namespace tn = tenon;
+using tenon::testing::message_of, tenon::testing::print;
 using tn::Tensor;
 
 namespace {
-
-std::string print(const Tensor& t) {
-  std::ostringstream out;
-  out << t;
-  return out.str();
-}
-
-template <class F>
-std::string message_of(F f) {
-  try {
-    f();
-  } catch (const tn::Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
-#define EXPECT_HAS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 TEST(Tensor, MakingAndReading) {
   auto a = tn::tensor({{1.f, 2.f}, {3.f, 4.f}});
