@@ -54,8 +54,8 @@ Tensor softmax(Operand x, int64_t axis) {
   const From in{x.where()};
   const Tensor t = floating(x, "softmax");
   const int64_t a = axis_of(axis, t.ndim(), "softmax", x.where());
-  const Tensor peak = stop_gradient(in(max(in(t), {{a}, true})));
-  const Tensor e = exp(in(in(t)-peak));
+  const Tensor most = stop_gradient(in(peak(in(t), {{a}, true})));
+  const Tensor e = exp(in(in(t)-most));
   const Tensor r = in.number(1) / in(sum(in(e), {{a}, true}));
   return in(e)*in(r);
 }
@@ -63,7 +63,7 @@ Tensor log_softmax(Operand x, int64_t axis) {
   const From in{x.where()};
   const Tensor t = floating(x, "log_softmax");
   const int64_t a = axis_of(axis, t.ndim(), "log_softmax", x.where());
-  const Tensor shifted = in(t)-stop_gradient(in(max(in(t), {{a}, true})));
+  const Tensor shifted = in(t)-stop_gradient(in(peak(in(t), {{a}, true})));
   return in(shifted)-log(in(sum(in(exp(in(shifted))), {{a}, true})));
 }
 

@@ -27,4 +27,7 @@ Tensor cast_to(const Tensor& x, DType dtype, const Location& at);
 std::vector<ir::Value> broadcast_together(std::span<const ir::Value> values, const char* op);
 Shape broadcast_shape(std::span<const ir::Value> values, const char* op);
 
+// The maximum of floating numbers, as composed functions subtract it: of none it is -inf, where `max` is an error.
+Tensor peak(const Operand& x, const Reduce& r);
+
 }  // namespace tenon

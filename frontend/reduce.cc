@@ -47,20 +47,22 @@ Tensor floating(const Operand& x, const char* op) {
   return is_floating(t.dtype()) ? t : cast_to(t, f32, x.where());
 }
 
-// How many elements are reduced: a number, or a sum of ones where an extent is symbolic.
+// How many elements are reduced: a number, or a sum of ones where an extent is symbolic. The count is exact and rounds
+// once, to the dtype that is computed in, so it is the same number however an extent came to be known.
 Operand count_of(const Tensor& x, const std::vector<int64_t>& axes, const Location& at) {
-  double n = 1;
+  int64_t n = 1;
   Shape symbolic;
   for (int64_t a : axes) {
     const Dim d = x.shape()[static_cast<size_t>(a)];
     if (d.is_number())
-      n *= static_cast<double>(d.number());
+      (void)__builtin_mul_overflow(n, d.number(), &n);  // wraps only where an empty axis makes it 0 anyway
     else
       symbolic.push_back(d);
   }
-  if (symbolic.empty()) return Operand(n, at);
+  if (symbolic.empty()) return Operand(static_cast<double>(n), at);
   const Tensor counted = sum(Operand(full(symbolic, Operand(1, at), {.dtype = i64}), at));
-  return Operand(Operand(cast_to(counted, x.dtype(), at), at) * Operand(n, at), at);
+  const Tensor times = full({}, Operand(static_cast<double>(n), at), {.dtype = i64});
+  return Operand(cast_to(Operand(counted, at) * Operand(times, at), x.dtype(), at), at);
 }
 
 void check_not_empty(const Tensor& x, const std::vector<int64_t>& axes, const char* op, const Location& at) {
@@ -111,6 +113,7 @@ Tensor any_of(Operand x, Reduce r) {
   if (t.dtype() != boolean) t = Operand(t, x.where()) != 0;
   return reduce<ir::Op::reduce_or>("any_of", t, r, x.where());
 }
+Tensor peak(const Operand& x, const Reduce& r) { return reduce<ir::Op::reduce_max>("max", x.tensor(), r, x.where()); }
 Tensor argmax(Operand x, int64_t axis) { return arg_reduce<ir::Op::argmax>(x, axis, "argmax"); }
 Tensor argmin(Operand x, int64_t axis) { return arg_reduce<ir::Op::argmin>(x, axis, "argmin"); }
 
@@ -137,8 +140,8 @@ Tensor var(Operand x, Reduce r) {
 Tensor logsumexp(Operand x, Reduce r) {
   const Location& at = x.where();
   const Operand t(floating(x, "logsumexp"), at);
-  const Operand peak(stop_gradient(Operand(max(t, {r.axes, true}), at)), at);
-  const Operand m(where(Operand(is_finite(peak), at), peak, Operand(0, at)), at);
+  const Operand most(stop_gradient(Operand(peak(t, {r.axes, true}), at)), at);
+  const Operand m(where(Operand(is_finite(most), at), most, Operand(0, at)), at);
   const Operand e(exp(Operand(t - m, at)), at);
   const Operand s(Operand(log(Operand(sum(e, {r.axes, true}), at)), at) + m, at);
   if (r.keepdims) return s.tensor();
