@@ -54,6 +54,7 @@ GraphPtr inline_calls(const ir::Graph& graph);  // call -> its graph
 GraphPtr decompose(const ir::Graph& graph);  // reductions over several groups of axes -> one group each; and the like
 GraphPtr simplify(const ir::Graph& graph);  // a table of rules that keep bits
 GraphPtr optimize(const ir::Graph& graph);  // all of these, in the pipeline's order: what build_program fuses
+std::string left_out();  // the passes that TENON_PASSES leaves out, for keys
 GraphPtr dce(const ir::Graph& graph);  // drops nodes that reach no output and have no effect
 
 // ---- graph to program --------------------------------------------------------------------------------------------

@@ -178,6 +178,13 @@ std::string described(const char* pass, const Graph& graph) {
 
 }  // namespace
 
+std::string left_out() {
+  std::string names;
+  for (const Pass& pass : pipeline)
+    if (contains(environment().skip, pass.name)) names += std::string(" ") + pass.name;
+  return names;
+}
+
 Program build_program(const Graph& graph, const Target& target, const Options& options) {
   const Settings& settings = environment();
   const auto skipped = [&](const char* pass) { return contains(settings.skip, pass) || contains(options.skip, pass); };

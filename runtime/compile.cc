@@ -40,21 +40,6 @@ Target target_of(const CompileOptions& options) {
   return options.target == Target{} ? host_target() : options.target;
 }
 
-std::string key_of(const ir::Graph& graph, const CompileOptions& options, const Target& target) {
-  std::string key = "tenon program\n";
-  key += "build " + build_identity() + "\ncompiler " + codegen::compiler_version() + "\nnumerics " +
-         std::to_string(numerics_version) + "\n";
-  key += "target " + target.triple + " " + target.cpu + " " + target.features + " level " +
-         std::to_string(target.level) + " lanes " + std::to_string(target.lanes) + " vector " +
-         std::to_string(target.vector_bytes) + "x" + std::to_string(target.vector_registers) + " caches " +
-         std::to_string(target.l1_bytes) + " " + std::to_string(target.l2_bytes) + " " +
-         std::to_string(target.l3_bytes) + " cores " + std::to_string(target.cores) + "\n";
-  key += "entry " + options.entry + " fuse " + std::to_string(options.fuse) + " parts " +
-         std::to_string(options.parts) + " donate";
-  for (auto [i, o] : options.donations) key += " " + std::to_string(i) + ":" + std::to_string(o);
-  return key + "\n" + graph.text();
-}
-
 Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, const Target& target) {
   passes::Options pass_options;
   pass_options.fuse = options.fuse;
@@ -78,6 +63,25 @@ const Target& host_target() {
   return *target;
 }
 
+// Every field of Target and of CompileOptions stands here, or changes nothing but where results are kept
+// (tests/cache_key_test.cc counts them).
+std::string program_key(const ir::Graph& graph, const CompileOptions& options) {
+  const Target target = target_of(options);
+  std::string key = "tenon program\n";
+  key += "build " + build_identity() + "\ncompiler " + codegen::compiler_version() + "\nnumerics " +
+         std::to_string(numerics_version) + "\nwithout " + passes::left_out() + "\n";
+  key += "target " + std::to_string(static_cast<int>(target.kind)) + " " + target.triple + " " + target.cpu + " " +
+         target.features + " level " + std::to_string(target.level) + " lanes " + std::to_string(target.lanes) +
+         " vector " + std::to_string(target.vector_bytes) + "x" + std::to_string(target.vector_registers) + " caches " +
+         std::to_string(target.l1_bytes) + " " + std::to_string(target.l2_bytes) + " " +
+         std::to_string(target.l3_bytes) + " cores " + std::to_string(target.cores) + " sm " +
+         std::to_string(target.sm) + "\n";
+  key += "entry " + options.entry + " fuse " + std::to_string(options.fuse) + " parts " +
+         std::to_string(options.parts) + " donate";
+  for (auto [i, o] : options.donations) key += " " + std::to_string(i) + ":" + std::to_string(o);
+  return key + "\n" + graph.text();
+}
+
 Artifact compile_artifact(const ir::Graph& graph, const CompileOptions& options) {
   return compile_for(graph, options, target_of(options));
 }
@@ -85,7 +89,7 @@ Artifact compile_artifact(const ir::Graph& graph, const CompileOptions& options)
 std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileOptions& options) {
   Cache& c = cache();
   const Target target = target_of(options);
-  const std::string key = key_of(graph, options, target);
+  const std::string key = program_key(graph, options);
   auto slot = std::make_shared<Slot>();
   if (options.memory_cache) {
     std::lock_guard lock(c.mutex);

@@ -40,8 +40,9 @@ class Executable {
   double compile_seconds() const { return compile_seconds_; }
 
   // One call. Pointers are to dense row-major memory; dims are the values of the free symbols. Takes an arena from the
-  // program's pool. Throws Error for a failed check, InternalError for a misuse.
-  void run(const void* const* inputs, void* const* outputs, const int64_t* dims, const tenon_env* env = nullptr) const;
+  // program's pool. Throws Error for a failed check, InternalError for a misuse; *started tells whether code had begun to run.
+  void run(const void* const* inputs, void* const* outputs, const int64_t* dims, const tenon_env* env = nullptr,
+           bool* started = nullptr) const;
   // The same over interpreter arrays, binding symbols from their shapes: for tests and tools.
   std::vector<ir::Array> run(std::span<const ir::Array> inputs, const tenon_env* env = nullptr) const;
 
@@ -62,6 +63,8 @@ class Executable {
 };
 
 std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileOptions& options = {});
+// What a program is found by in both caches: everything that its code depends on.
+std::string program_key(const ir::Graph& graph, const CompileOptions& options = {});
 // Compiles to an artifact without linking or caching.
 Artifact compile_artifact(const ir::Graph& graph, const CompileOptions& options = {});
 // Links an artifact into this process. Error when this processor cannot run it.

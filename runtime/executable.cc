@@ -74,7 +74,8 @@ std::shared_ptr<Executable> Executable::link(Artifact artifact) {
   return executable;
 }
 
-void Executable::run(const void* const* inputs, void* const* outputs, const int64_t* dims, const tenon_env* env) const {
+void Executable::run(const void* const* inputs, void* const* outputs, const int64_t* dims, const tenon_env* env,
+                     bool* started) const {
   const codegen::Linked& linked = code_->linked;
   const Arena arena(linked.arena_bytes(dims));  // planned buffers and the kernels' scratch memory
   tenon_error error{};
@@ -86,6 +87,7 @@ void Executable::run(const void* const* inputs, void* const* outputs, const int6
   call.dims = dims;
   call.env = env ? env : tenon_runtime_env();
   call.error = &error;
+  if (started != nullptr) *started = true;
   const int32_t code = linked.entry(&call);
   if (code == TENON_OK) return;
   if (code == TENON_BAD_EXTENT)

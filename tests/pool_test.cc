@@ -111,6 +111,31 @@ TEST(Pool, LowestFailingPieceWins) {
   EXPECT_EQ(run(tenon_runtime_env(), 1000, 1, [](int64_t, int64_t) { return 0; }), 0) << "a failure must not stay";
 }
 
+// Two pieces run at once and both fail, in either order: the lower one's code is reported, whoever came first or last.
+TEST(Pool, LowestFailureWinsInEveryOrder) {
+  Threads scope(2);
+  const auto wait_for = [](const std::atomic<int>& flag) {
+    while (flag == 0) std::this_thread::yield();
+  };
+  for (int64_t early : {0, 1}) {
+    for (int round = 0; round < 5; round++) {
+      std::atomic<int> started[2] = {0, 0}, returned = 0;
+      const int32_t code = run(tenon_runtime_env(), 2, 1, [&](int64_t begin, int64_t) -> int32_t {
+        started[begin] = 1;
+        wait_for(started[1 - begin]);
+        if (begin == early) {
+          returned = 1;
+        } else {
+          wait_for(returned);
+          std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the other's code is noted meanwhile
+        }
+        return static_cast<int32_t>(10 + begin);
+      });
+      ASSERT_EQ(code, 10) << "piece " << early << " failed first";
+    }
+  }
+}
+
 TEST(Pool, WorkIsShared) {
   // Two pieces that wait for each other: they meet only if two threads run them.
   Threads scope(2);
