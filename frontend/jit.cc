@@ -27,34 +27,26 @@ void signature(std::string& key, const Leaves& leaves) {
   key += grad_enabled() ? 'G' : 'N';
 }
 
-// The number, from 1, of the first member of the argument trees that is not the same. A structure is a list of items: a tag,
-// and for values their size and bytes (note_value).
-size_t first_difference(const JitEntry& a, const JitEntry& b) {
-  const std::string_view x = std::string_view(a.key).substr(0, a.structure_size),
-                         y = std::string_view(b.key).substr(0, b.structure_size);
-  size_t at = 0, number = 1;
-  while (at < x.size() && at < y.size()) {
-    size_t size = 1;
-    const char tag = x[at];
-    if (tag != 't' && tag != 'u' && tag != '+' && tag != '-') {
-      size_t bytes = 0;
-      std::memcpy(&bytes, x.data() + at + 1, sizeof bytes);
-      size += sizeof bytes + bytes;
-    }
-    if (x.substr(at, size) != y.substr(at, size)) break;
-    number += tag == 't' || tag == 'u' || tag == 'v' || tag == 's' || tag == 'k';
-    at += size;
+std::string place_in(size_t argument, const std::string& path) {
+  return "argument " + std::to_string(argument) + (path.empty() ? "" : ", '" + path + "'");
+}
+
+// The first place in the argument trees that is not the same, tensors aside.
+std::string first_difference(const JitEntry& a, const JitEntry& b) {
+  for (size_t n = 0; n < std::min(a.arguments.size(), b.arguments.size()); ++n) {
+    const auto &x = a.arguments[n], &y = b.arguments[n];
+    for (size_t i = 0; i < std::min(x.size(), y.size()); ++i)
+      if (x[i].path != y[i].path || x[i].tag != y[i].tag || x[i].bytes != y[i].bytes) return place_in(n, x[i].path);
   }
-  return number;
+  return "an argument's C++ type";
 }
 
 // Pairs each donated leaf with the first result of its type that is not taken yet.
-std::vector<std::pair<uint32_t, uint32_t>> donations(const ir::Graph& g, const std::vector<int>& argument_of,
-                                                     const std::vector<int>& donate) {
+std::vector<std::pair<uint32_t, uint32_t>> donations(const ir::Graph& g, const std::vector<bool>& donated) {
   std::vector<std::pair<uint32_t, uint32_t>> pairs;
   std::vector<bool> taken(g.outputs().size(), false);
-  for (uint32_t i = 0; i < argument_of.size(); ++i) {
-    if (std::find(donate.begin(), donate.end(), argument_of[i]) == donate.end()) continue;
+  for (uint32_t i = 0; i < donated.size(); ++i) {
+    if (!donated[i]) continue;
     for (uint32_t o = 0; o < taken.size(); ++o)
       if (!taken[o] && g.type(g.outputs()[o]) == g.type(ir::ValueId{i})) {
         taken[o] = true;
@@ -83,9 +75,24 @@ JitEntry* find_entry(JitState& state, const Leaves& leaves) {
   return nullptr;
 }
 
-std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, const std::vector<int>& argument_of,
+std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, std::vector<std::vector<TreeItem>> arguments,
                                     Body body, void* context, bool keep) {
   auto entry = std::make_shared<JitEntry>();
+  const std::vector<int>& donate = state.options.donate;
+  for (int number : donate)
+    if (number < 0 || static_cast<size_t>(number) >= arguments.size())
+      throw Error("jit: .donate names argument " + std::to_string(number) + " of a call with " +
+                      std::to_string(arguments.size()) + "; they are counted from 0",
+                  state.made);
+  for (size_t n = 0; n < arguments.size(); ++n)
+    for (TreeItem& item : arguments[n]) {
+      if (item.tag == 't') {
+        entry->inputs.push_back(place_in(n, item.path));
+        entry->donated.push_back(std::find(donate.begin(), donate.end(), static_cast<int>(n)) != donate.end());
+      }
+      item.tensor = nullptr;
+    }
+  entry->arguments = std::move(arguments);
   signature(entry->key, leaves);
   entry->structure_size = leaves.structure.size();
   std::vector<Tensor> inputs;
@@ -94,7 +101,7 @@ std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, const
   entry->fuse = state.options.fuse;
   entry->made = state.made;
   entry->name = state.options.name.empty() ? "jit" : state.options.name;
-  entry->donations = donations(*entry->program.graph, argument_of, state.options.donate);
+  entry->donations = donations(*entry->program.graph, entry->donated);
   entry->taped = records(inputs);
   for (const Tensor& t : inputs) entry->active.push_back(t.requires_grad() && is_floating(t.dtype()));
   entry->active.resize(entry->program.graph->input_count(), false);
@@ -121,12 +128,9 @@ std::shared_ptr<JitEntry> publish_entry(JitState& state, std::shared_ptr<JitEntr
       state.warned_retraces = true;
       std::fprintf(stderr,
                    "tenon: the function jitted at %s was traced %zu times for tensors of the same types: a non-tensor "
-                   "member of its "
-                   "arguments changes: member %zu, counting the tensors and values of the arguments from 1 in order. "
-                   "Pass it as a tensor "
-                   "to compile once.\n",
+                   "member of its arguments changes: %s, counting from 0. Pass it as a tensor to compile once.\n",
                    to_string(state.made).c_str(), state.entries.size(),
-                   first_difference(*state.entries.front(), *entry));
+                   first_difference(*state.entries.front(), *entry).c_str());
     }
   }
   return entry;
@@ -172,22 +176,24 @@ void call(JitState& state, JitEntry& entry, const std::vector<Tensor>& inputs, s
   if (m.outputs.size() > few) out_many.resize(m.outputs.size()), out = out_many.data();
   for (size_t i = 0; i < inputs.size(); ++i) in[i] = buffer_of(inputs[i], entry.name.c_str(), entry.made)->data();
 
+  const auto name = [&](size_t i) { return i < entry.inputs.size() ? entry.inputs[i] : "a tensor that it captured"; };
+  for (size_t i = 0; i < entry.donated.size(); ++i)
+    for (size_t j = 0; entry.donated[i] && j < inputs.size(); ++j)
+      if (j != i && in[j] == in[i] && inputs[j].cell()->slot->buffer == inputs[i].cell()->slot->buffer)
+        throw Error("'" + entry.name + "': the tensor of " + name(i) + " is donated and also passed as " + name(j) +
+                        "; pass a copy",
+                    entry.made);
+
   outputs.resize(m.outputs.size());
   for (auto [i, o] : m.aliases) {
-    Slot& slot = *inputs[i].cell()->slot;
-    for (size_t j = 0; j < inputs.size(); ++j)
-      if (j != i && in[j] == in[i] && in[i] != nullptr)
-        throw Error("'" + entry.name + "': input " + std::to_string(i) + " is donated and also passed as input " +
-                        std::to_string(j) + "; pass a copy",
-                    entry.made);
+    const Slot& slot = *inputs[i].cell()->slot;
     std::shared_ptr<runtime::Buffer> buffer = slot.buffer;
-    if (buffer.use_count() == 2 && inputs[i].cell()->slot.use_count() == 1 && !buffer->borrowed()) {
-      slot.buffer.reset();
-      slot.donated = entry.made;
-    } else {
+    // Held by this slot and by us alone, and the slot by no other tensor: ours to write.
+    const bool alone = buffer.use_count() == 2 && inputs[i].cell()->slot.use_count() == 1 && !buffer->borrowed();
+    if (!alone) {
       if (!state.warned_donation.exchange(true))
-        std::fprintf(stderr, "tenon: '%s' (%s) copies donated input %u, because somebody else still holds it\n",
-                     entry.name.c_str(), to_string(entry.made).c_str(), i);
+        std::fprintf(stderr, "tenon: '%s' (%s) copies the donated tensor of %s, because somebody else still holds it\n",
+                     entry.name.c_str(), to_string(entry.made).c_str(), name(i).c_str());
       auto copy = runtime::Buffer::allocate(buffer->size());
       if (buffer->size() != 0) std::memcpy(copy->mutable_data(), buffer->data(), static_cast<size_t>(buffer->size()));
       buffer = copy;
@@ -203,7 +209,23 @@ void call(JitState& state, JitEntry& entry, const std::vector<Tensor>& inputs, s
     out[o] = buffer->mutable_data();
     outputs[o] = make_concrete(t, std::move(buffer), entry.made);
   }
-  program.run(in, out, nullptr);
+  // A call that is refused leaves its donated tensors as they were.
+  bool started = false;
+  const auto take = [&] {
+    for (auto [i, o] : m.aliases) {
+      Slot& slot = *inputs[i].cell()->slot;
+      if (slot.buffer->data() != in[i]) continue;  // copied
+      slot.buffer.reset();
+      slot.donated = entry.made;
+    }
+  };
+  try {
+    program.run(in, out, nullptr, nullptr, &started);
+  } catch (...) {
+    if (started) take();
+    throw;
+  }
+  take();
 }
 
 }  // namespace

@@ -9,8 +9,11 @@
 namespace tenon::detail {
 
 struct JitEntry {
-  std::string key;                // the argument tree's structure, then the tensors' types and the grad mode
+  std::string key;  // the arguments' C++ types and structure, then the tensors' types and the grad mode
   size_t structure_size = 0;
+  std::vector<std::vector<TreeItem>> arguments;  // by path, without tensors
+  std::vector<std::string> inputs;               // for errors: argument 1, layers[2].w
+  std::vector<bool> donated;                     // one per argument tensor
   Program program;
   std::shared_ptr<void> result;   // the result tree of the trace, to be copied and refilled
   std::vector<bool> active;       // inputs that require grad in this signature

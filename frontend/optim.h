@@ -1,4 +1,5 @@
-// Optimizers as plain functions over parameter trees: they trace, fuse and ship like any other code.
+// Optimizers as plain functions over parameter trees: they trace, fuse and ship like any other code. Gradients and state are
+// paired with the parameters by path; integer and bool leaves, and leaves without a gradient, stay as they are.
 #pragma once
 
 #include "tenon/frontend/ops.h"
@@ -13,7 +14,8 @@ struct AdamW {
   double rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 1e-2;
 };
 
-// State of adamw: first and second moments, shaped as the parameters, and the number of steps taken (f32 scalar).
+// State of adamw: first and second moments, shaped as the floating parameters (f32 for f16 and bf16, undefined for others),
+// and the number of steps taken (an i64 scalar).
 template <class P>
 struct AdamWState {
   P first, second;
@@ -21,50 +23,49 @@ struct AdamWState {
 };
 
 namespace detail {
-void sgd_leaf(Tensor& parameter, const Tensor& gradient, Tensor* velocity, const Sgd& o);
-void adamw_leaf(Tensor& parameter, const Tensor& gradient, Tensor& first, Tensor& second, const Tensor& correct1,
-                const Tensor& correct2, const AdamW& o);
-std::pair<Tensor, Tensor> adamw_corrections(const Tensor& step, const AdamW& o);
+using tenon::detail::TreeItem;
+using Items = std::vector<TreeItem>;
+
+void sgd_step(const Items& parameters, const Items& gradients, const Items* velocity, const Sgd& o, const Location& at);
+void adamw_init(const Items& moments);
+void adamw_step(const Items& parameters, const Items& gradients, const Items& first, const Items& second, Tensor& step,
+                const AdamW& o, const Location& at);
 
 template <class P>
 std::vector<Tensor*> leaves(P& tree) {
-  tenon::detail::Leaves l;
-  l.want_structure = false;
-  tenon::detail::walk(tree, l);
-  return l.tensors;
+  return tenon::detail::leaves_of(tree);
 }
 }  // namespace detail
 
 // p - rate * (g + weight_decay * p)
 template <class P>
-P sgd(P parameters, P gradients, const Sgd& o = {}) {
-  auto p = detail::leaves(parameters), g = detail::leaves(gradients);
-  for (size_t i = 0; i < p.size(); ++i) detail::sgd_leaf(*p[i], *g[i], nullptr, o);
+P sgd(P parameters, P gradients, const Sgd& o = {}, const At& at = At::current()) {
+  detail::sgd_step(tenon::detail::items_of(parameters), tenon::detail::items_of(gradients), nullptr, o, place(at));
   return parameters;
 }
 // v = momentum * v + g + weight_decay * p; p - rate * v
-template <class P>
-std::pair<P, P> sgd(P parameters, P gradients, P velocity, const Sgd& o = {}) {
-  auto p = detail::leaves(parameters), g = detail::leaves(gradients), v = detail::leaves(velocity);
-  for (size_t i = 0; i < p.size(); ++i) detail::sgd_leaf(*p[i], *g[i], v[i], o);
+template <class P, class V>  // V is P, and not deduced from the braces of options
+  requires std::is_same_v<P, V>
+std::pair<P, P> sgd(P parameters, P gradients, V velocity, const Sgd& o = {}, const At& at = At::current()) {
+  const detail::Items v = tenon::detail::items_of(velocity);
+  detail::sgd_step(tenon::detail::items_of(parameters), tenon::detail::items_of(gradients), &v, o, place(at));
   return {std::move(parameters), std::move(velocity)};
 }
 
 template <class P>
 AdamWState<P> adamw_init(const P& parameters) {
-  AdamWState<P> state{parameters, parameters, zeros({})};
-  for (Tensor* t : detail::leaves(state.first)) *t = zeros_like(*t);
-  for (Tensor* t : detail::leaves(state.second)) *t = zeros_like(*t);
+  AdamWState<P> state{parameters, parameters, zeros({}, {.dtype = i64})};
+  detail::adamw_init(tenon::detail::items_of(state.first));
+  detail::adamw_init(tenon::detail::items_of(state.second));
   return state;
 }
 // Decoupled weight decay (Loshchilov and Hutter, ICLR 2019, algorithm 2).
 template <class P>
-std::pair<P, AdamWState<P>> adamw(P parameters, P gradients, AdamWState<P> state, const AdamW& o = {}) {
-  state.step = state.step + 1;
-  const auto [c1, c2] = detail::adamw_corrections(state.step, o);
-  auto p = detail::leaves(parameters), g = detail::leaves(gradients);
-  auto m = detail::leaves(state.first), v = detail::leaves(state.second);
-  for (size_t i = 0; i < p.size(); ++i) detail::adamw_leaf(*p[i], *g[i], *m[i], *v[i], c1, c2, o);
+std::pair<P, AdamWState<P>> adamw(P parameters, P gradients, AdamWState<P> state, const AdamW& o = {},
+                                  const At& at = At::current()) {
+  detail::adamw_step(tenon::detail::items_of(parameters), tenon::detail::items_of(gradients),
+                     tenon::detail::items_of(state.first), tenon::detail::items_of(state.second), state.step, o,
+                     place(at));
   return {std::move(parameters), std::move(state)};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tenon/frontend/aot.h"
+#include "tenon/frontend/control.h"
 #include "tenon/frontend/custom.h"
 #include "tenon/frontend/ops.h"
 #include "tenon/frontend/optim.h"

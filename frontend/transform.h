@@ -1,5 +1,5 @@
-// Transforms of C++ callables over argument trees: trace, jit, grad, jvp, vjp, and control flow. Templates here only flatten
-// and rebuild trees; everything else is behind plain functions on lists of tensors.
+// Transforms of C++ callables over argument trees: trace, jit, grad, jvp, vjp. Templates here only flatten and rebuild trees;
+// everything else is behind plain functions on lists of tensors. Control flow stands in frontend/control.h.
 #pragma once
 
 #include <memory>
@@ -24,6 +24,7 @@ std::shared_ptr<Program> close(const char* what, const std::vector<Tensor>& inpu
                                const Location& at);
 std::vector<Tensor> run_gradient(const Program& p, const std::vector<Tensor>& inputs, const std::vector<bool>& active,
                                  const Location& at);
+void check_loss(const std::vector<TreeItem>& result, const Location& at);  // its first tensor has a value
 struct JvpResult {
   std::vector<Tensor> primals, tangents;  // a tangent that is structurally absent is zeros
 };
@@ -37,32 +38,24 @@ std::pair<std::vector<Tensor>, Pullback> run_vjp(const Program& p, const std::ve
                                                  const Location& at);
 std::string text_of(const Program& p, bool annotated);
 
-std::vector<Tensor> run_cond(const Tensor& predicate, const Program& then, const Program& otherwise,
-                             const std::vector<Tensor>& operands, const Location& at);
-std::vector<Tensor> run_while(const Program& condition, const Program& body, const std::vector<Tensor>& init,
-                              const Location& at);
-// Outputs: carries, then stacked ys.
-std::vector<Tensor> run_scan(const Program& body, const std::vector<Tensor>& init, const std::vector<Tensor>& xs,
-                             int64_t length, bool reverse, const Location& at);
-Tensor counter(int64_t low, int64_t high, const Location& at);  // i64 low ... high - 1
-std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, int64_t& length, const Location& at);
-
 template <class T>
 std::vector<Tensor> tensors_of(T& tree) {
-  Leaves leaves;
-  leaves.want_structure = false;
-  walk(tree, leaves);
   std::vector<Tensor> out;
-  for (Tensor* t : leaves.tensors) out.push_back(*t);
+  for (Tensor* t : leaves_of(tree)) out.push_back(*t);
   return out;
 }
 template <class T>
 void replace(T& tree, const Tensor* values) {
-  Leaves leaves;
-  leaves.want_structure = false;
-  walk(tree, leaves);
-  for (Tensor* t : leaves.tensors) *t = *values++;
+  for (Tensor* t : leaves_of(tree)) *t = *values++;
 }
+// The second tree's tensors for those of the first, undefined where it may lack one.
+template <class T, class U>
+std::vector<Tensor> paired(const Pairing& pairing, T& first, U& second, Match how, const Location& at) {
+  std::vector<Tensor> out;
+  for (Tensor* t : match(pairing, items_of(first), items_of(second), how, at)) out.push_back(t ? *t : Tensor());
+  return out;
+}
+Tensor stand_in(const Tensor& t);  // its type and place without its value
 
 // Calls f on a copy of the arguments whose tensors are the trace's, and keeps the result tree.
 template <class F, class R, class... A>
@@ -79,11 +72,6 @@ struct Recorder {
 };
 template <class F, class... A>
 using ResultOf = std::remove_cvref_t<std::invoke_result_t<F&, A&...>>;
-
-template <class T>
-struct IsPair : std::false_type {};
-template <class A, class B>
-struct IsPair<std::pair<A, B>> : std::true_type {};
 
 }  // namespace detail
 
@@ -158,14 +146,26 @@ class Lowered {
 namespace detail {
 std::shared_ptr<JitState> make_jit(JitOptions options, const Location& made);
 JitEntry* find_entry(JitState& state, const Leaves& leaves);  // null when this signature is new
-// argument_of[i]: the argument that leaf i belongs to. keep: whether calls may reuse it (specs may not run).
-std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, const std::vector<int>& argument_of,
+// keep: whether calls may reuse it (specs may not run).
+std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, std::vector<std::vector<TreeItem>> arguments,
                                     Body body, void* context, bool keep);
 // Completes an entry with the result tree of its trace, and only then lets other threads find it. Gives the entry to call:
 // that of another thread which traced the same signature first.
 std::shared_ptr<JitEntry> publish_entry(JitState& state, std::shared_ptr<JitEntry> entry, std::shared_ptr<void> result);
 void* result_of(const JitEntry& entry);
 void run_entry(JitState& state, JitEntry& entry, const Leaves& leaves, std::vector<Tensor>& outputs);
+
+// Tells lists of argument types apart: a generic function's trees may have one structure and several types.
+template <class... A>
+inline char type_token = 0;
+template <class... A>
+Leaves signature_of(const A&... args) {
+  Leaves leaves;
+  const char* token = &type_token<A...>;
+  leaves.structure.append(reinterpret_cast<const char*>(&token), sizeof token);
+  (walk(args, leaves), ...);
+  return leaves;
+}
 }  // namespace detail
 
 template <class F>
@@ -177,8 +177,7 @@ class Jit {
   template <class... A>
   auto operator()(const A&... args) const {
     using R = detail::ResultOf<const F, A...>;
-    detail::Leaves leaves;
-    (walk(args, leaves), ...);
+    const detail::Leaves leaves = detail::signature_of(args...);
     detail::JitEntry* entry = detail::find_entry(*state_, leaves);
     std::shared_ptr<detail::JitEntry> fresh;
     if (entry == nullptr) {
@@ -188,7 +187,7 @@ class Jit {
     std::vector<Tensor> outputs;
     detail::run_entry(*state_, *entry, leaves, outputs);
     if constexpr (std::is_same_v<R, Tensor>) {
-      return outputs.at(0);
+      return outputs.empty() ? Tensor() : outputs[0];
     } else {
       R result = *static_cast<R*>(detail::result_of(*entry));
       detail::replace(result, outputs.data());
@@ -200,8 +199,7 @@ class Jit {
   template <class... A>
   Lowered lower(const A&... args) const {
     using R = detail::ResultOf<const F, A...>;
-    detail::Leaves leaves;
-    (walk(args, leaves), ...);
+    const detail::Leaves leaves = detail::signature_of(args...);
     return Lowered(record<R>(leaves, false, args...));
   }
 
@@ -210,10 +208,9 @@ class Jit {
   std::shared_ptr<detail::JitEntry> record(const detail::Leaves& leaves, bool keep, const A&... args) const {
     auto result = std::make_shared<R>();
     detail::Recorder<const F, R, A...> recorder{f_, std::tuple<A...>(args...), result.get()};
-    std::vector<int> argument_of;
-    int number = 0;
-    (argument_of.insert(argument_of.end(), detail::tensors_of(args).size(), number++), ...);
-    auto entry = detail::add_entry(*state_, leaves, argument_of, &recorder.body, &recorder, keep);
+    std::vector<std::vector<detail::TreeItem>> arguments;
+    (arguments.push_back(detail::items_of(args)), ...);
+    auto entry = detail::add_entry(*state_, leaves, std::move(arguments), &recorder.body, &recorder, keep);
     return detail::publish_entry(*state_, std::move(entry), std::move(result));
   }
   F f_;
@@ -279,6 +276,7 @@ struct Gradient {
       ++number;
     };
     (mark(args), ...);
+    check_loss(items_of(result), made);
     std::vector<Tensor> values = run_gradient(*program, inputs, active, made);
     replace(result, values.data());
     // Gradients arrive for active leaves only; an integer leaf has none and becomes undefined.
@@ -336,7 +334,10 @@ struct AsTuple<std::tuple<T...>> {
 // Value and directional derivative: primals and tangents are one argument, or a tuple of all arguments.
 template <class F, class P>
 auto jvp(F f, const P& primals, const P& tangents, const At& at = At::current()) {
-  auto in = detail::AsTuple<P>::make(primals), directions = detail::AsTuple<P>::make(tangents);
+  auto in = detail::AsTuple<P>::make(primals);
+  const std::vector<Tensor> directions =
+      detail::paired({"jvp", "the primals have", "the tangents", "tangents have the tree and the types of the primals"},
+                     primals, tangents, detail::Match::cotangent, place(at));
   return std::apply(
       [&](auto&... args) {
         using R = detail::ResultOf<F, std::remove_reference_t<decltype(args)>...>;
@@ -344,7 +345,7 @@ auto jvp(F f, const P& primals, const P& tangents, const At& at = At::current())
         detail::Recorder<F, R, std::remove_reference_t<decltype(args)>...> recorder{f, in, &result};
         const std::vector<Tensor> inputs = detail::tensors_of(in);
         auto program = detail::close("jvp", inputs, &recorder.body, &recorder, place(at));
-        detail::JvpResult r = detail::run_jvp(*program, inputs, detail::tensors_of(directions), place(at));
+        detail::JvpResult r = detail::run_jvp(*program, inputs, directions, place(at));
         R tangent = result;
         detail::replace(result, r.primals.data());
         detail::replace(tangent, r.tangents.data());
@@ -363,11 +364,15 @@ auto vjp(F f, const A&... args) {
   const std::vector<Tensor> inputs = detail::tensors_of(copy);
   auto program = detail::close("vjp", inputs, &recorder.body, &recorder, {});
   auto [values, pullback] = detail::run_vjp(*program, inputs, {});
+  R like = result;
+  for (Tensor* t : detail::leaves_of(like)) *t = detail::stand_in(*t);
   detail::replace(result, values.data());
-  auto pull = [pullback = pullback, copy](const R& cotangent, const At& at = At::current()) {
-    R seed = cotangent;
+  auto pull = [pullback = pullback, copy, like](const R& cotangent, const At& at = At::current()) {
     std::tuple<A...> out = copy;
-    std::vector<Tensor> gradients = pullback(detail::tensors_of(seed), place(at));
+    const std::vector<Tensor> seeds = detail::paired(
+        {"vjp", "the result has", "the cotangent", "a cotangent has the tree and the types of the result"}, like,
+        cotangent, detail::Match::cotangent, place(at));
+    std::vector<Tensor> gradients = pullback(seeds, place(at));
     detail::replace(out, gradients.data());
     if constexpr (sizeof...(A) == 1)
       return std::get<0>(out);
@@ -375,73 +380,6 @@ auto vjp(F f, const A&... args) {
       return out;
   };
   return std::make_pair(std::move(result), std::move(pull));
-}
-
-// ---- control flow ------------------------------------------------------------------------------------------------------
-
-// then(args...) where the predicate (a bool scalar) holds, else otherwise(args...). Both give the same tree.
-template <class F, class G, class... A>
-auto cond(Operand predicate, F then, G otherwise, const A&... args) {
-  using R = detail::ResultOf<F, A...>;
-  std::tuple<A...> copy(args...);
-  const std::vector<Tensor> inputs = detail::tensors_of(copy);
-  R result{}, other{};
-  detail::Recorder<F, R, A...> first{then, copy, &result};
-  detail::Recorder<G, R, A...> second{otherwise, copy, &other};
-  const Location at = predicate.where();
-  auto a = detail::close("cond", inputs, &first.body, &first, at);
-  auto b = detail::close("cond", inputs, &second.body, &second, at);
-  std::vector<Tensor> values = detail::run_cond(predicate.tensor(), *a, *b, inputs, at);
-  detail::replace(result, values.data());
-  return result;
-}
-
-// Repeats state = body(state) while condition(state), a bool scalar, holds.
-template <class C, class B, class S>
-S while_loop(C condition, B body, const S& init, const At& at = At::current()) {
-  std::tuple<S> copy(init);
-  const std::vector<Tensor> inputs = detail::tensors_of(copy);
-  Tensor holds;
-  S next = init;
-  detail::Recorder<C, Tensor, S> test{condition, copy, &holds};
-  detail::Recorder<B, S, S> step{body, copy, &next};
-  auto c = detail::close("while_loop", inputs, &test.body, &test, place(at));
-  auto b = detail::close("while_loop", inputs, &step.body, &step, place(at));
-  std::vector<Tensor> values = detail::run_while(*c, *b, inputs, place(at));
-  detail::replace(next, values.data());
-  return next;
-}
-
-// x = body(i, x) for i = low ... high - 1, i an i64 scalar. Differentiates in both modes, since the count is known.
-template <class B, class S>
-S fori_loop(int64_t low, int64_t high, B body, const S& init, const At& at = At::current());
-
-struct ScanOptions {
-  int64_t length = -1;  // needed when xs has no tensors
-  bool reverse = false;
-};
-// f(carry, x) gives (carry, y) for each row x of xs along axis 0; gives the last carry and the stacked ys.
-template <class F, class S, class X>
-auto scan(F f, const S& init, const X& xs, ScanOptions o = {}, const At& at = At::current()) {
-  using R = detail::ResultOf<F, S, X>;
-  static_assert(detail::IsPair<R>::value, "scan's function gives a pair of carry and y");
-  std::vector<Tensor> carries = detail::tensors_of(init), rows_in = detail::tensors_of(xs);
-  std::vector<Tensor> rows = detail::row_specs(rows_in, o.length, place(at));
-  std::tuple<S, X> copy(init, xs);
-  R result{};
-  detail::Recorder<F, R, S, X> recorder{f, copy, &result};
-  std::vector<Tensor> inputs = carries;
-  inputs.insert(inputs.end(), rows.begin(), rows.end());
-  auto body = detail::close("scan", inputs, &recorder.body, &recorder, place(at));
-  std::vector<Tensor> values = detail::run_scan(*body, carries, rows_in, o.length, o.reverse, place(at));
-  detail::replace(result, values.data());
-  return result;
-}
-
-template <class B, class S>
-S fori_loop(int64_t low, int64_t high, B body, const S& init, const At& at) {
-  const auto step = [&](const S& state, const Tensor& i) { return std::make_pair(body(i, state), 0); };
-  return scan(step, init, detail::counter(low, high, place(at)), {}, at).first;
 }
 
 }  // namespace tenon
