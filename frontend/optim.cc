@@ -17,6 +17,7 @@ struct Line {
   const Location& at;
   Operand operator()(const Tensor& t) const { return {t, at}; }
   Operand operator()(double v) const { return {v, at}; }
+  Operand operator()(int v) const { return {v, at}; }
   Tensor cast(const Tensor& t, DType dtype) const { return cast_to(t, dtype, at); }
 };
 
@@ -54,7 +55,7 @@ void check_beta(const char* name, double beta, const Location& at) {
 // 1 / (1 - beta^steps) in f64. expm1 keeps what 1 - beta^steps would cancel.
 Tensor correction(const Line& line, const Tensor& steps, double beta) {
   if (beta == 0) return ones_like(steps);
-  return line(-1.0) / expm1(line(steps) * std::log(beta));
+  return line(-1.0) / expm1(line(line(steps) * line(std::log(beta))));
 }
 
 }  // namespace
@@ -99,7 +100,7 @@ void adamw_step(const Items& parameters, const Items& gradients, const Items& fi
   const std::vector<Tensor*> p = tensors(parameters), g = gradients_for("adamw", parameters, gradients, at),
                              m = state_for("adamw", "the first moments", parameters, first, at),
                              v = state_for("adamw", "the second moments", parameters, second, at);
-  step = line(step) + 1;
+  step = line(step) + line(1);
   const Tensor steps = line.cast(step, f64);
   const Tensor exact1 = correction(line, steps, o.beta1), exact2 = correction(line, steps, o.beta2);
   for (size_t i = 0; i < p.size(); ++i) {
@@ -110,7 +111,7 @@ void adamw_step(const Items& parameters, const Items& gradients, const Items& fi
     const Tensor mean = line(line(o.beta1) * line.cast(*m[i], wide)) + line(1.0 - o.beta1) * gradient;
     const Tensor square =
         line(line(o.beta2) * line.cast(*v[i], wide)) + line(1.0 - o.beta2) * (line(gradient) * gradient);
-    Tensor direction = line(line(mean) * correct1) / (line(sqrt(line(square) * correct2)) + o.epsilon);
+    Tensor direction = line(line(mean) * correct1) / (line(sqrt(line(line(square) * correct2))) + line(o.epsilon));
     if (o.weight_decay != 0) direction = line(direction) + line(o.weight_decay) * before;
     *m[i] = line.cast(mean, m[i]->dtype());
     *v[i] = line.cast(square, v[i]->dtype());
