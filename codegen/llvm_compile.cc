@@ -1,6 +1,7 @@
 // Programs to relocatable objects: kernels are dealt into modules by weight, each module goes straight through LLVM's code
 // generator (no pass pipeline), and each object is checked for what it may contain. Refuses objects with writable data or
 // with undefined symbols other than memcpy, memset and the program's own custom calls.
+#include <dlfcn.h>
 #include <llvm/Config/llvm-config.h>
 #include <llvm/IR/Module.h>
 #include <llvm/IR/Verifier.h>
@@ -24,7 +25,7 @@ namespace tenon::codegen {
 
 namespace {
 
-constexpr const char* emitter_version = "4";  // raise it when generated code changes
+constexpr const char* emitter_version = "5";  // raise it when generated code changes
 
 // Kernel numbers of each part, and the part that holds the entry is the first. Heaviest first into the lightest part.
 std::vector<std::vector<size_t>> deal(const ir::Program& program, int parts) {
@@ -76,6 +77,41 @@ std::set<std::string> custom_calls(const ir::Program& program) {
   return names;
 }
 
+// Whether the C library has a function of this name: the linker would bind it before it asks for the caller's.
+bool in_c_library(const std::string& name) {
+  for (const char* library : {"libc.so.6", "libm.so.6"})
+    if (void* handle = dlopen(library, RTLD_LAZY | RTLD_NOLOAD)) {
+      const bool found = dlsym(handle, name.c_str()) != nullptr;
+      dlclose(handle);
+      if (found) return true;
+    }
+  return false;
+}
+
+// A custom call is bound by its name alone, so the name must be the caller's: a C identifier that neither the C library nor
+// this object nor the runtime has, nor the compiler reserves.
+void check_custom_names(const ir::Program& program, const Options& options) {
+  for (const std::string& name : custom_calls(program)) {
+    const bool identifier =
+        !name.empty() && name.size() <= 255 && !(name[0] >= '0' && name[0] <= '9') &&
+        std::all_of(name.begin(), name.end(), [](char c) {
+          return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        });
+    const auto refuse = [&](const std::string& why) {
+      throw Error("custom_call: the name '" + name.substr(0, 100) + "' " + why +
+                  "; name a C function of your own, and bind it with tn::register_custom_call");
+    };
+    if (!identifier) refuse("is not a C identifier of at most 255 characters");
+    const std::string& entry = options.entry;
+    if (name == entry || name.rfind(entry + "_arena_bytes", 0) == 0 || name.rfind(entry + "_kernel_", 0) == 0 ||
+        name.rfind(entry + "_constant_", 0) == 0)
+      refuse("is a name of the compiled program itself");
+    if (name.rfind("__", 0) == 0 || name.rfind("tenon_", 0) == 0 || name == "main" || name == "_start")
+      refuse("is reserved");
+    if (name == "memcpy" || name == "memset" || in_c_library(name)) refuse("is a function of the C library");
+  }
+}
+
 void check_object(const std::string& bytes, const ir::Program& program, const Options& options) {
   const auto fail = [&](const std::string& what) { throw InternalError("object of " + options.entry + ": " + what); };
   auto file = llvm::object::ObjectFile::createELFObjectFile(llvm::MemoryBufferRef(bytes, options.entry));
@@ -114,6 +150,7 @@ std::string compile_part(const ir::Program& program, const Target& target, const
 }  // namespace
 
 std::vector<std::string> compile_objects(const ir::Program& program, const Target& target, const Options& options) {
+  check_custom_names(program, options);
   const auto parts = deal(program, options.parts);
   const bool apart = options.entry_apart && !program.kernels.empty();
   std::vector<std::string> objects(parts.size());

@@ -29,6 +29,7 @@ struct Image {
   uint64_t expected = 0;  // allocate at least this much: later objects need a place too
   std::map<std::string, uint64_t> symbols;
   std::string problem;
+  std::string undefined;  // a custom call: an object leaves nothing else open (check_object)
 };
 
 class SpanAllocator : public jl::JITLinkMemoryManager {
@@ -96,7 +97,10 @@ class LinkContext : public jl::JITLinkContext {
         address = reinterpret_cast<uint64_t>(&std::memset);
       else if (image_.memory.resolve)
         address = reinterpret_cast<uint64_t>(image_.memory.resolve(text.c_str()));
-      if (!address) return next->run(llvm::createStringError("nobody defines " + text));
+      if (!address) {
+        image_.undefined = text;
+        return next->run(llvm::createStringError("nobody defines " + text));
+      }
       found[name] = {ExecutorAddr(address), llvm::JITSymbolFlags::Exported};
     }
     next->run(std::move(found));
@@ -119,9 +123,12 @@ class LinkContext : public jl::JITLinkContext {
 }  // namespace
 
 Linked link_objects(std::span<const std::string> objects, const std::string& entry, const CodeMemory& memory) {
-  Image image{memory, {}, 0, 0, {}, {}};
+  Image image{memory, {}, 0, 0, {}, {}, {}};
   const auto fail = [&](const std::string& what) {
     if (image.span.writable && memory.release) memory.release(image.span);
+    if (!image.undefined.empty())
+      throw Error("custom_call: no function is registered as '" + image.undefined +
+                  "'; call tn::register_custom_call before the program is loaded");
     throw InternalError("linking " + entry + ": " + what);
   };
   // Headers and symbol tables are not loaded, so an object's size bounds what it needs, stubs included.

@@ -61,6 +61,7 @@ class EntryEmitter {
   }
   Value* stack(llvm::Type* type, uint64_t count, uint64_t alignment);
   void start(const std::string& name, llvm::Type* result);
+  Value* checked(llvm::Intrinsic::ID operation, Value* a, Value* b);
   std::vector<Value*> symbol_values(Value* dims);
   Value* value(Dim d) { return d.is_number() ? i64(d.number()) : symbols_[d.index()]; }
   Value* buffer_bytes(const ProgramBuffer& buffer);
@@ -94,6 +95,7 @@ class EntryEmitter {
   llvm::BasicBlock* failed_ = nullptr;
   llvm::PHINode* failure_ = nullptr;
   std::vector<Value*> symbols_, offsets_, pointers_;
+  Value* outside_ = nullptr;  // whether the extents lie outside their bounds, or what follows from them does
   Value* symbol_array_ = nullptr;
   Value* launch_slots_ = nullptr;
   Value* scratch_ = nullptr;
@@ -114,6 +116,7 @@ void EntryEmitter::start(const std::string& name, llvm::Type* result) {
   b_.SetInsertPoint(entry_);
   b_.CreateBr(body);
   b_.SetInsertPoint(body);
+  outside_ = b_.getFalse();
   symbols_.clear();
   offsets_.clear();
 }
@@ -125,6 +128,14 @@ Value* EntryEmitter::stack(llvm::Type* type, uint64_t count, uint64_t alignment)
   return slot;
 }
 
+// a + b or a * b; notes in outside_ that the result does not fit.
+Value* EntryEmitter::checked(llvm::Intrinsic::ID operation, Value* a, Value* b) {
+  Value* pair = call(b_, operation, {b_.getInt64Ty()}, {a, b});
+  outside_ = b_.CreateOr(outside_, b_.CreateExtractValue(pair, 1));
+  return b_.CreateExtractValue(pair, 0);
+}
+
+// Extents outside their bounds, negative differences and what does not fit into 63 bits are noted in outside_.
 std::vector<Value*> EntryEmitter::symbol_values(Value* dims) {
   const Symbols& table = *program_.symbols;
   std::vector<Value*> all;
@@ -133,10 +144,21 @@ std::vector<Value*> EntryEmitter::symbol_values(Value* dims) {
     const Symbol& s = table[k];
     const auto part = [&](Dim d) { return d.is_number() ? i64(d.number()) : all[d.index()]; };
     switch (s.kind) {
-      case SymbolKind::free: all.push_back(field(dims, 8 * free++, b_.getInt64Ty())); break;
-      case SymbolKind::sum: all.push_back(b_.CreateAdd(part(s.left), part(s.right))); break;
-      case SymbolKind::difference: all.push_back(b_.CreateSub(part(s.left), part(s.right))); break;
-      case SymbolKind::product: all.push_back(b_.CreateMul(part(s.left), part(s.right))); break;
+      case SymbolKind::free:
+        all.push_back(field(dims, 8 * free++, b_.getInt64Ty()));
+        outside_ = b_.CreateOr(outside_, b_.CreateICmpSLT(all.back(), i64(s.lower)));
+        outside_ = b_.CreateOr(outside_, b_.CreateICmpSGT(all.back(), i64(s.upper)));
+        break;
+      case SymbolKind::sum:
+        all.push_back(checked(llvm::Intrinsic::sadd_with_overflow, part(s.left), part(s.right)));
+        break;
+      case SymbolKind::difference:
+        all.push_back(b_.CreateSub(part(s.left), part(s.right)));
+        outside_ = b_.CreateOr(outside_, b_.CreateICmpSLT(all.back(), i64(0)));
+        break;
+      case SymbolKind::product:
+        all.push_back(checked(llvm::Intrinsic::smul_with_overflow, part(s.left), part(s.right)));
+        break;
       case SymbolKind::quotient:
         all.push_back(emit_op(b_, ir::Op::div, DType::i64, DType::i64, {part(s.left), part(s.right)}));
         break;
@@ -164,13 +186,16 @@ Value* EntryEmitter::arena_offsets() {
   for (const ProgramBuffer& buffer : program_.buffers) {
     if (buffer.home != Home::arena || buffer.arena_slot == UINT32_MAX) continue;
     Value*& size = sizes[buffer.arena_slot];
-    size = emit_op(b_, ir::Op::max, DType::i64, DType::i64, {size, buffer_bytes(buffer)});
+    Value* own = i64(bytes(buffer.dtype));
+    for (Dim d : buffer.shape) own = checked(llvm::Intrinsic::smul_with_overflow, own, value(d));
+    size = emit_op(b_, ir::Op::max, DType::i64, DType::i64, {size, own});
   }
   Value* offset = i64(0);
   for (Value* size : sizes) {
     offsets_.push_back(offset);
-    Value* rounded = b_.CreateAnd(b_.CreateAdd(size, i64(arena_alignment - 1)), i64(-arena_alignment));
-    offset = b_.CreateAdd(offset, rounded);
+    Value* rounded = b_.CreateAnd(checked(llvm::Intrinsic::sadd_with_overflow, size, i64(arena_alignment - 1)),
+                                  i64(-arena_alignment));
+    offset = checked(llvm::Intrinsic::sadd_with_overflow, offset, rounded);
   }
   return offset;
 }
@@ -178,7 +203,8 @@ Value* EntryEmitter::arena_offsets() {
 void EntryEmitter::emit_arena_bytes() {
   start(name_ + "_arena_bytes", b_.getInt64Ty());
   if (!program_.is_static) symbols_ = symbol_values(function_->getArg(0));
-  b_.CreateRet(b_.CreateAdd(arena_offsets(), i64(scratch_bytes())));
+  Value* total = b_.CreateAdd(arena_offsets(), i64(scratch_bytes()));
+  b_.CreateRet(b_.CreateSelect(outside_, i64(-1), total));  // no arena is large enough
 }
 
 // Behind the planned buffers: launches run one after the other, so they share it.
@@ -206,6 +232,7 @@ void EntryEmitter::bind_buffers(Value* request) {
   Value* bad = b_.getFalse();
   Value* planned = arena_offsets();
   Value* total = b_.CreateAdd(planned, i64(scratch_bytes()));
+  fail_if(outside_, b_.getInt32(static_cast<uint32_t>(bad_extent)));
   scratch_ = b_.CreateGEP(b_.getInt8Ty(), arena, planned);
   const auto null = [&](Value* p) { return b_.CreateIsNull(p); };
   bad = b_.CreateOr(bad, b_.CreateAnd(null(arena), b_.CreateICmpSGT(total, i64(0))));
@@ -284,13 +311,7 @@ void EntryEmitter::emit() {
   const Symbols& table = *program_.symbols;
   if (!table.free_symbols().empty()) fail_if(b_.CreateIsNull(dims), bad);
   symbols_ = symbol_values(dims);
-  Value* outside = b_.getFalse();
-  for (size_t k = 0; k < table.size(); ++k) {
-    if (table[k].kind != SymbolKind::free) continue;
-    outside = b_.CreateOr(outside, b_.CreateICmpSLT(symbols_[k], i64(table[k].lower)));
-    outside = b_.CreateOr(outside, b_.CreateICmpSGT(symbols_[k], i64(table[k].upper)));
-  }
-  fail_if(outside, b_.getInt32(static_cast<uint32_t>(bad_extent)));
+  fail_if(outside_, b_.getInt32(static_cast<uint32_t>(bad_extent)));
   symbol_array_ = stack(b_.getInt64Ty(), std::max<size_t>(1, symbols_.size()), 8);
   for (size_t k = 0; k < symbols_.size(); ++k)
     b_.CreateStore(symbols_[k], b_.CreateConstInBoundsGEP1_64(b_.getInt64Ty(), symbol_array_, k));

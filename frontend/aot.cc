@@ -83,11 +83,11 @@ std::string header(const runtime::Manifest& m) {
   h += "  tenon_call call = {0};\n  int64_t arena = " + n + "_arena_bytes(dims);\n  int32_t code;\n";
   h += "  call.struct_size = sizeof call;\n  call.inputs = inputs;\n  call.outputs = outputs;\n  call.dims = dims;\n";
   h += "  call.env = env ? env : tenon_runtime_env();\n";
-  h +=
-      "  call.arena = arena ? tenon_alloc((uint64_t)arena) : 0;\n  if (arena && !call.arena) return TENON_NO_MEMORY;\n";
+  h += "  call.arena = arena > 0 ? tenon_alloc((uint64_t)arena) : 0;\n  if (arena > 0 && !call.arena) return "
+       "TENON_NO_MEMORY;\n";
   h += "  if (tenon_cpu_level() < " + std::to_string(m.level) + ") code = TENON_BAD_CPU;\n  else code = " + n +
        "(&call);\n";
-  h += "  if (arena) tenon_free(call.arena, (uint64_t)arena);\n  return code;\n}\n\n";
+  h += "  if (arena > 0) tenon_free(call.arena, (uint64_t)arena);\n  return code;\n}\n\n";
   h += "/* The same with one typed parameter each.";
   for (size_t i = 0; i < m.inputs.size(); ++i)
     h += "\n *   in" + std::to_string(i) + ": " + ir::to_string(m.inputs[i], &symbols);

@@ -29,7 +29,6 @@ struct Cell {
   uint64_t trace = 0;  // of a traced tensor: the trace's number
   ir::ValueId value = ir::no_value;
   bool is_spec = false;
-  bool local_symbols = false;  // of a spec: its symbols are those of the trace at hand, not tn::dim's
   Location made;  // the call that made it, for errors
   // autograd
   bool requires_grad = false;

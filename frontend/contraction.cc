@@ -47,7 +47,9 @@ Tensor dot(Operand a, Operand b) {
   const std::vector<Tensor> x = promoted("dot", {&a, &b}, at);
   if (x[0].ndim() != 1 || x[1].ndim() != 1 || x[0].shape() != x[1].shape())
     throw Error("dot: two vectors of one length, not " + describe(x[0]) + " and " + describe(x[1]), at);
-  return sum(Operand(Operand(x[0], at) * x[1], at));
+  if (x[0].dtype() == boolean) throw Error("dot of bools; convert with astype(tn::i32) or use any_of(a & b)", at);
+  // A contraction keeps its operands' dtype; a sum of integers is i64, whose low bits are the narrow sum.
+  return cast_to(sum(Operand(Operand(x[0], at) * x[1], at)), x[0].dtype(), at);
 }
 
 Tensor matmul(Operand a, Operand b) {

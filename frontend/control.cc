@@ -78,13 +78,20 @@ std::vector<Tensor> run_while(const Program& condition, const Program& body, con
 
 Tensor counter(int64_t low, int64_t high, const Location& at) {
   if (high < low) throw Error("fori_loop: the upper bound lies below the lower", at);
-  return arange(Operand(static_cast<int>(0), at), high - low) + low;
+  int64_t count;
+  if (__builtin_sub_overflow(high, low, &count) || count > most_bytes / 8)
+    throw Error("fori_loop: that is more than 2^59 iterations; nest two loops, or use tn::while_loop", at);
+  return arange(Operand(0, at), Operand(count, at)) + Operand(low, at);
 }
 
 std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, int64_t& length, const Location& at) {
   std::vector<Tensor> rows;
   for (const Tensor& t : xs) {
     if (t.ndim() == 0) throw Error("scan: xs have a leading axis to run over, not " + describe(t), at);
+    if (t.shape()[0].is_symbol())
+      throw Error("scan: the leading axis of " + describe(t) + " has a named extent; scan over a fixed one, or use " +
+                      "tn::while_loop",
+                  at);
     const int64_t n = t.shape()[0].number();
     if (length >= 0 && n != length)
       throw Error("scan: leading extents differ: " + std::to_string(length) + " and " + describe(t), at);
@@ -92,7 +99,6 @@ std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, int64_t& length, co
     Shape row = t.shape();
     row.erase(0);
     rows.push_back(spec(row, t.dtype()));
-    rows.back().cell()->local_symbols = true;
   }
   if (length < 0) throw Error("scan: without xs, give .length", at);
   return rows;

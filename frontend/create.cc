@@ -1,4 +1,6 @@
 // Tensors from nothing: constants, ranges.
+#include <cmath>
+
 #include "tenon/frontend/promote.h"
 
 namespace tenon {
@@ -8,13 +10,15 @@ namespace {
 std::vector<ir::Value> build_full(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
   return {ir::broadcast(x[0], Shape(attrs[0].dims), {})};
 }
-constexpr Emit full_emit{"full", build_full};
 
-Tensor filled(const Shape& shape, const Operand& value, DType dtype, bool requires_grad, const Location& at) {
-  for (Dim d : shape)
-    if (d.is_number() && d.number() < 0) throw Error("full: a negative extent in " + to_string(shape), at);
-  Tensor t = materialize(value, dtype, "full");
-  if (shape.rank() != 0) t = apply_one(full_emit, {ir::Attr::of(shape.dims())}, {t}, at);
+Tensor filled(const char* op, const Extents& extents, const Operand& value, DType dtype, bool requires_grad,
+              const Location& at) {
+  const Shape shape = extents.checked(op, dtype, at);
+  if (!shape.is_static() && Trace::current() == nullptr)
+    throw Error(std::string(op) + ": a named extent has no value outside a trace; tn::spec stands for such a tensor",
+                at);
+  Tensor t = materialize(value, dtype, op);
+  if (shape.rank() != 0) t = apply_one({"full", build_full}, {ir::Attr::of(shape.dims())}, {t}, at);
   t.cell()->made = at;
   if (requires_grad) t.set_requires_grad(true);
   return t;
@@ -31,17 +35,51 @@ constexpr Emit arange_emit{"arange", build_arange};
 
 }  // namespace
 
-Tensor full(const Shape& shape, Operand value, TensorOptions o, const At& at) {
-  return filled(shape, value, o.dtype, o.requires_grad, place(at));
+Tensor full(const Extents& shape, Operand value, TensorOptions o, const At& at) {
+  return filled("full", shape, value, o.dtype, o.requires_grad, place(at));
 }
-Tensor full(const Shape& shape, Operand value, const At& at) {
+Tensor full(const Extents& shape, Operand value, const At& at) {
   const Operand* one = &value;
-  return filled(shape, value, common_dtype(std::span(&one, 1), "full"), false, place(at));
+  return filled("full", shape, value, common_dtype(std::span(&one, 1), "full"), false, place(at));
 }
-Tensor zeros(const Shape& shape, TensorOptions o, const At& at) { return full(shape, 0, o, at); }
-Tensor ones(const Shape& shape, TensorOptions o, const At& at) { return full(shape, 1, o, at); }
-Tensor zeros_like(const Tensor& x, const At& at) { return full(x.shape(), 0, {.dtype = x.dtype()}, at); }
-Tensor ones_like(const Tensor& x, const At& at) { return full(x.shape(), 1, {.dtype = x.dtype()}, at); }
+Tensor zeros(const Extents& shape, TensorOptions o, const At& at) {
+  return filled("zeros", shape, Operand(0, place(at)), o.dtype, o.requires_grad, place(at));
+}
+Tensor ones(const Extents& shape, TensorOptions o, const At& at) {
+  return filled("ones", shape, Operand(1, place(at)), o.dtype, o.requires_grad, place(at));
+}
+Tensor zeros_like(const Tensor& x, const At& at) {
+  return filled("zeros_like", x.shape(), Operand(0, place(at)), x.dtype(), false, place(at));
+}
+Tensor ones_like(const Tensor& x, const At& at) {
+  return filled("ones_like", x.shape(), Operand(1, place(at)), x.dtype(), false, place(at));
+}
+
+namespace {
+
+__extension__ typedef __int128 Wide;
+
+// How many numbers start, start + step, ... lie before stop: exactly for integers, which may span more than 63 bits; by one
+// rounded division for floats.
+Dim count_of_range(const Operand& start, const Operand& stop, const Operand& step, bool floating, const Location& at) {
+  const auto too_many = [&] { return Error("arange: that is more than 2^59 numbers; use a larger step", at); };
+  constexpr int64_t most = most_bytes / 8;
+  if (floating) {
+    const double from = start.floating(), to = stop.floating(), by = step.floating();
+    if (!std::isfinite(from) || !std::isfinite(to) || !std::isfinite(by))
+      throw Error("arange: start, stop and step are finite", at);
+    const double count = std::ceil((to - from) / by);
+    if (!(count < static_cast<double>(most))) throw too_many();
+    return count <= 0 ? 0 : static_cast<int64_t>(count);
+  }
+  const Wide distance = static_cast<Wide>(stop.integer()) - start.integer(), by = step.integer();
+  if (distance == 0 || (distance > 0) != (by > 0)) return 0;
+  const Wide count = (distance - (by > 0 ? 1 : -1)) / by + 1;
+  if (count > most) throw too_many();
+  return static_cast<int64_t>(count);
+}
+
+}  // namespace
 
 Tensor arange(Operand start, Operand stop, Operand step, const At& at) {
   for (const Operand* x : {&start, &stop, &step})
@@ -51,13 +89,11 @@ Tensor arange(Operand start, Operand stop, Operand step, const At& at) {
   const bool floating = start.weak() == Operand::Weak::floating || stop.weak() == Operand::Weak::floating ||
                         step.weak() == Operand::Weak::floating;
   if (step.floating() == 0) throw Error("arange: the step is zero", place(at));
-  const double count =
-      floating ? (stop.floating() - start.floating()) / step.floating()
-               : static_cast<double>(stop.integer() - start.integer()) / static_cast<double>(step.integer());
-  int64_t n = count <= 0 ? 0 : static_cast<int64_t>(count);
-  if (static_cast<double>(n) < count) ++n;
+  for (const Operand* x : {&start, &stop, &step})
+    if (!floating && x->too_big()) throw Error("arange: a number above 2^63 - 1 does not fit i64", place(at));
+  const Dim n = count_of_range(start, stop, step, floating, place(at));
   const DType dtype = floating ? f32 : i64;
-  return apply_one(arange_emit, {ir::Attr::of(std::vector<Dim>{Dim(n)})},
+  return apply_one(arange_emit, {ir::Attr::of(std::vector<Dim>{n})},
                    {materialize(start, dtype, "arange"), materialize(step, dtype, "arange")}, place(at));
 }
 Tensor arange(Operand stop, const At& at) { return arange(0, stop, 1, at); }

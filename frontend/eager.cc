@@ -155,8 +155,10 @@ std::vector<Tensor> apply_eager(const Emit& emit, const ir::Attrs& attrs, std::s
 
 }  // namespace
 
-std::vector<Tensor> apply(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
-                          const Location& at) {
+namespace {
+
+std::vector<Tensor> apply_here(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
+                               const Location& at) {
   Trace* trace = Trace::current();
   for (const Tensor& t : inputs)
     if (trace == nullptr && t.defined() && t.cell()->traced())
@@ -172,6 +174,22 @@ std::vector<Tensor> apply(const Emit& emit, const ir::Attrs& attrs, std::span<co
   for (const ir::Value& v : emit.build(trace->builder, values, attrs))
     results.push_back(make_traced(v.type(), trace->number, v.id, at));
   return results;
+}
+
+}  // namespace
+
+// Every error names the op and the caller's place, also those that arise where neither is known: extents that do not fit,
+// memory that is not there.
+std::vector<Tensor> apply(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
+                          const Location& at) {
+  try {
+    return apply_here(emit, attrs, inputs, at);
+  } catch (const Error& e) {
+    if (e.where().known()) throw;
+    throw Error(std::string(emit.name) + ": " + e.message(), at);
+  } catch (const std::bad_alloc&) {
+    throw Error(std::string(emit.name) + ": out of memory", at);
+  }
 }
 
 Tensor apply_one(const Emit& emit, const ir::Attrs& attrs, std::initializer_list<Tensor> inputs, const Location& at) {

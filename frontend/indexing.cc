@@ -6,13 +6,7 @@ namespace {
 
 ir::Attrs one_axis(int64_t axis) { return {ir::Attr::of(std::vector<int64_t>{axis})}; }
 
-Tensor index_tensor(const Operand& x, const char* op) {
-  const Tensor t = as_tensor(x, op);
-  if (!is_integer(t.dtype()))
-    throw Error(std::string(op) + ": indices are integers, and these are " + describe(t) + "; use astype(tn::i64)",
-                x.where());
-  return cast_to(t, i64, x.where());
-}
+Tensor index_tensor(const Operand& x, const char* op) { return as_index(as_tensor(x, op), op, x.where()); }
 
 // attrs: dtype, result shape [indices..., classes].
 std::vector<ir::Value> build_one_hot(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
@@ -66,6 +60,7 @@ Tensor one_hot(Operand indices, int64_t classes, DType dtype) {
     throw Error("one_hot: the number of classes is positive, not " + std::to_string(classes), indices.where());
   Shape shape = x.shape();
   shape.push_back(Dim(classes));
+  shape = Extents(shape).checked("one_hot", dtype, indices.where());
   return apply_one({"one_hot", build_one_hot}, {ir::Attr::of(dtype), ir::Attr::of(shape.dims())}, {x}, indices.where());
 }
 

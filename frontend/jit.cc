@@ -205,7 +205,7 @@ void call(JitState& state, JitEntry& entry, const std::vector<Tensor>& inputs, s
   for (size_t o = 0; o < m.outputs.size(); ++o) {
     if (outputs[o].defined()) continue;
     const ir::Type& t = m.outputs[o];
-    auto buffer = runtime::Buffer::allocate(t.shape.numel() * bytes(t.dtype));
+    auto buffer = runtime::Buffer::allocate(byte_count(t.shape, bytes(t.dtype)));
     out[o] = buffer->mutable_data();
     outputs[o] = make_concrete(t, std::move(buffer), entry.made);
   }

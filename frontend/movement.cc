@@ -62,7 +62,7 @@ std::vector<int64_t> checked_permutation(const std::vector<int64_t>& permutation
 Tensor reshape(Operand operand, const std::vector<int64_t>& shape) {
   const Tensor x = as_tensor(operand, "reshape");
   Shape to;
-  int64_t known = 1, open = -1;
+  int64_t open = -1;
   for (size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] == -1 && open < 0) {
       open = static_cast<int64_t>(i);
@@ -70,9 +70,10 @@ Tensor reshape(Operand operand, const std::vector<int64_t>& shape) {
       continue;
     }
     if (shape[i] < 0) throw Error("reshape: extents are not negative, and at most one is -1", operand.where());
-    known *= shape[i];
     to.push_back(Dim(shape[i]));
   }
+  to = Extents(to).checked("reshape", x.dtype(), operand.where());
+  const int64_t known = to.numel();
   if (!x.shape().is_static())
     return apply_one({"reshape", build_reshape}, {ir::Attr::of(to.dims())}, {x}, operand.where());
   const int64_t n = x.numel();
@@ -103,8 +104,9 @@ Tensor Tensor::transpose(const At& at) const {
 }
 Tensor Tensor::astype(DType dtype, const At& at) const { return cast_to(*this, dtype, place(at)); }
 
-Tensor broadcast_to(Operand operand, const Shape& shape) {
+Tensor broadcast_to(Operand operand, const Extents& extents) {
   const Tensor x = as_tensor(operand, "broadcast_to");
+  const Shape shape = extents.checked("broadcast_to", x.dtype(), operand.where());
   const int offset = shape.rank() - x.ndim();
   bool fits = offset >= 0;
   for (int i = 0; fits && i < x.ndim(); ++i) {
@@ -165,7 +167,11 @@ Tensor pad(Operand operand, const std::vector<std::pair<int64_t, int64_t>>& widt
     if (l < 0 || h < 0) throw Error("pad: widths are not negative; slice instead", operand.where());
     low.push_back(Dim(l)), high.push_back(Dim(h));
   }
-  const Operand fill = is_floating(x.dtype()) ? Operand(value) : Operand(static_cast<int64_t>(value));
+  if (!is_floating(x.dtype()) && !(value >= -0x1p63 && value < 0x1p63))
+    throw Error("pad: the fill " + std::to_string(value) + " does not fit " + std::string(name(x.dtype())),
+                operand.where());
+  const Operand fill =
+      is_floating(x.dtype()) ? Operand(value, operand.where()) : Operand(static_cast<int64_t>(value), operand.where());
   return apply_one({"pad", build_pad}, {ir::Attr::of(low), ir::Attr::of(high)},
                    {x, materialize(fill, x.dtype(), "pad")}, operand.where());
 }
@@ -201,7 +207,17 @@ Tensor Tensor::operator[](std::initializer_list<Index> indices) const {
       starts.push_back(Dim(0)), sizes.push_back(extent), strides.push_back(1), result.push_back(extent);
       continue;
     }
-    const int64_t n = shape()[static_cast<size_t>(i)].number();
+    const Dim extent = shape()[static_cast<size_t>(i)];
+    if (extent.is_symbol() && which.what == Index::What::number && which.start >= 0 && which.start < INT64_MAX) {
+      starts.push_back(Dim(which.start)), sizes.push_back(Dim(1)), strides.push_back(1);  // checked at run time
+      continue;
+    }
+    if (extent.is_symbol())
+      throw Error("index: axis " + std::to_string(i) + " of " + describe(x) +
+                      " has a named extent, so a position from its end or a slice of it has no known size; use "
+                      "tn::dynamic_slice or tn::take",
+                  at);
+    const int64_t n = extent.number();
     int64_t start = 0, size = n, step = 1;
     if (which.what == Index::What::number) {
       start = which.start < 0 ? which.start + n : which.start;
@@ -220,15 +236,16 @@ Tensor Tensor::operator[](std::initializer_list<Index> indices) const {
       if (which.what == Index::What::slice && step > 0) {
         start = bound(which.start, 0, n);
         const int64_t stop = bound(which.stop, 0, n);
-        size = stop > start ? (stop - start + step - 1) / step : 0;
+        size = stop > start ? (stop - start - 1) / step + 1 : 0;
       } else if (which.what == Index::What::slice) {
         const int64_t first = which.start >= n ? n - 1 : bound(which.start, -1, n - 1);
         const int64_t stop = which.stop < -n ? -1 : bound(which.stop, -1, n - 1);
-        size = first > stop ? (first - stop + (-step) - 1) / -step : 0;
-        step = -step;
+        step = step == INT64_MIN ? INT64_MAX : -step;  // both are beyond any extent
+        size = first > stop ? (first - stop - 1) / step + 1 : 0;
         start = size == 0 ? 0 : first - (size - 1) * step;
         if (size > 1) reversed.push_back(i);
       }
+      if (size <= 1) step = 1;
       result.push_back(Dim(size));
     }
     starts.push_back(Dim(start)), sizes.push_back(Dim(size)), strides.push_back(step);
@@ -242,14 +259,15 @@ Tensor Tensor::operator[](Index index) const { return (*this)[{index}]; }
 
 Tensor dynamic_slice(Operand operand, std::span<const Tensor> starts, const std::vector<int64_t>& sizes) {
   std::vector<Tensor> inputs{as_tensor(operand, "dynamic_slice")};
-  for (const Tensor& s : starts) inputs.push_back(cast_to(s, i64, operand.where()));
-  std::vector<Dim> dims(sizes.begin(), sizes.end());
+  for (const Tensor& s : starts) inputs.push_back(as_index(s, "dynamic_slice", operand.where()));
+  const Shape window = Extents(sizes).checked("dynamic_slice", inputs[0].dtype(), operand.where());
+  const std::vector<Dim> dims(window.begin(), window.end());
   return apply_primitive(ir::Op::dynamic_slice, {ir::Attr::of(dims)}, inputs, operand.where())[0];
 }
 Tensor dynamic_update_slice(Operand operand, Operand update, std::span<const Tensor> starts) {
   const Tensor x = as_tensor(operand, "dynamic_update_slice");
   std::vector<Tensor> inputs{x, materialize(update, x.dtype(), "dynamic_update_slice")};
-  for (const Tensor& s : starts) inputs.push_back(cast_to(s, i64, operand.where()));
+  for (const Tensor& s : starts) inputs.push_back(as_index(s, "dynamic_update_slice", operand.where()));
   return apply_primitive(ir::Op::dynamic_update_slice, {}, inputs, operand.where())[0];
 }
 

@@ -81,7 +81,7 @@ Tensor cumsum(Operand x, int64_t axis = -1, bool reverse = false);
 // ---- movement
 Tensor reshape(Operand x, const std::vector<int64_t>& shape);
 Tensor transpose(Operand x, const std::vector<int64_t>& permutation);
-Tensor broadcast_to(Operand x, const Shape& shape);
+Tensor broadcast_to(Operand x, const Extents& shape);
 Tensor concat(std::span<const Tensor> parts, int64_t axis = 0, const At& at = At::current());
 Tensor concat(std::initializer_list<Tensor> parts, int64_t axis = 0, const At& at = At::current());
 Tensor stack(std::span<const Tensor> parts, int64_t axis = 0, const At& at = At::current());
@@ -103,7 +103,7 @@ Tensor one_hot(Operand indices, int64_t classes, DType dtype = f32);
 
 // ---- contractions
 Tensor matmul(Operand a, Operand b);  // [.., m, k] x [.., k, n]; vectors as in NumPy; leading axes broadcast
-Tensor dot(Operand a, Operand b);  // two vectors: sum(a * b)
+Tensor dot(Operand a, Operand b);  // two vectors: sum(a * b) in their dtype
 Tensor einsum(const std::string& equation, std::span<const Tensor> operands, const At& at = At::current());
 Tensor einsum(const std::string& equation, std::initializer_list<Tensor> operands, const At& at = At::current());
 // x[n, spatial..., c] with kernel[spatial..., c / groups, o]
@@ -133,12 +133,12 @@ Tensor key(uint64_t seed);
 std::pair<Tensor, Tensor> split(const Tensor& key, const At& at = At::current());
 std::vector<Tensor> split(const Tensor& key, int64_t count, const At& at = At::current());
 Tensor fold_in(const Tensor& key, Operand data);
-Tensor random_bits(const Tensor& key, const Shape& shape, DType dtype = u32, const At& at = At::current());
+Tensor random_bits(const Tensor& key, const Extents& shape, DType dtype = u32, const At& at = At::current());
 struct Draw {
   DType dtype = f32;
 };
-Tensor uniform(const Tensor& key, const Shape& shape, Draw d = {}, const At& at = At::current());  // [0, 1)
-Tensor normal(const Tensor& key, const Shape& shape, Draw d = {}, const At& at = At::current());
+Tensor uniform(const Tensor& key, const Extents& shape, Draw d = {}, const At& at = At::current());  // [0, 1)
+Tensor normal(const Tensor& key, const Extents& shape, Draw d = {}, const At& at = At::current());
 
 // ---- files
 Tensor load_npy(const std::string& path, const At& at = At::current());

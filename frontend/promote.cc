@@ -129,6 +129,14 @@ Tensor cast_to(const Tensor& x, DType dtype, const Location& at) {
   return apply_one(cast_emit, {ir::Attr::of(dtype)}, {x}, at);
 }
 
+Tensor as_index(const Tensor& x, const char* op, const Location& at) {
+  if (!x.defined()) throw Error(std::string(op) + ": an index is undefined; give it a value first", at);
+  if (!is_integer(x.dtype()))
+    throw Error(std::string(op) + ": indices are integers, and these are " + describe(x) + "; use astype(tn::i64)", at);
+  if (x.dtype() != u64) return cast_to(x, i64, at);
+  return cast_to(minimum(Operand(x, at), Operand(INT64_MAX, at)), i64, at);
+}
+
 Shape broadcast_shape(std::span<const ir::Value> values, const char* op) {
   Shape shape;
   for (const ir::Value& v : values) {

@@ -22,6 +22,8 @@ Location place_of(std::initializer_list<const Operand*> operands);
 // Normalises an axis (negative counts from the end); Error names the range.
 int64_t axis_of(int64_t axis, int rank, const char* op, const Location& at);
 // x cast to a dtype, x itself when it has it already.
+// Integers as i64 positions. A u64 beyond i64 becomes the largest i64: it lies behind every end, and does not wrap to the front.
+Tensor as_index(const Tensor& x, const char* op, const Location& at);
 Tensor cast_to(const Tensor& x, DType dtype, const Location& at);
 // Values broadcast to their common shape, in graph algebra. Error names the shapes.
 std::vector<ir::Value> broadcast_together(std::span<const ir::Value> values, const char* op);

@@ -32,8 +32,8 @@ Tensor key(uint64_t seed) {
 
 std::vector<Tensor> split(const Tensor& key, int64_t count, const At& where) {
   const Location at = place(where);
-  if (count < 1) throw Error("split: the number of keys is positive", at);
-  const Tensor all_bits = bits(key, split_space, {Dim(count), 2}, u32, at);
+  if (count < 1) throw Error("split: the number of keys is positive, not " + std::to_string(count), at);
+  const Tensor all_bits = bits(key, split_space, Extents({count, 2}).checked("split", u32, at), u32, at);
   std::vector<Tensor> keys;
   for (int64_t i = 0; i < count; ++i) keys.push_back(all_bits[i]);
   return keys;
@@ -52,15 +52,16 @@ Tensor fold_in(const Tensor& key, Operand data) {
   return bits(mixed, fold_space, {2}, u32, at);
 }
 
-Tensor random_bits(const Tensor& key, const Shape& shape, DType dtype, const At& at) {
+Tensor random_bits(const Tensor& key, const Extents& shape, DType dtype, const At& at) {
   if (dtype != u32 && dtype != u64) throw Error("random_bits: u32 or u64", place(at));
-  return bits(key, draw_space, shape, dtype, place(at));
+  return bits(key, draw_space, shape.checked("random_bits", dtype, place(at)), dtype, place(at));
 }
 
 // The top bits scaled by a power of two: every value is a multiple of 2^-24 (f32) or 2^-53 (f64), below 1.
-Tensor uniform(const Tensor& key, const Shape& shape, Draw d, const At& where) {
+Tensor uniform(const Tensor& key, const Extents& extents, Draw d, const At& where) {
   const Location at = place(where);
   if (!is_floating(d.dtype)) throw Error("uniform: a floating dtype", at);
+  const Shape shape = extents.checked("uniform", d.dtype == f64 ? u64 : u32, at);
   if (d.dtype == f64)
     return Operand(cast_to((bits(key, draw_space, shape, u64, at) >> Operand(11)), f64, at), at) * 0x1p-53;
   const int keep = d.dtype == f16 ? 11 : d.dtype == bf16 ? 8 : 24;
@@ -69,10 +70,11 @@ Tensor uniform(const Tensor& key, const Shape& shape, Draw d, const At& where) {
 }
 
 // Box and Muller (1958): sqrt(-2 log u) * cos(2 pi v) from two uniforms per draw, u in (0, 1].
-Tensor normal(const Tensor& key, const Shape& shape, Draw d, const At& where) {
+Tensor normal(const Tensor& key, const Extents& extents, Draw d, const At& where) {
   const Location at = place(where);
+  if (!is_floating(d.dtype)) throw Error("normal: a floating dtype", at);
   const DType work = d.dtype == f64 ? f64 : f32;
-  Shape two = shape;
+  Shape two = extents.checked("normal", d.dtype == f64 ? u64 : u32, at);
   two.insert(0, Dim(2));
   const Tensor draws = uniform(key, two, {work}, where);
   const Tensor u = draws[0], v = draws[1];

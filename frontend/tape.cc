@@ -36,7 +36,7 @@ Run execute(const runtime::Executable& program, std::span<const void* const> inp
   std::vector<void*> outputs;
   for (const ir::Type& t : m.outputs) {
     run.types.push_back(concrete_type(t, symbols));
-    run.buffers.push_back(runtime::Buffer::allocate(run.types.back().shape.numel() * bytes(t.dtype)));
+    run.buffers.push_back(runtime::Buffer::allocate(byte_count(run.types.back().shape, bytes(t.dtype))));
     outputs.push_back(run.buffers.back()->mutable_data());
   }
   program.run(inputs.data(), outputs.data(), dims.data());

@@ -118,39 +118,86 @@ const void* Tensor::raw(const std::source_location& at) const { return buffer_of
 
 // ---- making --------------------------------------------------------------------------------------------------------
 
-Tensor copy_from(const void* data, const Shape& shape, DType dtype, bool requires_grad) {
-  const int64_t size = shape.numel() * bytes(dtype);
+Shape Extents::checked(const char* op, DType dtype, const Location& at) const {
+  Shape shape;
+  for (size_t i = 0; i < extents_.size(); ++i) {
+    const Extent& e = extents_[i];
+    if (e.number < 0)
+      throw Error(std::string(op) + ": extent " + std::to_string(i) + " of the shape is " + std::to_string(e.number) +
+                      "; extents are 0 or more",
+                  at);
+    Dim d = e.named ? e.symbol : Dim(e.number);
+    if (runtime::is_named_extent(d) && Trace::current()) {  // the trace's own symbol of that name
+      const Symbol s = runtime::named_extent(d);
+      d = Trace::current()->builder.symbols().add(s.name, s.lower, s.upper);
+    }
+    if (d.is_symbol() && !runtime::is_named_extent(d) &&
+        (Trace::current() == nullptr || d.index() >= Trace::current()->builder.symbols().size()))
+      throw Error(std::string(op) + ": extent " + std::to_string(i) +
+                      " of the shape is a symbol of a trace that has ended; name extents with tn::dim",
+                  at);
+    shape.push_back(d);
+  }
+  try {
+    check_size(shape, bytes(dtype));
+  } catch (const Error& e) {
+    throw Error(std::string(op) + ": " + e.message(), at);
+  }
+  return shape;
+}
+
+Tensor copy_from(const void* data, const Extents& extents, DType dtype, bool requires_grad, const At& at) {
+  const Shape shape = extents.checked("copy_from", dtype, place(at));
+  if (!shape.is_static())
+    throw Error("copy_from: a tensor with values has numbers as extents; tn::spec takes names", place(at));
+  const int64_t size = byte_count(shape, bytes(dtype));
+  if (size != 0 && data == nullptr) throw Error("copy_from: the address is null", place(at));
   auto buffer = runtime::Buffer::allocate(size);
   if (size != 0) std::memcpy(buffer->mutable_data(), data, static_cast<size_t>(size));
   Tensor t = make_concrete({dtype, shape}, std::move(buffer), {});
-  if (requires_grad) t.set_requires_grad(true);
+  if (requires_grad) t.set_requires_grad(true, at);
   return t;
 }
 
-Tensor from_blob(const void* data, const Shape& shape, DType dtype) {
-  const int64_t size = shape.numel() * bytes(dtype);
+Tensor from_blob(const void* data, const Extents& extents, DType dtype, const At& at) {
+  const Shape shape = extents.checked("from_blob", dtype, place(at));
+  if (!shape.is_static())
+    throw Error("from_blob: a tensor with values has numbers as extents; tn::spec takes names", place(at));
+  const int64_t size = byte_count(shape, bytes(dtype));
+  if (size != 0 && data == nullptr) throw Error("from_blob: the address is null", place(at));
   if (reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(bytes(dtype)) != 0)
-    throw Error("from_blob: the address is not aligned to an element of " + std::string(name(dtype)) +
-                "; use tn::copy_from");
+    throw Error(
+        "from_blob: the address is not aligned to an element of " + std::string(name(dtype)) + "; use tn::copy_from",
+        place(at));
   return make_concrete({dtype, shape}, runtime::Buffer::borrow(data, size), {});
 }
 
-Tensor spec(const Shape& shape, DType dtype) {
+Tensor spec(const Extents& extents, DType dtype, const At& at) {
+  const Shape shape = extents.checked("spec", dtype, place(at));
   auto cell = std::make_shared<Cell>();
   cell->type = {dtype, shape};
   cell->is_spec = true;
+  cell->made = place(at);
   return Tensor(std::move(cell));
 }
 
-Dim dim(const std::string& name, int64_t lower, int64_t upper) {
+Dim dim(const std::string& name, int64_t lower, int64_t upper, const At& at) {
   bool good = !name.empty() && (name[0] < '0' || name[0] > '9') && name != "max";
   for (char c : name)
     good = good && (c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
   if (!good)
-    throw Error("dim: a name has letters, digits and '_', does not start with a digit and is not 'max', unlike '" +
-                name + "'");
-  if (lower < 0 || upper < lower) throw Error("dim: the bounds of '" + name + "' must be 0 <= lower <= upper");
-  return runtime::name_extent(name, lower, upper);
+    throw Error(
+        "dim: a name has letters, digits and '_', does not start with a digit and is not 'max', unlike '" + name + "'",
+        place(at));
+  if (lower < 0 || upper < lower)
+    throw Error("dim: the bounds of '" + name + "' must be 0 <= lower <= upper, not " + std::to_string(lower) +
+                    " and " + std::to_string(upper),
+                place(at));
+  try {
+    return runtime::name_extent(name, lower, upper);
+  } catch (const Error& e) {
+    throw Error(e.message(), place(at));
+  }
 }
 
 // ---- autograd --------------------------------------------------------------------------------------------------------

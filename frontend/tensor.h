@@ -37,6 +37,28 @@ bool cuda_is_available();
 int device_count(Kind kind);
 std::ostream& operator<<(std::ostream& out, const Device& device);
 
+// Extents as the caller wrote them, negative ones included: the function that takes them refuses those, by its name and the
+// caller's place. A Shape, a vector of numbers, or a list of numbers and extents: {2, x.shape()[0], tn::dim("n")}.
+class Extents {
+ public:
+  struct Extent {
+    int64_t number = 0;
+    Dim symbol = 0;
+    bool named = false;
+    Extent(int64_t n) : number(n) {}  // NOLINT
+    Extent(Dim d) : number(d.is_number() ? d.number() : 0), symbol(d), named(d.is_symbol()) {}  // NOLINT
+  };
+  Extents() = default;
+  Extents(std::initializer_list<Extent> extents) : extents_(extents) {}
+  Extents(const Shape& shape) : extents_(shape.begin(), shape.end()) {}  // NOLINT
+  Extents(const std::vector<int64_t>& numbers) : extents_(numbers.begin(), numbers.end()) {}  // NOLINT
+  // Error unless every extent is 0 or more and a tensor of them is not too large.
+  Shape checked(const char* op, DType dtype, const Location& at) const;
+
+ private:
+  std::vector<Extent> extents_;
+};
+
 struct TensorOptions {
   DType dtype = f32;
   bool requires_grad = false;
@@ -53,7 +75,10 @@ struct Index {
   template <class T>
     requires std::is_integral_v<T>
   Index(T number, const std::source_location& at = std::source_location::current())  // NOLINT
-      : what(What::number), start(static_cast<int64_t>(number)), where(place(at)) {}
+      : what(What::number),
+        start(std::is_unsigned_v<T> && static_cast<uint64_t>(number) > INT64_MAX ? INT64_MAX
+                                                                                 : static_cast<int64_t>(number)),
+        where(place(at)) {}
 };
 inline Index slice(int64_t start, int64_t stop, int64_t step = 1,
                    const std::source_location& at = std::source_location::current()) {
@@ -170,6 +195,8 @@ class Operand {
     }
   }
   // A weak scalar on behalf of the caller at `where`.
+  Operand(int64_t value, const Location& where)
+      : weak_(Weak::integer), floating_(static_cast<double>(value)), integer_(value), where_(where) {}
   Operand(int value, const Location& where) : weak_(Weak::integer), floating_(value), integer_(value), where_(where) {}
   Operand(double value, const Location& where) : weak_(Weak::floating), floating_(value), where_(where) {}
   enum class Weak : uint8_t { none, boolean, integer, floating };
@@ -191,8 +218,11 @@ class Operand {
 
 // ---- making tensors ------------------------------------------------------------------------------------------------
 
-Tensor copy_from(const void* data, const Shape& shape, DType dtype, bool requires_grad = false);
-Tensor from_blob(const void* data, const Shape& shape, DType dtype);  // borrows: read at each call, never written
+Tensor copy_from(const void* data, const Extents& shape, DType dtype, bool requires_grad = false,
+                 const std::source_location& at = std::source_location::current());
+// Borrows: read at each call, never written.
+Tensor from_blob(const void* data, const Extents& shape, DType dtype,
+                 const std::source_location& at = std::source_location::current());
 
 namespace detail {
 template <class T>
@@ -256,19 +286,19 @@ Tensor tensor(std::initializer_list<std::initializer_list<std::initializer_list<
 }
 
 using At = std::source_location;
-Tensor zeros(const Shape& shape, TensorOptions o = {}, const At& at = At::current());
-Tensor ones(const Shape& shape, TensorOptions o = {}, const At& at = At::current());
+Tensor zeros(const Extents& shape, TensorOptions o = {}, const At& at = At::current());
+Tensor ones(const Extents& shape, TensorOptions o = {}, const At& at = At::current());
 // dtype from the value unless given: 7 -> i64, 7.0 -> f32, true -> bool
-Tensor full(const Shape& shape, Operand value, const At& at = At::current());
-Tensor full(const Shape& shape, Operand value, TensorOptions o, const At& at = At::current());
+Tensor full(const Extents& shape, Operand value, const At& at = At::current());
+Tensor full(const Extents& shape, Operand value, TensorOptions o, const At& at = At::current());
 Tensor zeros_like(const Tensor& x, const At& at = At::current());
 Tensor ones_like(const Tensor& x, const At& at = At::current());
 // Numbers start, start + step, ... below stop; i64 for integers, f32 for floats.
 Tensor arange(Operand start, Operand stop, Operand step = 1, const At& at = At::current());
 Tensor arange(Operand stop, const At& at = At::current());
 // A stand-in without data for lower() and aot::save; extents may be symbols made by tn::dim.
-Tensor spec(const Shape& shape, DType dtype);
-Dim dim(const std::string& name, int64_t lower = 1, int64_t upper = INT64_MAX);
+Tensor spec(const Extents& shape, DType dtype, const At& at = At::current());
+Dim dim(const std::string& name, int64_t lower = 1, int64_t upper = INT64_MAX, const At& at = At::current());
 
 // While alive, ops on this thread record nothing on the tape.
 class NoGrad {

@@ -27,7 +27,7 @@ ir::Type in_table(const ir::Type& type, Symbols& symbols) {
   if (type.shape.is_static()) return type;
   ir::Type out{type.dtype, {}};
   for (Dim d : type.shape) {
-    if (d.is_symbol()) {
+    if (runtime::is_named_extent(d)) {
       const Symbol s = runtime::named_extent(d);
       d = symbols.add(s.name, s.lower, s.upper);
     }
@@ -45,8 +45,7 @@ std::shared_ptr<Program> close(const char* what, const std::vector<Tensor>& inpu
   std::vector<Tensor> arguments, outputs;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Cell& cell = *inputs[i].cell();
-    const ir::Type type =
-        cell.is_spec && !cell.local_symbols ? in_table(cell.type, trace.builder.symbols()) : cell.type;
+    const ir::Type type = cell.is_spec ? in_table(cell.type, trace.builder.symbols()) : cell.type;
     arguments.push_back(trace.input(type, std::to_string(i), cell.made));
   }
   body(context, arguments, outputs);

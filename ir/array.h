@@ -14,7 +14,7 @@ struct Array {
   Type type;                    // every extent a number
   std::vector<unsigned char> data;
   Array() = default;
-  explicit Array(Type t) : type(std::move(t)), data(static_cast<size_t>(type.shape.numel()) * bytes(type.dtype)) {}
+  explicit Array(Type t);  // zeros; Error when memory does not hold it
   int64_t numel() const { return type.shape.numel(); }
   template <class T>
   T* as() {

@@ -109,6 +109,10 @@ void GraphBuilder::set_location(const Location& where) {
 }
 
 ValueId GraphBuilder::input(const Type& type, std::string note) {
+  check_size(type.shape, bytes(type.dtype));
+  for (Dim d : type.shape)
+    if (d.is_symbol() && d.index() >= graph_->symbols->size())
+      throw Error("an extent of an input is a symbol of another program", where_);
   // An input that comes after a node (a capture of a trace) is moved before all nodes by finish().
   const ValueId id{graph_->value_count()};
   if (graph_->nodes_.empty())
@@ -186,6 +190,7 @@ std::span<const TypeId> GraphBuilder::infer(const OpDef& row, std::span<const Va
   std::vector<Type> inferred;
   try {
     inferred = row.infer({types, values, *graph_->symbols});
+    for (const Type& type : inferred) check_size(type.shape, bytes(type.dtype));
   } catch (const Error& e) {
     refuse(row, operands, e.message());
   }

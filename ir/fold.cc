@@ -32,7 +32,7 @@ ValueId repeated(const Graph& g, ValueId v) {
 }
 
 bool is_small(const Type& type) {
-  return type.shape.is_static() && type.shape.numel() * bytes(type.dtype) <= folded_bytes;
+  return type.shape.is_static() && byte_count(type.shape, bytes(type.dtype)) <= folded_bytes;
 }
 
 bool only_moves(Op op) {

@@ -7,6 +7,16 @@
 #include "tenon/ir/rules/eval.h"
 
 namespace tenon::ir {
+
+Array::Array(Type t) : type(std::move(t)) {
+  const int64_t size = byte_count(type.shape, bytes(type.dtype));
+  try {
+    data.resize(static_cast<size_t>(size));
+  } catch (const std::bad_alloc&) {
+    throw Error("out of memory: " + to_string(type) + " takes " + std::to_string(size) + " bytes");
+  }
+}
+
 namespace {
 
 // Lanes that stay in cache while an expansion of some fifty ops runs over them.

@@ -11,7 +11,7 @@
 namespace tenon::ir {
 namespace {
 
-constexpr int max_depth = 64;  // of blocks and of dims, so that hostile text cannot exhaust the stack
+constexpr int max_depth = 64;  // of blocks, so that hostile text cannot exhaust the stack
 
 class Parser {
  public:
@@ -105,8 +105,16 @@ class Parser {
   }
 
   // ---- dims and buffers
-  Dim dim(int depth = 0) {
-    if (depth > max_depth) fail("an extent nested too deeply");
+  Dim dim() {
+    try {
+      return dim(0);
+    } catch (const Error& e) {  // extents that do not fit, or names that are none
+      if (e.message().starts_with("kernel text")) throw;
+      fail(e.message());
+    }
+  }
+  Dim dim(int depth) {
+    if (depth > static_cast<int>(deepest_extent)) fail("an extent nested too deeply");
     if (at_number()) {
       const int64_t value = number<int64_t>();
       if (value < 0) fail("an extent is not negative");
@@ -138,6 +146,11 @@ class Parser {
     for (bool first = true; !accept("]"); first = false) {
       if (!first) expect(",");
       buffer.shape.push_back(dim());
+    }
+    try {
+      check_size(buffer.shape, bytes(buffer.dtype));
+    } catch (const Error& e) {
+      fail(e.message());
     }
     const BufferId id{static_cast<uint32_t>(kernel_.buffers.size())};
     if (!buffers_.emplace(name, id).second) fail("a second buffer %" + name);

@@ -145,7 +145,14 @@ std::shared_ptr<const Graph> read_graph(Reader& in, std::string name, const std:
     do {
       const std::string_view word = in.word("an input");
       in.expect(":");
-      names.define(in, word, b.input(read_type(in, *symbols)));
+      const Type type = read_type(in, *symbols);
+      ValueId v = no_value;
+      try {
+        v = b.input(type);
+      } catch (const Error& e) {
+        in.fail(e.message());
+      }
+      names.define(in, word, v);
     } while (in.accept(","));
     in.expect(")");
   }

@@ -1,5 +1,5 @@
-// Tokens, extents, types and literals of the text form. Reads untrusted text: every length is the text's own, nothing
-// recurses deeper than 64, every failure is an Error with line and column.
+// Tokens, extents, types and literals of the text form. Reads untrusted text: every length is the text's own, extents
+// nest at most deepest_extent deep, every failure is an Error with line and column.
 #include <algorithm>
 #include <bit>
 #include <charconv>
@@ -69,7 +69,7 @@ bool float_bits(std::string_view text, DType t, uint64_t& result) {
 }
 
 Dim read_dim_nested(Reader& in, Symbols& symbols, int depth) {
-  if (depth > 64) in.fail("an extent is nested too deeply");
+  if (depth > static_cast<int>(deepest_extent)) in.fail("an extent is nested too deeply");
   const bool maximum = in.accept("max");
   if (!maximum && !in.looking_at("(")) {
     const std::string_view word = in.word("an extent");

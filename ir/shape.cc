@@ -3,6 +3,7 @@
 #include "tenon/ir/shape.h"
 
 #include <algorithm>
+#include <span>
 
 #include "tenon/ir/error.h"
 
@@ -35,6 +36,22 @@ bool is_name(std::string_view name) {
   });
 }
 
+// Recursion is bounded by deepest_extent, the text by longest_extent.
+std::string text(Dim d, std::span<const Symbol> entries) {
+  if (d.is_number()) return std::to_string(d.number());
+  if (d.index() >= entries.size()) return "?" + std::to_string(d.index());
+  const Symbol& s = entries[d.index()];
+  if (s.kind == SymbolKind::free) return s.name;
+  const std::string l = text(s.left, entries), r = text(s.right, entries);
+  switch (s.kind) {
+    case SymbolKind::sum: return "(" + l + " + " + r + ")";
+    case SymbolKind::difference: return "(" + l + " - " + r + ")";
+    case SymbolKind::product: return "(" + l + " * " + r + ")";
+    case SymbolKind::quotient: return "(" + l + " / " + r + ")";
+    default: return "max(" + l + ", " + r + ")";
+  }
+}
+
 bool commutes(SymbolKind kind) {
   return kind == SymbolKind::sum || kind == SymbolKind::product || kind == SymbolKind::maximum;
 }
@@ -60,19 +77,17 @@ std::vector<uint32_t> factors_of(const Symbols& table, Dim a, Dim b) {
 
 }  // namespace
 
-int64_t Dim::number() const {
-  check(is_number(), "a symbolic extent was used as a number");
-  return code_;
+void refuse_negative(int64_t number) {
+  throw Error("an extent is negative: " + std::to_string(number) +
+              "; extents are 0 or more, and one that is not known yet is named by tn::dim");
+}
+
+void refuse_kind(bool is_symbol) {
+  throw InternalError(is_symbol ? "a symbolic extent was used as a number" : "a number was used as a symbolic extent");
 }
 
 Shape Shape::from(const std::vector<int64_t>& numbers) {
-  std::vector<Dim> dims;
-  dims.reserve(numbers.size());
-  for (int64_t n : numbers) {
-    if (n < 0) throw Error("an extent is negative: " + std::to_string(n));
-    dims.push_back(Dim(n));
-  }
-  return Shape(std::move(dims));
+  return Shape(std::vector<Dim>(numbers.begin(), numbers.end()));
 }
 
 bool Shape::is_static() const {
@@ -87,6 +102,22 @@ int64_t Shape::numel() const {
     overflow |= __builtin_mul_overflow(n, d.number(), &n);
   }
   return empty ? 0 : checked(overflow, n);
+}
+
+void check_size(const Shape& shape, int64_t element_bytes) {
+  int64_t size = element_bytes;
+  for (Dim d : shape) {
+    if (!d.is_number() || d == 0) continue;
+    if (__builtin_mul_overflow(size, d.number(), &size) || size > most_bytes)
+      throw Error("a tensor of shape " + to_string(shape) +
+                  " is too large: the product of its extents (a 0 counted as 1) " + "and of the " +
+                  std::to_string(element_bytes) + " bytes of an element is above 2^62; use smaller extents");
+  }
+}
+
+int64_t byte_count(const Shape& shape, int64_t element_bytes) {
+  check_size(shape, element_bytes);
+  return shape.numel() * element_bytes;
 }
 
 Dim Symbols::add(std::string_view name, int64_t lower, int64_t upper) {
@@ -124,10 +155,22 @@ Dim Symbols::define(SymbolKind kind, Dim a, Dim b) {
   s.kind = kind;
   s.left = a;
   s.right = b;
+  for (Dim d : {a, b}) {
+    if (!d.is_symbol()) continue;
+    s.depth = std::max(s.depth, entries_[d.index()].depth + 1);
+    s.terms += entries_[d.index()].terms;  // each at most longest_extent
+  }
+  if (s.depth > deepest_extent || s.terms > longest_extent)
+    throw Error("the definition of an extent is too long: it nests more than " + std::to_string(deepest_extent) +
+                " deep or has more than " + std::to_string(longest_extent) +
+                " terms; give an extent on the way a name (tn::dim) and pass it as an argument's extent");
   switch (kind) {
     case SymbolKind::free: break;
     case SymbolKind::sum: s.lower = saturating_add(al, bl), s.upper = saturating_add(au, bu); break;
     case SymbolKind::difference:
+      if (au != unbounded && au < bl)
+        throw Error("an extent would be negative for every value of its symbols: " + to_string(a, this) + " - " +
+                    to_string(b, this));
       s.lower = bu >= al ? 0 : al - bu;
       s.upper = au == unbounded ? unbounded : std::max<int64_t>(au - bl, s.lower);
       break;
@@ -251,6 +294,8 @@ Dim Symbols::maximum(Dim a, Dim b) {
 
 // Numbers multiply first, so that equal shapes in another order of numbers and symbols have one numel.
 Dim Symbols::numel(const Shape& shape) {
+  for (Dim d : shape)
+    if (d == 0) return 0;  // whatever the others' product
   Dim number = 1, symbolic = 1;
   for (Dim d : shape) (d.is_number() ? number : symbolic) = product(d.is_number() ? number : symbolic, d);
   return product(symbolic, number);
@@ -286,30 +331,26 @@ std::vector<int64_t> evaluate(const std::vector<Symbol>& entries, const std::vec
                       (s.upper == unbounded ? std::string("unbounded") : std::to_string(s.upper)) + "]");
         break;
       case SymbolKind::sum: overflow = __builtin_add_overflow(l, r, &v); break;
-      case SymbolKind::difference: v = l - r; break;
+      case SymbolKind::difference:
+        v = l - r;
+        if (v < 0)
+          throw Error("the extent " + text(Dim::symbol(static_cast<uint32_t>(i)), entries) +
+                      " is negative: " + std::to_string(l) + " - " + std::to_string(r));
+        break;
       case SymbolKind::product: overflow = __builtin_mul_overflow(l, r, &v); break;
       case SymbolKind::quotient: v = r == 0 ? 0 : l / r; break;
       case SymbolKind::maximum: v = std::max(l, r); break;
     }
-    all[i] = checked(overflow, v);
+    if (overflow)
+      throw Error("the extent " + text(Dim::symbol(static_cast<uint32_t>(i)), entries) +
+                  " does not fit into 63 bits: it joins " + std::to_string(l) + " and " + std::to_string(r));
+    all[i] = v;
   }
   return all;
 }
 
 std::string to_string(Dim d, const Symbols* symbols) {
-  if (d.is_number()) return std::to_string(d.code());
-  if (symbols == nullptr || d.index() >= symbols->size()) return "?" + std::to_string(d.index());
-  const Symbol& s = (*symbols)[d.index()];
-  if (s.kind == SymbolKind::free) return s.name;
-  // Definitions nest as deep as the caller nested them: extents are written by hand, not made in loops.
-  const std::string l = to_string(s.left, symbols), r = to_string(s.right, symbols);
-  switch (s.kind) {
-    case SymbolKind::sum: return "(" + l + " + " + r + ")";
-    case SymbolKind::difference: return "(" + l + " - " + r + ")";
-    case SymbolKind::product: return "(" + l + " * " + r + ")";
-    case SymbolKind::quotient: return "(" + l + " / " + r + ")";
-    default: return "max(" + l + ", " + r + ")";
-  }
+  return text(d, symbols == nullptr ? std::span<const Symbol>() : symbols->entries());
 }
 
 std::string to_string(const Shape& s, const Symbols* symbols) {

@@ -12,23 +12,37 @@
 
 namespace tenon {
 
+[[noreturn]] void refuse_negative(int64_t number);  // Error: an extent is not negative
+[[noreturn]] void refuse_kind(bool is_symbol);  // InternalError: a symbol used as a number, or the reverse
+
+// The tag is a member of its own: no number, however it came about, is ever taken for a symbol.
 class Dim {
  public:
-  constexpr Dim(int64_t number = 0) : code_(number) {}  // NOLINT: numbers are dims
-  static constexpr Dim symbol(uint32_t index) { return Dim(~static_cast<int64_t>(index), 0); }
-  constexpr bool is_number() const { return code_ >= 0; }
-  constexpr bool is_symbol() const { return code_ < 0; }
-  int64_t number() const;  // InternalError if a symbol
-  constexpr uint32_t index() const { return static_cast<uint32_t>(~code_); }  // of a symbol
+  constexpr Dim(int64_t number = 0) : value_(number) {  // NOLINT: numbers are dims
+    if (number < 0) refuse_negative(number);
+  }
+  static constexpr Dim symbol(uint32_t index) { return Dim(index, true); }
+  constexpr bool is_number() const { return !symbol_; }
+  constexpr bool is_symbol() const { return symbol_; }
+  constexpr int64_t number() const {
+    if (symbol_) refuse_kind(true);
+    return value_;
+  }
+  constexpr uint32_t index() const {  // of a symbol
+    if (!symbol_) refuse_kind(false);
+    return static_cast<uint32_t>(value_);
+  }
   operator int64_t() const { return number(); }  // NOLINT
-  constexpr int64_t code() const { return code_; }  // for hashing and ordering
-  constexpr bool operator==(const Dim& other) const { return code_ == other.code_; }
-  constexpr bool operator==(int64_t number) const { return code_ == number; }
-  constexpr bool operator==(int number) const { return code_ == number; }
+  // One integer for hashing, ordering and storing: the number, or the complement of the symbol's index.
+  constexpr int64_t code() const { return symbol_ ? ~value_ : value_; }
+  constexpr bool operator==(const Dim& other) const { return value_ == other.value_ && symbol_ == other.symbol_; }
+  constexpr bool operator==(int64_t number) const { return !symbol_ && value_ == number; }
+  constexpr bool operator==(int number) const { return !symbol_ && value_ == number; }
 
  private:
-  constexpr Dim(int64_t code, int) : code_(code) {}
-  int64_t code_;
+  constexpr Dim(uint32_t index, bool) : value_(index), symbol_(true) {}
+  int64_t value_;
+  bool symbol_ = false;
 };
 
 class Shape {
@@ -49,12 +63,21 @@ class Shape {
   void erase(size_t at) { dims_.erase(dims_.begin() + static_cast<std::ptrdiff_t>(at)); }
   const std::vector<Dim>& dims() const { return dims_; }
   bool is_static() const;  // every extent is a number
-  int64_t numel() const;  // product of the numbers; InternalError if one is a symbol
+  int64_t numel() const;  // product of the numbers; Error if it overflows, InternalError if one is a symbol
   bool operator==(const Shape&) const = default;
 
  private:
   std::vector<Dim> dims_;
 };
+
+// The most bytes that a tensor may take. Extents of 0 count as 1, so no product of some of the extents overflows either:
+// strides and partial counts are safe.
+inline constexpr int64_t most_bytes = int64_t{1} << 62;
+
+// The bytes of a tensor of numbers. Error beyond most_bytes.
+int64_t byte_count(const Shape& shape, int64_t element_bytes);
+// The same check on what is known: of a shape with symbols, the numbers alone.
+void check_size(const Shape& shape, int64_t element_bytes);
 
 // How a symbol's value comes about.
 enum class SymbolKind : uint8_t { free, sum, difference, product, quotient, maximum };
@@ -64,7 +87,12 @@ struct Symbol {
   int64_t lower = 0, upper = INT64_MAX;
   SymbolKind kind = SymbolKind::free;
   Dim left, right;  // of a definition; quotient rounds down
+  uint32_t depth = 0, terms = 1;  // of the definition as it prints
 };
+
+// Definitions print as nested text, and shared parts print again: both sizes are bounded, or a few lines of text would stand
+// for terabytes.
+inline constexpr uint32_t deepest_extent = 256, longest_extent = 4096;
 
 // Append-only table of symbols. Definitions refer to earlier entries only, so one ascending pass evaluates them all.
 class Symbols {
@@ -78,6 +106,7 @@ class Symbols {
   Dim numel(const Shape& shape);
   size_t size() const { return entries_.size(); }
   const Symbol& operator[](size_t i) const { return entries_[i]; }
+  const std::vector<Symbol>& entries() const { return entries_; }
   std::vector<uint32_t> free_symbols() const;  // in order: the layout of tenon_call::dims
   // Values of all symbols from those of the free ones (in the order of free_symbols()).
   std::vector<int64_t> evaluate(const std::vector<int64_t>& free_values) const;
@@ -88,7 +117,8 @@ class Symbols {
   std::vector<Symbol> entries_;
 };
 
-// The same for the entries of a table alone, as a manifest keeps them. Error when an extent lies outside its bounds.
+// The same for the entries of a table alone, as a manifest keeps them. Error when an extent lies outside its bounds, a
+// difference is negative or a value does not fit into 63 bits.
 std::vector<int64_t> evaluate(const std::vector<Symbol>& entries, const std::vector<int64_t>& free_values);
 
 std::string to_string(Dim d, const Symbols* symbols = nullptr);  // 4, n, (n + m)

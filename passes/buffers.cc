@@ -190,7 +190,7 @@ class Planner {
       Storage& s = result[top(b)];
       s.first = std::min(s.first, lives_[b].first);
       s.last = std::max(s.last, lives_[b].last);
-      if (p_.is_static) s.size = std::max(s.size, p_.buffers[b].shape.numel() * bytes(p_.buffers[b].dtype));
+      if (p_.is_static) s.size = std::max(s.size, byte_count(p_.buffers[b].shape, bytes(p_.buffers[b].dtype)));
     }
     return result;
   }

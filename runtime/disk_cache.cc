@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -245,9 +246,10 @@ DiskCache disk_cache_from_environment() {
   };
   uint64_t most_bytes = DiskCache::default_bytes;
   if (const std::string text = variable("TENON_CACHE_BYTES"); !text.empty()) {
-    char* end;
-    const uint64_t bytes = strtoull(text.c_str(), &end, 10);
-    if (*end == '\0' && text[0] != '-') most_bytes = bytes;
+    // Digits and nothing else: strtoull alone takes " -1" for the largest number.
+    uint64_t bytes = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+    if (error == std::errc() && end == text.data() + text.size()) most_bytes = bytes;
   }
   if (variable("TENON_CACHE") == "0") return DiskCache("");
   if (const std::string own = variable("TENON_CACHE_DIR"); !own.empty()) return DiskCache(own, most_bytes);

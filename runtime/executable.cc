@@ -77,7 +77,8 @@ std::shared_ptr<Executable> Executable::link(Artifact artifact) {
 void Executable::run(const void* const* inputs, void* const* outputs, const int64_t* dims, const tenon_env* env,
                      bool* started) const {
   const codegen::Linked& linked = code_->linked;
-  const Arena arena(linked.arena_bytes(dims));  // planned buffers and the kernels' scratch memory
+  // Planned buffers and the kernels' scratch memory; negative if the extents are such that the entry refuses them.
+  const Arena arena(std::max<int64_t>(0, linked.arena_bytes(dims)));
   tenon_error error{};
   tenon_call call{};
   call.struct_size = sizeof call;
@@ -91,8 +92,9 @@ void Executable::run(const void* const* inputs, void* const* outputs, const int6
   const int32_t code = linked.entry(&call);
   if (code == TENON_OK) return;
   if (code == TENON_BAD_EXTENT)
-    throw Error("'" + manifest().entry + "': the extent " + std::to_string(error.values[0]) +
-                " of a symbolic dimension lies outside its bounds");
+    throw Error("'" + manifest().entry +
+                "': a symbolic dimension lies outside its bounds, an extent that follows from " +
+                "the dimensions is negative, or a tensor would be too large");
   if (code > 0)
     throw Error("'" + manifest().entry + "': check " + std::to_string(code) + " failed at node " +
                 std::to_string(error.node));
@@ -123,6 +125,11 @@ std::vector<ir::Array> Executable::run(std::span<const ir::Array> inputs, const 
   for (size_t i = 0; i < m.symbols.size(); ++i)
     if (m.symbols[i].kind == SymbolKind::free) dims.push_back(values[i] < 0 ? m.symbols[i].lower : values[i]);
   values = evaluate(m.symbols, dims);
+  for (size_t i = 0; i < inputs.size(); ++i)
+    for (size_t d = 0; d < m.inputs[i].shape.size(); ++d)
+      if (!(inputs[i].type.shape[d] == Symbols::value(m.inputs[i].shape[d], values)))
+        throw Error("'" + m.entry + "': input " + std::to_string(i) + " is " + ir::to_string(inputs[i].type) +
+                    ": equal symbols are equal extents");
   std::vector<const void*> in;
   for (const ir::Array& a : inputs) in.push_back(a.data.data());
   std::vector<ir::Array> results;

@@ -28,14 +28,16 @@ Dim name_extent(const std::string& name, int64_t lower, int64_t upper) {
       throw Error("dim: '" + name + "' was named before with bounds " + std::to_string(s.lower) + " to " +
                   std::to_string(s.upper));
   }
-  return t.symbols.add(name, lower, upper);
+  return Dim::symbol(first_named_extent + t.symbols.add(name, lower, upper).index());
 }
 
 Symbol named_extent(Dim d) {
   Table& t = table();
   std::lock_guard lock(t.mutex);
-  if (d.index() >= t.symbols.size()) throw InternalError("a spec refers to an extent that nobody named");
-  return t.symbols[d.index()];
+  const uint32_t index = is_named_extent(d) ? d.index() - first_named_extent : UINT32_MAX;
+  if (index >= t.symbols.size())
+    throw Error("a symbolic extent is used outside the trace that it belongs to; name extents with tn::dim");
+  return t.symbols[index];
 }
 
 }  // namespace tenon::runtime

@@ -19,7 +19,7 @@ enum {
   TENON_OK = 0,
   TENON_BAD_CALL = -1,      /* struct_size too small, or a null pointer where one is needed */
   TENON_BAD_CPU = -2,       /* the processor lacks an instruction set that the object was built for */
-  TENON_BAD_EXTENT = -3,    /* an extent lies outside the bounds of its symbolic dimension */
+  TENON_BAD_EXTENT = -3,    /* an extent lies outside its bounds, or one that follows from it does */
   TENON_NO_MEMORY = -4,     /* the runtime could not allocate an arena */
   TENON_ALIAS = -5          /* an output overlaps another buffer that the manifest does not allow */
 };

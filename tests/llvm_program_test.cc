@@ -234,7 +234,7 @@ TEST(LlvmProgram, ObjectsRefuseUnknownSymbols) {
     return {memory, memory, bytes, nullptr};
   };
   const auto release = [](const codegen::CodeSpan& span) { std::free(span.writable); };
-  EXPECT_THROW(codegen::link_objects(objects, "named", {allocate, release, nullptr}), InternalError);
+  EXPECT_THROW(codegen::link_objects(objects, "named", {allocate, release, nullptr}), Error);
   resolved = &resolved;
   const auto linked =
       codegen::link_objects(objects, "named", {allocate, release, [](const char*) { return resolved; }});

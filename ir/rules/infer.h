@@ -30,6 +30,16 @@ int64_t single(const InferArgs& args, size_t attribute, const char* name);
 void check_axes(const std::vector<int64_t>& axes, int rank, const char* name);
 void check_axis(int64_t axis, int rank, const char* name);
 void check_same_type(const InferArgs& args, size_t first, size_t end);
+// a >= b: now if both are numbers, else when the extents are known, since a definition that comes out negative is an Error.
+template <class Message>
+void check_at_least(const InferArgs& args, Dim a, Dim b, Message message) {
+  if (!a.is_number() || !b.is_number())
+    args.symbols.difference(a, b);
+  else if (a.number() < b.number())
+    refuse(message());
+}
+// Extents of an attribute: their symbols are of this program.
+void check_symbols(const InferArgs& args, const std::vector<Dim>& dims);
 void check_scalar(const InferArgs& args, size_t operand, DType dtype, const char* role);
 
 }  // namespace tenon::ir::rules

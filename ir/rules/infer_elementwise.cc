@@ -27,6 +27,11 @@ void check_axes(const std::vector<int64_t>& axes, int rank, const char* name) {
   }
 }
 
+void check_symbols(const InferArgs& args, const std::vector<Dim>& dims) {
+  for (Dim d : dims)
+    TENON_REQUIRE(d.is_number() || d.index() < args.symbols.size(), "an extent refers to a symbol of another program");
+}
+
 void check_same_type(const InferArgs& args, size_t first, size_t end) {
   const Type& a = args.operands[first];
   for (size_t k = first + 1; k < end; ++k) {

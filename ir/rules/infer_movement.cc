@@ -1,5 +1,6 @@
 // Type rules of sources and of movement. Extents may be symbolic; whatever cannot be decided from numbers must be the same
-// symbol, so no check is left to run time.
+// symbol, or a definition
+// that is checked when the extents are known.
 #include "tenon/ir/rules/infer.h"
 
 namespace tenon::ir::rules {
@@ -12,11 +13,6 @@ void check_count(size_t have, size_t want, const char* name) {
                                   " entries for " + number(static_cast<int64_t>(want)) + " axes");
 }
 
-void check_shape_symbols(const InferArgs& args, const std::vector<Dim>& shape) {
-  for (Dim d : shape)
-    TENON_REQUIRE(d.is_number() || d.index() < args.symbols.size(), "an extent refers to a symbol of another program");
-}
-
 }  // namespace
 
 std::vector<Type> infer_constant(const InferArgs& args) {
@@ -24,15 +20,15 @@ std::vector<Type> infer_constant(const InferArgs& args) {
   TENON_REQUIRE(shape.is_static(), "a constant has fixed extents; broadcast a scalar to a symbolic shape");
   const DType t = args.attrs[0].dtype;
   const auto size = static_cast<int64_t>(args.attrs[2].text.size());
-  TENON_REQUIRE(size == shape.numel() * bytes(t), to_string(Type{t, shape}) + " takes " +
-                                                      number(shape.numel() * bytes(t)) + " bytes, the value has " +
-                                                      number(size));
+  const int64_t want = byte_count(shape, bytes(t));
+  TENON_REQUIRE(size == want,
+                to_string(Type{t, shape}) + " takes " + number(want) + " bytes, the value has " + number(size));
   return {Type{t, shape}};
 }
 
 std::vector<Type> infer_iota(const InferArgs& args) {
   const Shape shape(dims(args, 1));
-  check_shape_symbols(args, dims(args, 1));
+  check_symbols(args, dims(args, 1));
   check_axis(single(args, 2, "axis"), shape.rank(), "axis");
   TENON_REQUIRE(contains(number_types, args.attrs[0].dtype), "iota counts in a number type, not in bool");
   return {Type{args.attrs[0].dtype, shape}};
@@ -41,7 +37,7 @@ std::vector<Type> infer_iota(const InferArgs& args) {
 std::vector<Type> infer_reshape(const InferArgs& args) {
   const Type& x = args.operands[0];
   const Shape shape(dims(args, 0));
-  check_shape_symbols(args, dims(args, 0));
+  check_symbols(args, dims(args, 0));
   const Dim from = args.symbols.numel(x.shape), to = args.symbols.numel(shape);
   TENON_REQUIRE(from == to, "a reshape keeps the number of elements: " + to_string(x.shape, &args.symbols) + " has " +
                                 extent_text(args, from) + ", " + to_string(shape, &args.symbols) + " has " +
@@ -52,7 +48,7 @@ std::vector<Type> infer_reshape(const InferArgs& args) {
 std::vector<Type> infer_broadcast(const InferArgs& args) {
   const Type& x = args.operands[0];
   const Shape shape(dims(args, 0));
-  check_shape_symbols(args, dims(args, 0));
+  check_symbols(args, dims(args, 0));
   const auto& axes = integers(args, 1);
   check_count(axes.size(), x.shape.size(), "axes");
   for (size_t i = 0; i < axes.size(); ++i) {
@@ -84,17 +80,29 @@ std::vector<Type> infer_slice(const InferArgs& args) {
   check_count(starts.size(), x.shape.size(), "starts");
   check_count(sizes.size(), x.shape.size(), "sizes");
   check_count(strides.size(), x.shape.size(), "strides");
+  check_symbols(args, starts);
+  check_symbols(args, sizes);
+  Symbols& s = args.symbols;
   for (size_t i = 0; i < starts.size(); ++i) {
     TENON_REQUIRE(strides[i] >= 1, "stride " + number(strides[i]) + " of axis " + number(static_cast<int64_t>(i)) +
                                        " is not positive; reverse the axis first");
-    if (!starts[i].is_number() || !sizes[i].is_number() || !x.shape[i].is_number() || sizes[i] == 0) continue;
-    int64_t last;
-    const bool overflow = __builtin_mul_overflow(sizes[i].code() - 1, strides[i], &last) ||
-                          __builtin_add_overflow(last, starts[i].code(), &last);
-    TENON_REQUIRE(!overflow && last < x.shape[i].code(), "axis " + number(static_cast<int64_t>(i)) + " of extent " +
-                                                             extent_text(args, x.shape[i]) + " has no elements " +
-                                                             extent_text(args, starts[i]) + " to " +
-                                                             (overflow ? std::string("beyond 2^63") : number(last)));
+    if (sizes[i] == 0) continue;  // reads nothing, wherever it starts
+    if (starts[i].is_number() && sizes[i].is_number() && x.shape[i].is_number()) {
+      int64_t last;
+      const bool overflow = __builtin_mul_overflow(sizes[i].number() - 1, strides[i], &last) ||
+                            __builtin_add_overflow(last, starts[i].number(), &last);
+      TENON_REQUIRE(!overflow && last < x.shape[i].number(),
+                    "axis " + number(static_cast<int64_t>(i)) + " of extent " + extent_text(args, x.shape[i]) +
+                        " has no elements " + extent_text(args, starts[i]) + " to " +
+                        (overflow ? std::string("beyond 2^63") : number(last)));
+    } else if (!(starts[i] == 0 && strides[i] == 1 && sizes[i] == x.shape[i])) {
+      // Checked when the extents are known; a slice of no elements may then start anywhere up to the end.
+      const Dim last = strides[i] == 1 ? sizes[i]
+                       : sizes[i].is_number()
+                           ? s.sum(s.product(sizes[i].number() - 1, strides[i]), 1)
+                           : s.sum(s.product(s.difference(s.maximum(sizes[i], 1), 1), strides[i]), 1);
+      check_at_least(args, x.shape[i], s.sum(starts[i], last), [] { return std::string(); });
+    }
   }
   return {Type{x.dtype, Shape(sizes)}};
 }
@@ -105,11 +113,13 @@ std::vector<Type> infer_dynamic_slice(const InferArgs& args) {
   const auto& sizes = dims(args, 0);
   check_count(sizes.size(), x.shape.size(), "sizes");
   check_count(args.operands.size() - 1, x.shape.size(), "starts");
+  check_symbols(args, sizes);
   for (size_t i = 0; i < sizes.size(); ++i) {
     check_scalar(args, i + 1, DType::i64, "a start");
-    TENON_REQUIRE(!sizes[i].is_number() || !x.shape[i].is_number() || sizes[i].code() <= x.shape[i].code(),
-                  "size " + extent_text(args, sizes[i]) + " exceeds the extent " + extent_text(args, x.shape[i]) +
-                      " of axis " + number(static_cast<int64_t>(i)));
+    check_at_least(args, x.shape[i], sizes[i], [&] {
+      return "size " + extent_text(args, sizes[i]) + " exceeds the extent " + extent_text(args, x.shape[i]) +
+             " of axis " + number(static_cast<int64_t>(i));
+    });
   }
   return {Type{x.dtype, Shape(sizes)}};
 }
@@ -124,9 +134,10 @@ std::vector<Type> infer_dynamic_update_slice(const InferArgs& args) {
   check_count(args.operands.size() - 2, x.shape.size(), "starts");
   for (size_t i = 0; i < x.shape.size(); ++i) {
     check_scalar(args, i + 2, DType::i64, "a start");
-    TENON_REQUIRE(!u.shape[i].is_number() || !x.shape[i].is_number() || u.shape[i].code() <= x.shape[i].code(),
-                  "the update's extent " + extent_text(args, u.shape[i]) + " exceeds the extent " +
-                      extent_text(args, x.shape[i]) + " of axis " + number(static_cast<int64_t>(i)));
+    check_at_least(args, x.shape[i], u.shape[i], [&] {
+      return "the update's extent " + extent_text(args, u.shape[i]) + " exceeds the extent " +
+             extent_text(args, x.shape[i]) + " of axis " + number(static_cast<int64_t>(i));
+    });
   }
   return {x};
 }
@@ -139,15 +150,17 @@ std::vector<Type> infer_pad(const InferArgs& args) {
   check_count(low.size(), x.shape.size(), "low");
   check_count(high.size(), x.shape.size(), "high");
   check_count(interior.size(), x.shape.size(), "interior");
-  check_shape_symbols(args, low);
-  check_shape_symbols(args, high);
+  check_symbols(args, low);
+  check_symbols(args, high);
   Type r{x.dtype, {}};
   Symbols& s = args.symbols;
   for (size_t i = 0; i < low.size(); ++i) {
     TENON_REQUIRE(interior[i] >= 0, "interior padding is negative on axis " + number(static_cast<int64_t>(i)));
+    TENON_REQUIRE(interior[i] < most_bytes,
+                  "interior padding is beyond 2^62 on axis " + number(static_cast<int64_t>(i)));
     Dim inner = x.shape[i];
     if (interior[i] > 0 && !(inner == 0))
-      inner = inner.is_number() ? s.sum(s.product(inner.code() - 1, interior[i]), inner)
+      inner = inner.is_number() ? s.sum(s.product(inner.number() - 1, interior[i]), inner)
                                 : s.sum(s.product(s.difference(s.maximum(inner, 1), 1), interior[i]), inner);
     r.shape.push_back(s.sum(s.sum(low[i], inner), high[i]));
   }

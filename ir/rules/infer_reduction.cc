@@ -1,6 +1,5 @@
 // Type rules of reductions, contractions, indexing, sorting and random bits.
 #include <algorithm>
-#include <cstdlib>
 
 #include "tenon/ir/rules/infer.h"
 
@@ -32,6 +31,13 @@ std::vector<Type> infer_arg_reduce(const InferArgs& args) {
   r.shape.erase(static_cast<size_t>(axis));
   r.dtype = DType::i64;
   return {r};
+}
+
+std::vector<Type> infer_cumsum(const InferArgs& args) {
+  check_axis(single(args, 0, "axis"), args.operands[0].shape.rank(), "axis");
+  const int64_t reverse = single(args, 1, "reverse");
+  TENON_REQUIRE(reverse == 0 || reverse == 1, "attribute 'reverse' is 0 or 1");
+  return {args.operands[0]};
 }
 
 std::vector<Type> infer_dot(const InferArgs& args) {
@@ -82,7 +88,7 @@ std::vector<Type> infer_convolution(const InferArgs& args) {
   TENON_REQUIRE(args.symbols.product(per_group, groups) == channels,
                 "x has " + to_string(channels, &args.symbols) + " channels, the kernel " +
                     to_string(per_group, &args.symbols) + " in each of " + number(groups) + " groups");
-  TENON_REQUIRE(groups == 1 || (filters.is_number() && filters.code() % groups == 0),
+  TENON_REQUIRE(groups == 1 || (filters.is_number() && filters.number() % groups == 0),
                 to_string(filters, &args.symbols) + " filters cannot be dealt to " + number(groups) + " groups");
   Symbols& s = args.symbols;
   Type result{x.dtype, {x.shape[0]}};
@@ -90,19 +96,19 @@ std::vector<Type> infer_convolution(const InferArgs& args) {
     const int64_t stride = integers(args, 0)[i], low = integers(args, 1)[i], high = integers(args, 2)[i];
     const int64_t ld = integers(args, 3)[i], rd = integers(args, 4)[i];
     TENON_REQUIRE(stride >= 1 && ld >= 1 && rd >= 1, "strides and dilations must be at least 1");
-    TENON_REQUIRE(std::max(std::abs(low), std::abs(high)) <= INT32_MAX, "padding is beyond 2^31");
+    TENON_REQUIRE(std::min(low, high) >= -INT32_MAX && std::max(low, high) <= INT32_MAX, "padding is beyond 2^31");
     const auto dilated = [&](Dim n, int64_t d) -> Dim {
-      return d == 1 || n == 0 ? n : s.sum(s.product(s.difference(n, 1), d), 1);
+      return d == 1 || n == 0 ? n : s.sum(s.product(s.difference(s.maximum(n, 1), 1), d - 1), n);
     };
     const Dim taps = dilated(k.shape[i], rd);
     Dim padded = dilated(x.shape[i + 1], ld);
     const int64_t margin = low + high;  // negative padding drops elements
     padded = margin >= 0 ? s.sum(padded, margin) : s.difference(padded, -margin);
-    if (padded.is_number() && taps.is_number() && padded.code() < taps.code()) {
-      result.shape.push_back(0);
-      continue;
-    }
-    result.shape.push_back(s.sum(s.quotient(s.difference(padded, taps), stride), 1));
+    // As often as the window fits. Symbolic extents leave room for "not at all": the division rounds down to 0.
+    if (padded.is_number() && taps.is_number())
+      result.shape.push_back(padded.number() < taps.number() ? 0 : (padded.number() - taps.number()) / stride + 1);
+    else
+      result.shape.push_back(s.quotient(s.difference(s.maximum(s.sum(padded, stride), taps), taps), stride));
   }
   result.shape.push_back(filters);
   return {result};
@@ -146,17 +152,20 @@ std::vector<Type> infer_sort(const InferArgs& args) {
 }
 
 std::vector<Type> infer_random_bits(const InferArgs& args) {
-  // A symbolic extent is taken on trust: eager programs are typed on their real shapes first.
-  const auto is_pair = [](const Type& t) {
-    return t.dtype == DType::u32 && t.shape.rank() == 1 && (t.shape[0].is_symbol() || t.shape[0] == 2);
+  // A symbolic extent is checked when it is known.
+  const auto is_pair = [&](const Type& t) {
+    if (t.dtype != DType::u32 || t.shape.rank() != 1) return false;
+    if (t.shape[0].is_number()) return t.shape[0] == 2;
+    args.symbols.difference(t.shape[0], 2);
+    args.symbols.difference(2, t.shape[0]);
+    return true;
   };
   for (size_t k = 0; k < 2; ++k)
     TENON_REQUIRE(is_pair(args.operands[k]), std::string(k == 0 ? "the key" : "the counter") + " must be u32[2], not " +
                                                  to_string(args.operands[k], &args.symbols));
   const DType t = args.attrs[0].dtype;
   TENON_REQUIRE(t == DType::u32 || t == DType::u64, "random bits are u32 or u64, not " + std::string(name(t)));
-  for (Dim d : dims(args, 1))
-    TENON_REQUIRE(d.is_number() || d.index() < args.symbols.size(), "an extent refers to a symbol of another program");
+  check_symbols(args, dims(args, 1));
   return {Type{t, Shape(dims(args, 1))}};
 }
 

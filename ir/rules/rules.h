@@ -19,6 +19,7 @@ std::vector<Type> infer_concat(const InferArgs& args);
 std::vector<Type> infer_cond(const InferArgs& args);
 std::vector<Type> infer_constant(const InferArgs& args);
 std::vector<Type> infer_convolution(const InferArgs& args);
+std::vector<Type> infer_cumsum(const InferArgs& args);
 std::vector<Type> infer_custom_call(const InferArgs& args);
 std::vector<Type> infer_dot(const InferArgs& args);
 std::vector<Type> infer_dynamic_slice(const InferArgs& args);
