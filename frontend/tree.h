@@ -207,7 +207,11 @@ void walk(T& tree, Leaves& leaves) {
       note_value(leaves, 's', key.data(), key.size());
     } else {
       static_assert(std::is_trivially_copyable_v<U>, "a static class is trivially copyable or has static_key()");
-      note_value(leaves, 'k', &tree, sizeof(U));
+      U copy = tree;
+#if __has_builtin(__builtin_clear_padding)
+      __builtin_clear_padding(&copy);
+#endif
+      note_value(leaves, 'k', &copy, sizeof(U));
     }
   } else if constexpr (std::is_same_v<U, Shape>) {
     std::vector<int64_t> codes;  // their number tells the rank

@@ -12,6 +12,19 @@
 #include "tenon/tests/messages.h"
 
 namespace tenon::testing {
+
+// Configuration with bytes between its members that nobody sets.
+struct Padded {
+  double x;
+  char c;
+};
+
+}  // namespace tenon::testing
+
+template <>
+struct tenon::is_static<tenon::testing::Padded> : std::true_type {};
+
+namespace tenon::testing {
 namespace {
 
 using Floats = std::vector<float>;
@@ -102,6 +115,24 @@ TEST(Signature, ShapesInARowAreNotOneShape) {
   const auto x = ones({1});
   EXPECT_EQ(floats(f(x, Shape({2, 3}), Shape({4}))), Floats{21});
   EXPECT_EQ(floats(f(x, Shape({2}), Shape({3, 4}))), Floats{12});
+}
+
+TEST(Signature, PaddingIsNoValue) {
+  const auto key_over = [](unsigned char filling) {
+    alignas(Padded) unsigned char memory[sizeof(Padded)];
+    std::memset(memory, filling, sizeof memory);
+    auto* p = new (memory) Padded;
+    p->x = 1.5, p->c = 'c';
+    return detail::signature_of(*p).structure;
+  };
+#if __has_builtin(__builtin_clear_padding)
+  EXPECT_EQ(key_over(0), key_over(255));
+#endif
+  alignas(long double) unsigned char memory[sizeof(long double)];
+  std::memset(memory, 255, sizeof memory);
+  const long double& number = *new (memory) long double;
+  const_cast<long double&>(number) = 1.25L;
+  EXPECT_EQ(detail::signature_of(number).structure, detail::signature_of(1.25L).structure);
 }
 
 TEST(Signature, HoldsRequiresGradAndTheGradMode) {
@@ -205,6 +236,18 @@ TEST(Captured, TensorsAreHiddenInputs) {
   EXPECT_HAS(message_of([&] { jit([&](const Tensor& x) { return x * leaf; })(scale); }), "pass it as an argument");
 }
 
+TEST(Aliases, OneTensorAsSeveralArguments) {
+  const auto f = [](const Pair& p, const Tensor& c) { return Pair{p.a * 10 + p.b * c, p.b - p.a}; };
+  const auto jitted = jit(f);
+  const auto x = tensor({2.f, 3.f}), y = tensor({5.f, 7.f});
+  const std::pair<Pair, Tensor> calls[] = {{{x, y}, x}, {{x, x}, y}, {{x, x}, x}, {{x, x.reshape({2})}, y}};
+  for (const auto& [p, c] : calls) {
+    const Pair got = jitted(p, c), want = f(p, c);
+    EXPECT_EQ(floats(got.a), floats(want.a));
+    EXPECT_EQ(floats(got.b), floats(want.b));
+  }
+}
+
 TEST(Donation, SameTensorTwiceIsAnError) {
   const auto f = jit([](const Pair& p, const Tensor& y) { return p.a + p.b * y; }, {.donate = {0}});
   const auto x = tensor({1.f, 2.f}), y = tensor({3.f, 4.f});
@@ -246,6 +289,30 @@ TEST(Donation, MemoryThatOthersHoldIsCopiedAndSaidOnce) {
   EXPECT_EQ(floats(f(x)), (Floats{10, 12}));
   y.backward();
   EXPECT_EQ(floats(w.grad()), (Floats{5, 6}));
+}
+
+// Results that need each other's donors, in every crossing.
+TEST(Donation, ResultsMayCrossTheirDonors) {
+  using T = const Tensor&;
+  const auto expect = [](const char* what, auto f) {
+    const auto g = jit(f, {.donate = {0, 1}});
+    for (int64_t n : {3, 5000}) {
+      const auto x = [n] { return arange(n).astype(f32) + 1; };
+      const auto y = [n] { return arange(n).astype(f32) * 10; };
+      auto want = f(x(), y()), got = g(x(), y());
+      const std::vector<Tensor> a = detail::tensors_of(want), b = detail::tensors_of(got);
+      ASSERT_EQ(a.size(), b.size());
+      for (size_t i = 0; i < a.size(); ++i)
+        EXPECT_EQ(floats(a[i]), floats(b[i])) << what << " " << n << " result " << i;
+    }
+  };
+  expect("swap", [](T x, T y) { return std::make_tuple(y, x); });
+  expect("keep", [](T x, T y) { return std::make_tuple(x + y, x); });
+  expect("repeat", [](T x, T y) { return std::make_tuple(x, x, y); });
+  expect("scale", [](T x, T y) { return std::make_tuple(y * 2, x * 3); });
+  expect("order", [](T x, T y) { return std::make_tuple(cumsum(y), sort(x), x + y); });
+  expect("flip", [](T x, T y) { return std::make_tuple(flip(x + y, {0}), x); });
+  expect("loop", [](T x, T y) { return std::make_tuple(fori_loop(0, 3, [&](T, T c) { return c * 2 + x; }, y), x); });
 }
 
 TEST(Donation, NumbersOutsideTheArgumentsAreErrors) {

@@ -243,6 +243,39 @@ TEST(Matching, MessagesNameBothSides) {
              "at 'bias', the state goes in as no value");
 }
 
+// Leaves that move are found by path, not by their number among those that do.
+TEST(Matching, IntegersInFrontShiftNothing) {
+  const auto f = [](const Steps& s) { return Steps{s.count * 2, s.weight * s.weight, s.mask, s.weight * 3}; };
+  const Steps at{tensor(std::vector<int64_t>{3, 4}), tensor({5.f, 6.f}), tensor(std::vector<bool>{true, false})};
+  const Steps along{Tensor(), tensor({1.f, 10.f}), Tensor()};
+  const auto [y, dy] = jvp(f, at, along);
+  EXPECT_EQ(y.count.to_vector<int64_t>(), (std::vector<int64_t>{6, 8}));
+  EXPECT_EQ(dy.weight.to_vector<float>(), (std::vector<float>{10, 120}));
+  EXPECT_EQ(dy.absent.to_vector<float>(), (std::vector<float>{3, 30}));
+  const auto [z, pull] = vjp(f, at);
+  const Steps back = pull(Steps{Tensor(), tensor({1.f, 1.f}), Tensor(), tensor({100.f, 1000.f})});
+  EXPECT_EQ(back.weight.to_vector<float>(), (std::vector<float>{310, 3012}));
+  EXPECT_FALSE(back.count.defined());
+  EXPECT_HAS(message_of([&] { pull(Steps{Tensor(), tensor({1.f, 1.f}), Tensor(), ones({3})}); }),
+             "vjp: at 'absent', the result has f32[2]");
+}
+
+TEST(Matching, SymbolicExtentsAreTheSameExtents) {
+  const auto f = [](const Layer& l) {
+    const auto twice = [](const Tensor&, const Layer& s) { return Layer{s.weight * 2, s.bias}; };
+    return cond(
+        sum(l.weight) > 0, [&](const Layer& s) { return fori_loop(0, 3, twice, s); },
+        [](const Layer& s) { return Layer{s.weight + *s.bias, s.bias}; }, l);
+  };
+  const Shape n = {dim("match_test_n"), 2};
+  EXPECT_HAS(jit(f).lower(Layer{spec(n, f32), spec(n, f32)}).ir(), "match_test_n");
+  const auto g = [](const Layer& l) {
+    return fori_loop(
+        0, 3, [](const Tensor&, const Layer& s) { return Layer{concat({s.weight, s.weight}), s.bias}; }, l);
+  };
+  EXPECT_HAS(message_of([&] { jit(g).lower(Layer{spec(n, f32), spec(n, f32)}); }), "at 'weight'");
+}
+
 // The order in which a hash table keeps its entries is nobody's business.
 TEST(Matching, HashTablesPairByKey) {
   using Table = std::unordered_map<std::string, Tensor>;
