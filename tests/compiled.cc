@@ -60,6 +60,14 @@ ir::Program program_of(ir::Kernel kernel) {
   return p;
 }
 
+tenon_env splitting_env() {
+  tenon_env env{};
+  env.struct_size = sizeof env;
+  env.parallel_for = split;
+  env.threads = 2;
+  return env;
+}
+
 Compiled::Compiled(const ir::Program& program, const Target& target, int parts) {
   const double start = now_ms();
   objects_ = codegen::compile_objects(program, target, {"test_entry", parts});
@@ -74,9 +82,7 @@ Compiled::~Compiled() { release(linked_.code); }
 
 int32_t Compiled::run(std::vector<const void*> inputs, std::vector<void*> outputs, std::vector<int64_t> dims,
                       bool pieces) {
-  tenon_env env{};
-  env.struct_size = sizeof env;
-  env.parallel_for = split;
+  tenon_env env = splitting_env();
   env.threads = pieces ? 2 : 1;
   const int64_t bytes = linked_.arena_bytes(dims.data());
   void* arena = bytes > 0 ? std::aligned_alloc(64, static_cast<size_t>((bytes + 63) / 64 * 64)) : nullptr;

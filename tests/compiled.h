@@ -15,6 +15,9 @@ namespace tenon::testing {
 // A program of one launch: the kernel's inputs and outputs are the program's, in order (inout counts as an output).
 ir::Program program_of(ir::Kernel kernel);
 
+// An environment that splits parallel loops as a pool might: pieces of one to three grains, the last piece first.
+tenon_env splitting_env();
+
 // Linked code that lives as long as this object.
 class Compiled {
  public:

@@ -1,72 +1,44 @@
-// Random programs over the op table: every route gives the interpreter's bits. TENON_FUZZ_SECONDS says for how long (20),
-// TENON_FUZZ_SEED where to begin; a failure prints its seed and the smallest program found that fails alike. TENON_FUZZ_TRACE=1 names
-// each seed before it runs, for the case that the process dies.
-#include <chrono>
+// Random programs over all routes: every one gives the interpreter's bits. Without variables a few seconds of the same
+// programs each time; `./dev fuzz SECONDS` goes on from the clock. TENON_FUZZ_SEED and TENON_FUZZ_COUNT say which programs,
+// TENON_FUZZ_TEXT names a file with one program's text instead.
 #include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <sstream>
 
 #include <gtest/gtest.h>
 
-#include "tenon/tests/random_program.h"
-#include "tenon/tests/routes.h"
+#include "tenon/tests/fuzz_run.h"
 
 namespace tenon::testing {
 namespace {
 
-using namespace ir;
-
-double seconds_allowed() {
-  const char* text = std::getenv("TENON_FUZZ_SECONDS");
-  return text ? std::atof(text) : 20;
-}
-uint64_t first_seed() {
-  const char* text = std::getenv("TENON_FUZZ_SEED");
-  return text ? std::strtoull(text, nullptr, 10)
-              : static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()) % 1000000007;
+uint64_t number(const char* variable, uint64_t otherwise) {
+  const char* text = std::getenv(variable);
+  return text && *text ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
-std::optional<std::string> wrong_route(const Case& program) {
-  const std::vector<std::string> findings = verify(*program.graph);
-  if (!findings.empty()) return "not sound: " + findings[0];
-  return first_disagreement(program.graph, program.inputs, program.nans);
-}
-
-std::string route_of(const std::string& message) { return message.substr(0, message.find(':')); }
-
-void fuzz(bool symbolic, double seconds) {
-  const auto start = std::chrono::steady_clock::now();
-  const auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
-  uint64_t seed = first_seed(), programs = 0, failures = 0;
-  std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
-  for (; elapsed() < seconds && failures < 5; ++seed, ++programs) {
-    ProgramSize size;
-    size.symbolic = symbolic;
-    size.nodes = 4 + static_cast<int>(seed % 20);
-    size.large = seed % 8 == 0;
-    if (std::getenv("TENON_FUZZ_TRACE")) std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(seed));
-    const Case program = random_program(seed, size);
-    const std::optional<std::string> wrong = wrong_route(program);
-    if (!wrong) continue;
-    ++failures;
-    const Case small = shrunk(
-        program,
-        [&](const Case& smaller) {
-          const auto still = wrong_route(smaller);
-          return still && route_of(*still) == route_of(*wrong);
-        },
-        300);
-    std::string inputs;
-    for (const Array& array : small.inputs) {
-      inputs += to_string(array.type) + ":";
-      for (int64_t i = 0; i < std::min<int64_t>(array.numel(), 8); ++i) inputs += " " + element_text(array, i);
-      inputs += "\n";
-    }
-    ADD_FAILURE() << "TENON_FUZZ_SEED=" << seed << "\n" << *wrong_route(small) << "\n" << small.graph->text() << inputs;
+TEST(Fuzz, EveryRouteGivesTheInterpretersBits) {
+  setenv("TENON_VERIFY", "1", 0);
+  if (const char* file = std::getenv("TENON_FUZZ_TEXT")) {
+    std::ostringstream text;
+    text << std::ifstream(file).rdbuf();
+    for (const std::string& finding : fuzz_text(text.str(), number("TENON_FUZZ_COUNT", 20))) ADD_FAILURE() << finding;
+    return;
   }
-  std::printf("%llu programs\n", static_cast<unsigned long long>(programs));
+  FuzzPlan plan;
+  plan.seconds = static_cast<double>(number("TENON_FUZZ_SECONDS", 12));
+  const bool asked = std::getenv("TENON_FUZZ_SECONDS") != nullptr;
+  plan.first_seed = number("TENON_FUZZ_SEED", asked ? static_cast<uint64_t>(std::time(nullptr)) * 1000 : 1);
+  plan.most_seeds = number("TENON_FUZZ_COUNT", UINT64_MAX);
+  plan.jobs = static_cast<int>(number("TENON_FUZZ_JOBS", 1));
+  std::printf("from seed %llu on\n", static_cast<unsigned long long>(plan.first_seed));
+  const FuzzReport report = fuzz(plan);
+  std::printf("%llu programs, %llu route runs, %zu mismatches\n", static_cast<unsigned long long>(report.programs),
+              static_cast<unsigned long long>(report.route_runs), report.findings.size());
+  EXPECT_TRUE(report.findings.empty()) << report.findings.size() << " mismatches, the first: " << report.findings[0];
+  EXPECT_GT(report.programs, 0u);
 }
-
-TEST(Fuzz, FixedExtents) { fuzz(false, seconds_allowed() * 0.6); }
-TEST(Fuzz, SymbolicExtents) { fuzz(true, seconds_allowed() * 0.4); }
 
 }  // namespace
 }  // namespace tenon::testing

@@ -2,32 +2,17 @@
 // bit: every case of the op table, then programs of many ops where fusion has choices.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 
 #include "tenon/ir/build.h"
 #include "tenon/passes/pass.h"
 #include "tenon/tests/op_cases.h"
 #include "tenon/tests/program_machine.h"
-#include "tenon/tests/random_graph.h"
+#include "tenon/tests/program_shrink.h"
 
 namespace tenon::testing {
 namespace {
 
 using namespace ir;
-
-std::vector<int64_t> dims_of(const Graph& graph, const std::vector<Array>& inputs) {
-  std::vector<int64_t> values;
-  for (uint32_t symbol : graph.symbols->free_symbols()) {
-    int64_t value = graph.symbols->operator[](symbol).lower;
-    for (uint32_t i = 0; i < graph.input_count(); ++i) {
-      const Shape& shape = graph.type(ValueId{i}).shape;
-      for (size_t d = 0; d < shape.size(); ++d)
-        if (shape[d].is_symbol() && shape[d].index() == symbol) value = inputs[i].type.shape[d].number();
-    }
-    values.push_back(value);
-  }
-  return values;
-}
 
 void check_case(const Graph& graph, const std::vector<Array>& inputs, NaNs nans, const std::string& name, bool fuse) {
   passes::Options options;
@@ -115,18 +100,6 @@ void nested_loops(int64_t width, bool reverse) {
 TEST(Lower, NestedLoops) {
   for (int64_t width : {1, 3, 40})
     for (bool reverse : {false, true}) nested_loops(width, reverse);
-}
-
-TEST(Lower, RandomGraphs) {
-  const char* first = std::getenv("TENON_SEED");
-  const char* count = std::getenv("TENON_COUNT");
-  const uint64_t begin = first ? std::strtoull(first, nullptr, 10) : 1,
-                 n = count ? std::strtoull(count, nullptr, 10) : 60;
-  for (uint64_t seed = begin; seed < begin + n; ++seed) {
-    const Case c = random_graph(seed, 4 + static_cast<int>(seed % 30));
-    check_case(*c.graph, c.inputs, c.nans, c.name, true);
-    if (HasFatalFailure()) return;
-  }
 }
 
 TEST(Lower, EveryOpCase) {

@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "tenon/runtime/tenon_runtime.h"
+#include "tenon/tests/program_machine.h"
 
 extern char** environ;
 
@@ -37,17 +38,30 @@ void link(const std::vector<std::string>& objects, const std::string& library) {
 
 }  // namespace
 
-SharedObject::SharedObject(std::span<const runtime::Artifact> programs) {
-  folder_ = (std::filesystem::temp_directory_path() / "tenon-saved-XXXXXX").string();
-  if (!mkdtemp(folder_.data())) throw Error("no temporary folder");
+namespace {
+std::string temporary_folder() {
+  std::string folder = (std::filesystem::temp_directory_path() / "tenon-saved-XXXXXX").string();
+  if (!mkdtemp(folder.data())) throw Error("no temporary folder");
+  return folder;
+}
+
+}  // namespace
+
+SharedObject::SharedObject(std::vector<std::string> object_files) : folder_(temporary_folder()) { open(object_files); }
+
+SharedObject::SharedObject(std::span<const runtime::Artifact> programs) : folder_(temporary_folder()) {
   std::vector<std::string> objects;
   for (const runtime::Artifact& program : programs)
     for (const std::string& object : program.objects) {
       objects.push_back(folder_ + "/" + std::to_string(objects.size()) + ".o");
       std::ofstream(objects.back(), std::ios::binary) << object;
     }
+  open(objects);
+}
+
+void SharedObject::open(const std::vector<std::string>& object_files) {
   const std::string library = folder_ + "/saved.so";
-  link(objects, library);
+  link(object_files, library);
   handle_ = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!handle_) throw Error(dlerror());
 }
@@ -58,26 +72,27 @@ SharedObject::~SharedObject() {
   std::filesystem::remove_all(folder_, ignored);
 }
 
-std::vector<Array> SharedObject::run(const runtime::Manifest& program, std::span<const Array> inputs) const {
+std::vector<Array> SharedObject::run(const runtime::Manifest& program, std::span<const Array> inputs,
+                                     const std::vector<int64_t>& dims) const {
   const auto entry = reinterpret_cast<int32_t (*)(const tenon_call*)>(dlsym(handle_, program.entry.c_str()));
   const auto arena_bytes =
       reinterpret_cast<int64_t (*)(const int64_t*)>(dlsym(handle_, (program.entry + "_arena_bytes").c_str()));
   if (!entry || !arena_bytes) throw Error("the saved object has no entry point " + program.entry);
-  const int64_t no_dims[1] = {0};
+  const std::vector<int64_t> symbols = program.symbols.empty() ? dims : evaluate(program.symbols, dims);
   std::vector<const void*> in;
   std::vector<void*> out;
   std::vector<Array> results;
   for (const Array& array : inputs) in.push_back(array.data.data());
-  for (const Type& type : program.outputs) results.emplace_back(type);
+  for (const Type& type : program.outputs) results.emplace_back(bind(type, symbols));
   for (Array& array : results) out.push_back(array.data.data());
-  const auto size = static_cast<uint64_t>(arena_bytes(no_dims));
+  const auto size = static_cast<uint64_t>(arena_bytes(dims.data()));
   tenon_error error{};
   tenon_call call{};
   call.struct_size = sizeof call;
   call.inputs = in.data();
   call.outputs = out.data();
   call.arena = size ? tenon_alloc(size) : nullptr;
-  call.dims = no_dims;
+  call.dims = dims.data();
   call.env = tenon_runtime_env();
   call.error = &error;
   const int32_t code = entry(&call);

@@ -14,13 +14,16 @@ class SharedObject {
  public:
   explicit SharedObject(
       std::span<const runtime::Artifact> programs);  // throws where the link fails: an undefined symbol
+  explicit SharedObject(std::vector<std::string> object_files);
   ~SharedObject();
   SharedObject(const SharedObject&) = delete;
   SharedObject& operator=(const SharedObject&) = delete;
-  std::vector<ir::Array> run(const runtime::Manifest& program,
-                             std::span<const ir::Array> inputs) const;  // static extents
+  // dims: the values of the program's free symbols.
+  std::vector<ir::Array> run(const runtime::Manifest& program, std::span<const ir::Array> inputs,
+                             const std::vector<int64_t>& dims = {}) const;
 
  private:
+  void open(const std::vector<std::string>& object_files);
   std::string folder_;
   void* handle_ = nullptr;
 };

@@ -1,0 +1,24 @@
+// Making a failing program small enough to read.
+#pragma once
+
+#include <functional>
+
+#include "tenon/tests/op_cases.h"
+
+namespace tenon::testing {
+
+// The smallest program found that still fails: numbers for symbols, fewer outputs, values turned into inputs of the same
+// content, ops left out at any depth, loops and branches replaced by their bodies, shorter extents, plain inputs. `fails` is
+// asked at most `tries` times, and may say no when it has no more time.
+Case shrunk(Case program, const std::function<bool(const Case&)>& fails, int tries);
+
+// The program over numbers where it had symbols, which take the values that the inputs have. Constants fold on the way.
+std::shared_ptr<const ir::Graph> specialised(const ir::Graph& graph, const std::vector<ir::Array>& inputs);
+
+// The values of the free symbols that the inputs bind; a symbol that none mentions has its lower bound.
+std::vector<int64_t> dims_of(const ir::Graph& graph, const std::vector<ir::Array>& inputs);
+
+// Text that parse() reads, and what the inputs hold.
+std::string described(const Case& program);
+
+}  // namespace tenon::testing
