@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <new>
 
 #include "tenon/tests/program_routes.h"
@@ -21,14 +22,13 @@ namespace tenon::testing {
 
 namespace {
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // A program by its seed: as drawn, its tangents, its cotangents.
 constexpr int variants = 3;
 std::optional<RandomProgram> variant(uint64_t seed, int number) {
-  if (number != 0 && (seed + static_cast<uint64_t>(number)) % 3 != 0) return std::nullopt;  // one of three has this derivative
+  if (number != 0 && (seed + static_cast<uint64_t>(number)) % 3 != 0)
+    return std::nullopt;  // one of three has this derivative
   const RandomProgram program = random_program(seed);
   if (number == 0) return program;
   return derived(program, number == 1 ? Derivative::forward : Derivative::reverse, seed);
@@ -62,6 +62,11 @@ T* shared_page() {
   if (page == MAP_FAILED) throw std::bad_alloc();
   return new (page) T;
 }
+
+struct Page {  // what a shrinking child has so far
+  std::atomic<size_t> size{0};
+  char text[1 << 16];
+};
 
 void copy_text(char* to, size_t size, const std::string& text) {
   const size_t n = std::min(size - 1, text.size());
@@ -124,60 +129,94 @@ int in_child(const std::function<int()>& f, double seconds) {
 // Before the first colon or number: findings that begin alike count as the same when a program is shrunk.
 std::string kind_of(const std::string& message) { return message.substr(0, message.find_first_of(":0123456789")); }
 
-// The program with the seed that fails on a route, cut down; printed by a child, since drawing and shrinking may die too.
-std::string report(const Note& note, double seconds) {
-  struct Text {
-    std::atomic<size_t> size{0};
-    char text[1 << 16];
-  };
-  Text* shared = shared_page<Text>();
-  const double until = now() + seconds;
+// The program with the seed that fails on a route, cut down and put into the page, better and better ones.
+void shrink(const Note& note, double until, Page& page) try {
+  const std::optional<RandomProgram> program = variant(note.seed, note.variant);
   const auto show = [&](const Case& c, const std::string& message) {
-    copy_text(shared->text, sizeof shared->text, message + "\n" + described(c));
-    shared->size = std::strlen(shared->text);
+    copy_text(page.text, sizeof page.text, message + "\n" + described(c));
+    page.size = std::strlen(page.text);
   };
-  in_child(
-      [&]() -> int {
-        try {
-          const std::optional<RandomProgram> program = variant(note.seed, note.variant);
-          std::string message = note.message;
-          // Whether a program fails alike, found out in a child of its own.
-          const auto fails = [&](const Case& c) {
-            if (now() > until) return false;
-            const int code = in_child(
-                [&] {
-                  const auto found = first_finding(c, note.seed, note.route);
-                  return found && kind_of(found->message) == kind_of(note.message) ? 1 : 0;
-                },
-                20);
-            return code == 1 || code >= 128;
-          };
-          for (const std::vector<int64_t>& values : program->runs) {
-            const Case c = program->at(values);
-            if (!fails(c)) continue;
-            show(c, message);
-            const Case small = shrunk(c, [&](const Case& smaller) {
-              const bool yes = fails(smaller);
-              if (yes) show(smaller, message);
-              return yes;
-            }, 600);
-            show(small, message);
-            in_child([&] {
-              if (const auto found = first_finding(small, note.seed, note.route)) show(small, found->message);
-              return 0;
-            }, 20);
-            break;
-          }
-        } catch (const std::exception&) {
-        }
-        return 0;
-      },
-      seconds + 60);
-  std::string text(shared->text, shared->size);
-  munmap(shared, sizeof *shared);
-  if (text.empty()) text = std::string(note.message) + "\n(it does not fail alone)\n";
-  return text;
+  // Whether a program fails alike, found out in a child of its own.
+  const auto fails = [&](const Case& c) {
+    if (now() > until) return false;
+    const int code = in_child(
+        [&] {
+          const auto found = first_finding(c, note.seed, note.route);
+          return found && kind_of(found->message) == kind_of(note.message) ? 1 : 0;
+        },
+        20);
+    if (code == 1 || code >= 128) show(c, note.message);
+    return code == 1 || code >= 128;
+  };
+  for (const std::vector<int64_t>& values : program->runs) {
+    const Case c = program->at(values);
+    if (!fails(c)) continue;
+    const Case small = shrunk(c, fails, 600);
+    const auto say = [&] {  // what is wrong with the small one
+      if (const auto found = first_finding(small, note.seed, note.route)) show(small, found->message);
+      return 0;
+    };
+    in_child(say, 20);
+    return;
+  }
+} catch (const std::exception&) {
 }
+
+// Findings being cut down, one after the other, in a child: drawing and shrinking may die too.
+class Reports {
+ public:
+  Reports(FuzzReport& result, double seconds) : result_(result), seconds_(seconds) {}
+  void take(const Note& note) {
+    const std::string title = "TENON_FUZZ_SEED=" + std::to_string(note.seed) + " TENON_FUZZ_COUNT=1, " +
+                              (note.variant == 0   ? "as drawn"
+                               : note.variant == 1 ? "its tangents"
+                                                   : "its cotangents") +
+                              ", route '" + note.route + "': ";
+    std::printf("%s%.300s\n", title.c_str(), note.message);
+    std::fflush(stdout);
+    result_.findings.push_back(title + note.message);
+    // The first few of a kind are cut down; a crash says nothing of its kind.
+    const bool died = std::strncmp(note.message, "dies", 4) == 0;
+    if (++kinds_[std::string(note.route) + kind_of(note.message)] <= (died ? 6 : 2))
+      waiting_.emplace_back(result_.findings.size() - 1, note);
+  }
+  bool idle() const { return pid_ == 0 && waiting_.empty(); }
+  void poll() {
+    if (pid_ == 0 && !waiting_.empty()) {
+      page_ = shared_page<Page>();
+      until_ = now() + seconds_;
+      std::fflush(nullptr);
+      pid_ = fork();
+      if (pid_ == 0) {
+        shrink(waiting_[0].second, until_, *page_);
+        _exit(0);
+      }
+    }
+    if (pid_ == 0) return;
+    int status = 0;
+    if (waitpid(pid_, &status, WNOHANG) == 0) {
+      if (now() < until_ + 60) return;
+      kill(pid_, SIGKILL);
+      waitpid(pid_, &status, 0);
+    }
+    std::string& finding = result_.findings[waiting_[0].first];
+    finding += page_->size ? "\ncut down: " + std::string(page_->text, page_->size) : "\n(it does not fail alone)\n";
+    std::printf("%s\n", finding.c_str());
+    std::fflush(stdout);
+    munmap(page_, sizeof *page_);
+    pid_ = 0;
+    waiting_.erase(waiting_.begin());
+  }
+
+ private:
+  FuzzReport& result_;
+  const double seconds_;
+  std::map<std::string, int> kinds_;
+  std::vector<std::pair<size_t, Note>> waiting_;
+  pid_t pid_ = 0;
+  double until_ = 0;
+  Page* page_ = nullptr;
+};
 
 }  // namespace
 
@@ -199,22 +238,12 @@ FuzzReport fuzz(const FuzzPlan& plan) {
       result.route_runs += shared->children[i].route_runs;
     }
   };
-  const auto take = [&](const Note& note) {
-    std::string text = "TENON_FUZZ_SEED=" + std::to_string(note.seed) + " " +
-                       (note.variant == 0 ? "as drawn" : note.variant == 1 ? "its tangents" : "its cotangents") +
-                       ", route '" + note.route + "': ";
-    std::printf("%s%.300s\n", text.c_str(), note.message);
-    std::fflush(stdout);
-    if (result.findings.size() < 12) text += report(note, plan.shrink_seconds);
-    else text += note.message;
-    std::printf("%s\n", text.c_str());
-    std::fflush(stdout);
-    result.findings.push_back(text);
-  };
+  Reports reports(result, plan.shrink_seconds);
   double last_line = start;
   bool all_done = false;
-  while (!all_done) {
+  while (!all_done || !reports.idle()) {
     all_done = true;
+    reports.poll();
     for (int i = 0; i < jobs; ++i) {
       Child& child = shared->children[i];
       pid_t& pid = pids[static_cast<size_t>(i)];
@@ -238,7 +267,7 @@ FuzzReport fuzz(const FuzzPlan& plan) {
         kill(pid, SIGKILL);
         waitpid(pid, &status, 0);
       }
-      for (; seen < child.notes; ++seen) take(child.found[seen]);
+      for (; seen < child.notes; ++seen) reports.take(child.found[seen]);
       if (!over && !hangs) continue;
       pid = 0;
       if (hangs || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
@@ -246,7 +275,7 @@ FuzzReport fuzz(const FuzzPlan& plan) {
         copy_text(note.route, sizeof note.route, child.route);
         copy_text(note.message, sizeof note.message,
                   hangs ? "hangs" : "dies of signal " + std::to_string(WIFSIGNALED(status) ? WTERMSIG(status) : 0));
-        take(note);
+        reports.take(note);
       }
     }
     if (now() - last_line > 10) {
@@ -267,10 +296,16 @@ FuzzReport fuzz(const FuzzPlan& plan) {
 std::vector<std::string> fuzz_text(const std::string& text, uint64_t seeds) {
   std::vector<std::string> findings;
   for (uint64_t seed = 1; seed <= seeds; ++seed) {
-    const RandomProgram program = read_program(text, seed);
-    std::string route;
-    if (const auto found = first_finding(program, seed, [&](const char* name) { route = name; }))
-      findings.push_back(found->route + ": " + found->message);
+    Page* page = shared_page<Page>();
+    const auto say = [&](const std::string& what) { copy_text(page->text, sizeof page->text, what); };
+    const auto run = [&] {
+      const RandomProgram program = read_program(text, seed);
+      const auto found = first_finding(program, seed, [&](const char* route) { say(std::string(route) + ": dies"); });
+      if (found) say(found->route + ": " + found->message);
+      return found ? 1 : 0;
+    };
+    if (in_child(run, 120) != 0) findings.push_back(page->text);
+    munmap(page, sizeof *page);
   }
   return findings;
 }

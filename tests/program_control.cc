@@ -104,7 +104,8 @@ void scan(Draw& d) {
   }
   d.s.trips = before;
   if (results.empty()) return;
-  const auto counts = std::vector<int64_t>{static_cast<int64_t>(constants.size()), static_cast<int64_t>(carries.size())};
+  const auto counts =
+      std::vector<int64_t>{static_cast<int64_t>(constants.size()), static_cast<int64_t>(carries.size())};
   std::vector<ValueId> outputs;
   for (size_t i = 0; i < results.size(); ++i)
     outputs.push_back(drawn(inner, results[i], i < carries.size() ? static_cast<int64_t>(constants.size() + i) : -1));
@@ -118,8 +119,9 @@ void while_loop(Draw& d) {
   const int64_t limit = d.pick({0, 1, 2, 3, 7, 12}), before = d.s.trips;
   if (limit > most_trips / before) return;
   const Value zero = splat_integer(d.b, DType::i64, 0, {});
-  const Value bound = d.depth == 0 && d.chance(2) ? min(d.of_type(DType::i64, {}), splat_integer(d.b, DType::i64, limit, {}))
-                                                  : splat_integer(d.b, DType::i64, limit, {});
+  const Value bound = d.depth == 0 && d.chance(2)
+                          ? min(d.of_type(DType::i64, {}), splat_integer(d.b, DType::i64, limit, {}))
+                          : splat_integer(d.b, DType::i64, limit, {});
   const std::vector<Value> constants = some_values(d, 0, 2), data = some_values(d, 1, 3);
   std::vector<Value> operands = {bound};
   operands.insert(operands.end(), constants.begin(), constants.end());
@@ -132,7 +134,8 @@ void while_loop(Draw& d) {
   Value go = lt(at(condition, counter), at(condition, 0));
   if (d.chance(2)) {
     const Value x = at(condition, counter + 1);
-    const Value sum = reduce(x.dtype() == DType::boolean ? Op::reduce_or : Op::reduce_max, x, condition.other_axes(x.shape(), {}));
+    const Value sum =
+        reduce(x.dtype() == DType::boolean ? Op::reduce_or : Op::reduce_max, x, condition.other_axes(x.shape(), {}));
     go = bit_and(go, x.dtype() == DType::boolean ? sum : lt(sum, like(sum, 3)));
   }
   const ValueId test[] = {go.id};
@@ -144,7 +147,8 @@ void while_loop(Draw& d) {
   draw_body(inner);
   d.s.trips = before;
   std::vector<ValueId> outputs = {next.id};
-  for (size_t i = counter + 1; i < types.size(); ++i) outputs.push_back(drawn(inner, types[i], static_cast<int64_t>(i)));
+  for (size_t i = counter + 1; i < types.size(); ++i)
+    outputs.push_back(drawn(inner, types[i], static_cast<int64_t>(i)));
   const auto body = inner.b.finish(outputs);
   d.keep(d.emit(Op::while_loop, operands,
                 {Attr::of(test_graph), Attr::of(body), axes_of({static_cast<int64_t>(counter)})}));

@@ -16,12 +16,12 @@ Draw::Draw(Draw& outer, const std::vector<Type>& inputs)
 }
 
 DType Draw::dtype() {
-  if (!chance(4)) return floating();
-  return static_cast<DType>(below(dtype_count));
+  const DType t = static_cast<DType>(below(dtype_count));
+  return is_floating(t) || !chance(4) ? floating() : t;
 }
 DType Draw::floating() {
   const DType all[] = {DType::f32, DType::f32, DType::f32, DType::f32, DType::f32, DType::f64, DType::f16, DType::bf16};
-  return all[below(std::size(all))];
+  return s.doubles ? DType::f64 : all[below(std::size(all))];
 }
 DType Draw::numeric() {
   const DType t = dtype();
@@ -53,7 +53,8 @@ int64_t Draw::elements(const Shape& shape) const {
 int64_t Draw::least(Dim extent) const {
   int64_t least = INT64_MAX;
   for (const std::vector<int64_t>& run : s.runs)
-    least = std::min(least, Symbols::value(extent, s.symbols->size() ? s.symbols->evaluate(run) : std::vector<int64_t>{}));
+    least =
+        std::min(least, Symbols::value(extent, s.symbols->size() ? s.symbols->evaluate(run) : std::vector<int64_t>{}));
   return least;
 }
 

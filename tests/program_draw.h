@@ -19,6 +19,7 @@ struct Setting {
   std::vector<Recipe> recipes;
   int64_t most_elements = 3000;  // of one value, at the greatest run
   int64_t most_work = 2000000;  // multiplications of one contraction
+  bool doubles = false;  // every float is f64: derivatives can be held against each other
   bool large = false;  // extents that take threads, blocks and partial results
   int64_t trips = 1;  // of the loops around what is being drawn: loops inside loops stay bounded
 };
@@ -49,7 +50,8 @@ class Draw {
   // A value of this type: one that is there, one made to fit, or an input. By value: the graph grows.
   ir::Value of_type(DType t, Shape shape);
   ir::Value small_number(DType t, const Shape& shape);  // 0, 1, 2, 4 of any dtype
-  ir::Value stretch(ir::Value x, const Shape& shape);  // a value over the leading or trailing axes of a shape, or equal to it
+  ir::Value stretch(ir::Value x,
+                    const Shape& shape);  // a value over the leading or trailing axes of a shape, or equal to it
   ir::Value tame(ir::Value x, ir::Domain domain);  // x moved into a row's domain, so that not everything ends as NaN
   ir::Value along(ir::Op reduction, ir::Value x, const std::vector<int64_t>& axes);  // reduced, then stretched back
   std::vector<int64_t> some_axes(const Shape& shape, uint64_t one_in);

@@ -177,7 +177,8 @@ std::optional<std::string> tape_agrees(const Case& c, Random& random) {
   const std::vector<bool> active = floating_inputs(*graph);
   std::optional<size_t> shown;
   for (size_t o = 0; o < graph->outputs().size(); ++o)
-    if (const Type& type = graph->type(graph->outputs()[o]); is_floating(type.dtype) && (!shown || random() % 2)) shown = o;
+    if (const Type& type = graph->type(graph->outputs()[o]); is_floating(type.dtype) && (!shown || random() % 2))
+      shown = o;
   if (!shown) return std::nullopt;
   // The vjp graph of this output alone.
   GraphBuilder one("main", graph->symbols);

@@ -70,9 +70,9 @@ void conv_net(Draw& d) {
   if (!d.fits({batch, side, side, 2 * filters})) return;
   const Value x = d.of_type(t, {batch, side, side, channels}), k = d.of_type(t, {3, 3, channels, filters});
   const int64_t stride = d.pick({1, 2});
-  const Value y = d.emit(Op::convolution, {x, k},
-                         {axes_of({stride, stride}), axes_of({1, 1}), axes_of({1, 1}), axes_of({1, 1}), axes_of({1, 1}),
-                          axes_of({1})})[0];
+  const Value y = d.emit(
+      Op::convolution, {x, k},
+      {axes_of({stride, stride}), axes_of({1, 1}), axes_of({1, 1}), axes_of({1, 1}), axes_of({1, 1}), axes_of({1})})[0];
   const Value z = activation(d, y + bias(d, t, y.shape()));
   d.keep(z);
   d.keep(reduce(d.chance(2) ? Op::reduce_max : Op::reduce_sum, z, {1, 2}));
@@ -113,10 +113,9 @@ void cell(Draw& d) {
   if (d.chance(4)) outputs.push_back(c.id);  // what it was before this step
   const auto body = in.b.finish(outputs);
   const Value start = d.of_type(t, state.shape);
-  const std::vector<Value> operands = {d.of_type(t, weight.shape), start,
-                                       d.chance(2) ? start : d.of_type(t, state.shape),
-                                       splat_integer(d.b, DType::i64, d.pick({0, 5}), {}),
-                                       d.of_type(t, {steps, batch, width})};
+  const std::vector<Value> operands = {
+      d.of_type(t, weight.shape), start, d.chance(2) ? start : d.of_type(t, state.shape),
+      splat_integer(d.b, DType::i64, d.pick({0, 5}), {}), d.of_type(t, {steps, batch, width})};
   d.keep(d.emit(Op::scan, operands,
                 {Attr::of(body), Attr::of(std::vector<Dim>{steps}), axes_of({1, 3}), axes_of({d.chance(2)})}));
 }
@@ -141,10 +140,10 @@ void updates(Draw& d) {
   if (d.chance(2)) outputs.push_back(changed.id);
   const auto body = in.b.finish(outputs);
   const Value start = d.of_type(t, buffer.shape);
-  d.keep(d.emit(Op::scan,
-                {start, d.chance(2) ? start : d.of_type(t, buffer.shape),
-                 splat_integer(d.b, DType::i64, d.pick({-1, 0, 2}), {})},
-                {Attr::of(body), Attr::of(std::vector<Dim>{trips}), axes_of({0, 3}), axes_of({d.chance(2)})}));
+  d.keep(d.emit(
+      Op::scan,
+      {start, d.chance(2) ? start : d.of_type(t, buffer.shape), splat_integer(d.b, DType::i64, d.pick({-1, 0, 2}), {})},
+      {Attr::of(body), Attr::of(std::vector<Dim>{trips}), axes_of({0, 3}), axes_of({d.chance(2)})}));
 }
 
 // One step of gradient descent by hand, as autodiff would write it: the weights come out as they went in.

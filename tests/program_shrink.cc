@@ -87,7 +87,8 @@ class Writer {
   // Control flow once: a branch, one trip of a loop.
   static std::vector<Value> unrolled(GraphBuilder& to, Op op, std::vector<Value> operands, const Attrs& attrs) {
     size_t counted = 0;
-    if (op == Op::cond) operands.erase(operands.begin());
+    if (op == Op::cond)
+      operands.erase(operands.begin());
     else if (op == Op::scan) {
       const std::vector<int64_t>& counts = attrs[2].integers;
       counted = static_cast<size_t>(counts[1]);
@@ -276,7 +277,8 @@ struct Shrinker {
           Array small(type_of(program.inputs[i].type.dtype, {period}));
           Random random(0);
           for (int64_t k = 0; k < period; ++k) {
-            const Array one = integer_array(type_of(small.type.dtype, {1}), random, period == 1 ? 1 : k, period == 1 ? 2 : k + 1);
+            const Array one =
+                integer_array(type_of(small.type.dtype, {1}), random, period == 1 ? 1 : k, period == 1 ? 2 : k + 1);
             std::copy(one.data.begin(), one.data.end(), small.data.begin() + k * bytes(small.type.dtype));
           }
           other.inputs[i] = resized(small, program.inputs[i].type);
@@ -303,19 +305,21 @@ std::vector<int64_t> dims_of(const Graph& graph, const std::vector<Array>& input
   return values;
 }
 
-GraphPtr specialised(const Graph& graph, const std::vector<Array>& inputs) {
+GraphPtr specialised(const Graph& graph, const std::vector<Array>& inputs, bool fold) {
   const std::vector<int64_t> values =
       graph.symbols->size() ? graph.symbols->evaluate(dims_of(graph, inputs)) : std::vector<int64_t>{};
   Edit edit;
-  return Writer(edit, std::make_shared<Symbols>(), &values).write(graph, true, true);
+  return Writer(edit, std::make_shared<Symbols>(), &values).write(graph, true, fold);
 }
 
 Case shrunk(Case program, const std::function<bool(const Case&)>& fails, int tries) {
   Shrinker s{std::move(program), fails, tries};
-  if (s.program.graph->symbols->size() != 0)
-    s.accept([&] {
-      return Case{s.program.name, specialised(*s.program.graph, s.program.inputs), s.program.inputs, s.program.nans};
-    });
+  for (bool fold : {true, false})
+    if (s.program.graph->symbols->size() != 0)
+      s.accept([&] {
+        return Case{s.program.name, specialised(*s.program.graph, s.program.inputs, fold), s.program.inputs,
+                    s.program.nans};
+      });
   for (bool changed = true; changed && s.tries > 0;) {
     changed = false;
     while (s.fewer_outputs()) changed = true;

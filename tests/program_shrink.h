@@ -12,8 +12,10 @@ namespace tenon::testing {
 // asked at most `tries` times, and may say no when it has no more time.
 Case shrunk(Case program, const std::function<bool(const Case&)>& fails, int tries);
 
-// The program over numbers where it had symbols, which take the values that the inputs have. Constants fold on the way.
-std::shared_ptr<const ir::Graph> specialised(const ir::Graph& graph, const std::vector<ir::Array>& inputs);
+// The program over numbers where it had symbols, which take the values that the inputs have. Constants fold on the way,
+// unless told otherwise.
+std::shared_ptr<const ir::Graph> specialised(const ir::Graph& graph, const std::vector<ir::Array>& inputs,
+                                             bool fold = true);
 
 // The values of the free symbols that the inputs bind; a symbol that none mentions has its lower bound.
 std::vector<int64_t> dims_of(const ir::Graph& graph, const std::vector<ir::Array>& inputs);

@@ -140,7 +140,8 @@ void indexing(Draw& d) {
   const Value at = indices(d, at_shape);
   Shape gathered;
   for (size_t i = 0; i < x.shape().size(); ++i) {
-    if (static_cast<int64_t>(i) != axis[0].integers[0]) gathered.push_back(x.shape()[i]);
+    if (static_cast<int64_t>(i) != axis[0].integers[0])
+      gathered.push_back(x.shape()[i]);
     else
       for (Dim n : at_shape) gathered.push_back(n);
   }
@@ -151,15 +152,13 @@ void indexing(Draw& d) {
 
 void random_bits(Draw& d) {
   const Shape shape = d.shape();
-  const auto pair = [&] {
-    return d.depth == 0 ? d.fresh(DType::u32, {2}, Filling::any) : d.of_type(DType::u32, {2});
-  };
+  const auto pair = [&] { return d.depth == 0 ? d.fresh(DType::u32, {2}, Filling::any) : d.of_type(DType::u32, {2}); };
   const Value key = pair(), counter = pair();
   const Value bits = d.emit(Op::random_bits, {key, counter},
                             {Attr::of(d.chance(2) ? DType::u32 : DType::u64), Attr::of(shape.dims())})[0];
   d.keep(bits);
   if (d.chance(2)) return;
-  const Value uniform = cast(shr(bits, splat_integer(d.b, bits.dtype(), 8, shape)), DType::f32);
+  const Value uniform = cast(shr(bits, splat_integer(d.b, bits.dtype(), 8, shape)), d.floating());
   d.keep(uniform * like(uniform, 0x1p-24));
 }
 
@@ -260,8 +259,8 @@ void draw_movement(Draw& d) {
       std::vector<Dim> sizes;
       for (Dim n : shape) {
         starts.push_back(d.of_type(DType::i64, {}));
-        sizes.push_back(n.is_number() ? Dim(n.number() - static_cast<int64_t>(d.below(static_cast<uint64_t>(n.number() + 1))))
-                                      : n);
+        sizes.push_back(
+            n.is_number() ? Dim(n.number() - static_cast<int64_t>(d.below(static_cast<uint64_t>(n.number() + 1)))) : n);
       }
       if (d.chance(2)) return d.keep(dynamic_slice(x, starts, sizes));
       return d.keep(dynamic_update_slice(x, d.of_type(x.dtype(), Shape(sizes)), starts));

@@ -40,7 +40,8 @@ void draw_symbols(Setting& s) {
   if (below(2)) run([] { return 1; });
   if (below(3) == 0) run([&] { return static_cast<int64_t>(below(3)); });
   if (const int64_t same = small(); below(3) == 0) run([&] { return same; });
-  if (below(3) == 0) run([&] { return s.large ? 600 + static_cast<int64_t>(below(3000)) : 40 + static_cast<int64_t>(below(100)); });
+  if (below(3) == 0)
+    run([&] { return s.large ? 600 + static_cast<int64_t>(below(3000)) : 40 + static_cast<int64_t>(below(100)); });
 }
 
 }  // namespace
@@ -52,6 +53,7 @@ RandomProgram random_program(uint64_t seed) {
   const uint64_t size = below(40);
   s.large = size < 3;
   s.most_elements = size == 0 ? 700000 : s.large ? 150000 : size < 12 ? 30000 : 3000;
+  s.doubles = below(6) == 0;
   s.most_work = s.large ? 30000000 : 3000000;
   draw_symbols(s);
   Draw d(s);
@@ -59,17 +61,29 @@ RandomProgram random_program(uint64_t seed) {
   const uint64_t parts = 1 + below(s.large ? 4 : 9), taste = below(4);
   for (uint64_t i = 0; i < parts; ++i) try {
       const uint64_t what = below(12);
-      if (taste == 0 || what < 5) draw_step(d);
-      else if (what < 8) draw_shape(d);
-      else if (what < 10) draw_layer(d);
-      else if (what < 11) draw_control(d);
-      else draw_movement(d);
+      if (taste == 0 || what < 3)
+        draw_step(d);
+      else if (what < 8)
+        draw_shape(d);
+      else if (what < 10)
+        draw_layer(d);
+      else if (what < 11)
+        draw_control(d);
+      else
+        draw_movement(d);
     } catch (const Error&) {
       // The row refuses these operands: another draw.
     }
   if (d.pool.empty()) d.fresh(DType::f32, {});
+  for (Dim symbol : s.named) {  // one that no input mentions would have its lower bound
+    const auto mentions = [&](const Recipe& r) {
+      return std::find(r.type.shape.begin(), r.type.shape.end(), symbol) != r.type.shape.end();
+    };
+    if (std::none_of(s.recipes.begin(), s.recipes.end(), mentions)) d.fresh(DType::u8, {symbol});
+  }
   std::vector<ValueId> outputs = {d.pool.back().id};
-  const uint64_t shown = 2 + below(3);  // values in the middle are stored too, inputs come out, one value comes out twice
+  const uint64_t shown =
+      1 + below(4);  // values in the middle are stored too, inputs come out, one value comes out twice
   for (Value v : d.pool)
     if (d.chance(shown)) outputs.push_back(v.id);
   if (d.chance(8)) outputs.push_back(outputs[below(outputs.size())]);
@@ -163,7 +177,8 @@ std::optional<RandomProgram> derived(const RandomProgram& program, Derivative ki
         add(graph.type(graph.outputs()[o]));
       }
     std::vector<ValueId> outputs = b.splice(*vjp.forward, inputs);
-    operands.insert(operands.begin(), outputs.begin() + static_cast<std::ptrdiff_t>(graph.outputs().size()), outputs.end());
+    operands.insert(operands.begin(), outputs.begin() + static_cast<std::ptrdiff_t>(graph.outputs().size()),
+                    outputs.end());
     outputs.resize(graph.outputs().size());
     for (ValueId v : b.splice(*vjp.backward, operands)) outputs.push_back(v);
     result.graph = b.finish(outputs);
