@@ -192,6 +192,10 @@ Value Draw::along(Op reduction, Value x, const std::vector<int64_t>& axes) {
 void Draw::keep(Value v) {
   if (v && fits(v.shape())) pool.push_back(v);
 }
+void Draw::show(Value v) {
+  keep(v);
+  if (v && fits(v.shape()) && !chance(3)) shown.push_back(v);
+}
 void Draw::keep(const std::vector<Value>& values) {
   for (Value v : values) keep(v);
 }

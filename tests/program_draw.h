@@ -58,12 +58,13 @@ class Draw {
   std::vector<int64_t> other_axes(const Shape& shape, const std::vector<int64_t>& axes);
 
   void keep(ir::Value v);
+  void show(ir::Value v);  // keep, and perhaps make it a result of the program: it is stored, and may be read again
   void keep(const std::vector<ir::Value>& values);
   std::vector<ir::Value> emit(ir::Op op, std::vector<ir::Value> operands, ir::Attrs attrs = {});
 
   Setting& s;
   ir::GraphBuilder b;
-  std::vector<ir::Value> pool;
+  std::vector<ir::Value> pool, shown;
   const int depth;
 };
 

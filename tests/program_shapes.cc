@@ -13,6 +13,7 @@ namespace {
 std::vector<int64_t> reduced_axes(Draw& d, const Shape& shape) {  // one axis, some, or all
   if (d.chance(6)) return d.other_axes(shape, {});
   if (d.chance(4)) return d.some_axes(shape, 2);
+  if (d.chance(3)) return {0};
   return {d.chance(2) ? shape.rank() - 1 : static_cast<int64_t>(d.below(shape.size()))};
 }
 
@@ -38,7 +39,7 @@ Value narrow(Draw& d, DType t, const Shape& shape) {
     }
   Value w = d.of_type(t, part);
   for (uint64_t n = d.below(3); n > 0; --n) w = activation(d, w);
-  if (d.chance(4)) d.keep(w);
+  if (d.chance(6)) d.keep(w);
   return broadcast(w, shape, axes);
 }
 
@@ -75,12 +76,12 @@ void stretched_products(Draw& d) {
   const Shape& shape = x.shape();
   const Value stem = d.chance(3) ? activation(d, x) : sub(x, d.of_type(x.dtype(), shape));
   const Value product = mul(stem, narrow(d, x.dtype(), shape));
-  d.keep(stem);
+  d.show(stem);
   for (uint64_t n = 1 + d.below(2); n > 0; --n) {
     const Value term = d.chance(2) ? product : mul(stem, narrow(d, x.dtype(), shape));
-    d.keep(reduce(summary(d), term, reduced_axes(d, shape)));
+    d.show(reduce(summary(d), term, reduced_axes(d, shape)));
   }
-  if (d.chance(3)) d.keep(product);
+  if (d.chance(4)) d.keep(product);
 }
 
 // One stem, branches that reduce it over different axes, joined again.
@@ -89,12 +90,12 @@ void branches(Draw& d) {
   const Shape& shape = x.shape();
   Value stem = x;
   for (uint64_t n = 1 + d.below(3); n > 0; --n) stem = activation(d, stem);
-  if (d.chance(2)) d.keep(stem);
+  if (d.chance(2)) d.show(stem);
   Value joined = stem;
   for (uint64_t n = 1 + d.below(4); n > 0; --n) {
     const std::vector<int64_t> axes = reduced_axes(d, shape);
     const Value r = reduce(summary(d), d.chance(2) ? stem : activation(d, stem), axes);
-    d.keep(r);
+    d.chance(2) ? d.show(r) : d.keep(r);
     if (d.chance(2)) joined = joined + broadcast(d.chance(2) ? r : activation(d, r), shape, d.other_axes(shape, axes));
   }
   d.keep(joined);

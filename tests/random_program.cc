@@ -82,10 +82,11 @@ RandomProgram random_program(uint64_t seed) {
     if (std::none_of(s.recipes.begin(), s.recipes.end(), mentions)) d.fresh(DType::u8, {symbol});
   }
   std::vector<ValueId> outputs = {d.pool.back().id};
+  for (Value v : d.shown) outputs.push_back(v.id);
   const uint64_t shown =
       1 + below(4);  // values in the middle are stored too, inputs come out, one value comes out twice
   for (Value v : d.pool)
-    if (d.chance(shown)) outputs.push_back(v.id);
+    if (d.chance(one_in)) outputs.push_back(v.id);
   if (d.chance(8)) outputs.push_back(outputs[below(outputs.size())]);
   return {"program " + std::to_string(seed), d.b.finish(outputs), s.recipes, s.runs};
 }
