@@ -83,8 +83,8 @@ RandomProgram random_program(uint64_t seed) {
   }
   std::vector<ValueId> outputs = {d.pool.back().id};
   for (Value v : d.shown) outputs.push_back(v.id);
-  const uint64_t shown =
-      1 + below(4);  // values in the middle are stored too, inputs come out, one value comes out twice
+  // Values in the middle are stored too, inputs come out, one value comes out twice.
+  const uint64_t one_in = 1 + below(5);
   for (Value v : d.pool)
     if (d.chance(one_in)) outputs.push_back(v.id);
   if (d.chance(8)) outputs.push_back(outputs[below(outputs.size())]);
