@@ -38,7 +38,15 @@ const char* c_type(DType t) {
   return "void";
 }
 
-std::string header(const runtime::Manifest& m) {
+// A path may hold any key of a map: nothing in it may end the comment.
+std::string in_comment(std::string text) {
+  for (size_t i = 0; i < text.size(); ++i)
+    if (static_cast<unsigned char>(text[i]) < ' ' || (i > 0 && text[i] == '/' && text[i - 1] == '*')) text[i] = '?';
+  return text;
+}
+
+// names: where each input stands among the arguments.
+std::string header(const runtime::Manifest& m, const std::vector<std::string>& names) {
   Symbols symbols;
   std::vector<std::string> dims;
   for (const Symbol& s : m.symbols) {
@@ -90,7 +98,7 @@ std::string header(const runtime::Manifest& m) {
   h += "  if (arena > 0) tenon_free(call.arena, (uint64_t)arena);\n  return code;\n}\n\n";
   h += "/* The same with one typed parameter each.";
   for (size_t i = 0; i < m.inputs.size(); ++i)
-    h += "\n *   in" + std::to_string(i) + ": " + ir::to_string(m.inputs[i], &symbols);
+    h += "\n *   in" + std::to_string(i) + ": " + ir::to_string(m.inputs[i], &symbols) + ", " + in_comment(names.at(i));
   for (size_t i = 0; i < m.outputs.size(); ++i)
     h += "\n *   out" + std::to_string(i) + ": " + ir::to_string(m.outputs[i], &symbols);
   for (auto [i, o] : m.aliases)
@@ -184,7 +192,7 @@ void save(const Lowered& lowered, const SaveOptions& options) {
   std::error_code failure;
   std::filesystem::create_directories(folder, failure);
   write_file(folder / (options.name + ".o"), artifact.objects.at(0), at);
-  write_file(folder / (options.name + ".h"), header(artifact.manifest), at);
+  write_file(folder / (options.name + ".h"), header(artifact.manifest, entry.inputs), at);
   if (options.archive) write_file(folder / (options.name + ".a"), archive(options.name, artifact.objects.at(0)), at);
 }
 

@@ -18,10 +18,6 @@ std::shared_ptr<Symbols> enclosing_symbols() {
   return outer ? outer->builder.graph().symbols : nullptr;
 }
 
-}  // namespace
-
-namespace {
-
 // Named extents are numbered in one table for the process; a program has a table of its own, in order of appearance.
 ir::Type in_table(const ir::Type& type, Symbols& symbols) {
   if (type.shape.is_static()) return type;

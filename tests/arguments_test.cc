@@ -1,10 +1,14 @@
 // What a jitted function knows of its arguments: types, structure, gradients, captured tensors, and who holds donated memory.
 #include <gtest/gtest.h>
 #include <tenon/tenon.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <optional>
+#include <sstream>
 #include <unordered_map>
 #include <variant>
 
@@ -214,6 +218,19 @@ TEST(Signature, LoweredAndTransformedFunctionsKeepNumbers) {
   EXPECT_EQ(g(s, y).second.by, 4) << "what was lowered is not called";
   EXPECT_HAS(message_of([] { grad([](const Tensor& x) { return std::make_pair(Tensor(), sum(x)); })(ones({2})); }),
              "no value to differentiate");
+}
+
+TEST(Saved, HeadersNameInputsByPath) {
+  const auto folder = std::filesystem::temp_directory_path() / ("tenon_arguments_test_" + std::to_string(getpid()));
+  const auto f = jit([](const std::map<std::string, Pair>& m, double by) { return m.begin()->second.b * by; });
+  const Pair two{spec({2}, f32), spec({3}, f32)};
+  aot::save(f, {.name = "scaled", .out = folder.string()},
+            std::map<std::string, Pair>{{"end */ of\n", two}, {"k", two}}, 7.5);
+  std::ostringstream text;
+  text << std::ifstream(folder / "scaled.h").rdbuf();
+  std::filesystem::remove_all(folder);
+  EXPECT_HAS(text.str(), "in0: f32[2], argument 0, '[\"end *? of?\"].a'");
+  EXPECT_HAS(text.str(), "in3: f32[3], argument 0, '[\"k\"].b'");
 }
 
 TEST(Traced, RefusesOtherTypes) {
