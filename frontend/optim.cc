@@ -83,8 +83,8 @@ void sgd_step(const Items& parameters, const Items& gradients, const Items* velo
   }
 }
 
-void adamw_init(const Items& moments) {
-  for (Tensor* t : tensors(moments))
+void make_moments(const Items& parameters) {
+  for (Tensor* t : tensors(parameters))
     *t = is_floating(t->dtype()) ? zeros(t->shape(), {.dtype = computing(t->dtype())}) : Tensor();
 }
 

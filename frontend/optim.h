@@ -27,7 +27,7 @@ using tenon::detail::TreeItem;
 using Items = std::vector<TreeItem>;
 
 void sgd_step(const Items& parameters, const Items& gradients, const Items* velocity, const Sgd& o, const Location& at);
-void adamw_init(const Items& moments);
+void make_moments(const Items& parameters);  // zeros in their place
 void adamw_step(const Items& parameters, const Items& gradients, const Items& first, const Items& second, Tensor& step,
                 const AdamW& o, const Location& at);
 
@@ -43,6 +43,12 @@ P sgd(P parameters, P gradients, const Sgd& o = {}, const At& at = At::current()
   detail::sgd_step(tenon::detail::items_of(parameters), tenon::detail::items_of(gradients), nullptr, o, place(at));
   return parameters;
 }
+// The velocity before the first step: zeros, f32 for f16 and bf16, undefined for integers and bools.
+template <class P>
+P sgd_init(P parameters) {
+  detail::make_moments(tenon::detail::items_of(parameters));
+  return parameters;
+}
 // v = momentum * v + g + weight_decay * p; p - rate * v
 template <class P, class V>  // V is P, and not deduced from the braces of options
   requires std::is_same_v<P, V>
@@ -55,8 +61,8 @@ std::pair<P, P> sgd(P parameters, P gradients, V velocity, const Sgd& o = {}, co
 template <class P>
 AdamWState<P> adamw_init(const P& parameters) {
   AdamWState<P> state{parameters, parameters, zeros({}, {.dtype = i64})};
-  detail::adamw_init(tenon::detail::items_of(state.first));
-  detail::adamw_init(tenon::detail::items_of(state.second));
+  detail::make_moments(tenon::detail::items_of(state.first));
+  detail::make_moments(tenon::detail::items_of(state.second));
   return state;
 }
 // Decoupled weight decay (Loshchilov and Hutter, ICLR 2019, algorithm 2).

@@ -107,6 +107,25 @@ TEST(Optim, GradientsOfATreeWithIntegersTrainOnEveryRoute) {
             [](const std::string& path, const Tensor& x, const Tensor& y) { EXPECT_EQ(values(x), values(y)) << path; });
 }
 
+TEST(Optim, VelocityHasTheParametersTree) {
+  for (const DType dtype : {f32, f64, bf16}) {
+    Model p = model(1, dtype), v = optim::sgd_init(p);
+    EXPECT_FALSE(v.count.defined());
+    EXPECT_EQ(v.named.at("a").dtype(), dtype == f64 ? f64 : f32);
+    const Model g = grad(loss_of)(p);
+    const optim::Sgd o{.rate = 0.25, .momentum = 0.5};
+    const auto [once, v1] = optim::sgd(p, g, v, o);
+    const auto [twice, v2] =
+        jit([o](const Model& p, const Model& g, const Model& v) { return optim::sgd(p, g, v, o); })(once, g, v1);
+    const auto hashed = [](const Model& m) { return values(m.hashed.at("y"))[1]; };
+    const double step = hashed(g) * 1.5 * 0.25, tolerance = dtype == bf16 ? 0.02 : 1e-6;
+    EXPECT_NEAR(hashed(twice), hashed(once) - step, tolerance * (1 + std::fabs(hashed(once))))
+        << to_string(p.named.at("a"));
+    EXPECT_EQ(twice.count.item<int64_t>(), 1);
+    EXPECT_FALSE(v2.mask.defined());
+  }
+}
+
 TEST(Optim, LeavesWithoutGradientStay) {
   const Model p = model(1);
   Model g = model(100);
