@@ -33,9 +33,14 @@ Tensor key(uint64_t seed) {
 std::vector<Tensor> split(const Tensor& key, int64_t count, const At& where) {
   const Location at = place(where);
   if (count < 1) throw Error("split: the number of keys is positive, not " + std::to_string(count), at);
+  constexpr int64_t most = 1 << 20;  // each is a tensor of its own
+  if (count > most)
+    throw Error(
+        "split: " + std::to_string(count) + " keys are more than 2^20; draw random_bits of shape {n, 2} instead", at);
   const Tensor all_bits = bits(key, split_space, Extents({count, 2}).checked("split", u32, at), u32, at);
   std::vector<Tensor> keys;
-  for (int64_t i = 0; i < count; ++i) keys.push_back(all_bits[i]);
+  Index row(0, where);
+  for (int64_t i = 0; i < count; ++i) row.start = i, keys.push_back(all_bits[row]);
   return keys;
 }
 std::pair<Tensor, Tensor> split(const Tensor& key, const At& at) {

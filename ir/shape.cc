@@ -11,6 +11,7 @@ namespace tenon {
 namespace {
 
 constexpr int64_t unbounded = INT64_MAX;
+constexpr int most_axes = 64;  // NumPy's limit
 
 int64_t checked(bool overflow, int64_t value) {
   if (overflow) throw Error("an extent does not fit into 63 bits");
@@ -105,6 +106,9 @@ int64_t Shape::numel() const {
 }
 
 void check_size(const Shape& shape, int64_t element_bytes) {
+  if (shape.rank() > most_axes)
+    throw Error("a tensor of " + std::to_string(shape.rank()) + " axes has more than " + std::to_string(most_axes) +
+                "; join some of them by a reshape");
   int64_t size = element_bytes;
   for (Dim d : shape) {
     if (!d.is_number() || d == 0) continue;

@@ -1,0 +1,391 @@
+// Every public function that takes numbers, with ten extreme numbers in each place, eagerly, under a trace, with a named
+// extent and compiled: it works, or throws tenon::Error that names the caller's place. Nothing else.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cmath>
+#include <functional>
+
+#include "tenon/tenon.h"
+
+namespace tn = tenon;
+namespace {
+
+using tn::Tensor;
+
+const int64_t extremes[] = {-1,
+                            0,
+                            1,
+                            int64_t{1} << 31,
+                            int64_t{1} << 32,
+                            int64_t{1} << 62,
+                            (int64_t{1} << 62) + 2,
+                            4611686018427387847,
+                            INT64_MAX,
+                            INT64_MIN};
+
+struct Door {
+  const char* name;
+  std::vector<int64_t> usual;  // numbers with which it works on f32[6, 4]
+  std::function<Tensor(const Tensor& x, const std::vector<int64_t>& n)> call;
+  bool loops;  // runs as often as a number says: not to be run with a large one
+};
+
+std::vector<Door> doors() {
+  using N = const std::vector<int64_t>&;
+  using X = const Tensor&;
+  std::vector<Door> d;
+  const auto add = [&](const char* name, std::vector<int64_t> usual, auto call, bool loops = false) {
+    d.push_back({name, std::move(usual), call, loops});
+  };
+  const auto index = [](int64_t v) { return tn::full({}, v, {.dtype = tn::i64}); };
+  const auto key = [] { return tn::key(7); };
+  // making
+  add("zeros", {2, 3}, [](X, N n) { return tn::zeros({n[0], n[1]}); });
+  add("ones", {2, 0, 3}, [](X, N n) { return tn::ones({n[0], n[1], n[2]}); });
+  add("full", {2, 3}, [](X, N n) { return tn::full({n[0], n[1]}, 7); });
+  add("full of halves", {2}, [](X, N n) { return tn::full({n[0]}, 7, {.dtype = tn::f16}); });
+  add("full of a value", {2}, [](X, N n) { return tn::full({2}, n[0]); });
+  add("arange", {0, 10, 2}, [](X, N n) { return tn::arange(n[0], n[1], n[2]); });
+  add("arange of one number", {5}, [](X, N n) { return tn::arange(n[0]); });
+  add("arange of floats", {0, 10, 2}, [](X, N n) {
+    return tn::arange(static_cast<double>(n[0]), static_cast<double>(n[1]), static_cast<double>(n[2]));
+  });
+  add("spec", {2, 3}, [](X x, N n) { return static_cast<void>(tn::spec({n[0], n[1]}, tn::f32)), x; });
+  add("dim", {1, 8}, [](X x, N n) {
+    return static_cast<void>(
+               tn::dim("doors_" + std::to_string(n[0] % 97) + "_" + std::to_string(n[1] % 97), n[0], n[1])),
+           x;
+  });
+  add("from_blob", {2, 3}, [](X x, N n) {
+    static const float six[6] = {};
+    return static_cast<void>(tn::from_blob(six, {n[0], n[1]}, tn::f32)), x;
+  });
+  add("Shape", {2, 3}, [](X x, N n) { return static_cast<void>(tn::Shape{n[0], n[1]}), x; });
+  // movement
+  add("reshape", {8, 3}, [](X x, N n) { return x.reshape({n[0], n[1]}); });
+  add("reshape to three", {8, 3, 1}, [](X x, N n) { return tn::reshape(x, {n[0], n[1], n[2]}); });
+  add("broadcast_to", {2, 6, 4}, [](X x, N n) { return tn::broadcast_to(x, {n[0], n[1], n[2]}); });
+  add("transpose", {1, 0}, [](X x, N n) { return x.transpose({n[0], n[1]}); });
+  add("flip", {0, 1}, [](X x, N n) { return tn::flip(x, {n[0], n[1]}); });
+  add("pad", {1, 2, 0, 1}, [](X x, N n) { return tn::pad(x, {{n[0], n[1]}, {n[2], n[3]}}); });
+  add("pad of integers with a value", {7},
+      [](X x, N n) { return tn::pad(x.astype(tn::i32), {{1, 1}, {0, 0}}, static_cast<double>(n[0])); });
+  add("concat", {0}, [](X x, N n) { return tn::concat({x, x}, n[0]); });
+  add("stack", {0}, [](X x, N n) { return tn::stack({x, x}, n[0]); });
+  add("squeeze", {1}, [](X x, N n) { return tn::squeeze(tn::expand_dims(x, 1), n[0]); });
+  add("expand_dims", {0}, [](X x, N n) { return tn::expand_dims(x, n[0]); });
+  add("index", {1}, [](X x, N n) { return x[n[0]]; });
+  add("index of the second axis", {1}, [](X x, N n) { return x[{tn::all, n[0]}]; });
+  add("slice", {1, 5, 2}, [](X x, N n) { return x[{tn::slice(n[0], n[1], n[2])}]; });
+  add("slice backwards", {5, 1, -2}, [](X x, N n) { return x[{tn::all, tn::slice(n[0], n[1], n[2])}]; });
+  add("dynamic_slice", {2, 3}, [=](X x, N n) {
+    const Tensor starts[] = {index(1), index(1)};
+    return tn::dynamic_slice(x, starts, {n[0], n[1]});
+  });
+  add("dynamic_slice by starts", {2, 3}, [=](X x, N n) {
+    const Tensor starts[] = {index(n[0]), index(n[1])};
+    return tn::dynamic_slice(x, starts, {2, 2});
+  });
+  add("dynamic_update_slice", {2, 1}, [=](X x, N n) {
+    const Tensor starts[] = {index(n[0]), index(n[1])};
+    return tn::dynamic_update_slice(x, tn::ones({2, 2}), starts);
+  });
+  // reductions and order
+  add("sum", {0, 1}, [](X x, N n) { return tn::sum(x, {{n[0], n[1]}, true}); });
+  add("mean", {0}, [](X x, N n) { return tn::mean(x, {{n[0]}}); });
+  add("logsumexp", {0}, [](X x, N n) { return tn::logsumexp(x, {{n[0]}}); });
+  add("argmax", {0}, [](X x, N n) { return tn::argmax(x, n[0]); });
+  add("cumsum", {0}, [](X x, N n) { return tn::cumsum(x, n[0]); });
+  add("sort", {0}, [](X x, N n) { return tn::sort(x, n[0]); });
+  add("argsort", {0}, [](X x, N n) { return tn::argsort(x, n[0]); });
+  add("softmax", {0}, [](X x, N n) { return tn::softmax(x, n[0]); });
+  add("log_softmax", {0}, [](X x, N n) { return tn::log_softmax(x, n[0]); });
+  // indexing
+  add("take", {1, 2, 0}, [](X x, N n) { return tn::take(x, tn::tensor({n[0], n[1]}), n[2]); });
+  add("scatter_add", {1, 0},
+      [](X x, N n) { return tn::scatter_add(x, tn::tensor({n[0], n[0]}), tn::ones({2, 4}), n[1]); });
+  add("one_hot", {3, 2}, [](X, N n) { return tn::one_hot(tn::tensor({n[0], int64_t{1}, n[0]}), n[1]); });
+  // contractions
+  add("convolution", {1, 0, 0, 1, 1}, [](X x, N n) {
+    return tn::convolution(x.reshape({1, 6, 4}), tn::ones({3, 4, 2}),
+                           {.strides = {n[0]}, .low = {n[1]}, .high = {n[2]}, .dilation = {n[3]}, .groups = n[4]});
+  });
+  // randomness
+  add("key", {7}, [](X, N n) { return tn::key(static_cast<uint64_t>(n[0])); });
+  add("split", {3}, [=](X, N n) { return tn::split(key(), n[0])[0]; });
+  add("fold_in", {3}, [=](X, N n) { return tn::fold_in(key(), n[0]); });
+  add("random_bits", {2, 3}, [=](X, N n) { return tn::random_bits(key(), {n[0], n[1]}, tn::u64); });
+  add("uniform", {2, 3}, [=](X, N n) { return tn::uniform(key(), {n[0], n[1]}); });
+  add("normal", {2, 3}, [=](X, N n) { return tn::normal(key(), {n[0], n[1]}, {tn::f64}); });
+  // loops
+  add(
+      "fori_loop", {2, 4},
+      [](X x, N n) { return tn::fori_loop(n[0], n[1], [](const Tensor&, const Tensor& s) { return s + 1; }, x); },
+      true);
+  add(
+      "scan", {3},
+      [](X x, N n) {
+        const auto step = [](const Tensor& s, int) { return std::make_pair(s + 1, 0); };
+        return tn::scan(step, x, 0, {.length = n[0]}).first;
+      },
+      true);
+  return d;
+}
+
+// Calls it; fails the test unless it works or throws an Error. Gives the message, or "".
+template <class F>
+std::string outcome(const std::string& what, F f) {
+  const auto start = std::chrono::steady_clock::now();
+  std::string error;
+  try {
+    f();
+  } catch (const tn::Error& e) {
+    error = e.what();
+    EXPECT_FALSE(error.empty()) << what;
+  } catch (const std::exception& e) {
+    ADD_FAILURE() << what << ": " << e.what();
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  EXPECT_LT(took.count(), 20) << what << ": " << error;  // a compile on a busy machine is far below
+  return error;
+}
+
+std::string text(const Door& door, const std::vector<int64_t>& n) {
+  std::string s = door.name;
+  for (int64_t v : n) s += " " + std::to_string(v);
+  return s;
+}
+
+// f(door, numbers): each door with each extreme in each place, and with one in all places.
+template <class F>
+void for_each_call(F f) {
+  for (const Door& door : doors()) {
+    f(door, door.usual);
+    for (int64_t v : extremes) {
+      for (size_t i = 0; i < door.usual.size(); ++i) {
+        std::vector<int64_t> n = door.usual;
+        n[i] = v;
+        f(door, n);
+      }
+      if (door.usual.size() > 1) f(door, std::vector<int64_t>(door.usual.size(), v));
+    }
+  }
+}
+
+// What is too large for a test must not succeed because the machine has the memory.
+class Doors : public ::testing::Test {
+ protected:
+  void SetUp() override {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    limited_ = false;
+#else
+    getrlimit(RLIMIT_AS, &before_);
+    rlimit limit = before_;
+    limit.rlim_cur = rlim_t{6} << 30;
+    limited_ = setrlimit(RLIMIT_AS, &limit) == 0;
+#endif
+  }
+  void TearDown() override {
+    if (limited_) setrlimit(RLIMIT_AS, &before_);
+  }
+  bool may_run(const Door& door, const std::vector<int64_t>& n) const {
+    for (int64_t v : n) {
+      if (door.loops && v > 1000) return false;
+      if (!limited_ && v >= (int64_t{1} << 31) && v <= (int64_t{1} << 36)) return false;
+    }
+    return !(door.loops && n.size() == 2 && static_cast<double>(n[1]) - static_cast<double>(n[0]) > 1000);
+  }
+  rlimit before_{};
+  bool limited_ = false;
+};
+
+TEST_F(Doors, EagerCallsWorkOrAreErrors) {
+  const Tensor x = tn::arange(0, 24).astype(tn::f32).reshape({6, 4});
+  for_each_call([&](const Door& door, const std::vector<int64_t>& n) {
+    if (!may_run(door, n)) return;
+    const std::string error = outcome(text(door, n), [&] {
+      const Tensor r = door.call(x, n);
+      if (r.numel() < 1'000'000) r.astype(tn::f64).to_vector<double>();
+    });
+    if (n == door.usual) {
+      EXPECT_EQ(error, "") << door.name;
+    }
+    const std::string name = door.name;
+    if (error.empty() || name == "Shape") return;
+    EXPECT_NE(error.find("doors_test.cc"), std::string::npos) << text(door, n) << ": " << error;
+  });
+}
+
+TEST_F(Doors, TracedCallsWorkOrAreErrors) {
+  const Tensor x = tn::ones({6, 4}), symbolic = tn::spec({tn::dim("doors_n", 1, 4096), 4}, tn::f32);
+  for_each_call([&](const Door& door, const std::vector<int64_t>& n) {
+    for (const Tensor& argument : {x, symbolic})
+      outcome("traced " + text(door, n), [&] {
+        const auto traced = tn::trace([&](const Tensor& t) { return door.call(t, n); }, argument);
+        const std::string ir = traced.ir();
+        EXPECT_EQ(tn::parse(ir).ir(), ir);
+      });
+  });
+}
+
+TEST_F(Doors, CompiledCallsWorkOrAreErrors) {
+  const Tensor x = tn::ones({6, 4});
+  size_t count = 0;
+  for_each_call([&](const Door& door, const std::vector<int64_t>& n) {
+    if (!may_run(door, n) || count++ % 7 != 0) return;
+    outcome("compiled " + text(door, n), [&] {
+      const Tensor r = tn::jit([&](const Tensor& t) { return door.call(t, n); })(x);
+      if (r.numel() < 1'000'000) r.astype(tn::f64).to_vector<double>();
+    });
+  });
+}
+
+// ---- what the numbers mean at the limits
+
+TEST(DoorValues, RangesAtTheLimits) {
+  EXPECT_EQ(tn::arange(INT64_MIN, INT64_MAX, int64_t{1} << 62).to_vector<int64_t>(),
+            (std::vector<int64_t>{INT64_MIN, -(int64_t{1} << 62), 0, int64_t{1} << 62}));
+  EXPECT_EQ(tn::arange(INT64_MAX, INT64_MIN, INT64_MIN).to_vector<int64_t>(), (std::vector<int64_t>{INT64_MAX, -1}));
+  EXPECT_EQ(tn::arange(INT64_MAX - 2, INT64_MAX).to_vector<int64_t>(),
+            (std::vector<int64_t>{INT64_MAX - 2, INT64_MAX - 1}));
+  EXPECT_EQ(tn::arange(3, 3, INT64_MIN).numel(), 0);
+  EXPECT_THROW(tn::arange(INT64_MIN, INT64_MAX), tn::Error);
+  for (double odd : {std::nan(""), HUGE_VAL, -HUGE_VAL, 5e-324})
+    EXPECT_THROW(tn::arange(0.0, 1.0, odd), tn::Error) << odd;
+  EXPECT_THROW(tn::arange(-1e308, 1e308, 1e-308), tn::Error);
+  EXPECT_THROW(tn::arange(uint64_t{1} << 63), tn::Error);
+}
+
+TEST(DoorValues, SlicesAtTheLimits) {
+  const Tensor x = tn::arange(0, 6);
+  using V = std::vector<int64_t>;
+  EXPECT_EQ((x[{tn::slice(1, 5, INT64_MAX)}].to_vector<int64_t>()), (V{1}));
+  EXPECT_EQ((x[{tn::slice(4, 0, INT64_MIN)}].to_vector<int64_t>()), (V{4}));
+  EXPECT_EQ((x[{tn::slice(INT64_MIN, INT64_MAX, 4)}].to_vector<int64_t>()), (V{0, 4}));
+  EXPECT_EQ((x[{tn::slice(INT64_MAX, INT64_MIN, -4)}].to_vector<int64_t>()), (V{5, 1}));
+  EXPECT_EQ((x[{tn::slice(INT64_MAX, INT64_MAX, 1)}].numel()), 0);
+  EXPECT_THROW(x[UINT64_MAX], tn::Error);
+  EXPECT_THROW(x[INT64_MIN], tn::Error);
+}
+
+TEST(DoorValues, LoopsAtTheLimits) {
+  const auto count = [](int64_t low, int64_t high) {
+    const auto body = [](const Tensor& i, const Tensor& s) { return tn::where(i > s, i, s); };
+    return tn::fori_loop(low, high, body, tn::full({}, INT64_MIN, {.dtype = tn::i64})).item<int64_t>();
+  };
+  EXPECT_EQ(count(INT64_MAX - 3, INT64_MAX), INT64_MAX - 1);
+  EXPECT_EQ(count(INT64_MIN, INT64_MIN + 2), INT64_MIN + 1);
+  EXPECT_EQ(count(INT64_MAX, INT64_MAX), INT64_MIN);
+  EXPECT_THROW(count(INT64_MIN, INT64_MAX), tn::Error);
+  EXPECT_THROW(count(-2, INT64_MAX), tn::Error);
+}
+
+// The same program serves other extents of the same pattern: what was checked for the first must hold for the second.
+TEST(DoorValues, ACachedPatternChecksAgain) {
+  const auto slice = [](int64_t extent, int64_t size) {
+    const Tensor starts[] = {tn::full({}, 0, {.dtype = tn::i64})};
+    return tn::dynamic_slice(tn::arange(0, extent), starts, {size});
+  };
+  EXPECT_EQ(slice(5, 3).numel(), 3);
+  EXPECT_THROW(slice(3, 5), tn::Error);
+  const auto update = [](int64_t extent, int64_t size) {
+    const Tensor starts[] = {tn::full({}, 0, {.dtype = tn::i64})};
+    return tn::dynamic_update_slice(tn::arange(0, extent), tn::arange(0, size), starts);
+  };
+  EXPECT_EQ(update(5, 3).numel(), 5);
+  EXPECT_THROW(update(3, 5), tn::Error);
+  EXPECT_EQ(tn::broadcast_to(tn::ones({1}), {7}).numel(), 7);
+  EXPECT_THROW(tn::broadcast_to(tn::ones({1}), {int64_t{1} << 62}), tn::Error);
+}
+
+TEST(DoorValues, ErrorsNameTheFunctionAndThePlace) {
+  const auto error_of = [](auto f) -> std::string {
+    try {
+      f();
+    } catch (const tn::Error& e) {
+      return e.what();
+    }
+    return "no error";
+  };
+  const auto expect = [](const std::string& error, const char* op) {
+    EXPECT_NE(error.find(op), std::string::npos) << error;
+    EXPECT_NE(error.find("doors_test.cc"), std::string::npos) << error;
+  };
+  const float x = 1;
+  constexpr int64_t huge = int64_t{1} << 62;
+  expect(error_of([&] { tn::zeros({-1}); }), "zeros: extent 0 of the shape is -1");
+  expect(error_of([&] { tn::spec({-1, 4}, tn::f32); }), "spec: extent 0 of the shape is -1");
+  expect(error_of([&] { tn::copy_from(&x, {huge}, tn::f32); }), "copy_from: a tensor of shape");
+  expect(error_of([&] { tn::copy_from(nullptr, {1}, tn::f32); }), "copy_from: the address is null");
+  expect(error_of([&] { tn::from_blob(&x, {4, -huge}, tn::f32); }), "from_blob: extent 1");
+  expect(error_of([&] { tn::sum(tn::zeros({2, 2, 0, INT64_MAX - 1})); }), "zeros");
+  expect(error_of([&] { tn::full({huge}, 1); }), "full");
+  expect(error_of([&] { tn::ones({INT64_MIN}); }), "ones");
+  expect(error_of([&] { tn::one_hot(tn::tensor({1, 2}), huge); }), "one_hot");
+  expect(error_of([&] { tn::uniform(tn::key(1), {huge}); }), "uniform");
+  expect(error_of([&] { tn::normal(tn::key(1), {-2}); }), "normal");
+  expect(error_of([&] { tn::reshape(tn::ones({2}), {huge, 4}); }), "reshape");
+  expect(error_of([&] { tn::pad(tn::ones({2}), {{huge, huge}}); }), "pad");
+}
+
+// A named extent means the symbol of its name in whatever program it comes into, never another one of the same number.
+TEST(DoorValues, NamedExtentsKeepTheirName) {
+  const tn::Dim first = tn::dim("doors_first", 1, 100), second = tn::dim("doors_second", 1, 100);
+  const auto traced = tn::trace([&](const Tensor& x) { return x + tn::zeros({second}); }, tn::spec({second}, tn::f32));
+  EXPECT_NE(traced.ir().find("f32[doors_second]"), std::string::npos) << traced.ir();
+  EXPECT_EQ(traced.ir().find("doors_first"), std::string::npos) << traced.ir();
+  EXPECT_THROW(tn::zeros({first}), tn::Error);
+  EXPECT_THROW(tn::ones({2, first}), tn::Error);
+}
+
+TEST(DoorValues, UnsignedIndicesBeyondI64LieBehindTheEnd) {
+  const Tensor x = tn::tensor({1.f, 2.f, 3.f}), far = tn::tensor({uint64_t{1} << 63, UINT64_MAX, uint64_t{1}});
+  const auto take = [](const Tensor& t, const Tensor& i) { return tn::take(t, i); };
+  const auto scatter = [](const Tensor& t, const Tensor& i) { return tn::scatter_add(t, i, tn::ones({3})); };
+  const auto window = [](const Tensor& t, const Tensor& i) {
+    const Tensor starts[] = {i[0]};
+    return tn::dynamic_slice(t, starts, {2});
+  };
+  const auto update = [](const Tensor& t, const Tensor& i) {
+    const Tensor starts[] = {i[0]};
+    return tn::dynamic_update_slice(t, tn::tensor({7.f, 8.f}), starts);
+  };
+  const auto both = [&](auto f, const std::vector<float>& want) {
+    EXPECT_EQ(f(x, far).to_vector(), want);
+    EXPECT_EQ(tn::jit(f)(x, far).to_vector(), want);
+    EXPECT_EQ(tn::jit([&](const Tensor& t) { return f(t, far); })(x).to_vector(), want);
+  };
+  both(take, {3, 3, 2});
+  both(scatter, {1, 3, 3});
+  both(window, {2, 3});
+  both(update, {1, 7, 8});
+  EXPECT_EQ(tn::one_hot(far, 2).to_vector(), (std::vector<float>{0, 0, 0, 0, 0, 1}));
+}
+
+// The dtype of a contraction is that of its operands, whatever their ranks.
+TEST(DoorValues, ContractionsKeepTheDtype) {
+  for (tn::DType t :
+       {tn::i8, tn::u8, tn::i16, tn::u16, tn::i32, tn::u32, tn::i64, tn::u64, tn::f16, tn::bf16, tn::f32, tn::f64}) {
+    const Tensor v = tn::tensor({3, 5}).astype(t), m = tn::tensor({{3, 5}, {7, 2}}).astype(t), b = tn::stack({m, m});
+    for (const Tensor& r : {tn::dot(v, v), tn::matmul(v, v), tn::matmul(m, v), tn::matmul(v, m), tn::matmul(m, m),
+                            tn::matmul(b, m), tn::matmul(b, v), tn::einsum("i,i->", {v, v}),
+                            tn::einsum("ij,j->i", {m, v}), tn::einsum("ij,jk->ik", {m, m})})
+      EXPECT_EQ(r.dtype(), t) << name(t);
+    EXPECT_EQ(tn::dot(v, v).item<int64_t>(), 34) << name(t);
+    EXPECT_EQ(tn::matmul(m, v).to_vector<int64_t>(), (std::vector<int64_t>{34, 31})) << name(t);
+  }
+  // Integers wrap in their width, by every way.
+  const Tensor v = tn::tensor({100, 100}).astype(tn::i8);
+  const int64_t wrapped = static_cast<int8_t>(20000 % 256);
+  EXPECT_EQ(tn::dot(v, v).item<int64_t>(), wrapped);
+  EXPECT_EQ(tn::einsum("i,i->", {v, v}).item<int64_t>(), wrapped);
+  EXPECT_EQ(tn::matmul(v.reshape({1, 2}), v.reshape({2, 1})).item<int64_t>(), wrapped);
+  const Tensor p = tn::tensor({true, false});
+  EXPECT_THROW(tn::dot(p, p), tn::Error);
+  EXPECT_THROW(tn::matmul(p, p), tn::Error);
+  EXPECT_THROW(tn::einsum("i,i->", {p, p}), tn::Error);
+}
+
+}  // namespace
