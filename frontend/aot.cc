@@ -2,6 +2,7 @@
 // same bytes that jit would link for the same target.
 #include "tenon/frontend/aot.h"
 
+#include <algorithm>
 #include <cctype>
 #include <cstring>
 #include <filesystem>
@@ -46,6 +47,115 @@ std::string in_comment(std::string text) {
 }
 
 // names: where each input stands among the arguments.
+// Words that C or C++ keeps for itself, so that neither a function nor a parameter can be called so.
+bool is_keyword(const std::string& word) {
+  static constexpr std::string_view words[] = {"alignas",
+                                               "alignof",
+                                               "and",
+                                               "and_eq",
+                                               "asm",
+                                               "auto",
+                                               "bitand",
+                                               "bitor",
+                                               "bool",
+                                               "break",
+                                               "case",
+                                               "catch",
+                                               "char",
+                                               "class",
+                                               "co_await",
+                                               "co_return",
+                                               "co_yield",
+                                               "compl",
+                                               "concept",
+                                               "const",
+                                               "const_cast",
+                                               "consteval",
+                                               "constexpr",
+                                               "constinit",
+                                               "continue",
+                                               "decltype",
+                                               "default",
+                                               "delete",
+                                               "do",
+                                               "double",
+                                               "dynamic_cast",
+                                               "else",
+                                               "enum",
+                                               "explicit",
+                                               "export",
+                                               "extern",
+                                               "false",
+                                               "float",
+                                               "for",
+                                               "friend",
+                                               "goto",
+                                               "if",
+                                               "inline",
+                                               "int",
+                                               "long",
+                                               "main",
+                                               "mutable",
+                                               "namespace",
+                                               "new",
+                                               "noexcept",
+                                               "not",
+                                               "not_eq",
+                                               "nullptr",
+                                               "operator",
+                                               "or",
+                                               "or_eq",
+                                               "private",
+                                               "protected",
+                                               "public",
+                                               "register",
+                                               "reinterpret_cast",
+                                               "requires",
+                                               "restrict",
+                                               "return",
+                                               "short",
+                                               "signed",
+                                               "sizeof",
+                                               "static",
+                                               "static_assert",
+                                               "static_cast",
+                                               "struct",
+                                               "switch",
+                                               "template",
+                                               "this",
+                                               "thread_local",
+                                               "throw",
+                                               "true",
+                                               "try",
+                                               "typedef",
+                                               "typeid",
+                                               "typename",
+                                               "typeof",
+                                               "union",
+                                               "unsigned",
+                                               "using",
+                                               "virtual",
+                                               "void",
+                                               "volatile",
+                                               "while",
+                                               "xor",
+                                               "xor_eq"};
+  return std::find(std::begin(words), std::end(words), word) != std::end(words);
+}
+
+// A dimension's name as a parameter of the header's functions: what is taken there gets an underscore.
+std::string parameter_name(const std::string& dim, const std::string& entry) {
+  const auto numbered = [&](std::string_view prefix) {
+    return dim.size() > prefix.size() && dim.starts_with(prefix) &&
+           std::all_of(dim.begin() + static_cast<std::ptrdiff_t>(prefix.size()), dim.end(),
+                       [](char c) { return c >= '0' && c <= '9'; });
+  };
+  const bool taken = is_keyword(dim) || numbered("in") || numbered("out") || dim == "inputs" || dim == "outputs" ||
+                     dim == "dims" || dim == entry + "_run" || dim.ends_with("_t") || dim.starts_with("_") ||
+                     dim.starts_with("TENON_") || dim.starts_with("tenon_");
+  return taken ? dim + "_" : dim;
+}
+
 std::string header(const runtime::Manifest& m, const std::vector<std::string>& names) {
   Symbols symbols;
   std::vector<std::string> dims;
@@ -117,7 +227,8 @@ std::string header(const runtime::Manifest& m, const std::vector<std::string>& n
     out += (i ? ", out" : "out") + std::to_string(i);
   }
   std::string values;
-  for (const std::string& d : dims) {
+  for (const std::string& name : dims) {
+    const std::string d = parameter_name(name, n);
     parameters += std::string(parameters.empty() ? "" : ", ") + "int64_t " + d;
     values += (values.empty() ? "" : ", ") + d;
   }
@@ -158,9 +269,16 @@ std::string archive(const std::string& name, const std::string& object) {
 
 void save(const Lowered& lowered, const SaveOptions& options) {
   const Location at = place(options.at);
-  bool good = !options.name.empty() && !std::isdigit(static_cast<unsigned char>(options.name[0]));
-  for (char c : options.name) good = good && (std::isalnum(static_cast<unsigned char>(c)) || c == '_');
-  if (!good) throw Error("aot::save: .name is a C identifier, not '" + options.name + "'", at);
+  bool good =
+      !options.name.empty() && options.name.size() <= 200 && !(options.name[0] >= '0' && options.name[0] <= '9');
+  for (char c : options.name)
+    good = good && (c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
+  good = good && !is_keyword(options.name) && !options.name.starts_with("__") && !options.name.starts_with("tenon_");
+  if (!good)
+    throw Error(
+        "aot::save: .name is a C identifier of at most 200 characters, no word of C or C++, and does not begin " +
+            std::string("with __ or tenon_, unlike '") + options.name.substr(0, 200) + "'",
+        at);
   const detail::JitEntry& entry = *lowered.entry();
   // Small captured tensors become constants of the program; a large one must be passed, so that it is not frozen by accident.
   const ir::Graph& traced = *entry.program.graph;

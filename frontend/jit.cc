@@ -60,6 +60,12 @@ std::vector<std::pair<uint32_t, uint32_t>> donations(const ir::Graph& g, const s
 }  // namespace
 
 std::shared_ptr<JitState> make_jit(JitOptions options, const Location& made) {
+  for (size_t i = 0; i < options.donate.size(); ++i) {
+    const int number = options.donate[i];
+    if (std::find(options.donate.begin(), options.donate.begin() + static_cast<std::ptrdiff_t>(i), number) !=
+        options.donate.begin() + static_cast<std::ptrdiff_t>(i))
+      throw Error("jit: .donate names argument " + std::to_string(number) + " twice", made);
+  }
   auto state = std::make_shared<JitState>();
   state->options = std::move(options);
   state->made = made;
@@ -230,7 +236,9 @@ void call(JitState& state, JitEntry& entry, const std::vector<Tensor>& inputs, s
 
 }  // namespace
 
-void run_entry(JitState& state, JitEntry& entry, const Leaves& leaves, std::vector<Tensor>& outputs) {
+namespace {
+
+void run_here(JitState& state, JitEntry& entry, const Leaves& leaves, std::vector<Tensor>& outputs) {
   std::vector<Tensor> inputs;
   inputs.reserve(leaves.tensors.size() + entry.program.captured.size());
   for (const Tensor* t : leaves.tensors) inputs.push_back(*t);
@@ -245,6 +253,20 @@ void run_entry(JitState& state, JitEntry& entry, const Leaves& leaves, std::vect
     return;
   }
   call(state, entry, inputs, outputs);
+}
+
+}  // namespace
+
+// Errors that arise where no place is known (no memory, a name that nobody registered) get the place of the jit.
+void run_entry(JitState& state, JitEntry& entry, const Leaves& leaves, std::vector<Tensor>& outputs) {
+  try {
+    run_here(state, entry, leaves, outputs);
+  } catch (const Error& e) {
+    if (e.where().known()) throw;
+    throw Error("'" + entry.name + "': " + e.message(), entry.made);
+  } catch (const std::bad_alloc&) {
+    throw Error("'" + entry.name + "': out of memory", entry.made);
+  }
 }
 
 }  // namespace tenon::detail
