@@ -128,7 +128,9 @@ struct SubgraphJvp {
   std::shared_ptr<const Graph> graph;  // primals..., tangents of the active inputs... -> results..., their tangents...
   std::vector<bool> output_has_tangent;
 };
-using SubgraphJvpFn = SubgraphJvp (*)(const Graph& graph, const std::vector<bool>& active);
+// wanted[o]: whether the tangent of output o is; one that is not may be absent.
+using SubgraphJvpFn = SubgraphJvp (*)(const Graph& graph, const std::vector<bool>& active,
+                                      const std::vector<bool>& wanted);
 // inputs that are not linear..., cotangents that arrive... -> cotangents of the linear inputs, zeros where none is.
 using SubgraphTransposeFn = std::shared_ptr<const Graph> (*)(const Graph& graph, const std::vector<bool>& linear_inputs,
                                                              const std::vector<bool>& has_cotangent);
@@ -143,6 +145,9 @@ struct JvpArgs {
   std::span<const Value> results;  // of the op itself, already built
   std::span<const Value> tangents;  // id none where absent
   SubgraphJvpFn subgraph = nullptr;
+  // Of a control-flow row: the results whose tangents are wanted; of a loop also those that they need from iteration to
+  // iteration. Tangents of operands that serve none of them are absent.
+  const std::vector<bool>& wanted = {};
 };
 using JvpFn = std::vector<Value> (*)(const JvpArgs&);
 

@@ -10,7 +10,17 @@ namespace tenon::passes {
 
 using Flags = std::vector<bool>;
 
-ir::SubgraphJvp jvp_subgraph(const ir::Graph& graph, const Flags& active);
+// wanted: the outputs whose tangents are. What serves none of them gets no tangent, so a loop that only counts needs no
+// derivative.
+ir::SubgraphJvp jvp_subgraph(const ir::Graph& graph, const Flags& active, const Flags& wanted);
+// The same for a linear part that will be transposed: every value has a tangent of its own, so that the cotangents of one value
+// add up apart from those of another, even where one tangent serves both (x and x + 1).
+ir::SubgraphJvp jvp_distinct(const ir::Graph& graph, const Flags& active, const Flags& wanted);
+
+// By value: whether its tangent can reach a wanted output through ops that have derivatives.
+std::vector<bool> wanted_tangents(const ir::Graph& graph, const Flags& wanted_outputs);
+// The same for the operands of a control-flow node. `results` grows by what a loop needs from iteration to iteration.
+Flags wanted_operands(const ir::Graph& graph, const ir::Node& node, Flags& results);
 
 // inputs that are not linear..., cotangents that arrive... -> cotangents of the linear inputs, zeros where none is.
 GraphPtr transpose_subgraph(const ir::Graph& graph, const Flags& linear_inputs, const Flags& has_cotangent);

@@ -31,11 +31,17 @@ bool is_one(Value v) {
 
 struct Driver {
   GraphBuilder b;
+  const bool distinct;
+  std::vector<bool> wanted;  // by value of the graph
   std::vector<ValueId> primal, tangent;            // by value of the graph; no_value where there is no tangent
   std::vector<Value> operands, tangents, results;  // of the node at hand
 
-  explicit Driver(const Graph& g)
-      : b(g.name, g.symbols), primal(g.value_count(), no_value), tangent(g.value_count(), no_value) {
+  Driver(const Graph& g, const Flags& wanted_outputs, bool distinct)
+      : b(g.name, g.symbols),
+        distinct(distinct),
+        wanted(wanted_tangents(g, wanted_outputs)),
+        primal(g.value_count(), no_value),
+        tangent(g.value_count(), no_value) {
     // Values written twice stay two: which cotangents are summed where is the program's order, as on the eager tape.
     b.merging = false;
   }
@@ -66,8 +72,8 @@ struct Driver {
     return apply(b, row.op, moved, attrs);
   }
 
-  std::vector<Value> differentiate(const OpDef& row, const Attrs& attrs) {
-    if (row.jvp) return row.jvp({b, row.op, attrs, operands, results, tangents, jvp_subgraph});
+  std::vector<Value> differentiate(const OpDef& row, const Attrs& attrs, const Flags& wanted_results) {
+    if (row.jvp) return row.jvp({b, row.op, attrs, operands, results, tangents, jvp_subgraph, wanted_results});
     if (row.flat) return std::vector<Value>(results.size());
     if (row.partials[0]) return {by_partials(row)};
     return by_linearity(row, attrs);
@@ -77,31 +83,40 @@ struct Driver {
     b.set_location(g.location(n));
     std::vector<ValueId>& ids = scratch;
     ids.clear();
-    bool any = false;
+    const OpDef& row = def(n.op);
+    Flags wanted_results, serves;
+    bool any = false, any_wanted = false;
+    for (uint32_t r = 0; r < n.result_count; ++r) {
+      wanted_results.push_back(wanted[index(n.first_result) + r]);
+      any_wanted = any_wanted || wanted_results[r];
+    }
+    if (any_wanted && row.family == Family::control) serves = wanted_operands(g, n, wanted_results);
+    operands.clear();
+    tangents.clear();
+    results.clear();
     for (ValueId v : g.operands(n)) {
       ids.push_back(primal[index(v)]);
-      any |= tangent[index(v)] != no_value;
+      const bool takes_part = any_wanted && (serves.empty() || serves[tangents.size()]);
+      operands.push_back(value(primal[index(v)]));
+      tangents.push_back(takes_part ? value(tangent[index(v)]) : Value{});
+      any = any || tangents.back();
     }
-    const OpDef& row = def(n.op);
     const bool joint = any && row.family == Family::control;
     if (!joint) {
       const ValueId first = b.copy(g, n, ids);
       for (uint32_t r = 0; r < n.result_count; ++r) primal[index(n.first_result) + r] = ValueId{index(first) + r};
     }
     if (!any) return;
-    operands.clear();
-    tangents.clear();
-    results.clear();
-    for (ValueId v : g.operands(n)) {
-      operands.push_back(value(primal[index(v)]));
-      tangents.push_back(value(tangent[index(v)]));
-    }
     for (uint32_t r = 0; !joint && r < n.result_count; ++r) results.push_back(value(primal[index(n.first_result) + r]));
-    const auto given = differentiate(row, g.attrs(n));
+    const uint32_t before = b.graph().value_count();
+    const auto given = differentiate(row, g.attrs(n), wanted_results);
     check(given.size() == n.result_count * (joint ? 2u : 1u),
           "a jvp rule gave another number of tangents than there are results");
     for (uint32_t r = 0; r < n.result_count; ++r) {
-      tangent[index(n.first_result) + r] = given[r].id;
+      ValueId t = given[r].id;
+      if (distinct && t != no_value && index(t) < before)  // the tangent of another value: x + 1 passes that of x on
+        t = b.add(Op::reshape, {t}, {Attr::of(b.type(t).shape.dims())});
+      tangent[index(n.first_result) + r] = t;
       if (joint) primal[index(n.first_result) + r] = given[n.result_count + r].id;
     }
   }
@@ -111,9 +126,12 @@ struct Driver {
 
 }  // namespace
 
-SubgraphJvp jvp_subgraph(const Graph& graph, const Flags& active) {
+namespace {
+
+SubgraphJvp differentiate(const Graph& graph, const Flags& active, const Flags& wanted, bool distinct) {
   check(active.size() == graph.input_count(), "one flag per input says whether it has a tangent");
-  Driver d(graph);
+  check(wanted.size() == graph.outputs().size(), "one flag per output says whether its tangent is wanted");
+  Driver d(graph, wanted, distinct);
   for (uint32_t i = 0; i < graph.input_count(); ++i) {
     const Type& type = graph.type(ValueId{i});
     if (active[i] && !is_floating(type.dtype))
@@ -128,16 +146,26 @@ SubgraphJvp jvp_subgraph(const Graph& graph, const Flags& active) {
   SubgraphJvp result;
   std::vector<ValueId> outputs;
   for (ValueId v : graph.outputs()) outputs.push_back(d.primal[index(v)]);
-  for (ValueId v : graph.outputs()) {
-    result.output_has_tangent.push_back(d.tangent[index(v)] != no_value);
-    if (d.tangent[index(v)] != no_value) outputs.push_back(d.tangent[index(v)]);
+  for (size_t o = 0; o < wanted.size(); ++o) {
+    const ValueId t = wanted[o] ? d.tangent[index(graph.outputs()[o])] : no_value;
+    result.output_has_tangent.push_back(t != no_value);
+    if (t != no_value) outputs.push_back(t);
   }
   result.graph = dce(*d.b.finish(outputs));
   return result;
 }
 
+}  // namespace
+
+SubgraphJvp jvp_subgraph(const Graph& graph, const Flags& active, const Flags& wanted) {
+  return differentiate(graph, active, wanted, false);
+}
+SubgraphJvp jvp_distinct(const Graph& graph, const Flags& active, const Flags& wanted) {
+  return differentiate(graph, active, wanted, true);
+}
+
 Jvp jvp(const Graph& graph, const std::vector<bool>& active) {
-  auto made = jvp_subgraph(graph, active);
+  auto made = jvp_subgraph(graph, active, Flags(graph.outputs().size(), true));
   return {std::move(made.graph), std::move(made.output_has_tangent)};
 }
 

@@ -212,8 +212,8 @@ Split split(const Graph& graph, const Flags& linear_inputs, const Flags& force_l
   return result;
 }
 
-Linearized linearize(const Graph& graph, const std::vector<bool>& active) {
-  SubgraphJvp joint = jvp_subgraph(graph, active);
+Linearized linearize(const Graph& graph, const std::vector<bool>& active, const std::vector<bool>& wanted) {
+  SubgraphJvp joint = jvp_distinct(graph, active, wanted.empty() ? Flags(graph.outputs().size(), true) : wanted);
   Flags tangents(joint.graph->input_count(), true);
   for (uint32_t i = 0; i < graph.input_count(); ++i) tangents[i] = false;
   Flags force(joint.graph->outputs().size(),

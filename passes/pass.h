@@ -41,10 +41,19 @@ struct Linearized {
   std::vector<bool> output_has_tangent;
   uint32_t residual_count = 0;
 };
-Linearized linearize(const ir::Graph& graph, const std::vector<bool>& active);
+// wanted: the outputs whose tangents are; empty means all. Error when a while loop carries a wanted one.
+Linearized linearize(const ir::Graph& graph, const std::vector<bool>& active, const std::vector<bool>& wanted = {});
 // Transposes a linear graph: inputs constants..., linear... -> outputs. Result: constants..., cotangents... -> cotangents of
 // the linear inputs (zeros where nothing arrives).
 GraphPtr transpose(const ir::Graph& linear, uint32_t constant_count);
+// The same as one step of a longer sum, for the tape. Inputs: constants, the cotangents that arrive, then what has been summed so
+// far for those linear inputs that have something. Results: the new sums of the linear inputs that are `reached`.
+struct Accumulation {
+  GraphPtr graph;
+  std::vector<bool> reached;  // per linear input: a cotangent arrives there, now or before
+};
+Accumulation transpose_onto(const ir::Graph& linear, uint32_t constant_count, const std::vector<bool>& arrives,
+                            const std::vector<bool>& summed);
 
 // Value and gradient of output 0, a floating scalar, by the inputs chosen: inputs -> outputs..., gradients...
 GraphPtr value_and_grad(const ir::Graph& graph, const std::vector<bool>& active);

@@ -64,6 +64,11 @@ struct Driver {
       any |= ct != no_value;
     }
     if (!any) return;
+    if (n.op == Op::reshape &&
+        g.type(g.operands(n)[0]) == g.type(n.first_result)) {  // a value of its own, nothing else
+      accumulate(g.operands(n)[0], cotangents[0]);
+      return;
+    }
     const OpDef& row = def(n.op);
     if (row.transpose == nullptr)
       throw Error(
@@ -97,10 +102,14 @@ struct Driver {
 
 }  // namespace
 
-GraphPtr transpose_subgraph(const Graph& graph, const Flags& linear_inputs, const Flags& has_cotangent) {
+namespace {
+
+// Transposes as far as cotangents reach: cotangent[i] of the driver is that of input i. Inputs of the driver's graph: the inputs
+// that are not linear, the cotangents that arrive, the sums so far.
+void transpose_into(Driver& d, const Flags& linear_inputs, const Flags& has_cotangent, const Flags& summed) {
+  const Graph& graph = d.g;
   check(linear_inputs.size() == graph.input_count() && has_cotangent.size() == graph.outputs().size(),
         "one flag per input and output of a graph to transpose");
-  Driver d(graph);
   for (uint32_t i = 0; i < graph.input_count(); ++i) {
     d.linear[i] = linear_inputs[i];
     if (!linear_inputs[i]) d.forwarded[i] = d.b.input(graph.type(ValueId{i}), graph.input_note(i));
@@ -108,6 +117,8 @@ GraphPtr transpose_subgraph(const Graph& graph, const Flags& linear_inputs, cons
   std::vector<Value> seeds(has_cotangent.size());
   for (size_t o = 0; o < seeds.size(); ++o)
     if (has_cotangent[o]) seeds[o] = {&d.b, d.b.input(graph.type(graph.outputs()[o]))};
+  for (uint32_t i = 0; i < summed.size(); ++i)
+    if (summed[i]) d.cotangent[i] = d.b.input(graph.type(ValueId{i}));
 
   for (const Node& n : graph.nodes()) {
     bool linear = false;
@@ -121,6 +132,13 @@ GraphPtr transpose_subgraph(const Graph& graph, const Flags& linear_inputs, cons
     const Node& n = graph.nodes()[i];
     if (n.result_count > 0 && d.linear[index(n.first_result)]) d.node(n);
   }
+}
+
+}  // namespace
+
+GraphPtr transpose_subgraph(const Graph& graph, const Flags& linear_inputs, const Flags& has_cotangent) {
+  Driver d(graph);
+  transpose_into(d, linear_inputs, has_cotangent, {});
   std::vector<ValueId> outputs;
   for (uint32_t i = 0; i < graph.input_count(); ++i) {
     if (!linear_inputs[i]) continue;
@@ -134,6 +152,22 @@ GraphPtr transpose(const Graph& linear, uint32_t constant_count) {
   Flags inputs(linear.input_count(), true);
   for (uint32_t i = 0; i < constant_count; ++i) inputs.at(i) = false;
   return transpose_subgraph(linear, inputs, Flags(linear.outputs().size(), true));
+}
+
+Accumulation transpose_onto(const Graph& linear, uint32_t constant_count, const Flags& arrives, const Flags& summed) {
+  Flags inputs(linear.input_count(), true), sums(constant_count, false);
+  for (uint32_t i = 0; i < constant_count; ++i) inputs.at(i) = false;
+  sums.insert(sums.end(), summed.begin(), summed.end());
+  Driver d(linear);
+  transpose_into(d, inputs, arrives, sums);
+  Accumulation result;
+  std::vector<ValueId> outputs;
+  for (uint32_t i = constant_count; i < linear.input_count(); ++i) {
+    result.reached.push_back(d.cotangent[i] != no_value);
+    if (d.cotangent[i] != no_value) outputs.push_back(d.cotangent[i]);
+  }
+  result.graph = dce(*d.b.finish(outputs));
+  return result;
 }
 
 }  // namespace tenon::passes

@@ -20,7 +20,7 @@ Flags residuals_then_linear(uint32_t residuals, uint32_t inputs) {
 }  // namespace
 
 Vjp vjp(const Graph& graph, const std::vector<bool>& active) {
-  const Linearized l = linearize(graph, active);
+  const Linearized l = linearize(graph, active, {});
   return {l.forward, transpose(*l.linear, l.residual_count), l.output_has_tangent, l.residual_count};
 }
 
@@ -31,7 +31,10 @@ GraphPtr value_and_grad(const Graph& graph, const std::vector<bool>& active) {
   if (!is_floating(loss.dtype) || loss.shape.rank() != 0)
     throw Error("grad: the function returns " + to_string(loss, graph.symbols.get()) +
                 ", but a gradient needs a floating-point scalar; reduce it with tn::sum or tn::mean, or use tn::vjp");
-  const Linearized l = linearize(graph, active);
+  Flags wanted(graph.outputs().size(),
+               false);  // of the first output alone: what the others come from may have no derivative
+  wanted[0] = true;
+  const Linearized l = linearize(graph, active, wanted);
   GraphBuilder b(graph.name, graph.symbols);
   std::vector<ValueId> inputs;
   for (uint32_t i = 0; i < graph.input_count(); ++i)

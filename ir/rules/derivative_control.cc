@@ -82,7 +82,7 @@ struct LoopJvp {
 LoopJvp differentiate_loop(const JvpArgs& args, const Graph& body, size_t constants, size_t carries) {
   LoopJvp loop{{}, present(args.tangents)};
   for (bool changed = true; changed;) {
-    loop.body = args.subgraph(body, loop.active);
+    loop.body = args.subgraph(body, loop.active, args.wanted);
     changed = false;
     for (size_t i = 0; i < carries; ++i) {
       if (!loop.body.output_has_tangent[i] || loop.active[constants + i]) continue;
@@ -107,7 +107,8 @@ void each_section(const std::vector<std::pair<size_t, size_t>>& sections, const 
 
 std::vector<Value> cond_jvp(const JvpArgs& args) {
   const Flags active = present(args.tangents.subspan(1));
-  const SubgraphJvp a = args.subgraph(*args.attrs[0].graph, active), b = args.subgraph(*args.attrs[1].graph, active);
+  const SubgraphJvp a = args.subgraph(*args.attrs[0].graph, active, args.wanted),
+                    b = args.subgraph(*args.attrs[1].graph, active, args.wanted);
   Flags wanted = a.output_has_tangent;
   for (size_t i = 0; i < wanted.size(); ++i) wanted[i] = wanted[i] || b.output_has_tangent[i];
   std::vector<Value> operands(args.primals.begin(), args.primals.end());
@@ -117,7 +118,7 @@ std::vector<Value> cond_jvp(const JvpArgs& args) {
 }
 
 std::vector<Value> call_jvp(const JvpArgs& args) {
-  const SubgraphJvp g = args.subgraph(*args.attrs[0].graph, present(args.tangents));
+  const SubgraphJvp g = args.subgraph(*args.attrs[0].graph, present(args.tangents), args.wanted);
   std::vector<Value> operands(args.primals.begin(), args.primals.end());
   append_present(operands, args.tangents);
   return tangents_first(apply(args.builder, Op::call, operands, {Attr::of(g.graph)}), g.output_has_tangent);
@@ -239,25 +240,51 @@ std::vector<Value> at_linear(const TransposeArgs& args, std::span<const Value> c
   return result;
 }
 
+// Which inputs of a graph the given outputs are made from.
+Flags made_from(const Graph& g, const Flags& outputs) {
+  std::vector<bool> needed(g.value_count());
+  for (size_t o = 0; o < outputs.size(); ++o)
+    if (outputs[o]) needed[index(g.outputs()[o])] = true;
+  for (uint32_t i = g.node_count(); i-- > 0;) {
+    const Node& n = g.nodes()[i];
+    bool any = false;
+    for (uint32_t r = 0; r < n.result_count; ++r) any = any || needed[index(n.first_result) + r];
+    if (!any) continue;
+    for (ValueId v : g.operands(n)) needed[index(v)] = true;
+  }
+  return {needed.begin(), needed.begin() + g.input_count()};
+}
+
 }  // namespace
 
 std::vector<Value> cond_transpose(const TransposeArgs& args) {
+  const Graph &then = *args.attrs[0].graph, &otherwise = *args.attrs[1].graph;
   const Flags linear = flags_of(args.linear.subspan(1)), arrived = present(args.cotangents);
   std::vector<Value> operands = transposed_operands(args, 1);
   operands.insert(operands.begin(), args.operands[0]);
-  const auto results = apply(args.builder, Op::cond, operands,
-                             {Attr::of(args.subgraph(*args.attrs[0].graph, linear, arrived)),
-                              Attr::of(args.subgraph(*args.attrs[1].graph, linear, arrived))});
-  return at_linear(args, results);
+  const auto results =
+      apply(args.builder, Op::cond, operands,
+            {Attr::of(args.subgraph(then, linear, arrived)), Attr::of(args.subgraph(otherwise, linear, arrived))});
+  std::vector<Value> out = at_linear(args, results);
+  const Flags a = made_from(then, arrived), b = made_from(otherwise, arrived);
+  for (size_t i = 0; i < a.size(); ++i)
+    if (!a[i] && !b[i]) out[i + 1] = Value{};  // none, not zeros
+  return out;
 }
 
 std::vector<Value> call_transpose(const TransposeArgs& args) {
-  const auto graph = args.subgraph(*args.attrs[0].graph, flags_of(args.linear), present(args.cotangents));
-  return at_linear(args, apply(args.builder, Op::call, transposed_operands(args, 0), {Attr::of(graph)}));
+  const Graph& callee = *args.attrs[0].graph;
+  const Flags arrived = present(args.cotangents), reached = made_from(callee, arrived);
+  const auto graph = args.subgraph(callee, flags_of(args.linear), arrived);
+  std::vector<Value> out =
+      at_linear(args, apply(args.builder, Op::call, transposed_operands(args, 0), {Attr::of(graph)}));
+  for (size_t i = 0; i < reached.size(); ++i)
+    if (!reached[i]) out[i] = Value{};
+  return out;
 }
 
-// Carries of the transpose: the cotangents of the carries, and the sums of those of the linear constants. Its xs: the xs that
-// are not linear, and the cotangents of the ys that arrived.
+// Carries of the transpose: the cotangents of the carries that any can reach, and the sums of those of the linear constants. Its
+// xs: the xs that are not linear, and the cotangents of the ys that arrived.
 std::vector<Value> scan_transpose(const TransposeArgs& args) {
   const Graph& body = *args.attrs[0].graph;
   const auto constants = static_cast<size_t>(args.attrs[2].integers[0]),
@@ -266,12 +293,22 @@ std::vector<Value> scan_transpose(const TransposeArgs& args) {
   Flags linear = flags_of(args.linear), arrived = present(args.cotangents);
   for (size_t i = constants; i < xs; ++i)
     linear[i] = true;  // a carry may start from a constant zero and be linear all the same
-  for (size_t i = 0; i < carries; ++i) arrived[i] = true;
+  // A cotangent reaches a carry from after the loop, or in it from what reaches the carries and ys. The others have none, not zeros.
+  Flags reached;
+  for (bool changed = true; changed;) {
+    reached = made_from(body, arrived);
+    changed = false;
+    for (size_t i = 0; i < carries; ++i)
+      if (reached[constants + i] && !arrived[i]) arrived[i] = changed = true;
+  }
+  Flags taken = linear;  // what gets a cotangent
+  for (size_t i = 0; i < all; ++i)
+    taken[i] = linear[i] && (i >= constants && i < xs ? arrived[i - constants] : reached[i]);
   const auto transposed = args.subgraph(body, linear, arrived);
 
   Sketch s(body);
   const auto type = [&](size_t i) { return body.type(ValueId{static_cast<uint32_t>(i)}); };
-  std::vector<Value> operands, inputs, carry_cotangents, sums, slices, y_cotangents;
+  std::vector<Value> operands, inputs, carry_cotangents, sums, y_cotangents;
   for (size_t i = 0; i < constants; ++i) {
     if (linear[i]) continue;
     operands.push_back(args.operands[i]);
@@ -279,12 +316,13 @@ std::vector<Value> scan_transpose(const TransposeArgs& args) {
   }
   const auto fixed = static_cast<int64_t>(operands.size());
   for (size_t i = 0; i < carries; ++i) {
+    if (!arrived[i]) continue;
     operands.push_back(args.cotangents[i] ? args.cotangents[i]
                                           : zeros(args.builder, args.operand_types[constants + i]));
     carry_cotangents.push_back(s.input(type(constants + i)));
   }
   for (size_t i = 0; i < constants; ++i) {
-    if (!linear[i]) continue;
+    if (!taken[i]) continue;
     operands.push_back(zeros(args.builder, args.operand_types[i]));
     sums.push_back(s.input(type(i)));
   }
@@ -304,22 +342,27 @@ std::vector<Value> scan_transpose(const TransposeArgs& args) {
 
   // The transposed body gives: linear constants, carries, linear xs. The scan wants: carries, sums, then the xs.
   const auto given = s.splice(*transposed, inputs);
-  std::vector<Value> outputs(given.begin() + static_cast<std::ptrdiff_t>(sums.size()),
-                             given.begin() + static_cast<std::ptrdiff_t>(sums.size() + carries));
-  for (size_t i = 0; i < sums.size(); ++i) outputs.push_back(sums[i] + given[i]);
-  outputs.insert(outputs.end(), given.begin() + static_cast<std::ptrdiff_t>(sums.size() + carries), given.end());
+  std::vector<Value> outputs, added, rows;
+  size_t next = 0;
+  for (size_t i = 0; i < all; ++i) {
+    if (!linear[i]) continue;
+    const Value ct = given[next++];
+    if (!taken[i]) continue;
+    if (i < constants)
+      added.push_back(sums[added.size()] + ct);
+    else
+      (i < xs ? outputs : rows).push_back(ct);
+  }
+  const size_t carried = outputs.size(), summed = added.size();
+  outputs.insert(outputs.end(), added.begin(), added.end());
+  outputs.insert(outputs.end(), rows.begin(), rows.end());
   const auto results = apply(args.builder, Op::scan, operands,
                              {s.finish(outputs), args.attrs[1], Attr::of(std::vector<int64_t>{fixed, moving}),
                               Attr::of(std::vector<int64_t>{1 - args.attrs[3].integers[0]})});
   std::vector<Value> out = absent(all);
-  size_t sum = carries, slice = carries + sums.size();
-  for (size_t i = 0; i < all; ++i) {
-    if (i >= constants && i < xs) {
-      out[i] = results[i - constants];
-    } else if (linear[i]) {
-      out[i] = results[i < constants ? sum++ : slice++];
-    }
-  }
+  size_t carry = 0, sum = carried, row = carried + summed;
+  for (size_t i = 0; i < all; ++i)
+    if (taken[i]) out[i] = results[i < constants ? sum++ : i < xs ? carry++ : row++];
   return out;
 }
 
