@@ -2,7 +2,9 @@
 // Internal to the frontend: public headers know Cell by name only.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,10 +34,15 @@ struct Cell {
   Location made;  // the call that made it, for errors
   // autograd
   bool requires_grad = false;
+  bool flat = false;  // made from what requires grad, but its derivative is zero: floor, a comparison, an index
   std::shared_ptr<TapeEntry> entry;  // what produced it on the tape; null for a leaf
   uint32_t output = 0;  // which of the entry's outputs
+  std::shared_ptr<Cell> leaf;  // the leaf that a call gave back unchanged
   std::shared_ptr<Cell> grad;
+  Location backward;  // of what backward() computed, and of what was computed from it: the backward
 
+  bool has_history() const { return requires_grad || entry != nullptr; }
+  bool active() const { return requires_grad && !flat; }  // a cotangent may arrive
   bool concrete() const { return slot != nullptr; }
   bool traced() const { return trace != 0; }
 };
@@ -93,22 +100,55 @@ std::vector<Tensor> apply_graph(const ir::Graph& graph, std::span<const Tensor> 
 
 // ---- the tape --------------------------------------------------------------------------------------------------------
 
-// A compiled forward and its pullback.
+// How an input of a recorded call takes part: not at all, by its tangent, or only by its history (its derivative is zero).
+enum class Part : char { none = '-', active = 'g', flat = 'h' };
+
+// A compiled forward and its pullbacks.
 struct TapedProgram {
-  std::shared_ptr<const runtime::Executable> forward, backward;
+  std::shared_ptr<const runtime::Executable> forward;
   uint32_t outputs = 0;  // of the function itself
-  std::vector<bool> output_is_active;
+  std::vector<bool> output_is_active;  // its cotangent is taken
+  std::vector<bool> output_has_history;  // computed from an input that has one; not through stop_gradient
+  std::vector<uint32_t> same_output;  // the first output that is the same value
+  std::vector<int64_t> same_input;  // the input that the output is, or -1
+  std::vector<std::shared_ptr<const Error>> refused;  // per output: why its cotangent cannot be taken; null when it can
+  std::vector<uint32_t> inputs;  // of the call, in the order of forward's: one that is passed twice is one value
   std::vector<uint32_t> active_inputs;  // numbers of inputs that get a cotangent
-  // Where each residual comes from: input i, output j, or an extra output of forward.
+  std::vector<uint32_t> flat_inputs;  // those that only have a history
+  // Where each residual comes from: input i of the call, output j, or an extra output of forward.
   struct Residual {
     enum class From : uint8_t { input, output, extra } from;
     uint32_t number;
   };
   std::vector<Residual> residuals;
-  std::vector<ir::Type> output_types;  // of forward's own outputs, then extras; may be symbolic
+
+  // The pullback for the outputs whose cotangents arrived and the active inputs that have a sum already. Inputs: residuals,
+  // the cotangents that arrived, the sums. Outputs: the new sums of the inputs reached. Compiled when first asked for.
+  struct Pullback {
+    std::shared_ptr<const runtime::Executable> program;  // null when nothing is reached
+    std::vector<bool> reached;  // per active input
+  };
+  const Pullback& pullback(const std::vector<bool>& arrived, const std::vector<bool>& summed) const;
+
+  std::shared_ptr<const ir::Graph> linear;
+  runtime::CompileOptions options;
+  mutable std::mutex mutex;
+  mutable std::map<std::pair<std::vector<bool>, std::vector<bool>>, Pullback> pullbacks;
 };
-std::shared_ptr<const TapedProgram> make_taped(const ir::Graph& graph, const std::vector<bool>& active,
+// same[i]: the first input that is the same value as input i. Cotangents of one value add up in reverse program order,
+// operand by operand, so such inputs are one input of the program.
+std::shared_ptr<const TapedProgram> make_taped(const ir::Graph& graph, const std::vector<Part>& parts,
+                                               const std::vector<uint32_t>& same,
                                                const runtime::CompileOptions& options);
+std::vector<Part> parts_of(std::span<const Tensor> inputs);
+std::vector<uint32_t> same_values(std::span<const Tensor> inputs);
+
+// Where a cotangent goes, as it was when recorded: an output of an entry, or a leaf.
+struct TapeSource {
+  std::shared_ptr<TapeEntry> entry;
+  uint32_t output = 0;
+  std::shared_ptr<Cell> leaf;
+};
 
 struct TapeEntry {
   uint64_t sequence = 0;  // program order
@@ -117,21 +157,32 @@ struct TapeEntry {
   std::shared_ptr<const TapedProgram> program;
   std::vector<int64_t> dims;
   std::vector<std::shared_ptr<runtime::Buffer>> residuals;
-  std::vector<ir::Type> residual_types;
-  std::vector<std::shared_ptr<Cell>> inputs;  // one per active input
+  std::vector<TapeSource> inputs;  // one per active input, then one per flat input
   std::vector<ir::Type> output_types;  // concrete
+  Location used_gradient;  // the backward whose result it used as a constant
   bool freed = false;
   Location freed_at;  // the backward that used it up
   ~TapeEntry();  // releases a long chain by a loop
 };
+
+TapeSource source_of(const std::shared_ptr<Cell>& cell);
+
+// One call of a program: its results' concrete types and buffers.
+struct Run {
+  std::vector<ir::Type> types;
+  std::vector<std::shared_ptr<runtime::Buffer>> buffers;
+};
+Run execute(const runtime::Executable& program, std::span<const void* const> inputs, const std::vector<int64_t>& dims);
 
 // Runs a program on concrete tensors and records it when something requires grad.
 std::vector<Tensor> run_taped(const char* name, const std::shared_ptr<const TapedProgram>& program,
                               std::span<const Tensor> inputs, const std::vector<int64_t>& dims, const Location& at);
 std::vector<Tensor> run_plain(const runtime::Executable& program, std::span<const Tensor> inputs,
                               const std::vector<int64_t>& dims, const Location& at);
-void backward_from(const Tensor& root, const Tensor* cotangent, const Location& at);
-bool records(std::span<const Tensor> inputs);  // grad mode is on and an input requires grad
+void backward_from(const Tensor& root, const Tensor* cotangent, bool retain_graph, const Location& at);
+bool records(std::span<const Tensor> inputs);  // grad mode is on and an input has a history
+// Marks results of ops that are not recorded and use what a backward computed, so that a backward through them is refused.
+void pass_gradients_on(std::span<const Tensor> inputs, std::span<const Tensor> results);
 bool set_grad_enabled(bool on);  // returns what it was
 
 }  // namespace tenon

@@ -41,6 +41,7 @@ auto cond(Operand predicate, F then, G otherwise, const A&... args) {
 // Repeats state = body(state) while condition(state), a bool scalar, holds.
 template <class C, class B, class S>
 S while_loop(C condition, B body, const S& init, const At& at = At::current()) {
+  static_assert(sizeof(detail::ResultFor<C, S>) && sizeof(detail::ResultFor<B, S>));
   std::tuple<S> copy(init);
   const std::vector<Tensor> inputs = detail::tensors_of(copy);
   Tensor holds;
@@ -70,7 +71,7 @@ auto scan_as(const char* what, F& f, const S& init, const X& xs, ScanOptions o, 
   std::vector<Tensor> rows = row_specs(rows_in, o.length, at);
   std::tuple<S, X> copy(init, xs);
   R result{};
-  static_assert(std::is_same_v<decltype(result.first), S>,
+  static_assert(std::is_same_v<Plain<decltype(result.first)>, Plain<S>>,
                 "the carry that comes out has the type of the one that goes in");
   Recorder<F, R, S, X> recorder{f, copy, &result};
   std::vector<Tensor> inputs = carries;
@@ -92,8 +93,9 @@ auto scan(F f, const S& init, const X& xs, ScanOptions o = {}, const At& at = At
 // x = body(i, x) for i = low ... high - 1, i an i64 scalar. Differentiates in both modes, since the count is known.
 template <class B, class S>
 S fori_loop(int64_t low, int64_t high, B body, const S& init, const At& at = At::current()) {
+  static_assert(sizeof(detail::ResultFor<B, Tensor, S>));
   const auto step = [&](const S& state, const Tensor& i) { return std::make_pair(body(i, state), 0); };
-  return detail::scan_as("fori_loop", step, init, detail::counter(low, high, place(at)), {}, place(at)).first;
+  return S(detail::scan_as("fori_loop", step, init, detail::counter(low, high, place(at)), {}, place(at)).first);
 }
 
 }  // namespace tenon

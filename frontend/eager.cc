@@ -63,9 +63,10 @@ bool has_graph(const ir::Attrs& attrs) {
 
 std::shared_ptr<const EagerProgram> compile_eager(const Emit& emit, const ir::Attrs& attrs,
                                                   std::span<const Tensor> inputs, bool symbolic,
-                                                  const std::vector<bool>* active, Pattern& pattern,
+                                                  const std::vector<Part>* parts, Pattern& pattern,
                                                   const Location& at) {
   ir::GraphBuilder builder(emit.name);
+  builder.merging = parts == nullptr;  // what is differentiated keeps the program's own order of sums, as a trace does
   if (symbolic)
     for (size_t i = 0; i < pattern.values.size(); ++i) builder.symbols().add("d" + std::to_string(i), 2);
   std::vector<ir::Value> values;
@@ -84,8 +85,8 @@ std::shared_ptr<const EagerProgram> compile_eager(const Emit& emit, const ir::At
   for (const ir::Value& v : results) outputs.push_back(v.id);
   auto graph = builder.finish(outputs);
   auto program = std::make_shared<EagerProgram>();
-  if (active)
-    program->taped = make_taped(*graph, *active, {});
+  if (parts)
+    program->taped = make_taped(*graph, *parts, same_values(inputs), {});
   else
     program->plain = runtime::compile(*graph, {});
   return program;
@@ -110,9 +111,9 @@ std::vector<Tensor> apply_eager(const Emit& emit, const ir::Attrs& attrs, std::s
     buffer_of(t, emit.name, at);
   }
   const bool taped = records(inputs);
-  std::vector<bool> active;
-  if (taped)
-    for (const Tensor& t : inputs) active.push_back(t.cell()->requires_grad && is_floating(t.dtype()));
+  std::vector<Part> parts;
+  std::vector<uint32_t> same;
+  if (taped) parts = parts_of(inputs), same = same_values(inputs);
 
   Pattern pattern;
   thread_local std::string key;
@@ -125,7 +126,7 @@ std::vector<Tensor> apply_eager(const Emit& emit, const ir::Attrs& attrs, std::s
     for (size_t i = 0; i < inputs.size(); ++i) {
       const ir::Type& type = inputs[i].cell()->type;
       key += static_cast<char>(type.dtype);
-      key += taped && active[i] ? 'g' : ' ';
+      if (taped) key += static_cast<char>(parts[i]), put(key, same[i]);
       put_dims(key, type.shape.dims(), symbolic ? &pattern : nullptr);
     }
     put_attrs(key, attrs, symbolic ? &pattern : nullptr);
@@ -137,7 +138,7 @@ std::vector<Tensor> apply_eager(const Emit& emit, const ir::Attrs& attrs, std::s
     const std::string kept = key;  // compilation may apply ops of its own
     check_types(emit, attrs, inputs, at);
     try {
-      program = compile_eager(emit, attrs, inputs, symbolic, taped ? &active : nullptr, pattern, at);
+      program = compile_eager(emit, attrs, inputs, symbolic, taped ? &parts : nullptr, pattern, at);
     } catch (const Error&) {
       if (!symbolic) throw;
       auto exact = std::make_shared<EagerProgram>();
@@ -150,7 +151,9 @@ std::vector<Tensor> apply_eager(const Emit& emit, const ir::Attrs& attrs, std::s
   auto program = find_or_compile(!has_graph(attrs));
   if (program->needs_exact) program = find_or_compile(false);
   if (taped) return run_taped(emit.name, program->taped, inputs, pattern.values, at);
-  return run_plain(*program->plain, inputs, pattern.values, at);
+  std::vector<Tensor> results = run_plain(*program->plain, inputs, pattern.values, at);
+  pass_gradients_on(inputs, results);
+  return results;
 }
 
 }  // namespace

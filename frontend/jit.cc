@@ -20,7 +20,7 @@ void signature(std::string& key, const Leaves& leaves) {
   for (const Tensor* t : leaves.tensors) {
     const Cell& c = *t->cell();
     key += static_cast<char>('A' + static_cast<int>(c.type.dtype));
-    key += c.requires_grad ? 'g' : '-';
+    key += static_cast<char>(c.active() ? Part::active : c.has_history() ? Part::flat : Part::none);
     put(key, c.type.shape.rank());
     for (Dim d : c.type.shape) put(key, d.code());
   }
@@ -109,8 +109,8 @@ std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, std::
   entry->name = state.options.name.empty() ? "jit" : state.options.name;
   entry->donations = donations(*entry->program.graph, entry->donated);
   entry->taped = records(inputs);
-  for (const Tensor& t : inputs) entry->active.push_back(t.requires_grad() && is_floating(t.dtype()));
-  entry->active.resize(entry->program.graph->input_count(), false);
+  entry->parts = parts_of(inputs);
+  entry->parts.resize(entry->program.graph->input_count(), Part::none);
   bool outside = false;  // captured from an enclosing trace: good for this one call only
   for (const Tensor& t : entry->program.captured) outside = outside || t.cell()->traced();
   entry->reusable = keep && !outside;
@@ -157,14 +157,15 @@ const runtime::Executable& compiled(JitEntry& entry) {
 
 namespace {
 
-const TapedProgram& taped(JitEntry& entry) {
+std::shared_ptr<const TapedProgram> taped(JitEntry& entry, const std::vector<uint32_t>& same) {
   std::lock_guard lock(entry.compiling);
-  if (!entry.tape) {
+  std::shared_ptr<const TapedProgram>& tape = entry.tapes[same];
+  if (!tape) {
     runtime::CompileOptions options;
     options.fuse = entry.fuse;
-    entry.tape = make_taped(*entry.program.graph, entry.active, options);
+    tape = make_taped(*entry.program.graph, entry.parts, same, options);
   }
-  return *entry.tape;
+  return tape;
 }
 
 // The plain call: no tape, static shapes. Donated inputs give their memory to their outputs.
@@ -248,11 +249,11 @@ void run_here(JitState& state, JitEntry& entry, const Leaves& leaves, std::vecto
     return;
   }
   if (entry.taped) {
-    taped(entry);
-    outputs = run_taped(entry.name.c_str(), entry.tape, inputs, {}, state.made);
+    outputs = run_taped(entry.name.c_str(), taped(entry, same_values(inputs)), inputs, {}, state.made);
     return;
   }
   call(state, entry, inputs, outputs);
+  pass_gradients_on(inputs, outputs);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ struct JitEntry {
   std::vector<bool> donated;                     // one per argument tensor
   Program program;
   std::shared_ptr<void> result;   // the result tree of the trace, to be copied and refilled
-  std::vector<bool> active;       // inputs that require grad in this signature
+  std::vector<Part> parts;        // how the inputs take part in gradients in this signature
   bool taped = false;
   bool reusable = false;          // later calls of its signature may find it
   std::vector<std::pair<uint32_t, uint32_t>> donations;
@@ -25,7 +25,7 @@ struct JitEntry {
   Location made;
   std::mutex compiling;
   std::shared_ptr<const runtime::Executable> executable;
-  std::shared_ptr<const TapedProgram> tape;
+  std::map<std::vector<uint32_t>, std::shared_ptr<const TapedProgram>> tapes;  // by which inputs are the same value
 };
 
 struct JitState {

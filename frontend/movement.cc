@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "tenon/frontend/promote.h"
+#include "tenon/frontend/selection.h"
 
 namespace tenon {
 namespace {
@@ -192,22 +193,20 @@ Tensor expand_dims(Operand operand, int64_t axis) {
   return reshape_to(x, shape, operand.where());
 }
 
-Tensor Tensor::operator[](std::initializer_list<Index> indices) const {
-  const Location at = indices.size() != 0 ? indices.begin()->where : Location{};
-  const Tensor& x = *this;
-  if (indices.size() > static_cast<size_t>(ndim()))
+Selection selection_of(const Tensor& x, std::span<const Index> indices, const Location& at) {
+  if (indices.size() > static_cast<size_t>(x.ndim()))
     throw Error("index: " + std::to_string(indices.size()) + " indices into " + describe(x), at);
   std::vector<Dim> starts, sizes;
   std::vector<int64_t> strides, reversed;
   Shape result;
-  for (int64_t i = 0; i < ndim(); ++i) {
-    const Index which = i < static_cast<int64_t>(indices.size()) ? indices.begin()[i] : Index(tenon::all);
+  for (int64_t i = 0; i < x.ndim(); ++i) {
+    const Index which = i < static_cast<int64_t>(indices.size()) ? indices[static_cast<size_t>(i)] : Index(tenon::all);
     if (which.what == Index::What::all) {  // also where the extent is symbolic
-      const Dim extent = shape()[static_cast<size_t>(i)];
+      const Dim extent = x.shape()[static_cast<size_t>(i)];
       starts.push_back(Dim(0)), sizes.push_back(extent), strides.push_back(1), result.push_back(extent);
       continue;
     }
-    const Dim extent = shape()[static_cast<size_t>(i)];
+    const Dim extent = x.shape()[static_cast<size_t>(i)];
     if (extent.is_symbol() && which.what == Index::What::number && which.start >= 0 && which.start < INT64_MAX) {
       starts.push_back(Dim(which.start)), sizes.push_back(Dim(1)), strides.push_back(1);  // checked at run time
       continue;
@@ -250,12 +249,16 @@ Tensor Tensor::operator[](std::initializer_list<Index> indices) const {
     }
     starts.push_back(Dim(start)), sizes.push_back(Dim(size)), strides.push_back(step);
   }
+  return {std::move(starts), std::move(sizes), std::move(strides), std::move(reversed), std::move(result)};
+}
+
+Tensor select_at(const Tensor& x, std::span<const Index> indices, const Location& at) {
+  const Selection s = selection_of(x, indices, at);
   return apply_one({"index", build_index},
-                   {ir::Attr::of(starts), ir::Attr::of(sizes), ir::Attr::of(strides), ir::Attr::of(reversed),
-                    ir::Attr::of(result.dims())},
+                   {ir::Attr::of(s.starts), ir::Attr::of(s.sizes), ir::Attr::of(s.strides), ir::Attr::of(s.reversed),
+                    ir::Attr::of(s.result.dims())},
                    {x}, at);
 }
-Tensor Tensor::operator[](Index index) const { return (*this)[{index}]; }
 
 Tensor dynamic_slice(Operand operand, std::span<const Tensor> starts, const std::vector<int64_t>& sizes) {
   std::vector<Tensor> inputs{as_tensor(operand, "dynamic_slice")};

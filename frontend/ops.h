@@ -50,15 +50,12 @@ Tensor operator^(Operand x, Operand y);
 Tensor operator<<(const Tensor& x, Operand count);
 Tensor operator>>(const Tensor& x, Operand count);
 Tensor operator~(Operand x);
-// Compound assignment puts the new value into x's cell, so every handle on it sees it.
+// x op= y is x = x op y, cast to x's dtype: it gives this variable a new value. A leaf that requires grad refuses, except under
+// NoGrad, where its cell gets the new values and it stays the leaf.
 Tensor& operator+=(Tensor& x, Operand y);
 Tensor& operator-=(Tensor& x, Operand y);
 Tensor& operator*=(Tensor& x, Operand y);
 Tensor& operator/=(Tensor& x, Operand y);
-Tensor& operator+=(Tensor&& x, Operand y);
-Tensor& operator-=(Tensor&& x, Operand y);
-Tensor& operator*=(Tensor&& x, Operand y);
-Tensor& operator/=(Tensor&& x, Operand y);
 
 // ---- reductions. No axes: all of them. Sums of bool and integers are i64.
 struct Reduce {

@@ -1,7 +1,7 @@
-// Eager autograd: programs that keep residuals, and backward over the recorded entries in reverse program order.
+// Eager autograd, the recording half: programs that keep residuals, their pullbacks, and the entries of the tape. An entry holds what
+// was recorded (buffers, and entries or leaves as they were), never the cells of results. frontend/backward.cc walks it.
 #include <algorithm>
 #include <atomic>
-#include <queue>
 
 #include "tenon/frontend/cell.h"
 #include "tenon/frontend/ops.h"
@@ -24,10 +24,7 @@ ir::Type concrete_type(const ir::Type& type, const std::vector<int64_t>& symbols
   return out;
 }
 
-struct Run {
-  std::vector<ir::Type> types;
-  std::vector<std::shared_ptr<runtime::Buffer>> buffers;
-};
+}  // namespace
 
 Run execute(const runtime::Executable& program, std::span<const void* const> inputs, const std::vector<int64_t>& dims) {
   const runtime::Manifest& m = program.manifest();
@@ -43,8 +40,6 @@ Run execute(const runtime::Executable& program, std::span<const void* const> inp
   return run;
 }
 
-}  // namespace
-
 bool grad_enabled() { return grad_mode; }
 bool set_grad_enabled(bool on) { return std::exchange(grad_mode, on); }
 NoGrad::NoGrad() : before_(set_grad_enabled(false)) {}
@@ -53,35 +48,151 @@ NoGrad::~NoGrad() { set_grad_enabled(before_); }
 bool records(std::span<const Tensor> inputs) {
   if (!grad_mode) return false;
   for (const Tensor& t : inputs)
-    if (t.defined() && t.cell()->requires_grad) return true;
+    if (t.defined() && t.cell()->has_history()) return true;
   return false;
 }
 
-std::shared_ptr<const TapedProgram> make_taped(const ir::Graph& graph, const std::vector<bool>& active,
+void pass_gradients_on(std::span<const Tensor> inputs, std::span<const Tensor> results) {
+  if (!grad_mode) return;
+  for (const Tensor& t : inputs) {
+    if (!t.cell()->backward.known()) continue;
+    for (const Tensor& r : results)
+      if (is_floating(r.dtype())) r.cell()->backward = t.cell()->backward;
+    return;
+  }
+}
+
+TapeSource source_of(const std::shared_ptr<Cell>& cell) {
+  if (cell->entry) return {cell->entry, cell->output, nullptr};
+  return {nullptr, 0, cell->leaf ? cell->leaf : cell};
+}
+
+namespace {
+
+bool same_source(const TapeSource& a, const TapeSource& b) {
+  return a.entry == b.entry && a.output == b.output && a.leaf == b.leaf;
+}
+
+// By value: whether it is computed from an input that has a history; stop_gradient cuts it off.
+std::vector<bool> with_history(const ir::Graph& g, const std::vector<Part>& parts) {
+  std::vector<bool> has(g.value_count());
+  for (uint32_t i = 0; i < g.input_count(); ++i) has[i] = parts[i] != Part::none;
+  for (const ir::Node& n : g.nodes()) {
+    bool any = false;
+    for (ir::ValueId v : g.operands(n)) any = any || has[index(v)];
+    for (uint32_t r = 0; r < n.result_count; ++r) has[index(n.first_result) + r] = any && n.op != ir::Op::stop_gradient;
+  }
+  return has;
+}
+
+// Linearizes by all outputs that can be; the others (a while loop whose tangent would be wanted) fail when a cotangent arrives,
+// not before.
+passes::Linearized linearize(const ir::Graph& graph, const std::vector<bool>& active,
+                             std::vector<std::shared_ptr<const Error>>& refused) {
+  refused.assign(graph.outputs().size(), nullptr);
+  std::vector<bool> wanted(refused.size(), true);
+  try {
+    return passes::linearize(graph, active, wanted);
+  } catch (const Error&) {
+    for (size_t o = 0; o < wanted.size(); ++o) {
+      std::vector<bool> alone(wanted.size(), false);
+      alone[o] = true;
+      try {
+        passes::linearize(graph, active, alone);
+      } catch (const Error& e) {
+        refused[o] = std::make_shared<const Error>(e);
+        wanted[o] = false;
+      }
+    }
+  }
+  return passes::linearize(graph, active, wanted);
+}
+
+}  // namespace
+
+std::vector<Part> parts_of(std::span<const Tensor> inputs) {
+  std::vector<Part> parts;
+  for (const Tensor& t : inputs)
+    parts.push_back(t.cell()->active() ? Part::active : t.cell()->has_history() ? Part::flat : Part::none);
+  return parts;
+}
+
+std::vector<uint32_t> same_values(std::span<const Tensor> inputs) {
+  std::vector<uint32_t> same;
+  for (uint32_t i = 0; i < inputs.size(); ++i) {
+    same.push_back(i);
+    if (!inputs[i].cell()->active()) continue;
+    const TapeSource source = source_of(inputs[i].cell());
+    for (uint32_t j = 0; j < i; ++j) {
+      if (!inputs[j].cell()->active() || !same_source(source, source_of(inputs[j].cell()))) continue;
+      same[i] = j;
+      break;
+    }
+  }
+  return same;
+}
+
+std::shared_ptr<const TapedProgram> make_taped(const ir::Graph& whole, const std::vector<Part>& parts,
+                                               const std::vector<uint32_t>& same,
                                                const runtime::CompileOptions& options) {
   auto program = std::make_shared<TapedProgram>();
-  const passes::Vjp vjp = passes::vjp(graph, active);
-  const ir::Graph& forward = *vjp.forward;
-  program->outputs = static_cast<uint32_t>(graph.outputs().size());
-  program->output_is_active = vjp.output_is_active;
-  for (uint32_t i = 0; i < active.size(); ++i)
-    if (active[i]) program->active_inputs.push_back(i);
+  // The graph over distinct values.
+  ir::GraphBuilder distinct(whole.name, whole.symbols);
+  distinct.folding = distinct.merging = false;
+  std::vector<ir::ValueId> operands;
+  std::vector<bool> active;
+  std::vector<Part> kept_parts;
+  for (uint32_t i = 0; i < whole.input_count(); ++i) {
+    const uint32_t first = i < same.size() ? same[i] : i;
+    if (first != i) {
+      operands.push_back(operands[first]);
+      continue;
+    }
+    operands.push_back(distinct.input(whole.type(ir::ValueId{i}), whole.input_note(i)));
+    const Part part = i < parts.size() ? parts[i] : Part::none;
+    kept_parts.push_back(part);
+    active.push_back(part == Part::active);
+    program->inputs.push_back(i);
+    if (part == Part::active) program->active_inputs.push_back(i);
+    if (part == Part::flat) program->flat_inputs.push_back(i);
+  }
+  const auto graph = distinct.finish(distinct.splice(whole, operands));
+
+  const passes::Linearized parted = linearize(*graph, active, program->refused);
+  const ir::Graph& forward = *parted.forward;
+  program->outputs = static_cast<uint32_t>(graph->outputs().size());
+  program->output_is_active = parted.output_has_tangent;
+  program->linear = parted.linear;
+  program->options = options;
+  // Sums meet cotangents of the same extents only where the rules of symbolic extents can tell; else an Error now, and the caller
+  // takes numbers.
+  if (graph->symbols->size() != 0)
+    passes::transpose_onto(*parted.linear, parted.residual_count,
+                           std::vector<bool>(parted.linear->outputs().size(), true),
+                           std::vector<bool>(parted.linear->input_count() - parted.residual_count, true));
+  const std::vector<bool> has = with_history(*graph, kept_parts);
+  for (uint32_t o = 0; o < program->outputs; ++o) {
+    const ir::ValueId v = graph->outputs()[o];
+    program->output_has_history.push_back(has[index(v)]);
+    program->same_input.push_back(graph->is_input(v) ? static_cast<int64_t>(program->inputs[index(v)]) : -1);
+    const auto first = std::find(graph->outputs().begin(), graph->outputs().end(), v);
+    program->same_output.push_back(static_cast<uint32_t>(first - graph->outputs().begin()));
+  }
   // A residual that is an input or an output of the function is kept by handle; only the others are computed extras.
   std::vector<ir::ValueId> kept(forward.outputs().begin(), forward.outputs().begin() + program->outputs);
   using From = TapedProgram::Residual::From;
-  for (uint32_t r = 0; r < vjp.residual_count; ++r) {
+  for (uint32_t r = 0; r < parted.residual_count; ++r) {
     const ir::ValueId v = forward.outputs()[program->outputs + r];
     if (forward.is_input(v)) {
-      program->residuals.push_back({From::input, index(v)});
+      program->residuals.push_back({From::input, program->inputs[index(v)]});
       continue;
     }
     const auto found = std::find(kept.begin(), kept.end(), v);
     const auto at = static_cast<uint32_t>(found - kept.begin());
     if (found == kept.end()) kept.push_back(v);
-    program->residuals.push_back(at < program->outputs ? TapedProgram::Residual{From::output, at}
-                                                       : TapedProgram::Residual{From::extra, at});
+    program->residuals.push_back({at < program->outputs ? From::output : From::extra, at});
   }
-  ir::GraphBuilder builder(graph.name, forward.symbols);
+  ir::GraphBuilder builder(graph->name, forward.symbols);
   std::vector<ir::ValueId> inputs;
   for (uint32_t i = 0; i < forward.input_count(); ++i) inputs.push_back(builder.input(forward.type(ir::ValueId{i})));
   const std::vector<ir::ValueId> all = builder.splice(forward, inputs);
@@ -90,8 +201,27 @@ std::shared_ptr<const TapedProgram> make_taped(const ir::Graph& graph, const std
     outputs.push_back(all[static_cast<size_t>(std::find(forward.outputs().begin(), forward.outputs().end(), v) -
                                               forward.outputs().begin())]);
   program->forward = runtime::compile(*builder.finish(outputs), options);
-  program->backward = runtime::compile(*vjp.backward, options);
   return program;
+}
+
+const TapedProgram::Pullback& TapedProgram::pullback(const std::vector<bool>& arrived,
+                                                     const std::vector<bool>& summed) const {
+  std::lock_guard lock(mutex);
+  const auto [it, fresh] = pullbacks.try_emplace({arrived, summed});
+  if (!fresh) return it->second;
+  try {
+    std::vector<bool> arrives;  // of the linear graph's outputs
+    for (size_t o = 0; o < arrived.size(); ++o)
+      if (output_is_active[o]) arrives.push_back(arrived[o]);
+    passes::Accumulation made =
+        passes::transpose_onto(*linear, static_cast<uint32_t>(residuals.size()), arrives, summed);
+    it->second.reached = std::move(made.reached);
+    if (!made.graph->outputs().empty()) it->second.program = runtime::compile(*made.graph, options);
+  } catch (...) {
+    pullbacks.erase(it);
+    throw;
+  }
+  return it->second;
 }
 
 std::vector<Tensor> run_plain(const runtime::Executable& program, std::span<const Tensor> inputs,
@@ -108,7 +238,7 @@ std::vector<Tensor> run_plain(const runtime::Executable& program, std::span<cons
 std::vector<Tensor> run_taped(const char* name, const std::shared_ptr<const TapedProgram>& program,
                               std::span<const Tensor> inputs, const std::vector<int64_t>& dims, const Location& at) {
   std::vector<const void*> pointers;
-  for (const Tensor& t : inputs) pointers.push_back(buffer_of(t, name, at)->data());
+  for (uint32_t i : program->inputs) pointers.push_back(buffer_of(inputs[i], name, at)->data());
   Run run = execute(*program->forward, pointers, dims);
 
   auto entry = std::make_shared<TapeEntry>();
@@ -118,114 +248,46 @@ std::vector<Tensor> run_taped(const char* name, const std::shared_ptr<const Tape
   entry->program = program;
   entry->dims = dims;
   using From = TapedProgram::Residual::From;
-  for (const TapedProgram::Residual& r : program->residuals) {
-    if (r.from == From::input) {
-      entry->residuals.push_back(buffer_of(inputs[r.number], name, at));
-      entry->residual_types.push_back(inputs[r.number].cell()->type);
-    } else {
-      entry->residuals.push_back(run.buffers[r.number]);
-      entry->residual_types.push_back(run.types[r.number]);
-    }
-  }
-  for (uint32_t i : program->active_inputs) entry->inputs.push_back(inputs[i].cell());
+  for (const TapedProgram::Residual& r : program->residuals)
+    entry->residuals.push_back(r.from == From::input ? buffer_of(inputs[r.number], name, at) : run.buffers[r.number]);
+  for (uint32_t i : program->active_inputs) entry->inputs.push_back(source_of(inputs[i].cell()));
+  for (uint32_t i : program->flat_inputs) entry->inputs.push_back(source_of(inputs[i].cell()));
   for (uint32_t i = 0; i < program->outputs; ++i) entry->output_types.push_back(run.types[i]);
+  for (uint32_t i : program->inputs)
+    if (inputs[i].cell()->backward.known()) entry->used_gradient = inputs[i].cell()->backward;
 
   std::vector<Tensor> results;
   for (uint32_t i = 0; i < program->outputs; ++i) {
     Tensor t = make_concrete(run.types[i], run.buffers[i], at);
-    if (program->output_is_active[i]) {
-      t.cell()->requires_grad = true;
-      t.cell()->entry = entry;
-      t.cell()->output = i;
+    Cell& cell = *t.cell();
+    if (program->output_has_history[i]) {
+      cell.requires_grad = is_floating(t.dtype());
+      const bool active = program->output_is_active[i] || program->refused[i];
+      if (active && program->same_input[i] >= 0) {  // the input itself, not a value made of it
+        const Cell& from = *inputs[static_cast<size_t>(program->same_input[i])].cell();
+        cell.entry = from.entry;
+        cell.output = from.output;
+        if (!from.entry) cell.leaf = source_of(inputs[static_cast<size_t>(program->same_input[i])].cell()).leaf;
+      } else {
+        cell.entry = entry;
+        cell.output = program->same_output[i];
+        cell.flat = !active;
+      }
     }
     results.push_back(std::move(t));
   }
   return results;
 }
 
-// A chain of entries is released one by one: each entry's own cells are moved to a list before they go.
+// A chain of entries is released one by one: each entry's own sources are moved to a list before they go.
 TapeEntry::~TapeEntry() {
-  std::vector<std::shared_ptr<Cell>> pending = std::move(inputs);
+  std::vector<TapeSource> pending = std::move(inputs);
   while (!pending.empty()) {
-    std::shared_ptr<Cell> cell = std::move(pending.back());
+    const std::shared_ptr<TapeEntry> entry = std::move(pending.back().entry);
     pending.pop_back();
-    if (cell.use_count() != 1 || !cell->entry || cell->entry.use_count() != 1) continue;
-    for (std::shared_ptr<Cell>& below : cell->entry->inputs) pending.push_back(std::move(below));
-    cell->entry->inputs.clear();
-  }
-}
-
-void backward_from(const Tensor& root, const Tensor* cotangent, const Location& at) {
-  if (Trace::current()) throw Error("backward() inside a trace; use tn::grad, which composes with every transform", at);
-  const std::shared_ptr<Cell>& cell = root.cell();
-  if (!cell->requires_grad)
-    throw Error(
-        "backward(): " + describe(root) + " does not require grad and has no history; make a leaf with requires_grad",
-        at);
-  if (!cotangent && root.numel() != 1)
-    throw Error("backward() needs a one-element tensor, and this is " + describe(root) +
-                    "; reduce it first (tn::sum) or pass a cotangent of its shape",
-                at);
-  if (cotangent && (cotangent->shape() != root.shape() || cotangent->dtype() != root.dtype()))
-    throw Error("backward(): the cotangent " + describe(*cotangent) + " does not match " + describe(root), at);
-  NoGrad off;
-  const Tensor seed = cotangent ? *cotangent : ones_like(root);
-
-  struct Pending {
-    std::shared_ptr<TapeEntry> entry;
-    std::vector<Tensor> cotangents;
-  };
-  const auto earlier = [](const Pending* a, const Pending* b) { return a->entry->sequence < b->entry->sequence; };
-  std::priority_queue<Pending*, std::vector<Pending*>, decltype(earlier)> queue(earlier);
-  std::vector<std::unique_ptr<Pending>> all;
-  std::vector<std::pair<TapeEntry*, Pending*>> found;  // sorted by entry
-  const auto arrive = [&](const std::shared_ptr<Cell>& to, const Tensor& ct) {
-    if (!to->entry) {
-      Tensor sum = to->grad ? Tensor(to->grad) + ct : ct;
-      to->grad = sum.cell();
-      return;
-    }
-    const auto less = [](const auto& pair, TapeEntry* e) { return pair.first < e; };
-    auto it = std::lower_bound(found.begin(), found.end(), to->entry.get(), less);
-    if (it == found.end() || it->first != to->entry.get()) {
-      if (to->entry->freed)
-        throw Error("backward(): the record of '" + to->entry->name + "' (" + tenon::to_string(to->entry->where) +
-                        ") was used up by the backward at " + tenon::to_string(to->entry->freed_at) +
-                        "; compute the result again before a second backward",
-                    at);
-      all.push_back(std::make_unique<Pending>(Pending{to->entry, std::vector<Tensor>(to->entry->output_types.size())}));
-      it = found.insert(it, {to->entry.get(), all.back().get()});
-      queue.push(all.back().get());
-    }
-    Tensor& slot = it->second->cotangents[to->output];
-    slot = slot.defined() ? slot + ct : ct;
-  };
-
-  arrive(cell, seed);
-  while (!queue.empty()) {
-    Pending& p = *queue.top();
-    queue.pop();
-    TapeEntry& e = *p.entry;
-    std::vector<const void*> pointers;
-    for (const auto& r : e.residuals) pointers.push_back(r->data());
-    std::vector<Tensor> held;
-    for (size_t i = 0; i < p.cotangents.size(); ++i) {
-      if (!e.program->output_is_active[i]) continue;
-      if (!p.cotangents[i].defined())
-        p.cotangents[i] = zeros(e.output_types[i].shape, {.dtype = e.output_types[i].dtype});
-      held.push_back(p.cotangents[i]);
-      pointers.push_back(buffer_of(held.back(), "backward", at)->data());
-    }
-    Run run = execute(*e.program->backward, pointers, e.dims);
-    e.freed = true;
-    e.freed_at = at;
-    e.residuals.clear();
-    for (size_t i = 0; i < e.inputs.size(); ++i)
-      if (e.inputs[i]->requires_grad) arrive(e.inputs[i], make_concrete(run.types[i], run.buffers[i], at));
-    p.cotangents.clear();
-    const auto less = [](const auto& pair, TapeEntry* x) { return pair.first < x; };
-    found.erase(std::lower_bound(found.begin(), found.end(), &e, less));
-    p.entry.reset();
+    if (!entry || entry.use_count() != 1) continue;
+    for (TapeSource& below : entry->inputs) pending.push_back(std::move(below));
+    entry->inputs.clear();
   }
 }
 

@@ -203,14 +203,18 @@ Dim dim(const std::string& name, int64_t lower, int64_t upper, const At& at) {
 // ---- autograd --------------------------------------------------------------------------------------------------------
 
 bool Tensor::requires_grad() const { return cell_ && cell_->requires_grad; }
-bool Tensor::is_leaf() const { return !cell_of(*this).entry; }
+bool Tensor::is_leaf() const {
+  const Cell& c = cell_of(*this);
+  return !c.requires_grad || (!c.entry && !c.leaf);
+}
 
 Tensor& Tensor::set_requires_grad(bool value, const At& at) {
   cell_of(*this);
-  if (cell_->entry && !value)
-    throw Error("set_requires_grad(false) on the result of '" + cell_->entry->name + "' (" +
-                    tenon::to_string(cell_->entry->where) +
-                    "): only leaves can change it; use detach() for a tensor without history",
+  if (!is_leaf() && !value)
+    throw Error("set_requires_grad(false) on the result of " +
+                    (cell_->entry ? "'" + cell_->entry->name + "' (" + tenon::to_string(cell_->entry->where) + ")"
+                                  : std::string("a call")) +
+                    ": only leaves can change it; use detach() for a tensor without history",
                 place(at));
   if (value && !is_floating(dtype()))
     throw Error("requires_grad needs a floating dtype, and this is " + describe(*this) + "; use astype(tn::f32)",
@@ -222,35 +226,25 @@ Tensor& Tensor::set_requires_grad(bool value, const At& at) {
 }
 
 std::ostream& operator<<(std::ostream& out, const GradFn& fn) { return out << (fn ? "<" + fn.name + ">" : "none"); }
-GradFn Tensor::grad_fn() const { return {cell_of(*this).entry ? cell_->entry->name : ""}; }
+GradFn Tensor::grad_fn() const { return {cell_of(*this).entry && cell_->requires_grad ? cell_->entry->name : ""}; }
 Tensor Tensor::grad() const { return Tensor(cell_of(*this).grad); }
 void Tensor::zero_grad() {
   cell_of(*this);
   cell_->grad.reset();
 }
-void Tensor::backward(const At& at) const {
+void Tensor::backward(BackwardOptions o, const At& at) const {
   cell_of(*this);
-  backward_from(*this, nullptr, place(at));
+  backward_from(*this, nullptr, o.retain_graph, place(at));
 }
-void Tensor::backward(const Tensor& cotangent, const At& at) const {
+void Tensor::backward(const Tensor& cotangent, BackwardOptions o, const At& at) const {
   cell_of(*this);
-  backward_from(*this, &cotangent, place(at));
+  backward_from(*this, &cotangent, o.retain_graph, place(at));
 }
 
 Tensor Tensor::detach() const {
   const Cell& c = cell_of(*this);
   if (!c.concrete()) return stop_gradient(*this);
   return make_concrete(c.type, buffer_of(*this, "detach()", {}), c.made);
-}
-
-Tensor Tensor::data() const {
-  const Cell& c = cell_of(*this);
-  if (!c.concrete()) return stop_gradient(*this);
-  auto cell = std::make_shared<Cell>();
-  cell->type = c.type;
-  cell->slot = c.slot;
-  cell->made = c.made;
-  return Tensor(std::move(cell));
 }
 
 Tensor Tensor::to(Device device, const At& at) const {

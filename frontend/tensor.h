@@ -20,6 +20,8 @@
 namespace tenon {
 
 struct Cell;  // frontend/cell.h
+class Operand;
+class Assignable;
 
 inline Location place(const std::source_location& s) {
   return {s.file_name(), s.function_name(), static_cast<uint32_t>(s.line()), static_cast<uint32_t>(s.column())};
@@ -87,6 +89,10 @@ inline Index slice(int64_t start, int64_t stop, int64_t step = 1,
   return i;
 }
 
+struct BackwardOptions {
+  bool retain_graph = false;  // keep what was recorded for another backward
+};
+
 // What produced a tensor on the tape; false when nothing did.
 struct GradFn {
   std::string name;
@@ -94,10 +100,16 @@ struct GradFn {
 };
 std::ostream& operator<<(std::ostream& out, const GradFn& fn);
 
+// A variable is a value, as in C++: x += y and x[i] = y give this variable a new value and leave copies of it alone. Only
+// x.data() op= y reaches into the cell that all copies share.
 class Tensor {
  public:
   Tensor() = default;  // undefined: no value, not a leaf of any argument tree
   explicit Tensor(std::shared_ptr<Cell> cell) : cell_(std::move(cell)) {}
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) = default;
+  Tensor& operator=(const Tensor&) & = default;  // of variables only: nobody sees what is assigned to f(x)
+  Tensor& operator=(Tensor&&) & = default;
 
   bool defined() const { return cell_ != nullptr; }
   const Shape& shape() const;
@@ -131,8 +143,10 @@ class Tensor {
   Tensor transpose(const std::vector<int64_t>& permutation, const At& at = At::current()) const;
   Tensor astype(DType dtype, const At& at = At::current()) const;
   Tensor to(Device device, const At& at = At::current()) const;
-  Tensor operator[](std::initializer_list<Index> indices) const;
-  Tensor operator[](Index index) const;
+  Tensor operator[](std::initializer_list<Index> indices) const&;
+  Tensor operator[](Index index) const&;
+  Assignable operator[](std::initializer_list<Index> indices) &;  // of a variable: x[i] = y, x[i] += y
+  Assignable operator[](Index index) &;
 
   // ---- autograd, with PyTorch's manners
   bool requires_grad() const;
@@ -141,10 +155,10 @@ class Tensor {
   GradFn grad_fn() const;
   Tensor grad() const;  // undefined before the first backward
   void zero_grad();
-  void backward(const At& at = At::current()) const;
-  void backward(const Tensor& cotangent, const At& at = At::current()) const;
+  void backward(BackwardOptions o = {}, const At& at = At::current()) const;
+  void backward(const Tensor& cotangent, BackwardOptions o = {}, const At& at = At::current()) const;
   Tensor detach() const;  // same values, no history
-  Tensor data() const;  // the same cell without history: data() *= 2 puts a new buffer into this tensor
+  Assignable data() const;  // without history; data() *= 2 puts a new buffer into the cell that all copies share
 
   const std::shared_ptr<Cell>& cell() const { return cell_; }
 
@@ -195,9 +209,10 @@ class Operand {
     }
   }
   // A weak scalar on behalf of the caller at `where`.
-  Operand(int64_t value, const Location& where)
+  template <class T>
+    requires std::is_integral_v<T>
+  Operand(T value, const Location& where)
       : weak_(Weak::integer), floating_(static_cast<double>(value)), integer_(value), where_(where) {}
-  Operand(int value, const Location& where) : weak_(Weak::integer), floating_(value), integer_(value), where_(where) {}
   Operand(double value, const Location& where) : weak_(Weak::floating), floating_(value), where_(where) {}
   enum class Weak : uint8_t { none, boolean, integer, floating };
   Weak weak() const { return weak_; }
@@ -213,6 +228,43 @@ class Operand {
   bool too_big_ = false;
   double floating_ = 0;
   int64_t integer_ = 0;
+  Location where_;
+};
+
+// What x[...] of a variable and x.data() give: a tensor, and while it is a temporary also a place to assign to. The value is
+// stretched to the place and cast to its dtype. Stored in a variable it is a tensor like any other.
+class Assignable : public Tensor {
+ public:
+  Assignable() = default;
+  explicit Assignable(const Tensor& value) : Tensor(value) {}
+  Assignable(const Assignable& other) : Tensor(other) {}
+  Assignable& operator=(const Tensor& value) & { return Tensor::operator=(value), *this; }
+  Assignable& operator=(const Assignable& value) & { return Tensor::operator=(value), *this; }
+  void operator=(const Assignable& value) && { write(Write::set, Operand(value, where_)); }
+  void operator=(const Operand& value) && { write(Write::set, value); }
+  void operator+=(const Operand& value) && { write(Write::add, value); }
+  void operator-=(const Operand& value) && { write(Write::sub, value); }
+  void operator*=(const Operand& value) && { write(Write::mul, value); }
+  void operator/=(const Operand& value) && { write(Write::div, value); }
+  using Tensor::operator[];
+  Assignable operator[](std::initializer_list<Index> indices) &&;  // x[i][j] = y
+  Assignable operator[](Index index) &&;
+
+ private:
+  friend class Tensor;
+  enum class Write : uint8_t { set, add, sub, mul, div };
+  using Path = std::vector<std::vector<Index>>;
+  Assignable(Tensor value, Tensor* variable, std::shared_ptr<Cell> shared, Path path, Location where)
+      : Tensor(std::move(value)),
+        variable_(variable),
+        shared_(std::move(shared)),
+        path_(std::move(path)),
+        where_(where) {}
+  void write(Write how, const Operand& value) const;
+
+  Tensor* variable_ = nullptr;  // of x[...]: the variable that gets a new value
+  std::shared_ptr<Cell> shared_;  // of x.data(): the cell whose buffer is replaced
+  Path path_;  // the indices in turn; none for data() itself
   Location where_;
 };
 

@@ -66,12 +66,31 @@ struct Recorder {
   static void body(void* context, std::vector<Tensor>& inputs, std::vector<Tensor>& outputs) {
     auto& self = *static_cast<Recorder*>(context);
     replace(self.args, inputs.data());
-    *self.result = std::apply(self.f, self.args);
+    *self.result = std::apply(self.f, std::as_const(self.args));
     outputs = tensors_of(*self.result);
   }
 };
+// What F gives for arguments of types A; a Tensor where it gives an x[i].
 template <class F, class... A>
-using ResultOf = std::remove_cvref_t<std::invoke_result_t<F&, A&...>>;
+struct ResultFor {
+  static constexpr bool by_reference =
+      std::conjunction_v<std::negation<std::is_invocable<F&, const A&...>>, std::is_invocable<F&, A&...>>;
+  static_assert(
+      !by_reference,
+      "a function under a transform (jit, grad, scan ...) must not take tensors by non-const reference: it runs on "
+      "traced copies, so the caller would never see the change; take them by value or const reference and return "
+      "what changes");
+  static auto find() {
+    if constexpr (by_reference) {
+      return std::type_identity<Tensor>{};
+    } else {
+      return std::type_identity<Plain<std::remove_cvref_t<std::invoke_result_t<F&, const A&...>>>>{};
+    }
+  }
+  using type = typename decltype(find())::type;
+};
+template <class F, class... A>
+using ResultOf = typename ResultFor<F, A...>::type;
 
 }  // namespace detail
 
@@ -161,7 +180,7 @@ inline char type_token = 0;
 template <class... A>
 Leaves signature_of(const A&... args) {
   Leaves leaves;
-  const char* token = &type_token<A...>;
+  const char* token = &type_token<Plain<A>...>;
   leaves.structure.append(reinterpret_cast<const char*>(&token), sizeof token);
   (walk(args, leaves), ...);
   return leaves;
@@ -352,6 +371,11 @@ auto jvp(F f, const P& primals, const P& tangents, const At& at = At::current())
         return std::make_pair(std::move(result), std::move(tangent));
       },
       in);
+}
+
+template <class F>
+auto jvp(F f, const Tensor& primals, const Tensor& tangents, const At& at = At::current()) {
+  return jvp<F, Tensor>(std::move(f), primals, tangents, at);
 }
 
 // Value and pullback: pull(cotangent of the result) gives cotangents of the arguments (one, or a tuple).

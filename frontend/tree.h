@@ -21,6 +21,10 @@ struct is_static : std::false_type {};
 
 namespace detail {
 
+// A Tensor for what x[i] gives; any other type as it is.
+template <class T>
+using Plain = std::conditional_t<std::is_base_of_v<Tensor, T>, Tensor, T>;
+
 // One node of a tree that a matching tree must have too.
 struct TreeItem {
   std::string path;  // layers[2].w, extra["gain"]; empty for the tree itself
@@ -193,10 +197,11 @@ void note_number(Leaves& leaves, T value) {
 template <class T>
 void walk(T& tree, Leaves& leaves) {
   using U = std::remove_const_t<T>;
-  if constexpr (std::is_same_v<U, Tensor>) {
-    if (tree.defined()) leaves.tensors.push_back(const_cast<Tensor*>(&tree));
+  if constexpr (std::is_base_of_v<Tensor, U>) {  // a Tensor, or what x[i] gives
+    if (tree.defined()) leaves.tensors.push_back(const_cast<Tensor*>(static_cast<const Tensor*>(&tree)));
     if (leaves.want_structure) leaves.structure += tree.defined() ? 't' : 'u';
-    if (leaves.items) note_item(leaves, tree.defined() ? 't' : 'u', const_cast<Tensor*>(&tree));
+    if (leaves.items)
+      note_item(leaves, tree.defined() ? 't' : 'u', const_cast<Tensor*>(static_cast<const Tensor*>(&tree)));
   } else if constexpr (std::is_arithmetic_v<U> || std::is_enum_v<U>) {
     note_number(leaves, tree);
   } else if constexpr (StringLike<U>) {

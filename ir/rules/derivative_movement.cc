@@ -50,7 +50,8 @@ std::vector<Value> slice_transpose(const TransposeArgs& args) {
     // starts + (size - 1) * stride + 1 elements are covered up to the last one taken
     Dim covered = sizes[i];
     if (strides[i] != 1) covered = s.sum(s.product(s.difference(sizes[i], 1), strides[i]), 1);
-    high.push_back(s.difference(from[i], s.sum(starts[i], covered)));  // so that low + covered + high is seen to be from
+    high.push_back(
+        s.difference(from[i], s.sum(starts[i], covered)));  // so that low + covered + high is seen to be from
     interior.push_back(strides[i] - 1);
   }
   return {pad(ct, zeros(args.builder, {ct.dtype(), {}}), starts, std::move(high), std::move(interior))};
