@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <tenon/tenon.h>
 
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <random>
 
 #include "tenon/tests/messages.h"
@@ -125,6 +128,35 @@ concept assigns = requires(T&& t) { std::forward<T>(t) = tn::ones({2}); };
 static_assert(assigns_row<Tensor&> && adds_to_row<Tensor&> && adds<Tensor&> && assigns<Tensor&>);
 static_assert(!assigns_row<Tensor> && !adds_to_row<Tensor> && !adds<Tensor> && !assigns<Tensor>);
 static_assert(!assigns_row<const Tensor&> && !adds_to_row<const Tensor&> && !adds<const Tensor&>);
+
+// What the compiler says about jit of a function that takes `parameter`; empty when it builds.
+std::string compiled(const std::string& parameter) {
+  const char* chosen = std::getenv("CXX");
+  const std::string compiler = chosen ? chosen : "c++",
+                    source = std::string(TENON_BINARY_DIR) + "/reference_parameter.cc";
+  std::ofstream(source) << "#include <tenon/tenon.h>\nnamespace tn = tenon;\nstruct Parts { tn::Tensor a; };\n"
+                        << "auto f(const Parts& p) { return tn::jit([](" << parameter
+                        << ") { return p.a + 1; })(p); }\n";
+  const std::string include = std::string(" -I") + TENON_BINARY_DIR;
+  FILE* pipe =
+      popen((compiler + " -std=c++20 -fsyntax-only" + include + "/include" + include + "/forward " + source + " 2>&1")
+                .c_str(),
+            "r");
+  std::string said;
+  char buffer[4096];
+  for (size_t n; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) said.append(buffer, n);
+  return pclose(pipe) == 0 ? "" : said;
+}
+
+TEST(Assign, ReferenceParametersUnderATransformDoNotCompile) {
+  const std::string plain = compiled("const Parts& p");
+  if (plain.find("not found") != std::string::npos) GTEST_SKIP() << "there is no compiler";
+  EXPECT_EQ(plain, "");
+  EXPECT_EQ(compiled("Parts p"), "");
+  EXPECT_EQ(compiled("const auto& p"), "");
+  const std::string said = compiled("Parts& p");
+  EXPECT_HAS(said, "take them by value or const reference and return what changes");
+}
 
 TEST(Assign, ErrorsNameThePlace) {
   Tensor x = tn::ones({2, 3}), none;

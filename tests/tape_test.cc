@@ -91,6 +91,7 @@ TEST(Tape, RepeatedOperandsGiveTheBitsOfGrad) {
   const std::vector<std::function<Tensor(const Tensor&)>> functions = {
       [](const Tensor& x) { return tn::pow(x, x) * x; },
       [](const Tensor& x) { return x / x + x; },
+      [](const Tensor& x) { return (x + 1) / (x * x + 1.5); },  // x + 1 is a value of its own
       [](const Tensor& x) { return tn::atan2(x, x * x) - x / x * x; },
       [&](const Tensor& x) { return twice(x, x) * x; },
       [&](const Tensor& x) { return twice(twice(x, x), x) + x; },
