@@ -53,6 +53,7 @@ Tensor make_traced(ir::Type type, uint64_t trace, ir::ValueId value, const Locat
 const std::shared_ptr<runtime::Buffer>& buffer_of(const Tensor& t, const char* use, const Location& at);
 // Element type and shape as error messages show them: f32[64, 784] from main.cc:12:9.
 std::string describe(const Tensor& t);
+std::string type_text(const ir::Type& type);
 
 // ---- traces ----------------------------------------------------------------------------------------------------------
 

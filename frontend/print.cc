@@ -119,7 +119,7 @@ void positions(const Printer& p, const Shape& shape, std::vector<int64_t>& out) 
 std::string to_string(const Tensor& t) {
   if (!t.defined()) return "tensor(undefined)";
   const Cell& cell = *t.cell();
-  if (!cell.concrete()) return std::string(cell.is_spec ? "spec(" : "traced(") + ir::to_string(cell.type) + ")";
+  if (!cell.concrete()) return std::string(cell.is_spec ? "spec(" : "traced(") + type_text(cell.type) + ")";
   const Shape& shape = t.shape();
   Printer p{shape, {}, {}, t.numel() > summarize_beyond, 0, 0, ""};
   if (t.numel() == 0) {

@@ -50,10 +50,22 @@ Tensor make_traced(ir::Type type, uint64_t trace, ir::ValueId value, const Locat
   return Tensor(std::move(cell));
 }
 
+// Extents by their names: those of tn::dim, or those of the trace at hand.
+std::string type_text(const ir::Type& type) {
+  const Symbols* local = Trace::current() ? &Trace::current()->builder.symbols() : nullptr;
+  std::string text = std::string(name(type.dtype)) + "[";
+  for (size_t i = 0; i < type.shape.size(); ++i) {
+    const Dim d = type.shape[i];
+    text += i ? ", " : "";
+    text += runtime::is_named_extent(d) ? runtime::named_extent(d).name : to_string(d, local);
+  }
+  return text + "]";
+}
+
 std::string describe(const Tensor& t) {
   if (!t.defined()) return "an undefined tensor";
   const Cell& c = *t.cell();
-  std::string text = ir::to_string(c.type);
+  std::string text = type_text(c.type);
   if (c.made.known()) text += " from " + to_string(c.made);
   return text;
 }
@@ -83,7 +95,11 @@ const std::shared_ptr<runtime::Buffer>& buffer_of(const Tensor& t, const char* u
 
 const Shape& Tensor::shape() const { return cell_of(*this).type.shape; }
 int Tensor::ndim() const { return shape().rank(); }
-int64_t Tensor::numel() const { return shape().numel(); }
+int64_t Tensor::numel() const {
+  if (!shape().is_static())
+    throw Error("numel(): " + describe(*this) + " has a named extent, whose value is known when the program runs");
+  return shape().numel();
+}
 DType Tensor::dtype() const { return cell_of(*this).type.dtype; }
 
 void Tensor::read_elements(void* out, DType want, const Location& at) const {

@@ -104,6 +104,12 @@ TEST(DoorValues, NamedExtentsKeepTheirName) {
   const auto traced = tn::trace([&](const Tensor& x) { return x + tn::zeros({second}); }, tn::spec({second}, tn::f32));
   EXPECT_NE(traced.ir().find("f32[doors_second]"), std::string::npos) << traced.ir();
   EXPECT_EQ(traced.ir().find("doors_first"), std::string::npos) << traced.ir();
+  const Tensor stand_in = tn::spec({first, 4}, tn::f32);
+  EXPECT_EQ(tn::to_string(stand_in), "spec(f32[doors_first, 4])");
+  EXPECT_THROW(stand_in.numel(), tn::Error);
+  EXPECT_THROW(stand_in.to_vector(), tn::Error);
+  EXPECT_THROW(stand_in.item(), tn::Error);
+  EXPECT_THROW(stand_in + 1, tn::Error);
   EXPECT_THROW(tn::zeros({first}), tn::Error);
   EXPECT_THROW(tn::ones({2, first}), tn::Error);
 }
