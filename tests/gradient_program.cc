@@ -1,3 +1,4 @@
+// The functions that random gradient programs are made of, and how programs and their arguments are drawn.
 #include "tenon/tests/gradient_program.h"
 
 #include <random>
