@@ -1,5 +1,5 @@
 // Chains of elementwise ops: eight cheap ones, past the last-level cache and inside it, and gelu(x * w + b).
-// The loops compute the same arithmetic in the same order; only libm's erff differs from Tenon's erf in its last bit.
+// The chain loops compute the same arithmetic in the same order; the gelu loop calls libm's erff, where Tenon rounds gelu once.
 #include <tenon/tenon.h>
 
 #include <cmath>

@@ -166,7 +166,8 @@ TENON_FN T sign(T x) {
   if constexpr (is_float<T>) return x > T(0) ? T(1) : x < T(0) ? T(-1) : x;
   else return x > T(0) ? T(1) : x < T(0) ? T(-1) : T(0);
 }
-TENON_FN T scale(T x, T y) { return x == T(0) ? T(0) : x * y; }
+TENON_FN T scale(T x, T y) { const T r = x * y; return r != r && (x == T(0) || y == T(0)) ? T(0) : r; }
+TENON_FN T unscale(T x, T y) { const T r = x / y; return r != r && (x == T(0) || (y - y != T(0) && y == y)) ? T(0) : r; }
 __device__ __forceinline__ f32 floor(f32 x) { return ::floorf(x); }
 __device__ __forceinline__ f64 floor(f64 x) { return ::floor(x); }
 __device__ __forceinline__ f32 ceil(f32 x) { return ::ceilf(x); }

@@ -161,6 +161,12 @@ Value* half_sign(Builder& b, ir::Op op, Value* x) {
   throw InternalError(std::string(ir::name(op)) + " on a half reached code generation");
 }
 
+// A product or quotient of x; 0 where it is NaN and x is 0 or the other one makes nothing of it.
+Value* unless_nothing(Builder& b, Value* result, Value* x, Value* other_is_nothing) {
+  Value* nothing = b.CreateOr(b.CreateFCmpOEQ(x, zero(x)), other_is_nothing);
+  return b.CreateSelect(b.CreateAnd(b.CreateFCmpUNO(result, result), nothing), zero(x), result);
+}
+
 Value* floating_op(Builder& b, ir::Op op, llvm::ArrayRef<Value*> v) {
   Value* x = v[0];
   switch (op) {
@@ -182,7 +188,12 @@ Value* floating_op(Builder& b, ir::Op op, llvm::ArrayRef<Value*> v) {
     case ir::Op::mul: return b.CreateFMul(x, v[1]);
     case ir::Op::div: return b.CreateFDiv(x, v[1]);
     case ir::Op::rem: return emit_float_remainder(b, x, v[1]);
-    case ir::Op::scale: return b.CreateSelect(b.CreateFCmpOEQ(x, zero(x)), zero(x), b.CreateFMul(x, v[1]));
+    case ir::Op::scale: return unless_nothing(b, b.CreateFMul(x, v[1]), x, b.CreateFCmpOEQ(v[1], zero(x)));
+    case ir::Op::unscale: {
+      Value* size = unary(b, llvm::Intrinsic::fabs, v[1]);
+      Value* infinite = b.CreateFCmpOEQ(size, llvm::ConstantFP::getInfinity(x->getType()));
+      return unless_nothing(b, b.CreateFDiv(x, v[1]), x, infinite);
+    }
     case ir::Op::fma: return call(b, llvm::Intrinsic::fma, {x->getType()}, {x, v[1], v[2]});
     default: return nullptr;
   }

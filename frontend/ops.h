@@ -23,7 +23,7 @@ using elementwise::abs, elementwise::sign, elementwise::floor, elementwise::ceil
     elementwise::log1p, elementwise::rsqrt, elementwise::cbrt, elementwise::sin, elementwise::cos, elementwise::tan,
     elementwise::asin, elementwise::acos, elementwise::atan, elementwise::sinh, elementwise::cosh, elementwise::tanh,
     elementwise::asinh, elementwise::acosh, elementwise::atanh, elementwise::erf, elementwise::erfc, elementwise::pow,
-    elementwise::atan2;
+    elementwise::atan2, elementwise::softplus, elementwise::silu, elementwise::gelu, elementwise::normal_cdf;
 Tensor maximum(Operand x, Operand y);  // NaN propagates
 Tensor minimum(Operand x, Operand y);
 Tensor where(Operand condition, Operand x, Operand y);
@@ -113,15 +113,17 @@ Tensor convolution(Operand x, Operand kernel, Convolution c = {});
 // ---- composed functions: the formulas are part of the contract (docs/numbers.md)
 Tensor relu(Operand x);
 Tensor sigmoid(Operand x);
-Tensor silu(Operand x);
-Tensor gelu(Operand x);  // x * 0.5 * (1 + erf(x / sqrt 2))
-Tensor softplus(Operand x);
 Tensor softmax(Operand x, int64_t axis = -1);
 Tensor log_softmax(Operand x, int64_t axis = -1);
 Tensor layer_norm(Operand x, Operand scale, Operand shift, double epsilon = 1e-5);  // over the last axis
 Tensor rms_norm(Operand x, Operand scale, double epsilon = 1e-6);
 Tensor linear(Operand x, Operand weight, Operand bias);  // x[.., in] weight[in, out] bias[out]
-Tensor cross_entropy(Operand logits, Operand labels);  // logits [n, classes], integer labels [n] -> mean, a scalar
+struct CrossEntropy {
+  int64_t ignore_index = -100;  // rows with this label do not count
+};
+// logits [n, classes], integer labels [n] -> the mean over the rows that count, a scalar. A label outside is an error; inside
+// a program it makes the loss NaN.
+Tensor cross_entropy(Operand logits, Operand labels, CrossEntropy c = {});
 Tensor stop_gradient(Operand x);
 Tensor barrier(Operand x);  // nothing is merged or moved across it
 

@@ -137,6 +137,8 @@ Tensor as_index(const Tensor& x, const char* op, const Location& at) {
   return cast_to(minimum(Operand(x, at), Operand(INT64_MAX, at)), i64, at);
 }
 
+Tensor widened(const Tensor& x, const Location& at) { return is_half(x.dtype()) ? cast_to(x, f32, at) : x; }
+
 Shape broadcast_shape(std::span<const ir::Value> values, const char* op) {
   Shape shape;
   for (const ir::Value& v : values) {

@@ -25,6 +25,8 @@ int64_t axis_of(int64_t axis, int rank, const char* op, const Location& at);
 // Integers as i64 positions. A u64 beyond i64 becomes the largest i64: it lies behind every end, and does not wrap to the front.
 Tensor as_index(const Tensor& x, const char* op, const Location& at);
 Tensor cast_to(const Tensor& x, DType dtype, const Location& at);
+// A half as f32, anything else as it is: composed functions compute so throughout and round once, at their end.
+Tensor widened(const Tensor& x, const Location& at);
 // Values broadcast to their common shape, in graph algebra. Error names the shapes.
 std::vector<ir::Value> broadcast_together(std::span<const ir::Value> values, const char* op);
 Shape broadcast_shape(std::span<const ir::Value> values, const char* op);

@@ -127,25 +127,30 @@ Tensor cumsum(Operand x, int64_t axis, bool reverse) {
 
 // mean = sum / n; var = mean((x - mean(x))^2): two passes over a row that stays on chip.
 Tensor mean(Operand x, Reduce r) {
-  const Operand t(floating(x, "mean"), x.where());
-  return Operand(sum(t, r), x.where()) /
-         count_of(t.tensor(), axes_of(r, t.tensor().ndim(), "mean", x.where()), x.where());
+  const Location& at = x.where();
+  const Tensor given = floating(x, "mean");
+  const Operand t(widened(given, at), at);
+  const std::vector<int64_t> axes = axes_of(r, given.ndim(), "mean", at);
+  return cast_to(Operand(sum(t, r), at) / count_of(t.tensor(), axes, at), given.dtype(), at);
 }
 Tensor var(Operand x, Reduce r) {
-  const Operand t(floating(x, "var"), x.where());
-  const Operand d(t - mean(t, {r.axes, true}), x.where());
-  return mean(Operand(d * d, x.where()), r);
+  const Location& at = x.where();
+  const Tensor given = floating(x, "var");
+  const Operand t(widened(given, at), at);
+  const Operand d(t - mean(t, {r.axes, true}), at);
+  return cast_to(mean(Operand(d * d, at), r), given.dtype(), at);
 }
-// log(sum(exp(x - m))) + m with m = max(x), or 0 where the maximum is infinite.
+// log(sum(exp(x - m))) + m with m = max(x); an infinite x that is the maximum counts as e^0.
 Tensor logsumexp(Operand x, Reduce r) {
   const Location& at = x.where();
-  const Operand t(floating(x, "logsumexp"), at);
-  const Operand most(stop_gradient(Operand(peak(t, {r.axes, true}), at)), at);
-  const Operand m(where(Operand(is_finite(most), at), most, Operand(0, at)), at);
-  const Operand e(exp(Operand(t - m, at)), at);
-  const Operand s(Operand(log(Operand(sum(e, {r.axes, true}), at)), at) + m, at);
+  const Tensor given = floating(x, "logsumexp");
+  const Operand t(widened(given, at), at);
+  const Operand m(stop_gradient(Operand(peak(t, {r.axes, true}), at)), at);
+  const Operand e(exp(Operand(elementwise::gap(t, m), at)), at);
+  const Tensor log_of_sum = log(Operand(sum(e, {r.axes, true}), at));
+  const Operand s(cast_to(Operand(log_of_sum, at) + m, given.dtype(), at), at);
   if (r.keepdims) return s.tensor();
-  const std::vector<int64_t> axes = axes_of(r, t.tensor().ndim(), "logsumexp", at);
+  const std::vector<int64_t> axes = axes_of(r, given.ndim(), "logsumexp", at);
   Tensor dropped = s.tensor();
   for (size_t i = axes.size(); i-- > 0;) dropped = squeeze(Operand(dropped, at), axes[i]);
   return dropped;

@@ -80,7 +80,8 @@ W binary(Op op, W x, W y) {
     case Op::rem: return std::fmod(x, y);
     case Op::max: return float_max(x, y);
     case Op::min: return float_min(x, y);
-    default: return x == 0 ? W(0) : x * y;  // scale
+    case Op::unscale: return (x == 0 || std::isinf(y)) && std::isnan(x / y) ? W(0) : x / y;
+    default: return (x == 0 || y == 0) && std::isnan(x * y) ? W(0) : x * y;  // scale
   }
 }
 
@@ -107,6 +108,7 @@ bool floating(Op op, std::span<const Lanes> xs, Lanes& out) {
     case Op::max:
     case Op::min:
     case Op::scale:
+    case Op::unscale:
       zip<T>(xs, out, [op](T x, T y) { return narrow<T>(binary<W>(op, widen(x), widen(y))); });
       return true;
     case Op::fma: {

@@ -184,7 +184,6 @@ struct OpDef {
   EvalFn eval = nullptr;
   Expansion expand = {};
   PartialFn partials[3] = {};
-  bool singular = false;  // a zero tangent stops here: tangent * partial becomes scale(tangent, partial)
   bool flat = false;  // the derivative is zero or does not exist: integer, boolean, piecewise constant
   uint8_t linear = 0;  // bit i: linear in operand i (alone, or jointly when several are tangents)
   TransposeFn transpose = nullptr;  // cotangents of the linear operands

@@ -28,7 +28,7 @@ struct Columns {
   Given infer = {}, eval = {};
   bool expand = false;
   int partials = 0;
-  bool singular = false, flat = false;
+  bool flat = false;
   uint8_t linear = 0;
   Given transpose = {}, jvp = {}, lower = {}, nest = {};
   Op combine{};

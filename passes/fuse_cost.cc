@@ -17,7 +17,8 @@ int OpCosts::of(const Graph& graph, const Node& node) {
   if (known_.empty()) known_.assign(static_cast<size_t>(op_count * dtype_count), 0);
   int& known = known_[static_cast<size_t>(static_cast<int>(node.op) * dtype_count + static_cast<int>(dtype))];
   if (known != 0) return known;
-  if (!row.expand.scalar) return known = (node.op == Op::div || node.op == Op::rem || node.op == Op::sqrt) ? 4 : 1;
+  if (!row.expand.scalar)
+    return known = (node.op == Op::div || node.op == Op::unscale || node.op == Op::rem || node.op == Op::sqrt) ? 4 : 1;
   KernelBuilder b("cost", nullptr);
   const ScalarId zero = b.index_literal(0);
   std::vector<ScalarId> loaded;

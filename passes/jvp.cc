@@ -48,18 +48,24 @@ struct Driver {
 
   Value value(ValueId v) { return v == no_value ? Value{} : Value{&b, v}; }
 
-  // The tangent of an elementwise node with partial derivatives: their products with the tangents, summed in order.
+  // The tangent of an elementwise node with partial derivatives: their products with the tangents, summed in order. Nothing
+  // stays nothing, whatever the partial is: see `scale`. Rows that expand compute their derivative of halves in f32 and
+  // round it once.
   Value by_partials(const OpDef& row) {
+    const DType narrow = results[0].dtype();
+    const bool widens = is_half(narrow) && (row.expand.lanes || row.op == Op::sqrt);
+    const auto wide = [&](Value v) { return widens ? cast(v, f32) : v; };
+    std::vector<Value> at;
+    for (const Value& v : operands) at.push_back(wide(v));
+    Value result = widens ? apply(b, row.op, at)[0] : results[0];
     Value sum;
     for (size_t i = 0; i < operands.size(); ++i) {
       if (!tangents[i]) continue;
-      const Value partial = row.partials[i]({operands, results[0]});
-      const Value term = is_one(partial) ? tangents[i]
-                         : row.singular  ? scale(tangents[i], partial)
-                                         : tangents[i] * partial;
+      const Value partial = row.partials[i]({at, result});
+      const Value tangent = wide(tangents[i]), term = is_one(partial) ? tangent : scale(tangent, partial);
       sum = sum ? sum + term : term;
     }
-    return sum;
+    return widens ? cast(sum, narrow) : sum;
   }
 
   // A linear op applied to tangents; zeros where only some of its linear operands have one.

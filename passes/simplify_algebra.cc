@@ -50,6 +50,18 @@ std::vector<Value> mul_one(const Match& m) {
   if (is_one(m.x())) return {m.y()};
   return {};
 }
+// Neither nothing nor infinite: what scale and unscale make of such a factor is a plain product or quotient.
+bool is_plain(Value v) {
+  const std::optional<double> number = splat_number(v);
+  return number && std::isfinite(*number) && *number != 0;
+}
+std::vector<Value> scale_plain(const Match& m) {
+  return is_plain(m.x()) || is_plain(m.y()) ? emit(m, Op::mul, {m.x(), m.y()}) : std::vector<Value>{};
+}
+std::vector<Value> unscale_plain(const Match& m) {
+  return is_plain(m.x()) || is_plain(m.y()) ? emit(m, Op::div, {m.x(), m.y()}) : std::vector<Value>{};
+}
+
 std::vector<Value> div_one(const Match& m) { return is_one(m.y()) ? std::vector{m.x()} : std::vector<Value>{}; }
 std::vector<Value> sub_zero(const Match& m) {
   return is_zero(m.y(), false) ? std::vector{m.x()} : std::vector<Value>{};
@@ -167,6 +179,8 @@ constexpr Rule rules[] = {
      div_power_of_two},
     {"div_neg_neg", Op::div, "signs divide: -x / -y = x / y in floating point",
      [](const Match& m) { return is_floating(m.x().dtype()) ? mul_neg_neg(m) : std::vector<Value>{}; }},
+    {"scale_plain", Op::scale, "x * c is NaN for NaN alone, when c is finite and not 0", scale_plain},
+    {"unscale_plain", Op::unscale, "x / c and c / x are so too, except c / NaN, which is NaN in both", unscale_plain},
     {"sub_zero", Op::sub, "x - (+0) = x: -0 - +0 is -0", sub_zero},
     {"sub_neg", Op::sub, "x - (-y) = x + y", sub_neg},
     {"add_negative_zero", Op::add, "x + (-0) = x: +0 + -0 is +0; integers have one zero", add_negative_zero},

@@ -1,5 +1,5 @@
 // Runs every f32 input through each unary expansion and reports the largest error in ulp against the C library's double
-// functions (themselves within 1 ulp of f64, 2^-29 ulp of f32). Cases that could only be settled beyond that are not
+// or long double functions (themselves within 2^-16 ulp of f32). Cases that could only be settled beyond that are not
 // looked at; two-operand functions are sampled by math_test. Fails when any error reaches 1 ulp.
 //
 //   math_exhaustive [--step N] [--threads N] [NAME...]

@@ -15,7 +15,7 @@ namespace tenon::testing {
 struct UnaryFunction {
   std::string_view name;
   Lanes (*expansion)(Lanes);
-  double (*reference)(double);               // within 1 ulp of f64
+  double (*reference)(double);               // within 2^-45 of its value
   int (*exact)(mpfr_ptr, mpfr_srcptr);       // correctly rounded to the result's precision
 };
 
@@ -31,6 +31,71 @@ inline int exact_logistic(mpfr_ptr r, mpfr_srcptr x) {  // through a wide interm
   const int inexact = mpfr_ui_div(r, 1, t, MPFR_RNDN);
   mpfr_clear(t);
   return inexact;
+}
+
+inline double reference_silu(double x) { return x == -INFINITY ? -0.0 : x * reference_logistic(x); }
+inline double reference_softplus(double x) { return std::fmax(x, 0) + std::log1p(std::exp(-std::fabs(x))) + 0 * x; }
+inline double reference_gaussian(double x) { return std::exp(-0.5 * x * x); }
+// In long double: the argument's rounding weighs x^2 times as much in the result.
+inline double reference_normal_cdf(double x) {
+  return static_cast<double>(0.5L * std::erfc(-static_cast<long double>(x) * 0.70710678118654752440L));
+}
+inline double reference_gelu(double x) {
+  if (x == -INFINITY) return -0.0;
+  return static_cast<double>(0.5L * x * std::erfc(-static_cast<long double>(x) * 0.70710678118654752440L));
+}
+
+// f(x, wide temporary, result), for what MPFR does not have.
+template <class F>
+int through_wide(mpfr_ptr r, mpfr_srcptr x, F f) {
+  mpfr_t t;
+  mpfr_init2(t, 1200);
+  const int inexact = f(r, x, t);
+  mpfr_clear(t);
+  return inexact;
+}
+inline int exact_silu(mpfr_ptr r, mpfr_srcptr x) {
+  if (mpfr_zero_p(x)) return mpfr_set(r, x, MPFR_RNDN);
+  if (mpfr_inf_p(x) && mpfr_signbit(x)) return mpfr_set_zero(r, -1), 0;
+  return through_wide(r, x, [](mpfr_ptr to, mpfr_srcptr from, mpfr_ptr t) {
+    mpfr_neg(t, from, MPFR_RNDN);
+    mpfr_exp(t, t, MPFR_RNDN);
+    mpfr_add_ui(t, t, 1, MPFR_RNDN);
+    return mpfr_div(to, from, t, MPFR_RNDN);
+  });
+}
+inline int exact_softplus(mpfr_ptr r, mpfr_srcptr x) {
+  return through_wide(r, x, [](mpfr_ptr to, mpfr_srcptr from, mpfr_ptr t) {
+    mpfr_exp(t, from, MPFR_RNDN);
+    if (mpfr_cmp_ui_2exp(t, 1, 1000) > 0) return mpfr_set(to, from, MPFR_RNDN);
+    return mpfr_log1p(to, t, MPFR_RNDN);
+  });
+}
+inline int exact_gaussian(mpfr_ptr r, mpfr_srcptr x) {
+  return through_wide(r, x, [](mpfr_ptr to, mpfr_srcptr from, mpfr_ptr t) {
+    mpfr_sqr(t, from, MPFR_RNDN);
+    mpfr_div_si(t, t, -2, MPFR_RNDN);
+    return mpfr_exp(to, t, MPFR_RNDN);
+  });
+}
+// erfc(-x / sqrt 2) / 2, times `factor`.
+inline int exact_distribution(mpfr_ptr r, mpfr_srcptr x, mpfr_srcptr factor) {
+  mpfr_t t;
+  mpfr_init2(t, 200);
+  mpfr_sqrt_ui(t, 2, MPFR_RNDN);
+  mpfr_div(t, x, t, MPFR_RNDN);
+  mpfr_neg(t, t, MPFR_RNDN);
+  mpfr_erfc(t, t, MPFR_RNDN);
+  mpfr_div_ui(t, t, 2, MPFR_RNDN);
+  const int inexact = factor ? mpfr_mul(r, t, factor, MPFR_RNDN) : mpfr_set(r, t, MPFR_RNDN);
+  mpfr_clear(t);
+  return inexact;
+}
+inline int exact_normal_cdf(mpfr_ptr r, mpfr_srcptr x) { return exact_distribution(r, x, nullptr); }
+inline int exact_gelu(mpfr_ptr r, mpfr_srcptr x) {
+  if (mpfr_zero_p(x)) return mpfr_set(r, x, MPFR_RNDN);
+  if (mpfr_inf_p(x) && mpfr_signbit(x)) return mpfr_set_zero(r, -1), 0;
+  return exact_distribution(r, x, x);
 }
 
 #define TENON_MATH(name)                                                                    \
@@ -60,6 +125,13 @@ inline const UnaryFunction unary_functions[] = {
     TENON_MATH(erf),
     TENON_MATH(erfc),
     TENON_MATH(cbrt),
+#define TENON_OWN(name) {#name, [](Lanes x) { return ir::math::name(x); }, reference_##name, exact_##name}
+    TENON_OWN(silu),
+    TENON_OWN(gelu),
+    TENON_OWN(softplus),
+    TENON_OWN(normal_cdf),
+    TENON_OWN(gaussian),
+#undef TENON_OWN
     {"logistic", [](Lanes x) { return ir::math::logistic(x); }, reference_logistic, exact_logistic},
     {"rsqrt", [](Lanes x) { return ir::math::rsqrt(x); }, reference_rsqrt,
      [](mpfr_ptr r, mpfr_srcptr x) {  // -0 gives -infinity, as IEEE 754 has it and MPFR does not

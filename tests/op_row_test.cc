@@ -94,8 +94,8 @@ TEST_F(EditedTable, WithoutLowering) {
 
 TEST_F(EditedTable, NewElementwiseRowIsOneRow) {
   replace("TENON_UNARY(sin, ",
-          "TENON_UNARY(softplus, .dtypes = float_types, EXPAND(max(x, like(x, 0)) + math::log1p(math::exp(-abs(x)))),\n"
-          "            PARTIALS(logistic(x)), .domain = Domain::moderate)\nTENON_UNARY(sin, ");
+          "TENON_UNARY(sech, .dtypes = float_types, EXPAND(like(x, 1) / math::cosh(x)),\n"
+          "            PARTIALS(-scale(r, tanh(x))), .domain = Domain::moderate)\nTENON_UNARY(sin, ");
   EXPECT_EQ(compile(), "");
 }
 

@@ -49,6 +49,8 @@ struct Sample {
 const Sample samples[] = {
     {"mul_one", [](Value x, Value) { return like(x, 1) * (x * like(x, 1)); }},
     {"mul_neg_neg", [](Value x, Value y) { return -x * -y; }},
+    {"scale_plain", [](Value x, Value) { return scale(x, like(x, -3)) + scale(like(x, 0.5), x); }},
+    {"unscale_plain", [](Value x, Value) { return unscale(x, like(x, 3)) + unscale(like(x, -0.5), x); }},
     {"div_one", [](Value x, Value) { return x / like(x, 1); }},
     {"div_power_of_two", [](Value x, Value) { return (x / like(x, 8)) / like(x, -0.25); }},
     {"div_power_of_two", [](Value x, Value) { return x / like(x, 32768); }},

@@ -30,10 +30,9 @@ inline constexpr double erfcx_f64[] = {-0x1.1df1ad154a28ep-3,  0x1.f7f5df66fd53c
                                        0x1.c08c9519bc46bp-24,  -0x1.a104944c1b886p-27, -0x1.59e9dcd4626b8p-27};
 inline constexpr double erfcx_constant = 0x1.3ba5916e9fd7fp0, erfcx_constant_low = -0x1.924df2867d60ap-55;
 
-// erfc(x) = 2^n (high + low) for x within [1/2, 28], f64.
+// erfc(x + x_low) = 2^n (high + low) for x within [1/2, 28], f64, the square of x + x_low given.
 template <class S>
-ExpParts<S> erfc_parts(S x) {
-  const auto square = exact_product(x, x);
+ExpParts<S> erfc_parts(S x, S x_low, Pair<S> square) {
   const auto e = normalized(exp_parts(-square.high, -square.low));
   const S inverse = like(x, 1) / (x + like(x, 4));
   const S rough = (x - like(x, 4)) * inverse;
@@ -43,9 +42,14 @@ ExpParts<S> erfc_parts(S x) {
   const S f_low = f.low + like(x, erfcx_constant_low);
   const auto product = exact_product(e.high, f.high);
   const S product_low = fma(e.high, f_low, fma(e.low, f.high, product.low));
-  const auto denominator = exact_sum(x + x, like(x, 1));
+  const auto sum = exact_sum(x + x, like(x, 1));
+  const Pair<S> denominator{sum.high, sum.low + (x_low + x_low)};
   const auto value = quotient(Pair<S>{product.high, product_low}, denominator);
   return {e.n, value.high, value.low};
+}
+template <class S>
+ExpParts<S> erfc_parts(S x) {
+  return erfc_parts(x, like(x, 0), exact_product(x, x));
 }
 
 template <class S>

@@ -167,13 +167,13 @@ S expm1(S x) {
   return select(large, infinity(x), select(tiny, x, value + value));
 }
 
-// 1 / (1 + e^-x), through t = e^-|x|: 1 / (1 + t) or t / (1 + t), a compensated quotient in either case.
+// 1 / (1 + e^-x) = 2^n (high + low), through t = e^-|x|: 1 / (1 + t) or t / (1 + t), a compensated quotient in either case.
+// x below `limit` counts as that.
 template <class S>
-S logistic(S x) {
-  const bool single = is_single(x);
+ExpParts<S> logistic_parts(S x, double limit) {
   const S y = -abs(x);
-  const S limit = like(x, single ? -105 : -747);
-  const auto t = normalized(exp_parts(select(y < limit, limit, y)));
+  const S least = like(x, limit);
+  const auto t = normalized(exp_parts(select(y < least, least, y)));
   const S negative = x < like(x, 0);
   // In the denominator t matters down to 2^-100 at most.
   const S floor_n = like(t.n, -100);
@@ -182,7 +182,13 @@ S logistic(S x) {
   const Pair<S> denominator{sum.high, fma(t.low, scale, sum.low)};
   const Pair<S> numerator{select(negative, t.high, like(x, 1)), select(negative, t.low, like(x, 0))};
   const auto q = quotient(numerator, denominator);
-  return scale_by_power(q.high + q.low, select(negative, t.n, like(t.n, 0)));
+  return {select(negative, t.n, like(t.n, 0)), q.high, q.low};
+}
+
+template <class S>
+S logistic(S x) {
+  const auto parts = logistic_parts(x, is_single(x) ? -105 : -747);
+  return scale_by_power(parts.high + parts.low, parts.n);
 }
 
 }  // namespace tenon::ir::math

@@ -1,6 +1,7 @@
 // Every expansion of a transcendental row of the op table, over any scalar handle with the names of ir/scalar.h.
 #pragma once
 
+#include "tenon/ir/math/activation.h"
 #include "tenon/ir/math/erf.h"
 #include "tenon/ir/math/exp.h"
 #include "tenon/ir/math/hyperbolic.h"

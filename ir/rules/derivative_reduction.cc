@@ -26,8 +26,9 @@ std::vector<Value> reduce_extremum_jvp(const JvpArgs& args) {
   const Shape shape = x.shape();
   const auto& axes = args.attrs[0].integers;
   const Value r = broadcast(args.results[0], shape, kept_axes(shape.rank(), axes));
-  const Value mask = select(bit_or(eq(x, r), ne(x, x)), like(x, 1), like(x, 0));
-  return {reduce(Op::reduce_sum, args.tangents[0] * mask, axes) / reduce(Op::reduce_sum, mask, axes)};
+  const Value chosen = bit_or(eq(x, r), ne(x, x)), zero = like(x, 0);
+  return {unscale(reduce(Op::reduce_sum, select(chosen, args.tangents[0], zero), axes),
+                  reduce(Op::reduce_sum, select(chosen, like(x, 1), zero), axes))};
 }
 
 // The product rule element by element, so that zeros are no special case: t <- t x_i + p t_i, p <- p x_i.
@@ -53,7 +54,7 @@ std::vector<Value> reduce_prod_jvp(const JvpArgs& args) {
   Value in[4];
   for (Value& v : in) v = {&body, body.input(type)};
   const auto [p, t, x, tx] = in;
-  const ValueId outputs[] = {(p * x).id, (t * x + tx * p).id};
+  const ValueId outputs[] = {(p * x).id, (scale(t, x) + scale(tx, p)).id};
   const Value operands[] = {splat(b, type.dtype, 1, row), zeros(b, type), by_rows(args.primals[0]),
                             by_rows(args.tangents[0])};
   const auto results =

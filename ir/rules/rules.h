@@ -50,9 +50,9 @@ std::vector<Value> cond_jvp(const JvpArgs& args);
 std::vector<Value> convolution_jvp(const JvpArgs& args);
 std::vector<Value> div_jvp(const JvpArgs& args);
 std::vector<Value> dot_jvp(const JvpArgs& args);
+std::vector<Value> extremum_jvp(const JvpArgs& args);
 std::vector<Value> reduce_extremum_jvp(const JvpArgs& args);
 std::vector<Value> reduce_prod_jvp(const JvpArgs& args);
-std::vector<Value> scale_jvp(const JvpArgs& args);
 std::vector<Value> scan_jvp(const JvpArgs& args);
 std::vector<Value> select_jvp(const JvpArgs& args);
 std::vector<Value> sort_jvp(const JvpArgs& args);
@@ -89,9 +89,15 @@ std::vector<Value> sub_transpose(const TransposeArgs& args);
 std::vector<Value> transpose_transpose(const TransposeArgs& args);
 
 // Partial derivatives that are longer than a row.
-Value tie_mask(Value x, Value other, Value extremum);
+Value asinh_slope(Value x);
+Value atan2_by_first(Value x, Value y);
+Value atan2_by_second(Value x, Value y);
+Value atan_slope(Value x);
+Value erf_slope(Value x);
 Value pow_by_base(Value x, Value y);
 Value pow_by_exponent(Value x, Value y, Value power);
+Value silu_slope(Value x);
+Value tanh_slope(Value x);
 
 // One result element.
 Scalar lower_broadcast(Lowering& context, const Node& node, std::span<const Scalar> index);
