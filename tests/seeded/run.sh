@@ -7,7 +7,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
 source=$(dirname "$(dirname "$here")")
-work=$source/build-seeded tree=$source/build-seeded/tree folder=$source/build-seeded/build results=$source/build-seeded/results
+work=$source/build-seeded results=$source/build-seeded/results
+tree=$work/tree folder=$work/tree/build  # as in a checkout, so that a compiler cache knows the objects
 jobs=${JOBS:-$(nproc)}
 seconds=${TENON_SEEDED_SECONDS:-300}  # for one test
 
@@ -53,7 +54,7 @@ copy_tree() {  # what the checkout holds now; a file that is the same keeps its 
     cp -p "$source/$path" "$tree/$path"
     touch "$tree/$path"
   done
-  (cd "$tree" && find . -type f -not -path './.git/*' | sed 's|^\./||') | while IFS= read -r path; do
+  (cd "$tree" && find . -type f -not -path './build/*' | sed 's|^\./||') | while IFS= read -r path; do
     [[ -f $source/$path ]] || rm -f "$tree/$path"
   done
 }
