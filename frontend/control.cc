@@ -77,9 +77,8 @@ std::vector<Tensor> run_while(const Program& condition, const Program& body, con
 }
 
 Tensor counter(int64_t low, int64_t high, const Location& at) {
-  if (high < low) throw Error("fori_loop: the upper bound lies below the lower", at);
-  int64_t count;
-  if (__builtin_sub_overflow(high, low, &count) || count > most_bytes / 8)
+  int64_t count = 0;  // none where high lies below low, as in C++
+  if (low < high && (__builtin_sub_overflow(high, low, &count) || count > most_bytes / 8))
     throw Error("fori_loop: that is more than 2^59 iterations; nest two loops, or use tn::while_loop", at);
   return arange(Operand(0, at), Operand(count, at)) + Operand(low, at);
 }
