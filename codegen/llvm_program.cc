@@ -74,6 +74,7 @@ class EntryEmitter {
   void fail_if(Value* condition, Value* code);
   void emit_steps(const std::vector<Step>& steps);
   void emit_launch(const Step& step);
+  Value* writes_something(const ir::Kernel& kernel);
   void emit_loop(const Step& step);
   void emit_branch(const Step& step);
   void emit_custom(const Step& step);
@@ -356,8 +357,30 @@ Value* EntryEmitter::pointer(const ir::Operand& operand) {
   return b_.CreateGEP(b_.getInt8Ty(), base, b_.CreateMul(index, size));
 }
 
+// Where every output of a kernel is empty, its loops go round nothing, however often they do.
+Value* EntryEmitter::writes_something(const ir::Kernel& kernel) {
+  Value* any = b_.getFalse();
+  for (const ir::KernelBuffer& b : kernel.buffers) {
+    if (b.space != ir::Space::output && b.space != ir::Space::inout) continue;
+    Value* count = i64(1);
+    for (Dim d : b.shape)
+      if (d.is_number() ? d == 0 : (*program_.symbols)[d.index()].lower < 1) count = b_.CreateMul(count, value(d));
+    any = b_.CreateOr(any, b_.CreateICmpNE(count, i64(0)));
+  }
+  return any;
+}
+
 void EntryEmitter::emit_launch(const Step& step) {
   const ir::Kernel& kernel = program_.kernels.at(step.kernel);
+  llvm::BasicBlock* skipped = nullptr;
+  if (Value* something = writes_something(kernel); !llvm::isa<llvm::ConstantInt>(something)) {
+    auto* launched = block("launch");
+    skipped = block("launch.skipped");
+    b_.CreateCondBr(something, launched, skipped);
+    b_.SetInsertPoint(launched);
+  } else if (llvm::cast<llvm::ConstantInt>(something)->isZero()) {
+    return;
+  }
   size_t expected = 0;
   for (const ir::KernelBuffer& b : kernel.buffers) expected += b.space != ir::Space::scratch;
   check(expected == step.operands.size(), "a launch has another number of operands than its kernel has buffers");
@@ -409,6 +432,10 @@ void EntryEmitter::emit_launch(const Step& step) {
     code = both;
   }
   fail_if(b_.CreateICmpNE(code, b_.getInt32(0)), code);
+  if (skipped) {
+    b_.CreateBr(skipped);
+    b_.SetInsertPoint(skipped);
+  }
 }
 
 void EntryEmitter::emit_custom(const Step& step) {

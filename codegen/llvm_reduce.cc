@@ -243,7 +243,8 @@ void KernelEmitter::finish_reduce(const Instruction& i, const Partial& p, Value*
   const auto& yields = kernel_.blocks[index(i.blocks[0])].yields;
   for (size_t k = 0; k < i.combines.size(); ++k) {
     Value* result = settle(i.combines[k], kernel_.dtype(yields[k]), p.parts[k]);
-    if (i.combines[k] == Op::add && is_floating(kernel_.dtype(yields[k])))  // an empty sum is +0
+    const bool sum = i.combines[k] == Op::add && is_floating(kernel_.dtype(yields[k]));
+    if (sum || is_arg(i.combines[k]))  // an empty sum is +0, the place of an empty maximum 0
       result =
           b_.CreateSelect(b_.CreateICmpEQ(extent, i64(0)), llvm::Constant::getNullValue(result->getType()), result);
     define(ScalarId{index(i.first_result) + static_cast<uint32_t>(k)}, result);

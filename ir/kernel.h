@@ -177,6 +177,8 @@ class KernelBuilder {
   uint32_t close(KernelOp expected, std::span<const ScalarId> yields);
   void require_visible(std::span<const ScalarId> operands) const;
   const Instruction* literal_of(ScalarId v) const;
+  bool extents_of(ScalarId v, std::vector<Dim>& extents) const;
+  bool may_guard(uint32_t depth, const Shape& shape) const;
   Kernel kernel_;
   std::vector<Open> open_;  // nest of blocks being built
   std::vector<uint32_t> depth_;  // per block: its place in open_, UINT32_MAX once closed

@@ -169,7 +169,7 @@ ScalarId KernelBuilder::load(BufferId buffer, std::span<const ScalarId> index_, 
   uint32_t floor = 0;
   if (b.space == Space::input) {  // never changes while the kernel runs
     for (uint32_t d = 0; d < open_.size(); ++d)
-      if (open_[d].rare) floor = d;
+      if (open_[d].rare || may_guard(d, b.shape)) floor = d;
   } else {
     floor = static_cast<uint32_t>(open_.size() - 1);
     i.immediate = std::max(version_[index(buffer)], epoch_);  // part of its identity: loads merge between changes only

@@ -91,8 +91,7 @@ FusionPlan Fusion::finish() {
   std::stable_sort(tops.begin(), tops.end(), [&](uint32_t a, uint32_t b) { return drafts[a].level < drafts[b].level; });
 
   FusionPlan plan;
-  std::vector<char> stored(graph.value_count(), 0);
-  for (ValueId v : graph.outputs()) stored[index(v)] = 1;
+  plan.enabled = enabled;
   std::vector<uint32_t> seen(graph.value_count(), UINT32_MAX);  // by group
   for (uint32_t d : tops) {
     const uint32_t number = static_cast<uint32_t>(plan.groups.size());
@@ -122,7 +121,6 @@ FusionPlan Fusion::finish() {
           open.push_back(producer);
         } else {
           group.inputs.push_back(v);
-          stored[index(v)] = 1;
         }
       }
     }
@@ -130,17 +128,37 @@ FusionPlan Fusion::finish() {
     std::sort(group.inputs.begin(), group.inputs.end());
     plan.groups.push_back(std::move(group));
   }
-  // An alias needs its operand in a buffer.
-  for (uint32_t i = graph.node_count(); i-- > 0;) {
-    if (roles[i] != Role::alias) continue;
-    const Node& n = graph.node(NodeId{i});
-    for (uint32_t k = 0; k < n.result_count; ++k)
-      if (stored[index(graph.result(n, k))]) stored[index(graph.operands(n)[k])] = 1;
-  }
-  for (size_t g = 0; g < tops.size(); ++g)
-    for (NodeId n : members[tops[g]])
+  // From the last group to the first: what the caller or a later group reads is stored, through aliases; a group that
+  // nobody reads and that has no effect (it computed a result of a barrier that is not used) is left out.
+  std::vector<char> stored(graph.value_count(), 0);
+  const auto store = [&](ValueId v) {
+    for (;;) {
+      stored[index(v)] = 1;
+      const NodeId n = graph.producer(v);
+      if (n == no_node || roles[index(n)] != Role::alias) return;
+      v = graph.operands(graph.node(n))[index(v) - index(graph.node(n).first_result)];
+    }
+  };
+  for (ValueId v : graph.outputs()) store(v);
+  std::vector<char> live(plan.groups.size(), 0);
+  for (size_t g = plan.groups.size(); g-- > 0;) {
+    Group& group = plan.groups[g];
+    for (NodeId n : members[tops[g]]) {
+      live[g] |= has_effect(graph, graph.node(n));
       for (uint32_t k = 0; k < graph.node(n).result_count; ++k)
-        if (const ValueId v = graph.result(graph.node(n), k); stored[index(v)]) plan.groups[g].outputs.push_back(v);
+        if (const ValueId v = graph.result(graph.node(n), k); stored[index(v)]) group.outputs.push_back(v);
+    }
+    live[g] |= !group.outputs.empty();
+    if (live[g])
+      for (ValueId v : group.inputs) store(v);
+  }
+  size_t kept = 0;
+  for (size_t g = 0; g < plan.groups.size(); ++g) {
+    if (!live[g]) continue;
+    if (kept != g) plan.groups[kept] = std::move(plan.groups[g]);
+    ++kept;
+  }
+  plan.groups.resize(kept);
   for (uint32_t i = 0; i < graph.node_count(); ++i)
     if (roles[i] == Role::alias) plan.aliases.push_back(NodeId{i});
 

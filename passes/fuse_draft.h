@@ -74,6 +74,7 @@ class Fusion {
   void connect(ir::NodeId n);
   void sink_groups();  // fuse_sink.cc
   void sink_nodes();
+  bool stores(const Draft& d, ir::ValueId v);
   bool sinks(uint32_t from, uint32_t into, const std::vector<uint32_t>& uses);
   FusionPlan finish();  // fuse_finish.cc
   std::string reason(const Edge& edge);

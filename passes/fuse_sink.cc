@@ -101,7 +101,21 @@ void Fusion::sink_groups() {
   }
 }
 
-// Single nodes that leave a group which goes on living.
+// Whether a group of this draft can write v to a buffer: its loops run over the space of what they store.
+bool Fusion::stores(const Draft& d, ValueId v) {
+  const SpaceId space = spaces.of(v);
+  switch (d.kind) {
+    case GroupKind::map:
+    case GroupKind::contract: return space == d.space;
+    case GroupKind::row: return space == d.outer || (!d.split && space == d.space);
+    case GroupKind::column: return space == d.outer;
+    default: return false;
+  }
+}
+
+// Single nodes that leave a group which goes on living. What they read there and nobody else did must be stored from now
+// on, so it must be over a space that the group stores over: a narrow value that the group computes along a wide space (or
+// the wide operand of a reduction over leading axes) stays where it is, and its reader with it.
 void Fusion::sink_nodes() {
   if (!enabled) return;
   std::vector<char> stored(graph.value_count(), 0);  // read by another draft, or forced
@@ -141,7 +155,8 @@ void Fusion::sink_nodes() {
       for (uint32_t k = use_begin_[index(o)];
            !read && k < std::min(use_begin_[index(o) + 1], use_begin_[index(o)] + 32); ++k)
         read = find(draft_of[index(edges[uses_[k]].consumer)]) == reader;
-      known = known && size(o) >= 0 && !(inside && drafts[own].kind == GroupKind::contract);
+      known =
+          known && size(o) >= 0 && !(inside && (drafts[own].kind == GroupKind::contract || !stores(drafts[own], o)));
       if (!read) extra += size(o) * (inside ? 2 : 1);
     }
     if (!known || extra >= saved) continue;

@@ -148,7 +148,29 @@ uint32_t ProgramLowering::add_kernel(Kernel kernel, KernelNote note) {
   return at->second;
 }
 
+// Every kernel stores its outputs over its own space: a value of another space would be stored outside its buffer, or in
+// part only.
+void ProgramLowering::require_own_space(const Graph& graph, const Group& group) {
+  for (ValueId v : group.outputs) {
+    const std::vector<Dim> dims = without_units(graph.type(v).shape);
+    bool own = true;
+    switch (group.kind) {
+      case GroupKind::map:
+      case GroupKind::contract: own = dims == group.space.dims(); break;
+      case GroupKind::row: own = dims == group.outer.dims() || (!group.split && dims == group.space.dims()); break;
+      case GroupKind::column: own = dims == group.outer.dims(); break;
+      case GroupKind::nest:
+      case GroupKind::step: own = graph.producer(v) == group.root; break;
+    }
+    if (!own)
+      throw InternalError("node " + std::to_string(index(graph.producer(v))) + " would be stored by a " +
+                          word(group.kind) + " over " + to_string(group.space, graph.symbols.get()) + ":\n" +
+                          window(graph, graph.producer(v)));
+  }
+}
+
 void ProgramLowering::launch(Frame& frame, const Group& group, std::vector<Step>& steps) {
+  require_own_space(frame.graph, group);
   LoweredGroup lowered =
       lower_group(frame.graph, group, costs_, kernel_name(frame.graph, group, program_.kernels.size()));
   const uint32_t origin = origin_of(frame, group.root);
@@ -244,10 +266,11 @@ void ProgramLowering::body(const Graph& graph, int depth, uint32_t origin, const
   Frame frame{graph, depth, origin, {}};
   frame.places.assign(graph.value_count(), Operand{no_buffer, -1, false, 0});
   std::copy(inputs.begin(), inputs.end(), frame.places.begin());
-  level(frame, fuse(graph, target_, true), targets, steps);
+  level(frame, fuse(graph, target_, fuse_), targets, steps);
 }
 
 Program ProgramLowering::run(const FusionPlan& plan, const std::vector<std::pair<uint32_t, uint32_t>>& donations) {
+  fuse_ = plan.enabled;
   Frame frame{graph_, 0, UINT32_MAX, {}};
   frame.places.assign(graph_.value_count(), Operand{no_buffer, -1, false, 0});
   for (uint32_t i = 0; i < graph_.input_count(); ++i) {

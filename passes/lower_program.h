@@ -33,6 +33,7 @@ class ProgramLowering {
              std::vector<ir::Step>& steps);
   void body(const ir::Graph& graph, int depth, uint32_t origin, const std::vector<ir::Operand>& inputs,
             const std::vector<ir::Operand>& targets, std::vector<ir::Step>& steps);
+  static void require_own_space(const ir::Graph& graph, const Group& group);
   void launch(Frame& frame, const Group& group, std::vector<ir::Step>& steps);
   void control(Frame& frame, const Group& group, std::vector<ir::Step>& steps);  // lower_control.cc
   void cond(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);
@@ -60,6 +61,7 @@ class ProgramLowering {
 
   const ir::Graph& graph_;
   const Target& target_;
+  bool fuse_ = true;  // in bodies, as the plan of the outermost level was made
   OpCosts costs_;
   ir::Program program_;
   std::vector<std::vector<char>> alias_;         // per open level: nodes that are aliases

@@ -21,9 +21,10 @@ std::vector<Dim> without_units(const Shape& shape) {
 
 std::vector<Regrouping> regroup(const std::vector<Dim>& from, const std::vector<Dim>& to) {
   const int a = static_cast<int>(from.size()), b = static_cast<int>(to.size());
-  for (const std::vector<Dim>* dims : {&from, &to})
-    for (Dim d : *dims)
-      if (d == 0) return {{0, a, 0, b}};
+  if (from != to)  // products of 0 tell nothing; equal axes still correspond
+    for (const std::vector<Dim>* dims : {&from, &to})
+      for (Dim d : *dims)
+        if (d == 0) return {{0, a, 0, b}};
   std::vector<Regrouping> groups;
   int i = 0, j = 0;
   while (i < a && j < b) {

@@ -68,7 +68,7 @@ bool ProgramLowering::scan_in_registers(Frame& frame, NodeId id, std::vector<Ste
   const Graph& next = *attrs[0].graph;
   const size_t constants = static_cast<size_t>(attrs[2].integers[0]),
                carries = static_cast<size_t>(attrs[2].integers[1]);
-  if (!fits(next, constants, carries, costs_)) return false;
+  if (!fuse_ || !fits(next, constants, carries, costs_)) return false;
 
   KernelBuilder b("k" + std::to_string(program_.kernels.size()) + "_scan", program_.symbols);
   const uint32_t origin = origin_of(frame, id);

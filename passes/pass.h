@@ -85,6 +85,7 @@ struct FusionPlan {
   std::vector<Group> groups;  // in an order that respects dependencies
   std::vector<ir::NodeId> aliases;  // reshapes and barriers whose results share their operands' buffers
   std::vector<ir::FusionNote> not_fused;
+  bool enabled = true;  // false: one op a group, in the bodies of control flow too
 };
 FusionPlan fuse(const ir::Graph& graph, const Target& target, bool enabled = true);  // disabled: one op a group
 ir::Program lower(const ir::Graph& graph, const FusionPlan& plan, const Target& target,
@@ -93,6 +94,7 @@ ir::Program schedule(ir::Program program, const Target& target);
 ir::Program plan_buffers(ir::Program program);
 std::vector<std::string> check_buffers(
     const ir::Program& program);  // independent of the planner: every unsound overlap
+std::vector<std::string> check_bounds(const ir::Program& program);  // every load or store that may leave its buffer
 
 // ---- the runner --------------------------------------------------------------------------------------------------
 struct Options {

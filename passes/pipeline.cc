@@ -102,6 +102,9 @@ void verify_program(const Program& program, bool planned, const std::string& cul
     if (const std::vector<std::string> findings = verify(kernel); !findings.empty())
       throw InternalError(culprit + " left a kernel that is not sound:" + listing(findings) + "\n" + kernel.text());
   if (!planned) return;
+  if (const std::vector<std::string> findings = check_bounds(program); !findings.empty())
+    throw InternalError(culprit + " left a kernel that leaves its buffers:" + listing(findings) + "\n" +
+                        program.text());
   if (const std::vector<std::string> findings = check_buffers(program); !findings.empty())
     throw InternalError(culprit + " left buffers that overlap:" + listing(findings) + "\n" + program.text());
 }

@@ -68,6 +68,10 @@ std::vector<Type> infer_dot(const InferArgs& args) {
   return {result};
 }
 
+namespace {
+int64_t least(const Symbols& s, Dim d) { return d.is_number() ? d.number() : s[d.index()].lower; }
+}  // namespace
+
 std::vector<Type> infer_convolution(const InferArgs& args) {
   const Type &x = args.operands[0], &k = args.operands[1];
   const int rank = x.shape.rank();
@@ -100,15 +104,13 @@ std::vector<Type> infer_convolution(const InferArgs& args) {
     const auto dilated = [&](Dim n, int64_t d) -> Dim {
       return d == 1 || n == 0 ? n : s.sum(s.product(s.difference(s.maximum(n, 1), 1), d - 1), n);
     };
-    const Dim taps = dilated(k.shape[i], rd);
-    Dim padded = dilated(x.shape[i + 1], ld);
-    const int64_t margin = low + high;  // negative padding drops elements
-    padded = margin >= 0 ? s.sum(padded, margin) : s.difference(padded, -margin);
-    // As often as the window fits. Symbolic extents leave room for "not at all": the division rounds down to 0.
-    if (padded.is_number() && taps.is_number())
-      result.shape.push_back(padded.number() < taps.number() ? 0 : (padded.number() - taps.number()) / stride + 1);
-    else
-      result.shape.push_back(s.quotient(s.difference(s.maximum(s.sum(padded, stride), taps), taps), stride));
+    // As often as the window fits: (padded - taps) / stride + 1, or not at all, as a quotient of what is never negative.
+    // Negative padding drops elements, which is as if the window were longer.
+    const int64_t margin = low + high;
+    const Dim reach = s.sum(dilated(x.shape[i + 1], ld), stride + std::max<int64_t>(margin, 0));
+    const Dim taps = s.sum(dilated(k.shape[i], rd), std::max<int64_t>(-margin, 0));
+    const bool fits = taps.is_number() && least(s, reach) >= taps.number();
+    result.shape.push_back(s.quotient(s.difference(fits ? reach : s.maximum(reach, taps), taps), stride));
   }
   result.shape.push_back(filters);
   return {result};
