@@ -82,6 +82,17 @@ TEST(Tensor, Printing) {
   EXPECT_EQ(print(tn::zeros({0, 3})), "tensor([], size=(0, 3))");
 }
 
+// What is drawn from a key says nothing of the keys that it is split into.
+TEST(Random, SplittingAndDrawingAreApart) {
+  const Tensor key = tn::key(42);
+  const std::vector<Tensor> keys = tn::split(key, int64_t{2});
+  const std::vector<uint32_t> drawn = tn::random_bits(key, {4}, tn::u32).to_vector<uint32_t>();
+  for (size_t i = 0; i < 2; ++i)
+    for (uint32_t word : keys[i].to_vector<uint32_t>())
+      EXPECT_EQ(std::count(drawn.begin(), drawn.end(), word), 0) << "key " << i;
+  EXPECT_NE(tn::fold_in(key, 0).to_vector<uint32_t>(), keys[0].to_vector<uint32_t>());
+}
+
 TEST(Errors, NameOperandsAndPlaces) {
   auto a = tn::zeros({64, 784});
   auto b = tn::zeros({768, 128});
