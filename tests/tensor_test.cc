@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <tenon/tenon.h>
 
+#include <algorithm>
+
 #include "tenon/tests/messages.h"
 
 namespace tn = tenon;

@@ -101,14 +101,14 @@ read_table
 fits=1
 check_table || fits=0
 if [[ ${1:-} == --check ]]; then say "$((${#names[@]} - ${#stale[@]})) of ${#names[@]} bugs can be planted"; [[ $fits == 1 ]]; exit; fi
-chosen=("${names[@]}")
+chosen=("${names[@]}") resuming=1
 named_only=0
 if [[ ${1:-} == --named ]]; then named_only=1; shift; fi
 case ${1:-} in
   --again) rm -f "$results" ;;
   '') ;;
   *)
-    chosen=("$@")
+    chosen=("$@") resuming=0
     for name in "${chosen[@]}"; do [[ -n ${file[$name]:-} ]] || die "no such bug: $name"; done
     ;;
 esac
@@ -157,7 +157,7 @@ judge() {  # judge NAME: sets status and by
 number=0
 for name in "${chosen[@]}"; do
   number=$((number + 1))
-  if [[ ${1:-} != "$name" ]] && grep -q "^$name"$'\t' "$results"; then continue; fi
+  if [[ $resuming == 1 ]] && grep -q "^$name"$'\t' "$results"; then continue; fi
   began=$SECONDS
   judge "$name"
   cp -p "$source/${file[$name]}" "$tree/${file[$name]}" && touch "$tree/${file[$name]}"
