@@ -97,6 +97,19 @@ TEST(Autograd, JittedCallsTakePartInTheTape) {
   EXPECT_NEAR(a.grad().to_vector<float>()[1], 2 * std::exp(0.2f) * 4, 1e-5);
 }
 
+// A function that was traced while nothing was recorded is traced again where something is.
+TEST(Autograd, JittedUnderNoGradRecordsLater) {
+  auto f = tn::jit([](const Tensor& a) { return tn::sum(a * a); });
+  auto a = tn::tensor({1.f, 3.f}, {.requires_grad = true});
+  {
+    tn::NoGrad off;
+    EXPECT_FALSE(f(a).requires_grad());
+  }
+  f(a).backward();
+  ASSERT_TRUE(a.grad().defined());
+  EXPECT_EQ(a.grad().to_vector<float>(), (std::vector<float>{2, 6}));
+}
+
 TEST(Autograd, LongChainsAreReleasedWithoutRecursion) {
   auto x = tn::ones({1}, {.requires_grad = true});
   Tensor y = x;
