@@ -92,7 +92,12 @@ Index Elements::spread(ValueId v, const std::vector<Runs::Run>& of, const std::v
   const Shape& shape = graph.type(v).shape;
   Index result(shape.size(), builder.index_literal(0));
   const std::vector<int> axes = axes_without_units(shape);
-  for (size_t r = 0; r < of.size(); ++r) result[static_cast<size_t>(axes[static_cast<size_t>(of[r].end - 1)])] = at[r];
+  for (size_t r = 0; r < of.size(); ++r) {
+    if (static_cast<size_t>(of[r].end) > axes.size())
+      throw InternalError("a value is asked for over a space that is not its own:\n" +
+                          window(graph, graph.producer(v)));
+    result[static_cast<size_t>(axes[static_cast<size_t>(of[r].end - 1)])] = at[r];
+  }
   return result;
 }
 
