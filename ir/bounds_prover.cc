@@ -81,6 +81,7 @@ Range Prover::range(const Form& form) const {
   return r;
 }
 
+// Cheap ways first: the search is cut off by its budget, and most of what holds, holds by the ranges of the variables.
 bool Prover::prove(const Form& g, const Facts& facts, int depth) {
   if (range(g).low >= 0) return true;
   if (g.terms.empty() || depth == 0 || --budget_ < 0 || is_too_large(g)) return false;
@@ -89,22 +90,10 @@ bool Prover::prove(const Form& g, const Facts& facts, int depth) {
   Form rest = g;
   rest.terms.pop_back();
   const auto with = [&](const Form& f) { return prove(rest + f * last.factor, facts, depth - 1); };
+  const Wide bound = last.factor > 0 ? v.range.low : v.range.high;
+  if (magnitude(bound) < too_large && with(number(bound))) return true;
   for (const Form& f : last.factor > 0 ? v.below : v.above)
     if (with(f)) return true;
-  if (!v.choices.empty() && std::all_of(v.choices.begin(), v.choices.end(), [&](const Variable::Choice& c) {
-        Facts known = facts;
-        known.insert(known.end(), c.when.begin(), c.when.end());
-        return prove(rest + c.form * last.factor, known, depth - 1) || refute(c.when, 1) || refute(known, depth - 1);
-      }))
-    return true;
-  if (v.divisor > 0 && prove(v.numerator, facts, depth - 1)) {
-    // q >= k just if numerator >= k * divisor; q <= k just if numerator <= k * divisor + divisor - 1. A factor other than 1
-    // loses what the rounding gives.
-    Form edge = v.numerator * last.factor + rest * v.divisor;
-    if (last.factor > 1) edge.constant -= (v.divisor - 1) * last.factor;
-    if (last.factor == -1) edge.constant += v.divisor - 1;
-    if (prove(edge, facts, depth - 1) || (last.factor > 0 && prove(rest, facts, depth - 1))) return true;
-  }
   for (size_t i = 0; i < facts.size(); ++i) {  // a sum of facts that cancels the variable
     const auto at = std::find_if(facts[i].terms.begin(), facts[i].terms.end(),
                                  [&](const Form::Term& t) { return t.variable == last.variable; });
@@ -115,8 +104,19 @@ bool Prover::prove(const Form& g, const Facts& facts, int depth) {
     if (prove(g * (magnitude(at->factor) / common) - facts[i] * (magnitude(last.factor) / common), others, depth - 1))
       return true;
   }
-  const Wide bound = last.factor > 0 ? v.range.low : v.range.high;
-  return magnitude(bound) < too_large && with(number(bound));
+  if (v.divisor > 0 && prove(v.numerator, facts, depth - 1)) {
+    // q >= k just if numerator >= k * divisor; q <= k just if numerator <= k * divisor + divisor - 1. A factor other than 1
+    // loses what the rounding gives.
+    Form edge = v.numerator * last.factor + rest * v.divisor;
+    if (last.factor > 1) edge.constant -= (v.divisor - 1) * last.factor;
+    if (last.factor == -1) edge.constant += v.divisor - 1;
+    if (prove(edge, facts, depth - 1) || (last.factor > 0 && prove(rest, facts, depth - 1))) return true;
+  }
+  return !v.choices.empty() && std::all_of(v.choices.begin(), v.choices.end(), [&](const Variable::Choice& c) {
+    Facts known = facts;
+    known.insert(known.end(), c.when.begin(), c.when.end());
+    return prove(rest + c.form * last.factor, known, depth - 1) || refute(c.when, 1) || refute(known, depth - 1);
+  });
 }
 
 bool Prover::refute(const Facts& facts, int depth) {
@@ -124,8 +124,13 @@ bool Prover::refute(const Facts& facts, int depth) {
 }
 
 bool Prover::not_negative(const Form& form, const Facts& facts, bool quick) {
-  budget_ = quick ? quick_steps : max_steps;
-  return prove(form, facts, quick ? quick_depth : max_depth) || (!quick && impossible(facts));
+  // Deeper only where a shallow search fails: most proofs are short, and a deep one may spend its steps far from a short one.
+  for (const int depth : {quick_depth / 2, quick_depth, (quick_depth + max_depth) / 2, max_depth}) {
+    if (quick && depth > quick_depth) break;
+    budget_ = quick ? quick_steps : max_steps;
+    if (prove(form, facts, depth)) return true;
+  }
+  return !quick && impossible(facts);
 }
 
 // Facts that contradict each other do so soon; most do not, and are looked at whenever a loop is entered.
