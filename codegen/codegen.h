@@ -22,6 +22,10 @@ struct Options {
   int parts = 1;                     // how many objects to deal kernels into, compiled in parallel
   bool entry_apart = false;          // the entry gets an object of its own, before the others
 };
+// What is wrong with a custom call's name, to follow "the name 'x' "; empty when it may be used. A custom call is bound by its
+// name alone, so the name must be the caller's: a C identifier that neither the C library nor the runtime has, nor the compiler
+// reserves.
+std::string custom_name_fault(const std::string& name);
 // One or more relocatable objects with one exported entry point `int32_t NAME(const tenon_call*)`
 // (runtime/tenon_runtime.h), undefined symbols memcpy, memset and named custom calls only (else InternalError).
 // Deterministic: the same program, target and options give the same bytes.

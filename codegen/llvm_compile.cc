@@ -88,27 +88,16 @@ bool in_c_library(const std::string& name) {
   return false;
 }
 
-// A custom call is bound by its name alone, so the name must be the caller's: a C identifier that neither the C library nor
-// this object nor the runtime has, nor the compiler reserves.
+// What an object may not ask for because the object itself defines it.
 void check_custom_names(const ir::Program& program, const Options& options) {
   for (const std::string& name : custom_calls(program)) {
-    const bool identifier =
-        !name.empty() && name.size() <= 255 && !(name[0] >= '0' && name[0] <= '9') &&
-        std::all_of(name.begin(), name.end(), [](char c) {
-          return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        });
-    const auto refuse = [&](const std::string& why) {
-      throw Error("custom_call: the name '" + name.substr(0, 100) + "' " + why +
-                  "; name a C function of your own, and bind it with tn::register_custom_call");
-    };
-    if (!identifier) refuse("is not a C identifier of at most 255 characters");
     const std::string& entry = options.entry;
-    if (name == entry || name.rfind(entry + "_arena_bytes", 0) == 0 || name.rfind(entry + "_kernel_", 0) == 0 ||
-        name.rfind(entry + "_constant_", 0) == 0)
-      refuse("is a name of the compiled program itself");
-    if (name.rfind("__", 0) == 0 || name.rfind("tenon_", 0) == 0 || name == "main" || name == "_start")
-      refuse("is reserved");
-    if (name == "memcpy" || name == "memset" || in_c_library(name)) refuse("is a function of the C library");
+    const bool own = name == entry || name.rfind(entry + "_arena_bytes", 0) == 0 ||
+                     name.rfind(entry + "_kernel_", 0) == 0 || name.rfind(entry + "_constant_", 0) == 0;
+    if (const std::string fault = own ? "is a name of the compiled program itself" : custom_name_fault(name);
+        !fault.empty())
+      throw Error("custom_call: the name '" + name.substr(0, 100) + "' " + fault +
+                  "; name a C function of your own, and bind it with tn::register_custom_call");
   }
 }
 
@@ -148,6 +137,19 @@ std::string compile_part(const ir::Program& program, const Target& target, const
 }
 
 }  // namespace
+
+std::string custom_name_fault(const std::string& name) {
+  const bool identifier =
+      !name.empty() && name.size() <= 255 && !(name[0] >= '0' && name[0] <= '9') &&
+      std::all_of(name.begin(), name.end(), [](char c) {
+        return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+      });
+  if (!identifier) return "is not a C identifier of at most 255 characters";
+  if (name.rfind("__", 0) == 0 || name.rfind("tenon_", 0) == 0 || name == "main" || name == "_start")
+    return "is reserved";
+  if (name == "memcpy" || name == "memset" || in_c_library(name)) return "is a function of the C library";
+  return {};
+}
 
 std::vector<std::string> compile_objects(const ir::Program& program, const Target& target, const Options& options) {
   check_custom_names(program, options);

@@ -11,7 +11,8 @@ namespace tenon {
 
 // The C function of a custom call: dense row-major inputs and outputs in order; 0, or a positive code that fails the call.
 using CustomFunction = int32_t (*)(const void* const* inputs, void* const* outputs);
-// Binds a name for programs loaded from now on. A saved object leaves the name undefined for its linker instead.
+// Binds a name for programs loaded from now on. A saved object leaves the name undefined for its linker instead. Error for a
+// name that is no C identifier, or that the C library, the runtime or the compiler has; and for no function.
 void register_custom_call(const std::string& name, CustomFunction function);
 
 struct CustomCall {

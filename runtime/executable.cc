@@ -49,6 +49,10 @@ struct Arena {
 }  // namespace
 
 void register_custom_call(const std::string& name, void* function) {
+  if (const std::string fault = codegen::custom_name_fault(name); !fault.empty())
+    throw Error("register_custom_call: the name '" + name.substr(0, 100) + "' " + fault +
+                "; name a C function of your own");
+  if (function == nullptr) throw Error("register_custom_call: no function is given for '" + name + "'");
   CustomCalls& calls = custom_calls();
   std::lock_guard lock(calls.mutex);
   calls.functions[name] = function;

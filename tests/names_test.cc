@@ -97,6 +97,10 @@ TEST(Names, OfHostFunctions) {
   for (const char* name : {"memcpy", "memset", "exit", "system", "tenon_alloc", "tenon_main", "__cxa_throw", "main",
                            "sin", "names_nobody"})
     EXPECT_THROW(tn::custom_call({.name = name}, std::span(&x, 1), std::span(&x, 1)), tn::Error) << name;
+  const tn::CustomFunction nothing = [](const void* const*, void* const*) -> int32_t { return 0; };
+  for (const char* name : {"memcpy", "exit", "tenon_alloc", "main", "sin", "no name", ""})
+    EXPECT_THROW(tn::register_custom_call(name, nothing), tn::Error) << name;
+  EXPECT_THROW(tn::register_custom_call("names_without_a_function", nullptr), tn::Error);
 }
 
 }  // namespace
