@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <tenon/tenon.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -32,7 +33,7 @@ void expect_one_meaning(const F& f, const std::vector<int64_t>& rest, tn::DType 
     for (int64_t d : rest) shape.push_back(d);
     const Tensor x = (tn::uniform(tn::key(3), shape) + 1).astype(dtype);
     tenon::ir::Array in({dtype, shape});
-    std::memcpy(in.data.data(), x.raw(), in.data.size());
+    std::copy_n(static_cast<const unsigned char*>(x.raw()), in.data.size(), in.data.begin());
     const Tensor eager = f(x), jitted = tn::jit(f)(x);
     const tenon::ir::Array at_run_time = program->run(std::span(&in, 1))[0];
     const std::string name = std::string(tn::name(dtype)) + " n = " + std::to_string(n);
