@@ -122,7 +122,7 @@ TEST(Signature, ShapesInARowAreNotOneShape) {
 }
 
 TEST(Signature, PaddingIsNoValue) {
-  const auto key_over = [](unsigned char filling) {
+  [[maybe_unused]] const auto key_over = [](unsigned char filling) {
     alignas(Padded) unsigned char memory[sizeof(Padded)];
     std::memset(memory, filling, sizeof memory);
     auto* p = new (memory) Padded;
