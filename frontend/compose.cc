@@ -14,6 +14,7 @@ struct From {
   Operand operator()(const Tensor& t) const { return Operand(t, at); }
   Operand number(double v) const { return Operand(v, at); }
   Operand number(int v) const { return Operand(v, at); }
+  Operand number(int64_t v) const { return Operand(v, at); }
 };
 
 Tensor floating(const Operand& x, const char* op) {
@@ -114,8 +115,8 @@ Tensor cross_entropy(Operand logits, Operand labels, CrossEntropy c) {
   if (!Trace::current()) check_labels(l, classes, c.ignore_index, in.at);
   const Operand number = in(as_index(l, "cross_entropy", in.at));
   const Operand positive = in(number >= in.number(0));
-  const Operand ignored = in(number == Operand(c.ignore_index));
-  const Operand inside = in(in(number < Operand(classes)) & positive);
+  const Operand ignored = in(number == in.number(c.ignore_index));
+  const Operand inside = in(in(number < in.number(classes)) & positive);
   const Tensor hit = one_hot(in(l), classes, boolean);
   const Tensor picked = sum(in(where(in(hit), in(log_softmax(in(t), 1)), in.number(0))), {{1}});
   const Tensor row = where(inside, in(picked), in.number(std::numeric_limits<double>::quiet_NaN()));

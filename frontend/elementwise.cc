@@ -77,7 +77,7 @@ constexpr Emit where_emit{"where", build_where};
 Tensor to_bool(const Operand& x, const char* op) {
   const Tensor t = as_tensor(x, op);
   if (t.dtype() == boolean) return t;
-  const Operand zero(0);
+  const Operand zero(0, x.where());
   return elementwise_op<ir::Op::ne>({&x, &zero});
 }
 
@@ -109,13 +109,17 @@ Tensor where(Operand condition, Operand x, Operand y) {
 
 Tensor maximum(Operand x, Operand y) { return elementwise::max(x, y); }
 Tensor minimum(Operand x, Operand y) { return elementwise::min(x, y); }
-Tensor clip(Operand x, Operand low, Operand high) { return elementwise::min(Operand(elementwise::max(x, low)), high); }
-Tensor logical_not(Operand x) { return elementwise::bit_not(to_bool(x, "logical_not")); }
+Tensor clip(Operand x, Operand low, Operand high) {
+  return elementwise::min(Operand(elementwise::max(x, low), x.where()), high);
+}
+Tensor logical_not(Operand x) { return elementwise::bit_not(Operand(to_bool(x, "logical_not"), x.where())); }
 Tensor logical_and(Operand x, Operand y) {
-  return elementwise::bit_and(to_bool(x, "logical_and"), to_bool(y, "logical_and"));
+  return elementwise::bit_and(Operand(to_bool(x, "logical_and"), x.where()),
+                              Operand(to_bool(y, "logical_and"), y.where()));
 }
 Tensor logical_or(Operand x, Operand y) {
-  return elementwise::bit_or(to_bool(x, "logical_or"), to_bool(y, "logical_or"));
+  return elementwise::bit_or(Operand(to_bool(x, "logical_or"), x.where()),
+                             Operand(to_bool(y, "logical_or"), y.where()));
 }
 
 Tensor operator+(Operand x, Operand y) { return elementwise::add(x, y); }

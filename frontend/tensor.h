@@ -213,6 +213,8 @@ class Operand {
     requires std::is_integral_v<T>
   Operand(T value, const Location& where)
       : weak_(Weak::integer), floating_(static_cast<double>(value)), integer_(value), where_(where) {}
+  Operand(int64_t value, const Location& where)
+      : weak_(Weak::integer), floating_(static_cast<double>(value)), integer_(value), where_(where) {}
   Operand(double value, const Location& where) : weak_(Weak::floating), floating_(value), where_(where) {}
   enum class Weak : uint8_t { none, boolean, integer, floating };
   Weak weak() const { return weak_; }

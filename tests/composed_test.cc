@@ -111,6 +111,28 @@ TEST(NotTaken, LeavesTheGradientAlone) {
   }
 }
 
+// Errors and listings name the caller's line, never one of the library's own.
+TEST(Places, AreTheCallers) {
+  const Tensor x = tn::ones({4, 3}), labels = tn::tensor({0, 1, 2, -100}), some = tn::tensor({true, false, true});
+  const auto foreign = [](const std::string& text) {
+    std::string found;
+    for (size_t at = 0; (at = text.find("; ", at)) != std::string::npos; ++at) {
+      const std::string place = text.substr(at, text.find('\n', at) - at);
+      if (place.find("composed_test.cc:") == std::string::npos) found += place + "\n";
+    }
+    return found;
+  };
+  for (const Composed& c : composed) EXPECT_EQ(foreign(tn::trace(c.f, x).annotated()), "") << c.name;
+  EXPECT_EQ(foreign(tn::trace([](Tensor l, Tensor y) { return tn::cross_entropy(l, y); }, x, labels).annotated()), "");
+  EXPECT_EQ(foreign(tn::trace(
+                        [](Tensor a, Tensor b) {
+                          return tn::logical_or(tn::logical_and(a, b), tn::logical_not(tn::clip(a, 0, 1)));
+                        },
+                        x, some)
+                        .annotated()),
+            "");
+}
+
 TEST(Norm, IsFlatAtZero) {
   const auto norm = [](const Tensor& v) { return tn::sqrt(tn::sum(v * v)); };
   EXPECT_EQ(numbers(tn::grad(norm)(tn::zeros({3}))), (std::vector<double>{0, 0, 0}));
