@@ -4,6 +4,7 @@
 #include "tenon/frontend/aot.h"
 #include "tenon/frontend/control.h"
 #include "tenon/frontend/custom.h"
+#include "tenon/frontend/function.h"
 #include "tenon/frontend/ops.h"
 #include "tenon/frontend/optim.h"
 #include "tenon/frontend/tensor.h"

@@ -241,34 +241,6 @@ auto jit(F f, JitOptions options = {}, const At& at = At::current()) {
   return Jit<F>(std::move(f), std::move(options), place(at));
 }
 
-// A jitted function by its signature, so that a class can hold one. Arguments are taken by const reference.
-template <class S>
-class Function;
-template <class R, class... A>
-class Function<R(A...)> {
-  struct Holder {
-    virtual ~Holder() = default;
-    virtual R call(const std::remove_cvref_t<A>&... args) const = 0;
-  };
-  template <class F>
-  struct Held final : Holder {
-    Jit<F> jit;
-    explicit Held(Jit<F> j) : jit(std::move(j)) {}
-    R call(const std::remove_cvref_t<A>&... args) const override { return jit(args...); }
-  };
-  std::shared_ptr<const Holder> holder_;
-
- public:
-  Function() = default;
-  template <class F>
-  Function(Jit<F> jit) : holder_(std::make_shared<Held<F>>(std::move(jit))) {}  // NOLINT
-  explicit operator bool() const { return holder_ != nullptr; }
-  R operator()(const std::remove_cvref_t<A>&... args) const {
-    if (!holder_) throw Error("an empty tn::Function was called; assign tn::jit(f) to it first");
-    return holder_->call(args...);
-  }
-};
-
 // ---- gradients -------------------------------------------------------------------------------------------------------
 
 namespace detail {
