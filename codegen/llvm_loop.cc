@@ -98,14 +98,23 @@ void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) 
     emit_block(i.blocks[0]);
     lanes_ = {};
   };
-  const auto tail_mask = [&](Value* remaining) {  // remaining >= 1
+  // remaining >= 1; a number gives a constant mask, which `emit_store` looks into
+  const auto tail_mask = [&](Value* remaining) -> Value* {
+    if (auto* number = llvm::dyn_cast<llvm::ConstantInt>(remaining)) {
+      llvm::SmallVector<llvm::Constant*> lanes;
+      for (unsigned l = 0; l < logical; ++l) lanes.push_back(b_.getInt1(l < number->getZExtValue()));
+      return llvm::ConstantVector::get(lanes);
+    }
     Value* few = call(b_, llvm::Intrinsic::umin, {b_.getInt64Ty()}, {remaining, i64(logical)});
     llvm::Type* lane = b_.getInt32Ty();
     return b_.CreateICmpULT(lane_numbers(lane, logical), splat(b_, b_.CreateTrunc(few, lane), logical));
   };
 
   Value* aligned = peel(i, begin, end);  // where the aligned part begins; null without non-temporal stores
+  const auto* extent = llvm::dyn_cast<llvm::ConstantInt>(b_.CreateSub(end, begin));
   if (size > masked_weight && !aligned) {
+    if (extent && extent->getSExtValue() >= 1 && extent->getSExtValue() <= logical)
+      return emit_at(begin, logical, tail_mask(b_.CreateSub(end, begin)));
     count(begin, end, logical,
           [&](Value* position) { emit_at(position, logical, tail_mask(b_.CreateSub(end, position))); });
     return;
@@ -146,6 +155,12 @@ void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) 
   } else {
     b_.CreateCondBr(rest, edge, done);
     b_.SetInsertPoint(edge);
+    if (wide_lanes == logical && !aligned) {  // once
+      emit_at(last, logical, tail_mask(b_.CreateSub(end, last)));
+      b_.CreateBr(done);
+      b_.SetInsertPoint(done);
+      return;
+    }
     llvm::PHINode* position = b_.CreatePHI(b_.getInt64Ty(), 3);
     llvm::PHINode* stop = b_.CreatePHI(b_.getInt64Ty(), 3);
     position->addIncoming(last, after_main);
@@ -155,20 +170,16 @@ void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) 
       stop->addIncoming(first, before);
     }
     emit_at(position, logical, tail_mask(b_.CreateSub(stop, position)));
-    if (wide_lanes == logical && !aligned) {
+    Value* next = b_.CreateAdd(position, i64(logical));
+    auto* edge_end = new_block("edge.end");
+    position->addIncoming(next, b_.GetInsertBlock());
+    stop->addIncoming(stop, b_.GetInsertBlock());
+    b_.CreateCondBr(b_.CreateICmpSLT(next, stop), edge, edge_end);
+    b_.SetInsertPoint(edge_end);
+    if (aligned)
+      b_.CreateCondBr(b_.CreateICmpSLT(stop, end), main_entry, done);  // that was the head
+    else
       b_.CreateBr(done);
-    } else {
-      Value* next = b_.CreateAdd(position, i64(logical));
-      auto* edge_end = new_block("edge.end");
-      position->addIncoming(next, b_.GetInsertBlock());
-      stop->addIncoming(stop, b_.GetInsertBlock());
-      b_.CreateCondBr(b_.CreateICmpSLT(next, stop), edge, edge_end);
-      b_.SetInsertPoint(edge_end);
-      if (aligned)
-        b_.CreateCondBr(b_.CreateICmpSLT(stop, end), main_entry, done);  // that was the head
-      else
-        b_.CreateBr(done);
-    }
   }
   b_.SetInsertPoint(done);
 }

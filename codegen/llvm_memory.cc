@@ -17,6 +17,21 @@ using llvm::Value;
 
 namespace {
 
+// The one lane that a constant mask lets through; -1 when there are more, none, or the mask is no constant.
+int64_t only_lane(Value* mask) {
+  auto* lanes = llvm::dyn_cast<llvm::Constant>(mask);
+  int64_t found = -1;
+  const unsigned width = llvm::cast<llvm::FixedVectorType>(mask->getType())->getNumElements();
+  for (unsigned l = 0; lanes && l < width; ++l) {
+    llvm::Constant* lane = lanes->getAggregateElement(l);
+    if (lane == nullptr || !llvm::isa<llvm::ConstantInt>(lane)) return -1;
+    if (lane->isNullValue()) continue;
+    if (found >= 0) return -1;
+    found = l;
+  }
+  return found;
+}
+
 constexpr int64_t stack_limit = 1 << 20;  // of one kernel's scratch memory
 
 bool is_number(Value* v, int64_t n) {
@@ -229,7 +244,11 @@ void KernelEmitter::emit_store(const Instruction& i) {
   Value* mask = lanes_.mask;
   if (masked) mask = mask ? b_.CreateAnd(mask, wide(condition)) : wide(condition);
   Value* data = in_memory(wide(value));
-  if (a.contiguous && mask) {
+  if (const int64_t lane = mask && a.contiguous ? only_lane(mask) : -1; lane >= 0) {
+    // With AVX-512, LLVM 22 turns a masked store of truncated lanes whose constant mask has one lane into a store as wide
+    // as the lane was before (LLVM issue 179489): past the buffer's end.
+    b_.CreateAlignedStore(b_.CreateExtractElement(data, i64(lane)), b_.CreateGEP(type, a.pointer, i64(lane)), align);
+  } else if (a.contiguous && mask) {
     b_.CreateMaskedStore(data, a.pointer, align, mask);
   } else if (a.contiguous) {
     llvm::StoreInst* store = b_.CreateAlignedStore(data, a.pointer, align);

@@ -2,8 +2,6 @@
 // threads, extents known when compiled and not, for this machine and for the portable floor. Operands end at an unreadable
 // page, results are fenced, and scratch memory starts as NaN, so a stray access or a padding that counts shows.
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +10,7 @@
 
 #include "tenon/ir/half.h"
 #include "tenon/tests/compiled.h"
+#include "tenon/tests/fenced.h"
 
 namespace tenon {
 namespace {
@@ -81,37 +80,6 @@ std::string kernel_text(const Problem& p) {
   text += "      store %c[" + batch + ", " + i + ", " + j + "], " + acc + "\n    }\n  }\n}\n";
   return text;
 }
-
-// Bytes that end where a page begins that cannot be read, with a fence before them.
-class Fenced {
- public:
-  explicit Fenced(size_t bytes) : bytes_(bytes) {
-    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    size_ = (bytes + fence + page - 1) / page * page + page;
-    base_ = static_cast<char*>(mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    EXPECT_EQ(0, mprotect(base_ + size_ - page, page, PROT_NONE));
-    data_ = base_ + size_ - page - bytes;
-    std::memset(data_ - fence, 0x5a, bytes + fence);
-  }
-  ~Fenced() { munmap(base_, size_); }
-  Fenced(const Fenced&) = delete;
-  Fenced& operator=(const Fenced&) = delete;
-  template <class T>
-  T* as() const {
-    return reinterpret_cast<T*>(data_);
-  }
-  size_t bytes() const { return bytes_; }
-  bool intact() const {
-    for (size_t k = 1; k <= fence; ++k)
-      if (data_[-static_cast<std::ptrdiff_t>(k)] != 0x5a) return false;
-    return true;
-  }
-
- private:
-  static constexpr size_t fence = 256;
-  size_t bytes_, size_;
-  char *base_, *data_;
-};
 
 template <class T>
 T fused(T x, T y, T sum) {

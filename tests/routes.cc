@@ -3,6 +3,8 @@
 
 #include "tenon/passes/pass.h"
 #include "tenon/runtime/compile.h"
+#include "tenon/tests/fenced.h"
+#include "tenon/tests/program_shrink.h"
 
 namespace tenon::testing {
 
@@ -27,10 +29,14 @@ Runnable by_passes(const GraphPtr& graph) {
       [after = passes::run_passes(*graph, names)](std::span<const Array> inputs) { return interpret(*after, inputs); };
 }
 
-Runnable compiled(const GraphPtr& graph, const runtime::CompileOptions& options) {
-  return [executable = runtime::compile(*graph, options)](std::span<const Array> inputs) {
-    return executable->run(inputs);
+Runnable fenced(const GraphPtr& graph, std::shared_ptr<const runtime::Executable> executable) {
+  return [graph, executable](std::span<const Array> inputs) {
+    return run_fenced(*executable, inputs, dims_of(*graph, Arrays(inputs.begin(), inputs.end())));
   };
+}
+
+Runnable compiled(const GraphPtr& graph, const runtime::CompileOptions& options) {
+  return fenced(graph, runtime::compile(*graph, options));
 }
 
 Runnable fused(const GraphPtr& graph) { return compiled(graph, {}); }
@@ -58,7 +64,7 @@ Runnable saved(const GraphPtr& graph) {
   options.portable = true;
   const auto read = runtime::Artifact::from_bytes(runtime::compile_artifact(*graph, options).bytes());
   if (!read) throw InternalError("the artifact does not read back");
-  return [executable = runtime::load(*read)](std::span<const Array> inputs) { return executable->run(inputs); };
+  return fenced(graph, runtime::load(*read));
 }
 
 constexpr Route all[] = {
