@@ -15,6 +15,8 @@
 namespace tenon {
 namespace {
 
+using testing::Fenced;
+
 struct Problem {
   DType operand = DType::f32;
   char left = 'n', right = 'n';  // t: the operand is stored transposed
