@@ -1,5 +1,5 @@
-// Attribute values: making and comparing them. Refuses to know which op wants which attribute (the row's schema does).
-#include "tenon/ir/graph.h"
+// Attribute values: making them, from one value and by name, comparing them, holding them against a schema.
+#include "tenon/ir/attributes.h"
 
 namespace tenon::ir {
 
@@ -57,6 +57,29 @@ Attr Attr::literal_of(std::string raw_bytes) {
   a.kind = AttrKind::literal;
   a.text = std::move(raw_bytes);
   return a;
+}
+
+#define TENON_ATTRS(Name, fields)     \
+  Name##Attrs::operator Attrs() && {  \
+    Attrs attrs;                      \
+    fields return attrs;              \
+  }
+#define FIELD(kind, member) attrs.push_back(field::kind::store(std::move(member)));
+#include "tenon/ir/attributes.def"
+
+std::string attrs_fault(const OpDef& row, const Attrs& attrs) {
+  if (attrs.size() != row.attrs.size())
+    return "takes " + std::to_string(row.attrs.size()) + " attributes, not " + std::to_string(attrs.size());
+  for (size_t i = 0; i < attrs.size(); ++i) {
+    const AttrSpec& spec = row.attrs[i];
+    const Attr& a = attrs[i];
+    const std::string who = std::string("attribute '") + spec.name + "'";
+    if (a.kind != spec.kind || (a.kind == AttrKind::graph && !a.graph)) return who + " is of another kind";
+    if (spec.count == AttrCount::any) continue;
+    if ((a.kind == AttrKind::dims ? a.dims.size() : a.integers.size()) != 1) return who + " takes one number";
+    if (spec.count == AttrCount::flag && a.integers[0] != 0 && a.integers[0] != 1) return who + " is 0 or 1";
+  }
+  return "";
 }
 
 }  // namespace tenon::ir

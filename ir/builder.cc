@@ -166,13 +166,7 @@ std::span<const TypeId> GraphBuilder::infer(const OpDef& row, std::span<const Va
   if (found != IndexTable::none) return results(t.inferences[found]);
 
   const Attrs& values = graph_->attrs_[static_cast<uint32_t>(attrs)];
-  size_t schema = 0;
-  while (schema < std::size(row.attrs) && row.attrs[schema].name) ++schema;
-  if (values.size() != schema)
-    refuse(row, operands, "takes " + std::to_string(schema) + " attributes, not " + std::to_string(values.size()));
-  for (size_t i = 0; i < schema; ++i)
-    if (values[i].kind != row.attrs[i].kind)
-      refuse(row, operands, std::string("attribute '") + row.attrs[i].name + "' is of another kind");
+  if (const std::string fault = attrs_fault(row, values); !fault.empty()) refuse(row, operands, fault);
   if (row.arity >= 0 && operands.size() != static_cast<size_t>(row.arity))
     refuse(row, operands,
            "takes " + std::to_string(row.arity) + (row.arity == 1 ? " operand" : " operands") + ", not " +

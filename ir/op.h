@@ -70,11 +70,14 @@ struct Attr {
   static Attr text_of(std::string value);
   static Attr literal_of(std::string raw_bytes);
 };
-using Attrs = std::vector<Attr>;  // in the order of the row's schema
+using Attrs = std::vector<Attr>;  // in the order of the row's schema; read and made by name (ir/attributes.h)
+
+enum class AttrCount : uint8_t { any, one, flag };  // how many entries a list has; a flag is one, 0 or 1
 
 struct AttrSpec {
   const char* name = nullptr;
   AttrKind kind = AttrKind::none;
+  AttrCount count = AttrCount::any;
 };
 
 // A tensor type: element type and extents.
@@ -179,7 +182,7 @@ struct OpDef {
   Family family = Family::elementwise;
   int arity = 0;  // -1: any number
   DTypeSet dtypes = all_types;  // allowed for the first (data) operand
-  AttrSpec attrs[8] = {};
+  std::span<const AttrSpec> attrs = {};  // a schema of ir/attributes.h
   InferFn infer = nullptr;
   EvalFn eval = nullptr;
   Expansion expand = {};

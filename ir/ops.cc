@@ -2,6 +2,7 @@
 // by the compiler. A row that lacks a column does not build; the error names the row (Complete<Op::name>) and the column.
 #include <array>
 
+#include "tenon/ir/attributes.h"
 #include "tenon/ir/lanes.h"
 #include "tenon/ir/math/math.h"
 #include "tenon/ir/rules/eval.h"
@@ -24,7 +25,7 @@ struct Columns {
   Family family = Family::elementwise;
   int arity = 0;
   DTypeSet dtypes = all_types;
-  AttrSpec attrs[8] = {};
+  std::span<const AttrSpec> attrs = {};
   Given infer = {}, eval = {};
   bool expand = false;
   int partials = 0;

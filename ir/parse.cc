@@ -79,10 +79,9 @@ Attr read_attribute(Reader& in, const AttrSpec& spec, const Attrs& before, const
 
 Attrs read_attributes(Reader& in, const OpDef& row, const std::shared_ptr<Symbols>& symbols, int depth) {
   Attrs attrs;
-  if (row.attrs[0].name == nullptr) return attrs;
+  if (row.attrs.empty()) return attrs;
   in.expect("{");
   for (const AttrSpec& spec : row.attrs) {
-    if (spec.name == nullptr) break;
     if (!attrs.empty()) in.expect(",");
     in.expect(spec.name);
     in.expect("=");

@@ -26,21 +26,9 @@ void verify_types(const Graph& g, Findings& found) {
 }
 
 bool verify_attributes(const Graph& g, const Node& n, const std::string& place, Findings& found) {
-  const OpDef& row = def(n.op);
-  const Attrs& attrs = g.attrs(n);
-  size_t schema = 0;
-  while (schema < std::size(row.attrs) && row.attrs[schema].name) ++schema;
-  if (attrs.size() != schema) {
-    found.add(place + "has " + std::to_string(attrs.size()) + " attributes, its row " + std::to_string(schema));
-    return false;
-  }
-  for (size_t i = 0; i < schema; ++i) {
-    if (attrs[i].kind != row.attrs[i].kind || (attrs[i].kind == AttrKind::graph && !attrs[i].graph)) {
-      found.add(place + "has an attribute '" + row.attrs[i].name + "' of another kind");
-      return false;
-    }
-  }
-  return true;
+  const std::string fault = attrs_fault(def(n.op), g.attrs(n));
+  if (!fault.empty()) found.add(place + fault);
+  return fault.empty();
 }
 
 void verify_inference(const Graph& g, const Node& n, const std::string& place, Findings& found) {

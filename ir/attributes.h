@@ -1,0 +1,138 @@
+// Attributes by name. From each line of ir/attributes.def:
+//   schema::Slice          what a row of the op table says about its attributes
+//   Slice s(attrs)         a view: s.starts, s.sizes, s.strides refer into `attrs`, which outlives it. No checks: the builder
+//                          and the verifier have compared the attributes with the schema
+//   SliceAttrs{.starts = ..., .sizes = ..., .strides = ...}   the attributes of a node to be built
+// Nothing else knows the order in which a node holds its attributes.
+#pragma once
+
+#include "tenon/ir/graph.h"
+
+namespace tenon::ir {
+
+// How a field lies in an Attr: what a view reads, what a value is, and what the schema says.
+namespace field {
+
+struct integers {
+  using View = const std::vector<int64_t>&;
+  using Value = std::vector<int64_t>;
+  static constexpr AttrKind kind = AttrKind::integers;
+  static View read(const Attr& a) { return a.integers; }
+  static Attr store(Value v) { return Attr::of(std::move(v)); }
+};
+struct integer {
+  using View = int64_t;
+  using Value = int64_t;
+  static constexpr AttrKind kind = AttrKind::integers;
+  static constexpr AttrCount count = AttrCount::one;
+  static View read(const Attr& a) { return a.integers.front(); }
+  static Attr store(Value v) { return Attr::of(std::vector<int64_t>{v}); }
+};
+struct axis {  // an index; a negative one in a node that no rule has seen reads as one far outside every shape
+  using View = size_t;
+  using Value = size_t;
+  static constexpr AttrKind kind = AttrKind::integers;
+  static constexpr AttrCount count = AttrCount::one;
+  static View read(const Attr& a) { return static_cast<size_t>(a.integers.front()); }
+  static Attr store(Value v) { return Attr::of(std::vector<int64_t>{static_cast<int64_t>(v)}); }
+};
+struct flag {
+  using View = bool;
+  using Value = bool;
+  static constexpr AttrKind kind = AttrKind::integers;
+  static constexpr AttrCount count = AttrCount::flag;
+  static View read(const Attr& a) { return a.integers.front() != 0; }
+  static Attr store(Value v) { return Attr::of(std::vector<int64_t>{v}); }
+};
+struct dims {
+  using View = const std::vector<Dim>&;
+  using Value = std::vector<Dim>;
+  static constexpr AttrKind kind = AttrKind::dims;
+  static View read(const Attr& a) { return a.dims; }
+  static Attr store(Value v) { return Attr::of(std::move(v)); }
+};
+struct dim {
+  using View = Dim;
+  using Value = Dim;
+  static constexpr AttrKind kind = AttrKind::dims;
+  static constexpr AttrCount count = AttrCount::one;
+  static View read(const Attr& a) { return a.dims.front(); }
+  static Attr store(Value v) { return Attr::of(std::vector<Dim>{v}); }
+};
+struct dtype {
+  using View = DType;
+  using Value = DType;
+  static constexpr AttrKind kind = AttrKind::dtype;
+  static View read(const Attr& a) { return a.dtype; }
+  static Attr store(Value v) { return Attr::of(v); }
+};
+struct text {
+  using View = const std::string&;
+  using Value = std::string;
+  static constexpr AttrKind kind = AttrKind::text;
+  static View read(const Attr& a) { return a.text; }
+  static Attr store(Value v) { return Attr::text_of(std::move(v)); }
+};
+struct literal {
+  using View = const std::string&;
+  using Value = std::string;
+  static constexpr AttrKind kind = AttrKind::literal;
+  static View read(const Attr& a) { return a.text; }
+  static Attr store(Value v) { return Attr::literal_of(std::move(v)); }
+};
+struct graph {
+  using View = const std::shared_ptr<const Graph>&;
+  using Value = std::shared_ptr<const Graph>;
+  static constexpr AttrKind kind = AttrKind::graph;
+  static View read(const Attr& a) { return a.graph; }
+  static Attr store(Value v) { return Attr::of(std::move(v)); }
+};
+
+template <class Field>
+constexpr AttrSpec spec(const char* name) {
+  AttrSpec s{name, Field::kind, AttrCount::any};
+  if constexpr (requires { Field::count; }) s.count = Field::count;
+  return s;
+}
+
+// Where a view's members read from, one after the other in the order of the line.
+class Cursor {
+ protected:
+  explicit Cursor(const Attrs& attrs) : next_(attrs.data()) {}
+  template <class Field>
+  typename Field::View read() {
+    return Field::read(*next_++);
+  }
+
+ private:
+  const Attr* next_;
+};
+
+}  // namespace field
+
+namespace schema {
+#define TENON_ATTRS(Name, fields) inline constexpr AttrSpec Name[] = {fields};
+#define FIELD(kind, member) field::spec<field::kind>(#member),
+#include "tenon/ir/attributes.def"
+}  // namespace schema
+
+#define TENON_ATTRS(Name, fields)                            \
+  struct Name : private field::Cursor {                      \
+    explicit Name(const Attrs& attrs) : Cursor(attrs) {}     \
+    Name(const Graph& g, const Node& n) : Name(g.attrs(n)) {} \
+    fields                                                   \
+  };
+#define FIELD(kind, member) field::kind::View member = read<field::kind>();
+#include "tenon/ir/attributes.def"
+
+#define TENON_ATTRS(Name, fields) \
+  struct Name##Attrs {            \
+    fields operator Attrs() &&;   \
+  };
+#define FIELD(kind, member) field::kind::Value member = {};
+#include "tenon/ir/attributes.def"
+
+// What is wrong with attributes by their row's schema; empty when nothing is.
+std::string attrs_fault(const OpDef& row, const Attrs& attrs);
+
+}  // namespace tenon::ir
