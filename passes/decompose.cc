@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "tenon/ir/attributes.h"
 #include "tenon/ir/build.h"
 #include "tenon/passes/pass.h"
 #include "tenon/passes/rebuild.h"
@@ -60,7 +61,7 @@ GraphPtr decompose(const Graph& graph) {
   return to.sweep([&](const Node& node) {
     if (!is_tree_reduction(node.op)) return to.copy(node);
     Value x{&to.builder, to.operands(node)[0]};
-    std::vector<int64_t> axes = graph.attrs(node)[0].integers;
+    std::vector<int64_t> axes = Reduce(graph, node).axes;
     std::sort(axes.begin(), axes.end());
     for (int64_t axis : axes)
       if (x.shape()[static_cast<size_t>(axis)] == 0)

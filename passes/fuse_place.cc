@@ -1,6 +1,7 @@
 // The forward pass of fusion: every node joins the drafts of its operands where spaces and levels permit, or starts one.
 #include <algorithm>
 
+#include "tenon/ir/attributes.h"
 #include "tenon/passes/fuse_draft.h"
 
 namespace tenon::passes {
@@ -192,7 +193,7 @@ void Fusion::place_reduction(NodeId n) {
   const Shape& shape = graph.type(operand).shape;
   const SpaceId space = spaces.of(operand), outer = spaces.of(graph.result(node));
   std::vector<char> reduced(shape.size(), 0);
-  for (int64_t axis : graph.attrs(node)[0].integers) reduced[static_cast<size_t>(axis)] = 1;
+  for (int64_t axis : Reduce(graph, node).axes) reduced[static_cast<size_t>(axis)] = 1;
   const std::vector<int> axes = Spaces::axes(shape);
   int begin = static_cast<int>(axes.size()), end = begin, count = 0;
   for (size_t i = 0; i < axes.size(); ++i) {

@@ -1,6 +1,8 @@
 // Iteration spaces and accesses through broadcast, transpose, reshape, slice and reverse.
 #include "tenon/passes/fuse_space.h"
 
+#include "tenon/ir/attributes.h"
+
 namespace tenon::passes {
 
 using namespace ir;
@@ -64,15 +66,15 @@ Access through(const Graph& graph, const Node& node, const Access& inner, Spaces
   std::vector<int> step;  // axis of the operand's space -> axis of the result's space
   Access a = inner;
   a.depth = inner.depth + 1;
-  const Attrs& attrs = graph.attrs(node);
   switch (node.op) {
-    case Op::broadcast:
-      for (int axis : from_axes)
-        step.push_back(to_place[static_cast<size_t>(attrs[1].integers[static_cast<size_t>(axis)])]);
+    case Op::broadcast: {
+      const std::vector<int64_t>& axes = Broadcast(graph, node).axes;
+      for (int axis : from_axes) step.push_back(to_place[static_cast<size_t>(axes[static_cast<size_t>(axis)])]);
       break;
+    }
     case Op::transpose: {
       std::vector<int> inverse(static_cast<size_t>(from.rank()));
-      const std::vector<int64_t>& permutation = attrs[0].integers;
+      const std::vector<int64_t>& permutation = Transpose(graph, node).permutation;
       for (size_t i = 0; i < permutation.size(); ++i)
         inverse[static_cast<size_t>(permutation[i])] = static_cast<int>(i);
       for (int axis : from_axes) step.push_back(to_place[static_cast<size_t>(inverse[static_cast<size_t>(axis)])]);

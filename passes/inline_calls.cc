@@ -1,5 +1,6 @@
 // Replaces every call by the body of its graph, and the calls in that body likewise.
 //   %1 = call @square(%0)      ->      %1 = mul %0, %0
+#include "tenon/ir/attributes.h"
 #include "tenon/passes/pass.h"
 #include "tenon/passes/rebuild.h"
 
@@ -18,7 +19,7 @@ GraphPtr inline_one_level(const Graph& graph) {
   Rebuild to(graph);
   return to.sweep([&](const Node& node) {
     if (node.op != Op::call) return to.copy(node);
-    const std::vector<ValueId> results = to.builder.splice(*graph.attrs(node)[0].graph, to.operands(node));
+    const std::vector<ValueId> results = to.builder.splice(*Call(graph, node).graph, to.operands(node));
     for (uint32_t i = 0; i < node.result_count; ++i) to.set(node, i, results[i]);
   });
 }

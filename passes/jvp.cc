@@ -1,6 +1,7 @@
 // Forward-mode differentiation: every node is followed by the nodes of its tangents.
 //   %1 = sin %0   ->   %2 = sin %0;  %3 = cos %0;  %4 = mul %1, %3      (%1 is the tangent of %0)
 // Absent tangents are structural: nothing is built for them. Refuses inputs that are not floating point.
+#include "tenon/ir/attributes.h"
 #include "tenon/ir/build.h"
 #include "tenon/passes/differentiate.h"
 
@@ -20,11 +21,11 @@ bool is_one(Value v) {
       continue;
     }
     if (n.op != Op::constant || g.type(v.id).shape.rank() != 0) return false;
-    const Attrs& attrs = g.attrs(n);
     static constexpr std::string_view ones[] = {
         {"\x00\x3c", 2}, {"\x80\x3f", 2}, {"\x00\x00\x80\x3f", 4}, {"\0\0\0\0\0\0\xf0\x3f", 8}};
-    const DType t = attrs[0].dtype;
-    return attrs[2].text == ones[t == f16 ? 0 : t == bf16 ? 1 : t == f32 ? 2 : 3];
+    const Constant c(g, n);
+    const DType t = c.dtype;
+    return c.value == ones[t == f16 ? 0 : t == bf16 ? 1 : t == f32 ? 2 : 3];
   }
   return false;
 }
@@ -121,7 +122,7 @@ struct Driver {
     for (uint32_t r = 0; r < n.result_count; ++r) {
       ValueId t = given[r].id;
       if (distinct && t != no_value && index(t) < before)  // the tangent of another value: x + 1 passes that of x on
-        t = b.add(Op::reshape, {t}, {Attr::of(b.type(t).shape.dims())});
+        t = b.add(Op::reshape, {t}, ReshapeAttrs{.shape = b.type(t).shape.dims()});
       tangent[index(n.first_result) + r] = t;
       if (joint) primal[index(n.first_result) + r] = given[n.result_count + r].id;
     }

@@ -2,6 +2,7 @@
 // of a loop that do not change with its iterations, or that are scanned inputs already, are passed; only the others stack.
 //   (c, dc) = scan body (c, dc), xs   ->   c, stacked = scan forward (c), xs;   dc = scan linear (dc), xs, stacked
 #include "tenon/ir/build.h"
+#include "tenon/ir/loops.h"
 #include "tenon/passes/differentiate.h"
 #include "tenon/passes/rebuild.h"
 
@@ -14,28 +15,14 @@ namespace {
 using Operand = NodeSplit::Operand;
 using Source = NodeSplit::Source;
 
-struct LoopCounts {
-  size_t constants = 0, carries = 0;
-};
-
-LoopCounts loop_counts(const Graph& g, const Node& n) {
-  const Attrs& attrs = g.attrs(n);
-  const auto& counts = attrs[2].integers;
-  const auto constants = static_cast<size_t>(counts[0]);
-  return {constants, n.op == Op::scan ? static_cast<size_t>(counts[1]) : n.operand_count - constants};
-}
-
-const Graph& loop_body(const Graph& g, const Node& n) { return *g.attrs(n)[n.op == Op::scan ? 0 : 1].graph; }
-
 // Which inputs of the body are linear: a carry is if its start or its next value is.
-Flags linear_body_inputs(const Graph& g, const Node& n, Flags linear) {
-  const auto [constants, carries] = loop_counts(g, n);
+Flags linear_body_inputs(const Loop& loop, Flags linear) {
   for (bool changed = true; changed;) {
-    const Flags outputs = depends_on(loop_body(g, n), linear);
+    const Flags outputs = depends_on(*loop.body, linear);
     changed = false;
-    for (size_t i = 0; i < carries; ++i) {
-      if (!outputs[i] || linear[constants + i]) continue;
-      linear[constants + i] = true;
+    for (size_t i = 0; i < loop.carries; ++i) {
+      if (!outputs[i] || linear[loop.constants + i]) continue;
+      linear[loop.constants + i] = true;
       changed = true;
     }
   }
@@ -47,13 +34,17 @@ struct Wrapper {
   GraphBuilder builder;
   explicit Wrapper(const Graph& like) : builder(like.name, like.symbols) { builder.folding = builder.merging = false; }
   ValueId input(const Type& type) { return builder.input(type); }
-  Attr finish(std::span<const ValueId> outputs) { return Attr::of(GraphPtr(builder.finish(outputs))); }
+  GraphPtr finish(std::span<const ValueId> outputs) { return builder.finish(outputs); }
 };
 
 const Type& input_type(const Graph& g, size_t i) { return g.type(ValueId{static_cast<uint32_t>(i)}); }
 
-Attr counts_attr(size_t constants, size_t carries) {
-  return Attr::of(std::vector<int64_t>{static_cast<int64_t>(constants), static_cast<int64_t>(carries)});
+// A scan like another, over another body.
+Attrs scan_attrs(const Loop& like, GraphPtr body, size_t constants, size_t carries) {
+  return ScanAttrs{.body = std::move(body),
+                   .length = like.length,
+                   .counts = counts_of({.constants = constants, .carries = carries}),
+                   .reverse = like.reverse};
 }
 
 // By value: whether it changes between iterations, or must be computed in each of them.
@@ -96,12 +87,12 @@ GraphPtr with_outputs(const Graph& g, std::span<const ValueId> outputs) {
 }
 
 NodeSplit split_scan(const Graph& g, const Node& n, const Flags& linear_operands) {
-  const auto [constants, carries] = loop_counts(g, n);
-  const size_t first_x = constants + carries, all = n.operand_count;
-  const Graph& body = loop_body(g, n);
-  const Flags linear = linear_body_inputs(g, n, linear_operands);
+  const Loop loop = loop_of(g, n);
+  const size_t first_x = loop.constants + loop.carries, all = n.operand_count;
+  const Graph& body = *loop.body;
+  const Flags linear = linear_body_inputs(loop, linear_operands);
   Flags force(body.outputs().size(), false);
-  for (size_t i = 0; i < carries; ++i) force[i] = linear[constants + i];
+  for (size_t i = 0; i < loop.carries; ++i) force[i] = linear[loop.constants + i];
   const Split cut = split(body, linear, force);
 
   NodeSplit s;
@@ -111,8 +102,8 @@ NodeSplit split_scan(const Graph& g, const Node& n, const Flags& linear_operands
   for (size_t i = 0; i < all; ++i) {
     if (linear[i]) continue;
     fixed.push_back(i);
-    fixed_constants += i < constants;
-    fixed_carries += i >= constants && i < first_x;
+    fixed_constants += i < loop.constants;
+    fixed_carries += i >= loop.constants && i < first_x;
     s.forward_operands.push_back(g.operands(n)[i]);
   }
   // Where each residual comes from: constants and hoisted values become constants of the linear scan, the rest its xs.
@@ -145,9 +136,7 @@ NodeSplit split_scan(const Graph& g, const Node& n, const Flags& linear_operands
     s.hoisted_operands.assign(s.forward_operands.begin(),
                               s.forward_operands.begin() + static_cast<std::ptrdiff_t>(fixed_constants));
   }
-  const Attrs& attrs = g.attrs(n);
-  s.forward_attrs = {Attr::of(with_outputs(forward, outputs)), attrs[1], counts_attr(fixed_constants, fixed_carries),
-                     attrs[3]};
+  s.forward_attrs = scan_attrs(loop, with_outputs(forward, outputs), fixed_constants, fixed_carries);
 
   // The linear scan: residual constants, linear constants; linear carries; residual xs, linear xs.
   Wrapper w(body);
@@ -172,13 +161,12 @@ NodeSplit split_scan(const Graph& g, const Node& n, const Flags& linear_operands
   };
   take_residuals(true);
   const size_t residual_constants = s.linear_operands.size();
-  linear_constants = take_linear(0, constants);
-  linear_carries = take_linear(constants, first_x);
+  linear_constants = take_linear(0, loop.constants);
+  linear_carries = take_linear(loop.constants, first_x);
   take_residuals(false);
   take_linear(first_x, all);
   const auto spliced = w.builder.splice(*cut.linear, inputs);
-  s.linear_attrs = {w.finish(spliced), attrs[1], counts_attr(residual_constants + linear_constants, linear_carries),
-                    attrs[3]};
+  s.linear_attrs = scan_attrs(loop, w.finish(spliced), residual_constants + linear_constants, linear_carries);
   return s;
 }
 
@@ -195,11 +183,21 @@ struct Residuals {
   }
 };
 
+// The sub-graphs of a call or a cond, and the attributes made of others.
+std::vector<GraphPtr> branches_of(const Graph& g, const Node& n) {
+  if (n.op == Op::call) return {Call(g, n).graph};
+  const Cond c(g, n);
+  return {c.then, c.otherwise};
+}
+Attrs branch_attrs(Op op, const std::vector<GraphPtr>& graphs) {
+  if (op == Op::call) return CallAttrs{.graph = graphs[0]};
+  return CondAttrs{.then = graphs[0], .otherwise = graphs[1]};
+}
+
 // Cuts the sub-graphs of a call (one) or a cond (two, which share the results of the forward node).
 NodeSplit split_branches(const Graph& g, const Node& n, const Flags& linear_operands) {
   const size_t first = n.op == Op::cond ? 1 : 0;
-  const size_t branches = n.op == Op::cond ? 2 : 1;
-  const Attrs& attrs = g.attrs(n);
+  const std::vector<GraphPtr> branches = branches_of(g, n);
   const Flags linear(linear_operands.begin() + static_cast<std::ptrdiff_t>(first), linear_operands.end());
   NodeSplit s;
   s.result_is_linear = linear_results(g, n, linear_operands);
@@ -212,9 +210,10 @@ NodeSplit split_branches(const Graph& g, const Node& n, const Flags& linear_oper
   }
   std::vector<Split> cuts;
   Residuals shared;
-  std::vector<std::vector<std::pair<bool, uint32_t>>> places(branches);  // per residual: passed or extra, and which
-  for (size_t b = 0; b < branches; ++b) {
-    cuts.push_back(split(*attrs[b].graph, linear, s.result_is_linear));
+  // Per residual of a branch: passed or extra, and which.
+  std::vector<std::vector<std::pair<bool, uint32_t>>> places(branches.size());
+  for (size_t b = 0; b < branches.size(); ++b) {
+    cuts.push_back(split(*branches[b], linear, s.result_is_linear));
     std::vector<bool> used(shared.extra_types.size());
     for (size_t r = 0; r < cuts[b].residual_input.size(); ++r) {
       const Type& type = input_type(*cuts[b].linear, r);
@@ -234,7 +233,8 @@ NodeSplit split_branches(const Graph& g, const Node& n, const Flags& linear_oper
     }
   }
   s.extra_count = static_cast<uint32_t>(shared.extra_types.size());
-  for (size_t b = 0; b < branches; ++b) {
+  std::vector<GraphPtr> forwards, linears;
+  for (size_t b = 0; b < branches.size(); ++b) {
     const Graph& forward = *cuts[b].forward;
     const size_t primal_outputs = forward.outputs().size() - places[b].size();
     Wrapper f(forward), l(forward);
@@ -249,16 +249,18 @@ NodeSplit split_branches(const Graph& g, const Node& n, const Flags& linear_oper
       const Type& type = shared.extra_types[e];
       outputs.push_back(extra[e] != no_value ? extra[e] : splat_integer(f.builder, type.dtype, 0, type.shape).id);
     }
-    s.forward_attrs.push_back(Attr::of(dce(*f.builder.finish(outputs))));
+    forwards.push_back(dce(*f.finish(outputs)));
 
     std::vector<ValueId> passed, extras, operands;
     for (const Type& type : shared.passed_types) passed.push_back(l.input(type));
     for (const Type& type : shared.extra_types) extras.push_back(l.input(type));
     for (const auto& [is_passed, place] : places[b]) operands.push_back((is_passed ? passed : extras)[place]);
     for (size_t i = 0; i < linear.size(); ++i)
-      if (linear[i]) operands.push_back(l.input(input_type(*attrs[b].graph, i)));
-    s.linear_attrs.push_back(l.finish(l.builder.splice(*cuts[b].linear, operands)));
+      if (linear[i]) operands.push_back(l.input(input_type(*branches[b], i)));
+    linears.push_back(l.finish(l.builder.splice(*cuts[b].linear, operands)));
   }
+  s.forward_attrs = branch_attrs(n.op, forwards);
+  s.linear_attrs = branch_attrs(n.op, linears);
   if (first) s.linear_operands.push_back({Source::value, index(g.operands(n)[0])});
   s.linear_operands.insert(s.linear_operands.end(), shared.passed.begin(), shared.passed.end());
   for (uint32_t e = 0; e < s.extra_count; ++e) s.linear_operands.push_back({Source::extra, e});
@@ -270,21 +272,21 @@ NodeSplit split_branches(const Graph& g, const Node& n, const Flags& linear_oper
 }  // namespace
 
 Flags linear_results(const Graph& graph, const Node& node, const Flags& linear) {
-  const Attrs& attrs = graph.attrs(node);
   switch (node.op) {
-    case Op::call: return depends_on(*attrs[0].graph, linear);
+    case Op::call: return depends_on(*Call(graph, node).graph, linear);
     case Op::cond: {
       const Flags inputs(linear.begin() + 1, linear.end());
-      Flags a = depends_on(*attrs[0].graph, inputs);
-      const Flags b = depends_on(*attrs[1].graph, inputs);
+      const Cond c(graph, node);
+      Flags a = depends_on(*c.then, inputs);
+      const Flags b = depends_on(*c.otherwise, inputs);
       for (size_t i = 0; i < a.size(); ++i) a[i] = a[i] || b[i];
       return a;
     }
     default: {  // loops
-      const Flags inputs = linear_body_inputs(graph, node, linear);
-      Flags outputs = depends_on(loop_body(graph, node), inputs);
-      const auto [constants, carries] = loop_counts(graph, node);
-      for (size_t i = 0; i < carries; ++i) outputs[i] = inputs[constants + i];
+      const Loop loop = loop_of(graph, node);
+      const Flags inputs = linear_body_inputs(loop, linear);
+      Flags outputs = depends_on(*loop.body, inputs);
+      for (size_t i = 0; i < loop.carries; ++i) outputs[i] = inputs[loop.constants + i];
       return outputs;
     }
   }

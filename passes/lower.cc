@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "tenon/ir/attributes.h"
 #include "tenon/passes/fuse_cost.h"
 
 namespace tenon::passes {
@@ -116,7 +117,7 @@ KernelNote ProgramLowering::note_of(const Frame& frame, const Group& group, cons
       flops = symbols.sum(flops, symbols.numel(frame.graph.type(frame.graph.operands(n)[0]).shape));
     } else if (n.op == Op::dot_general) {
       Dim length = 1;
-      for (int64_t axis : frame.graph.attrs(n)[2].integers)
+      for (int64_t axis : DotGeneral(frame.graph, n).lhs_contract)
         length = symbols.product(length, frame.graph.type(frame.graph.operands(n)[0]).shape[static_cast<size_t>(axis)]);
       flops = symbols.sum(
           flops, symbols.product(symbols.product(symbols.numel(frame.graph.type(frame.graph.result(n)).shape), length),

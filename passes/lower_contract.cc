@@ -1,6 +1,7 @@
 // Contractions: dot_general as one `contract` over batch, i, j, k. Neighbouring axes of one role are one number where
 // operands and result agree on it; otherwise the number is taken apart. Operands may be computed while they are packed;
 // what follows element by element is the epilogue. Refuses to choose tiles: that is each renderer's business.
+#include "tenon/ir/attributes.h"
 #include "tenon/passes/lower_group.h"
 
 namespace tenon::passes {
@@ -51,16 +52,16 @@ void lower_contract(Elements& e, int64_t) {
   KernelBuilder& b = e.builder;
   const Node& n = graph.node(e.group.root);
   const ValueId lhs = graph.operands(n)[0], rhs = graph.operands(n)[1], result = graph.result(n);
-  const Attrs& attrs = graph.attrs(n);
+  const DotGeneral dot(graph, n);
   Roles l, r, o;
   std::vector<char> in_l(graph.type(lhs).shape.size(), 0), in_r(graph.type(rhs).shape.size(), 0);
   const auto take = [](const std::vector<int64_t>& axes, std::vector<int>& list, std::vector<char>& taken) {
     for (int64_t axis : axes) list.push_back(static_cast<int>(axis)), taken[static_cast<size_t>(axis)] = 1;
   };
-  take(attrs[0].integers, l.batch, in_l);
-  take(attrs[1].integers, r.batch, in_r);
-  take(attrs[2].integers, l.k, in_l);
-  take(attrs[3].integers, r.k, in_r);
+  take(dot.lhs_batch, l.batch, in_l);
+  take(dot.rhs_batch, r.batch, in_r);
+  take(dot.lhs_contract, l.k, in_l);
+  take(dot.rhs_contract, r.k, in_r);
   int out = 0;
   for (size_t i = 0; i < l.batch.size(); ++i) o.batch.push_back(out++);
   for (size_t i = 0; i < in_l.size(); ++i)

@@ -1,6 +1,7 @@
 // Control flow as steps: branches, loops over a condition, counted loops. Sub-graphs become nested steps of the same
 // program. A scan reads its rows in place and writes its results in place; carries live in two buffers, this iteration's
 // and the next one's.
+#include "tenon/ir/loops.h"
 #include "tenon/passes/lower_program.h"
 
 namespace tenon::passes {
@@ -18,7 +19,7 @@ void ProgramLowering::control(Frame& frame, const Group& group, std::vector<Step
       std::vector<Operand> inputs, targets;
       for (ValueId v : frame.graph.operands(n)) inputs.push_back(place(frame, v));
       for (uint32_t k = 0; k < n.result_count; ++k) targets.push_back(result(frame, frame.graph.result(n, k)));
-      return body(*frame.graph.attrs(n)[0].graph, frame.depth, origin_of(frame, group.root), inputs, targets, steps);
+      return body(*Call(frame.graph, n).graph, frame.depth, origin_of(frame, group.root), inputs, targets, steps);
     }
     default: throw InternalError("no step for " + std::string(name(n.op)));
   }
@@ -35,8 +36,9 @@ void ProgramLowering::cond(Frame& frame, NodeId id, std::vector<Step>& steps) {
   std::vector<Operand> inputs, targets;
   for (ValueId v : operands.subspan(1)) inputs.push_back(place(frame, v));
   for (uint32_t k = 0; k < n.result_count; ++k) targets.push_back(result(frame, graph.result(n, k)));
-  body(*graph.attrs(n)[0].graph, frame.depth, step.origin, inputs, targets, step.body);
-  body(*graph.attrs(n)[1].graph, frame.depth, step.origin, inputs, targets, step.otherwise);
+  const Cond c(graph, n);
+  body(*c.then, frame.depth, step.origin, inputs, targets, step.body);
+  body(*c.otherwise, frame.depth, step.origin, inputs, targets, step.otherwise);
   steps.push_back(std::move(step));
 }
 
@@ -44,21 +46,19 @@ void ProgramLowering::while_loop(Frame& frame, NodeId id, std::vector<Step>& ste
   const Graph& graph = frame.graph;
   const Node& n = graph.node(id);
   const std::span<const ValueId> operands = graph.operands(n);
-  const Attrs& attrs = graph.attrs(n);
-  const size_t constants = static_cast<size_t>(attrs[2].integers[0]);
-  const Graph &condition = *attrs[0].graph, &next = *attrs[1].graph;
+  const Loop loop = loop_of(graph, n);
   Step step;
   step.kind = StepKind::loop;
   step.origin = origin_of(frame, id);
   std::vector<Operand> inputs, targets;
-  for (size_t i = 0; i < constants; ++i) inputs.push_back(place(frame, operands[i]));
-  for (size_t i = constants; i < operands.size(); ++i) {
-    const ValueId v = graph.result(n, static_cast<uint32_t>(i - constants));
+  for (ValueId v : loop.constants_of(operands)) inputs.push_back(place(frame, v));
+  for (size_t i = 0; i < loop.carries; ++i) {
+    const ValueId v = graph.result(n, static_cast<uint32_t>(i));
     Operand current = result(frame, v);
     if (current.loop >= 0) current = {new_buffer(graph.type(v), Home::arena, step.origin), -1, false, 0};
-    copy(place(frame, operands[i]), current, graph.type(v), step.origin, steps);
+    copy(place(frame, loop.carries_of(operands)[i]), current, graph.type(v), step.origin, steps);
     inputs.push_back(current);
-    if (next.outputs()[i - constants] == ValueId{static_cast<uint32_t>(i)}) {
+    if (loop.body->outputs()[i] == ValueId{static_cast<uint32_t>(loop.constants + i)}) {
       targets.push_back({no_buffer, -1, false, 0});  // never changes
       continue;
     }
@@ -67,9 +67,9 @@ void ProgramLowering::while_loop(Frame& frame, NodeId id, std::vector<Step>& ste
   }
   const Operand go{new_buffer({DType::boolean, {}}, Home::arena, step.origin), -1, false, 0};
   step.operands = {go};
-  body(condition, frame.depth + 1, step.origin, inputs, {go}, step.condition);
-  body(next, frame.depth + 1, step.origin, inputs, targets, step.body);
-  std::vector<Operand> kept(inputs.begin() + static_cast<std::ptrdiff_t>(constants), inputs.end());
+  body(*loop.condition, frame.depth + 1, step.origin, inputs, {go}, step.condition);
+  body(*loop.body, frame.depth + 1, step.origin, inputs, targets, step.body);
+  std::vector<Operand> kept(inputs.begin() + static_cast<std::ptrdiff_t>(loop.constants), inputs.end());
   steps.push_back(std::move(step));
   for (size_t k = 0; k < kept.size(); ++k) {  // a result that is itself a row of an outer loop's
     const ValueId v = graph.result(n, static_cast<uint32_t>(k));
@@ -83,38 +83,35 @@ void ProgramLowering::scan(Frame& frame, NodeId id, std::vector<Step>& steps) {
   const Graph& graph = frame.graph;
   const Node& n = graph.node(id);
   const std::span<const ValueId> operands = graph.operands(n);
-  const Attrs& attrs = graph.attrs(n);
-  const Graph& next = *attrs[0].graph;
-  const size_t constants = static_cast<size_t>(attrs[2].integers[0]),
-               carries = static_cast<size_t>(attrs[2].integers[1]);
-  const bool reversed = attrs[3].integers[0] != 0;
+  const Loop loop = loop_of(graph, n);
+  const Graph& next = *loop.body;
   Step step;
   step.kind = StepKind::loop;
   step.origin = origin_of(frame, id);
-  step.trip_count = attrs[1].dims[0];
+  step.trip_count = loop.length;
   const auto row_of = [&](const Operand& o, const Type& row) {
-    return Operand{o.buffer, frame.depth, reversed, program_.symbols->numel(row.shape)};
+    return Operand{o.buffer, frame.depth, loop.reverse, program_.symbols->numel(row.shape)};
   };
   std::vector<Operand> inputs, targets, kept, ends;
-  for (size_t i = 0; i < constants; ++i) inputs.push_back(place(frame, operands[i]));
-  for (size_t i = 0; i < carries; ++i) {
+  for (ValueId v : loop.constants_of(operands)) inputs.push_back(place(frame, v));
+  for (size_t i = 0; i < loop.carries; ++i) {
     const ValueId v = graph.result(n, static_cast<uint32_t>(i));
     Operand current = result(frame, v);
     ends.push_back(current);
     if (current.loop >= 0) current = {new_buffer(graph.type(v), Home::arena, step.origin), -1, false, 0};
     kept.push_back(current);
-    copy(place(frame, operands[constants + i]), current, graph.type(v), step.origin, steps);
+    copy(place(frame, loop.carries_of(operands)[i]), current, graph.type(v), step.origin, steps);
     inputs.push_back(current);
-    if (next.outputs()[i] == ValueId{static_cast<uint32_t>(constants + i)}) {
+    if (next.outputs()[i] == ValueId{static_cast<uint32_t>(loop.constants + i)}) {
       targets.push_back({no_buffer, -1, false, 0});
       continue;
     }
     targets.push_back({new_buffer(graph.type(v), Home::arena, step.origin), -1, false, 0});
     step.carries.push_back({current.buffer, targets.back().buffer});
   }
-  for (size_t i = constants + carries; i < operands.size(); ++i)
+  for (size_t i = loop.constants + loop.carries; i < operands.size(); ++i)
     inputs.push_back(row_of(whole(frame, operands[i], steps), next.type(ValueId{static_cast<uint32_t>(i)})));
-  for (size_t i = carries; i < next.outputs().size(); ++i) {
+  for (size_t i = loop.carries; i < next.outputs().size(); ++i) {
     const ValueId v = graph.result(n, static_cast<uint32_t>(i));
     Operand rows = result(frame, v);
     ends.push_back(rows);
@@ -134,7 +131,7 @@ void ProgramLowering::custom(Frame& frame, NodeId id, std::vector<Step>& steps) 
   Step step;
   step.kind = StepKind::custom;
   step.origin = origin_of(frame, id);
-  step.custom = frame.graph.attrs(n)[0].text;
+  step.custom = CustomCall(frame.graph, n).name;
   step.outputs = n.result_count;
   for (ValueId v : frame.graph.operands(n)) step.operands.push_back(place(frame, v));
   for (uint32_t k = 0; k < n.result_count; ++k) step.operands.push_back(result(frame, frame.graph.result(n, k)));

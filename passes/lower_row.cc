@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "tenon/ir/attributes.h"
 #include "tenon/passes/fuse_cost.h"
 #include "tenon/passes/lower_group.h"
 
@@ -68,7 +69,7 @@ Passes plan_passes(Elements& e, bool may_keep) {
 
 Tree tree_of(const Graph& graph, const Node& reduction) {
   const int64_t last = graph.type(graph.operands(reduction)[0]).shape.rank() - 1;
-  for (int64_t axis : graph.attrs(reduction)[0].integers)
+  for (int64_t axis : Reduce(graph, reduction).axes)
     if (axis == last) return row_tree;
   return column_tree;
 }

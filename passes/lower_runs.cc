@@ -1,6 +1,8 @@
 // Union-find over the boundaries between neighbouring axes of every value in a group.
 #include "tenon/passes/lower_runs.h"
 
+#include "tenon/ir/attributes.h"
+
 namespace tenon::passes {
 
 using namespace ir;
@@ -194,18 +196,18 @@ void Runs::constrain(const Node& n) {
     return;
   }
   if (n.op == Op::broadcast || n.op == Op::transpose) {
-    const std::vector<int64_t>& axes = graph_.attrs(n)[n.op == Op::broadcast ? 1 : 0].integers;
     std::vector<int> place(to.size(), -1), map;
     int next = 0;
     for (size_t i = 0; i < to.size(); ++i)
       if (!(to[i] == 1)) place[i] = next++;
     const Shape& from = graph_.type(operands[0]).shape;
     std::vector<size_t> target(from.size());
-    for (size_t i = 0; i < axes.size(); ++i) {
-      if (n.op == Op::broadcast)
-        target[i] = static_cast<size_t>(axes[i]);
-      else
-        target[static_cast<size_t>(axes[i])] = i;
+    if (n.op == Op::broadcast) {
+      const std::vector<int64_t>& axes = Broadcast(graph_, n).axes;
+      for (size_t i = 0; i < axes.size(); ++i) target[i] = static_cast<size_t>(axes[i]);
+    } else {
+      const std::vector<int64_t>& permutation = Transpose(graph_, n).permutation;
+      for (size_t i = 0; i < permutation.size(); ++i) target[static_cast<size_t>(permutation[i])] = i;
     }
     for (int axis : axes_without_units(from)) map.push_back(place[target[static_cast<size_t>(axis)]]);
     tie_axes(operands[0], map, result);
@@ -218,28 +220,34 @@ void Runs::constrain(const Node& n) {
 void Runs::constrain_touched(const Node& n) {
   const ValueId result = graph_.result(n);
   const std::span<const ValueId> operands = graph_.operands(n);
-  const Attrs& attrs = graph_.attrs(n);
   const Shape& to = graph_.type(result).shape;
   std::vector<char> touched(to.size(), 0);
+  const auto touch_resized = [&] {
+    const Shape& from = graph_.type(operands[0]).shape;
+    for (size_t i = 0; i < to.size(); ++i)
+      if (from[i] != to[i]) touched[i] = 1;
+  };
   switch (n.op) {
     case Op::slice: {
-      const Shape& from = graph_.type(operands[0]).shape;
+      const Slice s(graph_, n);
+      touch_resized();
       for (size_t i = 0; i < to.size(); ++i)
-        touched[i] = !(attrs[0].dims[i] == 0) || attrs[2].integers[i] != 1 || !(from[i] == to[i]);
+        if (s.starts[i] != 0 || s.strides[i] != 1) touched[i] = 1;
       break;
     }
     case Op::reverse:
-      for (int64_t axis : attrs[0].integers) touched[static_cast<size_t>(axis)] = 1;
+      for (int64_t axis : Reverse(graph_, n).axes) touched[static_cast<size_t>(axis)] = 1;
       break;
-    case Op::concat: touched[static_cast<size_t>(attrs[0].integers[0])] = 1; break;
-    case Op::iota: touched[static_cast<size_t>(attrs[2].integers[0])] = 1; break;
-    case Op::pad:
-    case Op::dynamic_slice: {
-      const Shape& from = graph_.type(operands[0]).shape;
+    case Op::concat: touched[Concat(graph_, n).axis] = 1; break;
+    case Op::iota: touched[Iota(graph_, n).axis] = 1; break;
+    case Op::pad: {
+      const std::vector<Dim>& low = Pad(graph_, n).low;
+      touch_resized();
       for (size_t i = 0; i < to.size(); ++i)
-        touched[i] = !(from[i] == to[i]) || (n.op == Op::pad && !(attrs[0].dims[i] == 0));
+        if (low[i] != 0) touched[i] = 1;
       break;
     }
+    case Op::dynamic_slice: touch_resized(); break;
     default:  // gather, dynamic_update_slice and whatever comes: every axis counts
       cut_all(result);
       for (ValueId v : operands) cut_all(v);
@@ -270,7 +278,7 @@ void Runs::constrain_reduction(const Node& n) {
 
 void Runs::constrain_contraction(const Node& n) {
   const ValueId lhs = graph_.operands(n)[0], rhs = graph_.operands(n)[1], result = graph_.result(n);
-  const Attrs& attrs = graph_.attrs(n);
+  const DotGeneral dot(graph_, n);
   // Roles of each axis: position in the list batch, i, j, k; -1 where an operand lacks the axis.
   struct Axis {
     int role, l = -1, r = -1, o = -1;
@@ -285,13 +293,13 @@ void Runs::constrain_contraction(const Node& n) {
   const std::vector<int> pl = squeezed(lhs), pr = squeezed(rhs), po = squeezed(result);
   std::vector<char> lhs_used(pl.size(), 0), rhs_used(pr.size(), 0);
   size_t out = 0;
-  for (size_t b = 0; b < attrs[0].integers.size(); ++b) {
-    const size_t l = static_cast<size_t>(attrs[0].integers[b]), r = static_cast<size_t>(attrs[1].integers[b]);
+  for (size_t b = 0; b < dot.lhs_batch.size(); ++b) {
+    const size_t l = static_cast<size_t>(dot.lhs_batch[b]), r = static_cast<size_t>(dot.rhs_batch[b]);
     lhs_used[l] = rhs_used[r] = 1;
     list.push_back({0, pl[l], pr[r], po[out++]});
   }
-  for (size_t k = 0; k < attrs[2].integers.size(); ++k) {
-    const size_t l = static_cast<size_t>(attrs[2].integers[k]), r = static_cast<size_t>(attrs[3].integers[k]);
+  for (size_t k = 0; k < dot.lhs_contract.size(); ++k) {
+    const size_t l = static_cast<size_t>(dot.lhs_contract[k]), r = static_cast<size_t>(dot.rhs_contract[k]);
     lhs_used[l] = rhs_used[r] = 1;
     list.push_back({3, pl[l], pr[r], -1});
   }

@@ -5,6 +5,7 @@
 //   serial %i < n carry %x, %y { %u = load %xs[%i]  ...  store %ys[%i], %v  yield %x2, %y2 }
 //
 // Refuses bodies with reductions, contractions, run-time indices or control flow: those stay steps.
+#include "tenon/ir/loops.h"
 #include "tenon/passes/fuse_cost.h"
 #include "tenon/passes/lower_program.h"
 
@@ -26,12 +27,13 @@ int64_t count_of(const Type& type) {  // -1 when it is not known
   return n;
 }
 
-bool fits(const Graph& body, size_t first_carry, size_t carries, OpCosts& costs) {
+bool fits(const Loop& loop, OpCosts& costs) {
+  const Graph& body = *loop.body;
   int64_t in_registers = 0, cost = 0;
   for (uint32_t v = 0; v < body.value_count(); ++v) {
     const int64_t count = count_of(body.type(ValueId{v}));
     if (count < 0 || count > few) return false;
-    if (v >= first_carry && v < first_carry + carries) in_registers += count;
+    if (v >= loop.constants && v < loop.constants + loop.carries) in_registers += count;
   }
   for (const Node& n : body.nodes()) {
     const bool moves = n.op == Op::broadcast || n.op == Op::transpose || n.op == Op::reshape || n.op == Op::slice ||
@@ -64,11 +66,9 @@ bool ProgramLowering::scan_in_registers(Frame& frame, NodeId id, std::vector<Ste
   const Graph& graph = frame.graph;
   const Node& n = graph.node(id);
   const std::span<const ValueId> operands = graph.operands(n);
-  const Attrs& attrs = graph.attrs(n);
-  const Graph& next = *attrs[0].graph;
-  const size_t constants = static_cast<size_t>(attrs[2].integers[0]),
-               carries = static_cast<size_t>(attrs[2].integers[1]);
-  if (!fuse_ || !fits(next, constants, carries, costs_)) return false;
+  const Loop loop = loop_of(graph, n);
+  if (!fuse_ || !fits(loop, costs_)) return false;
+  const Graph& next = *loop.body;
 
   KernelBuilder b("k" + std::to_string(program_.kernels.size()) + "_scan", program_.symbols);
   const uint32_t origin = origin_of(frame, id);
@@ -93,31 +93,31 @@ bool ProgramLowering::scan_in_registers(Frame& frame, NodeId id, std::vector<Ste
   }
 
   std::vector<ScalarId> initial;
-  for (size_t i = 0; i < constants + carries; ++i) {
+  for (size_t i = 0; i < loop.constants + loop.carries; ++i) {
     const ValueId v{static_cast<uint32_t>(i)};
     each_element(b, next.type(v).shape, [&](const Index& at) {
       const ScalarId value = b.load(in[i], at);
-      if (i < constants)
+      if (i < loop.constants)
         e.set(v, at, value);
       else
         initial.push_back(value);
     });
   }
-  const ScalarId length = b.extent(attrs[1].dims[0]);
+  const ScalarId length = b.extent(loop.length);
   const std::vector<ScalarId> arguments = b.open_loop(LoopKind::serial, length, initial);
   e.open_scope();
   ScalarId row = arguments[0];
-  if (attrs[3].integers[0] != 0) row = e.binary(Op::sub, e.binary(Op::sub, length, b.index_literal(1)), row);
+  if (loop.reverse) row = e.binary(Op::sub, e.binary(Op::sub, length, b.index_literal(1)), row);
   const auto in_row = [&](const Index& at) {
     Index whole{row};
     whole.insert(whole.end(), at.begin(), at.end());
     return whole;
   };
   size_t taken = 1;
-  for (size_t i = constants; i < operands.size(); ++i) {
+  for (size_t i = loop.constants; i < operands.size(); ++i) {
     const ValueId v{static_cast<uint32_t>(i)};
     each_element(b, next.type(v).shape, [&](const Index& at) {
-      e.set(v, at, i < constants + carries ? arguments[taken++] : b.load(in[i], in_row(at)));
+      e.set(v, at, i < loop.constants + loop.carries ? arguments[taken++] : b.load(in[i], in_row(at)));
     });
   }
   std::vector<ScalarId> yields;
@@ -125,7 +125,7 @@ bool ProgramLowering::scan_in_registers(Frame& frame, NodeId id, std::vector<Ste
     const ValueId v = next.outputs()[i];
     each_element(b, next.type(v).shape, [&](const Index& at) {
       const ScalarId value = e.at(v, at);
-      if (i < carries)
+      if (i < loop.carries)
         yields.push_back(value);
       else
         b.store(out[i], in_row(at), value);
@@ -134,7 +134,7 @@ bool ProgramLowering::scan_in_registers(Frame& frame, NodeId id, std::vector<Ste
   e.close_scope();
   const std::vector<ScalarId> last = b.close_loop(yields);
   size_t given = 0;
-  for (size_t i = 0; i < carries; ++i)
+  for (size_t i = 0; i < loop.carries; ++i)
     each_element(b, next.type(next.outputs()[i]).shape, [&](const Index& at) { b.store(out[i], at, last[given++]); });
 
   KernelNote note;
@@ -147,7 +147,7 @@ bool ProgramLowering::scan_in_registers(Frame& frame, NodeId id, std::vector<Ste
   for (const Node& inner : next.nodes())
     if (def(inner.op).family == Family::elementwise)
       flops += costs_.of(next, inner) * count_of(next.type(next.result(inner)));
-  note.flops = program_.symbols->product(attrs[1].dims[0], Dim(flops));
+  note.flops = program_.symbols->product(loop.length, Dim(flops));
   step.kernel = add_kernel(b.finish(), std::move(note));
   steps.push_back(std::move(step));
   return true;

@@ -20,7 +20,7 @@ std::optional<uint64_t> splat_bits(Value v) {
   }
   const Node* node = producer(v, Op::constant);
   if (!node) return std::nullopt;
-  const std::string& raw = attrs(v, *node)[2].text;
+  const std::string& raw = Constant(attrs(v, *node)).value;
   const size_t size = static_cast<size_t>(bytes(v.dtype()));
   if (raw.size() != size) return std::nullopt;
   uint64_t bits = 0;
@@ -141,24 +141,24 @@ bool holds(DType wide, DType narrow) {
 }
 
 std::vector<Value> cast_same(const Match& m) {
-  return m.attrs[0].dtype == m.x().dtype() ? std::vector{m.x()} : std::vector<Value>{};
+  return Convert(m.attrs).dtype == m.x().dtype() ? std::vector{m.x()} : std::vector<Value>{};
 }
 std::vector<Value> cast_widening_cast(const Match& m) {
   const Node* inner = producer(m.x(), Op::cast);
   if (!inner) return {};
   const Value source = operand(m.x(), *inner);
-  const DType first = source.dtype(), middle = m.x().dtype(), last = m.attrs[0].dtype;
+  const DType first = source.dtype(), middle = m.x().dtype(), last = Convert(m.attrs).dtype;
   if (!holds(middle, first)) return {};
   // Integers wrap into a narrower integer, floats saturate: a detour through floats matters then.
   const bool saturates = is_floating(middle) && !is_floating(first) && is_integer(last) && !holds(last, first);
   if (saturates) return {};
-  return emit(m, Op::cast, {source}, {Attr::of(last)});
+  return emit(m, Op::cast, {source}, ConvertAttrs{.dtype = last});
 }
 std::vector<Value> bitcast_bitcast(const Match& m) {
-  if (m.attrs[0].dtype == m.x().dtype()) return {m.x()};
+  if (Convert(m.attrs).dtype == m.x().dtype()) return {m.x()};
   const Node* inner = producer(m.x(), Op::bitcast);
   if (!inner) return {};
-  return emit(m, Op::bitcast, {operand(m.x(), *inner)}, {m.attrs[0]});
+  return emit(m, Op::bitcast, {operand(m.x(), *inner)}, m.attrs);
 }
 
 std::vector<Value> cond_constant(const Match& m) {
@@ -166,8 +166,9 @@ std::vector<Value> cond_constant(const Match& m) {
   if (!predicate) return {};
   std::vector<ValueId> operands;
   for (Value v : m.operands.subspan(1)) operands.push_back(v.id);
+  const Cond c(m.attrs);
   std::vector<Value> results;
-  for (ValueId v : m.builder.splice(*m.attrs[*predicate ? 0 : 1].graph, operands)) results.push_back({&m.builder, v});
+  for (ValueId v : m.builder.splice(*predicate ? *c.then : *c.otherwise, operands)) results.push_back({&m.builder, v});
   return results;
 }
 

@@ -22,7 +22,7 @@ bool all_are(const std::vector<Dim>& dims, int64_t value) {
 }
 
 std::vector<Value> reshape_same(const Match& m) {
-  return m.attrs[0].dims == m.x().shape().dims() ? std::vector{m.x()} : std::vector<Value>{};
+  return Reshape(m.attrs).shape == m.x().shape().dims() ? std::vector{m.x()} : std::vector<Value>{};
 }
 std::vector<Value> reshape_reshape(const Match& m) {
   const Node* inner = producer(m.x(), Op::reshape);
@@ -30,98 +30,104 @@ std::vector<Value> reshape_reshape(const Match& m) {
 }
 
 std::vector<Value> transpose_same(const Match& m) {
-  return is_identity(m.attrs[0].integers) ? std::vector{m.x()} : std::vector<Value>{};
+  return is_identity(Transpose(m.attrs).permutation) ? std::vector{m.x()} : std::vector<Value>{};
 }
 std::vector<Value> transpose_transpose(const Match& m) {
   const Node* inner = producer(m.x(), Op::transpose);
   if (!inner) return {};
+  const Transpose before(attrs(m.x(), *inner));
   std::vector<int64_t> permutation;
-  for (int64_t axis : m.attrs[0].integers)
-    permutation.push_back(attrs(m.x(), *inner)[0].integers[static_cast<size_t>(axis)]);
-  return emit(m, Op::transpose, {operand(m.x(), *inner)}, {Attr::of(std::move(permutation))});
+  for (int64_t axis : Transpose(m.attrs).permutation)
+    permutation.push_back(before.permutation[static_cast<size_t>(axis)]);
+  return emit(m, Op::transpose, {operand(m.x(), *inner)}, TransposeAttrs{.permutation = std::move(permutation)});
 }
 std::vector<Value> transpose_of_ones(const Match& m) {
   int64_t last = -1;
   std::vector<Dim> dims;
-  for (int64_t axis : m.attrs[0].integers) {
+  for (int64_t axis : Transpose(m.attrs).permutation) {
     const Dim d = m.x().shape()[static_cast<size_t>(axis)];
     dims.push_back(d);
     if (d == 1) continue;
     if (axis < last) return {};
     last = axis;
   }
-  return emit(m, Op::reshape, {m.x()}, {Attr::of(std::move(dims))});
+  return emit(m, Op::reshape, {m.x()}, ReshapeAttrs{.shape = std::move(dims)});
 }
 
 std::vector<Value> broadcast_same(const Match& m) {
-  const bool same = m.attrs[0].dims == m.x().shape().dims() && is_identity(m.attrs[1].integers);
+  const Broadcast b(m.attrs);
+  const bool same = b.shape == m.x().shape().dims() && is_identity(b.axes);
   return same ? std::vector{m.x()} : std::vector<Value>{};
 }
 std::vector<Value> broadcast_broadcast(const Match& m) {
   const Node* inner = producer(m.x(), Op::broadcast);
   if (!inner) return {};
+  const Broadcast first(attrs(m.x(), *inner)), second(m.attrs);
   std::vector<int64_t> axes;
-  for (int64_t axis : attrs(m.x(), *inner)[1].integers) axes.push_back(m.attrs[1].integers[static_cast<size_t>(axis)]);
-  return emit(m, Op::broadcast, {operand(m.x(), *inner)}, {m.attrs[0], Attr::of(std::move(axes))});
+  for (int64_t axis : first.axes) axes.push_back(second.axes[static_cast<size_t>(axis)]);
+  return emit(m, Op::broadcast, {operand(m.x(), *inner)},
+              BroadcastAttrs{.shape = second.shape, .axes = std::move(axes)});
 }
 
 std::vector<Value> reverse_nothing(const Match& m) {
+  const std::vector<int64_t>& axes = Reverse(m.attrs).axes;
   std::vector<int64_t> moving;
-  for (int64_t axis : m.attrs[0].integers)
+  for (int64_t axis : axes)
     if (m.x().shape()[static_cast<size_t>(axis)] != 1) moving.push_back(axis);
   if (moving.empty()) return {m.x()};
-  if (moving.size() == m.attrs[0].integers.size()) return {};
-  return emit(m, Op::reverse, {m.x()}, {Attr::of(std::move(moving))});
+  if (moving.size() == axes.size()) return {};
+  return emit(m, Op::reverse, {m.x()}, ReverseAttrs{.axes = std::move(moving)});
 }
 std::vector<Value> reverse_reverse(const Match& m) {
   const Node* inner = producer(m.x(), Op::reverse);
   if (!inner) return {};
-  std::vector<int64_t> outer = m.attrs[0].integers, before = attrs(m.x(), *inner)[0].integers, once;
+  std::vector<int64_t> outer = Reverse(m.attrs).axes, before = Reverse(attrs(m.x(), *inner)).axes, once;
   std::sort(outer.begin(), outer.end());
   std::sort(before.begin(), before.end());
   std::set_symmetric_difference(outer.begin(), outer.end(), before.begin(), before.end(), std::back_inserter(once));
-  return emit(m, Op::reverse, {operand(m.x(), *inner)}, {Attr::of(std::move(once))});
+  return emit(m, Op::reverse, {operand(m.x(), *inner)}, ReverseAttrs{.axes = std::move(once)});
 }
 
 std::vector<Value> slice_whole(const Match& m) {
-  const bool whole =
-      all_are(m.attrs[0].dims, 0) && m.attrs[1].dims == m.x().shape().dims() && all_are(m.attrs[2].integers, 1);
+  const Slice s(m.attrs);
+  const bool whole = all_are(s.starts, 0) && s.sizes == m.x().shape().dims() && all_are(s.strides, 1);
   return whole ? std::vector{m.x()} : std::vector<Value>{};
 }
 std::vector<Value> slice_slice(const Match& m) {
   const Node* inner = producer(m.x(), Op::slice);
   if (!inner) return {};
-  const Attrs& first = attrs(m.x(), *inner);
+  const Slice first(attrs(m.x(), *inner)), second(m.attrs);
   std::vector<Dim> starts;
   std::vector<int64_t> strides;
-  for (size_t i = 0; i < m.attrs[2].integers.size(); ++i) {
-    const Dim a = first[0].dims[i], b = m.attrs[0].dims[i];
+  for (size_t i = 0; i < second.strides.size(); ++i) {
+    const Dim a = first.starts[i], b = second.starts[i];
     if (!a.is_number() || !b.is_number()) return {};
     int64_t start = 0, stride = 0;  // slices of nothing may start and step beyond every bound
-    if (__builtin_mul_overflow(b.number(), first[2].integers[i], &start) ||
+    if (__builtin_mul_overflow(b.number(), first.strides[i], &start) ||
         __builtin_add_overflow(start, a.number(), &start) ||
-        __builtin_mul_overflow(first[2].integers[i], m.attrs[2].integers[i], &stride))
+        __builtin_mul_overflow(first.strides[i], second.strides[i], &stride))
       return {};
     starts.push_back(start);
     strides.push_back(stride);
   }
   return emit(m, Op::slice, {operand(m.x(), *inner)},
-              {Attr::of(std::move(starts)), m.attrs[1], Attr::of(std::move(strides))});
+              SliceAttrs{.starts = std::move(starts), .sizes = second.sizes, .strides = std::move(strides)});
 }
 std::vector<Value> dynamic_slice_whole(const Match& m) {
-  return m.attrs[0].dims == m.x().shape().dims() ? std::vector{m.x()} : std::vector<Value>{};
+  return DynamicSlice(m.attrs).sizes == m.x().shape().dims() ? std::vector{m.x()} : std::vector<Value>{};
 }
 std::vector<Value> dynamic_update_whole(const Match& m) {
   return m.y().shape() == m.x().shape() ? std::vector{m.y()} : std::vector<Value>{};
 }
 
 std::vector<Value> pad_nothing(const Match& m) {
-  const bool nothing = all_are(m.attrs[0].dims, 0) && all_are(m.attrs[1].dims, 0) && all_are(m.attrs[2].integers, 0);
+  const Pad p(m.attrs);
+  const bool nothing = all_are(p.low, 0) && all_are(p.high, 0) && all_are(p.interior, 0);
   return nothing ? std::vector{m.x()} : std::vector<Value>{};
 }
 
 std::vector<Value> concat_nonempty(const Match& m) {
-  const auto axis = static_cast<size_t>(m.attrs[0].integers[0]);
+  const size_t axis = Concat(m.attrs).axis;
   std::vector<Value> parts;
   for (Value part : m.operands)
     if (part.shape()[axis] != 0) parts.push_back(part);
@@ -133,7 +139,7 @@ std::vector<Value> concat_nonempty(const Match& m) {
 
 std::vector<Value> reduce_one(const Match& m) {
   const Shape& shape = m.x().shape();
-  const std::vector<int64_t>& axes = m.attrs[0].integers;
+  const std::vector<int64_t>& axes = Reduce(m.attrs).axes;
   std::vector<Dim> kept;
   for (size_t i = 0; i < shape.size(); ++i) {
     if (std::find(axes.begin(), axes.end(), static_cast<int64_t>(i)) == axes.end())
@@ -141,7 +147,7 @@ std::vector<Value> reduce_one(const Match& m) {
     else if (shape[i] != 1)
       return {};
   }
-  return emit(m, Op::reshape, {m.x()}, {Attr::of(std::move(kept))});
+  return emit(m, Op::reshape, {m.x()}, ReshapeAttrs{.shape = std::move(kept)});
 }
 
 constexpr const char* one_element = "the identity of the combining op changes no element: -0 + x, 1 * x, max(-inf, x)";

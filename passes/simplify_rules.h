@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "tenon/ir/attributes.h"
 #include "tenon/passes/simplify.h"
 
 namespace tenon::passes {

@@ -1,6 +1,7 @@
 // Which tangents a derivative needs: those that can reach a wanted output through ops that have derivatives. A value that is only
 // compared, floored or counted with needs none, and a while loop among such values is no obstacle to reverse mode.
 //   %1 = floor %0;  %2 = mul %1, %3   ->   wanted: %3, not %0
+#include "tenon/ir/loops.h"
 #include "tenon/passes/differentiate.h"
 
 namespace tenon::passes {
@@ -45,30 +46,27 @@ std::vector<bool> wanted_tangents(const Graph& graph, const Flags& wanted_output
 }
 
 Flags wanted_operands(const Graph& graph, const Node& node, Flags& results) {
-  const Attrs& attrs = graph.attrs(node);
-  if (node.op == Op::call) return wanted_inputs(*attrs[0].graph, results);
+  if (node.op == Op::call) return wanted_inputs(*Call(graph, node).graph, results);
   if (node.op == Op::cond) {
-    Flags first = wanted_inputs(*attrs[0].graph, results);
-    const Flags second = wanted_inputs(*attrs[1].graph, results);
+    const Cond c(graph, node);
+    Flags first = wanted_inputs(*c.then, results);
+    const Flags second = wanted_inputs(*c.otherwise, results);
     for (size_t i = 0; i < first.size(); ++i) first[i] = first[i] || second[i];
     first.insert(first.begin(), false);
     return first;
   }
   // A loop: what a wanted carry is made from is wanted in the iteration before.
-  const Graph& body = *attrs[node.op == Op::scan ? 0 : 1].graph;
-  const auto constants = static_cast<size_t>(attrs[2].integers[0]);
-  const size_t carries =
-      node.op == Op::scan ? static_cast<size_t>(attrs[2].integers[1]) : node.operand_count - constants;
+  const Loop loop = loop_of(graph, node);
   Flags inputs;
   for (bool changed = true; changed;) {
-    inputs = wanted_inputs(body, results);
+    inputs = wanted_inputs(*loop.body, results);
     changed = false;
-    for (size_t i = 0; i < carries; ++i) {
-      if (inputs[constants + i] && !results[i]) results[i] = changed = true;
+    for (size_t i = 0; i < loop.carries; ++i) {
+      if (inputs[loop.constants + i] && !results[i]) results[i] = changed = true;
     }
   }
-  for (size_t i = 0; i < carries; ++i)
-    inputs[constants + i] = results[i];  // without an iteration the start is the result
+  for (size_t i = 0; i < loop.carries; ++i)
+    inputs[loop.constants + i] = results[i];  // without an iteration the start is the result
   return inputs;
 }
 
