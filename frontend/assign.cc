@@ -43,22 +43,21 @@ void rebind(Tensor& x, const Tensor& value, const char* op, const Location& at) 
 
 using BuildArgs = std::span<const ir::Value>;
 
-// x, value in the selection's shape, starts... -> x with the value there. attrs: sizes per axis of x, reversed axes.
+// x, value in the selection's shape, starts... -> x with the value there.
 std::vector<ir::Value> build_assign(ir::GraphBuilder&, BuildArgs x, const ir::Attrs& a) {
-  ir::Value v = ir::reshape(x[1], Shape(a[0].dims));
-  if (!a[1].integers.empty()) v = ir::reverse(v, a[1].integers);
+  const made::Assigned s(a);
+  ir::Value v = ir::reshape(x[1], Shape(s.sizes));
+  if (!s.reversed.empty()) v = ir::reverse(v, s.reversed);
   return {ir::dynamic_update_slice(x[0], v, x.subspan(2))};
 }
 
-// The same for slices with strides. attrs: sizes, reversed axes, then low, high and interior widths that bring the value to x's shape.
+// The same for slices with strides: low, high and interior widths bring the value to x's shape.
 std::vector<ir::Value> build_assign_strided(ir::GraphBuilder& b, BuildArgs x, const ir::Attrs& a) {
-  const auto spread = [&](ir::Value v, ir::Value fill) {
-    return ir::pad(v, fill, a[2].dims, a[3].dims, a[4].integers);
-  };
-  ir::Value v = ir::reshape(x[1], Shape(a[0].dims));
-  if (!a[1].integers.empty()) v = ir::reverse(v, a[1].integers);
-  const ir::Value here =
-      spread(ir::splat_integer(b, boolean, 1, Shape(a[0].dims)), ir::splat_integer(b, boolean, 0, {}));
+  const made::AssignedStrided s(a);
+  const auto spread = [&](ir::Value v, ir::Value fill) { return ir::pad(v, fill, s.low, s.high, s.interior); };
+  ir::Value v = ir::reshape(x[1], Shape(s.sizes));
+  if (!s.reversed.empty()) v = ir::reverse(v, s.reversed);
+  const ir::Value here = spread(ir::splat_integer(b, boolean, 1, Shape(s.sizes)), ir::splat_integer(b, boolean, 0, {}));
   return {ir::select(here, spread(v, ir::splat_integer(b, x[0].dtype(), 0, {})), x[0])};
 }
 
@@ -93,11 +92,10 @@ Tensor with_assigned(const Tensor& x, std::span<const Index> indices, const Oper
     if (s.sizes[i] == 0) return x;  // nothing selected
     strided = strided || s.strides[i] != 1;
   }
-  ir::Attrs attrs{ir::Attr::of(s.sizes), ir::Attr::of(s.reversed)};
   std::vector<Tensor> inputs{x, v};
   if (!strided) {
     for (Dim start : s.starts) inputs.push_back(materialize(Operand(start.number(), at), i64, "assignment"));
-    return apply({"assign", build_assign}, attrs, inputs, at)[0];
+    return apply({"assign", build_assign}, made::AssignedAttrs{s.sizes, s.reversed}, inputs, at)[0];
   }
   std::vector<Dim> high;
   std::vector<int64_t> interior;
@@ -108,10 +106,13 @@ Tensor with_assigned(const Tensor& x, std::span<const Index> indices, const Oper
                          : Dim(extent.number() - s.starts[i].number() - (s.sizes[i].number() - 1) * s.strides[i] - 1));
     interior.push_back(s.strides[i] - 1);
   }
-  attrs.push_back(ir::Attr::of(s.starts));
-  attrs.push_back(ir::Attr::of(high));
-  attrs.push_back(ir::Attr::of(interior));
-  return apply({"assign_strided", build_assign_strided}, attrs, inputs, at)[0];
+  return apply({"assign_strided", build_assign_strided},
+               made::AssignedStridedAttrs{.sizes = s.sizes,
+                                          .reversed = s.reversed,
+                                          .low = s.starts,
+                                          .high = std::move(high),
+                                          .interior = std::move(interior)},
+               inputs, at)[0];
 }
 
 std::span<const Index> as_span(const std::vector<Index>& indices) { return {indices.data(), indices.size()}; }

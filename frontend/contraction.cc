@@ -103,11 +103,11 @@ std::vector<std::string> split_terms(const std::string& text) {
   return terms;
 }
 
-// attrs: the equation, without spaces. Operands two at a time, left to right; letters that no later operand and not the
+// The equation has no spaces. Operands two at a time, left to right; letters that no later operand and not the
 // output needs are summed as soon as they can be.
 std::vector<ir::Value> build_einsum(ir::GraphBuilder& b, Values x, const ir::Attrs& attrs) {
   static_cast<void>(b);
-  const std::string& equation = attrs[0].text;
+  const std::string& equation = made::Einsum(attrs).equation;
   const size_t arrow = equation.find("->");
   const std::vector<std::string> terms = split_terms(equation.substr(0, arrow));
   const std::string out = equation.substr(arrow + 2);
@@ -203,7 +203,7 @@ Tensor einsum(const std::string& equation, std::span<const Tensor> operands, con
       throw refuse(std::string("output letter '") + out[j] + "' is unknown or occurs twice");
   std::vector<Tensor> inputs;
   for (const Tensor& t : operands) inputs.push_back(cast_to(t, dtype, at));
-  return apply({"einsum", build_einsum}, {ir::Attr::text_of(text)}, inputs, at)[0];
+  return apply({"einsum", build_einsum}, made::EinsumAttrs{text}, inputs, at)[0];
 }
 Tensor einsum(const std::string& equation, std::initializer_list<Tensor> operands, const At& at) {
   return einsum(equation, std::span(operands.begin(), operands.size()), at);
@@ -218,13 +218,16 @@ Tensor convolution(Operand x, Operand kernel, Convolution c) {
     if (v.size() != spatial)
       throw Error(std::string("convolution: ") + what + " has one entry per spatial axis of " + describe(inputs[0]),
                   at);
-    return ir::Attr::of(v);
+    return v;
   };
-  return apply_primitive(
-      ir::Op::convolution,
-      {filled(c.strides, 1, "strides"), filled(c.low, 0, "low"), filled(c.high, 0, "high"), filled({}, 1, ""),
-       filled(c.dilation, 1, "dilation"), ir::Attr::of(std::vector<int64_t>{c.groups})},
-      inputs, at)[0];
+  return apply_primitive(ir::Op::convolution,
+                         ir::ConvolutionAttrs{.strides = filled(c.strides, 1, "strides"),
+                                              .low = filled(c.low, 0, "low"),
+                                              .high = filled(c.high, 0, "high"),
+                                              .lhs_dilation = filled({}, 1, ""),
+                                              .rhs_dilation = filled(c.dilation, 1, "dilation"),
+                                              .groups = c.groups},
+                         inputs, at)[0];
 }
 
 }  // namespace tenon

@@ -4,6 +4,7 @@
 
 #include "tenon/frontend/ops.h"
 #include "tenon/frontend/program.h"
+#include "tenon/ir/attributes.h"
 
 namespace tenon::detail {
 
@@ -53,10 +54,10 @@ std::vector<Tensor> run_cond(const Tensor& predicate, const Program& then, const
   collect(otherwise, constants);
   inputs.insert(inputs.end(), operands.begin(), operands.end());
   inputs.insert(inputs.end(), constants.begin(), constants.end());
-  return apply_primitive(
-      ir::Op::cond,
-      {ir::Attr::of(with_constants(then, constants, false)), ir::Attr::of(with_constants(otherwise, constants, false))},
-      inputs, at);
+  return apply_primitive(ir::Op::cond,
+                         ir::CondAttrs{.then = with_constants(then, constants, false),
+                                       .otherwise = with_constants(otherwise, constants, false)},
+                         inputs, at);
 }
 
 std::vector<Tensor> run_while(const Program& condition, const Program& body, const std::vector<Tensor>& init,
@@ -69,11 +70,11 @@ std::vector<Tensor> run_while(const Program& condition, const Program& body, con
   collect(body, constants);
   std::vector<Tensor> inputs = constants;
   inputs.insert(inputs.end(), init.begin(), init.end());
-  return apply_primitive(
-      ir::Op::while_loop,
-      {ir::Attr::of(with_constants(condition, constants, true)), ir::Attr::of(with_constants(body, constants, true)),
-       ir::Attr::of(integers({constants.size()}))},
-      inputs, at);
+  return apply_primitive(ir::Op::while_loop,
+                         ir::WhileLoopAttrs{.condition = with_constants(condition, constants, true),
+                                            .body = with_constants(body, constants, true),
+                                            .counts = integers({constants.size()})},
+                         inputs, at);
 }
 
 Tensor counter(int64_t low, int64_t high, const Location& at) {
@@ -110,11 +111,12 @@ std::vector<Tensor> run_scan(const Program& body, const std::vector<Tensor>& ini
   inputs = constants;
   inputs.insert(inputs.end(), init.begin(), init.end());
   inputs.insert(inputs.end(), xs.begin(), xs.end());
-  return apply_primitive(
-      ir::Op::scan,
-      {ir::Attr::of(with_constants(body, constants, true)), ir::Attr::of(std::vector<Dim>{Dim(length)}),
-       ir::Attr::of(integers({constants.size(), init.size()})), ir::Attr::of(std::vector<int64_t>{reverse})},
-      inputs, at);
+  return apply_primitive(ir::Op::scan,
+                         ir::ScanAttrs{.body = with_constants(body, constants, true),
+                                       .length = Dim(length),
+                                       .counts = integers({constants.size(), init.size()}),
+                                       .reverse = reverse},
+                         inputs, at);
 }
 
 }  // namespace tenon::detail

@@ -6,9 +6,9 @@
 namespace tenon {
 namespace {
 
-// attrs: dtype, shape. The scalar arrives as an operand, so one program serves every value.
+// The scalar arrives as an operand, so one program serves every value.
 std::vector<ir::Value> build_full(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
-  return {ir::broadcast(x[0], Shape(attrs[0].dims), {})};
+  return {ir::broadcast(x[0], Shape(made::Shaped(attrs).shape), {})};
 }
 
 Tensor filled(const char* op, const Extents& extents, const Operand& value, DType dtype, bool requires_grad,
@@ -18,7 +18,7 @@ Tensor filled(const char* op, const Extents& extents, const Operand& value, DTyp
     throw Error(std::string(op) + ": a named extent has no value outside a trace; tn::spec stands for such a tensor",
                 at);
   Tensor t = materialize(value, dtype, op);
-  if (shape.rank() != 0) t = apply_one({"full", build_full}, {ir::Attr::of(shape.dims())}, {t}, at);
+  if (shape.rank() != 0) t = apply_one({"full", build_full}, made::ShapedAttrs{shape.dims()}, {t}, at);
   t.cell()->made = at;
   if (requires_grad) t.set_requires_grad(true);
   return t;
@@ -26,7 +26,7 @@ Tensor filled(const char* op, const Extents& extents, const Operand& value, DTyp
 
 // x * step + start over 0 .. n-1.
 std::vector<ir::Value> build_arange(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
-  const Shape shape(attrs[0].dims);
+  const Shape shape(made::Shaped(attrs).shape);
   const DType dtype = x[0].dtype();
   const ir::Value i = ir::iota(b, dtype, shape, 0);
   return {i * ir::broadcast(x[1], shape, {}) + ir::broadcast(x[0], shape, {})};
@@ -93,7 +93,7 @@ Tensor arange(Operand start, Operand stop, Operand step, const At& at) {
     if (!floating && x->too_big()) throw Error("arange: a number above 2^63 - 1 does not fit i64", place(at));
   const Dim n = count_of_range(start, stop, step, floating, place(at));
   const DType dtype = floating ? f32 : i64;
-  return apply_one(arange_emit, {ir::Attr::of(std::vector<Dim>{n})},
+  return apply_one(arange_emit, made::ShapedAttrs{{n}},
                    {materialize(start, dtype, "arange"), materialize(step, dtype, "arange")}, place(at));
 }
 Tensor arange(Operand stop, const At& at) { return arange(0, stop, 1, at); }

@@ -2,6 +2,7 @@
 #include "tenon/frontend/custom.h"
 
 #include "tenon/frontend/cell.h"
+#include "tenon/ir/attributes.h"
 
 namespace tenon {
 
@@ -21,10 +22,10 @@ std::vector<Tensor> custom_call(const CustomCall& call, std::span<const Tensor> 
     if (!t.defined()) throw Error("custom_call: a result is undefined; describe it with tn::spec", at);
     types += (types.empty() ? "" : ", ") + ir::to_string(t.cell()->type);
   }
-  return apply_primitive(ir::Op::custom_call,
-                         {ir::Attr::text_of(call.name), ir::Attr::of(std::vector<int64_t>{call.version}),
-                          ir::Attr::text_of(types), ir::Attr::of(std::vector<int64_t>{call.effect})},
-                         inputs, at);
+  return apply_primitive(
+      ir::Op::custom_call,
+      ir::CustomCallAttrs{.name = call.name, .version = call.version, .types = types, .effect = call.effect}, inputs,
+      at);
 }
 
 }  // namespace tenon

@@ -11,28 +11,29 @@ namespace {
 using Values = std::span<const ir::Value>;
 
 std::vector<ir::Value> build_reshape(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
-  return {ir::reshape(x[0], Shape(a[0].dims))};
+  return {ir::reshape(x[0], Shape(ir::Reshape(a).shape))};
 }
 std::vector<ir::Value> build_transpose(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
-  return {ir::transpose(x[0], a[0].integers)};
+  return {ir::transpose(x[0], ir::Transpose(a).permutation)};
 }
 std::vector<ir::Value> build_broadcast(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
-  return {ir::broadcast_to(x[0], Shape(a[0].dims))};
+  return {ir::broadcast_to(x[0], Shape(made::Shaped(a).shape))};
 }
 std::vector<ir::Value> build_concat(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
-  return {ir::concat(x, a[0].integers[0])};
+  return {ir::concat(x, static_cast<int64_t>(ir::Concat(a).axis))};
 }
 std::vector<ir::Value> build_reverse(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
-  return {ir::reverse(x[0], a[0].integers)};
+  return {ir::reverse(x[0], ir::Reverse(a).axes)};
 }
 std::vector<ir::Value> build_pad(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
-  return {ir::pad(x[0], x[1], a[0].dims, a[1].dims, std::vector<int64_t>(a[0].dims.size(), 0))};
+  const made::Widened w(a);
+  return {ir::pad(x[0], x[1], w.low, w.high, std::vector<int64_t>(w.low.size(), 0))};
 }
-// attrs: starts, sizes, strides, reversed axes, result shape.
 std::vector<ir::Value> build_index(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
-  ir::Value v = ir::slice(x[0], a[0].dims, a[1].dims, a[2].integers);
-  if (!a[3].integers.empty()) v = ir::reverse(v, a[3].integers);
-  return {ir::reshape(v, Shape(a[4].dims))};
+  const made::Selected s(a);
+  ir::Value v = ir::slice(x[0], s.starts, s.sizes, s.strides);
+  if (!s.reversed.empty()) v = ir::reverse(v, s.reversed);
+  return {ir::reshape(v, Shape(s.shape))};
 }
 
 // Reshape of a concrete tensor shares its buffer: no kernel, and the tape sees a program only when it records.
@@ -44,7 +45,7 @@ Tensor share(const Tensor& x, const Shape& shape, const Location& at) {
 Tensor reshape_to(const Tensor& x, const Shape& shape, const Location& at) {
   if (!Trace::current() && x.defined() && x.cell()->concrete() && !records(std::span(&x, 1)))
     return share(x, shape, at);
-  return apply_one({"reshape", build_reshape}, {ir::Attr::of(shape.dims())}, {x}, at);
+  return apply_one({"reshape", build_reshape}, ir::ReshapeAttrs{shape.dims()}, {x}, at);
 }
 
 std::vector<int64_t> checked_permutation(const std::vector<int64_t>& permutation, const Tensor& x, const Location& at) {
@@ -76,7 +77,7 @@ Tensor reshape(Operand operand, const std::vector<int64_t>& shape) {
   to = Extents(to).checked("reshape", x.dtype(), operand.where());
   const int64_t known = to.numel();
   if (!x.shape().is_static())
-    return apply_one({"reshape", build_reshape}, {ir::Attr::of(to.dims())}, {x}, operand.where());
+    return apply_one({"reshape", build_reshape}, ir::ReshapeAttrs{to.dims()}, {x}, operand.where());
   const int64_t n = x.numel();
   if (open >= 0 && known != 0 && n % known == 0) to[static_cast<size_t>(open)] = Dim(n / known);
   if (to.numel() != n || (open >= 0 && known == 0))
@@ -92,8 +93,8 @@ Tensor Tensor::reshape(const std::vector<int64_t>& shape, const At& at) const {
 
 Tensor transpose(Operand operand, const std::vector<int64_t>& permutation) {
   const Tensor x = as_tensor(operand, "transpose");
-  return apply_one({"transpose", build_transpose}, {ir::Attr::of(checked_permutation(permutation, x, operand.where()))},
-                   {x}, operand.where());
+  return apply_one({"transpose", build_transpose},
+                   ir::TransposeAttrs{checked_permutation(permutation, x, operand.where())}, {x}, operand.where());
 }
 Tensor Tensor::transpose(const std::vector<int64_t>& permutation, const At& at) const {
   return tenon::transpose(Operand(*this, at), permutation);
@@ -116,7 +117,7 @@ Tensor broadcast_to(Operand operand, const Extents& extents) {
   }
   if (!fits) throw Error("broadcast_to: " + describe(x) + " does not stretch to " + to_string(shape), operand.where());
   if (x.shape() == shape) return x;
-  return apply_one({"broadcast_to", build_broadcast}, {ir::Attr::of(shape.dims())}, {x}, operand.where());
+  return apply_one({"broadcast_to", build_broadcast}, made::ShapedAttrs{shape.dims()}, {x}, operand.where());
 }
 
 Tensor concat(std::span<const Tensor> parts, int64_t axis, const At& at) {
@@ -135,7 +136,7 @@ Tensor concat(std::span<const Tensor> parts, int64_t axis, const At& at) {
                   place(at));
     inputs.push_back(cast_to(p, dtype, place(at)));
   }
-  return apply({"concat", build_concat}, {ir::Attr::of(std::vector<int64_t>{a})}, inputs, place(at))[0];
+  return apply({"concat", build_concat}, ir::ConcatAttrs{static_cast<size_t>(a)}, inputs, place(at))[0];
 }
 Tensor concat(std::initializer_list<Tensor> parts, int64_t axis, const At& at) {
   return concat(std::span(parts.begin(), parts.size()), axis, at);
@@ -156,7 +157,7 @@ Tensor flip(Operand operand, const std::vector<int64_t>& axes) {
   const Tensor x = as_tensor(operand, "flip");
   std::vector<int64_t> a;
   for (int64_t axis : axes) a.push_back(axis_of(axis, x.ndim(), "flip", operand.where()));
-  return apply_one({"flip", build_reverse}, {ir::Attr::of(a)}, {x}, operand.where());
+  return apply_one({"flip", build_reverse}, ir::ReverseAttrs{a}, {x}, operand.where());
 }
 
 Tensor pad(Operand operand, const std::vector<std::pair<int64_t, int64_t>>& widths, double value) {
@@ -173,8 +174,8 @@ Tensor pad(Operand operand, const std::vector<std::pair<int64_t, int64_t>>& widt
                 operand.where());
   const Operand fill =
       is_floating(x.dtype()) ? Operand(value, operand.where()) : Operand(static_cast<int64_t>(value), operand.where());
-  return apply_one({"pad", build_pad}, {ir::Attr::of(low), ir::Attr::of(high)},
-                   {x, materialize(fill, x.dtype(), "pad")}, operand.where());
+  return apply_one({"pad", build_pad}, made::WidenedAttrs{low, high}, {x, materialize(fill, x.dtype(), "pad")},
+                   operand.where());
 }
 
 Tensor squeeze(Operand operand, int64_t axis) {
@@ -254,10 +255,11 @@ Selection selection_of(const Tensor& x, std::span<const Index> indices, const Lo
 
 Tensor select_at(const Tensor& x, std::span<const Index> indices, const Location& at) {
   const Selection s = selection_of(x, indices, at);
-  return apply_one({"index", build_index},
-                   {ir::Attr::of(s.starts), ir::Attr::of(s.sizes), ir::Attr::of(s.strides), ir::Attr::of(s.reversed),
-                    ir::Attr::of(s.result.dims())},
-                   {x}, at);
+  return apply_one(
+      {"index", build_index},
+      made::SelectedAttrs{
+          .starts = s.starts, .sizes = s.sizes, .strides = s.strides, .reversed = s.reversed, .shape = s.result.dims()},
+      {x}, at);
 }
 
 Tensor dynamic_slice(Operand operand, std::span<const Tensor> starts, const std::vector<int64_t>& sizes) {
@@ -265,7 +267,7 @@ Tensor dynamic_slice(Operand operand, std::span<const Tensor> starts, const std:
   for (const Tensor& s : starts) inputs.push_back(as_index(s, "dynamic_slice", operand.where()));
   const Shape window = Extents(sizes).checked("dynamic_slice", inputs[0].dtype(), operand.where());
   const std::vector<Dim> dims(window.begin(), window.end());
-  return apply_primitive(ir::Op::dynamic_slice, {ir::Attr::of(dims)}, inputs, operand.where())[0];
+  return apply_primitive(ir::Op::dynamic_slice, ir::DynamicSliceAttrs{dims}, inputs, operand.where())[0];
 }
 Tensor dynamic_update_slice(Operand operand, Operand update, std::span<const Tensor> starts) {
   const Tensor x = as_tensor(operand, "dynamic_update_slice");

@@ -76,7 +76,7 @@ Tensor materialize(const Operand& x, DType dtype, const char* op) {
   const ir::Array* operand = &value;
   const ir::Type type{dtype, {}};
   const ir::Array converted =
-      ir::interpret(ir::Op::cast, std::span(&operand, 1), {ir::Attr::of(dtype)}, std::span(&type, 1))[0];
+      ir::interpret(ir::Op::cast, std::span(&operand, 1), ir::ConvertAttrs{dtype}, std::span(&type, 1))[0];
   if (Trace* trace = Trace::current()) {
     trace->builder.set_location(x.where());
     const std::string raw(converted.data.begin(), converted.data.end());
@@ -118,7 +118,7 @@ int64_t axis_of(int64_t axis, int rank, const char* op, const Location& at) {
 
 namespace {
 std::vector<ir::Value> build_cast(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
-  return {ir::cast(x[0], attrs[0].dtype)};
+  return {ir::cast(x[0], ir::Convert(attrs).dtype)};
 }
 constexpr Emit cast_emit{"cast", build_cast};
 }  // namespace
@@ -126,7 +126,7 @@ constexpr Emit cast_emit{"cast", build_cast};
 Tensor cast_to(const Tensor& x, DType dtype, const Location& at) {
   if (!x.defined()) throw Error("an undefined tensor was used as an operand; give it a value first", at);
   if (x.dtype() == dtype) return x;
-  return apply_one(cast_emit, {ir::Attr::of(dtype)}, {x}, at);
+  return apply_one(cast_emit, ir::ConvertAttrs{dtype}, {x}, at);
 }
 
 Tensor as_index(const Tensor& x, const char* op, const Location& at) {

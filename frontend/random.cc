@@ -20,7 +20,7 @@ Tensor bits(const Tensor& key, uint32_t space, const Shape& shape, DType dtype, 
     high = make_traced({u32, {2}}, trace->number, ir::constant(trace->builder, u32, {2}, raw).id, at);
   }
   const Tensor inputs[] = {key, high};
-  return apply_primitive(ir::Op::random_bits, {ir::Attr::of(dtype), ir::Attr::of(shape.dims())}, inputs, at)[0];
+  return apply_primitive(ir::Op::random_bits, ir::RandomBitsAttrs{dtype, shape.dims()}, inputs, at)[0];
 }
 
 }  // namespace

@@ -6,13 +6,13 @@
 namespace tenon {
 namespace {
 
-// attrs: axes, keepdims.
 template <ir::Op op>
 std::vector<ir::Value> build_reduce(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
-  const ir::Value r = ir::reduce(op, x[0], attrs[0].integers);
-  if (attrs[1].integers[0] == 0) return {r};
+  const made::KeptReduce kept_axes(attrs);
+  const ir::Value r = ir::reduce(op, x[0], kept_axes.axes);
+  if (!kept_axes.keepdims) return {r};
   Shape kept = x[0].shape();
-  for (int64_t a : attrs[0].integers) kept[static_cast<size_t>(a)] = Dim(1);
+  for (int64_t a : kept_axes.axes) kept[static_cast<size_t>(a)] = Dim(1);
   return {ir::reshape(r, kept)};
 }
 
@@ -33,7 +33,7 @@ Tensor reduce(const char* name, const Tensor& x, const Reduce& r, const Location
   const Emit emit{name, build};
   const std::vector<int64_t> axes = axes_of(r, x.ndim(), name, at);
   if (axes.empty()) return x;
-  return apply_one(emit, {ir::Attr::of(axes), ir::Attr::of(std::vector<int64_t>{r.keepdims})}, {x}, at);
+  return apply_one(emit, made::KeptReduceAttrs{axes, r.keepdims}, {x}, at);
 }
 
 // Sums of bool and integers are i64 (u64 stays).
@@ -83,7 +83,7 @@ Tensor arg_reduce(const Operand& x, int64_t axis, const char* name) {
   const Tensor t = as_tensor(x, name);
   const int64_t a = axis_of(axis, t.ndim(), name, x.where());
   check_not_empty(t, {a}, name, x.where());
-  return apply_one(Emit{name, build}, {ir::Attr::of(std::vector<int64_t>{a})}, {t}, x.where());
+  return apply_one(Emit{name, build}, ir::ReduceAttrs{{a}}, {t}, x.where());
 }
 
 }  // namespace
@@ -119,10 +119,10 @@ Tensor argmin(Operand x, int64_t axis) { return arg_reduce<ir::Op::argmin>(x, ax
 
 Tensor cumsum(Operand x, int64_t axis, bool reverse) {
   const Tensor t = summand(x, "cumsum");
-  return apply_primitive(ir::Op::cumsum,
-                         {ir::Attr::of(std::vector<int64_t>{axis_of(axis, t.ndim(), "cumsum", x.where())}),
-                          ir::Attr::of(std::vector<int64_t>{reverse})},
-                         std::span(&t, 1), x.where())[0];
+  return apply_primitive(
+      ir::Op::cumsum,
+      ir::CumsumAttrs{.axis = static_cast<size_t>(axis_of(axis, t.ndim(), "cumsum", x.where())), .reverse = reverse},
+      std::span(&t, 1), x.where())[0];
 }
 
 // mean = sum / n; var = mean((x - mean(x))^2): two passes over a row that stays on chip.

@@ -7,6 +7,7 @@
 #include "tenon/frontend/cell.h"
 #include "tenon/frontend/ops.h"
 #include "tenon/ir/array.h"
+#include "tenon/ir/attributes.h"
 #include "tenon/runtime/named_extents.h"
 
 namespace tenon {
@@ -116,7 +117,7 @@ void Tensor::read_elements(void* out, DType want, const Location& at) const {
   const ir::Array* operand = &from;
   const ir::Type result{want, shape()};
   const std::vector<ir::Array> to =
-      ir::interpret(ir::Op::cast, std::span(&operand, 1), {ir::Attr::of(want)}, std::span(&result, 1));
+      ir::interpret(ir::Op::cast, std::span(&operand, 1), ir::ConvertAttrs{want}, std::span(&result, 1));
   if (size != 0) std::memcpy(out, to[0].data.data(), size);
 }
 

@@ -59,12 +59,8 @@ Attr Attr::literal_of(std::string raw_bytes) {
   return a;
 }
 
-#define TENON_ATTRS(Name, fields)     \
-  Name##Attrs::operator Attrs() && {  \
-    Attrs attrs;                      \
-    fields return attrs;              \
-  }
-#define FIELD(kind, member) attrs.push_back(field::kind::store(std::move(member)));
+#define TENON_ATTRS TENON_ATTRS_STORE
+#define FIELD TENON_FIELD_STORE
 #include "tenon/ir/attributes.def"
 
 std::string attrs_fault(const OpDef& row, const Attrs& attrs) {

@@ -110,26 +110,41 @@ class Cursor {
 
 }  // namespace field
 
+// What the macros of a list of schemas become, one after the other: schemas, views, values; in a source file, the values'
+// conversions to Attrs.
+#define TENON_ATTRS_SCHEMA(Name, fields) inline constexpr AttrSpec Name[] = {fields};
+#define TENON_FIELD_SCHEMA(kind, member) ::tenon::ir::field::spec<::tenon::ir::field::kind>(#member),
+#define TENON_ATTRS_VIEW(Name, fields)                                                  \
+  struct Name : private ::tenon::ir::field::Cursor {                                    \
+    explicit Name(const ::tenon::ir::Attrs& attrs) : Cursor(attrs) {}                   \
+    Name(const ::tenon::ir::Graph& g, const ::tenon::ir::Node& n) : Name(g.attrs(n)) {} \
+    fields                                                                              \
+  };
+#define TENON_FIELD_VIEW(kind, member) ::tenon::ir::field::kind::View member = read<::tenon::ir::field::kind>();
+#define TENON_ATTRS_VALUES(Name, fields)     \
+  struct Name##Attrs {                       \
+    fields operator ::tenon::ir::Attrs() &&; \
+  };
+#define TENON_FIELD_VALUES(kind, member) ::tenon::ir::field::kind::Value member = {};
+#define TENON_ATTRS_STORE(Name, fields)          \
+  Name##Attrs::operator ::tenon::ir::Attrs()&& { \
+    ::tenon::ir::Attrs attrs;                    \
+    fields return attrs;                         \
+  }
+#define TENON_FIELD_STORE(kind, member) attrs.push_back(::tenon::ir::field::kind::store(std::move(member)));
+
 namespace schema {
-#define TENON_ATTRS(Name, fields) inline constexpr AttrSpec Name[] = {fields};
-#define FIELD(kind, member) field::spec<field::kind>(#member),
+#define TENON_ATTRS TENON_ATTRS_SCHEMA
+#define FIELD TENON_FIELD_SCHEMA
 #include "tenon/ir/attributes.def"
 }  // namespace schema
 
-#define TENON_ATTRS(Name, fields)                            \
-  struct Name : private field::Cursor {                      \
-    explicit Name(const Attrs& attrs) : Cursor(attrs) {}     \
-    Name(const Graph& g, const Node& n) : Name(g.attrs(n)) {} \
-    fields                                                   \
-  };
-#define FIELD(kind, member) field::kind::View member = read<field::kind>();
+#define TENON_ATTRS TENON_ATTRS_VIEW
+#define FIELD TENON_FIELD_VIEW
 #include "tenon/ir/attributes.def"
 
-#define TENON_ATTRS(Name, fields) \
-  struct Name##Attrs {            \
-    fields operator Attrs() &&;   \
-  };
-#define FIELD(kind, member) field::kind::Value member = {};
+#define TENON_ATTRS TENON_ATTRS_VALUES
+#define FIELD TENON_FIELD_VALUES
 #include "tenon/ir/attributes.def"
 
 // What is wrong with attributes by their row's schema; empty when nothing is.

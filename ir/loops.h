@@ -12,7 +12,7 @@ struct Loop {
   const Graph* condition = nullptr;  // of a while_loop only
   const Graph* body = nullptr;
   size_t constants = 0, carries = 0, scanned = 0, stacked = 0;
-  Dim length = Dim(0);   // of a scan: iterations
+  Dim length = Dim(0);  // of a scan: iterations
   bool reverse = false;  // of a scan: from the last slice to the first
 
   // The parts of whatever there is one of for each operand or input of the body.
@@ -32,7 +32,9 @@ struct Loop {
 
 inline Loop loop_of(const WhileLoop& a, size_t operand_count) {
   const size_t constants = static_cast<size_t>(a.counts.front());
-  return {.condition = a.condition.get(), .body = a.body.get(), .constants = constants,
+  return {.condition = a.condition.get(),
+          .body = a.body.get(),
+          .constants = constants,
           .carries = operand_count - constants};
 }
 inline Loop loop_of(const Scan& a, size_t operand_count) {
