@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "tenon/ir/attributes.h"
 #include "tenon/tests/derivative_check.h"
 #include "tenon/tests/small_stack.h"
 
@@ -26,7 +27,7 @@ TEST_P(Elementwise, FirstAndSecondOrder) {
     operands.push_back(b.input(predicate ? Type{boolean, {7}} : type));
   }
   Attrs attrs;
-  if (row.attrs[0].kind == AttrKind::dtype) attrs = {Attr::of(f64)};
+  if (row.op == Op::cast || row.op == Op::bitcast) attrs = ConvertAttrs{f64};
   const ValueId outputs[] = {b.add(row.op, operands, attrs)};
   const auto g = b.finish(outputs);
   if (row.flat) {

@@ -1,5 +1,6 @@
 // The graph builder and verifier: types, merging, folding, error texts, and a million nodes on a small stack.
 #include "tenon/ir/graph.h"
+#include "tenon/ir/attributes.h"
 
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -73,7 +74,7 @@ TEST(Builder, FoldsSmallConstants) {
   const Node& n = b.graph().node(b.graph().producer(sum.id));
   ASSERT_EQ(n.op, Op::constant);
   float value = 0;
-  std::memcpy(&value, b.graph().attrs(n)[2].text.data(), sizeof value);
+  std::memcpy(&value, Constant(b.graph(), n).value.data(), sizeof value);
   EXPECT_EQ(value, 13);
   // A repeated value stays a broadcast of a scalar, whatever moves it.
   const Value wide = splat(b, f32, 2, {64, 64});

@@ -1,6 +1,7 @@
 // One entry a route: what it prepares from the graph, and for how many programs. A route that cannot take a program says so
 // by giving nothing.
 #include "tenon/tests/program_routes.h"
+#include "tenon/ir/attributes.h"
 
 #include <algorithm>
 #include <cmath>
@@ -63,7 +64,7 @@ int64_t work(const Graph& graph, const std::vector<int64_t>& symbols, int64_t tr
       for (Dim d : graph.type(v).shape) count *= Symbols::value(d, symbols);
       sum += count;
     }
-    const int64_t inner = node.op == Op::scan ? Symbols::value(graph.attrs(node)[1].dims[0], symbols) : 8;
+    const int64_t inner = node.op == Op::scan ? Symbols::value(Scan(graph, node).length, symbols) : 8;
     for (const Attr& attr : graph.attrs(node))
       if (attr.graph) sum += work(*attr.graph, symbols, trips * inner);
   }

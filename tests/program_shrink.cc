@@ -1,6 +1,7 @@
 // Each attempt is one edit: the graph is written anew with one node treated otherwise, or one extent by another number. What
 // no longer types is no candidate. Recursion follows the nesting of bodies.
 #include "tenon/tests/program_shrink.h"
+#include "tenon/ir/loops.h"
 
 #include <algorithm>
 #include <map>
@@ -86,13 +87,19 @@ class Writer {
  private:
   // Control flow once: a branch, one trip of a loop.
   static std::vector<Value> unrolled(GraphBuilder& to, Op op, std::vector<Value> operands, const Attrs& attrs) {
-    size_t counted = 0;
-    if (op == Op::cond)
+    Loop loop;
+    const Graph* body = nullptr;
+    if (op == Op::cond) {
+      body = Cond(attrs).then.get();
       operands.erase(operands.begin());
-    else if (op == Op::scan) {
-      const std::vector<int64_t>& counts = attrs[2].integers;
-      counted = static_cast<size_t>(counts[1]);
-      for (size_t i = static_cast<size_t>(counts[0] + counts[1]); i < operands.size(); ++i) {
+    } else if (op == Op::call) {
+      body = Call(attrs).graph.get();
+    } else if (op == Op::while_loop) {
+      body = WhileLoop(attrs).body.get();
+    } else if (op == Op::scan) {
+      loop = loop_of(Scan(attrs), operands.size());
+      body = loop.body;
+      for (size_t i = loop.constants + loop.carries; i < operands.size(); ++i) {
         const Shape whole = operands[i].shape();
         std::vector<Dim> starts(whole.size(), 0), sizes = whole.dims();
         sizes[0] = 1;
@@ -101,18 +108,17 @@ class Writer {
         flat.erase(0);
         operands[i] = reshape(row, flat);
       }
-    } else if (op != Op::while_loop && op != Op::call) {
+    } else {
       throw Error("no control flow");
     }
-    const Graph& body = *attrs[op == Op::while_loop ? 1 : 0].graph;
     std::vector<ValueId> ids;
     for (Value v : operands) ids.push_back(v.id);
     std::vector<Value> results;
-    for (ValueId v : to.splice(body, ids)) results.push_back({&to, v});
+    for (ValueId v : to.splice(*body, ids)) results.push_back({&to, v});
     if (op == Op::scan)
-      for (size_t i = counted; i < results.size(); ++i) {
+      for (size_t i = loop.carries; i < results.size(); ++i) {
         Shape stacked = results[i].shape();
-        stacked.insert(0, attrs[1].dims[0]);
+        stacked.insert(0, loop.length);
         std::vector<int64_t> axes;
         for (int64_t a = 1; a < stacked.rank(); ++a) axes.push_back(a);
         results[i] = broadcast(results[i], stacked, axes);

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "tenon/ir/array.h"
+#include "tenon/ir/attributes.h"
 #include "tenon/ir/build.h"
 #include "tenon/passes/pass.h"
 
@@ -118,7 +119,7 @@ TEST_P(Nothing, StaysNothing) {
       inputs.push_back(as(x, predicate ? boolean : dtype));
       ids.push_back(b.input(inputs.back().type));
     }
-    const Attrs attrs = row.attrs[0].kind == AttrKind::dtype ? Attrs{Attr::of(dtype == f64 ? f32 : f64)} : Attrs{};
+    const Attrs attrs = row.attrs.empty() ? Attrs{} : Attrs(ConvertAttrs{dtype == f64 ? f32 : f64});
     const ValueId outputs[] = {b.add(row.op, ids, attrs)};
     check_nothing(*b.finish(outputs), inputs);
     if (HasFatalFailure()) return;
