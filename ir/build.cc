@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "tenon/ir/attributes.h"
 #include "tenon/ir/half.h"
 
 namespace tenon::ir {
@@ -48,8 +49,6 @@ Value repeat(GraphBuilder& b, DType dtype, const Shape& shape, std::string raw_b
   return shape.rank() == 0 ? scalar : broadcast(scalar, shape, {});
 }
 
-Attr integers(std::vector<int64_t> values) { return Attr::of(std::move(values)); }
-
 }  // namespace
 
 #define TENON_UNARY(name, ...) \
@@ -67,14 +66,16 @@ Attr integers(std::vector<int64_t> values) { return Attr::of(std::move(values));
 #define TENON_OP(name, ...)
 #include "tenon/ir/ops.def"
 
-Value cast(Value x, DType to) { return x.dtype() == to ? x : add_op(Op::cast, std::span(&x, 1), {Attr::of(to)}); }
+Value cast(Value x, DType to) {
+  return x.dtype() == to ? x : add_op(Op::cast, std::span(&x, 1), ConvertAttrs{.dtype = to});
+}
 
-Value bitcast(Value x, DType to) { return add_op(Op::bitcast, std::span(&x, 1), {Attr::of(to)}); }
+Value bitcast(Value x, DType to) { return add_op(Op::bitcast, std::span(&x, 1), ConvertAttrs{.dtype = to}); }
 
 Value constant(GraphBuilder& b, DType dtype, const Shape& shape, std::string raw_bytes) {
   check(raw_bytes.size() <= 64, "a constant above 64 bytes is an input, not part of the graph");
   return {&b,
-          b.add(Op::constant, {}, {Attr::of(dtype), Attr::of(shape.dims()), Attr::literal_of(std::move(raw_bytes))})};
+          b.add(Op::constant, {}, ConstantAttrs{.dtype = dtype, .shape = shape.dims(), .value = std::move(raw_bytes)})};
 }
 
 Value like(Value x, double number) { return splat(*x.builder, x.dtype(), number, x.shape()); }
@@ -92,17 +93,17 @@ Value splat_integer(GraphBuilder& b, DType dtype, int64_t number, const Shape& s
 }
 
 Value iota(GraphBuilder& b, DType dtype, const Shape& shape, int64_t axis) {
-  return {&b, b.add(Op::iota, {}, {Attr::of(dtype), Attr::of(shape.dims()), integers({axis})})};
+  return {&b, b.add(Op::iota, {}, IotaAttrs{.dtype = dtype, .shape = shape.dims(), .axis = static_cast<size_t>(axis)})};
 }
 
 Value reshape(Value x, const Shape& shape) {
-  return x.shape() == shape ? x : add_op(Op::reshape, std::span(&x, 1), {Attr::of(shape.dims())});
+  return x.shape() == shape ? x : add_op(Op::reshape, std::span(&x, 1), ReshapeAttrs{.shape = shape.dims()});
 }
 
 Value broadcast(Value x, const Shape& shape, std::vector<int64_t> axes) {
   return x.shape() == shape
              ? x
-             : add_op(Op::broadcast, std::span(&x, 1), {Attr::of(shape.dims()), integers(std::move(axes))});
+             : add_op(Op::broadcast, std::span(&x, 1), BroadcastAttrs{.shape = shape.dims(), .axes = std::move(axes)});
 }
 
 Value broadcast_to(Value x, const Shape& shape) {
@@ -116,33 +117,33 @@ Value broadcast_to(Value x, const Shape& shape) {
 }
 
 Value transpose(Value x, std::vector<int64_t> permutation) {
-  return add_op(Op::transpose, std::span(&x, 1), {integers(std::move(permutation))});
+  return add_op(Op::transpose, std::span(&x, 1), TransposeAttrs{.permutation = std::move(permutation)});
 }
 
 Value slice(Value x, std::vector<Dim> starts, std::vector<Dim> sizes, std::vector<int64_t> strides) {
   return add_op(Op::slice, std::span(&x, 1),
-                {Attr::of(std::move(starts)), Attr::of(std::move(sizes)), integers(std::move(strides))});
+                SliceAttrs{.starts = std::move(starts), .sizes = std::move(sizes), .strides = std::move(strides)});
 }
 
 Value pad(Value x, Value fill, std::vector<Dim> low, std::vector<Dim> high, std::vector<int64_t> interior) {
   const Value operands[] = {x, fill};
   return add_op(Op::pad, operands,
-                {Attr::of(std::move(low)), Attr::of(std::move(high)), integers(std::move(interior))});
+                PadAttrs{.low = std::move(low), .high = std::move(high), .interior = std::move(interior)});
 }
 
 Value concat(std::span<const Value> parts, int64_t axis) {
   check(!parts.empty(), "concat of nothing");
-  return apply(*parts[0].builder, Op::concat, parts, {integers({axis})})[0];
+  return apply(*parts[0].builder, Op::concat, parts, ConcatAttrs{.axis = static_cast<size_t>(axis)})[0];
 }
 
 Value reverse(Value x, std::vector<int64_t> axes) {
-  return add_op(Op::reverse, std::span(&x, 1), {integers(std::move(axes))});
+  return add_op(Op::reverse, std::span(&x, 1), ReverseAttrs{.axes = std::move(axes)});
 }
 
 Value dynamic_slice(Value x, std::span<const Value> starts, std::vector<Dim> sizes) {
   std::vector<Value> operands = {x};
   operands.insert(operands.end(), starts.begin(), starts.end());
-  return apply(*x.builder, Op::dynamic_slice, operands, {Attr::of(std::move(sizes))})[0];
+  return apply(*x.builder, Op::dynamic_slice, operands, DynamicSliceAttrs{.sizes = std::move(sizes)})[0];
 }
 
 Value dynamic_update_slice(Value x, Value update, std::span<const Value> starts) {
@@ -152,15 +153,17 @@ Value dynamic_update_slice(Value x, Value update, std::span<const Value> starts)
 }
 
 Value reduce(Op reduction, Value x, std::vector<int64_t> axes) {
-  return add_op(reduction, std::span(&x, 1), {integers(std::move(axes))});
+  return add_op(reduction, std::span(&x, 1), ReduceAttrs{.axes = std::move(axes)});
 }
 
 Value dot_general(Value lhs, Value rhs, std::vector<int64_t> lhs_batch, std::vector<int64_t> rhs_batch,
                   std::vector<int64_t> lhs_contract, std::vector<int64_t> rhs_contract) {
   const Value operands[] = {lhs, rhs};
   return add_op(Op::dot_general, operands,
-                {integers(std::move(lhs_batch)), integers(std::move(rhs_batch)), integers(std::move(lhs_contract)),
-                 integers(std::move(rhs_contract))});
+                DotGeneralAttrs{.lhs_batch = std::move(lhs_batch),
+                                .rhs_batch = std::move(rhs_batch),
+                                .lhs_contract = std::move(lhs_contract),
+                                .rhs_contract = std::move(rhs_contract)});
 }
 
 std::vector<Value> apply(GraphBuilder& b, Op op, std::span<const Value> operands, Attrs attrs) {

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "tenon/ir/array.h"
-#include "tenon/ir/graph.h"
+#include "tenon/ir/attributes.h"
 
 namespace tenon::ir {
 namespace {
@@ -49,14 +49,13 @@ bool only_moves(Op op) {
 
 Array to_array(const Graph& g, ValueId v) {
   Array a(g.type(v));
-  const std::string& raw = g.attrs(*producer(g, v))[2].text;
+  const std::string& raw = Constant(g, *producer(g, v)).value;
   std::copy(raw.begin(), raw.end(), a.data.begin());
   return a;
 }
 
-Attrs constant_attrs(const Array& a) {
-  return {Attr::of(a.type.dtype), Attr::of(a.type.shape.dims()),
-          Attr::literal_of(std::string(reinterpret_cast<const char*>(a.data.data()), a.data.size()))};
+ConstantAttrs constant_attrs(const Array& a) {
+  return {.dtype = a.type.dtype, .shape = a.type.shape.dims(), .value = std::string(a.data.begin(), a.data.end())};
 }
 
 // The op on whole constants.
@@ -83,7 +82,7 @@ ValueId GraphBuilder::fold(const OpDef& row, std::span<const ValueId> operands, 
   if (only_moves(row.op) && scalar != no_value) {
     if (type.shape.rank() == 0) return scalar;
     if (row.op == Op::broadcast && scalar == operands[0]) return no_value;  // it is the normal form
-    return add(Op::broadcast, {scalar}, {Attr::of(type.shape.dims()), Attr::of(std::vector<int64_t>{})});
+    return add(Op::broadcast, {scalar}, BroadcastAttrs{.shape = type.shape.dims()});
   }
   bool all_constant = true, all_repeated = row.family == Family::elementwise && type.shape.rank() > 0;
   std::vector<ValueId> scalars;
@@ -96,7 +95,7 @@ ValueId GraphBuilder::fold(const OpDef& row, std::span<const ValueId> operands, 
   const Attrs values = graph_->attrs(Node{.attrs = attrs});
   if (all_repeated) {
     const ValueId folded = add(row.op, scalars, values);
-    return add(Op::broadcast, {folded}, {Attr::of(type.shape.dims()), Attr::of(std::vector<int64_t>{})});
+    return add(Op::broadcast, {folded}, BroadcastAttrs{.shape = type.shape.dims()});
   }
   if (!is_small(type)) return no_value;
   for (ValueId v : operands)

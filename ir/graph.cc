@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "tenon/ir/attributes.h"
 #include "tenon/ir/text.h"
 
 namespace tenon::ir {
@@ -37,7 +38,7 @@ bool same_structure(const Graph& a, const Graph& b) {
 
 bool has_effect(const Graph& graph, const Node& node) {
   const OpDef& row = def(node.op);
-  if (row.effect) return graph.attrs(node).back().integers == std::vector<int64_t>{1};
+  if (row.effect) return CustomCall(graph, node).effect;
   if (row.family != Family::control) return false;
   for (const Attr& a : graph.attrs(node))
     if (a.graph && std::ranges::any_of(a.graph->nodes(), [&](const Node& n) { return has_effect(*a.graph, n); }))

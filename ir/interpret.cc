@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tenon/ir/array.h"
+#include "tenon/ir/attributes.h"
 #include "tenon/ir/lanes.h"
 #include "tenon/ir/rules/eval.h"
 
@@ -42,7 +43,7 @@ std::vector<Array> evaluate(const EvalArgs& args) {
   const bool retyped = args.op == Op::cast || args.op == Op::bitcast;
   std::vector<Array> results;
   results.push_back(
-      map_elementwise(args.op, args.operands, retyped ? args.attrs.at(0).dtype : DType::f32, args.results[0]));
+      map_elementwise(args.op, args.operands, retyped ? Convert(args.attrs).dtype : DType::f32, args.results[0]));
   return results;
 }
 

@@ -1,6 +1,7 @@
 // Reads graphs from text: the exact inverse of Graph::text(). The text is untrusted: every failure is an Error with line and
 // column, sub-graphs nest at most 64 deep, and everything read is checked by the builder's type rules. Refuses to fold or
 // merge: what is written is what is built.
+#include <algorithm>
 #include <unordered_map>
 
 #include "tenon/ir/text.h"
@@ -71,7 +72,8 @@ Attr read_attribute(Reader& in, const AttrSpec& spec, const Attrs& before, const
       return Attr::of(*dtype);
     }
     case AttrKind::text: return Attr::text_of(in.quoted());
-    case AttrKind::literal: return Attr::literal_of(read_literal(in, before[0].dtype));
+    case AttrKind::literal:  // written in the dtype that stands before it
+      return Attr::literal_of(read_literal(in, std::ranges::find(before, AttrKind::dtype, &Attr::kind)->dtype));
     case AttrKind::graph: in.expect("graph"); return Attr::of(read_graph(in, "main", symbols, depth + 1));
   }
   in.fail("an attribute without a kind");

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "tenon/ir/attributes.h"
 #include "tenon/ir/half.h"
 #include "tenon/ir/text.h"
 
@@ -133,7 +134,7 @@ void write_attribute(std::string& out, const Graph& graph, const Attrs& attrs, c
     case AttrKind::dims: append_shape(out, a.dims, *graph.symbols); break;
     case AttrKind::dtype: out += name(a.dtype); break;
     case AttrKind::text: append_quoted(out, a.text); break;
-    case AttrKind::literal: out += literal_text(attrs[0].dtype, a.text); break;  // a row's dtype comes first
+    case AttrKind::literal: out += literal_text(Constant(attrs).dtype, a.text); break;  // no other row has one
     case AttrKind::graph: write_graph(out, *a.graph, depth, false); break;
   }
 }
@@ -204,11 +205,12 @@ void write_node(std::string& out, const Graph& graph, const Node& node, int dept
     append_value(out, operands[k]);
   }
   const Attrs& attrs = graph.attrs(node);
-  for (size_t i = 0; i < attrs.size(); ++i) {
-    out += i ? ", " : " {";
-    out += row.attrs[i].name;
+  auto spec = row.attrs.begin();
+  for (const Attr& a : attrs) {
+    out += spec == row.attrs.begin() ? " {" : ", ";
+    out += spec++->name;
     out += " = ";
-    write_attribute(out, graph, attrs, attrs[i], depth);
+    write_attribute(out, graph, attrs, a, depth);
   }
   if (!attrs.empty()) out += '}';
   for (uint32_t r = 0; r < node.result_count; ++r) {

@@ -64,8 +64,8 @@ std::vector<Value> dot_jvp(const JvpArgs& args) { return product_rule(args); }
 // Both products come out in the factor's own axis order for the usual layouts: ct w^T for the left, x^T ct for the right.
 std::vector<Value> dot_transpose(const TransposeArgs& args) {
   check(!(args.linear[0] && args.linear[1]), "a contraction of two linear factors is not linear");
-  const auto &lb = args.attrs[0].integers, &rb = args.attrs[1].integers;
-  const auto &lc = args.attrs[2].integers, &rc = args.attrs[3].integers;
+  const DotGeneral d(args.attrs);
+  const auto &lb = d.lhs_batch, &rb = d.rhs_batch, &lc = d.lhs_contract, &rc = d.rhs_contract;
   const auto lf = free_axes(args.operand_types[0].shape.rank(), lb, lc);
   const auto rf = free_axes(args.operand_types[1].shape.rank(), rb, rc);
   const auto nb = static_cast<int64_t>(lb.size()), nl = static_cast<int64_t>(lf.size()),
@@ -116,9 +116,7 @@ Value regroup(Value x, int64_t groups, size_t from, size_t to) {
 std::vector<Value> convolution_transpose(const TransposeArgs& args) {
   check(!(args.linear[0] && args.linear[1]), "a convolution of two linear factors is not linear");
   const Value ct = args.cotangents[0];
-  const auto &strides = args.attrs[0].integers, &low = args.attrs[1].integers, &high = args.attrs[2].integers;
-  const auto &lhs_dilation = args.attrs[3].integers, &rhs_dilation = args.attrs[4].integers;
-  const int64_t groups = args.attrs[5].integers[0];
+  const Convolution c(args.attrs);
   const Shape x = args.operand_types[0].shape, k = args.operand_types[1].shape;
   const size_t spatial = x.size() - 2;
   std::vector<int64_t> before(spatial), after(spatial), kernel_high(spatial), spatial_axes;
@@ -126,30 +124,26 @@ std::vector<Value> convolution_transpose(const TransposeArgs& args) {
     spatial_axes.push_back(static_cast<int64_t>(i));
     // Elements that the last window did not reach.
     int64_t rest = 0;
-    if (strides[i] != 1) {
+    if (c.strides[i] != 1) {
       if (!x[i + 1].is_number() || !k[i].is_number())
         throw Error(
             "the derivative of a strided convolution needs fixed spatial extents; give them as numbers, or use stride "
             "1");
-      const int64_t padded = (x[i + 1].number() - 1) * lhs_dilation[i] + 1 + low[i] + high[i];
-      rest = std::max<int64_t>(0, padded - ((k[i].number() - 1) * rhs_dilation[i] + 1)) % strides[i];
+      const int64_t padded = (x[i + 1].number() - 1) * c.lhs_dilation[i] + 1 + c.low[i] + c.high[i];
+      rest = std::max<int64_t>(0, padded - ((k[i].number() - 1) * c.rhs_dilation[i] + 1)) % c.strides[i];
     }
     if (args.linear[0]) {
       if (!k[i].is_number())
         throw Error("the derivative of a convolution by its input needs a kernel of fixed extents");
-      const int64_t reach = (k[i].number() - 1) * rhs_dilation[i];
-      before[i] = reach - low[i];
-      after[i] = reach - high[i] + rest;
+      const int64_t reach = (k[i].number() - 1) * c.rhs_dilation[i];
+      before[i] = reach - c.low[i];
+      after[i] = reach - c.high[i] + rest;
     }
-    kernel_high[i] = high[i] - rest;
+    kernel_high[i] = c.high[i] - rest;
   }
-  const auto convolve = [&](Value a, Value kernel, const std::vector<int64_t>& s, const std::vector<int64_t>& lo,
-                            const std::vector<int64_t>& hi, const std::vector<int64_t>& ld,
-                            const std::vector<int64_t>& rd) {
+  const auto convolve = [&](Value a, Value kernel, ConvolutionAttrs attrs) {
     const Value operands[] = {a, kernel};
-    return apply(args.builder, Op::convolution, operands,
-                 {Attr::of(s), Attr::of(lo), Attr::of(hi), Attr::of(ld), Attr::of(rd),
-                  Attr::of(std::vector<int64_t>{groups})})[0];
+    return apply(args.builder, Op::convolution, operands, std::move(attrs))[0];
   };
   const auto last = static_cast<int64_t>(spatial) + 1;
   std::vector<Value> result = absent(2);
@@ -160,8 +154,14 @@ std::vector<Value> convolution_transpose(const TransposeArgs& args) {
     swap.push_back(last - 1);
     const Value flipped = spatial == 0 ? args.operands[1] : reverse(args.operands[1], spatial_axes);
     const Value kernel =
-        transpose(regroup(flipped, groups, spatial + 1, spatial), swap);  // [s..., (g, c / g), o / g] swapped
-    result[0] = convolve(ct, kernel, lhs_dilation, before, after, strides, rhs_dilation);
+        transpose(regroup(flipped, c.groups, spatial + 1, spatial), swap);  // [s..., (g, c / g), o / g] swapped
+    result[0] = convolve(ct, kernel,
+                         {.strides = c.lhs_dilation,
+                          .low = before,
+                          .high = after,
+                          .lhs_dilation = c.strides,
+                          .rhs_dilation = c.rhs_dilation,
+                          .groups = c.groups});
   }
   if (args.linear[1]) {
     // x[n, s..., (g, c / g)] -> [c / g, s..., (g, n)], ct[n, s..., o] stands as kernel[s..., n, o]
@@ -170,8 +170,14 @@ std::vector<Value> convolution_transpose(const TransposeArgs& args) {
     swap.push_back(0);
     front.push_back(0);
     front.push_back(last);
-    const Value lhs = transpose(regroup(args.operands[0], groups, spatial + 1, 0), swap);
-    const Value by_kernel = convolve(lhs, transpose(ct, front), rhs_dilation, low, kernel_high, lhs_dilation, strides);
+    const Value lhs = transpose(regroup(args.operands[0], c.groups, spatial + 1, 0), swap);
+    const Value by_kernel = convolve(lhs, transpose(ct, front),
+                                     {.strides = c.rhs_dilation,
+                                      .low = c.low,
+                                      .high = kernel_high,
+                                      .lhs_dilation = c.lhs_dilation,
+                                      .rhs_dilation = c.strides,
+                                      .groups = c.groups});
     // [c / g, s..., o] -> [s..., c / g, o]
     result[1] = transpose(by_kernel, front);
   }

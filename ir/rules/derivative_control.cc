@@ -1,5 +1,6 @@
 // Derivatives of control flow. A node and its tangents become one node over a joint sub-graph; passes/linearize splits it
 // again where a backward pass needs that. A linear scan is transposed into a scan in the other direction.
+#include "tenon/ir/loops.h"
 #include "tenon/ir/rules/derivative.h"
 
 namespace tenon::ir::rules {
@@ -8,9 +9,9 @@ namespace {
 using GraphPtr = std::shared_ptr<const Graph>;
 using Flags = std::vector<bool>;
 
-int64_t count(const Flags& flags) {
-  int64_t n = 0;
-  for (const bool f : flags) n += f;
+size_t count(const Flags& flags, size_t begin, size_t end) {
+  size_t n = 0;
+  for (size_t i = begin; i < end; ++i) n += flags[i];
   return n;
 }
 
@@ -47,10 +48,10 @@ struct Sketch {
     for (ValueId v : builder.splice(g, ids)) out.push_back({&builder, v});
     return out;
   }
-  Attr finish(std::span<const Value> outputs) {
+  GraphPtr finish(std::span<const Value> outputs) {
     std::vector<ValueId> ids;
     for (const Value& v : outputs) ids.push_back(v.id);
-    return Attr::of(GraphPtr(builder.finish(ids)));
+    return builder.finish(ids);
   }
 };
 
@@ -61,7 +62,7 @@ std::vector<Value> inputs_like(Sketch& s, const Graph& g) {
 }
 
 // The tangent graph of a branch, giving a tangent (zero if need be) for each result that has one in any branch.
-Attr with_tangents(const SubgraphJvp& jvp, const Flags& wanted) {
+GraphPtr with_tangents(const SubgraphJvp& jvp, const Flags& wanted) {
   Sketch s(*jvp.graph);
   const auto inputs = inputs_like(s, *jvp.graph);
   const auto spliced = s.splice(*jvp.graph, inputs);
@@ -79,18 +80,18 @@ struct LoopJvp {
   SubgraphJvp body;
   Flags active;  // of the body's inputs
 };
-LoopJvp differentiate_loop(const JvpArgs& args, const Graph& body, size_t constants, size_t carries) {
-  LoopJvp loop{{}, present(args.tangents)};
+LoopJvp differentiate_loop(const JvpArgs& args, const Loop& loop) {
+  LoopJvp jvp{{}, present(args.tangents)};
   for (bool changed = true; changed;) {
-    loop.body = args.subgraph(body, loop.active, args.wanted);
+    jvp.body = args.subgraph(*loop.body, jvp.active, args.wanted);
     changed = false;
-    for (size_t i = 0; i < carries; ++i) {
-      if (!loop.body.output_has_tangent[i] || loop.active[constants + i]) continue;
-      loop.active[constants + i] = true;
+    for (size_t i = 0; i < loop.carries; ++i) {
+      if (!jvp.body.output_has_tangent[i] || jvp.active[loop.constants + i]) continue;
+      jvp.active[loop.constants + i] = true;
       changed = true;
     }
   }
-  return loop;
+  return jvp;
 }
 
 // Interleaves primals and tangents section by section: constants, their tangents, carries, their tangents, xs, their tangents.
@@ -107,21 +108,23 @@ void each_section(const std::vector<std::pair<size_t, size_t>>& sections, const 
 
 std::vector<Value> cond_jvp(const JvpArgs& args) {
   const Flags active = present(args.tangents.subspan(1));
-  const SubgraphJvp a = args.subgraph(*args.attrs[0].graph, active, args.wanted),
-                    b = args.subgraph(*args.attrs[1].graph, active, args.wanted);
+  const Cond c(args.attrs);
+  const SubgraphJvp a = args.subgraph(*c.then, active, args.wanted),
+                    b = args.subgraph(*c.otherwise, active, args.wanted);
   Flags wanted = a.output_has_tangent;
   for (size_t i = 0; i < wanted.size(); ++i) wanted[i] = wanted[i] || b.output_has_tangent[i];
   std::vector<Value> operands(args.primals.begin(), args.primals.end());
   append_present(operands, args.tangents);
-  return tangents_first(apply(args.builder, Op::cond, operands, {with_tangents(a, wanted), with_tangents(b, wanted)}),
+  return tangents_first(apply(args.builder, Op::cond, operands,
+                              CondAttrs{.then = with_tangents(a, wanted), .otherwise = with_tangents(b, wanted)}),
                         wanted);
 }
 
 std::vector<Value> call_jvp(const JvpArgs& args) {
-  const SubgraphJvp g = args.subgraph(*args.attrs[0].graph, present(args.tangents), args.wanted);
+  const SubgraphJvp g = args.subgraph(*Call(args.attrs).graph, present(args.tangents), args.wanted);
   std::vector<Value> operands(args.primals.begin(), args.primals.end());
   append_present(operands, args.tangents);
-  return tangents_first(apply(args.builder, Op::call, operands, {Attr::of(g.graph)}), g.output_has_tangent);
+  return tangents_first(apply(args.builder, Op::call, operands, CallAttrs{.graph = g.graph}), g.output_has_tangent);
 }
 
 namespace {
@@ -132,85 +135,82 @@ struct JointLoop {
   std::vector<Value> primals, tangents, operands;
 };
 
-void fill_joint(JointLoop& joint, const JvpArgs& args, const Graph& body, const LoopJvp& loop,
-                const std::vector<std::pair<size_t, size_t>>& sections) {
+void fill_joint(JointLoop& joint, const JvpArgs& args, const Loop& loop, const Flags& active) {
+  const Graph& body = *loop.body;
+  const size_t xs = loop.constants + loop.carries;
   joint.primals = absent(body.input_count());
   joint.tangents = absent(body.input_count());
-  each_section(sections, loop.active, [&](size_t i, bool tangent) {
-    (tangent ? joint.tangents : joint.primals)[i] = joint.body.input(body.type(ValueId{static_cast<uint32_t>(i)}));
-    joint.operands.push_back(tangent ? or_zeros(args.tangents[i], args.primals[i]) : args.primals[i]);
-  });
+  each_section(
+      {{0, loop.constants}, {loop.constants, xs}, {xs, args.primals.size()}}, active, [&](size_t i, bool tangent) {
+        (tangent ? joint.tangents : joint.primals)[i] = joint.body.input(body.type(ValueId{static_cast<uint32_t>(i)}));
+        joint.operands.push_back(tangent ? or_zeros(args.tangents[i], args.primals[i]) : args.primals[i]);
+      });
 }
 
 // Results of the joint body: primal results, then a tangent for each result that must have one.
-std::vector<Value> splice_joint(JointLoop& joint, const LoopJvp& loop, size_t constants, size_t carries, Flags& wanted,
+std::vector<Value> splice_joint(JointLoop& joint, const Loop& loop, const LoopJvp& jvp, Flags& wanted,
                                 std::vector<Value>& tangents) {
   std::vector<Value> inputs = joint.primals;
   append_present(inputs, joint.tangents);
-  const auto spliced = joint.body.splice(*loop.body.graph, inputs);
-  wanted = loop.body.output_has_tangent;
-  for (size_t i = 0; i < carries; ++i) wanted[i] = loop.active[constants + i];
+  const auto spliced = joint.body.splice(*jvp.body.graph, inputs);
+  wanted = jvp.body.output_has_tangent;
+  for (size_t i = 0; i < loop.carries; ++i) wanted[i] = jvp.active[loop.constants + i];
   size_t next = wanted.size();
   tangents = absent(wanted.size());
   for (size_t i = 0; i < wanted.size(); ++i) {
-    if (loop.body.output_has_tangent[i]) tangents[i] = spliced[next++];
+    if (jvp.body.output_has_tangent[i]) tangents[i] = spliced[next++];
     if (wanted[i]) tangents[i] = or_zeros(tangents[i], spliced[i]);
   }
   return {spliced.begin(), spliced.begin() + static_cast<std::ptrdiff_t>(wanted.size())};
 }
 
+// The counts of the joint loop, whose constants and carries stand with their tangents.
+std::vector<int64_t> joint_counts(Loop loop, const Flags& active) {
+  const size_t constants = loop.constants, xs = constants + loop.carries;
+  loop.constants += count(active, 0, constants);
+  loop.carries += count(active, constants, xs);
+  return counts_of(loop);
+}
+
 }  // namespace
 
 std::vector<Value> while_jvp(const JvpArgs& args) {
-  const Graph &condition = *args.attrs[0].graph, &body = *args.attrs[1].graph;
-  const auto constants = static_cast<size_t>(args.attrs[2].integers[0]);
-  const size_t carries = args.primals.size() - constants;
-  const LoopJvp loop = differentiate_loop(args, body, constants, carries);
-  const std::vector<std::pair<size_t, size_t>> sections = {{0, constants}, {constants, constants + carries}};
-
-  JointLoop joint{Sketch(body), {}, {}, {}}, test{Sketch(condition), {}, {}, {}};
-  fill_joint(joint, args, body, loop, sections);
-  fill_joint(test, args, body, loop, sections);
+  const Loop loop = loop_of(WhileLoop(args.attrs), args.primals.size());
+  const LoopJvp jvp = differentiate_loop(args, loop);
+  JointLoop joint{Sketch(*loop.body), {}, {}, {}}, test{Sketch(*loop.condition), {}, {}, {}};
+  fill_joint(joint, args, loop, jvp.active);
+  fill_joint(test, args, loop, jvp.active);
   Flags wanted;
   std::vector<Value> tangents;
-  auto outputs = splice_joint(joint, loop, constants, carries, wanted, tangents);
+  auto outputs = splice_joint(joint, loop, jvp, wanted, tangents);
   append_present(outputs, tangents);
-  const auto tests = test.body.splice(condition, test.primals);
-  int64_t joint_constants = static_cast<int64_t>(constants);
-  for (size_t i = 0; i < constants; ++i) joint_constants += loop.active[i];
-  const auto results =
-      apply(args.builder, Op::while_loop, joint.operands,
-            {test.body.finish(tests), joint.body.finish(outputs), Attr::of(std::vector<int64_t>{joint_constants})});
+  const auto tests = test.body.splice(*loop.condition, test.primals);
+  const auto results = apply(args.builder, Op::while_loop, joint.operands,
+                             WhileLoopAttrs{.condition = test.body.finish(tests),
+                                            .body = joint.body.finish(outputs),
+                                            .counts = joint_counts(loop, jvp.active)});
   return tangents_first(results, wanted);
 }
 
 std::vector<Value> scan_jvp(const JvpArgs& args) {
-  const Graph& body = *args.attrs[0].graph;
-  const auto constants = static_cast<size_t>(args.attrs[2].integers[0]),
-             carries = static_cast<size_t>(args.attrs[2].integers[1]);
-  const LoopJvp loop = differentiate_loop(args, body, constants, carries);
-  const size_t xs = constants + carries;
-  JointLoop joint{Sketch(body), {}, {}, {}};
-  fill_joint(joint, args, body, loop, {{0, constants}, {constants, xs}, {xs, args.primals.size()}});
+  const Loop loop = loop_of(Scan(args.attrs), args.primals.size());
+  const LoopJvp jvp = differentiate_loop(args, loop);
+  JointLoop joint{Sketch(*loop.body), {}, {}, {}};
+  fill_joint(joint, args, loop, jvp.active);
   Flags wanted;
   std::vector<Value> tangents;
-  const auto primals = splice_joint(joint, loop, constants, carries, wanted, tangents);
+  const auto primals = splice_joint(joint, loop, jvp, wanted, tangents);
   std::vector<Value> outputs;
   std::vector<std::pair<size_t, bool>> meaning;  // of each joint result: which result, tangent or not
-  each_section({{0, carries}, {carries, primals.size()}}, wanted, [&](size_t i, bool tangent) {
+  each_section({{0, loop.carries}, {loop.carries, primals.size()}}, wanted, [&](size_t i, bool tangent) {
     outputs.push_back(tangent ? tangents[i] : primals[i]);
     meaning.emplace_back(i, tangent);
   });
-  const Flags& active = loop.active;
-  const int64_t constant_tangents =
-      count(Flags(active.begin(), active.begin() + static_cast<std::ptrdiff_t>(constants)));
-  const int64_t carry_tangents = count(
-      Flags(active.begin() + static_cast<std::ptrdiff_t>(constants), active.begin() + static_cast<std::ptrdiff_t>(xs)));
   const auto results = apply(args.builder, Op::scan, joint.operands,
-                             {joint.body.finish(outputs), args.attrs[1],
-                              Attr::of(std::vector<int64_t>{static_cast<int64_t>(constants) + constant_tangents,
-                                                            static_cast<int64_t>(carries) + carry_tangents}),
-                              args.attrs[3]});
+                             ScanAttrs{.body = joint.body.finish(outputs),
+                                       .length = loop.length,
+                                       .counts = joint_counts(loop, jvp.active),
+                                       .reverse = loop.reverse});
   std::vector<Value> out = absent(2 * primals.size());
   for (size_t r = 0; r < results.size(); ++r)
     out[meaning[r].first + (meaning[r].second ? 0 : primals.size())] = results[r];
@@ -258,26 +258,26 @@ Flags made_from(const Graph& g, const Flags& outputs) {
 }  // namespace
 
 std::vector<Value> cond_transpose(const TransposeArgs& args) {
-  const Graph &then = *args.attrs[0].graph, &otherwise = *args.attrs[1].graph;
+  const Cond c(args.attrs);
   const Flags linear = flags_of(args.linear.subspan(1)), arrived = present(args.cotangents);
   std::vector<Value> operands = transposed_operands(args, 1);
   operands.insert(operands.begin(), args.operands[0]);
-  const auto results =
-      apply(args.builder, Op::cond, operands,
-            {Attr::of(args.subgraph(then, linear, arrived)), Attr::of(args.subgraph(otherwise, linear, arrived))});
+  const auto results = apply(args.builder, Op::cond, operands,
+                             CondAttrs{.then = args.subgraph(*c.then, linear, arrived),
+                                       .otherwise = args.subgraph(*c.otherwise, linear, arrived)});
   std::vector<Value> out = at_linear(args, results);
-  const Flags a = made_from(then, arrived), b = made_from(otherwise, arrived);
+  const Flags a = made_from(*c.then, arrived), b = made_from(*c.otherwise, arrived);
   for (size_t i = 0; i < a.size(); ++i)
     if (!a[i] && !b[i]) out[i + 1] = Value{};  // none, not zeros
   return out;
 }
 
 std::vector<Value> call_transpose(const TransposeArgs& args) {
-  const Graph& callee = *args.attrs[0].graph;
+  const Graph& callee = *Call(args.attrs).graph;
   const Flags arrived = present(args.cotangents), reached = made_from(callee, arrived);
-  const auto graph = args.subgraph(callee, flags_of(args.linear), arrived);
-  std::vector<Value> out =
-      at_linear(args, apply(args.builder, Op::call, transposed_operands(args, 0), {Attr::of(graph)}));
+  const auto results = apply(args.builder, Op::call, transposed_operands(args, 0),
+                             CallAttrs{.graph = args.subgraph(callee, flags_of(args.linear), arrived)});
+  std::vector<Value> out = at_linear(args, results);
   for (size_t i = 0; i < reached.size(); ++i)
     if (!reached[i]) out[i] = Value{};
   return out;
@@ -286,10 +286,9 @@ std::vector<Value> call_transpose(const TransposeArgs& args) {
 // Carries of the transpose: the cotangents of the carries that any can reach, and the sums of those of the linear constants. Its
 // xs: the xs that are not linear, and the cotangents of the ys that arrived.
 std::vector<Value> scan_transpose(const TransposeArgs& args) {
-  const Graph& body = *args.attrs[0].graph;
-  const auto constants = static_cast<size_t>(args.attrs[2].integers[0]),
-             carries = static_cast<size_t>(args.attrs[2].integers[1]);
-  const size_t xs = constants + carries, all = args.operands.size();
+  const Loop loop = loop_of(Scan(args.attrs), args.operands.size());
+  const Graph& body = *loop.body;
+  const size_t constants = loop.constants, carries = loop.carries, xs = constants + carries, all = args.operands.size();
   Flags linear = flags_of(args.linear), arrived = present(args.cotangents);
   for (size_t i = constants; i < xs; ++i)
     linear[i] = true;  // a carry may start from a constant zero and be linear all the same
@@ -314,7 +313,7 @@ std::vector<Value> scan_transpose(const TransposeArgs& args) {
     operands.push_back(args.operands[i]);
     inputs.push_back(s.input(type(i)));
   }
-  const auto fixed = static_cast<int64_t>(operands.size());
+  Loop transposed_loop{.constants = operands.size()};
   for (size_t i = 0; i < carries; ++i) {
     if (!arrived[i]) continue;
     operands.push_back(args.cotangents[i] ? args.cotangents[i]
@@ -326,7 +325,7 @@ std::vector<Value> scan_transpose(const TransposeArgs& args) {
     operands.push_back(zeros(args.builder, args.operand_types[i]));
     sums.push_back(s.input(type(i)));
   }
-  const auto moving = static_cast<int64_t>(operands.size()) - fixed;
+  transposed_loop.carries = operands.size() - transposed_loop.constants;
   for (size_t i = xs; i < all; ++i) {
     if (linear[i]) continue;
     operands.push_back(args.operands[i]);
@@ -357,8 +356,10 @@ std::vector<Value> scan_transpose(const TransposeArgs& args) {
   outputs.insert(outputs.end(), added.begin(), added.end());
   outputs.insert(outputs.end(), rows.begin(), rows.end());
   const auto results = apply(args.builder, Op::scan, operands,
-                             {s.finish(outputs), args.attrs[1], Attr::of(std::vector<int64_t>{fixed, moving}),
-                              Attr::of(std::vector<int64_t>{1 - args.attrs[3].integers[0]})});
+                             ScanAttrs{.body = s.finish(outputs),
+                                       .length = loop.length,
+                                       .counts = counts_of(transposed_loop),
+                                       .reverse = !loop.reverse});
   std::vector<Value> out = absent(all);
   size_t carry = 0, sum = carried, row = carried + summed;
   for (size_t i = 0; i < all; ++i)

@@ -8,16 +8,16 @@ namespace {
 // Indices as a gather along an axis of this extent reads them; works for symbolic extents, which are no values of the graph.
 Value clamped(Value indices, Dim extent) {
   const Value operands[] = {iota(*indices.builder, i64, {extent}, 0), indices};
-  return apply(*indices.builder, Op::gather, operands, {Attr::of(std::vector<int64_t>{0})})[0];
+  return apply(*indices.builder, Op::gather, operands, GatherAttrs{.axis = 0})[0];
 }
 
 }  // namespace
 
 std::vector<Value> gather_transpose(const TransposeArgs& args) {
-  const auto axis = static_cast<size_t>(args.attrs[0].integers[0]);
+  const size_t axis = Gather(args.attrs).axis;
   const Type x = args.operand_types[0];
   const Value operands[] = {zeros(args.builder, x), clamped(args.operands[1], x.shape[axis]), args.cotangents[0]};
-  return {apply(args.builder, Op::scatter_add, operands, args.attrs)[0], {}};
+  return {apply(args.builder, Op::scatter_add, operands, ScatterAddAttrs{.axis = axis})[0], {}};
 }
 
 std::vector<Value> scatter_add_transpose(const TransposeArgs& args) {
@@ -25,13 +25,13 @@ std::vector<Value> scatter_add_transpose(const TransposeArgs& args) {
   std::vector<Value> result = absent(3);
   if (args.linear[0]) result[0] = ct;
   if (args.linear[2]) {
-    const auto axis = args.attrs[0].integers[0];
+    const size_t axis = ScatterAdd(args.attrs).axis;
     const Shape shape = args.operand_types[2].shape;
-    const Dim extent = args.operand_types[0].shape[static_cast<size_t>(axis)];
+    const Dim extent = args.operand_types[0].shape[axis];
     const Value operands[] = {ct, indices};
-    const Value read = apply(args.builder, Op::gather, operands, args.attrs)[0];
+    const Value read = apply(args.builder, Op::gather, operands, GatherAttrs{.axis = axis})[0];
     std::vector<int64_t> axes;
-    for (int64_t i = 0; i < indices.shape().rank(); ++i) axes.push_back(axis + i);
+    for (size_t i = 0; i < indices.shape().size(); ++i) axes.push_back(static_cast<int64_t>(axis + i));
     const Value inside = broadcast(eq(clamped(indices, extent), indices), shape, std::move(axes));
     result[2] = select(inside, read, zeros_like(read));
   }
@@ -50,7 +50,7 @@ std::vector<Value> sort_jvp(const JvpArgs& args) {
   for (size_t k = 0; k < result.size(); ++k) {
     if (!args.tangents[k]) continue;
     const Value operands[] = {reshape(args.tangents[k], flat), from};
-    result[k] = apply(b, Op::gather, operands, {Attr::of(std::vector<int64_t>{0})})[0];
+    result[k] = apply(b, Op::gather, operands, GatherAttrs{.axis = 0})[0];
   }
   return result;
 }

@@ -19,7 +19,7 @@ std::vector<Value> reshape_transpose(const TransposeArgs& args) {
 std::vector<Value> broadcast_transpose(const TransposeArgs& args) {
   const Value ct = args.cotangents[0];
   const Shape from = args.operand_types[0].shape, to = ct.shape();
-  const auto& axes = args.attrs[1].integers;
+  const auto& axes = Broadcast(args.attrs).axes;
   std::vector<int64_t> summed;
   for (int64_t j = 0; j < to.rank(); ++j) {
     const auto at = std::find(axes.begin(), axes.end(), j);
@@ -30,7 +30,7 @@ std::vector<Value> broadcast_transpose(const TransposeArgs& args) {
 }
 
 std::vector<Value> transpose_transpose(const TransposeArgs& args) {
-  const auto& permutation = args.attrs[0].integers;
+  const auto& permutation = Transpose(args.attrs).permutation;
   std::vector<int64_t> inverse(permutation.size());
   for (size_t i = 0; i < permutation.size(); ++i)
     inverse[static_cast<size_t>(permutation[i])] = static_cast<int64_t>(i);
@@ -40,21 +40,20 @@ std::vector<Value> transpose_transpose(const TransposeArgs& args) {
 std::vector<Value> slice_transpose(const TransposeArgs& args) {
   const Value ct = args.cotangents[0];
   const Shape from = args.operand_types[0].shape;
-  const auto &starts = args.attrs[0].dims, &sizes = args.attrs[1].dims;
-  const auto& strides = args.attrs[2].integers;
+  const Slice taken(args.attrs);
   Symbols& s = args.builder.symbols();
   std::vector<Dim> high;
   std::vector<int64_t> interior;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] == 0) return {zeros(args.builder, args.operand_types[0])};
+  for (size_t i = 0; i < taken.sizes.size(); ++i) {
+    if (taken.sizes[i] == 0) return {zeros(args.builder, args.operand_types[0])};
     // starts + (size - 1) * stride + 1 elements are covered up to the last one taken
-    Dim covered = sizes[i];
-    if (strides[i] != 1) covered = s.sum(s.product(s.difference(sizes[i], 1), strides[i]), 1);
+    Dim covered = taken.sizes[i];
+    if (taken.strides[i] != 1) covered = s.sum(s.product(s.difference(taken.sizes[i], 1), taken.strides[i]), 1);
     high.push_back(
-        s.difference(from[i], s.sum(starts[i], covered)));  // so that low + covered + high is seen to be from
-    interior.push_back(strides[i] - 1);
+        s.difference(from[i], s.sum(taken.starts[i], covered)));  // so that low + covered + high is seen to be from
+    interior.push_back(taken.strides[i] - 1);
   }
-  return {pad(ct, zeros(args.builder, {ct.dtype(), {}}), starts, std::move(high), std::move(interior))};
+  return {pad(ct, zeros(args.builder, {ct.dtype(), {}}), taken.starts, std::move(high), std::move(interior))};
 }
 
 std::vector<Value> dynamic_slice_transpose(const TransposeArgs& args) {
@@ -75,18 +74,17 @@ std::vector<Value> dynamic_update_slice_transpose(const TransposeArgs& args) {
 
 std::vector<Value> pad_transpose(const TransposeArgs& args) {
   const Value ct = args.cotangents[0];
-  const auto &low = args.attrs[0].dims, &high = args.attrs[1].dims;
-  const auto& interior = args.attrs[2].integers;
+  const Pad p(args.attrs);
   const Type x = args.operand_types[0];
   std::vector<Value> result = absent(2);
   if (args.linear[0]) {
     std::vector<int64_t> strides;
-    for (int64_t i : interior) strides.push_back(i + 1);
-    result[0] = slice(ct, low, x.shape.dims(), std::move(strides));
+    for (int64_t i : p.interior) strides.push_back(i + 1);
+    result[0] = slice(ct, p.low, x.shape.dims(), std::move(strides));
   }
   if (args.linear[1]) {  // the sum of what lies outside x
     const Value inside = pad(splat_integer(args.builder, boolean, 1, x.shape),
-                             splat_integer(args.builder, boolean, 0, {}), low, high, interior);
+                             splat_integer(args.builder, boolean, 0, {}), p.low, p.high, p.interior);
     std::vector<int64_t> axes;
     for (int64_t i = 0; i < x.shape.rank(); ++i) axes.push_back(i);
     result[1] = reduce(Op::reduce_sum, select(inside, zeros_like(ct), ct), std::move(axes));
@@ -96,7 +94,7 @@ std::vector<Value> pad_transpose(const TransposeArgs& args) {
 
 std::vector<Value> concat_transpose(const TransposeArgs& args) {
   const Value ct = args.cotangents[0];
-  const auto axis = static_cast<size_t>(args.attrs[0].integers[0]);
+  const size_t axis = Concat(args.attrs).axis;
   const auto rank = args.operand_types[0].shape.size();
   std::vector<Value> result;
   Dim start = 0;
@@ -111,7 +109,7 @@ std::vector<Value> concat_transpose(const TransposeArgs& args) {
 }
 
 std::vector<Value> reverse_transpose(const TransposeArgs& args) {
-  return {reverse(args.cotangents[0], args.attrs[0].integers)};
+  return {reverse(args.cotangents[0], Reverse(args.attrs).axes)};
 }
 
 std::vector<Value> barrier_transpose(const TransposeArgs& args) {

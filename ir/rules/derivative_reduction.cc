@@ -1,6 +1,7 @@
 // Derivatives of reductions and cumulative sums.
 #include <algorithm>
 
+#include "tenon/ir/loops.h"
 #include "tenon/ir/rules/derivative.h"
 
 namespace tenon::ir::rules {
@@ -17,14 +18,14 @@ std::vector<int64_t> kept_axes(int rank, const std::vector<int64_t>& reduced) {
 
 std::vector<Value> reduce_sum_transpose(const TransposeArgs& args) {
   const Shape shape = args.operand_types[0].shape;
-  return {broadcast(args.cotangents[0], shape, kept_axes(shape.rank(), args.attrs[0].integers))};
+  return {broadcast(args.cotangents[0], shape, kept_axes(shape.rank(), Reduce(args.attrs).axes))};
 }
 
 // Elements that equal the extremum share its derivative equally, as the two operands of max do. A NaN is the extremum.
 std::vector<Value> reduce_extremum_jvp(const JvpArgs& args) {
   const Value x = args.primals[0];
   const Shape shape = x.shape();
-  const auto& axes = args.attrs[0].integers;
+  const auto& axes = Reduce(args.attrs).axes;
   const Value r = broadcast(args.results[0], shape, kept_axes(shape.rank(), axes));
   const Value chosen = bit_or(eq(x, r), ne(x, x)), zero = like(x, 0);
   return {unscale(reduce(Op::reduce_sum, select(chosen, args.tangents[0], zero), axes),
@@ -34,7 +35,7 @@ std::vector<Value> reduce_extremum_jvp(const JvpArgs& args) {
 // The product rule element by element, so that zeros are no special case: t <- t x_i + p t_i, p <- p x_i.
 std::vector<Value> reduce_prod_jvp(const JvpArgs& args) {
   GraphBuilder& b = args.builder;
-  const auto& axes = args.attrs[0].integers;
+  const auto& axes = Reduce(args.attrs).axes;
   const Shape shape = args.primals[0].shape();
   std::vector<int64_t> order = axes;
   Dim length = 1;
@@ -59,14 +60,13 @@ std::vector<Value> reduce_prod_jvp(const JvpArgs& args) {
                             by_rows(args.tangents[0])};
   const auto results =
       apply(b, Op::scan, operands,
-            {Attr::of(std::shared_ptr<const Graph>(body.finish(outputs))), Attr::of(std::vector<Dim>{length}),
-             Attr::of(std::vector<int64_t>{0, 2}), Attr::of(std::vector<int64_t>{0})});
+            ScanAttrs{.body = body.finish(outputs), .length = length, .counts = counts_of({.carries = 2})});
   return {results[1]};
 }
 
 std::vector<Value> cumsum_transpose(const TransposeArgs& args) {
-  const int64_t reversed = args.attrs[1].integers[0] == 0;
-  return apply(args.builder, Op::cumsum, args.cotangents, {args.attrs[0], Attr::of(std::vector<int64_t>{reversed})});
+  const Cumsum c(args.attrs);
+  return apply(args.builder, Op::cumsum, args.cotangents, CumsumAttrs{.axis = c.axis, .reverse = !c.reverse});
 }
 
 }  // namespace tenon::ir::rules

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tenon/ir/array.h"
+#include "tenon/ir/attributes.h"
 
 namespace tenon::ir::rules {
 

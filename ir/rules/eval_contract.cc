@@ -60,12 +60,11 @@ Indices other_axes(const Shape& shape, const Indices& a, const Indices& b) {
 
 std::vector<Array> eval_dot(const EvalArgs& args) {
   const Array &lhs = *args.operands[0], &rhs = *args.operands[1];
-  const Indices &lhs_batch = args.attrs[0].integers, &rhs_batch = args.attrs[1].integers;
-  const Indices &lhs_contract = args.attrs[2].integers, &rhs_contract = args.attrs[3].integers;
-  const Indices left_batch = offsets(lhs.type.shape, lhs_batch), right_batch = offsets(rhs.type.shape, rhs_batch);
-  const Indices left_k = offsets(lhs.type.shape, lhs_contract), right_k = offsets(rhs.type.shape, rhs_contract);
-  const Indices rows = offsets(lhs.type.shape, other_axes(lhs.type.shape, lhs_batch, lhs_contract));
-  const Indices columns = offsets(rhs.type.shape, other_axes(rhs.type.shape, rhs_batch, rhs_contract));
+  const DotGeneral d(args.attrs);
+  const Indices left_batch = offsets(lhs.type.shape, d.lhs_batch), right_batch = offsets(rhs.type.shape, d.rhs_batch);
+  const Indices left_k = offsets(lhs.type.shape, d.lhs_contract), right_k = offsets(rhs.type.shape, d.rhs_contract);
+  const Indices rows = offsets(lhs.type.shape, other_axes(lhs.type.shape, d.lhs_batch, d.lhs_contract));
+  const Indices columns = offsets(rhs.type.shape, other_axes(rhs.type.shape, d.rhs_batch, d.rhs_contract));
   Array result(args.results[0]);
   if (result.numel() == 0) return one_result(std::move(result));
   visit(lhs.type.dtype, [&](auto sample) {
@@ -99,12 +98,10 @@ std::vector<Array> eval_dot(const EvalArgs& args) {
 // input, is skipped: it adds nothing, not even a zero.
 std::vector<Array> eval_convolution(const EvalArgs& args) {
   const Array &x = *args.operands[0], &kernel = *args.operands[1];
-  const Indices &stride = args.attrs[0].integers, &low = args.attrs[1].integers;
-  const Indices &lhs_dilation = args.attrs[3].integers, &rhs_dilation = args.attrs[4].integers;
-  const int64_t groups = args.attrs[5].integers.at(0);
+  const Convolution conv(args.attrs);
   const Indices sizes = extents(x.type.shape), taps = extents(kernel.type.shape);
   const Indices x_step = strides(sizes), kernel_step = strides(taps);
-  const size_t spatial = stride.size();
+  const size_t spatial = conv.strides.size();
   const int64_t channels = taps[spatial], features = taps[spatial + 1];
   Array result(args.results[0]);
   const Indices window(taps.begin(), taps.begin() + static_cast<std::ptrdiff_t>(spatial));
@@ -113,15 +110,16 @@ std::vector<Array> eval_convolution(const EvalArgs& args) {
     if constexpr (is_float_type<T>) {
       int64_t at = 0;
       for (Odometer o(extents(result.type.shape)); !o.done(); o.next(), ++at) {
-        const int64_t feature = o.index.back(), group = feature / (features / groups);
+        const int64_t feature = o.index.back(), group = feature / (features / conv.groups);
         Wide<T> sum{};
         for (Odometer tap(window); !tap.done(); tap.next()) {
           int64_t source = o.index[0] * x_step[0], weight = feature;
           bool inside = true;
           for (size_t d = 0; d < spatial; ++d) {
-            const int64_t place = o.index[d + 1] * stride[d] + tap.index[d] * rhs_dilation[d] - low[d];
-            inside = inside && place >= 0 && place % lhs_dilation[d] == 0 && place / lhs_dilation[d] < sizes[d + 1];
-            source += place / lhs_dilation[d] * x_step[d + 1];
+            const int64_t place = o.index[d + 1] * conv.strides[d] + tap.index[d] * conv.rhs_dilation[d] - conv.low[d];
+            const int64_t dilation = conv.lhs_dilation[d];
+            inside = inside && place >= 0 && place % dilation == 0 && place / dilation < sizes[d + 1];
+            source += place / dilation * x_step[d + 1];
             weight += tap.index[d] * kernel_step[d];
           }
           for (int64_t c = 0; inside && c < channels; ++c)

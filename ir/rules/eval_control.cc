@@ -2,14 +2,15 @@
 // and never depth. Refuses custom calls: a host function has no meaning in the IR.
 #include <algorithm>
 
+#include "tenon/ir/loops.h"
 #include "tenon/ir/rules/eval.h"
 #include "tenon/ir/rules/eval_index.h"
 
 namespace tenon::ir::rules {
 namespace {
 
-std::vector<Array> run(const Attr& graph, std::span<const Array> inputs, const EvalArgs& args) {
-  return interpret_within(*graph.graph, inputs, args.symbols, args.symbol_values);
+std::vector<Array> run(const Graph& graph, std::span<const Array> inputs, const EvalArgs& args) {
+  return interpret_within(graph, inputs, args.symbols, args.symbol_values);
 }
 
 std::vector<Array> copies(std::span<const Array* const> arrays) {
@@ -38,49 +39,48 @@ Type row_type(const Type& stacked) {
 }  // namespace
 
 std::vector<Array> eval_cond(const EvalArgs& args) {
+  const Cond c(args.attrs);
   const bool taken = args.operands[0]->data.at(0) != 0;
-  return run(args.attrs[taken ? 0 : 1], copies(args.operands.subspan(1)), args);
+  return run(taken ? *c.then : *c.otherwise, copies(args.operands.subspan(1)), args);
 }
 
 std::vector<Array> eval_while(const EvalArgs& args) {
-  const auto constants = static_cast<size_t>(args.attrs[2].integers.at(0));
+  const Loop loop = loop_of(WhileLoop(args.attrs), args.operands.size());
   std::vector<Array> state = copies(args.operands);
-  while (run(args.attrs[0], state, args).at(0).data.at(0) != 0) {
-    std::vector<Array> next = run(args.attrs[1], state, args);
-    std::move(next.begin(), next.end(), state.begin() + static_cast<std::ptrdiff_t>(constants));
+  const auto carries = loop.carries_of(std::span(state));
+  while (run(*loop.condition, state, args).at(0).data.at(0) != 0) {
+    std::vector<Array> next = run(*loop.body, state, args);
+    std::move(next.begin(), next.end(), carries.begin());
   }
-  state.erase(state.begin(), state.begin() + static_cast<std::ptrdiff_t>(constants));
-  return state;
+  return {std::make_move_iterator(carries.begin()), std::make_move_iterator(carries.end())};
 }
 
 std::vector<Array> eval_scan(const EvalArgs& args) {
-  const int64_t length = args.attrs[1].dims.at(0).number();
-  const auto constants = static_cast<size_t>(args.attrs[2].integers.at(0));
-  const auto carries = static_cast<size_t>(args.attrs[2].integers.at(1));
-  const bool reversed = !args.attrs[3].integers.empty() && args.attrs[3].integers[0] != 0;
-  std::vector<Array> inputs = copies(args.operands.first(constants + carries));
-  const auto stacked = args.operands.subspan(constants + carries);
+  const Loop loop = loop_of(Scan(args.attrs), args.operands.size());
+  const int64_t length = loop.length.number();
+  const auto scanned = loop.scanned_of(args.operands);
+  std::vector<Array> inputs = copies(args.operands.first(loop.constants + loop.carries));
   std::vector<Array> results;
-  for (size_t i = carries; i < args.results.size(); ++i) results.emplace_back(args.results[i]);
+  for (const Type& type : args.results.subspan(loop.carries)) results.emplace_back(type);
   for (int64_t i = 0; i < length; ++i) {
-    const int64_t at = reversed ? length - 1 - i : i;
-    for (const Array* xs : stacked) inputs.push_back(row_of(*xs, at, row_type(xs->type)));
-    std::vector<Array> next = run(args.attrs[0], inputs, args);
-    inputs.resize(constants + carries);
-    for (size_t c = 0; c < carries; ++c) inputs[constants + c] = std::move(next[c]);
-    for (size_t y = 0; y < results.size(); ++y) put_row(results[y], at, next[carries + y]);
+    const int64_t at = loop.reverse ? length - 1 - i : i;
+    for (const Array* xs : scanned) inputs.push_back(row_of(*xs, at, row_type(xs->type)));
+    std::vector<Array> next = run(*loop.body, inputs, args);
+    inputs.resize(loop.constants + loop.carries);
+    for (size_t c = 0; c < loop.carries; ++c) inputs[loop.constants + c] = std::move(next[c]);
+    for (size_t y = 0; y < results.size(); ++y) put_row(results[y], at, next[loop.carries + y]);
   }
-  results.insert(results.begin(), std::make_move_iterator(inputs.begin() + static_cast<std::ptrdiff_t>(constants)),
-                 std::make_move_iterator(inputs.end()));
+  const auto carries = loop.carries_of(std::span(inputs));
+  results.insert(results.begin(), std::make_move_iterator(carries.begin()), std::make_move_iterator(carries.end()));
   return results;
 }
 
-std::vector<Array> eval_call(const EvalArgs& args) { return run(args.attrs[0], copies(args.operands), args); }
+std::vector<Array> eval_call(const EvalArgs& args) { return run(*Call(args.attrs).graph, copies(args.operands), args); }
 
 std::vector<Array> eval_barrier(const EvalArgs& args) { return copies(args.operands); }
 
 std::vector<Array> eval_custom_call(const EvalArgs& args) {
-  throw Error("the reference interpreter cannot run the host function '" + args.attrs[0].text +
+  throw Error("the reference interpreter cannot run the host function '" + CustomCall(args.attrs).name +
               "': its meaning is not in the IR; compile the program instead");
 }
 

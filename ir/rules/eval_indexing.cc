@@ -24,7 +24,7 @@ struct Along {
 // An empty axis has nothing to clamp to: its result is zero.
 std::vector<Array> eval_gather(const EvalArgs& args) {
   const Array &x = *args.operands[0], &indices = *args.operands[1];
-  const Along along(x.type.shape, static_cast<size_t>(args.attrs[0].integers.at(0)));
+  const Along along(x.type.shape, Gather(args.attrs).axis);
   Array result(args.results[0]);
   if (along.extent == 0) return one_result(std::move(result));
   int64_t at = 0;
@@ -41,7 +41,7 @@ std::vector<Array> eval_gather(const EvalArgs& args) {
 std::vector<Array> eval_scatter_add(const EvalArgs& args) {
   Array result = *args.operands[0];
   const Array &indices = *args.operands[1], &updates = *args.operands[2];
-  const Along along(result.type.shape, static_cast<size_t>(args.attrs[0].integers.at(0)));
+  const Along along(result.type.shape, ScatterAdd(args.attrs).axis);
   const DType type = result.type.dtype;
   const int64_t size = bytes(type), count = indices.numel();
   for (int64_t o = 0; o < along.outer; ++o)
@@ -57,7 +57,7 @@ std::vector<Array> eval_scatter_add(const EvalArgs& args) {
 
 std::vector<Array> eval_sort(const EvalArgs& args) {
   const Array& keys = *args.operands[0];
-  const Along along(keys.type.shape, static_cast<size_t>(args.attrs[0].integers.at(0)));
+  const Along along(keys.type.shape, Sort(args.attrs).axis);
   std::vector<Array> results;
   for (const Type& type : args.results) results.emplace_back(type);
   visit(keys.type.dtype, [&](auto sample) {

@@ -10,7 +10,7 @@ namespace tenon::ir::rules {
 // The literal holds all elements, or one that stands for all.
 std::vector<Array> eval_constant(const EvalArgs& args) {
   Array result(args.results[0]);
-  const std::string& raw = args.attrs[2].text;
+  const std::string& raw = Constant(args.attrs).value;
   const size_t size = static_cast<size_t>(bytes(result.type.dtype));
   if (raw.size() == result.data.size()) {
     std::copy(raw.begin(), raw.end(), result.data.begin());
@@ -23,7 +23,7 @@ std::vector<Array> eval_constant(const EvalArgs& args) {
 
 std::vector<Array> eval_iota(const EvalArgs& args) {
   Array counts({DType::i64, args.results[0].shape});
-  const size_t axis = static_cast<size_t>(args.attrs[2].integers.at(0));
+  const size_t axis = Iota(args.attrs).axis;
   int64_t at = 0;
   for (Odometer o(extents(counts.type.shape)); !o.done(); o.next()) counts.as<int64_t>()[at++] = o.index[axis];
   Array result(args.results[0]);
@@ -39,7 +39,7 @@ std::vector<Array> eval_reshape(const EvalArgs& args) {
 
 std::vector<Array> eval_broadcast(const EvalArgs& args) {
   const Array& x = *args.operands[0];
-  const Indices& axes = args.attrs[1].integers;
+  const Indices& axes = Broadcast(args.attrs).axes;
   const Indices sizes = extents(x.type.shape), step = strides(sizes);
   return one_result(rearranged(args.results[0], x, [&](const Indices& index) {
     int64_t offset = 0;
@@ -52,7 +52,7 @@ std::vector<Array> eval_broadcast(const EvalArgs& args) {
 // Result axis i is operand axis permutation[i].
 std::vector<Array> eval_transpose(const EvalArgs& args) {
   const Array& x = *args.operands[0];
-  const Indices& permutation = args.attrs[0].integers;
+  const Indices& permutation = Transpose(args.attrs).permutation;
   const Indices step = strides(extents(x.type.shape));
   return one_result(rearranged(args.results[0], x, [&](const Indices& index) {
     int64_t offset = 0;
@@ -63,11 +63,11 @@ std::vector<Array> eval_transpose(const EvalArgs& args) {
 
 std::vector<Array> eval_slice(const EvalArgs& args) {
   const Array& x = *args.operands[0];
-  const Indices starts = numbers(args.attrs[0].dims), step = strides(extents(x.type.shape));
-  const Indices& stride = args.attrs[2].integers;
+  const Slice s(args.attrs);
+  const Indices starts = numbers(s.starts), step = strides(extents(x.type.shape));
   return one_result(rearranged(args.results[0], x, [&](const Indices& index) {
     int64_t offset = 0;
-    for (size_t i = 0; i < index.size(); ++i) offset += (starts[i] + index[i] * stride[i]) * step[i];
+    for (size_t i = 0; i < index.size(); ++i) offset += (starts[i] + index[i] * s.strides[i]) * step[i];
     return offset;
   }));
 }
@@ -103,14 +103,14 @@ std::vector<Array> eval_dynamic_update_slice(const EvalArgs& args) {
 
 std::vector<Array> eval_pad(const EvalArgs& args) {
   const Array &x = *args.operands[0], &fill = *args.operands[1];
-  const Indices low = numbers(args.attrs[0].dims), sizes = extents(x.type.shape);
-  const Indices& interior = args.attrs[2].integers;
+  const Pad p(args.attrs);
+  const Indices low = numbers(p.low), sizes = extents(x.type.shape);
   Array result = rearranged(args.results[0], fill, [](const Indices&) { return 0; });
   const Indices step = strides(extents(result.type.shape));
   int64_t at = 0;
   for (Odometer o(sizes); !o.done(); o.next()) {
     int64_t offset = 0;
-    for (size_t i = 0; i < sizes.size(); ++i) offset += (low[i] + o.index[i] * (interior[i] + 1)) * step[i];
+    for (size_t i = 0; i < sizes.size(); ++i) offset += (low[i] + o.index[i] * (p.interior[i] + 1)) * step[i];
     copy_element(result, offset, x, at++);
   }
   return one_result(std::move(result));
@@ -118,7 +118,7 @@ std::vector<Array> eval_pad(const EvalArgs& args) {
 
 std::vector<Array> eval_concat(const EvalArgs& args) {
   Array result(args.results[0]);
-  const size_t axis = static_cast<size_t>(args.attrs[0].integers.at(0));
+  const size_t axis = Concat(args.attrs).axis;
   const Indices step = strides(extents(result.type.shape));
   int64_t before = 0;
   for (const Array* part : args.operands) {
@@ -134,7 +134,7 @@ std::vector<Array> eval_reverse(const EvalArgs& args) {
   const Array& x = *args.operands[0];
   const Indices sizes = extents(x.type.shape), step = strides(sizes);
   std::vector<bool> flipped(sizes.size());
-  for (int64_t axis : args.attrs[0].integers) flipped[static_cast<size_t>(axis)] = true;
+  for (int64_t axis : Reverse(args.attrs).axes) flipped[static_cast<size_t>(axis)] = true;
   return one_result(rearranged(args.results[0], x, [&](const Indices& index) {
     int64_t offset = 0;
     for (size_t i = 0; i < index.size(); ++i) offset += (flipped[i] ? sizes[i] - 1 - index[i] : index[i]) * step[i];

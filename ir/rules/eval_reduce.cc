@@ -113,7 +113,7 @@ Fold fold_of(const Shape& shape, size_t first, size_t last) {
 std::vector<Array> eval_reduce(const EvalArgs& args) {
   const DType type = args.operands[0]->type.dtype;
   Array x = converted(*args.operands[0], accumulator(type));
-  Indices axes = args.attrs[0].integers;
+  Indices axes = Reduce(args.attrs).axes;
   std::sort(axes.begin(), axes.end());
   while (!axes.empty()) {  // the last group of adjacent axes
     const size_t last = static_cast<size_t>(axes.back());
@@ -132,7 +132,7 @@ std::vector<Array> eval_reduce(const EvalArgs& args) {
 std::vector<Array> eval_arg_reduce(const EvalArgs& args) {
   const Array& x = *args.operands[0];
   const bool greatest = args.op == Op::argmax;
-  const size_t axis = static_cast<size_t>(args.attrs[0].integers.at(0));
+  const auto axis = static_cast<size_t>(Reduce(args.attrs).axes.at(0));
   const Fold fold = fold_of(x.type.shape, axis, axis);
   Array result(args.results[0]);
   visit(x.type.dtype, [&](auto sample) {
@@ -155,15 +155,14 @@ std::vector<Array> eval_arg_reduce(const EvalArgs& args) {
 std::vector<Array> eval_cumsum(const EvalArgs& args) {
   const DType type = args.operands[0]->type.dtype;
   const Array x = converted(*args.operands[0], accumulator(type));
-  const size_t axis = static_cast<size_t>(args.attrs[0].integers.at(0));
-  const bool reversed = !args.attrs[1].integers.empty() && args.attrs[1].integers[0] != 0;
-  const Fold fold = fold_of(x.type.shape, axis, axis);
+  const Cumsum c(args.attrs);
+  const Fold fold = fold_of(x.type.shape, c.axis, c.axis);
   Array sums(x.type);
   if (sums.numel() == 0) return one_result(converted(sums, type));
   const int64_t size = bytes(x.type.dtype);
   Lanes chain, offset;
   for (int64_t i = 0; i < fold.extent; ++i) {
-    const int64_t at = reversed ? fold.extent - 1 - i : i;
+    const int64_t at = c.reverse ? fold.extent - 1 - i : i;
     const Lanes element = gather_lanes(x, fold, at, 1, Op::add);
     const int64_t block = i / cumulative_block;
     if (i % cumulative_block == 0) {

@@ -1,4 +1,4 @@
-// What the type rules share: failing with a sentence, reading attributes, comparing extents. An extent equals another only
+// What the type rules share: failing with a sentence, checking axes, comparing extents. An extent equals another only
 // if it is the same number or the same symbol; a number never equals a symbol.
 #pragma once
 
@@ -21,14 +21,12 @@ inline std::string operand_name(size_t i) { return "operand " + std::to_string(i
     if (!(condition)) refuse(message);    \
   } while (false)
 
-inline const std::vector<int64_t>& integers(const InferArgs& a, size_t i) { return a.attrs[i].integers; }
-inline const std::vector<Dim>& dims(const InferArgs& a, size_t i) { return a.attrs[i].dims; }
-
-// A single integer attribute.
-int64_t single(const InferArgs& args, size_t attribute, const char* name);
 // Axes of a tensor of this rank: in range, each once.
 void check_axes(const std::vector<int64_t>& axes, int rank, const char* name);
 void check_axis(int64_t axis, int rank, const char* name);
+inline void check_axis(size_t axis, int rank, const char* name) {  // as a view reads it; said as the node has it
+  check_axis(static_cast<int64_t>(axis), rank, name);
+}
 void check_same_type(const InferArgs& args, size_t first, size_t end);
 // a >= b: now if both are numbers, else when the extents are known, since a definition that comes out negative is an Error.
 template <class Message>

@@ -1,18 +1,17 @@
 // Type rules of control flow, barriers and custom calls. Sub-graphs are closed: whatever they use from outside is an operand.
+#include "tenon/ir/loops.h"
 #include "tenon/ir/rules/infer.h"
 #include "tenon/ir/text.h"
 
 namespace tenon::ir::rules {
 namespace {
 
-const Graph& subgraph(const InferArgs& args, size_t attribute, const char* name) {
-  const auto& g = args.attrs[attribute].graph;
-  TENON_REQUIRE(g != nullptr, std::string("attribute '") + name + "' has no graph");
-  TENON_REQUIRE(g->symbols.get() == &args.symbols || g->symbols->size() == 0,
+void check_table(const InferArgs& args, const Graph& g, const char* name) {
+  TENON_REQUIRE(g.symbols.get() == &args.symbols || g.symbols->size() == 0,
                 std::string("the graph '") + name + "' has a symbol table of its own");
-  return *g;
 }
 
+// first: the operand that is the graph's first input.
 void check_inputs(const InferArgs& args, const Graph& g, const char* name, size_t first) {
   const size_t count = args.operands.size() - first;
   TENON_REQUIRE(g.input_count() == count, std::string("the graph '") + name + "' takes " + number(g.input_count()) +
@@ -33,19 +32,23 @@ std::vector<Type> output_types(const Graph& g) {
   return types;
 }
 
-int64_t count(const InferArgs& args, size_t attribute, size_t entry, size_t entries) {
-  const auto& counts = integers(args, attribute);
+// That a loop's counts of constants and carries can be subtracted from the operands, as ir/loops.h does.
+void check_counts(const InferArgs& args, const std::vector<int64_t>& counts, size_t entries) {
   TENON_REQUIRE(counts.size() == entries, "attribute 'counts' has " + number(static_cast<int64_t>(counts.size())) +
                                               " entries, not " + number(static_cast<int64_t>(entries)));
-  TENON_REQUIRE(counts[entry] >= 0 && counts[entry] <= static_cast<int64_t>(args.operands.size()),
-                "attribute 'counts' does not fit the number of operands");
-  return counts[entry];
+  auto rest = static_cast<int64_t>(args.operands.size());
+  for (int64_t count : counts) {
+    TENON_REQUIRE(count >= 0 && count <= rest, "attribute 'counts' does not fit the number of operands");
+    rest -= count;
+  }
 }
 
-void check_carry(const InferArgs& args, size_t carry, const Type& before, const Type& after) {
-  TENON_REQUIRE(before == after, "the body turns carry " + number(static_cast<int64_t>(carry)) + " from " +
-                                     to_string(before, &args.symbols) + " into " + to_string(after, &args.symbols) +
-                                     "; a carry keeps its type");
+void check_carries(const InferArgs& args, const Loop& loop, const std::vector<Type>& results) {
+  const auto carries = loop.carries_of(args.operands);
+  for (size_t i = 0; i < carries.size(); ++i)
+    TENON_REQUIRE(carries[i] == results[i], "the body turns carry " + number(static_cast<int64_t>(i)) + " from " +
+                                                to_string(carries[i], &args.symbols) + " into " +
+                                                to_string(results[i], &args.symbols) + "; a carry keeps its type");
 }
 
 }  // namespace
@@ -53,7 +56,10 @@ void check_carry(const InferArgs& args, size_t carry, const Type& before, const 
 std::vector<Type> infer_cond(const InferArgs& args) {
   TENON_REQUIRE(!args.operands.empty(), "cond takes a predicate");
   check_scalar(args, 0, DType::boolean, "the predicate");
-  const Graph &a = subgraph(args, 0, "then"), &b = subgraph(args, 1, "otherwise");
+  const Cond c(args.attrs);
+  const Graph &a = *c.then, &b = *c.otherwise;
+  check_table(args, a, "then");
+  check_table(args, b, "otherwise");
   check_inputs(args, a, "then", 1);
   check_inputs(args, b, "otherwise", 1);
   TENON_REQUIRE(a.outputs().size() == b.outputs().size(),
@@ -68,46 +74,47 @@ std::vector<Type> infer_cond(const InferArgs& args) {
 }
 
 std::vector<Type> infer_while(const InferArgs& args) {
-  const auto constants = static_cast<size_t>(count(args, 2, 0, 1));
-  const Graph &condition = subgraph(args, 0, "condition"), &body = subgraph(args, 1, "body");
-  check_inputs(args, condition, "condition", 0);
-  check_inputs(args, body, "body", 0);
-  const auto tests = output_types(condition);
+  const WhileLoop attrs(args.attrs);
+  check_counts(args, attrs.counts, 1);
+  const Loop loop = loop_of(attrs, args.operands.size());
+  check_table(args, *loop.condition, "condition");
+  check_table(args, *loop.body, "body");
+  check_inputs(args, *loop.condition, "condition", 0);
+  check_inputs(args, *loop.body, "body", 0);
+  const auto tests = output_types(*loop.condition);
   TENON_REQUIRE(tests.size() == 1 && tests[0] == (Type{DType::boolean, {}}), "the condition must give one bool[]");
-  const auto types = output_types(body);
-  TENON_REQUIRE(types.size() == args.operands.size() - constants,
-                "the body gives " + number(static_cast<int64_t>(types.size())) + " carries for " +
-                    number(static_cast<int64_t>(args.operands.size() - constants)));
-  for (size_t i = 0; i < types.size(); ++i) check_carry(args, i, args.operands[constants + i], types[i]);
+  const auto types = output_types(*loop.body);
+  TENON_REQUIRE(types.size() == loop.carries, "the body gives " + number(static_cast<int64_t>(types.size())) +
+                                                  " carries for " + number(static_cast<int64_t>(loop.carries)));
+  check_carries(args, loop, types);
   return types;
 }
 
 std::vector<Type> infer_scan(const InferArgs& args) {
-  const auto constants = static_cast<size_t>(count(args, 2, 0, 2)), carries = static_cast<size_t>(count(args, 2, 1, 2));
-  TENON_REQUIRE(constants + carries <= args.operands.size(), "attribute 'counts' does not fit the number of operands");
-  const Graph& body = subgraph(args, 0, "body");
-  TENON_REQUIRE(dims(args, 1).size() == 1, "attribute 'length' takes one extent");
-  const Dim length = dims(args, 1)[0];
-  const int64_t reverse = single(args, 3, "reverse");
-  TENON_REQUIRE(reverse == 0 || reverse == 1, "attribute 'reverse' is 0 or 1");
+  const Scan attrs(args.attrs);
+  check_counts(args, attrs.counts, 2);
+  const Loop loop = loop_of(attrs, args.operands.size());
+  check_table(args, *loop.body, "body");
+  const Dim length = loop.length;
   std::vector<Type> slices(args.operands.begin(), args.operands.end());
-  for (size_t i = constants + carries; i < slices.size(); ++i) {
+  for (size_t i = loop.constants + loop.carries; i < slices.size(); ++i) {
     TENON_REQUIRE(slices[i].shape.rank() > 0, operand_name(i) + " is scanned over its first axis, but it is a scalar");
     TENON_REQUIRE(slices[i].shape[0] == length, operand_name(i) + " has " +
                                                     to_string(slices[i].shape[0], &args.symbols) +
                                                     " slices for a scan of length " + to_string(length, &args.symbols));
     slices[i].shape.erase(0);
   }
-  check_inputs({slices, args.attrs, args.symbols}, body, "body", 0);
-  auto types = output_types(body);
-  TENON_REQUIRE(types.size() >= carries, "the body gives fewer results than there are carries");
-  for (size_t i = 0; i < carries; ++i) check_carry(args, i, args.operands[constants + i], types[i]);
-  for (size_t i = carries; i < types.size(); ++i) types[i].shape.insert(0, length);
+  check_inputs({slices, args.attrs, args.symbols}, *loop.body, "body", 0);
+  auto types = output_types(*loop.body);
+  TENON_REQUIRE(types.size() >= loop.carries, "the body gives fewer results than there are carries");
+  check_carries(args, loop, types);
+  for (size_t i = loop.carries; i < types.size(); ++i) types[i].shape.insert(0, length);
   return types;
 }
 
 std::vector<Type> infer_call(const InferArgs& args) {
-  const Graph& g = subgraph(args, 0, "graph");
+  const Graph& g = *Call(args.attrs).graph;
+  check_table(args, g, "graph");
   check_inputs(args, g, "graph", 0);
   return output_types(g);
 }
@@ -118,11 +125,9 @@ std::vector<Type> infer_barrier(const InferArgs& args) {
 }
 
 std::vector<Type> infer_custom_call(const InferArgs& args) {
-  TENON_REQUIRE(!args.attrs[0].text.empty(), "a custom call needs a name");
-  single(args, 1, "version");
-  const int64_t effect = single(args, 3, "effect");
-  TENON_REQUIRE(effect == 0 || effect == 1, "attribute 'effect' is 0 or 1");
-  return parse_types(args.attrs[2].text, args.symbols);
+  const CustomCall call(args.attrs);
+  TENON_REQUIRE(!call.name.empty(), "a custom call needs a name");
+  return parse_types(call.types, args.symbols);
 }
 
 }  // namespace tenon::ir::rules

@@ -4,13 +4,6 @@
 
 namespace tenon::ir::rules {
 
-int64_t single(const InferArgs& args, size_t attribute, const char* name) {
-  const auto& values = integers(args, attribute);
-  TENON_REQUIRE(values.size() == 1, std::string("attribute '") + name + "' takes one integer, not " +
-                                        number(static_cast<int64_t>(values.size())));
-  return values[0];
-}
-
 void check_axis(int64_t axis, int rank, const char* name) {
   if (axis >= 0 && axis < rank) return;
   if (rank == 0)
@@ -82,10 +75,12 @@ std::vector<Type> infer_select(const InferArgs& args) {
   return {args.operands[1]};
 }
 
-std::vector<Type> infer_cast(const InferArgs& args) { return {Type{args.attrs[0].dtype, args.operands[0].shape}}; }
+std::vector<Type> infer_cast(const InferArgs& args) {
+  return {Type{Convert(args.attrs).dtype, args.operands[0].shape}};
+}
 
 std::vector<Type> infer_bitcast(const InferArgs& args) {
-  const DType from = args.operands[0].dtype, to = args.attrs[0].dtype;
+  const DType from = args.operands[0].dtype, to = Convert(args.attrs).dtype;
   TENON_REQUIRE(bits(from) == bits(to), "a bitcast keeps the width: " + std::string(name(from)) + " has " +
                                             number(bits(from)) + " bits, " + std::string(name(to)) + " has " +
                                             number(bits(to)));

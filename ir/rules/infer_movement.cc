@@ -16,28 +16,29 @@ void check_count(size_t have, size_t want, const char* name) {
 }  // namespace
 
 std::vector<Type> infer_constant(const InferArgs& args) {
-  const Shape shape(dims(args, 1));
+  const Constant c(args.attrs);
+  const Shape shape(c.shape);
   TENON_REQUIRE(shape.is_static(), "a constant has fixed extents; broadcast a scalar to a symbolic shape");
-  const DType t = args.attrs[0].dtype;
-  const auto size = static_cast<int64_t>(args.attrs[2].text.size());
-  const int64_t want = byte_count(shape, bytes(t));
-  TENON_REQUIRE(size == want,
-                to_string(Type{t, shape}) + " takes " + number(want) + " bytes, the value has " + number(size));
-  return {Type{t, shape}};
+  const Type type{c.dtype, shape};
+  const auto size = static_cast<int64_t>(c.value.size());
+  const int64_t want = byte_count(shape, bytes(c.dtype));
+  TENON_REQUIRE(size == want, to_string(type) + " takes " + number(want) + " bytes, the value has " + number(size));
+  return {type};
 }
 
 std::vector<Type> infer_iota(const InferArgs& args) {
-  const Shape shape(dims(args, 1));
-  check_symbols(args, dims(args, 1));
-  check_axis(single(args, 2, "axis"), shape.rank(), "axis");
-  TENON_REQUIRE(contains(number_types, args.attrs[0].dtype), "iota counts in a number type, not in bool");
-  return {Type{args.attrs[0].dtype, shape}};
+  const Iota i(args.attrs);
+  const Shape shape(i.shape);
+  check_symbols(args, i.shape);
+  check_axis(i.axis, shape.rank(), "axis");
+  TENON_REQUIRE(contains(number_types, i.dtype), "iota counts in a number type, not in bool");
+  return {Type{i.dtype, shape}};
 }
 
 std::vector<Type> infer_reshape(const InferArgs& args) {
   const Type& x = args.operands[0];
-  const Shape shape(dims(args, 0));
-  check_symbols(args, dims(args, 0));
+  const Shape shape(Reshape(args.attrs).shape);
+  check_symbols(args, shape.dims());
   const Dim from = args.symbols.numel(x.shape), to = args.symbols.numel(shape);
   TENON_REQUIRE(from == to, "a reshape keeps the number of elements: " + to_string(x.shape, &args.symbols) + " has " +
                                 extent_text(args, from) + ", " + to_string(shape, &args.symbols) + " has " +
@@ -47,9 +48,10 @@ std::vector<Type> infer_reshape(const InferArgs& args) {
 
 std::vector<Type> infer_broadcast(const InferArgs& args) {
   const Type& x = args.operands[0];
-  const Shape shape(dims(args, 0));
-  check_symbols(args, dims(args, 0));
-  const auto& axes = integers(args, 1);
+  const Broadcast b(args.attrs);
+  const Shape shape(b.shape);
+  check_symbols(args, b.shape);
+  const auto& axes = b.axes;
   check_count(axes.size(), x.shape.size(), "axes");
   for (size_t i = 0; i < axes.size(); ++i) {
     check_axis(axes[i], shape.rank(), "broadcast axis");
@@ -65,7 +67,7 @@ std::vector<Type> infer_broadcast(const InferArgs& args) {
 
 std::vector<Type> infer_transpose(const InferArgs& args) {
   const Type& x = args.operands[0];
-  const auto& permutation = integers(args, 0);
+  const auto& permutation = Transpose(args.attrs).permutation;
   check_count(permutation.size(), x.shape.size(), "permutation");
   check_axes(permutation, x.shape.rank(), "axis");
   Type r{x.dtype, {}};
@@ -75,8 +77,9 @@ std::vector<Type> infer_transpose(const InferArgs& args) {
 
 std::vector<Type> infer_slice(const InferArgs& args) {
   const Type& x = args.operands[0];
-  const auto &starts = dims(args, 0), &sizes = dims(args, 1);
-  const auto& strides = integers(args, 2);
+  const Slice attrs(args.attrs);
+  const auto &starts = attrs.starts, &sizes = attrs.sizes;
+  const auto& strides = attrs.strides;
   check_count(starts.size(), x.shape.size(), "starts");
   check_count(sizes.size(), x.shape.size(), "sizes");
   check_count(strides.size(), x.shape.size(), "strides");
@@ -110,7 +113,7 @@ std::vector<Type> infer_slice(const InferArgs& args) {
 std::vector<Type> infer_dynamic_slice(const InferArgs& args) {
   TENON_REQUIRE(!args.operands.empty(), "dynamic_slice takes a tensor and one start per axis");
   const Type& x = args.operands[0];
-  const auto& sizes = dims(args, 0);
+  const auto& sizes = DynamicSlice(args.attrs).sizes;
   check_count(sizes.size(), x.shape.size(), "sizes");
   check_count(args.operands.size() - 1, x.shape.size(), "starts");
   check_symbols(args, sizes);
@@ -145,24 +148,23 @@ std::vector<Type> infer_dynamic_update_slice(const InferArgs& args) {
 std::vector<Type> infer_pad(const InferArgs& args) {
   const Type& x = args.operands[0];
   check_scalar(args, 1, x.dtype, "the fill");
-  const auto &low = dims(args, 0), &high = dims(args, 1);
-  const auto& interior = integers(args, 2);
-  check_count(low.size(), x.shape.size(), "low");
-  check_count(high.size(), x.shape.size(), "high");
-  check_count(interior.size(), x.shape.size(), "interior");
-  check_symbols(args, low);
-  check_symbols(args, high);
+  const Pad p(args.attrs);
+  check_count(p.low.size(), x.shape.size(), "low");
+  check_count(p.high.size(), x.shape.size(), "high");
+  check_count(p.interior.size(), x.shape.size(), "interior");
+  check_symbols(args, p.low);
+  check_symbols(args, p.high);
   Type r{x.dtype, {}};
   Symbols& s = args.symbols;
-  for (size_t i = 0; i < low.size(); ++i) {
-    TENON_REQUIRE(interior[i] >= 0, "interior padding is negative on axis " + number(static_cast<int64_t>(i)));
-    TENON_REQUIRE(interior[i] < most_bytes,
-                  "interior padding is beyond 2^62 on axis " + number(static_cast<int64_t>(i)));
+  for (size_t i = 0; i < x.shape.size(); ++i) {
+    const int64_t interior = p.interior[i];
+    TENON_REQUIRE(interior >= 0, "interior padding is negative on axis " + number(static_cast<int64_t>(i)));
+    TENON_REQUIRE(interior < most_bytes, "interior padding is beyond 2^62 on axis " + number(static_cast<int64_t>(i)));
     Dim inner = x.shape[i];
-    if (interior[i] > 0 && !(inner == 0))
-      inner = inner.is_number() ? s.sum(s.product(inner.number() - 1, interior[i]), inner)
-                                : s.sum(s.product(s.difference(s.maximum(inner, 1), 1), interior[i]), inner);
-    r.shape.push_back(s.sum(s.sum(low[i], inner), high[i]));
+    if (interior > 0 && !(inner == 0))
+      inner = inner.is_number() ? s.sum(s.product(inner.number() - 1, interior), inner)
+                                : s.sum(s.product(s.difference(s.maximum(inner, 1), 1), interior), inner);
+    r.shape.push_back(s.sum(s.sum(p.low[i], inner), p.high[i]));
   }
   return {r};
 }
@@ -170,7 +172,7 @@ std::vector<Type> infer_pad(const InferArgs& args) {
 std::vector<Type> infer_concat(const InferArgs& args) {
   TENON_REQUIRE(!args.operands.empty(), "concat takes at least one operand");
   const Type& x = args.operands[0];
-  const int64_t axis = single(args, 0, "axis");
+  const size_t axis = Concat(args.attrs).axis;
   check_axis(axis, x.shape.rank(), "axis");
   Type r = x;
   for (size_t k = 1; k < args.operands.size(); ++k) {
@@ -180,18 +182,17 @@ std::vector<Type> infer_concat(const InferArgs& args) {
     TENON_REQUIRE(y.shape.rank() == x.shape.rank(), operand_name(k) + " has " + number(y.shape.rank()) +
                                                         " axes, operand 0 has " + number(x.shape.rank()));
     for (size_t i = 0; i < x.shape.size(); ++i)
-      TENON_REQUIRE(static_cast<int64_t>(i) == axis || x.shape[i] == y.shape[i],
+      TENON_REQUIRE(i == axis || x.shape[i] == y.shape[i],
                     operand_name(k) + " has extent " + extent_text(args, y.shape[i]) + " at axis " +
                         number(static_cast<int64_t>(i)) + ", operand 0 has " + extent_text(args, x.shape[i]) +
-                        ": only the joined axis " + number(axis) + " may differ");
-    Dim& joined = r.shape[static_cast<size_t>(axis)];
-    joined = args.symbols.sum(joined, y.shape[static_cast<size_t>(axis)]);
+                        ": only the joined axis " + number(static_cast<int64_t>(axis)) + " may differ");
+    r.shape[axis] = args.symbols.sum(r.shape[axis], y.shape[axis]);
   }
   return {r};
 }
 
 std::vector<Type> infer_reverse(const InferArgs& args) {
-  check_axes(integers(args, 0), args.operands[0].shape.rank(), "axis");
+  check_axes(Reverse(args.attrs).axes, args.operands[0].shape.rank(), "axis");
   return {args.operands[0]};
 }
 

@@ -14,7 +14,7 @@ bool has(const std::vector<int64_t>& axes, size_t axis) {
 
 std::vector<Type> infer_reduce(const InferArgs& args) {
   const Type& x = args.operands[0];
-  const auto& axes = integers(args, 0);
+  const auto& axes = Reduce(args.attrs).axes;
   check_axes(axes, x.shape.rank(), "axis");
   TENON_REQUIRE(std::is_sorted(axes.begin(), axes.end()), "reduced axes must ascend");
   Type r{x.dtype, {}};
@@ -25,24 +25,26 @@ std::vector<Type> infer_reduce(const InferArgs& args) {
 
 std::vector<Type> infer_arg_reduce(const InferArgs& args) {
   Type r = args.operands[0];
-  const int64_t axis = single(args, 0, "axes");
-  check_axis(axis, r.shape.rank(), "axis");
-  TENON_REQUIRE(!(r.shape[static_cast<size_t>(axis)] == 0), "axis " + number(axis) + " is empty: it has no extremum");
-  r.shape.erase(static_cast<size_t>(axis));
+  const auto& axes = Reduce(args.attrs).axes;
+  TENON_REQUIRE(axes.size() == 1,
+                "attribute 'axes' takes one integer, not " + number(static_cast<int64_t>(axes.size())));
+  check_axes(axes, r.shape.rank(), "axis");
+  const auto axis = static_cast<size_t>(axes[0]);
+  TENON_REQUIRE(!(r.shape[axis] == 0), "axis " + number(axes[0]) + " is empty: it has no extremum");
+  r.shape.erase(axis);
   r.dtype = DType::i64;
   return {r};
 }
 
 std::vector<Type> infer_cumsum(const InferArgs& args) {
-  check_axis(single(args, 0, "axis"), args.operands[0].shape.rank(), "axis");
-  const int64_t reverse = single(args, 1, "reverse");
-  TENON_REQUIRE(reverse == 0 || reverse == 1, "attribute 'reverse' is 0 or 1");
+  check_axis(Cumsum(args.attrs).axis, args.operands[0].shape.rank(), "axis");
   return {args.operands[0]};
 }
 
 std::vector<Type> infer_dot(const InferArgs& args) {
   const Type &l = args.operands[0], &r = args.operands[1];
-  const auto &lb = integers(args, 0), &rb = integers(args, 1), &lc = integers(args, 2), &rc = integers(args, 3);
+  const DotGeneral d(args.attrs);
+  const auto &lb = d.lhs_batch, &rb = d.rhs_batch, &lc = d.lhs_contract, &rc = d.rhs_contract;
   TENON_REQUIRE(l.dtype == r.dtype, "the dtypes differ: lhs is " + std::string(name(l.dtype)) + ", rhs is " +
                                         std::string(name(r.dtype)) + "; cast one of them");
   TENON_REQUIRE(lb.size() == rb.size(), "lhs and rhs name different numbers of batch axes");
@@ -80,13 +82,18 @@ std::vector<Type> infer_convolution(const InferArgs& args) {
   TENON_REQUIRE(rank >= 2 && k.shape.rank() == rank,
                 "convolution takes x[n, spatial..., c] and kernel[spatial..., c / groups, o] of equal rank");
   const auto spatial = static_cast<size_t>(rank - 2);
-  static const char* const names[] = {"strides", "low", "high", "lhs_dilation", "rhs_dilation"};
-  for (size_t a = 0; a < 5; ++a)
-    TENON_REQUIRE(integers(args, a).size() == spatial, std::string("attribute '") + names[a] + "' has " +
-                                                           number(static_cast<int64_t>(integers(args, a).size())) +
-                                                           " entries for " + number(static_cast<int64_t>(spatial)) +
-                                                           " spatial axes");
-  const int64_t groups = single(args, 5, "groups");
+  const Convolution c(args.attrs);
+  const auto check_count = [&](const std::vector<int64_t>& list, const char* name) {
+    TENON_REQUIRE(list.size() == spatial, std::string("attribute '") + name + "' has " +
+                                              number(static_cast<int64_t>(list.size())) + " entries for " +
+                                              number(static_cast<int64_t>(spatial)) + " spatial axes");
+  };
+  check_count(c.strides, "strides");
+  check_count(c.low, "low");
+  check_count(c.high, "high");
+  check_count(c.lhs_dilation, "lhs_dilation");
+  check_count(c.rhs_dilation, "rhs_dilation");
+  const int64_t groups = c.groups;
   TENON_REQUIRE(groups >= 1, "groups must be at least 1");
   const Dim channels = x.shape[spatial + 1], per_group = k.shape[spatial], filters = k.shape[spatial + 1];
   TENON_REQUIRE(args.symbols.product(per_group, groups) == channels,
@@ -97,8 +104,8 @@ std::vector<Type> infer_convolution(const InferArgs& args) {
   Symbols& s = args.symbols;
   Type result{x.dtype, {x.shape[0]}};
   for (size_t i = 0; i < spatial; ++i) {
-    const int64_t stride = integers(args, 0)[i], low = integers(args, 1)[i], high = integers(args, 2)[i];
-    const int64_t ld = integers(args, 3)[i], rd = integers(args, 4)[i];
+    const int64_t stride = c.strides[i], low = c.low[i], high = c.high[i];
+    const int64_t ld = c.lhs_dilation[i], rd = c.rhs_dilation[i];
     TENON_REQUIRE(stride >= 1 && ld >= 1 && rd >= 1, "strides and dilations must be at least 1");
     TENON_REQUIRE(std::min(low, high) >= -INT32_MAX && std::max(low, high) <= INT32_MAX, "padding is beyond 2^31");
     const auto dilated = [&](Dim n, int64_t d) -> Dim {
@@ -116,26 +123,30 @@ std::vector<Type> infer_convolution(const InferArgs& args) {
   return {result};
 }
 
-std::vector<Type> infer_gather(const InferArgs& args) {
+namespace {
+// What reading x (operand 0) by indices (operand 1) gives.
+Type gathered(const InferArgs& args, size_t axis) {
   const Type &x = args.operands[0], &indices = args.operands[1];
-  const int64_t axis = single(args, 0, "axis");
   check_axis(axis, x.shape.rank(), "axis");
   TENON_REQUIRE(indices.dtype == DType::i64,
                 "indices must be i64, not " + std::string(name(indices.dtype)) + "; cast them");
   Type r{x.dtype, {}};
   for (size_t i = 0; i < x.shape.size(); ++i) {
-    if (static_cast<int64_t>(i) != axis) {
+    if (i != axis) {
       r.shape.push_back(x.shape[i]);
     } else {
       for (Dim d : indices.shape) r.shape.push_back(d);
     }
   }
-  return {r};
+  return r;
 }
+}  // namespace
+
+std::vector<Type> infer_gather(const InferArgs& args) { return {gathered(args, Gather(args.attrs).axis)}; }
 
 std::vector<Type> infer_scatter_add(const InferArgs& args) {
   const Type& updates = args.operands[2];
-  const Type want = infer_gather({args.operands.first(2), args.attrs, args.symbols})[0];
+  const Type want = gathered(args, ScatterAdd(args.attrs).axis);
   TENON_REQUIRE(updates == want, "updates must be " + to_string(want, &args.symbols) +
                                      ", the type a gather by these indices gives, not " +
                                      to_string(updates, &args.symbols));
@@ -145,7 +156,7 @@ std::vector<Type> infer_scatter_add(const InferArgs& args) {
 std::vector<Type> infer_sort(const InferArgs& args) {
   TENON_REQUIRE(!args.operands.empty(), "sort takes at least the keys");
   const Shape& shape = args.operands[0].shape;
-  check_axis(single(args, 0, "axis"), shape.rank(), "axis");
+  check_axis(Sort(args.attrs).axis, shape.rank(), "axis");
   for (size_t k = 1; k < args.operands.size(); ++k)
     TENON_REQUIRE(args.operands[k].shape == shape, operand_name(k) + " has shape " +
                                                        to_string(args.operands[k].shape, &args.symbols) +
@@ -165,10 +176,11 @@ std::vector<Type> infer_random_bits(const InferArgs& args) {
   for (size_t k = 0; k < 2; ++k)
     TENON_REQUIRE(is_pair(args.operands[k]), std::string(k == 0 ? "the key" : "the counter") + " must be u32[2], not " +
                                                  to_string(args.operands[k], &args.symbols));
-  const DType t = args.attrs[0].dtype;
-  TENON_REQUIRE(t == DType::u32 || t == DType::u64, "random bits are u32 or u64, not " + std::string(name(t)));
-  check_symbols(args, dims(args, 1));
-  return {Type{t, Shape(dims(args, 1))}};
+  const RandomBits r(args.attrs);
+  TENON_REQUIRE(r.dtype == DType::u32 || r.dtype == DType::u64,
+                "random bits are u32 or u64, not " + std::string(name(r.dtype)));
+  check_symbols(args, r.shape);
+  return {Type{r.dtype, Shape(r.shape)}};
 }
 
 }  // namespace tenon::ir::rules

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "tenon/ir/attributes.h"
 #include "tenon/ir/lowering.h"
 
 namespace tenon::ir::rules {

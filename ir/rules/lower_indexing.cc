@@ -42,7 +42,7 @@ Scalar lower_dynamic_update_slice(Lowering& c, const Node& node, std::span<const
 
 // An empty axis has nothing to clamp to: its result is zero.
 Scalar lower_gather(Lowering& c, const Node& node, std::span<const Scalar> index) {
-  const size_t axis = static_cast<size_t>(c.graph.attrs(node)[0].integers[0]);
+  const size_t axis = Gather(c.graph, node).axis;
   const size_t rank = c.operand_type(node, 1).shape.size();
   const Scalar extent = c.extent(c.operand_type(node, 0).shape[axis]), zero = c.index_literal(0);
   const Scalar row = c.element(node, 1, index.subspan(axis, rank));

@@ -6,7 +6,7 @@ namespace tenon::ir::rules {
 
 Scalar lower_broadcast(Lowering& c, const Node& node, std::span<const Scalar> index) {
   const Shape& from = c.operand_type(node, 0).shape;
-  const std::vector<int64_t>& axes = c.graph.attrs(node)[1].integers;
+  const auto& axes = Broadcast(c.graph, node).axes;
   std::vector<Scalar> place;
   for (size_t i = 0; i < from.size(); ++i)
     place.push_back(from[i] == 1 ? c.index_literal(0) : index[static_cast<size_t>(axes[i])]);
@@ -15,24 +15,24 @@ Scalar lower_broadcast(Lowering& c, const Node& node, std::span<const Scalar> in
 
 // Result axis i is operand axis permutation[i].
 Scalar lower_transpose(Lowering& c, const Node& node, std::span<const Scalar> index) {
-  const std::vector<int64_t>& permutation = c.graph.attrs(node)[0].integers;
+  const auto& permutation = Transpose(c.graph, node).permutation;
   std::vector<Scalar> place(index.size());
   for (size_t i = 0; i < index.size(); ++i) place[static_cast<size_t>(permutation[i])] = index[i];
   return c.element(node, 0, place);
 }
 
 Scalar lower_slice(Lowering& c, const Node& node, std::span<const Scalar> index) {
-  const Attrs& attrs = c.graph.attrs(node);
+  const Slice s(c.graph, node);
   std::vector<Scalar> place;
   for (size_t i = 0; i < index.size(); ++i)
-    place.push_back(c.extent(attrs[0].dims[i]) + index[i] * c.index_literal(attrs[2].integers[i]));
+    place.push_back(c.extent(s.starts[i]) + index[i] * c.index_literal(s.strides[i]));
   return c.element(node, 0, place);
 }
 
 Scalar lower_reverse(Lowering& c, const Node& node, std::span<const Scalar> index) {
   const Shape& shape = c.result_type(node).shape;
   std::vector<Scalar> place(index.begin(), index.end());
-  for (int64_t axis : c.graph.attrs(node)[0].integers) {
+  for (int64_t axis : Reverse(c.graph, node).axes) {
     const size_t i = static_cast<size_t>(axis);
     place[i] = c.extent(shape[i]) - c.index_literal(1) - index[i];
   }
@@ -40,18 +40,18 @@ Scalar lower_reverse(Lowering& c, const Node& node, std::span<const Scalar> inde
 }
 
 Scalar lower_pad(Lowering& c, const Node& node, std::span<const Scalar> index) {
-  const Attrs& attrs = c.graph.attrs(node);
+  const Pad p(c.graph, node);
   const Shape& from = c.operand_type(node, 0).shape;
   const Scalar zero = c.index_literal(0);
   std::vector<Scalar> place;
   Scalar inside{&c.builder, c.builder.literal(DType::boolean, 1)};
   for (size_t i = 0; i < index.size(); ++i) {
-    if (from[i] == c.result_type(node).shape[i] && attrs[0].dims[i] == 0) {  // nothing is added along this axis
+    if (from[i] == c.result_type(node).shape[i] && p.low[i] == 0) {  // nothing is added along this axis
       place.push_back(index[i]);
       continue;
     }
-    const Scalar step = c.index_literal(attrs[2].integers[i] + 1);
-    const Scalar offset = index[i] - c.extent(attrs[0].dims[i]);
+    const Scalar step = c.index_literal(p.interior[i] + 1);
+    const Scalar offset = index[i] - c.extent(p.low[i]);
     place.push_back(offset / step);
     // A negative offset that is no multiple of the step would round up to element 0.
     inside = inside & (offset >= zero) & (place[i] < c.extent(from[i])) & (rem(offset, step) == zero);
@@ -61,7 +61,7 @@ Scalar lower_pad(Lowering& c, const Node& node, std::span<const Scalar> index) {
 }
 
 Scalar lower_concat(Lowering& c, const Node& node, std::span<const Scalar> index) {
-  const size_t axis = static_cast<size_t>(c.graph.attrs(node)[0].integers[0]);
+  const size_t axis = Concat(c.graph, node).axis;
   std::vector<Dim> starts{Dim(0)};
   for (uint32_t k = 0; k < node.operand_count; ++k)
     starts.push_back(c.builder.symbols().sum(starts.back(), c.operand_type(node, k).shape[axis]));

@@ -9,7 +9,7 @@ namespace tenon::ir::rules {
 // A literal of all elements is at most 64 bytes (larger constants are inputs), so a chain of selects finds one.
 Scalar lower_constant(Lowering& c, const Node& node, std::span<const Scalar> index) {
   const Type& type = c.result_type(node);
-  const std::string& raw = c.graph.attrs(node)[2].text;
+  const std::string& raw = Constant(c.graph, node).value;
   const size_t size = static_cast<size_t>(bytes(type.dtype)), count = raw.size() / size;
   if (count == 0) return c.literal(type.dtype, 0);  // an empty constant: no element is asked for
   const auto element = [&](size_t k) {
@@ -26,8 +26,8 @@ Scalar lower_constant(Lowering& c, const Node& node, std::span<const Scalar> ind
 }
 
 Scalar lower_iota(Lowering& c, const Node& node, std::span<const Scalar> index) {
-  const Attrs& attrs = c.graph.attrs(node);
-  return cast(index[static_cast<size_t>(attrs[2].integers[0])], attrs[0].dtype);
+  const Iota i(c.graph, node);
+  return cast(index[i.axis], i.dtype);
 }
 
 // Element i is word i rem 4 of counter block i / 4, or the word pair i rem 2 of block i / 2.

@@ -10,14 +10,11 @@
 namespace tenon::ir::rules {
 
 void nest_convolution(Lowering& c, const Node& node) {
-  const Attrs& attrs = c.graph.attrs(node);
-  const std::vector<int64_t>&stride = attrs[0].integers, &low = attrs[1].integers;
-  const std::vector<int64_t>&lhs_dilation = attrs[3].integers, &rhs_dilation = attrs[4].integers;
-  const int64_t groups = attrs[5].integers[0];
+  const Convolution conv(c.graph, node);
   const Type& type = c.result_type(node);
   const Shape &from = c.operand_type(node, 0).shape, &kernel = c.operand_type(node, 1).shape;
   const DType sum_type = is_half(type.dtype) ? DType::f32 : type.dtype;
-  const size_t spatial = stride.size();
+  const size_t spatial = conv.strides.size();
   KernelBuilder& b = c.builder;
   const Scalar zero = c.index_literal(0), channels = c.extent(kernel[spatial]),
                features = c.extent(kernel[spatial + 1]);
@@ -32,10 +29,10 @@ void nest_convolution(Lowering& c, const Node& node) {
   for (size_t d = 0; d < spatial; ++d) {
     const std::vector<ScalarId> arguments =
         b.open_loop(LoopKind::serial, c.extent(kernel[d]).id, std::span(&sum.id, 1));
-    const Scalar tap{&b, arguments[0]}, dilation = c.index_literal(lhs_dilation[d]);
+    const Scalar tap{&b, arguments[0]}, dilation = c.index_literal(conv.lhs_dilation[d]);
     sum = {&b, arguments[1]};
-    const Scalar at =
-        out[d + 1] * c.index_literal(stride[d]) + tap * c.index_literal(rhs_dilation[d]) - c.index_literal(low[d]);
+    const Scalar at = out[d + 1] * c.index_literal(conv.strides[d]) + tap * c.index_literal(conv.rhs_dilation[d]) -
+                      c.index_literal(conv.low[d]);
     place.push_back(at / dilation);
     inside = inside & (at >= zero) & (rem(at, dilation) == zero) & (place.back() < c.extent(from[d + 1]));
     weight.push_back(tap);
@@ -43,10 +40,10 @@ void nest_convolution(Lowering& c, const Node& node) {
   const Scalar count = select(inside, channels, zero);
   const std::vector<ScalarId> arguments = b.open_loop(LoopKind::serial, count.id, std::span(&sum.id, 1));
   const Scalar channel{&b, arguments[0]};
-  if (groups == 1) {
+  if (conv.groups == 1) {
     place.push_back(channel);
   } else {
-    place.push_back(feature / (features / c.index_literal(groups)) * channels + channel);
+    place.push_back(feature / (features / c.index_literal(conv.groups)) * channels + channel);
   }
   weight.push_back(channel);
   weight.push_back(feature);

@@ -10,12 +10,11 @@
 namespace tenon::ir::rules {
 
 void nest_cumsum(Lowering& c, const Node& node) {
-  const Attrs& attrs = c.graph.attrs(node);
+  const Cumsum cumsum(c.graph, node);
   const Type& type = c.result_type(node);
   const DType sum_type = is_half(type.dtype) ? DType::f32 : type.dtype;
-  const bool reversed = !attrs[1].integers.empty() && attrs[1].integers[0] != 0;
   KernelBuilder& b = c.builder;
-  AxisNest nest(c, type.shape, static_cast<size_t>(attrs[0].integers[0]));
+  AxisNest nest(c, type.shape, cumsum.axis);
   const Dim extent = type.shape[nest.axis];
   const Scalar length = c.extent(extent), block_length = c.index_literal(cumulative_block);
   const Scalar zero = c.literal(sum_type, is_floating(sum_type) ? -0.0 : 0.0);
@@ -24,7 +23,7 @@ void nest_cumsum(Lowering& c, const Node& node) {
   const auto chain = [&](Scalar first, Scalar count, Scalar offset, Scalar lane) {
     const std::vector<ScalarId> arguments = b.open_loop(LoopKind::serial, count.id, std::span(&zero.id, 1));
     const Scalar step = first + Scalar{&b, arguments[0]};
-    const Scalar place = reversed ? length - c.index_literal(1) - step : step;
+    const Scalar place = cumsum.reverse ? length - c.index_literal(1) - step : step;
     const std::vector<Scalar> index = nest.at(place, lane);
     const Scalar sum = Scalar{&b, arguments[1]} + cast(c.element(node, 0, index), sum_type);
     c.store(node, 0, index, cast(offset ? offset + sum : sum, type.dtype), {});

@@ -11,7 +11,7 @@ void nest_scatter_add(Lowering& c, const Node& node) {
   const Type& type = c.result_type(node);
   const Shape& indices = c.operand_type(node, 1).shape;
   KernelBuilder& b = c.builder;
-  AxisNest nest(c, type.shape, static_cast<size_t>(c.graph.attrs(node)[0].integers[0]));
+  AxisNest nest(c, type.shape, ScatterAdd(c.graph, node).axis);
   const Scalar zero = c.index_literal(0), one = c.index_literal(1), rows = c.extent(type.shape[nest.axis]);
   const Scalar lanes = nest.vector ? c.extent(type.shape[type.shape.size() - 1]) : one;
   const LoopKind lane_loop = nest.vector ? LoopKind::vector : LoopKind::serial;

@@ -29,7 +29,7 @@ Scalar comes_before(Scalar x, Scalar y) {
 void nest_sort(Lowering& c, const Node& node) {
   const Shape& shape = c.result_type(node).shape;
   KernelBuilder& b = c.builder;
-  const size_t axis = static_cast<size_t>(c.graph.attrs(node)[0].integers[0]);
+  const size_t axis = Sort(c.graph, node).axis;
   AxisNest nest(c, shape, axis);
   if (nest.vector) {  // neighbouring sorts run in different orders: nothing to gain from lanes
     nest.vector = false;
