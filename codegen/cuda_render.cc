@@ -332,7 +332,7 @@ class Renderer {
     const bool shares = team == Team::block && shares_memory(i.blocks[0]);
     if (shares) barrier();
     // Several reductions at once, and places of extremes, travel as one struct.
-    const auto is_place = [&](size_t k) { return i.combines[k] == Op::argmax || i.combines[k] == Op::argmin; };
+    const auto is_place = [&](size_t k) { return def(i.combines[k]).positional; };
     const auto part = [&](size_t k) {
       const std::string t = type(b.yields[k]);
       return is_place(k) ? "Place<" + t + ">" : t;
@@ -344,9 +344,8 @@ class Renderer {
       const DType t = k_.dtype(b.yields[k]);
       members += part(k) + " " + m + "; ";
       identity += comma + cuda_identity(i.combines[k], t);
-      empty += comma + (i.combines[k] == Op::add ? cuda_literal(t, 0)
-                        : is_place(k)            ? part(k) + "{" + cuda_literal(t, 0) + ", 0}"
-                                                 : cuda_identity(i.combines[k], t));
+      empty += comma + (is_place(k) ? part(k) + "{" + cuda_literal(t, 0) + ", 0}"
+                                    : cuda_literal(t, nothing_bits(i.combines[k], t)));
       const std::string dot = i.combines.size() == 1 ? "" : "." + m;
       join += comma + std::string(name(i.combines[k])) + "(x" + dot + ", y" + dot + ")";
     }

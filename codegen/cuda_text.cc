@@ -18,12 +18,6 @@ std::string decimal(Float value, const char* suffix) {
   return text + suffix;
 }
 
-uint64_t lowest_bits(DType t) { return is_signed(t) ? uint64_t{1} << (bits(t) - 1) : 0; }
-uint64_t highest_bits(DType t) {
-  const uint64_t all = bits(t) == 64 ? ~uint64_t{0} : (uint64_t{1} << bits(t)) - 1;
-  return all & ~lowest_bits(t);
-}
-
 }  // namespace
 
 std::string cuda_literal(DType type, uint64_t bits) {
@@ -56,22 +50,8 @@ std::string cuda_literal(DType type, uint64_t bits) {
 }
 
 std::string cuda_identity(Op combine, DType type) {
-  const bool f32_ = type == DType::f32, floating = is_floating(type);
-  const auto number = [&](double value) {
-    return cuda_literal(type,
-                        f32_ ? std::bit_cast<uint32_t>(static_cast<float>(value)) : std::bit_cast<uint64_t>(value));
-  };
-  const double infinity = std::numeric_limits<double>::infinity();
-  switch (combine) {
-    case Op::mul: return floating ? number(1) : cuda_literal(type, 1);
-    case Op::max: return floating ? number(-infinity) : cuda_literal(type, lowest_bits(type));
-    case Op::min: return floating ? number(infinity) : cuda_literal(type, highest_bits(type));
-    case Op::bit_and: return cuda_literal(type, type == DType::boolean ? 1 : lowest_bits(type) | highest_bits(type));
-    case Op::argmax:
-    case Op::argmin:
-      return "Place<" + std::string(name(type)) + ">{" + (floating ? number(0) : cuda_literal(type, 0)) + ", -1}";
-    default: return floating ? number(-0.0) : cuda_literal(type, 0);
-  }
+  if (def(combine).positional) return "Place<" + std::string(name(type)) + ">{" + cuda_literal(type, 0) + ", -1}";
+  return cuda_literal(type, identity_bits(combine, type));
 }
 
 std::string cuda_name(const std::string& name) {

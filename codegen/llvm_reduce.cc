@@ -15,8 +15,6 @@ namespace {
 
 constexpr uint64_t stack_levels = 48;  // of the pairwise tree: more blocks than memory holds
 
-bool is_arg(Op op) { return op == Op::argmax || op == Op::argmin; }
-
 // max and min of floats as three chains of one cheap op each, where the ordered op itself is a chain of five.
 bool is_extremum(Op op, DType t) { return (op == Op::max || op == Op::min) && is_floating(t); }
 
@@ -31,7 +29,7 @@ KernelEmitter::Combines KernelEmitter::combines_of(const Instruction& i) const {
 }
 
 std::vector<Value*> KernelEmitter::lift(Op op, DType t, Value* value, Value* index) {
-  if (is_arg(op)) return {value, index};
+  if (ir::def(op).positional) return {value, index};
   if (!is_extremum(op, t)) return {value};
   llvm::Type* bits = as_wide(b_.getIntNTy(value->getType()->getScalarSizeInBits()), value->getType());
   return {value, b_.CreateBitCast(value, bits), b_.CreateSExt(b_.CreateFCmpUNO(value, value), bits)};
@@ -42,7 +40,7 @@ KernelEmitter::Partial KernelEmitter::identities(const Combines& c, unsigned wid
   for (size_t k = 0; k < c.ops.size(); ++k) {
     llvm::Constant* nothing = identity(context_, c.ops[k], c.types[k]);
     std::vector<Value*> parts{nothing};
-    if (is_arg(c.ops[k])) parts.push_back(i64(INT64_MAX));
+    if (ir::def(c.ops[k]).positional) parts.push_back(i64(INT64_MAX));
     if (is_extremum(c.ops[k], c.types[k])) {
       llvm::Type* bits = b_.getIntNTy(nothing->getType()->getScalarSizeInBits());
       parts.push_back(c.ops[k] == Op::max ? llvm::Constant::getAllOnesValue(bits) : llvm::Constant::getNullValue(bits));
@@ -58,7 +56,7 @@ KernelEmitter::Partial KernelEmitter::yielded(const Instruction& i) {
   Partial p;
   const ir::Block& body = kernel_.blocks[index(i.blocks[0])];
   for (size_t k = 0; k < i.combines.size(); ++k) {
-    Value* position = is_arg(i.combines[k]) ? wide(body.arguments[0]) : nullptr;
+    Value* position = ir::def(i.combines[k]).positional ? wide(body.arguments[0]) : nullptr;
     p.parts.push_back(lift(i.combines[k], kernel_.dtype(body.yields[k]), wide(body.yields[k]), position));
   }
   return p;
@@ -78,12 +76,12 @@ KernelEmitter::Partial KernelEmitter::combine(const Combines& c, const Partial& 
       p.parts.push_back({b_.CreateSelect(take, y, x), signs, b_.CreateOr(old_parts[2], new_parts[2])});
       continue;
     }
-    if (!is_arg(c.ops[k])) {
+    if (!ir::def(c.ops[k]).positional) {
       p.parts.push_back({emit_op(b_, c.ops[k], type, type, {x, y})});
       continue;
     }
     // The first NaN wins; else the first of the extreme elements.
-    const Op better = c.ops[k] == Op::argmax ? Op::gt : Op::lt;
+    const Op better = ir::def(c.ops[k]).identity == ir::Identity::lowest ? Op::gt : Op::lt;
     Value* take = emit_op(b_, better, type, DType::boolean, {y, x});
     Value* tie = emit_op(b_, Op::eq, type, DType::boolean, {y, x});
     if (is_floating(type)) {
@@ -99,7 +97,7 @@ KernelEmitter::Partial KernelEmitter::combine(const Combines& c, const Partial& 
 }
 
 Value* KernelEmitter::settle(Op op, DType t, const std::vector<Value*>& parts) {
-  if (is_arg(op)) return parts[1];
+  if (ir::def(op).positional) return parts[1];
   if (!is_extremum(op, t)) return parts[0];
   llvm::Type* type = parts[0]->getType();
   llvm::Type* bits = parts[1]->getType();
@@ -244,7 +242,7 @@ void KernelEmitter::finish_reduce(const Instruction& i, const Partial& p, Value*
   for (size_t k = 0; k < i.combines.size(); ++k) {
     Value* result = settle(i.combines[k], kernel_.dtype(yields[k]), p.parts[k]);
     const bool sum = i.combines[k] == Op::add && is_floating(kernel_.dtype(yields[k]));
-    if (sum || is_arg(i.combines[k]))  // an empty sum is +0, the place of an empty maximum 0
+    if (sum || ir::def(i.combines[k]).positional)  // an empty sum is +0, the place of an empty maximum 0
       result =
           b_.CreateSelect(b_.CreateICmpEQ(extent, i64(0)), llvm::Constant::getNullValue(result->getType()), result);
     define(ScalarId{index(i.first_result) + static_cast<uint32_t>(k)}, result);

@@ -40,26 +40,7 @@ llvm::Constant* literal(llvm::LLVMContext& context, DType t, uint64_t pattern) {
 }
 
 llvm::Constant* identity(llvm::LLVMContext& context, ir::Op combine, DType t) {
-  llvm::Type* type = register_type(context, t);
-  const bool floating = is_floating(t);
-  const unsigned width = static_cast<unsigned>(bits(t));
-  switch (combine) {
-    case ir::Op::add: return floating ? llvm::ConstantFP::getNegativeZero(type) : llvm::ConstantInt::get(type, 0);
-    case ir::Op::mul: return floating ? llvm::ConstantFP::get(type, 1.0) : llvm::ConstantInt::get(type, 1);
-    case ir::Op::bit_and: return llvm::Constant::getAllOnesValue(type);
-    case ir::Op::bit_or: return llvm::Constant::getNullValue(type);
-    case ir::Op::max:
-    case ir::Op::argmax:
-      if (floating) return llvm::ConstantFP::getInfinity(type, true);
-      return llvm::ConstantInt::get(context,
-                                    is_signed(t) ? llvm::APInt::getSignedMinValue(width) : llvm::APInt(width, 0));
-    case ir::Op::min:
-    case ir::Op::argmin:
-      if (floating) return llvm::ConstantFP::getInfinity(type, false);
-      return llvm::ConstantInt::get(
-          context, is_signed(t) ? llvm::APInt::getSignedMaxValue(width) : llvm::APInt::getMaxValue(width));
-    default: throw InternalError("no identity for a reduction by " + std::string(ir::name(combine)));
-  }
+  return literal(context, t, ir::identity_bits(combine, t));
 }
 
 Value* any(Builder& b, Value* condition) {

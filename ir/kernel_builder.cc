@@ -264,7 +264,7 @@ std::vector<ScalarId> KernelBuilder::close_reduce(std::span<const ScalarId> yiel
   if (combines.size() != yields.size()) throw InternalError("a reduce needs one value for each combine");
   std::vector<ScalarId> results;
   for (size_t k = 0; k < yields.size(); ++k) {
-    const bool position = combines[k] == Op::argmax || combines[k] == Op::argmin;
+    const bool position = def(combines[k]).positional;
     results.push_back(add_result(number, position ? DType::i64 : dtype(yields[k]), open_.back().block));
   }
   return results;

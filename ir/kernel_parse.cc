@@ -388,7 +388,7 @@ std::vector<DType> Parser::parse(Instruction& i, BlockId, int depth) {
     block(body, depth + 1);
     std::vector<DType> types = yield_types(body);
     for (size_t k = 0; k < types.size() && k < i.combines.size(); ++k)
-      if (i.combines[k] == Op::argmax || i.combines[k] == Op::argmin) types[k] = DType::i64;
+      if (def(i.combines[k]).positional) types[k] = DType::i64;
     return types;
   }
   if (accept("contract")) {

@@ -89,8 +89,7 @@ ScalarId KernelBuilder::scalar(Op op, std::span<const ScalarId> operands, DType 
   i.dtype = result_dtype(op, types, to);
   i.operands.assign(operands.begin(), operands.end());
   // Integer arithmetic that commutes has one spelling: the literal last, else the earlier operand first.
-  const bool commutes = op == Op::add || op == Op::mul || op == Op::bit_and || op == Op::bit_or || op == Op::bit_xor;
-  if (commutes && !is_floating(i.dtype)) {
+  if (def(op).commutes && !is_floating(i.dtype)) {
     const auto order = [&](ScalarId v) { return std::pair(literal_of(v) != nullptr, index(v)); };
     if (order(i.operands[1]) < order(i.operands[0])) std::swap(i.operands[0], i.operands[1]);
   }
@@ -162,8 +161,7 @@ ScalarId KernelBuilder::simplified(Op op, std::span<const ScalarId> operands) {
       default: break;
     }
   }
-  const bool commutes = op == Op::add || op == Op::mul || op == Op::bit_and || op == Op::bit_or;
-  if (commutes && literal_of(x)) std::swap(x, y);
+  if (def(op).commutes && literal_of(x)) std::swap(x, y);
   if (!literal_of(y)) return no_scalar;
   const int64_t n = value(y);
   if (type == DType::boolean) {

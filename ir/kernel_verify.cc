@@ -246,9 +246,7 @@ class Verifier {
       if (index(values[n]) >= k_.scalars.size()) continue;
       const DType type = k_.dtype(values[n]);
       const Op op = i.combines[n];
-      const bool position = op == Op::argmax || op == Op::argmin;
-      const bool known = position || op == Op::add || op == Op::mul || op == Op::max || op == Op::min ||
-                         op == Op::bit_and || op == Op::bit_or;
+      const bool position = def(op).positional, known = def(op).identity != Identity::none;
       require(known && contains(def(op).dtypes, type) && !is_half(type), number, "cannot combine this dtype so");
       require(is(ScalarId{index(i.first_result) + static_cast<uint32_t>(n)}, position ? DType::i64 : type), number,
               "a result of a wrong dtype");

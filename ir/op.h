@@ -174,6 +174,9 @@ using LowerFn = Scalar (*)(Lowering&, const Node&, std::span<const Scalar> index
 // Builds the whole kernel body of one node alone: loops, loads, stores.
 using NestFn = void (*)(Lowering&, const Node&);
 
+// What leaves the other operand of a combining op as it is. Zero is -0 where there is one.
+enum class Identity : uint8_t { none, zero, one, lowest, highest, ones };
+
 enum class Domain : uint8_t { any, positive, unit, above_minus_one, at_least_one, nonzero, small_count, moderate };
 
 struct OpDef {
@@ -186,6 +189,7 @@ struct OpDef {
   InferFn infer = nullptr;
   EvalFn eval = nullptr;
   Expansion expand = {};
+  float ulp = -1;  // of an expansion in floats: the bound on its error, in units in the last place of each dtype
   PartialFn partials[3] = {};
   bool flat = false;  // the derivative is zero or does not exist: integer, boolean, piecewise constant
   uint8_t linear = 0;  // bit i: linear in operand i (alone, or jointly when several are tangents)
@@ -193,7 +197,10 @@ struct OpDef {
   JvpFn jvp = nullptr;  // for ops that are neither elementwise nor linear
   LowerFn lower = nullptr;
   NestFn nest = nullptr;
-  Op combine{};  // of a reduction
+  Op combine{};  // of a reduction: what combines two elements
+  Identity identity = Identity::none;  // of an op that combines elements in a reduction
+  bool positional = false;  // of a reduction: gives the place of an element
+  bool commutes = false;  // x op y is y op x, to the bit for integers and bool
   bool effect = false;
   Domain domain = Domain::any;  // where the generated tests draw floating inputs
 };
@@ -201,6 +208,10 @@ struct OpDef {
 const OpDef& def(Op op);
 inline std::string_view name(Op op) { return def(op).name; }
 const OpDef* find_op(std::string_view name);
+
+// Bit patterns in a dtype: what a reduction's absent elements are, and what combining no elements gives (of a sum +0).
+uint64_t identity_bits(Op combine, DType dtype);
+uint64_t nothing_bits(Op combine, DType dtype);
 std::span<const OpDef> op_table();
 
 }  // namespace tenon::ir

@@ -28,11 +28,15 @@ struct Columns {
   std::span<const AttrSpec> attrs = {};
   Given infer = {}, eval = {};
   bool expand = false;
+  float ulp = -1;
   int partials = 0;
   bool flat = false;
   uint8_t linear = 0;
   Given transpose = {}, jvp = {}, lower = {}, nest = {};
   Op combine{};
+  Identity identity = Identity::none;
+  bool positional = false;
+  bool commutes = false;
   bool effect = false;
   Domain domain = Domain::any;
 };
@@ -71,6 +75,8 @@ struct Complete {
   static_assert(elementwise || row.infer.given, "op row without column infer: give .infer, the type rule");
   static_assert(!elementwise || is_exact(row) || row.expand,
                 "op row without column expand: give EXPAND, the meaning in exact scalar ops");
+  static_assert(!row.expand || row.ulp >= 0,
+                "op row without column ulp: give .ulp, the bound on the error of its expansion");
   static_assert(elementwise || row.eval.given,
                 "op row without column eval: give .eval, the reference meaning over whole arrays");
   static_assert(has_derivative(row),
@@ -80,6 +86,8 @@ struct Complete {
   static_assert(row.linear == 0 || row.transpose.given,
                 "op row without column transpose: a row with .linear needs .transpose");
   static_assert(has_lowering(row), "op row without a lowering: give .lower or .nest");
+  static_assert(row.combine == Op{} || columns[static_cast<size_t>(row.combine)].identity != Identity::none,
+                "op row without column identity: the op that a reduction combines with needs .identity");
 };
 
 #define TENON_OP(name, ...) template struct Complete<Op::name>;

@@ -18,7 +18,7 @@ using namespace ir;
 
 bool is_tree_reduction(Op op) {
   const OpDef& row = def(op);
-  return row.family == Family::reduction && row.combine != Op{} && op != Op::argmax && op != Op::argmin;
+  return row.family == Family::reduction && row.combine != Op{} && !row.positional;
 }
 
 // The last run of adjacent axes, taken off the end of the sorted list.
@@ -30,28 +30,11 @@ std::vector<int64_t> take_last_group(std::vector<int64_t>& axes) {
   return group;
 }
 
-Value splat_bits(GraphBuilder& b, DType t, uint64_t bits, const Shape& shape) {
+// The result of reducing nothing.
+Value nothing(GraphBuilder& b, Op combine, DType t, const Shape& shape) {
+  const uint64_t bits = nothing_bits(combine, t);
   std::string raw(reinterpret_cast<const char*>(&bits), static_cast<size_t>(bytes(t)));
   return broadcast_to(constant(b, t, {}, std::move(raw)), shape);
-}
-
-// The result of reducing nothing.
-Value identity(GraphBuilder& b, Op combine, DType t, const Shape& shape) {
-  const bool lowest = combine == Op::max, highest = combine == Op::min;
-  if (is_floating(t)) {
-    const double infinity = std::numeric_limits<double>::infinity();
-    return splat(b, t, combine == Op::mul ? 1 : lowest ? -infinity : highest ? infinity : 0, shape);
-  }
-  const int width = 8 * bytes(t);
-  const uint64_t ones = t == DType::boolean ? 1 : ~uint64_t{0} >> (64 - width), top = uint64_t{1} << (width - 1);
-  const uint64_t least = is_signed(t) ? top : 0, greatest = is_signed(t) ? top - 1 : ones;
-  return splat_bits(b, t,
-                    combine == Op::mul       ? 1
-                    : lowest                 ? least
-                    : highest                ? greatest
-                    : combine == Op::bit_and ? ones
-                                             : 0,
-                    shape);
 }
 
 }  // namespace
@@ -66,7 +49,7 @@ GraphPtr decompose(const Graph& graph) {
     for (int64_t axis : axes)
       if (x.shape()[static_cast<size_t>(axis)] == 0)
         return to.set(node, 0,
-                      identity(to.builder, def(node.op).combine, x.dtype(), graph.type(graph.result(node)).shape).id);
+                      nothing(to.builder, def(node.op).combine, x.dtype(), graph.type(graph.result(node)).shape).id);
     std::vector<int64_t> rest = axes;
     if (axes.empty()) return to.set(node, 0, x.id);
     take_last_group(rest);

@@ -204,7 +204,7 @@ void Fusion::place_reduction(NodeId n) {
   if (count != 0 && end - begin != count)
     throw InternalError("a reduction over several groups of axes reached fusion:\n" + window(graph, n));
   const GroupKind kind = end == static_cast<int>(axes.size()) ? GroupKind::row : GroupKind::column;
-  const bool arg = node.op == Op::argmax || node.op == Op::argmin;
+  const bool arg = def(node.op).positional;
   // Few independent results of long reductions: partial results first, so that all threads have work.
   const int64_t all = spaces.numel(space), results = spaces.numel(outer);
   bool split = false;

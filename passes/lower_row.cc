@@ -76,8 +76,7 @@ Tree tree_of(const Graph& graph, const Node& reduction) {
 
 // Halves combine in f32: sums round once at the end, comparisons are exact either way. A bool is ordered as a number.
 DType accumulator(Op op, DType dtype) {
-  const Op combine = def(op).combine;
-  if (dtype == DType::boolean && (combine == Op::argmax || combine == Op::argmin)) return DType::u8;
+  if (dtype == DType::boolean && def(op).positional) return DType::u8;
   return is_half(dtype) ? DType::f32 : dtype;
 }
 

@@ -26,29 +26,7 @@ Array converted(const Array& x, DType to) {
   return result;
 }
 
-Lanes identity(Op combine, DType t, int64_t count) {
-  const Lanes shape(t, count);
-  return visit(t, [&](auto sample) -> Lanes {
-    using T = decltype(sample);
-    if constexpr (std::is_integral_v<T>) {
-      using U = std::make_unsigned_t<T>;
-      const T value = combine == Op::mul       ? T{1}
-                      : combine == Op::max     ? std::numeric_limits<T>::min()
-                      : combine == Op::min     ? std::numeric_limits<T>::max()
-                      : combine == Op::bit_and ? static_cast<T>(~U{0})
-                                               : T{0};
-      return like_bits(shape, static_cast<U>(value));
-    } else if constexpr (std::is_floating_point_v<T>) {
-      const double infinity = std::numeric_limits<double>::infinity();
-      return like(shape, combine == Op::mul   ? 1.0
-                         : combine == Op::max ? -infinity
-                         : combine == Op::min ? infinity
-                                              : -0.0);
-    } else {
-      return like_bits(shape, combine == Op::bit_and);  // bool; halves were widened
-    }
-  });
-}
+Lanes identity(Op combine, DType t, int64_t count) { return like_bits(Lanes(t, count), identity_bits(combine, t)); }
 
 // Elements [first, first + lanes) of every result, in the layout [lane][result]; absent ones hold the identity.
 Lanes gather_lanes(const Array& x, const Fold& fold, int64_t first, int64_t lanes, Op combine) {
@@ -96,8 +74,8 @@ Array reduce_middle(const Array& x, const Fold& fold, Tree tree, Op combine, con
   }
   if (!blocks.empty())
     blocks[0].copy_to(result.data.data());
-  else if (combine != Op::add)  // an empty sum is +0, which the result already holds
-    identity(combine, type.dtype, fold.results()).copy_to(result.data.data());
+  else
+    like_bits(Lanes(type.dtype, fold.results()), nothing_bits(combine, type.dtype)).copy_to(result.data.data());
   return result;
 }
 
@@ -131,7 +109,7 @@ std::vector<Array> eval_reduce(const EvalArgs& args) {
 
 std::vector<Array> eval_arg_reduce(const EvalArgs& args) {
   const Array& x = *args.operands[0];
-  const bool greatest = args.op == Op::argmax;
+  const bool greatest = def(args.op).identity == Identity::lowest;
   const auto axis = static_cast<size_t>(Reduce(args.attrs).axes.at(0));
   const Fold fold = fold_of(x.type.shape, axis, axis);
   Array result(args.results[0]);
