@@ -60,8 +60,10 @@ void ContractEmitter::direct_chains(Value* batch, Value* row, Value* column, Val
   std::vector<Value*> places, masks;  // rows past the edge repeat the last one and are never handed on
   for (int64_t r = 0; r < plan_.rows; ++r)
     places.push_back(smaller(b_.CreateAdd(row, kernel_.i64(r)), b_.CreateSub(m_, kernel_.i64(1))));
+  // The last tile may reach past the edge by whole vectors.
+  const bool filled = plan_.n >= 0 && plan_.n % plan_.columns() == 0;
   for (int64_t v = 0; v < plan_.vectors; ++v)
-    masks.push_back(mask_below(b_.CreateAdd(column, kernel_.i64(v * lanes)), n_));
+    masks.push_back(filled ? nullptr : lane_mask(b_.CreateSub(n_, b_.CreateAdd(column, kernel_.i64(v * lanes)))));
 
   llvm::BasicBlock* before = b_.GetInsertBlock();
   llvm::BasicBlock *loop = kernel_.new_block("chain"), *after = kernel_.new_block("chain.end");
