@@ -35,18 +35,6 @@ bool is_small(const Type& type) {
   return type.shape.is_static() && byte_count(type.shape, bytes(type.dtype)) <= folded_bytes;
 }
 
-bool only_moves(Op op) {
-  switch (op) {
-    case Op::reshape:
-    case Op::broadcast:
-    case Op::transpose:
-    case Op::slice:
-    case Op::dynamic_slice:
-    case Op::reverse: return true;
-    default: return false;
-  }
-}
-
 Array to_array(const Graph& g, ValueId v) {
   Array a(g.type(v));
   const std::string& raw = Constant(g, *producer(g, v)).value;
@@ -79,7 +67,7 @@ ValueId GraphBuilder::fold(const OpDef& row, std::span<const ValueId> operands, 
   if (!is_constant(g, operands[0]) && repeated(g, operands[0]) == no_value) return no_value;
   const Type type = g.types_[static_cast<uint32_t>(results[0])];
   const ValueId scalar = repeated(g, operands[0]);
-  if (only_moves(row.op) && scalar != no_value) {
+  if (row.whole && scalar != no_value) {
     if (type.shape.rank() == 0) return scalar;
     if (row.op == Op::broadcast && scalar == operands[0]) return no_value;  // it is the normal form
     return add(Op::broadcast, {scalar}, BroadcastAttrs{.shape = type.shape.dims()});

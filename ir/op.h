@@ -174,6 +174,21 @@ using LowerFn = Scalar (*)(Lowering&, const Node&, std::span<const Scalar> index
 // Builds the whole kernel body of one node alone: loops, loads, stores.
 using NestFn = void (*)(Lowering&, const Node&);
 
+// Where the elements of a movement's or a source's result come from.
+enum class Reads : uint8_t {
+  none,  // they are computed
+  index,  // found by the index alone
+  number,  // found by the element's number in row-major order
+  operands,  // found where other operands say
+};
+
+// A read by the index, axis by axis; its tensors are read alike, its scalars have no axes.
+struct AxisMap {
+  std::vector<int> result_axis;  // per axis of an operand: the axis of the result whose index reads it
+  std::vector<char> moved;  // per axis of the result: whether its index is shifted, stretched or turned on the way
+};
+using AxisMapFn = AxisMap (*)(const Graph&, const Node&);
+
 // What leaves the other operand of a combining op as it is. Zero is -0 where there is one.
 enum class Identity : uint8_t { none, zero, one, lowest, highest, ones };
 
@@ -186,6 +201,9 @@ struct OpDef {
   int arity = 0;  // -1: any number
   DTypeSet dtypes = all_types;  // allowed for the first (data) operand
   std::span<const AttrSpec> attrs = {};  // a schema of ir/attributes.h
+  Reads reads = Reads::none;  // of a movement or a source
+  bool whole = false;  // every element of the result is one of operand 0
+  AxisMapFn axes = nullptr;  // of a read by the index; without it any element may be read for any other
   InferFn infer = nullptr;
   EvalFn eval = nullptr;
   Expansion expand = {};

@@ -26,6 +26,9 @@ struct Columns {
   int arity = 0;
   DTypeSet dtypes = all_types;
   std::span<const AttrSpec> attrs = {};
+  Reads reads = Reads::none;
+  bool whole = false;
+  Given axes = {};
   Given infer = {}, eval = {};
   bool expand = false;
   float ulp = -1;
@@ -85,6 +88,10 @@ struct Complete {
                 "op row without a derivative: PARTIALS takes one expression per operand");
   static_assert(row.linear == 0 || row.transpose.given,
                 "op row without column transpose: a row with .linear needs .transpose");
+  static_assert((row.family != Family::movement && row.family != Family::source) || row.reads != Reads::none,
+                "op row without column reads: say where a moved element is found");
+  static_assert(row.reads != Reads::index || row.axes.given,
+                "op row without column axes: a read by the index needs .axes, which axis reads which");
   static_assert(has_lowering(row), "op row without a lowering: give .lower or .nest");
   static_assert(row.combine == Op{} || columns[static_cast<size_t>(row.combine)].identity != Identity::none,
                 "op row without column identity: the op that a reduction combines with needs .identity");

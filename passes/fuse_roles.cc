@@ -11,9 +11,8 @@ namespace {
 constexpr int free_limit = 6;    // scalar ops that are computed again rather than stored
 constexpr int depth_limit = 8;   // movement ops one read may pass: bounds recursion while lowering
 
-bool is_view(Op op) {
-  return op == Op::broadcast || op == Op::transpose || op == Op::reshape || op == Op::slice || op == Op::reverse;
-}
+// Reads one element of its operand, and no other operand says which.
+bool is_view(Op op) { return def(op).whole && def(op).reads != Reads::operands; }
 
 }  // namespace
 

@@ -1,7 +1,7 @@
-// Iteration spaces and accesses through broadcast, transpose, reshape, slice and reverse.
+// Iteration spaces and accesses through views.
 #include "tenon/passes/fuse_space.h"
 
-#include "tenon/ir/attributes.h"
+#include <algorithm>
 
 namespace tenon::passes {
 
@@ -66,28 +66,17 @@ Access through(const Graph& graph, const Node& node, const Access& inner, Spaces
   std::vector<int> step;  // axis of the operand's space -> axis of the result's space
   Access a = inner;
   a.depth = inner.depth + 1;
-  switch (node.op) {
-    case Op::broadcast: {
-      const std::vector<int64_t>& axes = Broadcast(graph, node).axes;
-      for (int axis : from_axes) step.push_back(to_place[static_cast<size_t>(axes[static_cast<size_t>(axis)])]);
-      break;
-    }
-    case Op::transpose: {
-      std::vector<int> inverse(static_cast<size_t>(from.rank()));
-      const std::vector<int64_t>& permutation = Transpose(graph, node).permutation;
-      for (size_t i = 0; i < permutation.size(); ++i)
-        inverse[static_cast<size_t>(permutation[i])] = static_cast<int>(i);
-      for (int axis : from_axes) step.push_back(to_place[static_cast<size_t>(inverse[static_cast<size_t>(axis)])]);
-      break;
-    }
-    default:  // reshape that only moves unit extents keeps the space; anything else is not told by axes
-      if (node.op == Op::reshape && spaces.of(from) == spaces.of(to)) {
-        for (size_t i = 0; i < from_axes.size(); ++i) step.push_back(static_cast<int>(i));
-      } else {
-        a.exact = false;
-        a.axes.clear();
-        return a;
-      }
+  const OpDef& row = def(node.op);
+  const AxisMap map = row.axes ? row.axes(graph, node) : AxisMap{};
+  if (row.axes && std::find(map.moved.begin(), map.moved.end(), 1) == map.moved.end()) {
+    for (int axis : from_axes)
+      step.push_back(to_place[static_cast<size_t>(map.result_axis[static_cast<size_t>(axis)])]);
+  } else if (row.reads == Reads::number && spaces.of(from) == spaces.of(to)) {  // only unit extents come or go
+    for (size_t i = 0; i < from_axes.size(); ++i) step.push_back(static_cast<int>(i));
+  } else {  // not told by axes
+    a.exact = false;
+    a.axes.clear();
+    return a;
   }
   if (!a.exact) {
     a.expands |= static_cast<int>(step.size()) < to_rank;

@@ -184,87 +184,39 @@ void Runs::constrain(const Node& n) {
     default: break;
   }
   const Shape& to = graph_.type(result).shape;
-  if (n.op == Op::constant || n.op == Op::random_bits) {  // they know elements by their number
-    for (ValueId v : operands) cut_all(v);
-    return;
-  }
-  if (n.op == Op::reshape) {
+  const OpDef& row = def(n.op);
+  if (row.reads == Reads::number) {
+    if (!row.whole) {
+      for (ValueId v : operands) cut_all(v);
+      return;
+    }
     const ValueId x = operands[0];
     const std::vector<Regrouping> groups = regroup(without_units(graph_.type(x).shape), without_units(to));
     for (size_t g = 0; g + 1 < groups.size(); ++g)
       tie(first(x) + groups[g].from_end - 1, first(result) + groups[g].to_end - 1);
     return;
   }
-  if (n.op == Op::broadcast || n.op == Op::transpose) {
-    std::vector<int> place(to.size(), -1), map;
-    int next = 0;
-    for (size_t i = 0; i < to.size(); ++i)
-      if (!(to[i] == 1)) place[i] = next++;
-    const Shape& from = graph_.type(operands[0]).shape;
-    std::vector<size_t> target(from.size());
-    if (n.op == Op::broadcast) {
-      const std::vector<int64_t>& axes = Broadcast(graph_, n).axes;
-      for (size_t i = 0; i < axes.size(); ++i) target[i] = static_cast<size_t>(axes[i]);
-    } else {
-      const std::vector<int64_t>& permutation = Transpose(graph_, n).permutation;
-      for (size_t i = 0; i < permutation.size(); ++i) target[static_cast<size_t>(permutation[i])] = i;
-    }
-    for (int axis : axes_without_units(from)) map.push_back(place[target[static_cast<size_t>(axis)]]);
-    tie_axes(operands[0], map, result);
-    return;
-  }
-  constrain_touched(n);
+  if (row.axes) return constrain_axes(n, row.axes(graph_, n));
+  cut_all(result);  // any element may be read for any other: every axis counts
+  for (ValueId v : operands) cut_all(v);
 }
 
-// Ops that pass some axes through untouched and index along the others.
-void Runs::constrain_touched(const Node& n) {
+// Ops that hand some axes' indices on as they are.
+void Runs::constrain_axes(const Node& n, const AxisMap& map) {
   const ValueId result = graph_.result(n);
-  const std::span<const ValueId> operands = graph_.operands(n);
   const Shape& to = graph_.type(result).shape;
-  std::vector<char> touched(to.size(), 0);
-  const auto touch_resized = [&] {
-    const Shape& from = graph_.type(operands[0]).shape;
-    for (size_t i = 0; i < to.size(); ++i)
-      if (from[i] != to[i]) touched[i] = 1;
-  };
-  switch (n.op) {
-    case Op::slice: {
-      const Slice s(graph_, n);
-      touch_resized();
-      for (size_t i = 0; i < to.size(); ++i)
-        if (s.starts[i] != 0 || s.strides[i] != 1) touched[i] = 1;
-      break;
-    }
-    case Op::reverse:
-      for (int64_t axis : Reverse(graph_, n).axes) touched[static_cast<size_t>(axis)] = 1;
-      break;
-    case Op::concat: touched[Concat(graph_, n).axis] = 1; break;
-    case Op::iota: touched[Iota(graph_, n).axis] = 1; break;
-    case Op::pad: {
-      const std::vector<Dim>& low = Pad(graph_, n).low;
-      touch_resized();
-      for (size_t i = 0; i < to.size(); ++i)
-        if (low[i] != 0) touched[i] = 1;
-      break;
-    }
-    case Op::dynamic_slice: touch_resized(); break;
-    default:  // gather, dynamic_update_slice and whatever comes: every axis counts
-      cut_all(result);
-      for (ValueId v : operands) cut_all(v);
-      return;
-  }
-  std::vector<int> axes = axes_without_units(to);
+  const std::vector<int> axes = axes_without_units(to);
   const int f = first(result);
   for (size_t i = 0; i + 1 < axes.size(); ++i)
-    if (touched[static_cast<size_t>(axes[i])] || touched[static_cast<size_t>(axes[i + 1])])
+    if (map.moved[static_cast<size_t>(axes[i])] || map.moved[static_cast<size_t>(axes[i + 1])])
       cut(f + static_cast<int>(i));
-  for (size_t k = 0; k < operands.size(); ++k) {
-    if (k > 0 && n.op != Op::concat) continue;  // scalars
-    const Shape& from = graph_.type(operands[k]).shape;
-    std::vector<int> place(to.size(), -1), map;
-    for (size_t i = 0; i < axes.size(); ++i) place[static_cast<size_t>(axes[i])] = static_cast<int>(i);
-    for (int axis : axes_without_units(from)) map.push_back(place[static_cast<size_t>(axis)]);
-    tie_axes(operands[k], map, result);
+  std::vector<int> place(to.size(), -1);
+  for (size_t i = 0; i < axes.size(); ++i) place[static_cast<size_t>(axes[i])] = static_cast<int>(i);
+  for (ValueId v : graph_.operands(n)) {
+    std::vector<int> read;
+    for (int axis : axes_without_units(graph_.type(v).shape))
+      read.push_back(place[static_cast<size_t>(map.result_axis[static_cast<size_t>(axis)])]);
+    tie_axes(v, read, result);
   }
 }
 

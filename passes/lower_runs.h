@@ -33,7 +33,7 @@ class Runs {
   void constrain(const ir::Node& n);
   void constrain_reduction(const ir::Node& n);
   void constrain_contraction(const ir::Node& n);
-  void constrain_touched(const ir::Node& n);
+  void constrain_axes(const ir::Node& n, const ir::AxisMap& map);
   int first(ir::ValueId v);  // number of the value's boundary 0
   int rank(ir::ValueId v);
   int find(int boundary) const;

@@ -36,10 +36,9 @@ bool fits(const Loop& loop, OpCosts& costs) {
     if (v >= loop.constants && v < loop.constants + loop.carries) in_registers += count;
   }
   for (const Node& n : body.nodes()) {
-    const bool moves = n.op == Op::broadcast || n.op == Op::transpose || n.op == Op::reshape || n.op == Op::slice ||
-                       n.op == Op::pad || n.op == Op::concat || n.op == Op::reverse || n.op == Op::iota ||
-                       n.op == Op::constant;
-    if (def(n.op).family != Family::elementwise && !moves) return false;
+    const OpDef& row = def(n.op);
+    const bool moves = (row.family == Family::movement || row.family == Family::source) && row.reads != Reads::operands;
+    if (row.family != Family::elementwise && !moves) return false;
     if (!moves) cost += costs.of(body, n) * count_of(body.type(body.result(n)));
   }
   return in_registers <= carried && cost <= kernel_limit;

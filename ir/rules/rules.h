@@ -42,6 +42,16 @@ std::vector<Type> infer_sort(const InferArgs& args);
 std::vector<Type> infer_transpose(const InferArgs& args);
 std::vector<Type> infer_while(const InferArgs& args);
 
+// Which axis of the result reads which axis of an operand.
+AxisMap broadcast_axes(const Graph& g, const Node& n);
+AxisMap concat_axes(const Graph& g, const Node& n);
+AxisMap dynamic_slice_axes(const Graph& g, const Node& n);
+AxisMap iota_axes(const Graph& g, const Node& n);
+AxisMap pad_axes(const Graph& g, const Node& n);
+AxisMap reverse_axes(const Graph& g, const Node& n);
+AxisMap slice_axes(const Graph& g, const Node& n);
+AxisMap transpose_axes(const Graph& g, const Node& n);
+
 // Tangents.
 std::vector<Value> add_jvp(const JvpArgs& args);
 std::vector<Value> barrier_jvp(const JvpArgs& args);
