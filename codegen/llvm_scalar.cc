@@ -130,7 +130,8 @@ Value* compare(Builder& b, ir::Op op, DType t, Value* x, Value* y) {
     case ir::Op::lt: p = pick(P::FCMP_OLT, P::ICMP_SLT, P::ICMP_ULT); break;
     case ir::Op::le: p = pick(P::FCMP_OLE, P::ICMP_SLE, P::ICMP_ULE); break;
     case ir::Op::gt: p = pick(P::FCMP_OGT, P::ICMP_SGT, P::ICMP_UGT); break;
-    default: p = pick(P::FCMP_OGE, P::ICMP_SGE, P::ICMP_UGE); break;
+    case ir::Op::ge: p = pick(P::FCMP_OGE, P::ICMP_SGE, P::ICMP_UGE); break;
+    default: throw InternalError(std::string(ir::name(op)) + " is no comparison");
   }
   return floating ? b.CreateFCmp(p, x, y) : b.CreateICmp(p, x, y);
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "tenon/ir/error.h"
 #include "tenon/ir/lanes.h"
 #include "tenon/ir/lanes_visit.h"
 
@@ -67,7 +68,8 @@ W unary(Op op, W x) {
     case Op::ceil: return std::ceil(x);
     case Op::trunc: return std::trunc(x);
     case Op::round: return std::nearbyint(x);
-    default: return std::sqrt(x);
+    case Op::sqrt: return std::sqrt(x);
+    default: throw InternalError(std::string(name(op)) + " is no floating op of one operand");
   }
 }
 template <class W>
@@ -81,7 +83,8 @@ W binary(Op op, W x, W y) {
     case Op::max: return float_max(x, y);
     case Op::min: return float_min(x, y);
     case Op::unscale: return (x == 0 || std::isinf(y)) && std::isnan(x / y) ? W(0) : x / y;
-    default: return (x == 0 || y == 0) && std::isnan(x * y) ? W(0) : x * y;  // scale
+    case Op::scale: return (x == 0 || y == 0) && std::isnan(x * y) ? W(0) : x * y;
+    default: throw InternalError(std::string(name(op)) + " is no floating op of two operands");
   }
 }
 

@@ -21,14 +21,10 @@ bool is_repeated(const Graph& g, ValueId v) {
 }
 
 bool is_cheap(const Graph& g, const Node& n) {
-  switch (n.op) {
-    case Op::constant:
-    case Op::iota:
-    case Op::broadcast: return true;
-    case Op::cast: return bytes(g.type(g.operands(n)[0]).dtype) < bytes(g.type(g.result(n)).dtype);
-    case Op::select: return is_repeated(g, g.operands(n)[1]) && is_repeated(g, g.operands(n)[2]);
-    default: return false;
-  }
+  const auto operands = g.operands(n);
+  if (def(n.op).family == Family::source || n.op == Op::broadcast) return true;
+  if (n.op == Op::cast) return bytes(g.type(operands[0]).dtype) < bytes(g.type(g.result(n)).dtype);
+  return n.op == Op::select && is_repeated(g, operands[1]) && is_repeated(g, operands[2]);
 }
 
 // The split of one graph, step by step.
