@@ -13,22 +13,6 @@ namespace tenon::passes {
 
 using namespace ir;
 
-namespace {
-
-// Why a group of this kind stands alone: as a producer, as a consumer.
-std::string nature(GroupKind kind) {
-  switch (kind) {
-    case GroupKind::contract: return "a contraction";
-    case GroupKind::row: return "a reduction over rows";
-    case GroupKind::column: return "a reduction over leading axes";
-    case GroupKind::nest: return "an op with a loop nest of its own";
-    case GroupKind::step: return "control flow or a custom call";
-    default: return "a map";
-  }
-}
-
-}  // namespace
-
 Fusion::Fusion(const Graph& g, const Target& t, bool on) : graph(g), target(t), enabled(on), spaces(g) {}
 
 std::string Fusion::reason(const Edge& edge) {
@@ -37,8 +21,8 @@ std::string Fusion::reason(const Edge& edge) {
   const NodeId producer = graph.producer(edge.access.base);
   if (!enabled) return "fusion is off";
   if (full[index(edge.consumer)]) return "kernel is full: " + std::to_string(kernel_limit) + " scalar ops";
-  if (to.kind == GroupKind::nest || to.kind == GroupKind::step) return "consumer is " + nature(to.kind);
-  if (from.kind == GroupKind::nest || from.kind == GroupKind::step) return "producer is " + nature(from.kind);
+  if (info(to.kind).alone) return std::string("consumer is ") + info(to.kind).nature;
+  if (info(from.kind).alone) return std::string("producer is ") + info(from.kind).nature;
   if (roles[index(producer)] == Role::alias)
     return std::string("producer is a ") + std::string(name(graph.node(producer).op)) +
            " that shares its operand's buffer";
@@ -59,7 +43,8 @@ std::string Fusion::reason(const Edge& edge) {
   if (spaces.dims(from.space).empty() && from.kind == GroupKind::map)
     return "a single number, computed once for all its readers";
   if (!edge.access.exact) return "read at another index, and stored for several readers or too dear to compute twice";
-  if (from.kind != GroupKind::map) return "producer is " + nature(from.kind) + " with another iteration space";
+  if (from.kind != GroupKind::map)
+    return std::string("producer is ") + info(from.kind).nature + " with another iteration space";
   if (from.space != to.space && from.space != to.outer) return "different iteration space";
   if (!edge.access.identity()) return "read at another index than it is written";
   return "another group stands between them: fusing would make a cycle";

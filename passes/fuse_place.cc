@@ -8,19 +8,6 @@ namespace tenon::passes {
 
 using namespace ir;
 
-namespace {
-
-int rank(GroupKind kind) {  // which draft is host when several meet
-  switch (kind) {
-    case GroupKind::contract: return 3;
-    case GroupKind::row: return 2;
-    case GroupKind::column: return 1;
-    default: return 0;
-  }
-}
-
-}  // namespace
-
 uint32_t Fusion::find(uint32_t draft) {
   if (draft == no_draft) return draft;
   uint32_t top = draft;
@@ -87,8 +74,10 @@ bool Fusion::joins(const Draft& d, const Access& a, SpaceId space) {
         if (a.axes[static_cast<size_t>(i)] != i) return false;
       return true;
     case GroupKind::column: return space == d.outer && from == d.outer && a.identity();
-    default: return false;
+    case GroupKind::nest:
+    case GroupKind::step: return false;
   }
+  return false;
 }
 
 // Whether `other` can be computed inside `host` when a point of `space` reads both.
@@ -124,7 +113,7 @@ void Fusion::place_point(NodeId n) {
   if (candidates.size() > 8) candidates.clear();  // a wide concat: nothing to join
   std::sort(candidates.begin(), candidates.end(), [&](const Candidate& x, const Candidate& y) {
     const Draft &a = drafts[x.draft], &b = drafts[y.draft];
-    return std::tuple(rank(a.kind), a.level, x.draft) > std::tuple(rank(b.kind), b.level, y.draft);
+    return std::tuple(info(a.kind).rank, a.level, x.draft) > std::tuple(info(b.kind).rank, b.level, y.draft);
   });
   for (const Candidate& host : candidates) {
     if (!host.joins) continue;

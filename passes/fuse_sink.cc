@@ -19,7 +19,7 @@ constexpr int cheap_cost = 4;  // scalar ops that may be computed a few times ra
 bool Fusion::sinks(uint32_t from, uint32_t into, const std::vector<uint32_t>& uses) {
   const Draft& g = drafts[from];
   const Draft& h = drafts[into];
-  if (h.kind == GroupKind::nest || h.kind == GroupKind::step) return false;
+  if (info(h.kind).alone) return false;
   const bool cheap = g.cost <= cheap_cost;
   // A number that takes long to compute is computed once, not by every thread of a kernel.
   if (spaces.dims(g.space).empty() && !spaces.dims(h.space).empty() && g.cost > number_cost) return false;
@@ -109,8 +109,10 @@ bool Fusion::stores(const Draft& d, ValueId v) {
     case GroupKind::contract: return space == d.space;
     case GroupKind::row: return space == d.outer || (!d.split && space == d.space);
     case GroupKind::column: return space == d.outer;
-    default: return false;
+    case GroupKind::nest:
+    case GroupKind::step: return false;
   }
+  return false;
 }
 
 // Single nodes that leave a group which goes on living. What they read there and nobody else did must be stored from now

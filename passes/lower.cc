@@ -15,18 +15,6 @@ using namespace ir;
 
 namespace {
 
-const char* word(GroupKind kind) {
-  switch (kind) {
-    case GroupKind::map: return "map";
-    case GroupKind::row: return "row";
-    case GroupKind::column: return "column";
-    case GroupKind::contract: return "contract";
-    case GroupKind::nest: return "nest";
-    case GroupKind::step: return "step";
-  }
-  return "";
-}
-
 // k12_exp_sum_div: the number of the kernel and the ops that say most about it.
 std::string kernel_name(const Graph& graph, const Group& group, size_t number) {
   std::string text = "k" + std::to_string(number);
@@ -95,7 +83,7 @@ Dim ProgramLowering::bytes_of(const Type& type) {
 
 KernelNote ProgramLowering::note_of(const Frame& frame, const Group& group, const Kernel& kernel) {
   KernelNote note;
-  note.kind = word(group.kind);
+  note.kind = info(group.kind).name;
   if (frame.origin != UINT32_MAX)
     note.nodes.push_back(frame.origin);
   else
@@ -165,7 +153,7 @@ void ProgramLowering::require_own_space(const Graph& graph, const Group& group) 
     }
     if (!own)
       throw InternalError("node " + std::to_string(index(graph.producer(v))) + " would be stored by a " +
-                          word(group.kind) + " over " + to_string(group.space, graph.symbols.get()) + ":\n" +
+                          info(group.kind).name + " over " + to_string(group.space, graph.symbols.get()) + ":\n" +
                           window(graph, graph.producer(v)));
   }
 }

@@ -145,7 +145,7 @@ bool Runs::joined(ValueId v, int boundary) {
 // ---- what each op tells apart -----------------------------------------------------------------------------------------
 
 Runs::Runs(const Graph& graph, const Group& group) : graph_(graph), group_(group) {
-  if (group.kind == GroupKind::nest || group.kind == GroupKind::step) return;  // every axis counts
+  if (info(group.kind).alone) return;  // every axis counts
   rank_ = group.space.rank();
   outer_rank_ = group.outer.rank();
   space_ = fresh(rank_);

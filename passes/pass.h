@@ -69,6 +69,26 @@ GraphPtr dce(const ir::Graph& graph);  // drops nodes that reach no output and h
 // ---- graph to program --------------------------------------------------------------------------------------------
 enum class GroupKind : uint8_t { map, row, column, contract, nest, step };  // step: control flow, custom call
 
+// What is told of a kind wherever kinds are told apart by words or rank. Switches over kinds have no default, so that a new
+// kind does not build until each of them knows it.
+struct GroupKindInfo {
+  const char* name;
+  const char* nature;
+  int rank;  // which group is host when several meet: the highest
+  bool alone;  // nothing joins it, and it joins nothing
+};
+constexpr GroupKindInfo info(GroupKind kind) {
+  switch (kind) {
+    case GroupKind::map: return {"map", "a map", 0, false};
+    case GroupKind::row: return {"row", "a reduction over rows", 2, false};
+    case GroupKind::column: return {"column", "a reduction over leading axes", 1, false};
+    case GroupKind::contract: return {"contract", "a contraction", 3, false};
+    case GroupKind::nest: return {"nest", "an op with a loop nest of its own", 0, true};
+    case GroupKind::step: return {"step", "control flow or a custom call", 0, true};
+  }
+  return {};
+}
+
 struct Group {
   GroupKind kind = GroupKind::map;
   std::vector<ir::NodeId> nodes;  // ascending; a cheap node may be computed in several groups
