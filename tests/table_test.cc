@@ -1,0 +1,85 @@
+// What is asked of an op stands in its row: the places that tell ops or kinds of groups apart by a switch are counted and
+// listed here, and attributes are read by name. A new switch is a column that is missing; where it really belongs (a renderer
+// that spells instructions, arithmetic on them), add it to the list.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <regex>
+#include <sstream>
+
+#include "tenon/tests/source_tree.h"
+
+namespace tenon::testing {
+namespace {
+
+bool is_source(const std::string& path) {
+  const bool code = path.ends_with(".cc") || path.ends_with(".h");
+  return code && path.rfind("tests/", 0) != 0;
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+// Switches by file whose first case is a member of `type`.
+std::map<std::string, int> switches_over(const std::string& type) {
+  const std::regex first_case("case +([a-z]+::)*" + type + "::");
+  std::map<std::string, int> found;
+  for (const auto& file : source_tree()) {
+    if (!is_source(file.path)) continue;
+    const std::vector<std::string> lines = lines_of(file.text);
+    for (size_t i = 0; i < lines.size(); ++i) {
+      if (lines[i].find("switch (") == std::string::npos) continue;
+      for (size_t k = i + 1; k < std::min(lines.size(), i + 4); ++k)
+        if (lines[k].find("case ") != std::string::npos) {
+          found[file.path] += std::regex_search(lines[k], first_case);
+          break;
+        }
+    }
+  }
+  std::erase_if(found, [](const auto& entry) { return entry.second == 0; });
+  return found;
+}
+
+TEST(Table, SwitchesOverOpsAreThese) {
+  const std::map<std::string, int> expected = {
+      {"codegen/contract_plan.cc", 1},     // how an index moves: integer arithmetic
+      {"codegen/llvm_scalar.cc", 4},       // spells the exact instructions
+      {"ir/bounds_scalars.cc", 3},         // what integer arithmetic and comparisons bound
+      {"ir/kernel_scalar.cc", 2},          // folds integer arithmetic on indices
+      {"ir/lanes.cc", 1},                  // the interpreter's exact instructions, by kind
+      {"ir/lanes_arithmetic.cc", 4},       // ... and their arithmetic
+      {"ir/lanes_logic.cc", 2},            // ... bits and comparisons
+      {"passes/linearize_control.cc", 1},  // control flow, each form of its own
+      {"passes/lower_control.cc", 1},      // control flow as steps
+  };
+  EXPECT_EQ(switches_over("Op"), expected);
+}
+
+TEST(Table, SwitchesOverGroupKindsAreTheseAndHaveNoDefault) {
+  const std::map<std::string, int> expected = {
+      {"passes/fuse_place.cc", 1},   // what a draft takes in
+      {"passes/fuse_sink.cc", 1},    // what a draft can store
+      {"passes/lower.cc", 1},        // what a group may store
+      {"passes/lower_group.cc", 1},  // how it becomes a kernel
+      {"passes/pass.h", 1},          // the rows
+  };
+  EXPECT_EQ(switches_over("GroupKind"), expected);
+}
+
+TEST(Table, AttributesAreReadByName) {
+  const std::regex numbered(R"(attrs(\(.*\))?\[[0-9])");
+  for (const auto& file : source_tree()) {
+    if (!file.path.ends_with(".cc") && !file.path.ends_with(".h")) continue;
+    const std::vector<std::string> lines = lines_of(file.text);
+    for (size_t i = 0; i < lines.size(); ++i)
+      EXPECT_FALSE(std::regex_search(lines[i], numbered))
+          << file.path << ":" << i + 1 << ": a number where a name of ir/attributes.def belongs: " << lines[i];
+  }
+}
+
+}  // namespace
+}  // namespace tenon::testing
