@@ -3,6 +3,7 @@
 // time. Fusion and the renderers have tests of their own.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 
@@ -95,7 +96,7 @@ void compare(const Graph& graph, std::vector<Array> inputs, const std::vector<in
   std::vector<Array> found, temporaries;
   for (const Array& e : expected) {
     found.emplace_back(e.type);
-    std::memset(found.back().data.data(), 0x55, found.back().data.size());
+    std::fill(found.back().data.begin(), found.back().data.end(), 0x55);
   }
   for (const Type& t : lowered.temporary_types) {
     std::vector<int64_t> extents;

@@ -154,15 +154,26 @@ inline Lanes bitcast(const Lanes& x, DType to) {
   return x.retyped(to);
 }
 
-#define TENON_LANES_ARITHMETIC(name, expression)                                \
-  inline Lanes name(const Lanes& x, const Lanes& y) {                           \
-    require_same(x, y);                                                         \
-    Lanes r(x.type());                                                          \
-    with_number(x.type(), [&](auto kind) {                                      \
-      using T = decltype(kind);                                                 \
-      map2<T, T>(x, y, r, [](T a, T b) { return static_cast<T>(expression); }); \
-    });                                                                         \
-    return r;                                                                   \
+// Integers wrap, so they are computed unsigned.
+template <class T, class Fn>
+T wrapping(T a, T b, Fn fn) {
+  if constexpr (std::is_integral_v<T>) {
+    using U = std::make_unsigned_t<T>;
+    return static_cast<T>(fn(static_cast<U>(a), static_cast<U>(b)));
+  } else {
+    return fn(a, b);
+  }
+}
+
+#define TENON_LANES_ARITHMETIC(name, expression)                                                               \
+  inline Lanes name(const Lanes& x, const Lanes& y) {                                                          \
+    require_same(x, y);                                                                                        \
+    Lanes r(x.type());                                                                                         \
+    with_number(x.type(), [&](auto kind) {                                                                     \
+      using T = decltype(kind);                                                                                \
+      map2<T, T>(x, y, r, [](T v, T w) { return wrapping(v, w, [](auto a, auto b) { return expression; }); }); \
+    });                                                                                                        \
+    return r;                                                                                                  \
   }
 TENON_LANES_ARITHMETIC(operator+, a + b)
 TENON_LANES_ARITHMETIC(operator-, a - b)
