@@ -192,7 +192,7 @@ std::string not_derivative(const char* what, double exact, F f) {
     const double off = std::abs(best.value - exact);
     if (off <= 2e-6 * scale + 10 * best.error && best.error <= 1e-4 * scale) return {};
   }
-  if (!(best.error <= 1e-4 * scale)) return ++undecided, std::string();
+  if (!(best.error <= 1e-4 * std::max(1.0, std::abs(best.value)))) return ++undecided, std::string();
   char text[200];
   std::snprintf(text, sizeof text, "%s is %.12g, and differences give %.12g, give or take %.2g\n", what, exact,
                 best.value, best.error);

@@ -293,6 +293,14 @@ TEST(Nest, CumulativeSum) {
     c.run(apply(c.b, Op::cumsum, std::span(&x, 1),
                 {Attr::of(std::vector<int64_t>{0}), Attr::of(std::vector<int64_t>{0})}));
   }
+  for (DType t : {f32, f64, bf16}) {  // sums of -0 are -0
+    Case c;
+    const Value x = c.input(t, {4});
+    for (size_t i = 0; i < c.arrays.back().data.size(); ++i)
+      c.arrays.back().data[i] = (i + 1) % static_cast<size_t>(bytes(t)) == 0 ? 0x80 : 0;
+    c.run(apply(c.b, Op::cumsum, std::span(&x, 1),
+                {Attr::of(std::vector<int64_t>{0}), Attr::of(std::vector<int64_t>{0})}));
+  }
 }
 
 TEST(Nest, Convolution) {
