@@ -39,5 +39,10 @@ int main(int argc, char** argv) {
     if (code != TENON_OK) return fprintf(stderr, "train_on: the step returned %d\n", code), 1;
     fwrite(&loss, sizeof loss, 1, losses);
   }
+  for (int i = 0; i < state_count; ++i) tenon_free((void*)inputs[i], train_step_input_bytes[i]);
+  free(images);
+  free(labels);
+  fclose(state);
+  fclose(batches);
   return fclose(losses) == 0 ? 0 : 1;
 }

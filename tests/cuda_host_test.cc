@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -150,7 +151,7 @@ void check_rows(const std::string& name, bool (*wanted)(const OpDef&), std::init
     std::vector<Array> found;
     for (const Array& e : expected) {
       found.emplace_back(e.type);
-      std::memset(found.back().data.data(), 0x55, found.back().data.size());
+      std::fill(found.back().data.begin(), found.back().data.end(), 0x55);
     }
     run(loaded, job, found);
     for (size_t r = 0; r < expected.size(); ++r)

@@ -1,3 +1,4 @@
+// Fenced memory from pages, and running a program over it.
 #include "tenon/tests/fenced.h"
 
 #include <sys/mman.h>

@@ -82,6 +82,9 @@ TEST(Builder, FoldsSmallConstants) {
   const Node& m = b.graph().node(b.graph().producer(moved.id));
   ASSERT_EQ(m.op, Op::broadcast);
   EXPECT_EQ(moved.id, splat(b, f32, 4, {4096}).id);
+  // What is padded does not repeat one value, but where the fill is that value too.
+  const Value padded = pad(splat(b, f32, 2, {4096}), splat(b, f32, 5, {}), {1}, {1}, {0});
+  EXPECT_EQ(b.graph().node(b.graph().producer(padded.id)).op, Op::pad);
   EXPECT_TRUE(verify(b.graph()).empty());
 }
 

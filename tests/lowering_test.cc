@@ -3,6 +3,7 @@
 // time. Fusion and the renderers have tests of their own.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 
@@ -95,7 +96,7 @@ void compare(const Graph& graph, std::vector<Array> inputs, const std::vector<in
   std::vector<Array> found, temporaries;
   for (const Array& e : expected) {
     found.emplace_back(e.type);
-    std::memset(found.back().data.data(), 0x55, found.back().data.size());
+    std::fill(found.back().data.begin(), found.back().data.end(), 0x55);
   }
   for (const Type& t : lowered.temporary_types) {
     std::vector<int64_t> extents;
@@ -289,6 +290,14 @@ TEST(Nest, CumulativeSum) {
     Case c;
     const Dim n = count % 2 ? c.symbol("n", count) : Dim(count);
     const Value x = c.input(f64, Shape{n});
+    c.run(apply(c.b, Op::cumsum, std::span(&x, 1),
+                {Attr::of(std::vector<int64_t>{0}), Attr::of(std::vector<int64_t>{0})}));
+  }
+  for (DType t : {f32, f64, bf16}) {  // sums of -0 are -0
+    Case c;
+    const Value x = c.input(t, {4});
+    for (size_t i = 0; i < c.arrays.back().data.size(); ++i)
+      c.arrays.back().data[i] = (i + 1) % static_cast<size_t>(bytes(t)) == 0 ? 0x80 : 0;
     c.run(apply(c.b, Op::cumsum, std::span(&x, 1),
                 {Attr::of(std::vector<int64_t>{0}), Attr::of(std::vector<int64_t>{0})}));
   }

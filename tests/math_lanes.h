@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
@@ -31,8 +32,8 @@ class Lanes {
 
   Lanes() = default;
   explicit Lanes(DType dtype) : dtype_(dtype) {
-    if (free_.empty()) free_.push_back(new Storage);
-    storage_ = free_.back();
+    if (free_.empty()) free_.push_back(std::make_unique<Storage>());
+    storage_ = free_.back().release();
     free_.pop_back();
     storage_->uses = 1;
   }
@@ -46,7 +47,7 @@ class Lanes {
     return *this;
   }
   ~Lanes() {
-    if (storage_ && --storage_->uses == 0) free_.push_back(storage_);
+    if (storage_ && --storage_->uses == 0) free_.emplace_back(storage_);
   }
 
   DType type() const { return dtype_; }
@@ -66,7 +67,7 @@ class Lanes {
   static void count() { ++(in_rare ? rare_operations : operations); }
 
  private:
-  static inline thread_local std::vector<Storage*> free_;
+  static inline thread_local std::vector<std::unique_ptr<Storage>> free_;
   DType dtype_ = DType::f32;
   Storage* storage_ = nullptr;
 };
@@ -154,15 +155,26 @@ inline Lanes bitcast(const Lanes& x, DType to) {
   return x.retyped(to);
 }
 
-#define TENON_LANES_ARITHMETIC(name, expression)                                \
-  inline Lanes name(const Lanes& x, const Lanes& y) {                           \
-    require_same(x, y);                                                         \
-    Lanes r(x.type());                                                          \
-    with_number(x.type(), [&](auto kind) {                                      \
-      using T = decltype(kind);                                                 \
-      map2<T, T>(x, y, r, [](T a, T b) { return static_cast<T>(expression); }); \
-    });                                                                         \
-    return r;                                                                   \
+// Integers wrap, so they are computed unsigned.
+template <class T, class Fn>
+T wrapping(T a, T b, Fn fn) {
+  if constexpr (std::is_integral_v<T>) {
+    using U = std::make_unsigned_t<T>;
+    return static_cast<T>(fn(static_cast<U>(a), static_cast<U>(b)));
+  } else {
+    return fn(a, b);
+  }
+}
+
+#define TENON_LANES_ARITHMETIC(name, expression)                                                               \
+  inline Lanes name(const Lanes& x, const Lanes& y) {                                                          \
+    require_same(x, y);                                                                                        \
+    Lanes r(x.type());                                                                                         \
+    with_number(x.type(), [&](auto kind) {                                                                     \
+      using T = decltype(kind);                                                                                \
+      map2<T, T>(x, y, r, [](T v, T w) { return wrapping(v, w, [](auto a, auto b) { return expression; }); }); \
+    });                                                                                                        \
+    return r;                                                                                                  \
   }
 TENON_LANES_ARITHMETIC(operator+, a + b)
 TENON_LANES_ARITHMETIC(operator-, a - b)

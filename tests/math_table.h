@@ -34,7 +34,9 @@ inline int exact_logistic(mpfr_ptr r, mpfr_srcptr x) {  // through a wide interm
 }
 
 inline double reference_silu(double x) { return x == -INFINITY ? -0.0 : x * reference_logistic(x); }
-inline double reference_softplus(double x) { return std::fmax(x, 0) + std::log1p(std::exp(-std::fabs(x))) + 0 * x; }
+inline double reference_softplus(double x) {
+  return std::isnan(x) ? x : std::fmax(x, 0) + std::log1p(std::exp(-std::fabs(x)));
+}
 inline double reference_gaussian(double x) { return std::exp(-0.5 * x * x); }
 // In long double: the argument's rounding weighs x^2 times as much in the result.
 inline double reference_normal_cdf(double x) {

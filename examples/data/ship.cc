@@ -76,9 +76,11 @@ std::string read_file(const std::string& path) {
 
 std::string build_train_on(const std::string& folder) {
   const std::string program = folder + "/train_on";
+  // A runtime library built under a sanitizer asks for the sanitizer.
+  const std::string sanitizers = TENON_SANITIZE, with = sanitizers.empty() ? "-pthread" : "-fsanitize=" + sanitizers;
   run_program({"cc", "-std=c11", "-O1", "-Wall", "-I", folder, "-I", std::string(TENON_BINARY_DIR) + "/include",
                std::string(TENON_SOURCE_DIR) + "/examples/train_on.c", folder + "/train_step.o",
-               std::string(TENON_BINARY_DIR) + "/libtenon_runtime.a", "-lpthread", "-o", program});
+               std::string(TENON_BINARY_DIR) + "/libtenon_runtime.a", "-lpthread", with, "-o", program});
   return program;
 }
 
