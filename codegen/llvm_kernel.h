@@ -76,7 +76,6 @@ class KernelEmitter {
   void emit_loop(const ir::Instruction& i, llvm::Value* begin, llvm::Value* end);
   void emit_serial(const ir::Instruction& i, llvm::Value* begin, llvm::Value* end);
   void emit_vector(const ir::Instruction& i, llvm::Value* begin, llvm::Value* end);
-  void emit_aligned(const ir::Instruction& i, llvm::Value* begin, llvm::Value* first, llvm::Value* end);
   void emit_lanes_at(const ir::Instruction& i, llvm::Value* position, int64_t width, llvm::Value* mask = nullptr);
   void emit_tail_at(const ir::Instruction& i, llvm::Value* position, llvm::Value* end);
   int64_t main_lanes(const ir::Instruction& i) const;
@@ -100,7 +99,10 @@ class KernelEmitter {
   llvm::Value* spare();
   llvm::Value* buffer_stride(ir::BufferId buffer, size_t dimension);
   void declare_scratch(ir::BufferId buffer);
+
+  // llvm_nontemporal.cc: loops that write past the caches
   llvm::Value* peel(const ir::Instruction& loop, llvm::Value* begin, llvm::Value* end);
+  void emit_aligned(const ir::Instruction& i, llvm::Value* begin, llvm::Value* first, llvm::Value* end);
 
   // llvm_reduce.cc: reductions in the contract's order
   void emit_reduce(const ir::Instruction& i);

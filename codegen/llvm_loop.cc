@@ -88,38 +88,6 @@ void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) 
     counted_loop(b_, "edge", {last, end, target_.lanes}, tail_at);
 }
 
-// A loop whose aligned part [first, last) writes past the caches. One masked part serves the head and the tail, for a second
-// copy would cost compile time: it is a loop with two ways in and two ways out, and so is built block by block.
-void KernelEmitter::emit_aligned(const Instruction& i, Value* begin, Value* first, Value* end) {
-  const int64_t width = main_lanes(i);
-  Value* last = b_.CreateAdd(first, b_.CreateAnd(b_.CreateSub(end, first), i64(-width)));
-  auto *aligned = new_block("aligned"), *edge = new_block("edge"), *edge_end = new_block("edge.end");
-  auto *done = new_block("vector.end"), *before = b_.GetInsertBlock();
-  b_.CreateCondBr(b_.CreateICmpSLT(begin, first), edge, aligned);
-
-  b_.SetInsertPoint(aligned);
-  nontemporal_ = true;
-  counted_loop(b_, "vector", {first, last, width}, [&](Value* position) { emit_lanes_at(i, position, width); });
-  nontemporal_ = false;
-  llvm::BasicBlock* aligned_end = b_.GetInsertBlock();
-  b_.CreateCondBr(b_.CreateICmpSLT(last, end), edge, done);
-
-  b_.SetInsertPoint(edge);
-  llvm::PHINode* position = b_.CreatePHI(b_.getInt64Ty(), 3);
-  llvm::PHINode* stop = b_.CreatePHI(b_.getInt64Ty(), 3);
-  emit_tail_at(i, position, stop);
-  Value* next = b_.CreateAdd(position, i64(target_.lanes));
-  for (auto [from, at, to] : {std::tuple(aligned_end, last, end), std::tuple(before, begin, first),
-                              std::tuple(b_.GetInsertBlock(), next, static_cast<Value*>(stop))}) {
-    position->addIncoming(at, from);
-    stop->addIncoming(to, from);
-  }
-  b_.CreateCondBr(b_.CreateICmpSLT(next, stop), edge, edge_end);
-  b_.SetInsertPoint(edge_end);
-  b_.CreateCondBr(b_.CreateICmpSLT(stop, end), aligned, done);  // that was the head
-  b_.SetInsertPoint(done);
-}
-
 // Lanes that the main part runs at once.
 int64_t KernelEmitter::main_lanes(const Instruction& i) const {
   if (weight(i.blocks[0]) > paired_weight) return target_.lanes;

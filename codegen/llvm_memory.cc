@@ -264,44 +264,4 @@ void KernelEmitter::emit_store(const Instruction& i) {
   }
 }
 
-// The first position at which every non-temporal store of a loop is aligned to 64 bytes, at most `end`. Null when there is
-// no such store, or its place is not known before the loop.
-Value* KernelEmitter::peel(const Instruction& loop, Value* begin, Value* end) {
-  aligned_stores_.clear();
-  const ir::BlockId body = loop.blocks[0];
-  const ScalarId argument = kernel_.blocks[index(body)].arguments[0];
-  Value* head = nullptr;
-  for (uint32_t number : kernel_.blocks[index(body)].instructions) {
-    const Instruction& i = kernel_.instructions[number];
-    const size_t rank = kernel_.buffers[index(i.buffer)].shape.size();
-    if (i.kind != KernelOp::store || !i.nontemporal || i.operands.size() != rank + 1 || rank == 0) continue;
-    // The last index is the loop's own, or that plus a number known before the loop.
-    ScalarId start = ir::no_scalar;
-    bool known = i.operands[rank - 1] == argument;
-    if (const uint32_t by = kernel_.scalars[index(i.operands[rank - 1])].instruction; !known && by != UINT32_MAX) {
-      const Instruction& sum = kernel_.instructions[by];
-      if (sum.kind == KernelOp::scalar && sum.op == ir::Op::add && sum.operands[1] == argument) {
-        start = sum.operands[0];
-        known = values_[index(start)].kind == Lowered::uniform && kernel_.scalars[index(start)].block != body;
-      }
-    }
-    for (size_t k = 0; k + 1 < rank; ++k)
-      known &=
-          values_[index(i.operands[k])].kind == Lowered::uniform && kernel_.scalars[index(i.operands[k])].block != body;
-    if (!known) continue;
-    aligned_stores_.push_back(&i);
-    Value* offset = begin;
-    for (size_t k = 0; k + 1 < rank; ++k)
-      offset = plus(offset, times(uniform(i.operands[k]), buffer_stride(i.buffer, k)));
-    if (start != ir::no_scalar) offset = plus(offset, uniform(start));
-    Value* place = b_.CreatePtrToInt(b_.CreateGEP(memory_type(context_, i.dtype), pointers_[index(i.buffer)], offset),
-                                     b_.getInt64Ty());
-    Value* missing = b_.CreateUDiv(b_.CreateAnd(b_.CreateNeg(place), i64(63)), i64(bytes(i.dtype)));
-    // Outputs that cannot be aligned together go through the masked part.
-    head = head ? b_.CreateSelect(b_.CreateICmpEQ(head, missing), head, b_.CreateSub(end, begin)) : missing;
-  }
-  if (!head) return nullptr;
-  return call(b_, llvm::Intrinsic::smin, {b_.getInt64Ty()}, {b_.CreateAdd(begin, head), end});
-}
-
 }  // namespace tenon::codegen
