@@ -39,8 +39,8 @@ Value* round(Builder& b, Value* x, Value* modulus) {
   multiple = b.CreateFMul(multiple, power_of_two(b, b.CreateSub(k, b.CreateMul(quarter, integer(bits, 3))), wide));
   Value* quotient = call(b, llvm::Intrinsic::trunc, {wide}, {b.CreateFDiv(x, multiple)});
   Value* rest = call(b, llvm::Intrinsic::fma, {wide}, {b.CreateFNeg(quotient), multiple, x});
-  Value* negative = b.CreateFCmpOLT(rest, llvm::Constant::getNullValue(wide));
-  return b.CreateSelect(negative, b.CreateFAdd(rest, multiple), rest);
+  Value* raised = b.CreateFAdd(rest, multiple);
+  return b.CreateSelect(b.CreateFCmpOLT(rest, llvm::Constant::getNullValue(wide)), raised, rest);
 }
 
 }  // namespace
