@@ -1,6 +1,6 @@
-// Loops and branches as functions of their bodies: what is carried goes in and comes out as a list of values, and no one
-// else builds basic blocks and PHIs. NAME is the block of the body, NAME.end what follows; a loop that tests first has
-// NAME.body, a branch NAME.else. Conditions that are known now emit what is taken only.
+// Loops and branches as functions of their bodies: what is carried goes in and comes out as a list of values, and basic
+// blocks and PHIs stay in here. NAME is the block of the body, NAME.end what follows; a loop that tests first has NAME.body,
+// a branch NAME.else. Where a branch's condition is known now, only the code that is taken is emitted.
 // Refuses loops with a second way in or out: those are built where they stand.
 #pragma once
 
