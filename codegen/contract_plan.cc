@@ -69,6 +69,54 @@ int64_t slope(const Kernel& kernel, ScalarId v, ScalarId argument, int depth = 0
   }
 }
 
+void direct_tile(ContractPlan& p, int64_t size, const Target& target) {
+  p.width = 16;
+  const int64_t parts = std::max<int64_t>(1, p.width * size / target.vector_bytes);  // registers per logical vector
+  const int64_t room = std::max<int64_t>(1, target.vector_registers * 3 / 4 / parts);
+  p.rows = even_tile(p.m, std::min(room, max_rows));
+  const int64_t vectors = p.n >= 0 ? ceil_divide(p.n, p.width) : max_vectors;
+  p.vectors = even_tile(vectors, std::clamp<int64_t>(room / p.rows, 1, max_vectors));
+}
+
+// How much of the operands lies packed at once, and how.
+void cut_blocks(ContractPlan& p, int64_t size, const Target& target) {
+  const int64_t fits =
+      static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(target.l2_bytes / 4 / (p.columns() * size))));
+  const int64_t cap = std::clamp<int64_t>(fits, 128, max_depth);
+  p.depth = cap;
+  if (p.k >= 0 && p.k <= contract_segment) {
+    const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.k, cap));
+    p.depth = round_up(std::max<int64_t>(1, ceil_divide(p.k, blocks)), 16);
+  }
+  const int64_t most_rows = std::max(p.rows, round_up(2 * target.l2_bytes / (cap * size), p.rows));
+  p.block_rows = most_rows;
+  if (p.m >= 0) {
+    const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.m, most_rows));
+    p.block_rows = round_up(std::max<int64_t>(1, ceil_divide(p.m, blocks)), p.rows);
+  }
+  // Strides depend on the machine alone, so that contractions of one module share their micro-kernels.
+  p.row_stride = p.lhs_along_k ? cap + padding : 1;
+  p.k_stride = p.lhs_along_k ? 1 : p.rows;
+  p.tile_stride = p.lhs_along_k ? p.rows * p.row_stride : cap * p.rows + padding;
+  // A micro-kernel for the edge costs compile time; padding up to a fiftieth of the work is cheaper.
+  if (p.m >= 0 && (p.rows - p.m % p.rows) * 50 > p.m) p.edge_rows = p.m % p.rows;
+  p.resumes = p.k < 0 || p.k > p.depth;
+}
+
+// Where what a worker packs and sums lies in its slot.
+void lay_out_slot(ContractPlan& p, int64_t size) {
+  const int64_t row_tiles = p.block_rows / p.rows;
+  const int64_t panels = p.n >= 0 ? std::max<int64_t>(1, std::min<int64_t>(8, ceil_divide(p.n, p.columns()))) : 8;
+  p.tiles = p.resumes ? row_tiles * panels : 1;
+  // Room for the sums that wait in the tree of segments.
+  if (p.k < 0 || p.k > contract_segment) p.tiles = std::max<int64_t>(p.tiles, 64);
+  const int64_t left = p.block_rows / p.rows * p.tile_stride + padding;
+  p.panel_offset = round_up(left * size, 4096);
+  p.turn_offset = p.panel_offset + round_up(p.depth * p.columns() * size, 64);
+  p.tile_offset = p.turn_offset + (p.rhs_along_k ? 16 * 16 * size : 0);
+  p.slot_bytes = round_up(p.tile_offset + p.tiles * p.rows * p.columns() * size, 4096);
+}
+
 }  // namespace
 
 int64_t unit_loads(const Kernel& kernel, BlockId block, size_t argument) {
@@ -105,48 +153,12 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   const bool few_rows = p.m >= 0 && p.m <= p.rows && !p.rhs_along_k;  // every element of the right operand is used once
   p.packed = shared && !small && !few_rows;
   if (!p.packed) {
-    p.width = 16;
-    const int64_t parts = std::max<int64_t>(1, p.width * size / target.vector_bytes);  // registers per logical vector
-    const int64_t room = std::max<int64_t>(1, target.vector_registers * 3 / 4 / parts);
-    p.rows = even_tile(p.m, std::min(room, max_rows));
-    const int64_t vectors = p.n >= 0 ? ceil_divide(p.n, p.width) : max_vectors;
-    p.vectors = even_tile(vectors, std::clamp<int64_t>(room / p.rows, 1, max_vectors));
+    direct_tile(p, size, target);
     return p;
   }
   p.rows = even_tile(p.m, p.rows);
-
-  const int64_t fits =
-      static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(target.l2_bytes / 4 / (p.columns() * size))));
-  const int64_t cap = std::clamp<int64_t>(fits, 128, max_depth);
-  p.depth = cap;
-  if (p.k >= 0 && p.k <= contract_segment) {
-    const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.k, cap));
-    p.depth = round_up(std::max<int64_t>(1, ceil_divide(p.k, blocks)), 16);
-  }
-  const int64_t most_rows = std::max(p.rows, round_up(2 * target.l2_bytes / (cap * size), p.rows));
-  p.block_rows = most_rows;
-  if (p.m >= 0) {
-    const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.m, most_rows));
-    p.block_rows = round_up(std::max<int64_t>(1, ceil_divide(p.m, blocks)), p.rows);
-  }
-  // Strides depend on the machine alone, so that contractions of one module share their micro-kernels.
-  p.row_stride = p.lhs_along_k ? cap + padding : 1;
-  p.k_stride = p.lhs_along_k ? 1 : p.rows;
-  p.tile_stride = p.lhs_along_k ? p.rows * p.row_stride : cap * p.rows + padding;
-  const int64_t left = p.block_rows / p.rows * p.tile_stride + padding;
-  // A micro-kernel for the edge costs compile time; padding up to a fiftieth of the work is cheaper.
-  if (p.m >= 0 && (p.rows - p.m % p.rows) * 50 > p.m) p.edge_rows = p.m % p.rows;
-  p.resumes = p.k < 0 || p.k > p.depth;
-
-  const int64_t row_tiles = p.block_rows / p.rows;
-  const int64_t panels = p.n >= 0 ? std::max<int64_t>(1, std::min<int64_t>(8, ceil_divide(p.n, p.columns()))) : 8;
-  p.tiles = p.resumes ? row_tiles * panels : 1;
-  // Room for the sums that wait in the tree of segments.
-  if (p.k < 0 || p.k > contract_segment) p.tiles = std::max<int64_t>(p.tiles, 64);
-  p.panel_offset = round_up(left * size, 4096);
-  p.turn_offset = p.panel_offset + round_up(p.depth * p.columns() * size, 64);
-  p.tile_offset = p.turn_offset + (p.rhs_along_k ? 16 * 16 * size : 0);
-  p.slot_bytes = round_up(p.tile_offset + p.tiles * p.rows * p.columns() * size, 4096);
+  cut_blocks(p, size, target);
+  lay_out_slot(p, size);
   p.workers = target.cores > 1 ? std::min(target.cores, 64) : portable_workers;
   return p;
 }

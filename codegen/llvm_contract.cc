@@ -92,7 +92,7 @@ void ContractEmitter::epilogue(Value* batch, Value* row, Value* rows, Value* col
   const ir::BlockId block = contract_.blocks[2];
   const auto& names = kernel_.kernel_.blocks[index(block)].arguments;
   repeat(rows, [&](Value* r) {
-    Value* line = element(tile, b_.CreateMul(r, kernel_.i64(tile_columns)));
+    Value* line = element(tile, b_.CreateMul(r, i64(tile_columns)));
     Value* i = b_.CreateAdd(row, r);
     steps(columns, lanes, [&](Value* c) {
       Value* sum = b_.CreateAlignedLoad(vector_, element(line, c), vector_align());
@@ -147,43 +147,49 @@ void ContractEmitter::fetch_ahead(Value* batch, Value* row, Value* rows, Value* 
 
 // ---- edges ----------------------------------------------------------------------------------------------------------
 
-bool ContractEmitter::known(Value* v, int64_t& number) {
-  auto* c = llvm::dyn_cast<llvm::ConstantInt>(v);
-  if (c) number = c->getSExtValue();
-  return c != nullptr;
-}
-
 Value* ContractEmitter::mask_below(Value* position, Value* end) {
-  int64_t number = 0;
-  if (known(end, number) && number % lanes == 0) return nullptr;
+  if (const auto number = known(end); number && *number % lanes == 0) return nullptr;
   return lane_mask(b_.CreateSub(end, position));
 }
 
 Value* ContractEmitter::lane_mask(Value* count) {
   llvm::Type* lane = b_.getInt32Ty();
-  Value* few = b_.CreateTrunc(smaller(count, kernel_.i64(lanes)), lane);
+  Value* few = b_.CreateTrunc(smaller(count, i64(lanes)), lane);
   return b_.CreateICmpSLT(kernel_.lane_numbers(lane, lanes), splat(b_, few, lanes));
 }
 
 Value* ContractEmitter::smaller(Value* x, Value* y) {
-  int64_t left = 0, right = 0;
-  if (known(x, left) && known(y, right)) return left < right ? x : y;
+  const auto left = known(x), right = known(y);
+  if (left && right) return *left < *right ? x : y;
   return codegen::call(b_, llvm::Intrinsic::smin, {x->getType()}, {x, y});
 }
 
 Value* ContractEmitter::larger(Value* x, Value* y) {
-  int64_t left = 0, right = 0;
-  if (known(x, left) && known(y, right)) return left > right ? x : y;
+  const auto left = known(x), right = known(y);
+  if (left && right) return *left > *right ? x : y;
   return codegen::call(b_, llvm::Intrinsic::smax, {x->getType()}, {x, y});
 }
 
 Value* ContractEmitter::divide_up(Value* x, Value* by) {
-  return b_.CreateSDiv(b_.CreateAdd(x, b_.CreateSub(by, kernel_.i64(1))), by);
+  return b_.CreateSDiv(b_.CreateAdd(x, b_.CreateSub(by, i64(1))), by);
 }
 
 Value* ContractEmitter::multiply_add(Builder& b, Value* x, Value* y, Value* sum) {
   if (is_floating(contract_.dtype)) return codegen::call(b, llvm::Intrinsic::fma, {sum->getType()}, {x, y, sum});
   return b.CreateAdd(b.CreateMul(x, y), sum);
+}
+
+void ContractEmitter::steps(Value* end, int64_t step, Body body) {
+  when(b_, "steps", b_.CreateICmpSGT(end, i64(0)), [&] { rounds(end, step, body); });
+}
+
+void ContractEmitter::rounds(Value* end, int64_t step, Body body) {
+  if (const auto number = known(end); number && *number <= step) return body(i64(0));
+  do_loop(b_, "count", i64(0), [&](ValueRefs position) {
+    body(position[0]);
+    Value* next = b_.CreateAdd(position[0], i64(step));
+    return Round{{next}, b_.CreateICmpSLT(next, end)};
+  });
 }
 
 // ---- segments -------------------------------------------------------------------------------------------------------
@@ -200,43 +206,30 @@ int64_t ContractEmitter::join_levels() const {
 // A finished segment joins the levels that its number's trailing ones name; the last one joins every level left.
 void ContractEmitter::join(Value* tile, Value* levels, Value* level_bytes, Value* number, Value* segments,
                            int64_t elements) {
-  Value* last = b_.CreateICmpEQ(number, b_.CreateSub(segments, kernel_.i64(1)));
-  auto *before = b_.GetInsertBlock(), *loop = kernel_.new_block("join"), *pick = kernel_.new_block("join.pick");
-  auto *add = kernel_.new_block("join.add"), *next = kernel_.new_block("join.next"),
-       *keep = kernel_.new_block("join.keep");
-  auto *store = kernel_.new_block("join.store"), *done = kernel_.new_block("join.end");
-  b_.CreateBr(loop);
-  b_.SetInsertPoint(loop);
-  llvm::PHINode* bits = b_.CreatePHI(b_.getInt64Ty(), 2);
-  llvm::PHINode* level = b_.CreatePHI(b_.getPtrTy(), 2);
-  bits->addIncoming(number, before);
-  level->addIncoming(levels, before);
-  Value* odd = b_.CreateTrunc(bits, b_.getInt1Ty());
-  Value* more = b_.CreateSelect(last, b_.CreateICmpNE(bits, kernel_.i64(0)), odd);
-  b_.CreateCondBr(more, pick, keep);
-  b_.SetInsertPoint(pick);
-  b_.CreateCondBr(odd, add, next);
-  b_.SetInsertPoint(add);
-  steps(kernel_.i64(elements), lanes, [&](Value* e) {
-    Value* here = element(tile, e);
-    Value* older = b_.CreateAlignedLoad(vector_, element(level, e), vector_align());
-    Value* newer = b_.CreateAlignedLoad(vector_, here, vector_align());
-    b_.CreateAlignedStore(b_.CreateFAdd(older, newer), here, vector_align());
+  Value* last = b_.CreateICmpEQ(number, b_.CreateSub(segments, i64(1)));
+  Value* odd = nullptr;
+  const auto more = [&](ValueRefs carried) {
+    odd = b_.CreateTrunc(carried[0], b_.getInt1Ty());
+    return b_.CreateSelect(last, b_.CreateICmpNE(carried[0], i64(0)), odd);
+  };
+  const Values left = while_loop(b_, "join", {number, levels}, more, [&](ValueRefs carried) {
+    when(b_, "join.add", odd, [&] {
+      steps(i64(elements), lanes, [&](Value* e) {
+        Value* here = element(tile, e);
+        Value* older = b_.CreateAlignedLoad(vector_, element(carried[1], e), vector_align());
+        Value* newer = b_.CreateAlignedLoad(vector_, here, vector_align());
+        b_.CreateAlignedStore(b_.CreateFAdd(older, newer), here, vector_align());
+      });
+    });
+    Value* bits = b_.CreateLShr(carried[0], i64(1));
+    return Values{bits, at(carried[1], level_bytes)};
   });
-  b_.CreateBr(next);
-  b_.SetInsertPoint(next);
-  bits->addIncoming(b_.CreateLShr(bits, kernel_.i64(1)), next);
-  level->addIncoming(at(level, level_bytes), next);
-  b_.CreateBr(loop);
-  b_.SetInsertPoint(keep);
-  b_.CreateCondBr(last, done, store);
-  b_.SetInsertPoint(store);
-  steps(kernel_.i64(elements), lanes, [&](Value* e) {
-    Value* sum = b_.CreateAlignedLoad(vector_, element(tile, e), vector_align());
-    b_.CreateAlignedStore(sum, element(level, e), vector_align());
+  when(b_, "join.store", b_.CreateNot(last), [&] {
+    steps(i64(elements), lanes, [&](Value* e) {
+      Value* sum = b_.CreateAlignedLoad(vector_, element(tile, e), vector_align());
+      b_.CreateAlignedStore(sum, element(left[1], e), vector_align());
+    });
   });
-  b_.CreateBr(done);
-  b_.SetInsertPoint(done);
 }
 
 }  // namespace tenon::codegen

@@ -40,26 +40,17 @@ class ContractEmitter {
                     Value* end);  // lanes below `end`, from a multiple of the lanes on; null when all are
   Value* lane_mask(Value* count);
   llvm::Align vector_align() const { return llvm::Align(static_cast<uint64_t>(std::min<int64_t>(64, lanes * size_))); }
+  Value* i64(int64_t v) { return kernel_.i64(v); }
   Value* smaller(Value* x, Value* y);
   Value* larger(Value* x, Value* y);
   Value* divide_up(Value* x, Value* by);
-  Value* divide_up(Value* x, int64_t by) { return divide_up(x, kernel_.i64(by)); }
+  Value* divide_up(Value* x, int64_t by) { return divide_up(x, i64(by)); }
   Value* at(Value* pointer, Value* bytes) { return b_.CreateGEP(b_.getInt8Ty(), pointer, bytes); }
   Value* element(Value* pointer, Value* number) { return b_.CreateGEP(element_, pointer, number); }
-  static bool known(Value* v, int64_t& number);
-  // Code under a condition; only the branch that is taken when the condition is known now.
-  template <class Then, class Otherwise>
-  void branch(Value* condition, Then then, Otherwise otherwise);
-  template <class Then>
-  void when(Value* condition, Then then);
   // body(0), body(step) ... below `end`: steps may be none, repeat knows that there is at least one.
-  template <class Body>
+  using Body = llvm::function_ref<void(Value*)>;
   void steps(Value* end, int64_t step, Body body);
-  template <class Body>
-  void repeat(Value* end, Body body) {
-    rounds(end, 1, body);
-  }
-  template <class Body>
+  void repeat(Value* end, Body body) { rounds(end, 1, body); }
   void rounds(Value* end, int64_t step, Body body);
 
   // llvm_contract_direct.cc
@@ -85,6 +76,13 @@ class ContractEmitter {
   Grid grid();
   Value* packed_total();
   void emit_packed(Value* begin);
+  struct Piece {  // one panel of one row block over one block of k
+    Value *batch, *row, *rows;
+    Value *from, *to, *depth;  // of k
+    Value* ends;  // the last block of k
+    Value *column, *columns;
+  };
+  void advance_tile(const Piece& piece, Value* number, Value* tile);
   void run_panels(Value* block, Value* panel, Value* panels);
   void pack_left(Value* batch, Value* row, Value* rows, Value* from, Value* depth);
   void pack_right(Value* batch, Value* from, Value* depth, Value* column, Value* columns);
@@ -93,6 +91,10 @@ class ContractEmitter {
 
   // llvm_contract_tile.cc
   llvm::Function* tile_function(int64_t rows, int64_t vectors);
+  Round tile_step(Builder& b, ValueRefs carried, int64_t rows, int64_t vectors);
+  Value* ahead(Builder& b, Value* pointer, int64_t elements) {
+    return b.CreateConstInBoundsGEP1_64(element_, pointer, static_cast<uint64_t>(elements));
+  }
   void run_tile(Value* left, Value* right, Value* depth, Value* sums, Value* resume, Value* rows, Value* columns);
 
   KernelEmitter& kernel_;
@@ -107,55 +109,5 @@ class ContractEmitter {
   Value *left_ = nullptr, *panel_ = nullptr, *turn_ = nullptr, *tiles_ = nullptr;  // the worker's scratch memory
   Value* packed_ = nullptr;  // which left block lies there
 };
-
-template <class Then, class Otherwise>
-void ContractEmitter::branch(Value* condition, Then then, Otherwise otherwise) {
-  if (auto* c = llvm::dyn_cast<llvm::ConstantInt>(condition)) return c->isOne() ? then() : otherwise();
-  auto *yes = kernel_.new_block("then"), *no = kernel_.new_block("else"), *after = kernel_.new_block("branch.end");
-  b_.CreateCondBr(condition, yes, no);
-  b_.SetInsertPoint(yes);
-  then();
-  b_.CreateBr(after);
-  b_.SetInsertPoint(no);
-  otherwise();
-  b_.CreateBr(after);
-  b_.SetInsertPoint(after);
-}
-
-template <class Then>
-void ContractEmitter::when(Value* condition, Then then) {
-  if (auto* c = llvm::dyn_cast<llvm::ConstantInt>(condition)) {
-    if (c->isOne()) then();
-    return;
-  }
-  auto *yes = kernel_.new_block("then"), *after = kernel_.new_block("then.end");
-  b_.CreateCondBr(condition, yes, after);
-  b_.SetInsertPoint(yes);
-  then();
-  b_.CreateBr(after);
-  b_.SetInsertPoint(after);
-}
-
-template <class Body>
-void ContractEmitter::steps(Value* end, int64_t step, Body body) {
-  when(b_.CreateICmpSGT(end, kernel_.i64(0)), [&] { rounds(end, step, body); });
-}
-
-template <class Body>
-void ContractEmitter::rounds(Value* end, int64_t step, Body body) {
-  int64_t number = 0;
-  if (known(end, number) && number <= step) return body(static_cast<Value*>(kernel_.i64(0)));
-  llvm::BasicBlock* before = b_.GetInsertBlock();
-  auto *loop = kernel_.new_block("count"), *after = kernel_.new_block("count.end");
-  b_.CreateBr(loop);
-  b_.SetInsertPoint(loop);
-  llvm::PHINode* position = b_.CreatePHI(b_.getInt64Ty(), 2);
-  position->addIncoming(kernel_.i64(0), before);
-  body(static_cast<Value*>(position));
-  Value* next = b_.CreateAdd(position, kernel_.i64(step));
-  position->addIncoming(next, b_.GetInsertBlock());
-  b_.CreateCondBr(b_.CreateICmpSLT(next, end), loop, after);
-  b_.SetInsertPoint(after);
-}
 
 }  // namespace tenon::codegen

@@ -15,7 +15,7 @@ constexpr int64_t claims_per_worker = 4;
 // Row blocks, panels and units (a panel of a row block of a batch element) at run time.
 ContractEmitter::Grid ContractEmitter::grid() {
   Grid g;
-  const auto number = [&](int64_t v) { return kernel_.i64(v); };
+  const auto number = [&](int64_t v) { return i64(v); };
   g.depth = number(plan_.depth);
   Value* one = number(1);
   if (plan_.k < 0) {  // blocks of k of even size; whole segments once there are several
@@ -61,99 +61,99 @@ ContractEmitter::Grid ContractEmitter::grid() {
 
 // Workers that find nothing to claim return at once, so an estimate will do.
 Value* ContractEmitter::packed_total() {
-  Value* work = b_.CreateMul(b_.CreateMul(batches_, m_), b_.CreateMul(n_, larger(k_, kernel_.i64(1))));
-  return smaller(larger(b_.CreateSDiv(work, kernel_.i64(contract_claim)), kernel_.i64(1)), kernel_.i64(plan_.workers));
+  Value* work = b_.CreateMul(b_.CreateMul(batches_, m_), b_.CreateMul(n_, larger(k_, i64(1))));
+  return smaller(larger(b_.CreateSDiv(work, i64(contract_claim)), i64(1)), i64(plan_.workers));
 }
 
 void ContractEmitter::emit_packed(Value* begin) {
   grid_ = grid();
   Value* scratch = kernel_.scratch_;
-  Value* slot =
-      at(scratch, b_.CreateAdd(kernel_.i64(contract_header_bytes), b_.CreateMul(begin, kernel_.i64(plan_.slot_bytes))));
+  Value* slot = at(scratch, b_.CreateAdd(i64(contract_header_bytes), b_.CreateMul(begin, i64(plan_.slot_bytes))));
   left_ = slot;
-  panel_ = at(slot, kernel_.i64(plan_.panel_offset));
-  turn_ = at(slot, kernel_.i64(plan_.turn_offset));
-  tiles_ = at(slot, kernel_.i64(plan_.tile_offset));
+  panel_ = at(slot, i64(plan_.panel_offset));
+  turn_ = at(slot, i64(plan_.turn_offset));
+  tiles_ = at(slot, i64(plan_.tile_offset));
   packed_ = kernel_.entry_slot(b_.getInt64Ty(), 1, 8);
-  b_.CreateStore(kernel_.i64(-1), packed_);
+  b_.CreateStore(i64(-1), packed_);
 
-  auto *claim = kernel_.new_block("claim"), *work = kernel_.new_block("work"), *run = kernel_.new_block("run");
-  auto* done = kernel_.new_block("work.end");
-  b_.CreateBr(claim);
-  b_.SetInsertPoint(claim);
-  Value* first = b_.CreateAtomicRMW(llvm::AtomicRMWInst::Add, scratch, grid_.claim, llvm::MaybeAlign(8),
-                                    llvm::AtomicOrdering::Monotonic);
-  b_.CreateCondBr(b_.CreateICmpSLT(first, grid_.units), work, done);
-  b_.SetInsertPoint(work);
-  Value* last = smaller(b_.CreateAdd(first, grid_.claim), grid_.units);
-  b_.CreateBr(run);
-  b_.SetInsertPoint(run);
-  llvm::PHINode* unit = b_.CreatePHI(b_.getInt64Ty(), 2);
-  unit->addIncoming(first, work);
-  Value* panel = b_.CreateSRem(unit, grid_.panels);
-  Value* block = b_.CreateSDiv(unit, grid_.panels);
-  Value* panels = smaller(smaller(b_.CreateSub(last, unit), b_.CreateSub(grid_.panels, panel)), grid_.run);
-  run_panels(block, panel, panels);
-  Value* next = b_.CreateAdd(unit, panels);
-  unit->addIncoming(next, b_.GetInsertBlock());
-  b_.CreateCondBr(b_.CreateICmpSLT(next, last), run, claim);
-  b_.SetInsertPoint(done);
+  Value* first = nullptr;
+  const auto claim = [&](ValueRefs) {
+    first = b_.CreateAtomicRMW(llvm::AtomicRMWInst::Add, scratch, grid_.claim, llvm::MaybeAlign(8),
+                               llvm::AtomicOrdering::Monotonic);
+    return b_.CreateICmpSLT(first, grid_.units);
+  };
+  while_loop(b_, "claim", {}, claim, [&](ValueRefs) {
+    Value* last = smaller(b_.CreateAdd(first, grid_.claim), grid_.units);
+    do_loop(b_, "run", first, [&](ValueRefs unit) {
+      Value* panel = b_.CreateSRem(unit[0], grid_.panels);
+      Value* block = b_.CreateSDiv(unit[0], grid_.panels);
+      Value* panels = smaller(smaller(b_.CreateSub(last, unit[0]), b_.CreateSub(grid_.panels, panel)), grid_.run);
+      run_panels(block, panel, panels);
+      Value* next = b_.CreateAdd(unit[0], panels);
+      return Round{{next}, b_.CreateICmpSLT(next, last)};
+    });
+    return Values{};
+  });
 }
 
 void ContractEmitter::run_panels(Value* block, Value* panel, Value* panels) {
-  Value* batch = b_.CreateSDiv(block, grid_.row_blocks);
-  Value* row = b_.CreateMul(b_.CreateSRem(block, grid_.row_blocks), grid_.block_rows);
-  Value* rows = smaller(b_.CreateSub(m_, row), grid_.block_rows);
-  Value* row_tiles = divide_up(rows, plan_.rows);
-  const int64_t tile_elements = plan_.rows * plan_.columns();
+  Piece x{};
+  x.batch = b_.CreateSDiv(block, grid_.row_blocks);
+  x.row = b_.CreateMul(b_.CreateSRem(block, grid_.row_blocks), grid_.block_rows);
+  x.rows = smaller(b_.CreateSub(m_, x.row), grid_.block_rows);
+  Value* row_tiles = divide_up(x.rows, plan_.rows);
   repeat(grid_.k_blocks, [&](Value* k_block) {
-    Value* from = b_.CreateMul(k_block, grid_.depth);
-    Value* to = smaller(b_.CreateAdd(from, grid_.depth), k_);
-    Value* depth = b_.CreateSub(to, from);
-    Value* ends = plan_.resumes ? b_.CreateICmpEQ(to, k_) : b_.getTrue();
+    x.from = b_.CreateMul(k_block, grid_.depth);
+    x.to = smaller(b_.CreateAdd(x.from, grid_.depth), k_);
+    x.depth = b_.CreateSub(x.to, x.from);
+    x.ends = plan_.resumes ? b_.CreateICmpEQ(x.to, k_) : b_.getTrue();
     // A claim often goes on in the row block that the last one left.
     Value* key = b_.CreateAdd(b_.CreateMul(block, grid_.k_blocks), k_block);
-    when(b_.CreateICmpNE(b_.CreateLoad(b_.getInt64Ty(), packed_), key), [&] {
-      pack_left(batch, row, rows, from, depth);
+    when(b_, "pack", b_.CreateICmpNE(b_.CreateLoad(b_.getInt64Ty(), packed_), key), [&] {
+      pack_left(x.batch, x.row, x.rows, x.from, x.depth);
       b_.CreateStore(key, packed_);
     });
     repeat(panels, [&](Value* p) {
-      Value* column = b_.CreateMul(b_.CreateAdd(panel, p), kernel_.i64(plan_.columns()));
-      Value* columns = kernel_.i64(plan_.columns());
-      if (plan_.n < 0 || plan_.n % plan_.columns()) columns = smaller(b_.CreateSub(n_, column), columns);
-      pack_right(batch, from, depth, column, columns);
+      x.column = b_.CreateMul(b_.CreateAdd(panel, p), i64(plan_.columns()));
+      x.columns = i64(plan_.columns());
+      if (plan_.n < 0 || plan_.n % plan_.columns()) x.columns = smaller(b_.CreateSub(n_, x.column), x.columns);
+      pack_right(x.batch, x.from, x.depth, x.column, x.columns);
       repeat(row_tiles, [&](Value* t) {
-        Value* number = b_.CreateSelect(grid_.alone, kernel_.i64(0), b_.CreateAdd(b_.CreateMul(p, grid_.row_tiles), t));
-        Value* tile = element(tiles_, b_.CreateMul(number, kernel_.i64(tile_elements)));
-        Value* tile_row = b_.CreateMul(t, kernel_.i64(plan_.rows));
-        Value* left = element(left_, b_.CreateMul(t, kernel_.i64(plan_.tile_stride)));
-        Value* valid = smaller(b_.CreateSub(rows, tile_row), kernel_.i64(plan_.rows));
-        when(ends, [&] { fetch_ahead(batch, b_.CreateAdd(row, tile_row), valid, column); });
-        branch(
-            b_.CreateICmpSGT(plan_.k > 0 ? k_ : depth, kernel_.i64(0)),
-            [&] {
-              // Integers have one sum over all segments.
-              Value* behind = join_levels() ? b_.CreateAnd(from, kernel_.i64(contract_segment - 1)) : from;
-              Value* resume = b_.CreateICmpNE(behind, kernel_.i64(0));
-              run_tile(left, panel_, depth, tile, resume, valid, columns);
-            },
-            [&] {  // an empty sum is +0
-              b_.CreateMemSet(tile, b_.getInt8(0), kernel_.i64(tile_elements * size_), llvm::MaybeAlign(64));
-            });
-        if (join_levels()) {
-          Value* whole = b_.CreateICmpEQ(b_.CreateAnd(to, kernel_.i64(contract_segment - 1)), kernel_.i64(0));
-          when(b_.CreateAnd(b_.CreateICmpSGT(grid_.segments, kernel_.i64(1)), b_.CreateOr(whole, ends)), [&] {
-            Value* step =
-                b_.CreateMul(b_.CreateSDiv(kernel_.i64(plan_.tiles), grid_.levels), kernel_.i64(tile_elements * size_));
-            join(tile, at(tile, step), step, b_.CreateSDiv(from, kernel_.i64(contract_segment)), grid_.segments,
-                 tile_elements);
-          });
-        }
-        when(ends,
-             [&] { epilogue(batch, b_.CreateAdd(row, tile_row), valid, column, columns, tile, plan_.columns()); });
+        Value* number = b_.CreateSelect(grid_.alone, i64(0), b_.CreateAdd(b_.CreateMul(p, grid_.row_tiles), t));
+        advance_tile(x, t, element(tiles_, b_.CreateMul(number, i64(plan_.rows * plan_.columns()))));
       });
     });
   });
+}
+
+// Takes tile `t` of the row block through one block of k, and hands it on when that was the last one.
+void ContractEmitter::advance_tile(const Piece& x, Value* t, Value* tile) {
+  const int64_t elements = plan_.rows * plan_.columns();
+  Value* offset = b_.CreateMul(t, i64(plan_.rows));
+  Value* left = element(left_, b_.CreateMul(t, i64(plan_.tile_stride)));
+  Value* rows = smaller(b_.CreateSub(x.rows, offset), i64(plan_.rows));
+  when(b_, "fetch", x.ends, [&] { fetch_ahead(x.batch, b_.CreateAdd(x.row, offset), rows, x.column); });
+  branch(
+      b_, "tile", b_.CreateICmpSGT(plan_.k > 0 ? k_ : x.depth, i64(0)),
+      [&] {
+        // Integers have one sum over all segments.
+        Value* behind = join_levels() ? b_.CreateAnd(x.from, i64(contract_segment - 1)) : x.from;
+        run_tile(left, panel_, x.depth, tile, b_.CreateICmpNE(behind, i64(0)), rows, x.columns);
+      },
+      [&] {  // an empty sum is +0
+        b_.CreateMemSet(tile, b_.getInt8(0), i64(elements * size_), llvm::MaybeAlign(64));
+      });
+  if (join_levels()) {
+    Value* whole = b_.CreateICmpEQ(b_.CreateAnd(x.to, i64(contract_segment - 1)), i64(0));
+    Value* finished = b_.CreateOr(whole, x.ends);
+    when(b_, "segment", b_.CreateAnd(b_.CreateICmpSGT(grid_.segments, i64(1)), finished), [&] {
+      Value* step = b_.CreateMul(b_.CreateSDiv(i64(plan_.tiles), grid_.levels), i64(elements * size_));
+      Value* number = b_.CreateSDiv(x.from, i64(contract_segment));
+      join(tile, at(tile, step), step, number, grid_.segments, elements);
+    });
+  }
+  when(b_, "epilogue", x.ends,
+       [&] { epilogue(x.batch, b_.CreateAdd(x.row, offset), rows, x.column, x.columns, tile, plan_.columns()); });
 }
 
 // The left block as its loads have it: rows of k; or, where i is contiguous in memory, the rows of a tile side by side.
@@ -161,7 +161,7 @@ void ContractEmitter::pack_left(Value* batch, Value* row, Value* rows, Value* fr
   const llvm::Align align(static_cast<uint64_t>(size_));
   if (plan_.lhs_along_k) {
     repeat(rows, [&](Value* r) {
-      Value* line = element(left_, b_.CreateMul(r, kernel_.i64(plan_.row_stride)));
+      Value* line = element(left_, b_.CreateMul(r, i64(plan_.row_stride)));
       Value* i = b_.CreateAdd(row, r);
       steps(depth, lanes, [&](Value* q) {
         Value* k = b_.CreateAdd(from, q);
@@ -173,12 +173,12 @@ void ContractEmitter::pack_left(Value* batch, Value* row, Value* rows, Value* fr
   // A vector reaches past the rows of its tile; what it writes too much, the next k or the padding takes.
   steps(depth, 1, [&](Value* q) {
     Value* k = b_.CreateAdd(from, q);
-    Value* line = element(left_, b_.CreateMul(q, kernel_.i64(plan_.k_stride)));
+    Value* line = element(left_, b_.CreateMul(q, i64(plan_.k_stride)));
     repeat(divide_up(rows, plan_.rows), [&](Value* t) {
-      Value* i = b_.CreateAdd(row, b_.CreateMul(t, kernel_.i64(plan_.rows)));
-      Value* few = smaller(b_.CreateSub(m_, i), kernel_.i64(plan_.rows));
+      Value* i = b_.CreateAdd(row, b_.CreateMul(t, i64(plan_.rows)));
+      Value* few = smaller(b_.CreateSub(m_, i), i64(plan_.rows));
       b_.CreateAlignedStore(vector_operand(0, batch, i, k, 1, lane_mask(few)),
-                            element(line, b_.CreateMul(t, kernel_.i64(plan_.tile_stride))), align);
+                            element(line, b_.CreateMul(t, i64(plan_.tile_stride))), align);
     });
   });
 }
@@ -188,15 +188,15 @@ void ContractEmitter::pack_left(Value* batch, Value* row, Value* rows, Value* fr
 void ContractEmitter::pack_right(Value* batch, Value* from, Value* depth, Value* column, Value* columns) {
   if (plan_.rhs_along_k) return turn_right(batch, from, depth, column, columns);
   steps(depth, 1, [&](Value* q) {
-    Value* line = element(panel_, b_.CreateMul(q, kernel_.i64(plan_.columns())));
+    Value* line = element(panel_, b_.CreateMul(q, i64(plan_.columns())));
     Value* k = b_.CreateAdd(from, q);
     const auto put = [&](Value* c) {
       Value* j = b_.CreateAdd(column, c);
       b_.CreateAlignedStore(vector_operand(1, batch, k, j, 2, mask_below(j, n_)), element(line, c), vector_align());
     };
-    int64_t whole = 0;
-    if (!known(columns, whole)) return steps(columns, lanes, put);
-    for (int64_t c = 0; c < whole; c += lanes) put(kernel_.i64(c));
+    const auto whole = known(columns);
+    if (!whole) return steps(columns, lanes, put);
+    for (int64_t c = 0; c < *whole; c += lanes) put(i64(c));
   });
 }
 
@@ -204,41 +204,39 @@ void ContractEmitter::pack_right(Value* batch, Value* from, Value* depth, Value*
 void ContractEmitter::turn_right(Value* batch, Value* from, Value* depth, Value* column, Value* columns) {
   const int64_t width = plan_.width;
   steps(columns, lanes, [&](Value* c) {
-    Value* count = smaller(b_.CreateSub(columns, c), kernel_.i64(lanes));
+    Value* count = smaller(b_.CreateSub(columns, c), i64(lanes));
     Value* first = b_.CreateAdd(column, c);
     steps(depth, lanes, [&](Value* q) {
       Value* k = b_.CreateAdd(from, q);
       repeat(count, [&](Value* r) {
         Value* v = vector_operand(1, batch, k, b_.CreateAdd(first, r), 1, mask_below(k, k_));
-        b_.CreateAlignedStore(v, element(turn_, b_.CreateMul(r, kernel_.i64(lanes))), vector_align());
+        b_.CreateAlignedStore(v, element(turn_, b_.CreateMul(r, i64(lanes))), vector_align());
       });
       const auto square = [&](Value* r, Value* s) {  // rows r.. of columns s.. of the square
-        Value* row = b_.CreateAdd(b_.CreateMul(b_.CreateAdd(q, s), kernel_.i64(plan_.columns())), b_.CreateAdd(c, r));
-        turn_square(element(turn_, b_.CreateAdd(b_.CreateMul(r, kernel_.i64(lanes)), s)), element(panel_, row));
+        Value* row = b_.CreateAdd(b_.CreateMul(b_.CreateAdd(q, s), i64(plan_.columns())), b_.CreateAdd(c, r));
+        turn_square(element(turn_, b_.CreateAdd(b_.CreateMul(r, i64(lanes)), s)), element(panel_, row));
       };
-      if (width == lanes) return square(kernel_.i64(0), kernel_.i64(0));
-      steps(kernel_.i64(lanes), width,
-            [&](Value* r) { steps(kernel_.i64(lanes), width, [&](Value* s) { square(r, s); }); });
+      if (width == lanes) return square(i64(0), i64(0));
+      steps(i64(lanes), width, [&](Value* r) { steps(i64(lanes), width, [&](Value* s) { square(r, s); }); });
     });
   });
 }
 
 void ContractEmitter::turn_square(Value* source, Value* target) {
-  const int64_t width = plan_.width;
+  const unsigned width = static_cast<unsigned>(plan_.width);
   const llvm::Align align(static_cast<uint64_t>(width * size_));
-  auto* type = llvm::FixedVectorType::get(element_, static_cast<unsigned>(width));
-  std::vector<Value*> x;
-  for (int64_t l = 0; l < width; ++l)
-    x.push_back(b_.CreateAlignedLoad(type, element(source, kernel_.i64(l * lanes)), align));
-  for (int64_t distance = 1; distance < width; distance *= 2) {  // exchanges ever larger squares across the diagonal
+  auto* type = llvm::FixedVectorType::get(element_, width);
+  Values x;
+  for (unsigned l = 0; l < width; ++l) x.push_back(b_.CreateAlignedLoad(type, element(source, i64(l * lanes)), align));
+  for (unsigned distance = 1; distance < width; distance *= 2) {  // exchanges ever larger squares across the diagonal
     std::vector<int> low, high;
-    for (int64_t l = 0; l < width; ++l) {
+    for (unsigned l = 0; l < width; ++l) {
       low.push_back(static_cast<int>(l & distance ? width + l - distance : l));
       high.push_back(static_cast<int>(l & distance ? width + l : l + distance));
     }
-    for (int64_t l = 0; l < width; ++l) {
+    for (unsigned l = 0; l < width; ++l) {
       if (l & distance) continue;
-      Value *&upper = x[static_cast<size_t>(l)], *&lower = x[static_cast<size_t>(l + distance)];
+      Value *&upper = x[l], *&lower = x[l + distance];
       Value* turned = b_.CreateShuffleVector(upper, lower, low);
       lower = b_.CreateShuffleVector(upper, lower, high);
       upper = turned;
@@ -247,8 +245,7 @@ void ContractEmitter::turn_square(Value* source, Value* target) {
     if (element_->isFloatTy() || element_->isDoubleTy())
       for (Value*& v : x) v = call(b_, llvm::Intrinsic::arithmetic_fence, {type}, {v});
   }
-  for (int64_t l = 0; l < width; ++l)
-    b_.CreateAlignedStore(x[static_cast<size_t>(l)], element(target, kernel_.i64(l * plan_.columns())), align);
+  for (unsigned l = 0; l < width; ++l) b_.CreateAlignedStore(x[l], element(target, i64(l * plan_.columns())), align);
 }
 
 }  // namespace tenon::codegen

@@ -50,7 +50,7 @@ class EntryEmitter {
   llvm::Value* stack(llvm::Type* type, uint64_t count, uint64_t alignment);
   void start(const std::string& name, llvm::Type* result);
   llvm::Value* checked(llvm::Intrinsic::ID operation, llvm::Value* a, llvm::Value* b);
-  std::vector<llvm::Value*> symbol_values(llvm::Value* dims);
+  Values symbol_values(llvm::Value* dims);
   llvm::Value* value(Dim d) { return d.is_number() ? i64(d.number()) : symbols_[d.index()]; }
   llvm::Value* buffer_bytes(const ir::ProgramBuffer& buffer);
   llvm::Value* arena_offsets();  // fills offsets_, gives the bytes of the planned buffers
@@ -59,9 +59,15 @@ class EntryEmitter {
   llvm::Value* constant_data(const ir::ProgramBuffer& buffer);
   llvm::Value* pointer(uint32_t buffer);
   llvm::Value* pointer(const ir::Operand& operand);
+  llvm::Value* flag(const ir::Operand& operand);
+  void refuse_strangers(llvm::Value* request);
+  llvm::Value* set_control_word();
   void fail_if(llvm::Value* condition, llvm::Value* code);
   void emit_steps(const std::vector<ir::Step>& steps);
   void emit_launch(const ir::Step& step);
+  void fill_slots(const ir::Step& step, const ir::Kernel& kernel);
+  llvm::Function* kernel_function(uint32_t number);
+  llvm::Value* call_kernel(const KernelRange& range, llvm::Function* callee, llvm::Value* total);
   llvm::Value* writes_something(const ir::Kernel& kernel);
   void emit_loop(const ir::Step& step);
   void emit_branch(const ir::Step& step);
@@ -83,7 +89,7 @@ class EntryEmitter {
   llvm::BasicBlock* entry_ = nullptr;
   llvm::BasicBlock* failed_ = nullptr;
   llvm::PHINode* failure_ = nullptr;
-  std::vector<llvm::Value*> symbols_, offsets_, pointers_;
+  Values symbols_, offsets_, pointers_;
   llvm::Value* outside_ = nullptr;  // whether the extents lie outside their bounds, or what follows from them does
   llvm::Value* symbol_array_ = nullptr;
   llvm::Value* launch_slots_ = nullptr;

@@ -20,7 +20,7 @@ using llvm::Value;
 KernelRange kernel_range(const ir::Kernel& kernel) {
   KernelRange range;
   std::vector<char> pure(kernel.scalars.size(), 0);
-  const auto known = [&](const std::vector<ScalarId>& operands, size_t count) {
+  const auto are_pure = [&](const std::vector<ScalarId>& operands, size_t count) {
     for (size_t k = 0; k < count; ++k)
       if (!pure[index(operands[k])]) return false;
     return true;
@@ -31,12 +31,12 @@ KernelRange kernel_range(const ir::Kernel& kernel) {
     switch (i.kind) {
       case KernelOp::literal:
       case KernelOp::extent: pure[index(i.first_result)] = 1; break;
-      case KernelOp::scalar: pure[index(i.first_result)] = known(i.operands, i.operands.size()); break;
+      case KernelOp::scalar: pure[index(i.first_result)] = are_pure(i.operands, i.operands.size()); break;
       case KernelOp::load:
       case KernelOp::scratch: break;
       case KernelOp::loop:
         ++effects;
-        range.shared = i.loop != LoopKind::serial && i.operands.size() == 1 && known(i.operands, 1);
+        range.shared = i.loop != LoopKind::serial && i.operands.size() == 1 && are_pure(i.operands, 1);
         range.instruction = number;
         range.grain = std::max<int64_t>(1, i.grain);
         // A bare vector loop has no schedule: pieces of 64 KiB and more of f32.
@@ -45,7 +45,7 @@ KernelRange kernel_range(const ir::Kernel& kernel) {
         break;
       case KernelOp::contract:
         ++effects;
-        range.shared = known(i.operands, 4);
+        range.shared = are_pure(i.operands, 4);
         range.instruction = number;
         range.grain = 1;
         break;
@@ -142,16 +142,15 @@ Value* KernelEmitter::emit_total(Builder& b, Value* symbol_values) {
 }
 
 Value* KernelEmitter::plus(Value* x, Value* y) {
-  if (auto* c = llvm::dyn_cast<llvm::ConstantInt>(x); c && c->isZero()) return y;
-  if (auto* c = llvm::dyn_cast<llvm::ConstantInt>(y); c && c->isZero()) return x;
+  if (known(x) == 0) return y;
+  if (known(y) == 0) return x;
   return b_.CreateAdd(x, y);
 }
 
 Value* KernelEmitter::times(Value* x, Value* y) {
-  for (auto [c, other] :
-       {std::pair(llvm::dyn_cast<llvm::ConstantInt>(x), y), std::pair(llvm::dyn_cast<llvm::ConstantInt>(y), x)}) {
-    if (c && c->isZero()) return c;
-    if (c && c->isOne()) return other;
+  for (auto [factor, other] : {std::pair(x, y), std::pair(y, x)}) {
+    if (known(factor) == 0) return factor;
+    if (known(factor) == 1) return other;
   }
   return b_.CreateMul(x, y);
 }
@@ -192,8 +191,7 @@ Value* KernelEmitter::wide(const Lowered& x) {
   if (x.kind != Lowered::affine) return x.value;
   Value* first = plus(x.value, times(x.step, lanes_.position));
   Value* numbers = lane_numbers(b_.getInt64Ty(), lanes_.width);
-  auto* step = llvm::dyn_cast<llvm::ConstantInt>(x.step);
-  if (!step || !step->isOne()) numbers = b_.CreateMul(numbers, splat(b_, x.step, lanes_.width));
+  if (known(x.step) != 1) numbers = b_.CreateMul(numbers, splat(b_, x.step, lanes_.width));
   return b_.CreateAdd(splat(b_, first, lanes_.width), numbers);
 }
 
@@ -245,21 +243,12 @@ void KernelEmitter::emit_rare(const Instruction& i) {
   Value* fast = wide(i.operands[1]);
   Value* needed = condition;
   if (lanes_.mask) needed = b_.CreateAnd(condition, lanes_.mask);
-  llvm::BasicBlock* before = b_.GetInsertBlock();
-  auto* slow_block = new_block("rare");
-  auto* after = new_block("rare.end");
-  b_.CreateCondBr(any(b_, needed), slow_block, after);
-  b_.SetInsertPoint(slow_block);
-  emit_block(i.blocks[0]);
-  Value* slow = wide(kernel_.blocks[index(i.blocks[0])].yields[0]);
-  Value* mixed = b_.CreateSelect(condition, slow, fast);
-  llvm::BasicBlock* slow_end = b_.GetInsertBlock();
-  b_.CreateBr(after);
-  b_.SetInsertPoint(after);
-  llvm::PHINode* result = b_.CreatePHI(fast->getType(), 2);
-  result->addIncoming(fast, before);
-  result->addIncoming(mixed, slow_end);
-  define(i.first_result, result);
+  const Values mixed = when(b_, "rare", any(b_, needed), fast, [&] {
+    emit_block(i.blocks[0]);
+    Value* slow = wide(kernel_.blocks[index(i.blocks[0])].yields[0]);
+    return Values{b_.CreateSelect(condition, slow, fast)};
+  });
+  define(i.first_result, mixed[0]);
 }
 
 void KernelEmitter::emit_instruction(const Instruction& i) {

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "tenon/codegen/llvm_scalar.h"
+#include "tenon/codegen/llvm_partial.h"
 #include "tenon/ir/kernel.h"
 #include "tenon/ir/target.h"
 
@@ -58,6 +58,9 @@ class KernelEmitter {
   llvm::Value* wide(ir::ScalarId v);  // as a vector of lanes_.width, or a single value when that is 1
   llvm::Value* wide(const Lowered& v);
   void define(ir::ScalarId v, llvm::Value* value);
+  static ir::ScalarId result(const ir::Instruction& i, size_t k) {
+    return ir::ScalarId{ir::index(i.first_result) + static_cast<uint32_t>(k)};
+  }
   void define_index(ir::ScalarId v);  // the index of the vector loop being emitted
   llvm::Value* extent_value(Dim d);
   llvm::Value* lane_numbers(llvm::Type* element, unsigned width);
@@ -73,13 +76,13 @@ class KernelEmitter {
   void emit_loop(const ir::Instruction& i, llvm::Value* begin, llvm::Value* end);
   void emit_serial(const ir::Instruction& i, llvm::Value* begin, llvm::Value* end);
   void emit_vector(const ir::Instruction& i, llvm::Value* begin, llvm::Value* end);
+  void emit_lanes_at(const ir::Instruction& i, llvm::Value* position, int64_t width, llvm::Value* mask = nullptr);
+  void emit_tail_at(const ir::Instruction& i, llvm::Value* position, llvm::Value* end);
+  int64_t main_lanes(const ir::Instruction& i) const;
   bool can_vectorise(const ir::Instruction& i);
   void mark_varying(ir::BlockId block, ir::ScalarId index);
   bool mark_block(ir::BlockId block);
   bool varies(ir::ScalarId v) const { return varying_[ir::index(v)] != 0; }
-  // A counted loop: body(position) emits one round; positions begin, begin + step ... below end.
-  template <class Body>
-  void count(llvm::Value* begin, llvm::Value* end, int64_t step, Body body);
 
   // llvm_memory.cc: loads and stores
   struct Address {
@@ -91,50 +94,42 @@ class KernelEmitter {
   void emit_load(const ir::Instruction& i);
   void emit_store(const ir::Instruction& i);
   Address address(ir::BufferId buffer, llvm::ArrayRef<ir::ScalarId> index);
-  std::vector<llvm::Value*> lane_pointers(const Address& a, llvm::Value* mask);
+  Values lane_pointers(const Address& a, llvm::Value* mask);
   bool same_divisor(ir::ScalarId row, ir::ScalarId column, Dim extent, ir::ScalarId& flat) const;
   llvm::Value* spare();
   llvm::Value* buffer_stride(ir::BufferId buffer, size_t dimension);
   void declare_scratch(ir::BufferId buffer);
+
+  // llvm_nontemporal.cc: loops that write past the caches
   llvm::Value* peel(const ir::Instruction& loop, llvm::Value* begin, llvm::Value* end);
+  void emit_aligned(const ir::Instruction& i, llvm::Value* begin, llvm::Value* first, llvm::Value* end);
 
   // llvm_reduce.cc: reductions in the contract's order
-  // A running result is a few values per combine: the sum; value and index of an arg reduction; for a floating max or
-  // min the largest of what is no NaN, the signs seen, and whether there was a NaN.
-  struct Partial {
-    std::vector<std::vector<llvm::Value*>> parts;  // per combine
-  };
-  struct Combines {
-    std::vector<ir::Op> ops;
-    std::vector<DType> types;
-  };
-  // Partial results of aligned runs of blocks, as a binary counter: equals joining neighbours level by level.
-  struct Stack {
-    std::vector<std::vector<llvm::Value*>> parts;  // memory of one partial per level
-    llvm::Value *depth = nullptr, *blocks = nullptr;  // memory of two i64
-  };
   void emit_reduce(const ir::Instruction& i);
   void emit_row_reduce(const ir::Instruction& i);  // over 16 lanes
   void emit_chain_reduce(const ir::Instruction& i);  // one element after the other, in every lane of the enclosing loop
   Partial row_blocks(const ir::Instruction& i, llvm::Value* first, llvm::Value* count, unsigned blocks, bool edges);
+  Partial row_element(const ir::Instruction& i, llvm::Value* position, llvm::Value* mask);
   Partial chain_block(const ir::Instruction& i, llvm::Value* first, llvm::Value* end);
+  Partial chain_element(const ir::Instruction& i, llvm::Value* position);
   Partial striped_block(const ir::Instruction& i, llvm::Value* first, llvm::Value* end);
   Combines combines_of(const ir::Instruction& i) const;
-  Partial identities(const Combines& c, unsigned width);
   Partial yielded(const ir::Instruction& i);
-  std::vector<llvm::Value*> lift(ir::Op op, DType t, llvm::Value* value, llvm::Value* index);
-  llvm::Value* settle(ir::Op op, DType t, const std::vector<llvm::Value*>& parts);
-  Partial combine(const Combines& c, const Partial& older, const Partial& newer);
-  Partial halve(const Combines& c, Partial p);
-  Partial keep(llvm::Value* mask, const Partial& chosen, const Partial& other);
-  Partial phis(const Partial& like);
-  void incoming(const Partial& phi, const Partial& value, llvm::BasicBlock* from);
-  Stack open_stack(const Combines& c, unsigned width);
-  void push(const Combines& c, const Stack& stack, Partial p, int64_t blocks);
-  Partial collapse(const Combines& c, const Stack& stack, unsigned width);
-  Partial load_partial(const Stack& stack, llvm::Value* level, const Partial& like);
-  void store_partial(const Stack& stack, llvm::Value* level, const Partial& p);
   void finish_reduce(const ir::Instruction& i, const Partial& p, llvm::Value* extent);
+
+  // llvm_reduce_tree.cc: partial results of aligned runs of blocks, as a binary counter: equals joining neighbours level by
+  // level
+  struct Stack {
+    Values parts;  // memory of one partial per level
+    llvm::Value *depth = nullptr, *blocks = nullptr;  // memory of two i64
+  };
+  Stack open_stack(const Combines& c, unsigned width);
+  Values join_below(const Combines& c, const Stack& stack, const Partial& newer, llvm::Value* level);
+  void push(const Combines& c, const Stack& stack, const Partial& p, int64_t blocks);
+  Partial collapse(const Combines& c, const Stack& stack, unsigned width);
+  Values partial_slots(const Partial& like, uint64_t count);  // memory of `count` partials
+  Partial load_partial(ValueRefs slots, llvm::Value* number, const Partial& like);
+  void store_partial(ValueRefs slots, llvm::Value* number, const Partial& p);
 
   // llvm_contract.cc: contractions
   friend class ContractEmitter;
@@ -150,8 +145,8 @@ class KernelEmitter {
   llvm::Function* function_ = nullptr;
   llvm::Value* symbols_ = nullptr;
   llvm::Value* scratch_ = nullptr;  // memory shared by all pieces of a launch; null when there is none
-  std::vector<llvm::Value*> pointers_;  // per buffer
-  std::vector<llvm::Value*> extents_;  // per symbol, loaded once
+  Values pointers_;  // per buffer
+  Values extents_;  // per symbol, loaded once
   std::vector<Lowered> values_;  // per scalar
   std::vector<uint8_t> varying_;  // per scalar: differs between the lanes of the vector loop at hand
   Lanes lanes_;
@@ -161,21 +156,5 @@ class KernelEmitter {
   std::vector<const ir::Instruction*>
       aligned_stores_;  // that the main part of the loop at hand may write past the caches
 };
-
-template <class Body>
-void KernelEmitter::count(llvm::Value* begin, llvm::Value* end, int64_t step, Body body) {
-  llvm::BasicBlock* before = b_.GetInsertBlock();
-  llvm::BasicBlock* loop = new_block("count");
-  llvm::BasicBlock* after = new_block("count.end");
-  b_.CreateCondBr(b_.CreateICmpSLT(begin, end), loop, after);
-  b_.SetInsertPoint(loop);
-  llvm::PHINode* position = b_.CreatePHI(b_.getInt64Ty(), 2);
-  position->addIncoming(begin, before);
-  body(position);
-  llvm::Value* next = b_.CreateAdd(position, i64(step));
-  position->addIncoming(next, b_.GetInsertBlock());
-  b_.CreateCondBr(b_.CreateICmpSLT(next, end), loop, after);
-  b_.SetInsertPoint(after);
-}
 
 }  // namespace tenon::codegen

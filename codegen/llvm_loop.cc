@@ -45,143 +45,79 @@ void KernelEmitter::emit_loop(const Instruction& i, Value* begin, Value* end) {
 void KernelEmitter::emit_serial(const Instruction& i, Value* begin, Value* end) {
   const ir::Block& body = kernel_.blocks[index(i.blocks[0])];
   const size_t carries = i.operands.size() - 1;
-  std::vector<Value*> initial;
+  Values initial;
   for (size_t k = 0; k < carries; ++k) {
     const bool many = lanes_.width > 1 && varies(body.arguments[k + 1]);
     initial.push_back(many ? wide(i.operands[k + 1]) : uniform(i.operands[k + 1]));
   }
-  llvm::BasicBlock* before = b_.GetInsertBlock();
-  auto* loop = new_block("loop");
-  auto* after = new_block("loop.end");
-  b_.CreateCondBr(b_.CreateICmpSLT(begin, end), loop, after);
-  b_.SetInsertPoint(loop);
-  llvm::PHINode* position = b_.CreatePHI(b_.getInt64Ty(), 2);
-  position->addIncoming(begin, before);
-  values_[index(body.arguments[0])] = {Lowered::uniform, position, nullptr};
-  std::vector<llvm::PHINode*> carried;
-  for (size_t k = 0; k < carries; ++k) {
-    carried.push_back(b_.CreatePHI(initial[k]->getType(), 2));
-    carried[k]->addIncoming(initial[k], before);
-    define(body.arguments[k + 1], carried[k]);
-  }
-  emit_block(i.blocks[0]);
-  std::vector<Value*> next;
-  for (size_t k = 0; k < carries; ++k)
-    next.push_back(initial[k]->getType()->isVectorTy() ? wide(body.yields[k]) : uniform(body.yields[k]));
-  Value* following = b_.CreateAdd(position, i64(1));
-  llvm::BasicBlock* latch = b_.GetInsertBlock();
-  b_.CreateCondBr(b_.CreateICmpSLT(following, end), loop, after);
-  position->addIncoming(following, latch);
-  b_.SetInsertPoint(after);
-  for (size_t k = 0; k < carries; ++k) {
-    carried[k]->addIncoming(next[k], latch);
-    llvm::PHINode* result = b_.CreatePHI(initial[k]->getType(), 2);
-    result->addIncoming(initial[k], before);
-    result->addIncoming(next[k], latch);
-    define(ScalarId{index(i.first_result) + static_cast<uint32_t>(k)}, result);
-  }
+  const Values last = carried_loop(b_, "loop", {begin, end}, initial, [&](Value* position, ValueRefs carried) {
+    define(body.arguments[0], position);
+    for (size_t k = 0; k < carries; ++k) define(body.arguments[k + 1], carried[k]);
+    emit_block(i.blocks[0]);
+    Values next;
+    for (size_t k = 0; k < carries; ++k)
+      next.push_back(carried[k]->getType()->isVectorTy() ? wide(body.yields[k]) : uniform(body.yields[k]));
+    return next;
+  });
+  for (size_t k = 0; k < carries; ++k) define(result(i, k), last[k]);
 }
 
+// ---- vector loops -----------------------------------------------------------------------------------------------------
+
 void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) {
-  const ScalarId argument = kernel_.blocks[index(i.blocks[0])].arguments[0];
-  const unsigned logical = static_cast<unsigned>(target_.lanes);
-  const int64_t size = weight(i.blocks[0]);
-  const bool has_chains = contains(i.blocks[0], [](const Instruction& x) { return x.kind == KernelOp::reduce; });
-  unsigned wide_lanes = logical;
-  if (has_chains && size <= paired_weight)
-    wide_lanes = 4 * logical;  // several chains hide each other's latency
-  else if (size <= paired_weight)
-    wide_lanes = 2 * logical;
-  const auto emit_at = [&](Value* position, unsigned width, Value* mask) {
-    lanes_ = {width, position, mask};
-    define_index(argument);
-    emit_block(i.blocks[0]);
-    lanes_ = {};
-  };
-  // remaining >= 1; a number gives a constant mask, which `emit_store` looks into
-  const auto tail_mask = [&](Value* remaining) -> Value* {
-    if (auto* number = llvm::dyn_cast<llvm::ConstantInt>(remaining)) {
-      llvm::SmallVector<llvm::Constant*> lanes;
-      for (unsigned l = 0; l < logical; ++l) lanes.push_back(b_.getInt1(l < number->getZExtValue()));
-      return llvm::ConstantVector::get(lanes);
-    }
-    Value* few = call(b_, llvm::Intrinsic::umin, {b_.getInt64Ty()}, {remaining, i64(logical)});
-    llvm::Type* lane = b_.getInt32Ty();
-    return b_.CreateICmpULT(lane_numbers(lane, logical), splat(b_, b_.CreateTrunc(few, lane), logical));
-  };
-
-  Value* aligned = peel(i, begin, end);  // where the aligned part begins; null without non-temporal stores
-  const auto* extent = llvm::dyn_cast<llvm::ConstantInt>(b_.CreateSub(end, begin));
-  if (size > masked_weight && !aligned) {
-    if (extent && extent->getSExtValue() >= 1 && extent->getSExtValue() <= logical)
-      return emit_at(begin, logical, tail_mask(b_.CreateSub(end, begin)));
-    count(begin, end, logical,
-          [&](Value* position) { emit_at(position, logical, tail_mask(b_.CreateSub(end, position))); });
-    return;
+  if (Value* aligned = peel(i, begin, end)) return emit_aligned(i, begin, aligned, end);
+  const auto tail_at = [&](Value* position) { emit_tail_at(i, position, end); };
+  if (weight(i.blocks[0]) > masked_weight) {  // the masked part alone
+    const auto extent = known(b_.CreateSub(end, begin));
+    if (extent && *extent >= 1 && *extent <= target_.lanes) return tail_at(begin);
+    return counted_loop(b_, "edge", {begin, end, target_.lanes}, tail_at);
   }
-  Value* first = aligned ? aligned : begin;
-  Value* full = b_.CreateAnd(b_.CreateSub(end, first), i64(-static_cast<int64_t>(wide_lanes)));
-  if (auto* number = llvm::dyn_cast<llvm::ConstantInt>(full); number && number->isZero() && wide_lanes > logical) {
-    wide_lanes = logical;  // a short static loop: no main part wider than it
-    full = b_.CreateAnd(b_.CreateSub(end, first), i64(-static_cast<int64_t>(wide_lanes)));
+  int64_t width = main_lanes(i);
+  const auto whole = [&] { return b_.CreateAnd(b_.CreateSub(end, begin), i64(-width)); };
+  Value* full = whole();
+  if (known(full) == 0 && width > target_.lanes) {  // a short static loop: no main part wider than it
+    width = target_.lanes;
+    full = whole();
   }
-  Value* last = b_.CreateAdd(first, full);
-  const auto is_known = [](Value* v, bool value) {
-    auto* c = llvm::dyn_cast<llvm::ConstantInt>(v);
-    return c && c->isOne() == value;
-  };
-
-  auto* main_entry = new_block("vector");
-  auto* after_main = new_block("vector.rest");
-  auto* edge = new_block("edge");
-  auto* done = new_block("vector.end");
-  llvm::BasicBlock* before = b_.GetInsertBlock();
-  if (aligned)
-    b_.CreateCondBr(b_.CreateICmpSLT(begin, first), edge, main_entry);
+  Value* last = b_.CreateAdd(begin, full);
+  if (known(b_.CreateICmpSLT(begin, last)) != 0)
+    counted_loop(b_, "vector", {begin, last, width}, [&](Value* position) { emit_lanes_at(i, position, width); });
+  if (width == target_.lanes)  // at most one tail
+    when(b_, "edge", b_.CreateICmpSLT(last, end), [&] { tail_at(last); });
   else
-    b_.CreateBr(main_entry);
+    counted_loop(b_, "edge", {last, end, target_.lanes}, tail_at);
+}
 
-  b_.SetInsertPoint(main_entry);
-  nontemporal_ = aligned != nullptr;
-  if (!is_known(b_.CreateICmpSLT(first, last), false))
-    count(first, last, wide_lanes, [&](Value* position) { emit_at(position, wide_lanes, nullptr); });
-  nontemporal_ = false;
-  b_.CreateBr(after_main);
-  b_.SetInsertPoint(after_main);
-  Value* rest = b_.CreateICmpSLT(last, end);
-  if (is_known(rest, false) && !aligned) {
-    b_.CreateBr(done);
-    edge->eraseFromParent();
+// Lanes that the main part runs at once.
+int64_t KernelEmitter::main_lanes(const Instruction& i) const {
+  if (weight(i.blocks[0]) > paired_weight) return target_.lanes;
+  const bool has_chains = contains(i.blocks[0], [](const Instruction& x) { return x.kind == KernelOp::reduce; });
+  return (has_chains ? 4 : 2) * target_.lanes;  // several chains hide each other's latency
+}
+
+void KernelEmitter::emit_lanes_at(const Instruction& i, Value* position, int64_t width, Value* mask) {
+  lanes_ = {static_cast<unsigned>(width), position, mask};
+  define_index(kernel_.blocks[index(i.blocks[0])].arguments[0]);
+  emit_block(i.blocks[0]);
+  lanes_ = {};
+}
+
+// The lanes from `position` on that lie below `end`: one at least. A number of them that is known gives a constant mask, which
+// `emit_store` looks into.
+void KernelEmitter::emit_tail_at(const Instruction& i, Value* position, Value* end) {
+  const unsigned width = static_cast<unsigned>(target_.lanes);
+  Value* remaining = b_.CreateSub(end, position);
+  Value* mask = nullptr;
+  if (const auto number = known(remaining)) {
+    llvm::SmallVector<llvm::Constant*> lanes;
+    for (unsigned l = 0; l < width; ++l) lanes.push_back(b_.getInt1(l < *number));
+    mask = llvm::ConstantVector::get(lanes);
   } else {
-    b_.CreateCondBr(rest, edge, done);
-    b_.SetInsertPoint(edge);
-    if (wide_lanes == logical && !aligned) {  // once
-      emit_at(last, logical, tail_mask(b_.CreateSub(end, last)));
-      b_.CreateBr(done);
-      b_.SetInsertPoint(done);
-      return;
-    }
-    llvm::PHINode* position = b_.CreatePHI(b_.getInt64Ty(), 3);
-    llvm::PHINode* stop = b_.CreatePHI(b_.getInt64Ty(), 3);
-    position->addIncoming(last, after_main);
-    stop->addIncoming(end, after_main);
-    if (aligned) {
-      position->addIncoming(begin, before);
-      stop->addIncoming(first, before);
-    }
-    emit_at(position, logical, tail_mask(b_.CreateSub(stop, position)));
-    Value* next = b_.CreateAdd(position, i64(logical));
-    auto* edge_end = new_block("edge.end");
-    position->addIncoming(next, b_.GetInsertBlock());
-    stop->addIncoming(stop, b_.GetInsertBlock());
-    b_.CreateCondBr(b_.CreateICmpSLT(next, stop), edge, edge_end);
-    b_.SetInsertPoint(edge_end);
-    if (aligned)
-      b_.CreateCondBr(b_.CreateICmpSLT(stop, end), main_entry, done);  // that was the head
-    else
-      b_.CreateBr(done);
+    Value* few = call(b_, llvm::Intrinsic::umin, {b_.getInt64Ty()}, {remaining, i64(width)});
+    llvm::Type* lane = b_.getInt32Ty();
+    mask = b_.CreateICmpULT(lane_numbers(lane, width), splat(b_, b_.CreateTrunc(few, lane), width));
   }
-  b_.SetInsertPoint(done);
+  emit_lanes_at(i, position, width, mask);
 }
 
 // ---- what differs between lanes --------------------------------------------------------------------------------------
@@ -232,10 +168,10 @@ bool KernelEmitter::mark_block(BlockId block) {
       for (size_t k = 0; k + 1 < i.operands.size(); ++k)
         if (varies(i.operands[k + 1]) || varies(body.yields[k])) {
           mark(body.arguments[k + 1]);
-          mark(ScalarId{index(i.first_result) + static_cast<uint32_t>(k)});
+          mark(result(i, k));
         }
     } else if (vary) {
-      for (uint32_t k = 0; k < i.result_count; ++k) mark(ScalarId{index(i.first_result) + k});
+      for (uint32_t k = 0; k < i.result_count; ++k) mark(result(i, k));
     }
   }
   return changed;

@@ -34,11 +34,6 @@ int64_t only_lane(Value* mask) {
 
 constexpr int64_t stack_limit = 1 << 20;  // of one kernel's scratch memory
 
-bool is_number(Value* v, int64_t n) {
-  auto* c = llvm::dyn_cast_or_null<llvm::ConstantInt>(v);
-  return c && c->getSExtValue() == n;
-}
-
 }  // namespace
 
 void KernelEmitter::declare_scratch(BufferId buffer) {
@@ -72,9 +67,9 @@ Value* KernelEmitter::buffer_stride(BufferId buffer, size_t dimension) {
   Value* stride = i64(1);
   for (size_t d = dimension + 1; d < shape.size(); ++d) {
     Value* extent = extent_value(shape[d]);
-    if (is_number(stride, 1))
+    if (known(stride) == 1)
       stride = extent;
-    else if (!is_number(extent, 1))
+    else if (known(extent) != 1)
       stride = entry_.CreateMul(stride, extent);
   }
   return stride;
@@ -118,7 +113,7 @@ KernelEmitter::Address KernelEmitter::address(BufferId buffer, llvm::ArrayRef<Sc
     Value* stride = buffer_stride(buffer, d);
     if (x.kind == Lowered::vector) {
       Value* part = x.value;
-      if (!is_number(stride, 1)) part = b_.CreateMul(part, splat(b_, stride, lanes_.width));
+      if (known(stride) != 1) part = b_.CreateMul(part, splat(b_, stride, lanes_.width));
       offsets = offsets ? b_.CreateAdd(offsets, part) : part;
     } else {
       base = plus(base, times(x.value, stride));
@@ -127,29 +122,29 @@ KernelEmitter::Address KernelEmitter::address(BufferId buffer, llvm::ArrayRef<Sc
   }
   llvm::Type* type = memory_type(context_, target.dtype);
   Value* pointer = pointers_[index(buffer)];
-  if (!is_number(base, 0)) pointer = b_.CreateGEP(type, pointer, base);
+  if (known(base) != 0) pointer = b_.CreateGEP(type, pointer, base);
   Address a;
-  if (!is_number(step, 0)) pointer = b_.CreateGEP(type, pointer, times(step, lanes_.position));
+  if (known(step) != 0) pointer = b_.CreateGEP(type, pointer, times(step, lanes_.position));
   if (offsets) {
-    if (!is_number(step, 0)) {
+    if (known(step) != 0) {
       Value* numbers = lane_numbers(b_.getInt64Ty(), lanes_.width);
       offsets =
-          b_.CreateAdd(offsets, is_number(step, 1) ? numbers : b_.CreateMul(numbers, splat(b_, step, lanes_.width)));
+          b_.CreateAdd(offsets, known(step) == 1 ? numbers : b_.CreateMul(numbers, splat(b_, step, lanes_.width)));
     }
     a.kind = Lowered::vector;
     a.pointer = b_.CreateGEP(type, splat(b_, pointer, lanes_.width), offsets);
     return a;
   }
-  a.kind = is_number(step, 0) || lanes_.width == 1 ? Lowered::uniform : Lowered::affine;
+  a.kind = known(step) == 0 || lanes_.width == 1 ? Lowered::uniform : Lowered::affine;
   a.pointer = pointer;
   a.step = step;
-  a.contiguous = a.kind == Lowered::affine && is_number(step, 1);
+  a.contiguous = a.kind == Lowered::affine && known(step) == 1;
   return a;
 }
 
 // One pointer per lane; lanes outside the mask point to spare memory.
-std::vector<Value*> KernelEmitter::lane_pointers(const Address& a, Value* mask) {
-  std::vector<Value*> result;
+Values KernelEmitter::lane_pointers(const Address& a, Value* mask) {
+  Values result;
   llvm::Type* byte = b_.getInt8Ty();
   Value* pointers = a.pointer;  // `step` of an affine address arrives here in bytes
   if (mask && !pointers->getType()->isVectorTy()) {
@@ -207,14 +202,14 @@ void KernelEmitter::emit_load(const Instruction& i) {
       loaded = b_.CreateMaskedLoad(wide_type, a.pointer, align, mask, llvm::Constant::getNullValue(wide_type));
     else
       loaded = b_.CreateAlignedLoad(wide_type, a.pointer, align);
-  } else if (a.kind == Lowered::affine && is_number(a.step, -1) && !mask) {
+  } else if (a.kind == Lowered::affine && known(a.step) == -1 && !mask) {
     loaded =
         b_.CreateAlignedLoad(wide_type, b_.CreateGEP(type, a.pointer, i64(1 - static_cast<int64_t>(width))), align);
     loaded = b_.CreateVectorReverse(loaded);
   } else {
     if (a.step) a.step = times(a.step, i64(bytes(i.dtype)));
     loaded = llvm::PoisonValue::get(wide_type);
-    const std::vector<Value*> pointers = lane_pointers(a, mask);
+    const Values pointers = lane_pointers(a, mask);
     for (unsigned l = 0; l < width; ++l)
       loaded = b_.CreateInsertElement(loaded, b_.CreateAlignedLoad(type, pointers[l], align), l);
   }
@@ -263,50 +258,10 @@ void KernelEmitter::emit_store(const Instruction& i) {
     }
   } else {  // ascending, so that the last lane wins where several write one element
     if (a.step) a.step = times(a.step, i64(bytes(i.dtype)));
-    const std::vector<Value*> pointers = lane_pointers(a, mask);
+    const Values pointers = lane_pointers(a, mask);
     for (unsigned l = 0; l < width; ++l)
       b_.CreateAlignedStore(width == 1 ? data : b_.CreateExtractElement(data, l), pointers[l], align);
   }
-}
-
-// The first position at which every non-temporal store of a loop is aligned to 64 bytes, at most `end`. Null when there is
-// no such store, or its place is not known before the loop.
-Value* KernelEmitter::peel(const Instruction& loop, Value* begin, Value* end) {
-  aligned_stores_.clear();
-  const ir::BlockId body = loop.blocks[0];
-  const ScalarId argument = kernel_.blocks[index(body)].arguments[0];
-  Value* head = nullptr;
-  for (uint32_t number : kernel_.blocks[index(body)].instructions) {
-    const Instruction& i = kernel_.instructions[number];
-    const size_t rank = kernel_.buffers[index(i.buffer)].shape.size();
-    if (i.kind != KernelOp::store || !i.nontemporal || i.operands.size() != rank + 1 || rank == 0) continue;
-    // The last index is the loop's own, or that plus a number known before the loop.
-    ScalarId start = ir::no_scalar;
-    bool known = i.operands[rank - 1] == argument;
-    if (const uint32_t by = kernel_.scalars[index(i.operands[rank - 1])].instruction; !known && by != UINT32_MAX) {
-      const Instruction& sum = kernel_.instructions[by];
-      if (sum.kind == KernelOp::scalar && sum.op == ir::Op::add && sum.operands[1] == argument) {
-        start = sum.operands[0];
-        known = values_[index(start)].kind == Lowered::uniform && kernel_.scalars[index(start)].block != body;
-      }
-    }
-    for (size_t k = 0; k + 1 < rank; ++k)
-      known &=
-          values_[index(i.operands[k])].kind == Lowered::uniform && kernel_.scalars[index(i.operands[k])].block != body;
-    if (!known) continue;
-    aligned_stores_.push_back(&i);
-    Value* offset = begin;
-    for (size_t k = 0; k + 1 < rank; ++k)
-      offset = plus(offset, times(uniform(i.operands[k]), buffer_stride(i.buffer, k)));
-    if (start != ir::no_scalar) offset = plus(offset, uniform(start));
-    Value* place = b_.CreatePtrToInt(b_.CreateGEP(memory_type(context_, i.dtype), pointers_[index(i.buffer)], offset),
-                                     b_.getInt64Ty());
-    Value* missing = b_.CreateUDiv(b_.CreateAnd(b_.CreateNeg(place), i64(63)), i64(bytes(i.dtype)));
-    // Outputs that cannot be aligned together go through the masked part.
-    head = head ? b_.CreateSelect(b_.CreateICmpEQ(head, missing), head, b_.CreateSub(end, begin)) : missing;
-  }
-  if (!head) return nullptr;
-  return call(b_, llvm::Intrinsic::smin, {b_.getInt64Ty()}, {b_.CreateAdd(begin, head), end});
 }
 
 }  // namespace tenon::codegen

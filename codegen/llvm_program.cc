@@ -49,9 +49,9 @@ Value* EntryEmitter::checked(llvm::Intrinsic::ID operation, Value* a, Value* b) 
 }
 
 // Extents outside their bounds, negative differences and what does not fit into 63 bits are noted in outside_.
-std::vector<Value*> EntryEmitter::symbol_values(Value* dims) {
+Values EntryEmitter::symbol_values(Value* dims) {
   const Symbols& table = *program_.symbols;
-  std::vector<Value*> all;
+  Values all;
   uint64_t free = 0;
   for (size_t k = 0; k < table.size(); ++k) {
     const Symbol& s = table[k];
@@ -95,7 +95,7 @@ Value* EntryEmitter::arena_offsets() {
   uint32_t slots = 0;
   for (const ProgramBuffer& buffer : program_.buffers)
     if (buffer.home == Home::arena && buffer.arena_slot != UINT32_MAX) slots = std::max(slots, buffer.arena_slot + 1);
-  std::vector<Value*> sizes(slots, i64(0));
+  Values sizes(slots, i64(0));
   for (const ProgramBuffer& buffer : program_.buffers) {
     if (buffer.home != Home::arena || buffer.arena_slot == UINT32_MAX) continue;
     Value*& size = sizes[buffer.arena_slot];
@@ -176,12 +176,38 @@ void EntryEmitter::bind_buffers(Value* request) {
   fail_if(bad, b_.getInt32(static_cast<uint32_t>(bad_call)));
 }
 
+// All failures leave by one block, whose PHI collects their codes.
 void EntryEmitter::fail_if(Value* condition, Value* code) {
-  if (auto* known = llvm::dyn_cast<llvm::ConstantInt>(condition); known && known->isZero()) return;
+  if (known(condition) == 0) return;
   auto* next = block("next");
   failure_->addIncoming(code, b_.GetInsertBlock());
   b_.CreateCondBr(condition, failed_, next);
   b_.SetInsertPoint(next);
+}
+
+// No call, or one from an older header: without an environment, and without a place for the error.
+void EntryEmitter::refuse_strangers(Value* request) {
+  auto *present = block("present"), *refused = block("refused"), *sized = block("sized");
+  b_.CreateCondBr(b_.CreateIsNull(request), refused, present);
+  b_.SetInsertPoint(refused);
+  b_.CreateRet(b_.getInt32(static_cast<uint32_t>(bad_call)));
+  b_.SetInsertPoint(present);
+  Value* size = field(request, call_size, b_.getInt64Ty());
+  b_.CreateCondBr(b_.CreateICmpULT(size, i64(call_bytes)), refused, sized);
+  b_.SetInsertPoint(sized);
+}
+
+// Sets the floating-point control word that kernels count on; gives where the caller's was saved.
+Value* EntryEmitter::set_control_word() {
+  Value* saved = stack(b_.getInt32Ty(), 1, 4);
+  Value* standard = stack(b_.getInt32Ty(), 1, 4);
+  call(b_, llvm::Intrinsic::x86_sse_stmxcsr, {}, {saved});
+  Value* control = b_.CreateAnd(b_.CreateLoad(b_.getInt32Ty(), saved), b_.getInt32(mxcsr_control));
+  when(b_, "mxcsr", b_.CreateICmpNE(control, b_.getInt32(default_mxcsr)), [&] {
+    b_.CreateStore(b_.getInt32(default_mxcsr), standard);
+    call(b_, llvm::Intrinsic::x86_sse_ldmxcsr, {}, {standard});
+  });
+  return saved;
 }
 
 void EntryEmitter::emit() {
@@ -189,31 +215,8 @@ void EntryEmitter::emit() {
   Value* request = function_->getArg(0);
   failed_ = block("failed");
   failure_ = llvm::PHINode::Create(b_.getInt32Ty(), 4, "code", failed_);
-  Value* no_call = b_.CreateIsNull(request);
-  auto* present = block("present");
-  auto* refused = block("refused");
-  b_.CreateCondBr(no_call, refused, present);
-  b_.SetInsertPoint(refused);
-  b_.CreateRet(b_.getInt32(static_cast<uint32_t>(bad_call)));
-  b_.SetInsertPoint(present);
-  Value* size = field(request, call_size, b_.getInt64Ty());
-  auto* sized = block("sized");
-  b_.CreateCondBr(b_.CreateICmpULT(size, i64(call_bytes)), refused, sized);
-  b_.SetInsertPoint(sized);
-
-  // The floating-point control word first, so that every way out restores it.
-  Value* saved = stack(b_.getInt32Ty(), 1, 4);
-  Value* standard = stack(b_.getInt32Ty(), 1, 4);
-  call(b_, llvm::Intrinsic::x86_sse_stmxcsr, {}, {saved});
-  auto* set = block("mxcsr.set");
-  auto* ready = block("mxcsr.ready");
-  Value* control = b_.CreateAnd(b_.CreateLoad(b_.getInt32Ty(), saved), b_.getInt32(mxcsr_control));
-  b_.CreateCondBr(b_.CreateICmpEQ(control, b_.getInt32(default_mxcsr)), ready, set);
-  b_.SetInsertPoint(set);
-  b_.CreateStore(b_.getInt32(default_mxcsr), standard);
-  call(b_, llvm::Intrinsic::x86_sse_ldmxcsr, {}, {standard});
-  b_.CreateBr(ready);
-  b_.SetInsertPoint(ready);
+  refuse_strangers(request);
+  Value* saved = set_control_word();  // first, so that every way out restores it
 
   Value* bad = b_.getInt32(static_cast<uint32_t>(bad_call));
   env_ = field(request, call_env, b_.getPtrTy());
@@ -241,14 +244,10 @@ void EntryEmitter::emit() {
   b_.SetInsertPoint(failed_);
   call(b_, llvm::Intrinsic::x86_sse_ldmxcsr, {}, {saved});
   Value* error = field(request, call_error, b_.getPtrTy());
-  auto* record = block("record");
-  auto* leave = block("leave");
-  b_.CreateCondBr(b_.CreateIsNull(error), leave, record);
-  b_.SetInsertPoint(record);
-  b_.CreateStore(failure_, error);
-  b_.CreateStore(b_.getInt32(UINT32_MAX), b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), error, 4));
-  b_.CreateBr(leave);
-  b_.SetInsertPoint(leave);
+  when(b_, "record", b_.CreateIsNotNull(error), [&] {
+    b_.CreateStore(failure_, error);
+    b_.CreateStore(b_.getInt32(UINT32_MAX), b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), error, 4));
+  });
   b_.CreateRet(failure_);
 }
 

@@ -6,6 +6,8 @@
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Intrinsics.h>
 
+#include <optional>
+
 #include "tenon/ir/op.h"
 
 namespace tenon::codegen {
@@ -33,6 +35,11 @@ llvm::Constant* identity(llvm::LLVMContext& context, ir::Op combine, DType t);  
 inline llvm::Value* call(Builder& b, llvm::Intrinsic::ID id, llvm::ArrayRef<llvm::Type*> types,
                          llvm::ArrayRef<llvm::Value*> operands) {
   return b.CreateIntrinsic(id, types, operands);
+}
+// An integer that is known while code is emitted; true is -1.
+inline std::optional<int64_t> known(llvm::Value* v) {
+  auto* constant = llvm::dyn_cast_or_null<llvm::ConstantInt>(v);
+  return constant ? std::optional(constant->getSExtValue()) : std::nullopt;
 }
 // Whether any lane of a condition holds.
 llvm::Value* any(Builder& b, llvm::Value* condition);

@@ -26,6 +26,11 @@ Value* EntryEmitter::pointer(const ir::Operand& operand) {
   return b_.CreateGEP(b_.getInt8Ty(), base, b_.CreateMul(index, size));
 }
 
+// The value of a boolean in memory.
+Value* EntryEmitter::flag(const ir::Operand& operand) {
+  return b_.CreateICmpNE(b_.CreateLoad(b_.getInt8Ty(), pointer(operand)), b_.getInt8(0));
+}
+
 // Where every output of a kernel is empty, its loops go round nothing, however often they do.
 Value* EntryEmitter::writes_something(const ir::Kernel& kernel) {
   Value* any = b_.getFalse();
@@ -41,15 +46,17 @@ Value* EntryEmitter::writes_something(const ir::Kernel& kernel) {
 
 void EntryEmitter::emit_launch(const Step& step) {
   const ir::Kernel& kernel = program_.kernels.at(step.kernel);
-  llvm::BasicBlock* skipped = nullptr;
-  if (Value* something = writes_something(kernel); !llvm::isa<llvm::ConstantInt>(something)) {
-    auto* launched = block("launch");
-    skipped = block("launch.skipped");
-    b_.CreateCondBr(something, launched, skipped);
-    b_.SetInsertPoint(launched);
-  } else if (llvm::cast<llvm::ConstantInt>(something)->isZero()) {
-    return;
-  }
+  when(b_, "launch", writes_something(kernel), [&] {
+    fill_slots(step, kernel);
+    llvm::Function* callee = kernel_function(step.kernel);
+    Value* total = KernelEmitter(module_, kernel, target_).emit_total(b_, symbol_array_);
+    Value* code = call_kernel(kernel_range(kernel), callee, total);
+    fail_if(b_.CreateICmpNE(code, b_.getInt32(0)), code);
+  });
+}
+
+// What the kernel finds behind its context: buffers, symbols, scratch memory.
+void EntryEmitter::fill_slots(const Step& step, const ir::Kernel& kernel) {
   size_t expected = 0;
   for (const ir::KernelBuffer& b : kernel.buffers) expected += b.space != ir::Space::scratch;
   check(expected == step.operands.size(), "a launch has another number of operands than its kernel has buffers");
@@ -64,47 +71,31 @@ void EntryEmitter::emit_launch(const Step& step) {
     b_.CreateStore(i64(0), scratch_);
     put(scratch_);
   }
+}
 
+llvm::Function* EntryEmitter::kernel_function(uint32_t number) {
+  const std::string symbol = kernel_symbol(name_, number);
+  if (llvm::Function* known = module_.getFunction(symbol)) return known;
   auto* type = llvm::FunctionType::get(b_.getInt32Ty(), {b_.getPtrTy(), b_.getInt64Ty(), b_.getInt64Ty()}, false);
-  const std::string symbol = kernel_symbol(name_, step.kernel);
-  llvm::Function* callee = module_.getFunction(symbol);
-  if (!callee) {
-    callee = llvm::Function::Create(type, llvm::Function::ExternalLinkage, symbol, module_);
-    callee->setVisibility(llvm::GlobalValue::HiddenVisibility);
-    callee->setDSOLocal(true);
-  }
-  const KernelRange range = kernel_range(kernel);
-  Value* total = KernelEmitter(module_, kernel, target_).emit_total(b_, symbol_array_);
-  const auto direct = [&] { return b_.CreateCall(callee, {launch_slots_, i64(0), total}); };
-  auto* known = llvm::dyn_cast<llvm::ConstantInt>(total);
-  Value* code = nullptr;
-  if (!range.shared || (known && known->getSExtValue() <= range.grain)) {
-    code = direct();
-  } else {
-    Value* alone = b_.CreateOr(b_.CreateICmpSLE(total, i64(range.grain)), b_.CreateICmpSLE(threads_, b_.getInt32(1)));
-    auto *here = block("launch.here"), *shared = block("launch.shared"), *after = block("launch.end");
-    b_.CreateCondBr(alone, here, shared);
-    b_.SetInsertPoint(here);
-    Value* here_code = direct();
-    b_.CreateBr(after);
-    b_.SetInsertPoint(shared);
-    auto* loop_type = llvm::FunctionType::get(
-        b_.getInt32Ty(), {b_.getPtrTy(), b_.getInt64Ty(), b_.getInt64Ty(), b_.getPtrTy(), b_.getPtrTy()}, false);
-    Value* shared_code =
-        b_.CreateCall(loop_type, field(env_, env_parallel_for, b_.getPtrTy()),
-                      {field(env_, env_pool, b_.getPtrTy()), total, i64(range.grain), callee, launch_slots_});
-    b_.CreateBr(after);
-    b_.SetInsertPoint(after);
-    llvm::PHINode* both = b_.CreatePHI(b_.getInt32Ty(), 2);
-    both->addIncoming(here_code, here);
-    both->addIncoming(shared_code, shared);
-    code = both;
-  }
-  fail_if(b_.CreateICmpNE(code, b_.getInt32(0)), code);
-  if (skipped) {
-    b_.CreateBr(skipped);
-    b_.SetInsertPoint(skipped);
-  }
+  auto* function = llvm::Function::Create(type, llvm::Function::ExternalLinkage, symbol, module_);
+  function->setVisibility(llvm::GlobalValue::HiddenVisibility);
+  function->setDSOLocal(true);
+  return function;
+}
+
+// Runs all of a kernel's iterations: here, or shared among threads where there are some and the work is worth it.
+Value* EntryEmitter::call_kernel(const KernelRange& range, llvm::Function* callee, Value* total) {
+  const auto direct = [&] { return Values{b_.CreateCall(callee, {launch_slots_, i64(0), total})}; };
+  const auto iterations = known(total);
+  if (!range.shared || (iterations && *iterations <= range.grain)) return direct()[0];
+  Value* alone = b_.CreateOr(b_.CreateICmpSLE(total, i64(range.grain)), b_.CreateICmpSLE(threads_, b_.getInt32(1)));
+  const auto shared = [&] {
+    llvm::Type *pointer = b_.getPtrTy(), *number = b_.getInt64Ty();
+    auto* type = llvm::FunctionType::get(b_.getInt32Ty(), {pointer, number, number, pointer, pointer}, false);
+    return Values{b_.CreateCall(type, field(env_, env_parallel_for, pointer),
+                                {field(env_, env_pool, pointer), total, i64(range.grain), callee, launch_slots_})};
+  };
+  return choice(b_, "launch.alone", alone, direct, shared)[0];
 }
 
 void EntryEmitter::emit_custom(const Step& step) {
@@ -119,21 +110,11 @@ void EntryEmitter::emit_custom(const Step& step) {
 }
 
 void EntryEmitter::emit_branch(const Step& step) {
-  Value* taken = b_.CreateICmpNE(b_.CreateLoad(b_.getInt8Ty(), pointer(step.operands.at(0))), b_.getInt8(0));
-  auto *then = block("then"), *otherwise = block("otherwise"), *after = block("branch.end");
-  b_.CreateCondBr(taken, then, otherwise);
-  b_.SetInsertPoint(then);
-  emit_steps(step.body);
-  b_.CreateBr(after);
-  b_.SetInsertPoint(otherwise);
-  emit_steps(step.otherwise);
-  b_.CreateBr(after);
-  b_.SetInsertPoint(after);
+  branch(b_, "branch", flag(step.operands.at(0)), [&] { emit_steps(step.body); }, [&] { emit_steps(step.otherwise); });
 }
 
 void EntryEmitter::copy(Value* to, Value* from, Value* bytes) {
-  auto* known = llvm::dyn_cast<llvm::ConstantInt>(bytes);
-  const uint64_t size = known ? known->getZExtValue() : 0;
+  const int64_t size = known(bytes).value_or(0);
   if (size != 1 && size != 2 && size != 4 && size != 8) {
     b_.CreateMemCpy(to, llvm::MaybeAlign(1), from, llvm::MaybeAlign(1), bytes);
     return;
@@ -161,27 +142,17 @@ void EntryEmitter::emit_carries(const Step& step) {
 void EntryEmitter::emit_loop(const Step& step) {
   const bool counted = step.operands.empty();
   Value* trips = counted ? value(step.trip_count) : nullptr;
-  auto *head = block("loop"), *body = block("loop.body"), *after = block("loop.end");
-  llvm::BasicBlock* before = b_.GetInsertBlock();
-  b_.CreateBr(head);
-  b_.SetInsertPoint(head);
-  llvm::PHINode* index = b_.CreatePHI(b_.getInt64Ty(), 2);
-  index->addIncoming(i64(0), before);
-  loops_.push_back({index, trips});
-  Value* go = nullptr;
-  if (counted) {
-    go = b_.CreateICmpSLT(index, trips);
-  } else {
+  const auto goes_on = [&](ValueRefs round) {
+    loops_.push_back({round[0], trips});
+    if (counted) return b_.CreateICmpSLT(round[0], trips);
     emit_steps(step.condition);
-    go = b_.CreateICmpNE(b_.CreateLoad(b_.getInt8Ty(), pointer(step.operands[0])), b_.getInt8(0));
-  }
-  b_.CreateCondBr(go, body, after);
-  b_.SetInsertPoint(body);
-  emit_steps(step.body);
-  emit_carries(step);
-  index->addIncoming(b_.CreateAdd(index, i64(1)), b_.GetInsertBlock());
-  b_.CreateBr(head);
-  b_.SetInsertPoint(after);
+    return flag(step.operands[0]);
+  };
+  while_loop(b_, "loop", i64(0), goes_on, [&](ValueRefs round) {
+    emit_steps(step.body);
+    emit_carries(step);
+    return Values{b_.CreateAdd(round[0], i64(1))};
+  });
   loops_.pop_back();
 }
 
