@@ -73,13 +73,41 @@ class EditedTable : public ::testing::Test {
 };
 
 TEST_F(EditedTable, WithoutDerivative) {
-  replace("EXPAND(math::sin(x)), PARTIALS(cos(x)))", "EXPAND(math::sin(x)))");
+  replace("EXPAND(math::sin(x)), .ulp = 1, PARTIALS(cos(x)))", "EXPAND(math::sin(x)), .ulp = 1)");
   expect_refused("sin", "op row without a derivative: give .flat, PARTIALS, .jvp or .linear and .transpose");
 }
 
 TEST_F(EditedTable, WithoutMeaning) {
-  replace("EXPAND(math::tanh(x)), ", "");
+  replace("EXPAND(math::tanh(x)), .ulp = 1, ", "");
   expect_refused("tanh", "op row without column expand");
+}
+
+TEST_F(EditedTable, WithoutAccuracy) {
+  replace("EXPAND(math::tanh(x)), .ulp = 1, ", "EXPAND(math::tanh(x)), ");
+  expect_refused("tanh", "op row without column ulp");
+}
+
+TEST_F(EditedTable, WithoutWhereElementsAreFound) {
+  replace(".reads = Reads::index, .axes = rules::concat_axes, ", "");
+  expect_refused("concat", "op row without column reads");
+}
+
+TEST_F(EditedTable, WithoutTheAxesOfARead) {
+  replace(".axes = rules::concat_axes, ", "");
+  expect_refused("concat", "op row without column axes");
+}
+
+TEST_F(EditedTable, WithoutWhatAReductionStartsFrom) {
+  replace(".jvp = rules::extremum_jvp, .identity = Identity::lowest)", ".jvp = rules::extremum_jvp)");
+  expect_refused("reduce_max", "op row without column identity");
+}
+
+TEST_F(EditedTable, NewReductionIsOneRow) {
+  replace("TENON_OP(reduce_or, ",
+          "TENON_OP(reduce_xor, reduction, 1, .dtypes = integer_types | bool_type, .attrs = schema::Reduce,\n"
+          "         .infer = rules::infer_reduce, .eval = rules::eval_reduce, .flat = true, .combine = Op::bit_xor)\n"
+          "TENON_OP(reduce_or, ");
+  EXPECT_EQ(compile(), "");
 }
 
 TEST_F(EditedTable, WithoutReferenceMeaning) {
@@ -95,7 +123,7 @@ TEST_F(EditedTable, WithoutLowering) {
 TEST_F(EditedTable, NewElementwiseRowIsOneRow) {
   replace("TENON_UNARY(sin, ",
           "TENON_UNARY(sech, .dtypes = float_types, EXPAND(like(x, 1) / math::cosh(x)),\n"
-          "            PARTIALS(-scale(r, tanh(x))), .domain = Domain::moderate)\nTENON_UNARY(sin, ");
+          "            .ulp = 2, PARTIALS(-scale(r, tanh(x))), .domain = Domain::moderate)\nTENON_UNARY(sin, ");
   EXPECT_EQ(compile(), "");
 }
 
