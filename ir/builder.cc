@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tenon/ir/attributes.h"
 #include "tenon/ir/builder_tables.h"
 #include "tenon/ir/graph.h"
 

@@ -5,6 +5,7 @@
 //   4. the result types are those that the row's type rule gives
 //   5. extents refer to symbols of the graph's table, which sub-graphs share
 //   6. sub-graphs satisfy all of this, at most 64 deep
+#include "tenon/ir/attributes.h"
 #include "tenon/ir/text.h"
 
 namespace tenon::ir {
