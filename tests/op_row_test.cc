@@ -88,13 +88,13 @@ TEST_F(EditedTable, WithoutAccuracy) {
 }
 
 TEST_F(EditedTable, WithoutWhereElementsAreFound) {
-  replace(".reads = Reads::index, .axes = rules::concat_axes, ", "");
-  expect_refused("concat", "op row without column reads");
+  replace(".reads = Reads::index, .axes = rules::iota_axes, ", "");
+  expect_refused("iota", "op row without column reads");
 }
 
 TEST_F(EditedTable, WithoutTheAxesOfARead) {
-  replace(".axes = rules::concat_axes, ", "");
-  expect_refused("concat", "op row without column axes");
+  replace(".axes = rules::iota_axes, ", "");
+  expect_refused("iota", "op row without column axes");
 }
 
 TEST_F(EditedTable, WithoutWhatAReductionStartsFrom) {
