@@ -46,26 +46,26 @@ std::map<std::string, int> switches_over(const std::string& type) {
 
 TEST(Table, SwitchesOverOpsAreThese) {
   const std::map<std::string, int> expected = {
-      {"codegen/contract_plan.cc", 1},     // how an index moves: integer arithmetic
-      {"codegen/llvm_scalar.cc", 4},       // spells the exact instructions
-      {"ir/bounds_scalars.cc", 3},         // what integer arithmetic and comparisons bound
-      {"ir/kernel_scalar.cc", 2},          // folds integer arithmetic on indices
-      {"ir/lanes.cc", 1},                  // the interpreter's exact instructions, by kind
-      {"ir/lanes_arithmetic.cc", 4},       // ... and their arithmetic
-      {"ir/lanes_logic.cc", 2},            // ... bits and comparisons
+      {"codegen/contract_plan.cc", 1},  // how an index moves: integer arithmetic
+      {"codegen/llvm_scalar.cc", 4},  // spells the exact instructions
+      {"ir/bounds_scalars.cc", 3},  // what integer arithmetic and comparisons bound
+      {"ir/kernel_scalar.cc", 2},  // folds integer arithmetic on indices
+      {"ir/lanes.cc", 1},  // the interpreter's exact instructions, by kind
+      {"ir/lanes_arithmetic.cc", 4},  // ... and their arithmetic
+      {"ir/lanes_logic.cc", 2},  // ... bits and comparisons
       {"passes/linearize_control.cc", 1},  // control flow, each form of its own
-      {"passes/lower_control.cc", 1},      // control flow as steps
+      {"passes/lower_control.cc", 1},  // control flow as steps
   };
   EXPECT_EQ(switches_over("Op"), expected);
 }
 
 TEST(Table, SwitchesOverGroupKindsAreTheseAndHaveNoDefault) {
   const std::map<std::string, int> expected = {
-      {"passes/fuse_place.cc", 1},   // what a draft takes in
-      {"passes/fuse_sink.cc", 1},    // what a draft can store
-      {"passes/lower.cc", 1},        // what a group may store
+      {"passes/fuse_place.cc", 1},  // what a draft takes in
+      {"passes/fuse_sink.cc", 1},  // what a draft can store
+      {"passes/lower.cc", 1},  // what a group may store
       {"passes/lower_group.cc", 1},  // how it becomes a kernel
-      {"passes/pass.h", 1},          // the rows
+      {"passes/pass.h", 1},  // the rows
   };
   EXPECT_EQ(switches_over("GroupKind"), expected);
 }
