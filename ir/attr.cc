@@ -69,11 +69,11 @@ std::string attrs_fault(const OpDef& row, const Attrs& attrs) {
   for (size_t i = 0; i < attrs.size(); ++i) {
     const AttrSpec& spec = row.attrs[i];
     const Attr& a = attrs[i];
-    const std::string who = std::string("attribute '") + spec.name + "'";
-    if (a.kind != spec.kind || (a.kind == AttrKind::graph && !a.graph)) return who + " is of another kind";
+    const auto fault = [&](const char* what) { return std::string("attribute '") + spec.name + "' " + what; };
+    if (a.kind != spec.kind || (a.kind == AttrKind::graph && !a.graph)) return fault("is of another kind");
     if (spec.count == AttrCount::any) continue;
-    if ((a.kind == AttrKind::dims ? a.dims.size() : a.integers.size()) != 1) return who + " takes one number";
-    if (spec.count == AttrCount::flag && a.integers[0] != 0 && a.integers[0] != 1) return who + " is 0 or 1";
+    if ((a.kind == AttrKind::dims ? a.dims.size() : a.integers.size()) != 1) return fault("takes one number");
+    if (spec.count == AttrCount::flag && a.integers[0] != 0 && a.integers[0] != 1) return fault("is 0 or 1");
   }
   return "";
 }
