@@ -6,6 +6,7 @@
 
 #include "tenon/codegen/cuda_prelude.h"
 #include "tenon/codegen/cuda_text.h"
+#include "tenon/ir/kernel_walk.h"
 
 namespace tenon::codegen {
 
@@ -137,13 +138,7 @@ void CudaKernel::emit_block(BlockId block, Team team) {
 }
 
 bool CudaKernel::contains(BlockId block, const std::function<bool(const Instruction&)>& test) const {
-  for (uint32_t number : kernel_.blocks[index(block)].instructions) {
-    const Instruction& i = kernel_.instructions[number];
-    if (test(i)) return true;
-    for (BlockId inner : i.blocks)
-      if (contains(inner, test)) return true;
-  }
-  return false;
+  return ir::contains(kernel_, block, test);
 }
 
 CudaSource render_cuda(const ir::Kernel& kernel, const Target&) { return CudaKernel(kernel).emit(); }

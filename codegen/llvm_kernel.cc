@@ -6,6 +6,7 @@
 #include <llvm/IR/Module.h>
 
 #include "tenon/ir/error.h"
+#include "tenon/ir/kernel_walk.h"
 
 namespace tenon::codegen {
 
@@ -281,13 +282,7 @@ int64_t KernelEmitter::weight(BlockId block) const {
 }
 
 bool KernelEmitter::contains(BlockId block, bool (*test)(const Instruction&)) const {
-  for (uint32_t number : kernel_.blocks[index(block)].instructions) {
-    const Instruction& i = kernel_.instructions[number];
-    if (test(i)) return true;
-    for (BlockId inner : i.blocks)
-      if (contains(inner, test)) return true;
-  }
-  return false;
+  return ir::contains(kernel_, block, test);
 }
 
 }  // namespace tenon::codegen

@@ -1,6 +1,7 @@
 // Reads the text form of kernels (ir/kernel_print.cc says what it looks like) into exactly the kernel that was printed:
 // nothing is merged, folded or moved. Refuses malformed text with an Error that says line and column; what is well formed
-// but unsound is the verifier's (ir/kernel_verify.cc).
+// but unsound is the verifier's (ir/kernel_verify.cc). One file: every word is read by what the kernel holds so far (names,
+// dtypes, open blocks), so that words and blocks have one state between them.
 #include <bit>
 #include <charconv>
 #include <map>
