@@ -36,8 +36,8 @@ Cache& cache() {
 }
 
 Target target_of(const CompileOptions& options) {
-  if (options.portable) return codegen::portable_target();
-  return options.target == Target{} ? host_target() : options.target;
+  if (options.portable) return Target::portable();
+  return options.target ? *options.target : host_target();
 }
 
 Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, const Target& target) {
@@ -52,7 +52,7 @@ Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, cons
   code_options.entry_apart = options.parts == 0;
   Artifact artifact;
   artifact.objects = codegen::compile_objects(program, target, code_options);
-  artifact.manifest = manifest_of(program, options.entry, target.level);
+  artifact.manifest = manifest_of(program, options.entry, target.cpu().level);
   return artifact;
 }
 
@@ -70,14 +70,8 @@ std::string program_key(const ir::Graph& graph, const CompileOptions& options) {
   std::string key = "tenon program\n";
   key += "build " + build_identity() + "\ncompiler " + codegen::compiler_version() + "\nnumerics " +
          std::to_string(numerics_version) + "\nwithout " + passes::left_out() + "\n";
-  key += "target " + std::to_string(static_cast<int>(target.kind)) + " " + target.triple + " " + target.cpu + " " +
-         target.features + " level " + std::to_string(target.level) + " lanes " + std::to_string(target.lanes) +
-         " vector " + std::to_string(target.vector_bytes) + "x" + std::to_string(target.vector_registers) + " caches " +
-         std::to_string(target.l1_bytes) + " " + std::to_string(target.l2_bytes) + " " +
-         std::to_string(target.l3_bytes) + " cores " + std::to_string(target.cores) + " sm " +
-         std::to_string(target.sm) + "\n";
-  key += "entry " + options.entry + " fuse " + std::to_string(options.fuse) + " parts " +
-         std::to_string(options.parts) + " donate";
+  key += "target " + to_string(target) + "\nentry " + options.entry + " fuse " + std::to_string(options.fuse) +
+         " parts " + std::to_string(options.parts) + " donate";
   for (auto [i, o] : options.donations) key += " " + std::to_string(i) + ":" + std::to_string(o);
   return key + "\n" + graph.text();
 }

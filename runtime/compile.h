@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,7 +27,7 @@ struct CompileOptions {
   bool memory_cache = true;  // an equal program compiled before in this process is shared
   std::vector<std::pair<uint32_t, uint32_t>> donations;  // (input, output)
   std::string entry = "tenon_main";
-  Target target = {};  // a default-constructed target means the machine at hand
+  std::optional<Target> target;  // none: the machine at hand
   bool portable = false;  // the default floor of saved objects instead
   int parts = 0;  // objects to deal kernels into; 0: decided by the program alone
 };

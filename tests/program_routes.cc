@@ -82,7 +82,7 @@ template <bool fuse>
 Runnable machine(const Case& c, Random&) {
   passes::Options options;
   options.fuse = fuse;
-  const Program program = passes::build_program(*c.graph, Target{}, options);
+  const Program program = passes::build_program(*c.graph, Target::portable(), options);
   if (const std::vector<std::string> unsound = passes::check_buffers(program); !unsound.empty())
     throw InternalError("buffers: " + unsound[0] + "\n" + program.text());
   return [program, graph = c.graph](std::span<const Array> inputs) {
