@@ -1,10 +1,10 @@
-// The machine that compile() compiles for unless told otherwise. Refuses to say how it was found out: codegen knows.
+// The machine that compile() compiles for unless told otherwise. Refuses to say how it was found out: the device knows.
 #pragma once
 
-#include "tenon/ir/target.h"
+#include "tenon/runtime/device.h"
 
 namespace tenon::runtime {
 
-const Target& host_target();
+inline const Target& host_target() { return current_device().target(); }
 
 }  // namespace tenon::runtime

@@ -12,7 +12,6 @@
 #include "tenon/frontend/members.h"
 #include "tenon/runtime/build_identity.h"
 #include "tenon/runtime/compile.h"
-#include "tenon/runtime/host.h"
 
 namespace tenon::runtime {
 namespace {
@@ -69,7 +68,7 @@ TEST(CacheKey, ATargetWithoutAWordIsThePortableOne) {
   portable.target = Target::portable();
   floor.target = Target{};
   EXPECT_EQ(program_key(sum(), portable), program_key(sum(), floor));
-  host.target = host_target();
+  host.target = current_device().target();
   EXPECT_EQ(program_key(sum(), host), program_key(sum())) << "no target is the machine at hand";
 }
 
@@ -184,7 +183,7 @@ TEST(Caches, KeepTargetsApart) {
   EXPECT_EQ(b, again);
   EXPECT_NE(a, b);
   EXPECT_EQ(b->manifest().level, Target::portable().cpu().level);
-  EXPECT_EQ(a->manifest().level, host_target().cpu().level);
+  EXPECT_EQ(a->manifest().level, current_device().target().cpu().level);
 }
 
 }  // namespace
