@@ -181,7 +181,7 @@ void call(JitState& state, JitEntry& entry, const std::vector<Tensor>& inputs, s
   void** out = out_few;
   if (inputs.size() > few) in_many.resize(inputs.size()), in = in_many.data();
   if (m.outputs.size() > few) out_many.resize(m.outputs.size()), out = out_many.data();
-  for (size_t i = 0; i < inputs.size(); ++i) in[i] = buffer_of(inputs[i], entry.name.c_str(), entry.made)->data();
+  for (size_t i = 0; i < inputs.size(); ++i) in[i] = buffer_of(inputs[i], entry.name.c_str(), entry.made)->address();
 
   const auto name = [&](size_t i) { return i < entry.inputs.size() ? entry.inputs[i] : "a tensor that it captured"; };
   for (size_t i = 0; i < entry.donated.size(); ++i)
@@ -201,19 +201,19 @@ void call(JitState& state, JitEntry& entry, const std::vector<Tensor>& inputs, s
       if (!state.warned_donation.exchange(true))
         std::fprintf(stderr, "tenon: '%s' (%s) copies the donated tensor of %s, because somebody else still holds it\n",
                      entry.name.c_str(), to_string(entry.made).c_str(), name(i).c_str());
-      auto copy = runtime::Buffer::allocate(buffer->size());
-      if (buffer->size() != 0) std::memcpy(copy->mutable_data(), buffer->data(), static_cast<size_t>(buffer->size()));
+      auto copy = runtime::Buffer::allocate(buffer->size(), buffer->device());
+      copy->copy(*buffer);
       buffer = copy;
     }
-    in[i] = buffer->data();
-    out[o] = buffer->mutable_data();
+    in[i] = buffer->address();
+    out[o] = buffer->address();
     outputs[o] = make_concrete(m.outputs[o], std::move(buffer), entry.made);
   }
   for (size_t o = 0; o < m.outputs.size(); ++o) {
     if (outputs[o].defined()) continue;
     const ir::Type& t = m.outputs[o];
-    auto buffer = runtime::Buffer::allocate(byte_count(t.shape, bytes(t.dtype)));
-    out[o] = buffer->mutable_data();
+    auto buffer = runtime::Buffer::allocate(byte_count(t.shape, bytes(t.dtype)), program.device());
+    out[o] = buffer->address();
     outputs[o] = make_concrete(t, std::move(buffer), entry.made);
   }
   // A call that is refused leaves its donated tensors as they were.
@@ -221,7 +221,7 @@ void call(JitState& state, JitEntry& entry, const std::vector<Tensor>& inputs, s
   const auto take = [&] {
     for (auto [i, o] : m.aliases) {
       Slot& slot = *inputs[i].cell()->slot;
-      if (slot.buffer->data() != in[i]) continue;  // copied
+      if (slot.buffer->address() != in[i]) continue;  // copied
       slot.buffer.reset();
       slot.donated = entry.made;
     }

@@ -16,7 +16,7 @@ Tensor bits(const Tensor& key, uint32_t space, const Shape& shape, DType dtype, 
   // A literal in a trace, so that the counter is no captured input.
   Tensor high = counter(space, at);
   if (Trace* trace = Trace::current()) {
-    const std::string raw(static_cast<const char*>(high.raw()), 8);
+    const std::string raw = buffer_of(high, "a random key", at)->bytes();
     high = make_traced({u32, {2}}, trace->number, ir::constant(trace->builder, u32, {2}, raw).id, at);
   }
   const Tensor inputs[] = {key, high};

@@ -33,8 +33,9 @@ Run execute(const runtime::Executable& program, std::span<const void* const> inp
   std::vector<void*> outputs;
   for (const ir::Type& t : m.outputs) {
     run.types.push_back(concrete_type(t, symbols));
-    run.buffers.push_back(runtime::Buffer::allocate(byte_count(run.types.back().shape, bytes(t.dtype))));
-    outputs.push_back(run.buffers.back()->mutable_data());
+    run.buffers.push_back(
+        runtime::Buffer::allocate(byte_count(run.types.back().shape, bytes(t.dtype)), program.device()));
+    outputs.push_back(run.buffers.back()->address());
   }
   program.run(inputs.data(), outputs.data(), dims.data());
   return run;
@@ -227,7 +228,7 @@ const TapedProgram::Pullback& TapedProgram::pullback(const std::vector<bool>& ar
 std::vector<Tensor> run_plain(const runtime::Executable& program, std::span<const Tensor> inputs,
                               const std::vector<int64_t>& dims, const Location& at) {
   std::vector<const void*> pointers;
-  for (const Tensor& t : inputs) pointers.push_back(buffer_of(t, "call", at)->data());
+  for (const Tensor& t : inputs) pointers.push_back(buffer_of(t, "call", at)->address());
   Run run = execute(program, pointers, dims);
   std::vector<Tensor> results;
   for (size_t i = 0; i < run.types.size(); ++i)
@@ -238,7 +239,7 @@ std::vector<Tensor> run_plain(const runtime::Executable& program, std::span<cons
 std::vector<Tensor> run_taped(const char* name, const std::shared_ptr<const TapedProgram>& program,
                               std::span<const Tensor> inputs, const std::vector<int64_t>& dims, const Location& at) {
   std::vector<const void*> pointers;
-  for (uint32_t i : program->inputs) pointers.push_back(buffer_of(inputs[i], name, at)->data());
+  for (uint32_t i : program->inputs) pointers.push_back(buffer_of(inputs[i], name, at)->address());
   Run run = execute(*program->forward, pointers, dims);
 
   auto entry = std::make_shared<TapeEntry>();

@@ -29,8 +29,6 @@ class Buffer {
   const Device& device() const { return *device_; }
   int64_t size() const { return size_; }
   bool borrowed() const { return borrowed_; }
-  const void* data() const { return host_data(); }
-  void* mutable_data() { return address_; }
   const void* address() const { return address_; }
   void* address() { return address_; }  // to write to only while nobody else holds the buffer
 

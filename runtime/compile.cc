@@ -34,10 +34,7 @@ Cache& cache() {
   return *c;
 }
 
-Target target_of(const CompileOptions& options) {
-  if (options.portable) return Target::portable();
-  return options.target ? *options.target : current_device().target();
-}
+Target target_of(const CompileOptions& options) { return options.target ? *options.target : current_device().target(); }
 
 Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, const Target& target) {
   const Device& device = device_of(target.kind());

@@ -29,7 +29,6 @@ struct CompileOptions {  // the device is the one of the target's kind
   std::vector<std::pair<uint32_t, uint32_t>> donations;  // (input, output)
   std::string entry = "tenon_main";
   std::optional<Target> target;  // none: what the current device asks for
-  bool portable = false;  // the default floor of saved objects instead
   int parts = 0;  // objects to deal kernels into; 0: decided by the program alone
 };
 

@@ -85,7 +85,6 @@ TEST(CacheKey, HoldsEveryOptionThatChangesCode) {
       {"donations", [](CompileOptions& o) { o.donations = {{0, 0}}; }},
       {"entry", [](CompileOptions& o) { o.entry = "another"; }},
       {"target", [](CompileOptions& o) { o.target = Target::cuda_sm(90); }},
-      {"portable", [](CompileOptions& o) { o.portable = true; }},
       {"parts", [](CompileOptions& o) { o.parts = 3; }},
   };
   ASSERT_EQ(std::size(changes), detail::member_count<CompileOptions>()) << "an option is not in the list";
@@ -178,7 +177,7 @@ TEST(Caches, KeepDonatedProgramsApart) {
 
 TEST(Caches, KeepTargetsApart) {
   CompileOptions portable, host;
-  portable.portable = true;
+  portable.target = Target::portable();
   const auto a = compile(sum(), host), b = compile(sum(), portable), again = compile(sum(), portable);
   EXPECT_EQ(b, again);
   EXPECT_NE(a, b);
