@@ -31,6 +31,9 @@ std::vector<std::string> compile_objects(const ir::Program& program, const Targe
 std::string llvm_text(const ir::Program& program, const Target& target, const Options& options = {});  // for dumps
 std::string compiler_version();  // of LLVM and of the emitter: part of every cache key
 
+// A static library of objects with its symbol index: members NAME.o, NAME_1.o and so on. Deterministic.
+std::string archive_objects(std::span<const std::string> objects, const std::string& name);
+
 // Where linked code is put (the runtime owns it). Writable and executable views of the same memory.
 struct CodeSpan {
   void* writable = nullptr;

@@ -241,30 +241,6 @@ std::string header(const runtime::Manifest& m, const std::vector<std::string>& n
   return h;
 }
 
-// A System V archive of one object with its symbol index, so that linkers need no ranlib.
-std::string archive(const std::string& name, const std::string& object) {
-  const auto member = [](const std::string& title, size_t size) {
-    char text[61];
-    std::snprintf(text, sizeof text, "%-16s%-12d%-6d%-6d%-8s%-10zu`\n", title.c_str(), 0, 0, 0, "644", size);
-    return std::string(text, 60);
-  };
-  const std::string symbols[] = {name, name + "_arena_bytes"};
-  std::string names;
-  for (const std::string& s : symbols) names += s + '\0';
-  std::string index(4 + 4 * 2, '\0');
-  const size_t index_size = index.size() + names.size();
-  const size_t offset = 8 + 60 + index_size + index_size % 2;
-  const auto big_endian = [&](size_t at, size_t v) {
-    for (int b = 0; b < 4; ++b) index[at + static_cast<size_t>(b)] = static_cast<char>(v >> (24 - 8 * b));
-  };
-  big_endian(0, 2), big_endian(4, offset), big_endian(8, offset);
-  std::string out = "!<arch>\n" + member("/", index_size) + index + names;
-  if (index_size % 2) out += '\n';
-  out += member((name.size() > 12 ? name.substr(0, 12) : name) + ".o/", object.size()) + object;
-  if (object.size() % 2) out += '\n';
-  return out;
-}
-
 }  // namespace
 
 void save(const Lowered& lowered, const SaveOptions& options) {
@@ -299,7 +275,7 @@ void save(const Lowered& lowered, const SaveOptions& options) {
   compile.entry = options.name;
   compile.donations = entry.donations;
   compile.fuse = entry.fuse;
-  if (!options.native) compile.target = Target::portable();
+  compile.target = options.native ? runtime::device_of(TargetKind::cpu).target() : Target::portable();
   compile.parts = 1;
   const runtime::Artifact artifact = runtime::compile_artifact(*builder.finish(outputs), compile);
 
@@ -308,7 +284,7 @@ void save(const Lowered& lowered, const SaveOptions& options) {
   std::filesystem::create_directories(folder, failure);
   write_file(folder / (options.name + ".o"), artifact.objects.at(0), at);
   write_file(folder / (options.name + ".h"), header(artifact.manifest, entry.inputs), at);
-  if (options.archive) write_file(folder / (options.name + ".a"), archive(options.name, artifact.objects.at(0)), at);
+  if (options.archive) write_file(folder / (options.name + ".a"), artifact.archive(), at);
 }
 
 }  // namespace tenon::aot

@@ -23,10 +23,9 @@ std::string describe_node(const ir::Graph& g, uint32_t n) {
   return text;
 }
 
-std::string amount(const std::string& text, const char* unit) {
-  char* end = nullptr;
-  const double v = std::strtod(text.c_str(), &end);
-  if (end == nullptr || *end != '\0') return text + " " + unit;
+std::string amount(Dim d, const std::vector<Symbol>& symbols, const char* unit) {
+  if (d.is_symbol()) return to_string(d, symbols) + " " + unit;
+  const double v = static_cast<double>(d.number());
   char out[64];
   if (v >= 1e9)
     std::snprintf(out, sizeof out, "%.2f G%s", v / 1e9, unit);
@@ -56,8 +55,10 @@ Compiled Lowered::compile() const {
 std::vector<KernelInfo> Compiled::kernels() const {
   const auto graph = passes::optimize(*entry_->program.graph);
   std::vector<KernelInfo> out;
-  for (const runtime::KernelRecord& k : entry_->executable->manifest().kernels) {
-    KernelInfo info{k.name, k.kind, {}, k.bytes_read, k.bytes_written, k.flops};
+  const runtime::Manifest& m = entry_->executable->manifest();
+  for (const runtime::KernelRecord& k : m.kernels) {
+    const auto text = [&](Dim d) { return to_string(d, m.symbols); };
+    KernelInfo info{k.name, k.kind, {}, text(k.bytes_read), text(k.bytes_written), text(k.flops)};
     for (uint32_t n : k.nodes) {
       if (n >= graph->node_count()) continue;
       const Location& where = graph->location(graph->nodes()[n]);
@@ -88,11 +89,14 @@ std::string Compiled::explain() const {
   const auto graph = passes::optimize(*entry_->program.graph);
   std::string text;
   const std::vector<KernelInfo> all = kernels();
-  text += std::to_string(all.size()) + " kernels, arena " + amount(std::to_string(memory().arena_bytes), "B") + "\n";
+  const runtime::Manifest& m = entry_->executable->manifest();
+  const auto shown = [&](Dim d, const char* unit) { return amount(d, m.symbols, unit); };
+  text += std::to_string(all.size()) + " kernels, arena " + shown(m.arena_bytes, "B") + "\n";
   for (size_t i = 0; i < all.size(); ++i) {
     const KernelInfo& k = all[i];
-    text += "  " + std::to_string(i) + "  " + k.name + " (" + k.kind + "): reads " + amount(k.bytes_read, "B") +
-            ", writes " + amount(k.bytes_written, "B") + ", " + amount(k.flops, "flop") + "\n     ";
+    const runtime::KernelRecord& r = m.kernels[i];
+    text += "  " + std::to_string(i) + "  " + k.name + " (" + k.kind + "): reads " + shown(r.bytes_read, "B") +
+            ", writes " + shown(r.bytes_written, "B") + ", " + shown(r.flops, "flop") + "\n     ";
     size_t shown = 0;
     for (const std::string& line : k.lines) {
       if (++shown > 8) {
@@ -103,7 +107,7 @@ std::string Compiled::explain() const {
     }
     text += "\n";
   }
-  const auto& notes = entry_->executable->manifest().not_fused;
+  const auto& notes = m.not_fused;
   if (!notes.empty()) text += "edges that were not fused:\n";
   std::vector<std::pair<std::string, int>> lines;  // equal ones, such as one per parameter, are counted
   for (const ir::FusionNote& n : notes) {

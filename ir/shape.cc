@@ -353,6 +353,8 @@ std::vector<int64_t> evaluate(const std::vector<Symbol>& entries, const std::vec
   return all;
 }
 
+std::string to_string(Dim d, std::span<const Symbol> entries) { return text(d, entries); }
+
 std::string to_string(Dim d, const Symbols* symbols) {
   return text(d, symbols == nullptr ? std::span<const Symbol>() : symbols->entries());
 }

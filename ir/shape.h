@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -122,6 +123,7 @@ class Symbols {
 std::vector<int64_t> evaluate(const std::vector<Symbol>& entries, const std::vector<int64_t>& free_values);
 
 std::string to_string(Dim d, const Symbols* symbols = nullptr);  // 4, n, (n + m)
+std::string to_string(Dim d, std::span<const Symbol> entries);  // of a table alone, as a manifest keeps it
 std::string to_string(const Shape& s, const Symbols* symbols = nullptr);  // [2, n]
 
 }  // namespace tenon

@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "tenon/codegen/codegen.h"
+
 namespace tenon::runtime {
 namespace {
 
@@ -89,7 +91,8 @@ std::string Artifact::bytes() const {
   for (auto [i, o] : m.aliases) w.u64(i), w.u64(o);
   w.u64(m.kernels.size());
   for (const KernelRecord& k : m.kernels) {
-    for (const auto* s : {&k.name, &k.kind, &k.bytes_read, &k.bytes_written, &k.flops}) w.text(*s);
+    for (const auto* s : {&k.name, &k.kind}) w.text(*s);
+    for (const Dim d : {k.bytes_read, k.bytes_written, k.flops}) w.u64(static_cast<uint64_t>(d.code()));
     w.u64(k.nodes.size());
     for (uint32_t n : k.nodes) w.u64(n);
   }
@@ -99,6 +102,8 @@ std::string Artifact::bytes() const {
   for (const std::string& o : objects) w.text(o);
   return std::move(w.out);
 }
+
+std::string Artifact::archive() const { return codegen::archive_objects(objects, manifest.entry); }
 
 std::optional<Artifact> Artifact::from_bytes(std::string_view bytes) {
   Reader r{bytes};
@@ -138,7 +143,8 @@ std::optional<Artifact> Artifact::from_bytes(std::string_view bytes) {
   const uint64_t kernels = r.count(48);
   for (uint64_t i = 0; i < kernels && r.ok; ++i) {
     KernelRecord k;
-    for (auto* s : {&k.name, &k.kind, &k.bytes_read, &k.bytes_written, &k.flops}) *s = r.text();
+    for (auto* s : {&k.name, &k.kind}) *s = r.text();
+    for (auto* d : {&k.bytes_read, &k.bytes_written, &k.flops}) *d = r.dim(symbols);
     const uint64_t nodes = r.count(8);
     for (uint64_t j = 0; j < nodes && r.ok; ++j) k.nodes.push_back(static_cast<uint32_t>(r.u64()));
     m.kernels.push_back(std::move(k));
@@ -169,14 +175,14 @@ Manifest manifest_of(const ir::Program& program, const std::string& entry, const
   m.is_static = program.is_static;
   m.aliases = program.aliases;
   for (size_t i = 0; i < program.kernels.size(); ++i) {
-    KernelRecord record{program.kernels[i].name, "", {}, "", "", ""};
+    KernelRecord record{program.kernels[i].name, "", {}, 0, 0, 0};
     if (i < program.notes.size()) {
       const ir::KernelNote& note = program.notes[i];
       record.kind = note.kind;
       record.nodes = note.nodes;
-      record.bytes_read = to_string(note.bytes_read, program.symbols.get());
-      record.bytes_written = to_string(note.bytes_written, program.symbols.get());
-      record.flops = to_string(note.flops, program.symbols.get());
+      record.bytes_read = note.bytes_read;
+      record.bytes_written = note.bytes_written;
+      record.flops = note.flops;
     }
     m.kernels.push_back(std::move(record));
   }

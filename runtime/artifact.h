@@ -20,7 +20,7 @@ inline constexpr uint32_t numerics_version = 2;
 struct KernelRecord {
   std::string name, kind;
   std::vector<uint32_t> nodes;  // numbers of graph nodes it computes
-  std::string bytes_read, bytes_written, flops;  // numbers, or expressions in the symbolic extents
+  Dim bytes_read, bytes_written, flops;  // numbers, or symbols of the manifest
 };
 
 struct Manifest {
@@ -40,6 +40,7 @@ struct Artifact {
   Manifest manifest;
   std::vector<std::string> objects;
   std::string bytes() const;  // self-contained, versioned
+  std::string archive() const;  // the objects as a static library
   static std::optional<Artifact> from_bytes(std::string_view);  // bounded; nullopt on anything unexpected
 };
 

@@ -56,6 +56,9 @@ void expect_sound(const Artifact& a) {
     ASSERT_LT(input, m.inputs.size());
     ASSERT_LT(output, m.outputs.size());
   }
+  for (const KernelRecord& k : m.kernels)
+    for (const Dim d : {k.bytes_read, k.bytes_written, k.flops}) ASSERT_TRUE(known(d, m.symbols.size()));
+  ASSERT_LE(m.kind, TargetKind::cuda);
   ASSERT_FALSE(a.bytes().empty());
 }
 
@@ -72,6 +75,16 @@ TEST(Artifact, ReadsBackWhatWasWritten) {
   EXPECT_EQ(b->manifest.entry, a.manifest.entry);
   EXPECT_EQ(b->manifest.inputs, a.manifest.inputs);
   EXPECT_EQ(b->manifest.outputs, a.manifest.outputs);
+  ASSERT_EQ(b->manifest.kernels.size(), a.manifest.kernels.size());
+  bool symbolic = false;
+  for (size_t i = 0; i < a.manifest.kernels.size(); ++i) {
+    const KernelRecord &was = a.manifest.kernels[i], &is = b->manifest.kernels[i];
+    EXPECT_EQ(is.bytes_read, was.bytes_read);
+    EXPECT_EQ(is.bytes_written, was.bytes_written);
+    EXPECT_EQ(is.flops, was.flops);
+    symbolic |= was.bytes_read.is_symbol();
+  }
+  EXPECT_TRUE(symbolic);
   expect_sound(*b);
 }
 
