@@ -28,7 +28,7 @@ struct CompileOptions {  // the device is the one of the target's kind
   bool memory_cache = true;  // an equal program compiled before in this process is shared
   std::vector<std::pair<uint32_t, uint32_t>> donations;  // (input, output)
   std::string entry = "tenon_main";
-  std::optional<Target> target;  // none: what the current device asks for
+  std::optional<Target> target = {};  // none: what the current device asks for
   int parts = 0;  // objects to deal kernels into; 0: decided by the program alone
 };
 
