@@ -1,4 +1,4 @@
-// Promotion and broadcasting: how operands of an op come to one dtype and shape (DESIGN section 3, docs/numbers.md).
+// Promotion and broadcasting: how operands of an op come to one dtype and shape (docs/numbers.md, Dtypes of results).
 // Internal to the frontend. Promotion is a cast written into the IR; primitives stay strict.
 #pragma once
 
