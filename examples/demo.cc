@@ -31,7 +31,7 @@ struct Data {
     std::vector<uint8_t> pixels(static_cast<size_t>(n * 784)), classes(static_cast<size_t>(n));
     for (int64_t i = 0; i < n; ++i) {
       std::memcpy(pixels.data() + i * 784, images.bytes.data() + order[i] * 784, 784);
-      classes[static_cast<size_t>(i)] = labels.bytes[static_cast<size_t>(order[i])];
+      classes[i] = labels.bytes[order[i]];
     }
     return {tn::copy_from(pixels.data(), {n, 784}, tn::u8), tn::copy_from(classes.data(), {n}, tn::u8)};
   }

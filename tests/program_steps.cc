@@ -69,7 +69,7 @@ void contraction(Draw& d) {
   std::shuffle(order.begin(), order.end(), d.s.random);
   Shape other, results, reduced;
   for (int64_t axis : order) {
-    const Dim extent = xs[static_cast<size_t>(axis)];
+    const Dim extent = xs[axis];
     switch (d.below(4)) {
       case 0:
         lhs_batch.push_back(axis);

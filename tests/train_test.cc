@@ -46,7 +46,7 @@ std::vector<float> losses_of(const Step& step, const Batches& batches, int count
   mlp::State state = tn::optim::adamw_init(params);
   std::vector<float> losses;
   for (int s = 0; s < count; ++s) {
-    mlp::Step next = step(params, state, batches[static_cast<size_t>(s)].first, batches[static_cast<size_t>(s)].second);
+    mlp::Step next = step(params, state, batches[s].first, batches[s].second);
     params = std::move(next.params);
     state = std::move(next.state);
     losses.push_back(next.loss.template item<float>());
