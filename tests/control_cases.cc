@@ -106,9 +106,8 @@ std::vector<OtherCases> other_cases() {
                 Op::dynamic_update_slice, Op::pad, Op::concat, Op::reverse, Op::gather, Op::scatter_add, Op::sort,
                 Op::random_bits})
     all.push_back({op, movement_cases});
-  for (Op op : {Op::reduce_sum, Op::reduce_prod, Op::reduce_max, Op::reduce_min, Op::reduce_and, Op::reduce_or,
-                Op::argmax, Op::argmin, Op::cumsum})
-    all.push_back({op, reduction_cases});
+  for (const OpDef& row : op_table())
+    if (row.family == Family::reduction) all.push_back({row.op, reduction_cases});
   for (Op op : {Op::dot_general, Op::convolution}) all.push_back({op, contraction_cases});
   for (Op op : {Op::cond, Op::while_loop, Op::scan, Op::call, Op::barrier}) all.push_back({op, control_cases});
   return all;

@@ -37,6 +37,14 @@ void chain(Draw& d) {
   for (uint64_t n = 2 + d.below(4); n > 0; --n) elementwise(d);
 }
 
+// Reductions of bits, whichever rows there are.
+std::vector<Op> bit_reductions() {
+  std::vector<Op> ops;
+  for (const OpDef& row : op_table())
+    if (row.family == Family::reduction && row.dtypes == (integer_types | bool_type)) ops.push_back(row.op);
+  return ops;
+}
+
 void reduction(Draw& d) {
   const Value x = d.any_of(all_types, 1);
   const int64_t axis = static_cast<int64_t>(d.below(x.shape().size()));
@@ -49,10 +57,10 @@ void reduction(Draw& d) {
     case 1: return d.keep(d.emit(d.chance(2) ? Op::argmax : Op::argmin, {x}, {axes_of({axis})}));
     default: break;
   }
-  const Op logical[] = {Op::reduce_and, Op::reduce_or},
-           numeric[] = {Op::reduce_sum, Op::reduce_sum, Op::reduce_max, Op::reduce_min, Op::reduce_prod};
+  static const std::vector<Op> logical = bit_reductions();
+  const Op numeric[] = {Op::reduce_sum, Op::reduce_sum, Op::reduce_max, Op::reduce_min, Op::reduce_prod};
   const bool bits = x.dtype() == DType::boolean || (!is_floating(x.dtype()) && d.chance(3));
-  const Op op = bits ? logical[d.below(2)] : numeric[d.below(5)];
+  const Op op = bits ? logical[d.below(logical.size())] : numeric[d.below(5)];
   const std::vector<int64_t> axes = d.chance(3) ? d.some_axes(x.shape(), 2) : std::vector{axis};
   const Value r = reduce(op, x, axes);
   d.keep(r);
