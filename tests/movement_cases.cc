@@ -1,4 +1,5 @@
 // Cases of sources, movement, indexing, order and random bits.
+#include "tenon/ir/attributes.h"
 #include "tenon/tests/case_builder.h"
 
 namespace tenon::testing {
@@ -112,11 +113,9 @@ void reverse_cases(Inputs& in) {
 void gather_cases(Inputs& in) {
   for (int64_t axis = 0; axis < 3; ++axis)
     in.c.output(apply(in.c.builder, Op::gather, std::vector{in({3, 5, 7}), in.indices({2, 3}, -3, 9)},
-                      {Attr::of(std::vector{axis})})[0]);
-  in.c.output(apply(in.c.builder, Op::gather, std::vector{in({67}), in.indices({}, 0, 67)},
-                    {Attr::of(std::vector<int64_t>{0})})[0]);
-  in.c.output(apply(in.c.builder, Op::gather, std::vector{in({5, 2}), in.indices({0}, 0, 5)},
-                    {Attr::of(std::vector<int64_t>{0})})[0]);
+                      GatherAttrs{static_cast<size_t>(axis)})[0]);
+  in.c.output(apply(in.c.builder, Op::gather, std::vector{in({67}), in.indices({}, 0, 67)}, GatherAttrs{0})[0]);
+  in.c.output(apply(in.c.builder, Op::gather, std::vector{in({5, 2}), in.indices({0}, 0, 5)}, GatherAttrs{0})[0]);
 }
 
 void scatter_add_cases(Inputs& in) {
@@ -125,7 +124,7 @@ void scatter_add_cases(Inputs& in) {
     const Value x = in.c.input(random_array(type_of(in.t, std::move(shape)), in.random));
     const Value u = in.c.input(random_array(type_of(in.t, std::move(updates)), in.random));
     in.c.output(apply(in.c.builder, Op::scatter_add, std::vector{x, in.indices(std::move(count), -2, 8), u},
-                      {Attr::of(std::vector{axis})})[0]);
+                      ScatterAddAttrs{static_cast<size_t>(axis)})[0]);
   };
   add({7}, {67}, {67}, 0);
   add({6, 5}, {3, 4}, {3, 4, 5}, 0);
@@ -134,21 +133,20 @@ void scatter_add_cases(Inputs& in) {
 }
 
 void sort_cases(Inputs& in) {
-  in.c.outputs(apply(in.c.builder, Op::sort, std::vector{in({67})}, {Attr::of(std::vector<int64_t>{0})}));
+  in.c.outputs(apply(in.c.builder, Op::sort, std::vector{in({67})}, SortAttrs{0}));
   for (int64_t axis : {0, 1})
     in.c.outputs(apply(in.c.builder, Op::sort, std::vector{in({5, 17}), iota(in.c.builder, DType::i64, {5, 17}, axis)},
-                       {Attr::of(std::vector{axis})}));
-  in.c.outputs(apply(in.c.builder, Op::sort, std::vector{in({0})}, {Attr::of(std::vector<int64_t>{0})}));
-  in.c.outputs(apply(in.c.builder, Op::sort, std::vector{in({1, 3})}, {Attr::of(std::vector<int64_t>{0})}));
+                       SortAttrs{static_cast<size_t>(axis)}));
+  in.c.outputs(apply(in.c.builder, Op::sort, std::vector{in({0})}, SortAttrs{0}));
+  in.c.outputs(apply(in.c.builder, Op::sort, std::vector{in({1, 3})}, SortAttrs{0}));
 }
 
 void random_bits_cases(Inputs& in) {
   for (DType to : {DType::u32, DType::u64})
     for (int64_t size : {0, 1, 3, 67})
-      in.c.output(apply(in.c.builder, Op::random_bits, std::vector{in({2}), in({2})},
-                        {Attr::of(to), Attr::of(std::vector<Dim>{size})})[0]);
-  in.c.output(apply(in.c.builder, Op::random_bits, std::vector{in({2}), in({2})},
-                    {Attr::of(DType::u32), Attr::of(std::vector<Dim>{5, 7})})[0]);
+      in.c.output(apply(in.c.builder, Op::random_bits, std::vector{in({2}), in({2})}, RandomBitsAttrs{to, {size}})[0]);
+  in.c.output(
+      apply(in.c.builder, Op::random_bits, std::vector{in({2}), in({2})}, RandomBitsAttrs{DType::u32, {5, 7}})[0]);
 }
 
 struct Row {
