@@ -8,7 +8,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tenon/frontend/cell.h"
 #include "tenon/frontend/jit.h"
+#include "tenon/ir/build.h"
 
 namespace tenon::aot {
 namespace {
@@ -310,7 +312,7 @@ void save(const Lowered& lowered, const SaveOptions& options) {
   std::error_code failure;
   std::filesystem::create_directories(folder, failure);
   write_file(folder / (options.name + ".o"), artifact.objects.at(0), at);
-  write_file(folder / (options.name + ".h"), header(artifact.manifest, entry.inputs), at);
+  write_file(folder / (options.name + ".h"), header(artifact.manifest, entry.plain.inputs), at);
   if (options.archive) write_file(folder / (options.name + ".a"), archive(options.name, artifact.objects.at(0)), at);
 }
 

@@ -2,9 +2,16 @@
 #pragma once
 
 #include <atomic>
+#include <map>
+#include <memory>
 #include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "tenon/frontend/callable.h"
 #include "tenon/frontend/program.h"
+#include "tenon/frontend/taped_program.h"
 
 namespace tenon::detail {
 
@@ -12,20 +19,17 @@ struct JitEntry {
   std::string key;  // the arguments' C++ types and structure, then the tensors' types and the grad mode
   size_t structure_size = 0;
   std::vector<std::vector<TreeItem>> arguments;  // by path, without tensors
-  std::vector<std::string> inputs;               // for errors: argument 1, layers[2].w
-  std::vector<bool> donated;                     // one per argument tensor
   Program program;
-  std::shared_ptr<void> result;   // the result tree of the trace, to be copied and refilled
-  std::vector<Part> parts;        // how the inputs take part in gradients in this signature
-  bool taped = false;
-  bool reusable = false;          // later calls of its signature may find it
-  std::vector<std::pair<uint32_t, uint32_t>> donations;
+  std::shared_ptr<void> result;  // the result tree of the trace, to be copied and refilled
+  std::vector<Part> parts;  // how the inputs take part in gradients in this signature
+  bool records = false;  // calls go on the tape
+  bool reusable = false;  // later calls of its signature may find it
+  std::vector<std::pair<uint32_t, uint32_t>> donations;  // input and result
   bool fuse = true;
-  std::string name;
   Location made;
   std::mutex compiling;
-  std::shared_ptr<const runtime::Executable> executable;
-  std::map<std::vector<uint32_t>, std::shared_ptr<const TapedProgram>> tapes;  // by which inputs are the same value
+  Callable plain;  // compiled when first called
+  std::map<std::vector<uint32_t>, Callable> taped;  // by which inputs are the same value
 };
 
 struct JitState {
@@ -34,9 +38,9 @@ struct JitState {
   std::mutex mutex;
   std::vector<std::shared_ptr<JitEntry>> entries;
   bool warned_retraces = false;
-  std::atomic<bool> warned_donation{false};
+  const std::shared_ptr<std::atomic<bool>> warned_donation = std::make_shared<std::atomic<bool>>(false);
 };
 
-const runtime::Executable& compiled(JitEntry& entry);
+const Callable& compiled(JitEntry& entry);
 
 }  // namespace tenon::detail

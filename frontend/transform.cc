@@ -4,8 +4,11 @@
 
 #include <map>
 
+#include "tenon/frontend/apply.h"
+#include "tenon/frontend/cell.h"
 #include "tenon/frontend/ops.h"
 #include "tenon/frontend/program.h"
+#include "tenon/frontend/trace.h"
 #include "tenon/passes/pass.h"
 #include "tenon/runtime/named_extents.h"
 
