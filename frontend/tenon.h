@@ -9,3 +9,4 @@
 #include "tenon/frontend/optim.h"
 #include "tenon/frontend/tensor.h"
 #include "tenon/frontend/transform.h"
+#include "tenon/frontend/tree.h"

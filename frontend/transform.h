@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "tenon/frontend/match.h"
 #include "tenon/frontend/tensor.h"
-#include "tenon/frontend/tree.h"
 
 namespace tenon {
 namespace detail {
@@ -38,23 +38,6 @@ std::pair<std::vector<Tensor>, Pullback> run_vjp(const Program& p, const std::ve
                                                  const Location& at);
 std::string text_of(const Program& p, bool annotated);
 
-template <class T>
-std::vector<Tensor> tensors_of(T& tree) {
-  std::vector<Tensor> out;
-  for (Tensor* t : leaves_of(tree)) out.push_back(*t);
-  return out;
-}
-template <class T>
-void replace(T& tree, const Tensor* values) {
-  for (Tensor* t : leaves_of(tree)) *t = *values++;
-}
-// The second tree's tensors for those of the first, undefined where it may lack one.
-template <class T, class U>
-std::vector<Tensor> paired(const Pairing& pairing, T& first, U& second, Match how, const Location& at) {
-  std::vector<Tensor> out;
-  for (Tensor* t : match(pairing, items_of(first), items_of(second), how, at)) out.push_back(t ? *t : Tensor());
-  return out;
-}
 Tensor stand_in(const Tensor& t);  // its type and place without its value
 
 // Calls f on a copy of the arguments whose tensors are the trace's, and keeps the result tree.
