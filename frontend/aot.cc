@@ -9,7 +9,7 @@
 #include <fstream>
 
 #include "tenon/frontend/cell.h"
-#include "tenon/frontend/jit.h"
+#include "tenon/frontend/jit_entry.h"
 #include "tenon/ir/build.h"
 
 namespace tenon::aot {

@@ -1,8 +1,10 @@
 // Looking into compiled functions: IR, kernels with their source lines, memory, and why edges were not fused.
+#include "tenon/frontend/inspect.h"
+
 #include <algorithm>
 #include <cstdio>
 
-#include "tenon/frontend/jit.h"
+#include "tenon/frontend/jit_entry.h"
 #include "tenon/passes/pass.h"
 #include "tenon/runtime/host.h"
 

@@ -8,6 +8,7 @@
 
 #include "tenon/frontend/apply.h"
 #include "tenon/frontend/cell.h"
+#include "tenon/frontend/jit_entry.h"
 #include "tenon/frontend/key.h"
 #include "tenon/frontend/tape.h"
 #include "tenon/frontend/trace.h"
@@ -78,8 +79,8 @@ JitEntry* find_entry(JitState& state, const Leaves& leaves) {
   return nullptr;
 }
 
-std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, std::vector<std::vector<TreeItem>> arguments,
-                                    Body body, void* context, bool keep) {
+std::shared_ptr<JitEntry> start_entry(JitState& state, const Leaves& leaves,
+                                      std::vector<std::vector<TreeItem>> arguments) {
   auto entry = std::make_shared<JitEntry>();
   const std::vector<int>& donate = state.options.donate;
   for (int number : donate)
@@ -98,25 +99,23 @@ std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, std::
   entry->arguments = std::move(arguments);
   signature(entry->key, leaves);
   entry->structure_size = leaves.structure.size();
-  std::vector<Tensor> inputs;
-  for (const Tensor* t : leaves.tensors) inputs.push_back(*t);
-  entry->program = *close("jit", inputs, body, context, state.made);
   entry->fuse = state.options.fuse;
   entry->made = state.made;
   entry->plain.name = state.options.name.empty() ? "jit" : state.options.name;
   entry->plain.warned_donation = state.warned_donation;
-  entry->donations = donations(*entry->program.graph, entry->plain.donated);
-  entry->records = records(inputs);
-  entry->parts = parts_of(inputs);
-  entry->parts.resize(entry->program.graph->input_count(), Part::none);
-  bool outside = false;  // captured from an enclosing trace: good for this one call only
-  for (const Tensor& t : entry->program.captured) outside = outside || t.cell()->traced();
-  entry->reusable = keep && !outside;
   return entry;
 }
 
-std::shared_ptr<JitEntry> publish_entry(JitState& state, std::shared_ptr<JitEntry> entry,
-                                        std::shared_ptr<void> result) {
+std::shared_ptr<JitEntry> finish_entry(JitState& state, std::shared_ptr<JitEntry> entry, const Program& program,
+                                       const std::vector<Tensor>& inputs, std::shared_ptr<void> result, bool keep) {
+  entry->program = program;
+  entry->donations = donations(*program.graph, entry->plain.donated);
+  entry->records = records(inputs);
+  entry->parts = parts_of(inputs);
+  entry->parts.resize(program.graph->input_count(), Part::none);
+  bool outside = false;  // captured from an enclosing trace: good for this one call only
+  for (const Tensor& t : program.captured) outside = outside || t.cell()->traced();
+  entry->reusable = keep && !outside;
   entry->result = std::move(result);
   if (!entry->reusable) return entry;
   std::lock_guard lock(state.mutex);

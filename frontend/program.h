@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "tenon/frontend/transform.h"
+#include "tenon/frontend/tensor.h"
 #include "tenon/ir/graph.h"
 
 namespace tenon::detail {
