@@ -7,7 +7,9 @@
 #include <fstream>
 
 #include "tenon/frontend/c_header.h"
-#include "tenon/frontend/jit.h"
+#include "tenon/frontend/cell.h"
+#include "tenon/frontend/jit_entry.h"
+#include "tenon/ir/build.h"
 
 namespace tenon::aot {
 namespace {
@@ -88,7 +90,7 @@ void save(const Lowered& lowered, const SaveOptions& options) {
   std::error_code failure;
   std::filesystem::create_directories(folder, failure);
   write_file(folder / (options.name + ".o"), artifact.objects.at(0), at);
-  write_file(folder / (options.name + ".h"), header(artifact.manifest, entry.inputs), at);
+  write_file(folder / (options.name + ".h"), header(artifact.manifest, entry.plain.inputs), at);
   if (options.archive) write_file(folder / (options.name + ".a"), archive(options.name, artifact.objects.at(0)), at);
 }
 

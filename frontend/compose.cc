@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "tenon/frontend/promote.h"
+#include "tenon/frontend/trace.h"
 
 namespace tenon {
 namespace {

@@ -1,8 +1,10 @@
 // Looking into compiled functions: IR, kernels with their source lines, memory, and why edges were not fused.
+#include "tenon/frontend/inspect.h"
+
 #include <algorithm>
 #include <cstdio>
 
-#include "tenon/frontend/jit.h"
+#include "tenon/frontend/jit_entry.h"
 #include "tenon/passes/pass.h"
 #include "tenon/runtime/host.h"
 
@@ -57,7 +59,7 @@ Compiled Lowered::compile() const {
 std::vector<KernelInfo> Compiled::kernels() const {
   const auto graph = passes::optimize(*entry_->program.graph);
   std::vector<KernelInfo> out;
-  for (const runtime::KernelRecord& k : entry_->executable->manifest().kernels) {
+  for (const runtime::KernelRecord& k : entry_->plain.program->manifest().kernels) {
     KernelInfo info{k.name, k.kind, {}, k.bytes_read, k.bytes_written, k.flops};
     for (uint32_t n : k.nodes) {
       if (n >= graph->node_count()) continue;
@@ -72,7 +74,7 @@ std::vector<KernelInfo> Compiled::kernels() const {
 }
 
 MemoryInfo Compiled::memory() const {
-  const runtime::Manifest& m = entry_->executable->manifest();
+  const runtime::Manifest& m = entry_->plain.program->manifest();
   MemoryInfo info;
   info.arena_bytes = m.arena_bytes;
   for (const ir::Type& t : m.inputs)
@@ -82,8 +84,8 @@ MemoryInfo Compiled::memory() const {
   return info;
 }
 
-bool Compiled::from_cache() const { return entry_->executable->from_disk(); }
-double Compiled::compile_seconds() const { return entry_->executable->compile_seconds(); }
+bool Compiled::from_cache() const { return entry_->plain.program->from_disk(); }
+double Compiled::compile_seconds() const { return entry_->plain.program->compile_seconds(); }
 
 std::string Compiled::explain() const {
   const auto graph = passes::optimize(*entry_->program.graph);
@@ -104,7 +106,7 @@ std::string Compiled::explain() const {
     }
     text += "\n";
   }
-  const auto& notes = entry_->executable->manifest().not_fused;
+  const auto& notes = entry_->plain.program->manifest().not_fused;
   if (!notes.empty()) text += "edges that were not fused:\n";
   std::vector<std::pair<std::string, int>> lines;  // equal ones, such as one per parameter, are counted
   for (const ir::FusionNote& n : notes) {

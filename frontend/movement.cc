@@ -4,6 +4,8 @@
 
 #include "tenon/frontend/promote.h"
 #include "tenon/frontend/selection.h"
+#include "tenon/frontend/tape.h"
+#include "tenon/frontend/trace.h"
 
 namespace tenon {
 namespace {

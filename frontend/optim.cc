@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "tenon/frontend/match.h"
 #include "tenon/frontend/promote.h"
 
 namespace tenon::optim::detail {

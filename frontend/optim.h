@@ -3,7 +3,7 @@
 #pragma once
 
 #include "tenon/frontend/ops.h"
-#include "tenon/frontend/tree.h"
+#include "tenon/frontend/tree_items.h"
 
 namespace tenon::optim {
 

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "tenon/frontend/trace.h"
 #include "tenon/ir/array.h"
 
 namespace tenon {

@@ -2,6 +2,7 @@
 // Internal to the frontend. Promotion is a cast written into the IR; primitives stay strict.
 #pragma once
 
+#include "tenon/frontend/apply.h"
 #include "tenon/frontend/attributes.h"
 #include "tenon/frontend/cell.h"
 #include "tenon/frontend/ops.h"

@@ -1,6 +1,7 @@
 // Keyed random numbers: Philox 4x32-10 (Salmon et al., SC 2011) as a primitive, distributions composed from its bits.
 // Equal keys give equal draws on every route; integers never pass through floats.
 #include "tenon/frontend/promote.h"
+#include "tenon/frontend/trace.h"
 
 namespace tenon {
 namespace {
