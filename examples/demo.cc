@@ -110,9 +110,7 @@ void run(int epochs, const std::string& folder) {
   // Eager runs each primitive as a program of its own; jit runs the whole step as one.
   const auto [images, labels] = train.rows(order.data(), batch);
   const auto copy = [](const auto& tree) {
-    auto c = tree;
-    for (tn::Tensor* t : tn::optim::detail::leaves(c)) *t = tn::copy_from(t->raw(), t->shape(), t->dtype());
-    return c;
+    return tn::tree::map([](const tn::Tensor& t) { return tn::copy_from(t.raw(), t.shape(), t.dtype()); }, tree);
   };
   const auto median = [](std::vector<double> v) {
     std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
