@@ -65,9 +65,7 @@ template <class Step>
 void compare(const Step& step, const mlp::Params& params, const mlp::State& state, const tn::Tensor& images,
              const tn::Tensor& labels) {
   const auto copy = [](const auto& tree) {
-    auto c = tree;
-    for (tn::Tensor* t : tn::optim::detail::leaves(c)) *t = tn::copy_from(t->raw(), t->shape(), t->dtype());
-    return c;
+    return tn::tree::map([](const tn::Tensor& t) { return tn::copy_from(t.raw(), t.shape(), t.dtype()); }, tree);
   };
   const auto median = [](std::vector<double> v) {
     std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());

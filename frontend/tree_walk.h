@@ -122,48 +122,79 @@ void note_number(Leaves& leaves, T value) {
   }
 }
 
+inline void walk_tensor(const Tensor& tensor, Leaves& leaves) {
+  auto* const leaf = const_cast<Tensor*>(&tensor);  // const trees are walked too: who walks one does not write
+  const char tag = tensor.defined() ? 't' : 'u';
+  if (tensor.defined()) leaves.tensors.push_back(leaf);
+  if (leaves.want_structure) leaves.structure += tag;
+  if (leaves.items) note_item(leaves, tag, leaf);
+}
+
+template <class T>
+void walk_static(const T& value, Leaves& leaves) {
+  if constexpr (Keyed<T>) {
+    const std::string key = value.static_key();
+    note_value(leaves, 's', key.data(), key.size());
+  } else {
+    static_assert(std::is_trivially_copyable_v<T>, "a static class is trivially copyable or has static_key()");
+    T copy = value;
+#if __has_builtin(__builtin_clear_padding)
+    __builtin_clear_padding(&copy);
+#endif
+    note_value(leaves, 'k', &copy, sizeof(T));
+  }
+}
+
+inline void walk_shape(const Shape& shape, Leaves& leaves) {
+  std::vector<int64_t> codes;  // their number tells the rank
+  for (Dim d : shape) codes.push_back(d.code());
+  note_value(leaves, 'd', codes.data(), codes.size() * sizeof(int64_t));
+}
+
+template <class T>
+void walk_list(T& list, Leaves& leaves) {
+  const size_t size = list.size();
+  note_value(leaves, 'l', &size, sizeof size);
+  size_t number = 0;
+  for (auto&& item : list) {
+    const Step step(leaves, {}, number++);
+    if constexpr (std::is_same_v<typename T::value_type, bool>)
+      note_number(leaves, static_cast<bool>(item));
+    else
+      walk(item, leaves);
+  }
+}
+
+template <class T>
+void walk_members(T& tree, Leaves& leaves) {
+  using U = std::remove_const_t<T>;
+  size_t number = 0;
+  const auto each = [&](auto& member) {
+    const Step step(leaves, member_names<U>[number], number);
+    ++number;
+    walk(member, leaves);
+  };
+  with_members(tree, [&](auto&... member) { (each(member), ...); });
+}
+
 // Appends the tensors of a tree, in order, and its structure or its items where they are wanted.
 template <class T>
 void walk(T& tree, Leaves& leaves) {
   using U = std::remove_const_t<T>;
   if constexpr (std::is_base_of_v<Tensor, U>) {  // a Tensor, or what x[i] gives
-    if (tree.defined()) leaves.tensors.push_back(const_cast<Tensor*>(static_cast<const Tensor*>(&tree)));
-    if (leaves.want_structure) leaves.structure += tree.defined() ? 't' : 'u';
-    if (leaves.items)
-      note_item(leaves, tree.defined() ? 't' : 'u', const_cast<Tensor*>(static_cast<const Tensor*>(&tree)));
+    walk_tensor(tree, leaves);
   } else if constexpr (std::is_arithmetic_v<U> || std::is_enum_v<U>) {
     note_number(leaves, tree);
   } else if constexpr (StringLike<U>) {
     note_value(leaves, 's', tree.c_str(), tree.size());
   } else if constexpr (is_static<U>::value) {
-    if constexpr (Keyed<U>) {
-      const std::string key = tree.static_key();
-      note_value(leaves, 's', key.data(), key.size());
-    } else {
-      static_assert(std::is_trivially_copyable_v<U>, "a static class is trivially copyable or has static_key()");
-      U copy = tree;
-#if __has_builtin(__builtin_clear_padding)
-      __builtin_clear_padding(&copy);
-#endif
-      note_value(leaves, 'k', &copy, sizeof(U));
-    }
+    walk_static(tree, leaves);
   } else if constexpr (std::is_same_v<U, Shape>) {
-    std::vector<int64_t> codes;  // their number tells the rank
-    for (Dim d : tree) codes.push_back(d.code());
-    note_value(leaves, 'd', codes.data(), codes.size() * sizeof(int64_t));
+    walk_shape(tree, leaves);
   } else if constexpr (MapLike<U>) {
     walk_map(tree, leaves);
   } else if constexpr (VectorLike<U>) {
-    const size_t size = tree.size();
-    note_value(leaves, 'l', &size, sizeof size);
-    size_t number = 0;
-    for (auto&& item : tree) {
-      const Step step(leaves, {}, number++);
-      if constexpr (std::is_same_v<typename U::value_type, bool>)
-        note_number(leaves, static_cast<bool>(item));
-      else
-        walk(item, leaves);
-    }
+    walk_list(tree, leaves);
   } else if constexpr (OptionalLike<U>) {
     if (leaves.want_structure) leaves.structure += tree.has_value() ? '+' : '-';
     if (leaves.items) note_item(leaves, tree.has_value() ? '+' : '-', nullptr);
@@ -189,17 +220,8 @@ void walk(T& tree, Leaves& leaves) {
   } else {
     static_assert(std::is_aggregate_v<U>,
                   "an argument tree is made of tensors, numbers, strings, aggregates, tuples, arrays, vectors, maps, "
-                  "optionals and "
-                  "variants; mark any other class with tenon::is_static");
-    if constexpr (std::is_aggregate_v<U>) {
-      size_t number = 0;
-      const auto each = [&](auto& member) {
-        const Step step(leaves, member_names<U>[number], number);
-        ++number;
-        walk(member, leaves);
-      };
-      with_members(tree, [&](auto&... member) { (each(member), ...); });
-    }
+                  "optionals and variants; mark any other class with tenon::is_static");
+    if constexpr (std::is_aggregate_v<U>) walk_members(tree, leaves);
   }
 }
 

@@ -90,8 +90,8 @@ TEST(Train, EveryRouteGivesTheSameLosses) {
     out.append(static_cast<const char*>(t.raw()),
                static_cast<size_t>(t.numel()) * static_cast<size_t>(tenon::bytes(t.dtype())));
   };
-  for (const Tensor& t : tn::detail::tensors_of(params)) append(bytes, t);
-  for (const Tensor& t : tn::detail::tensors_of(state)) append(bytes, t);
+  for (const Tensor& t : tn::tree::leaves(params)) append(bytes, t);
+  for (const Tensor& t : tn::tree::leaves(state)) append(bytes, t);
   for (const auto& [images, labels] : batches) append(rows, images), append(rows, labels);
   tenon::examples::write_file(folder + "/state.bin", bytes);
   tenon::examples::write_file(folder + "/batches.bin", rows);
