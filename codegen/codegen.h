@@ -14,8 +14,6 @@ namespace tenon::codegen {
 
 // The machine this process runs on: processor, features, caches, cores.
 Target host_target();
-// What saved objects assume unless told otherwise: x86-64-v3.
-Target portable_target();
 
 struct Options {
   std::string entry = "tenon_main";  // the exported C symbol; NAME_arena_bytes beside it

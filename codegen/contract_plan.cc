@@ -17,13 +17,6 @@ using ir::ScalarId;
 
 namespace {
 
-constexpr int64_t max_rows = 6;  // 6 x 64 beats squarer tiles: few lines of C, long runs of B
-constexpr int64_t max_vectors = 4;
-constexpr int64_t max_depth = 1024;  // divides the segment
-constexpr int64_t padding = 16;  // elements, so that rows do not share cache sets
-constexpr int64_t small_work = 32 * 1024;  // multiply-adds below which packing costs more than it saves
-constexpr int64_t portable_workers = 8;  // of objects that do not know their machine
-
 int64_t ceil_divide(int64_t x, int64_t by) { return (x + by - 1) / by; }
 int64_t round_up(int64_t x, int64_t to) { return ceil_divide(x, to) * to; }
 
@@ -69,48 +62,48 @@ int64_t slope(const Kernel& kernel, ScalarId v, ScalarId argument, int depth = 0
   }
 }
 
-void direct_tile(ContractPlan& p, int64_t size, const Target& target) {
+void direct_tile(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   p.width = 16;
-  const int64_t parts = std::max<int64_t>(1, p.width * size / target.vector_bytes);  // registers per logical vector
-  const int64_t room = std::max<int64_t>(1, target.vector_registers * 3 / 4 / parts);
-  p.rows = even_tile(p.m, std::min(room, max_rows));
-  const int64_t vectors = p.n >= 0 ? ceil_divide(p.n, p.width) : max_vectors;
-  p.vectors = even_tile(vectors, std::clamp<int64_t>(room / p.rows, 1, max_vectors));
+  const int64_t parts = std::max<int64_t>(1, p.width * size / cpu.vector_bytes);  // registers per logical vector
+  const int64_t room = std::max<int64_t>(1, cpu.vector_registers * 3 / 4 / parts);
+  p.rows = even_tile(p.m, std::min(room, cpu.contract.rows));
+  const int64_t vectors = p.n >= 0 ? ceil_divide(p.n, p.width) : cpu.contract.vectors;
+  p.vectors = even_tile(vectors, std::clamp<int64_t>(room / p.rows, 1, cpu.contract.vectors));
 }
 
 // How much of the operands lies packed at once, and how.
-void cut_blocks(ContractPlan& p, int64_t size, const Target& target) {
+void cut_blocks(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   const int64_t fits =
-      static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(target.l2_bytes / 4 / (p.columns() * size))));
-  const int64_t cap = std::clamp<int64_t>(fits, 128, max_depth);
+      static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(cpu.l2_bytes / 4 / (p.columns() * size))));
+  const int64_t cap = std::clamp<int64_t>(fits, 128, cpu.contract.depth);
   p.depth = cap;
   if (p.k >= 0 && p.k <= contract_segment) {
     const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.k, cap));
     p.depth = round_up(std::max<int64_t>(1, ceil_divide(p.k, blocks)), 16);
   }
-  const int64_t most_rows = std::max(p.rows, round_up(2 * target.l2_bytes / (cap * size), p.rows));
+  const int64_t most_rows = std::max(p.rows, round_up(2 * cpu.l2_bytes / (cap * size), p.rows));
   p.block_rows = most_rows;
   if (p.m >= 0) {
     const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.m, most_rows));
     p.block_rows = round_up(std::max<int64_t>(1, ceil_divide(p.m, blocks)), p.rows);
   }
   // Strides depend on the machine alone, so that contractions of one module share their micro-kernels.
-  p.row_stride = p.lhs_along_k ? cap + padding : 1;
+  p.row_stride = p.lhs_along_k ? cap + cpu.contract.padding : 1;
   p.k_stride = p.lhs_along_k ? 1 : p.rows;
-  p.tile_stride = p.lhs_along_k ? p.rows * p.row_stride : cap * p.rows + padding;
+  p.tile_stride = p.lhs_along_k ? p.rows * p.row_stride : cap * p.rows + cpu.contract.padding;
   // A micro-kernel for the edge costs compile time; padding up to a fiftieth of the work is cheaper.
   if (p.m >= 0 && (p.rows - p.m % p.rows) * 50 > p.m) p.edge_rows = p.m % p.rows;
   p.resumes = p.k < 0 || p.k > p.depth;
 }
 
 // Where what a worker packs and sums lies in its slot.
-void lay_out_slot(ContractPlan& p, int64_t size) {
+void lay_out_slot(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   const int64_t row_tiles = p.block_rows / p.rows;
   const int64_t panels = p.n >= 0 ? std::max<int64_t>(1, std::min<int64_t>(8, ceil_divide(p.n, p.columns()))) : 8;
   p.tiles = p.resumes ? row_tiles * panels : 1;
   // Room for the sums that wait in the tree of segments.
   if (p.k < 0 || p.k > contract_segment) p.tiles = std::max<int64_t>(p.tiles, 64);
-  const int64_t left = p.block_rows / p.rows * p.tile_stride + padding;
+  const int64_t left = p.block_rows / p.rows * p.tile_stride + cpu.contract.padding;
   p.panel_offset = round_up(left * size, 4096);
   p.turn_offset = p.panel_offset + round_up(p.depth * p.columns() * size, 64);
   p.tile_offset = p.turn_offset + (p.rhs_along_k ? 16 * 16 * size : 0);
@@ -134,7 +127,9 @@ int64_t unit_loads(const Kernel& kernel, BlockId block, size_t argument) {
 }
 
 ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, const Target& target, bool shared) {
+  const CpuTarget& cpu = target.cpu();
   ContractPlan p;
+  p.claim = cpu.contract.claim;
   p.batch = number_of(kernel, contract.operands[0]);
   p.m = number_of(kernel, contract.operands[1]);
   p.n = number_of(kernel, contract.operands[2]);
@@ -142,24 +137,24 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   const int64_t size = bytes(contract.dtype);
   const bool extents_known = p.m >= 0 && p.n >= 0 && p.k >= 0;
 
-  p.width = std::min<int64_t>(16, target.vector_bytes / size);
+  p.width = std::min<int64_t>(16, cpu.vector_bytes / size);
   // Columns of a tile are at least one logical vector, because the epilogue runs over those.
-  p.vectors = target.vector_registers >= 32 ? max_vectors : std::max<int64_t>(2, 16 / p.width);
-  p.rows = std::clamp<int64_t>((target.vector_registers - p.vectors - 2) / p.vectors, 1, max_rows);
+  p.vectors = cpu.vector_registers >= 32 ? cpu.contract.vectors : std::max<int64_t>(2, 16 / p.width);
+  p.rows = std::clamp<int64_t>((cpu.vector_registers - p.vectors - 2) / p.vectors, 1, cpu.contract.rows);
   p.lhs_along_k = unit_loads(kernel, contract.blocks[0], 2) >= unit_loads(kernel, contract.blocks[0], 1);
   p.rhs_along_k = unit_loads(kernel, contract.blocks[1], 1) > unit_loads(kernel, contract.blocks[1], 2);
 
-  const bool small = extents_known && p.m * p.n * p.k <= small_work;
+  const bool small = extents_known && p.m * p.n * p.k <= cpu.contract.small_work;
   const bool few_rows = p.m >= 0 && p.m <= p.rows && !p.rhs_along_k;  // every element of the right operand is used once
   p.packed = shared && !small && !few_rows;
   if (!p.packed) {
-    direct_tile(p, size, target);
+    direct_tile(p, size, cpu);
     return p;
   }
   p.rows = even_tile(p.m, p.rows);
-  cut_blocks(p, size, target);
-  lay_out_slot(p, size);
-  p.workers = target.cores > 1 ? std::min(target.cores, 64) : portable_workers;
+  cut_blocks(p, size, cpu);
+  lay_out_slot(p, size, cpu);
+  p.workers = target.cores > 1 ? std::min<int64_t>(target.cores, 64) : cpu.contract.unknown_workers;
   return p;
 }
 

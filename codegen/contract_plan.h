@@ -16,7 +16,6 @@ namespace tenon::codegen {
 inline constexpr int64_t unknown_extent = -1;
 inline constexpr int64_t contract_header_bytes = 64;
 inline constexpr int64_t contract_segment = 4096;  // elements of k in one chain (docs/numbers.md, Reductions)
-inline constexpr int64_t contract_claim = 1 << 17;  // multiply-adds that one thread takes at least: about 2 us
 
 struct ContractPlan {
   bool packed = false;  // otherwise direct: without scratch memory, a tile of rows x vectors logical vectors at a time
@@ -38,6 +37,7 @@ struct ContractPlan {
   int64_t tiles = 0;  // accumulator tiles that a slot has room for
   int64_t panel_offset = 0, turn_offset = 0, tile_offset = 0, slot_bytes = 0;
   int64_t workers = 1;
+  int64_t claim = 1;  // multiply-adds that one thread takes at least
   int64_t scratch_bytes() const { return packed ? contract_header_bytes + workers * slot_bytes : 0; }
 };
 

@@ -128,7 +128,7 @@ std::string compile_part(const ir::Program& program, const Target& target, const
                          const std::vector<size_t>& kernels, bool with_entry) {
   const bool quick = kernels.empty();  // an entry on its own, which asks for no optimisation
   llvm::TargetMachine& machine =
-      target_machine(target, quick ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default);
+      target_machine(target.cpu(), quick ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default);
   llvm::LLVMContext context;
   auto module = make_module(context, machine, program, target, options, kernels, with_entry);
   std::string object = emit_object(*module, machine);
@@ -192,8 +192,8 @@ std::string llvm_text(const ir::Program& program, const Target& target, const Op
   llvm::LLVMContext context;
   std::vector<size_t> all(program.kernels.size());
   for (size_t k = 0; k < all.size(); ++k) all[k] = k;
-  auto module =
-      make_module(context, target_machine(target, llvm::CodeGenOptLevel::Default), program, target, options, all, true);
+  auto module = make_module(context, target_machine(target.cpu(), llvm::CodeGenOptLevel::Default), program, target,
+                            options, all, true);
   std::string text;
   llvm::raw_string_ostream out(text);
   module->print(out, nullptr);

@@ -13,7 +13,7 @@ ContractEmitter::Tiles ContractEmitter::direct_tiles() {
   t.columns = divide_up(n_, plan_.columns());
   t.all = b_.CreateMul(batches_, b_.CreateMul(t.rows, t.columns));
   Value* work = b_.CreateMul(larger(k_, i64(1)), i64(plan_.rows * plan_.columns()));
-  t.share = divide_up(i64(contract_claim), work);
+  t.share = divide_up(i64(plan_.claim), work);
   return t;
 }
 

@@ -42,13 +42,13 @@ ContractEmitter::Grid ContractEmitter::grid() {
   Value* line =
       b_.CreateMul(larger(k_, one), smaller(larger(n_, one), number(plan_.columns())));  // work of a row of a panel
   Value* across = larger(b_.CreateMul(batches_, g.panels), one);
-  Value* worth = b_.CreateSDiv(b_.CreateMul(m_, line), number(contract_claim));
+  Value* worth = b_.CreateSDiv(b_.CreateMul(m_, line), number(plan_.claim));
   Value* wanted = smaller(divide_up(number(plan_.workers), across), worth);
   g.row_blocks = larger(larger(divide_up(m_, most), wanted), one);
   g.block_rows = b_.CreateMul(divide_up(larger(divide_up(m_, g.row_blocks), one), plan_.rows), number(plan_.rows));
   g.row_blocks = divide_up(m_, g.block_rows);
   g.units = b_.CreateMul(batches_, b_.CreateMul(g.row_blocks, g.panels));
-  Value* least = divide_up(number(contract_claim), b_.CreateMul(g.block_rows, line));
+  Value* least = divide_up(number(plan_.claim), b_.CreateMul(g.block_rows, line));
   Value* even = divide_up(g.units, number(claims_per_worker * plan_.workers));
   g.claim = larger(larger(least, even), one);
   // A slot keeps one tile at hand when k is one block, else the tiles of the whole run.
@@ -62,7 +62,7 @@ ContractEmitter::Grid ContractEmitter::grid() {
 // Workers that find nothing to claim return at once, so an estimate will do.
 Value* ContractEmitter::packed_total() {
   Value* work = b_.CreateMul(b_.CreateMul(batches_, m_), b_.CreateMul(n_, larger(k_, i64(1))));
-  return smaller(larger(b_.CreateSDiv(work, i64(contract_claim)), i64(1)), i64(plan_.workers));
+  return smaller(larger(b_.CreateSDiv(work, i64(plan_.claim)), i64(1)), i64(plan_.workers));
 }
 
 void ContractEmitter::emit_packed(Value* begin) {

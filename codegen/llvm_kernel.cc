@@ -77,7 +77,7 @@ llvm::Function* KernelEmitter::emit(const std::string& symbol) {
   function_->setVisibility(llvm::GlobalValue::HiddenVisibility);
   function_->setDSOLocal(true);
   function_->addFnAttr(llvm::Attribute::NoUnwind);
-  const std::string width = std::to_string(8 * target_.vector_bytes);
+  const std::string width = std::to_string(8 * target_.cpu().vector_bytes);
   function_->addFnAttr("prefer-vector-width", width);
   function_->addFnAttr("min-legal-vector-width", width);
 

@@ -36,7 +36,8 @@ int64_t cache_bytes(int level, int64_t otherwise) {
 }
 
 Target find_host() {
-  Target t;
+  Target target = Target::portable();
+  CpuTarget& t = target.cpu();
   t.cpu = llvm::sys::getHostCPUName().str();
   const auto features = llvm::sys::getHostCPUFeatures();
   std::vector<std::string> names;
@@ -55,8 +56,9 @@ Target find_host() {
   t.l1_bytes = cache_bytes(1, t.l1_bytes);
   t.l2_bytes = cache_bytes(2, t.l2_bytes);
   t.l3_bytes = cache_bytes(3, t.l3_bytes);
-  t.cores = static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
-  return t;
+  target.tiles.nontemporal_bytes = t.l3_bytes / 2;
+  target.cores = static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+  return target;
 }
 
 }  // namespace
@@ -66,9 +68,7 @@ Target host_target() {
   return *host;
 }
 
-Target portable_target() { return Target{}; }
-
-llvm::TargetMachine& target_machine(const Target& target, llvm::CodeGenOptLevel level) {
+llvm::TargetMachine& target_machine(const CpuTarget& target, llvm::CodeGenOptLevel level) {
   static std::once_flag once;
   std::call_once(once, [] {
     LLVMInitializeX86TargetInfo();
@@ -77,7 +77,7 @@ llvm::TargetMachine& target_machine(const Target& target, llvm::CodeGenOptLevel 
     LLVMInitializeX86AsmPrinter();
   });
   struct Entry {
-    Target target;
+    CpuTarget target;
     llvm::CodeGenOptLevel level;
     std::unique_ptr<llvm::TargetMachine> machine;
   };

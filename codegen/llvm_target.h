@@ -1,4 +1,4 @@
-// LLVM's view of a Target: a machine description per thread, because LLVM's is not thread-safe and costs 0.1 ms to make.
+// LLVM's view of a CPU target: a machine description per thread, because LLVM's is not thread-safe and costs 0.1 ms to make.
 #pragma once
 
 #include <llvm/Target/TargetMachine.h>
@@ -8,6 +8,6 @@
 namespace tenon::codegen {
 
 // Lives as long as the thread; `level` is LLVM's effort.
-llvm::TargetMachine& target_machine(const Target& target, llvm::CodeGenOptLevel level);
+llvm::TargetMachine& target_machine(const CpuTarget& target, llvm::CodeGenOptLevel level);
 
 }  // namespace tenon::codegen

@@ -72,17 +72,14 @@ void save(const Lowered& lowered, const SaveOptions& options) {
       throw Error("aot::save: the function captured " + describe(t) +
                       "; pass it as an argument, so that the saved program takes it as an input",
                   at);
-    inputs.push_back(
-        ir::constant(builder, t.dtype(), t.shape(),
-                     std::string(static_cast<const char*>(buffer->data()), static_cast<size_t>(buffer->size())))
-            .id);
+    inputs.push_back(ir::constant(builder, t.dtype(), t.shape(), buffer->bytes()).id);
   }
   const std::vector<ir::ValueId> outputs = builder.splice(traced, inputs);
   runtime::CompileOptions compile;
   compile.entry = options.name;
   compile.donations = entry.donations;
   compile.fuse = entry.fuse;
-  compile.portable = !options.native;
+  if (!options.native) compile.target = Target::portable();
   compile.parts = 1;
   const runtime::Artifact artifact = runtime::compile_artifact(*builder.finish(outputs), compile);
 

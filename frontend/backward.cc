@@ -88,13 +88,13 @@ class Backward {
     std::vector<bool> arrived(program.outputs), summed;
     std::vector<const void*> pointers;
     bool any = false;
-    for (const auto& r : e.residuals) pointers.push_back(r->data());
+    for (const auto& r : e.residuals) pointers.push_back(r->address());
     for (size_t o = 0; o < arrived.size(); ++o) {
       if (!p.sums[o].defined()) continue;
       if (program.refused[o]) throw Error(*program.refused[o]);
       if (!program.output_is_active[o]) continue;
       arrived[o] = any = true;
-      pointers.push_back(buffer_of(p.sums[o], "backward", at_)->data());
+      pointers.push_back(buffer_of(p.sums[o], "backward", at_)->address());
     }
     if (any) {
       std::vector<Tensor> before;  // holds the buffers of the sums while the pullback reads them
@@ -102,7 +102,7 @@ class Backward {
         summed.push_back(sums[i] != nullptr && sums[i]->defined());
         if (!summed.back()) continue;
         before.push_back(*sums[i]);
-        pointers.push_back(buffer_of(before.back(), "backward", at_)->data());
+        pointers.push_back(buffer_of(before.back(), "backward", at_)->address());
       }
       const TapedProgram::Pullback& pullback = program.pullback(arrived, summed);
       if (pullback.program) {

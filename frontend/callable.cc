@@ -2,7 +2,6 @@
 #include "tenon/frontend/callable.h"
 
 #include <cstdio>
-#include <cstring>
 
 #include "tenon/frontend/cell.h"
 #include "tenon/frontend/tape.h"
@@ -46,10 +45,10 @@ void run_into(std::vector<Tensor>& results, const runtime::Executable& program, 
   for (size_t o = 0; o < m.outputs.size(); ++o) {
     if (!results[o].defined()) {
       ir::Type type = concrete_type(m.outputs[o], symbols);
-      auto buffer = runtime::Buffer::allocate(byte_count(type.shape, bytes(type.dtype)));
+      auto buffer = runtime::Buffer::allocate(byte_count(type.shape, bytes(type.dtype)), program.device());
       results[o] = make_concrete(std::move(type), std::move(buffer), at);
     }
-    out[o] = results[o].cell()->slot->buffer->mutable_data();
+    out[o] = results[o].cell()->slot->buffer->address();
   }
   program.run(in, out.data(), dims.data(), nullptr, started);
 }
@@ -82,11 +81,11 @@ void take_over(const Callable& c, std::span<const Tensor> inputs, Pointers<const
       if (!c.warned_donation->exchange(true))
         std::fprintf(stderr, "tenon: '%s' (%s) copies the donated tensor of %s, because somebody else still holds it\n",
                      c.name.c_str(), to_string(at).c_str(), place_of_input(c, i).c_str());
-      auto copy = runtime::Buffer::allocate(buffer->size());
-      if (buffer->size() != 0) std::memcpy(copy->mutable_data(), buffer->data(), static_cast<size_t>(buffer->size()));
+      auto copy = runtime::Buffer::allocate(buffer->size(), buffer->device());
+      copy->copy(*buffer);
       buffer = copy;
     }
-    in[i] = buffer->data();
+    in[i] = buffer->address();
     results[o] = make_concrete(m.outputs[o], std::move(buffer), at);
   }
 }
@@ -95,7 +94,7 @@ void take_over(const Callable& c, std::span<const Tensor> inputs, Pointers<const
 void give_up(const Callable& c, std::span<const Tensor> inputs, Pointers<const void*>& in, const Location& at) {
   for (auto [i, o] : c.program->manifest().aliases) {
     Slot& slot = *inputs[i].cell()->slot;
-    if (slot.buffer->data() != in[i]) continue;  // copied
+    if (slot.buffer->address() != in[i]) continue;  // copied
     slot.buffer.reset();
     slot.donated = at;
   }
@@ -108,7 +107,7 @@ std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, cons
   const size_t count = c.tape ? c.tape->inputs.size() : inputs.size();
   Pointers<const void*> in(count);
   for (size_t i = 0; i < count; ++i)
-    in[i] = buffer_of(inputs[c.tape ? c.tape->inputs[i] : i], c.name.c_str(), at)->data();
+    in[i] = buffer_of(inputs[c.tape ? c.tape->inputs[i] : i], c.name.c_str(), at)->address();
   refuse_shared_donations(c, inputs, in.data(), at);
 
   std::vector<Tensor> results;

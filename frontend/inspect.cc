@@ -6,7 +6,6 @@
 
 #include "tenon/frontend/jit_entry.h"
 #include "tenon/passes/pass.h"
-#include "tenon/runtime/host.h"
 
 namespace tenon {
 namespace {
@@ -49,7 +48,7 @@ std::string Lowered::program() const {
   passes::Options options;
   options.fuse = entry_->fuse;
   options.donations = entry_->donations;
-  return passes::build_program(*entry_->program.graph, runtime::host_target(), options).text();
+  return passes::build_program(*entry_->program.graph, runtime::current_device().target(), options).text();
 }
 Compiled Lowered::compile() const {
   detail::compiled(*entry_);

@@ -23,7 +23,7 @@ void save_npy(const std::string& path, const Tensor& x, const At& at) {
   std::vector<int64_t> shape;
   for (Dim d : x.shape()) shape.push_back(d.number());
   try {
-    runtime::write_npy(path, x.dtype(), shape, buffer->data());
+    runtime::write_npy(path, x.dtype(), shape, runtime::HostView(*buffer).data());
   } catch (const Error& e) {
     throw Error("save_npy: " + e.message(), place(at));
   }

@@ -110,12 +110,12 @@ void Tensor::read_elements(void* out, DType want, const Location& at) const {
   const auto& buffer = buffer_of(*this, "to_vector()", at);
   const size_t size = static_cast<size_t>(numel()) * static_cast<size_t>(bytes(want));
   if (want == dtype()) {
-    if (size != 0) std::memcpy(out, buffer->data(), size);
+    buffer->read(out);
     return;
   }
   // Conversion on the way out follows the cast op's rules: it is that op, run by the reference interpreter.
   ir::Array from(cell_->type);
-  if (!from.data.empty()) std::memcpy(from.data.data(), buffer->data(), from.data.size());
+  buffer->read(from.data.data());
   const ir::Array* operand = &from;
   const ir::Type result{want, shape()};
   const std::vector<ir::Array> to =
@@ -133,7 +133,9 @@ void Tensor::read_element(void* out, DType want, const Location& at) const {
   read_elements(out, want, at);
 }
 
-const void* Tensor::raw(const std::source_location& at) const { return buffer_of(*this, "raw()", place(at))->data(); }
+const void* Tensor::raw(const std::source_location& at) const {
+  return buffer_of(*this, "raw()", place(at))->host_data();
+}
 
 // ---- making --------------------------------------------------------------------------------------------------------
 
@@ -172,7 +174,7 @@ Tensor copy_from(const void* data, const Extents& extents, DType dtype, bool req
   const int64_t size = byte_count(shape, bytes(dtype));
   if (size != 0 && data == nullptr) throw Error("copy_from: the address is null", place(at));
   auto buffer = runtime::Buffer::allocate(size);
-  if (size != 0) std::memcpy(buffer->mutable_data(), data, static_cast<size_t>(size));
+  buffer->write(data);
   Tensor t = make_concrete({dtype, shape}, std::move(buffer), {});
   if (requires_grad) t.set_requires_grad(true, at);
   return t;

@@ -13,7 +13,7 @@ namespace tenon::passes {
 
 using namespace ir;
 
-Fusion::Fusion(const Graph& g, const Target& t, bool on) : graph(g), target(t), enabled(on), spaces(g) {}
+Fusion::Fusion(const Graph& g, const Target& t, bool on) : graph(g), target(t), enabled(on), spaces(g), costs(t) {}
 
 std::string Fusion::reason(const Edge& edge) {
   const Draft& from = drafts[draft_of_value(edge.access.base)];

@@ -32,7 +32,8 @@ std::string kernel_name(const Graph& graph, const Group& group, size_t number) {
 
 }  // namespace
 
-ProgramLowering::ProgramLowering(const Graph& graph, const Target& target) : graph_(graph), target_(target) {
+ProgramLowering::ProgramLowering(const Graph& graph, const Target& target)
+    : graph_(graph), target_(target), costs_(target) {
   program_.name = graph.name;
   program_.symbols = graph.symbols;
 }

@@ -10,16 +10,11 @@ namespace tenon::passes {
 
 using namespace ir;
 
-namespace {
-
-constexpr int64_t column_block = 64;  // columns one iteration owns
-
-}  // namespace
-
 void lower_column(Elements& e, int64_t cost) {
   const Graph& graph = e.graph;
   KernelBuilder& b = e.builder;
   const std::vector<Dim>& dims = e.group.space.dims();
+  const int64_t column_block = e.costs.tiles.column_block;
   std::vector<Runs::Run> outer, reduced;
   for (const Runs::Run& r : e.runs.of_space()) {
     if (r.begin >= e.group.reduced_begin && r.end <= e.group.reduced_end)

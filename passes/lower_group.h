@@ -84,7 +84,7 @@ class Elements {
 
 // Estimated cost of one element in scalar operations, memory included: what decides how much work a thread gets.
 int64_t element_cost(const ir::Graph& graph, const Group& group, OpCosts& costs);
-int64_t grain_of(int64_t cost_per_iteration);
+int64_t grain_of(const Tiles& tiles, int64_t cost_per_iteration);
 
 void lower_map(Elements& e, int64_t cost);
 void lower_row(Elements& e, int64_t cost);

@@ -12,9 +12,6 @@ using namespace ir;
 
 namespace {
 
-constexpr int64_t map_block = 4096;  // elements of the innermost run that one iteration handles at most
-constexpr int64_t work_per_chunk = 65536;  // scalar operations that are worth handing to another thread
-
 int64_t numel_or_zero(const std::vector<Runs::Run>& runs, const std::vector<Dim>& dims) {
   int64_t n = 1;
   for (const Runs::Run& r : runs)
@@ -27,8 +24,8 @@ int64_t numel_or_zero(const std::vector<Runs::Run>& runs, const std::vector<Dim>
 
 }  // namespace
 
-int64_t grain_of(int64_t cost_per_iteration) {
-  return std::max<int64_t>(1, work_per_chunk / std::max<int64_t>(1, cost_per_iteration));
+int64_t grain_of(const Tiles& tiles, int64_t cost_per_iteration) {
+  return std::max<int64_t>(1, tiles.work_per_chunk / std::max<int64_t>(1, cost_per_iteration));
 }
 
 ParallelLoop open_parallel(Elements& e, const std::vector<Runs::Run>& runs, const std::vector<Dim>& dims, Dim extent,
@@ -48,7 +45,7 @@ ParallelLoop open_parallel(Elements& e, const std::vector<Runs::Run>& runs, cons
     blocks = e.binary(Op::div, up, b.index_literal(block));
     count = e.binary(Op::mul, count, blocks);
   }
-  ScalarId flat = b.open_loop(LoopKind::parallel, count, {}, grain_of(cost_per_iteration))[0];
+  ScalarId flat = b.open_loop(LoopKind::parallel, count, {}, grain_of(e.costs.tiles, cost_per_iteration))[0];
   e.open_scope();
   loop.opened = true;
   if (blocked && runs.empty()) {
@@ -72,6 +69,7 @@ ScalarId block_extent(Elements& e, Dim extent, int64_t block, ScalarId base) {
 
 void lower_map(Elements& e, int64_t cost) {
   const std::vector<Dim>& dims = e.group.space.dims();
+  const int64_t map_block = e.costs.tiles.map_block;
   std::vector<Runs::Run> runs = e.runs.of_space();
   const auto body = [&](const std::vector<ScalarId>& at) {
     std::vector<ScalarId> values;

@@ -18,7 +18,6 @@ using namespace ir;
 
 namespace {
 
-constexpr int64_t scratch_bytes = 64 << 10;  // per value; what stays in the caches next to the core
 constexpr int last_pass = 63;  // bit of the pass that writes wide outputs
 
 struct Passes {
@@ -88,6 +87,7 @@ void lower_row(Elements& e, int64_t cost) {
   for (const Runs::Run& r : e.runs.of_space()) (r.end <= e.group.reduced_begin ? outer : row).push_back(r);
   const Dim length = e.product(dims, e.group.reduced_begin, e.group.reduced_end);
   const bool bounded = length.is_number();
+  const int64_t scratch_bytes = e.costs.tiles.row_scratch_bytes;
   const Passes passes = plan_passes(e, bounded && length.number() * 8 <= 2 * scratch_bytes);
 
   const int64_t each = bounded ? std::max<int64_t>(1, length.number()) : 512;

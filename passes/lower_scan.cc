@@ -15,10 +15,8 @@ using namespace ir;
 
 namespace {
 
-constexpr int64_t few = 16;  // numbers per tensor
-constexpr int64_t carried = 24;  // numbers carried in all
-
-int64_t count_of(const Type& type) {  // -1 when it is not known
+// -1 when it is not known, or more than `few` numbers.
+int64_t count_of(const Type& type, int64_t few) {
   int64_t n = 1;
   for (Dim d : type.shape) {
     if (d.is_symbol() || d.number() > few || n > few) return -1;
@@ -29,9 +27,10 @@ int64_t count_of(const Type& type) {  // -1 when it is not known
 
 bool fits(const Loop& loop, OpCosts& costs) {
   const Graph& body = *loop.body;
+  const int64_t few = costs.tiles.scan_tensor;
   int64_t in_registers = 0, cost = 0;
   for (uint32_t v = 0; v < body.value_count(); ++v) {
-    const int64_t count = count_of(body.type(ValueId{v}));
+    const int64_t count = count_of(body.type(ValueId{v}), few);
     if (count < 0 || count > few) return false;
     if (v >= loop.constants && v < loop.constants + loop.carries) in_registers += count;
   }
@@ -39,9 +38,9 @@ bool fits(const Loop& loop, OpCosts& costs) {
     const OpDef& row = def(n.op);
     const bool moves = (row.family == Family::movement || row.family == Family::source) && row.reads != Reads::operands;
     if (row.family != Family::elementwise && !moves) return false;
-    if (!moves) cost += costs.of(body, n) * count_of(body.type(body.result(n)));
+    if (!moves) cost += costs.of(body, n) * count_of(body.type(body.result(n)), few);
   }
-  return in_registers <= carried && cost <= kernel_limit;
+  return in_registers <= costs.tiles.scan_carried && cost <= kernel_limit;
 }
 
 // Calls visit(index) for every element of a static shape, in row-major order.
@@ -145,7 +144,7 @@ bool ProgramLowering::scan_in_registers(Frame& frame, NodeId id, std::vector<Ste
   int64_t flops = 0;
   for (const Node& inner : next.nodes())
     if (def(inner.op).family == Family::elementwise)
-      flops += costs_.of(next, inner) * count_of(next.type(next.result(inner)));
+      flops += costs_.of(next, inner) * count_of(next.type(next.result(inner)), costs_.tiles.scan_tensor);
   note.flops = program_.symbols->product(loop.length, Dim(flops));
   step.kernel = add_kernel(b.finish(), std::move(note));
   steps.push_back(std::move(step));

@@ -5,6 +5,7 @@
 //   @partial: parallel %q < runs { reduce(add) lanes 16 block 512 %j < min(32768, n - 32768 * %q) ... store %t[%q] }
 //   @join:    reduce(add) lanes 1 block 1 %q < runs { load %t[%q] }   and whatever follows on the result
 #include <algorithm>
+#include <bit>
 
 #include "tenon/passes/lower_group.h"
 
@@ -14,20 +15,21 @@ using namespace ir;
 
 namespace {
 
-constexpr int64_t row_run = 64 * 512;  // elements of a row that one partial result covers
-constexpr int64_t column_parts = 32;  // partial results per column, about
-constexpr int64_t column_block = 64;
-
 struct Reductions {
   std::vector<const Node*> nodes;
   std::vector<Op> combines;
   std::vector<DType> types;
 };
 
-int64_t run_of(const Group& group, int64_t length) {
-  if (group.kind == GroupKind::row) return row_run;
+// A power of two of the tree's blocks, or the bits would not be those of one kernel.
+int64_t run_of(const Tiles& tiles, const Group& group, int64_t length) {
+  if (group.kind == GroupKind::row) {
+    check(tiles.row_run % row_tree.block == 0 && std::has_single_bit(static_cast<uint64_t>(tiles.row_run)),
+          "the target's row_run is no power of two of the row tree's blocks");
+    return tiles.row_run;
+  }
   int64_t run = column_tree.block;
-  while (run * column_parts < length) run *= 2;
+  while (run * tiles.column_parts < length) run *= 2;
   return run;
 }
 
@@ -36,6 +38,7 @@ int64_t run_of(const Group& group, int64_t length) {
 LoweredGroup lower_split(const Graph& graph, const Group& group, OpCosts& costs, int64_t cost,
                          const std::string& name) {
   LoweredGroup result;
+  const int64_t column_block = costs.tiles.column_block;
   const std::vector<Dim>& dims = group.space.dims();
   Reductions reductions;
   for (NodeId id : group.nodes) {
@@ -64,7 +67,7 @@ LoweredGroup lower_split(const Graph& graph, const Group& group, OpCosts& costs,
   const int rank = group.space.rank();
   const Dim outer = e.product(dims, 0, group.reduced_begin), inner = e.product(dims, group.reduced_end, rank);
   const Dim length = e.product(dims, group.reduced_begin, group.reduced_end);
-  const int64_t run = run_of(group, length.is_number() ? length.number() : 0);
+  const int64_t run = run_of(costs.tiles, group, length.is_number() ? length.number() : 0);
   Symbols& symbols = *graph.symbols;
   const Dim parts = length.is_number() ? Dim((length.number() + run - 1) / run)
                                        : symbols.quotient(symbols.sum(length, Dim(run - 1)), Dim(run));
@@ -81,7 +84,7 @@ LoweredGroup lower_split(const Graph& graph, const Group& group, OpCosts& costs,
           : b.index_literal(1);
   count = e.binary(Op::mul, count, blocks);
   const int64_t width = columns ? column_block : 1;
-  ScalarId flat = b.open_loop(LoopKind::parallel, count, {}, grain_of(cost * run * width))[0];
+  ScalarId flat = b.open_loop(LoopKind::parallel, count, {}, grain_of(costs.tiles, cost * run * width))[0];
   e.open_scope();
   ScalarId base = b.index_literal(0);
   if (blocked) {

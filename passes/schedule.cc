@@ -1,5 +1,5 @@
 // Decisions about time and caches that leave results alone: stores that bypass the caches, for outputs that are larger
-// than half of the last-level cache and not read again soon. Refuses to change what a kernel computes.
+// than the target's caches hold (Tiles::nontemporal_bytes) and not read again soon. Refuses to change what a kernel computes.
 #include "tenon/passes/pass.h"
 
 namespace tenon::passes {
@@ -37,7 +37,9 @@ Program schedule(Program program, const Target& target) {
     for (uint32_t k = 0; k < kernel.buffers.size(); ++k) {
       if (kernel.buffers[k].space == Space::scratch) continue;
       const uint32_t buffer = s.operands[next++].buffer;
-      if (kernel.buffers[k].space != Space::output || size_of(program.buffers[buffer]) * 2 <= target.l3_bytes) continue;
+      if (kernel.buffers[k].space != Space::output ||
+          size_of(program.buffers[buffer]) <= target.tiles.nontemporal_bytes)
+        continue;
       if (read_later(program.steps, n + 1, buffer)) continue;
       for (Instruction& i : kernel.instructions)
         if (i.kind == KernelOp::store && index(i.buffer) == k) i.nontemporal = true;

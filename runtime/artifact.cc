@@ -6,7 +6,7 @@
 namespace tenon::runtime {
 namespace {
 
-constexpr uint32_t format_version = 1;
+constexpr uint32_t format_version = 2;
 
 struct Writer {
   std::string out;
@@ -68,6 +68,7 @@ std::string Artifact::bytes() const {
   w.u64(format_version);
   const Manifest& m = manifest;
   w.text(m.entry);
+  w.u64(static_cast<uint64_t>(m.kind));
   w.u64(static_cast<uint64_t>(m.level));
   w.u64(m.symbols.size());
   for (const Symbol& s : m.symbols) {
@@ -105,6 +106,9 @@ std::optional<Artifact> Artifact::from_bytes(std::string_view bytes) {
   Manifest& m = a.manifest;
   if (r.u64() != format_version) return std::nullopt;
   m.entry = r.text();
+  const uint64_t kind = r.u64();
+  if (kind > static_cast<uint64_t>(TargetKind::cuda)) r.ok = false;
+  m.kind = static_cast<TargetKind>(kind);
   m.level = static_cast<int32_t>(r.u64());
   const uint64_t symbols = r.count(48);
   for (uint64_t i = 0; i < symbols && r.ok; ++i) {
@@ -153,10 +157,11 @@ std::optional<Artifact> Artifact::from_bytes(std::string_view bytes) {
   return a;
 }
 
-Manifest manifest_of(const ir::Program& program, const std::string& entry, int32_t level) {
+Manifest manifest_of(const ir::Program& program, const std::string& entry, const Target& target) {
   Manifest m;
   m.entry = entry;
-  m.level = level;
+  m.kind = target.kind();
+  m.level = target.kind() == TargetKind::cpu ? target.cpu().level : 0;
   m.inputs = program.inputs;
   m.outputs = program.outputs;
   for (size_t i = 0; i < program.symbols->size(); ++i) m.symbols.push_back((*program.symbols)[i]);

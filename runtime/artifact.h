@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tenon/ir/program.h"
+#include "tenon/ir/target.h"
 
 namespace tenon::runtime {
 
@@ -24,7 +25,8 @@ struct KernelRecord {
 
 struct Manifest {
   std::string entry;
-  int32_t level = 3;  // x86-64 level that the code needs
+  TargetKind kind = TargetKind::cpu;  // of the device that runs it
+  int32_t level = 3;  // x86-64 level that the code needs; 0 where no such processor runs it
   std::vector<ir::Type> inputs, outputs;  // symbolic extents refer to `symbols`
   std::vector<Symbol> symbols;
   int64_t arena_bytes = 0;  // of a static program; otherwise ask NAME_arena_bytes
@@ -41,6 +43,6 @@ struct Artifact {
   static std::optional<Artifact> from_bytes(std::string_view);  // bounded; nullopt on anything unexpected
 };
 
-Manifest manifest_of(const ir::Program& program, const std::string& entry, int32_t level);
+Manifest manifest_of(const ir::Program& program, const std::string& entry, const Target& target);
 
 }  // namespace tenon::runtime

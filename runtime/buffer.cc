@@ -1,24 +1,62 @@
-// Owned and borrowed tensor memory.
+// Owned and borrowed tensor memory. The functions of a device are called for bytes that exist only.
 #include "tenon/runtime/buffer.h"
 
 #include "tenon/ir/error.h"
-#include "tenon/runtime/tenon_runtime.h"
 
 namespace tenon::runtime {
 
-std::shared_ptr<Buffer> Buffer::allocate(int64_t bytes) {
-  void* data = bytes == 0 ? nullptr : tenon_alloc(static_cast<uint64_t>(bytes));
-  if (bytes != 0 && data == nullptr)
+std::shared_ptr<Buffer> Buffer::allocate(int64_t bytes, const Device& device) {
+  void* address = bytes == 0 ? nullptr : device.allocate(static_cast<uint64_t>(bytes));
+  if (bytes != 0 && address == nullptr)
     throw Error("out of memory: a tensor of " + std::to_string(bytes) + " bytes could not be allocated");
-  return std::shared_ptr<Buffer>(new Buffer(data, bytes, false));
+  return std::shared_ptr<Buffer>(new Buffer(address, bytes, false, device));
 }
 
-std::shared_ptr<Buffer> Buffer::borrow(const void* data, int64_t bytes) {
-  return std::shared_ptr<Buffer>(new Buffer(const_cast<void*>(data), bytes, true));
+std::shared_ptr<Buffer> Buffer::borrow(const void* data, int64_t bytes, const Device& device) {
+  if (device.host_addressed) return std::shared_ptr<Buffer>(new Buffer(const_cast<void*>(data), bytes, true, device));
+  auto buffer = allocate(bytes, device);
+  buffer->write(data);
+  return buffer;
 }
 
 Buffer::~Buffer() {
-  if (!borrowed_ && data_ != nullptr) tenon_free(data_, static_cast<uint64_t>(size_));
+  if (!borrowed_ && address_ != nullptr) device_->free(address_, static_cast<uint64_t>(size_));
+}
+
+const void* Buffer::host_data() const {
+  if (!device_->host_addressed)
+    throw InternalError(std::string("the host cannot look into memory of device '") + device_->name +
+                        "'; read() copies it");
+  return address_;
+}
+
+void Buffer::read(void* to) const {
+  if (size_ != 0) device_->copy_out(to, address_, static_cast<uint64_t>(size_));
+}
+
+void Buffer::write(const void* from) {
+  check(!borrowed_, "borrowed memory is never written");
+  if (size_ != 0) device_->copy_in(address_, from, static_cast<uint64_t>(size_));
+}
+
+void Buffer::copy(const Buffer& from) {
+  check(!borrowed_, "borrowed memory is never written");
+  check(from.size_ == size_ && from.device_ == device_, "buffers of two sizes or devices are not copied in place");
+  if (size_ != 0) device_->copy(address_, from.address_, static_cast<uint64_t>(size_));
+}
+
+std::string Buffer::bytes() const {
+  std::string text(static_cast<size_t>(size_), '\0');
+  read(text.data());
+  return text;
+}
+
+HostView::HostView(const Buffer& buffer) {
+  if (!buffer.device().host_addressed) {
+    copy_.resize(static_cast<size_t>(buffer.size()));
+    buffer.read(copy_.data());
+  }
+  data_ = buffer.device().host_addressed ? buffer.host_data() : copy_.data();
 }
 
 }  // namespace tenon::runtime

@@ -1,4 +1,4 @@
-// The driver: memory cache, disk cache, passes, code generation, linking.
+// The driver: memory cache, disk cache, passes, code generation, loading. The target's kind chooses the device, here alone.
 #include "tenon/runtime/compile.h"
 
 #include <atomic>
@@ -10,7 +10,6 @@
 #include "tenon/passes/pass.h"
 #include "tenon/runtime/build_identity.h"
 #include "tenon/runtime/disk_cache.h"
-#include "tenon/runtime/host.h"
 
 namespace tenon::runtime {
 namespace {
@@ -35,12 +34,10 @@ Cache& cache() {
   return *c;
 }
 
-Target target_of(const CompileOptions& options) {
-  if (options.portable) return codegen::portable_target();
-  return options.target == Target{} ? host_target() : options.target;
-}
+Target target_of(const CompileOptions& options) { return options.target ? *options.target : current_device().target(); }
 
 Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, const Target& target) {
+  const Device& device = device_of(target.kind());
   passes::Options pass_options;
   pass_options.fuse = options.fuse;
   pass_options.donations = options.donations;
@@ -51,33 +48,23 @@ Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, cons
   code_options.parts = options.parts != 0 ? options.parts : program.kernels.size() >= 8 ? 2 : 1;
   code_options.entry_apart = options.parts == 0;
   Artifact artifact;
-  artifact.objects = codegen::compile_objects(program, target, code_options);
-  artifact.manifest = manifest_of(program, options.entry, target.level);
+  artifact.objects = device.generate(program, target, code_options);
+  artifact.manifest = manifest_of(program, options.entry, target);
   return artifact;
 }
 
 }  // namespace
 
-const Target& host_target() {
-  static const auto* const target = new Target(codegen::host_target());  // never destroyed
-  return *target;
-}
-
 // Every field of Target and of CompileOptions stands here, or changes nothing but where results are kept
 // (tests/cache_key_test.cc counts them).
 std::string program_key(const ir::Graph& graph, const CompileOptions& options) {
   const Target target = target_of(options);
+  const Device* device = find_device(target.kind());
   std::string key = "tenon program\n";
-  key += "build " + build_identity() + "\ncompiler " + codegen::compiler_version() + "\nnumerics " +
+  key += "build " + build_identity() + "\ncompiler " + (device ? device->compiler() : "none") + "\nnumerics " +
          std::to_string(numerics_version) + "\nwithout " + passes::left_out() + "\n";
-  key += "target " + std::to_string(static_cast<int>(target.kind)) + " " + target.triple + " " + target.cpu + " " +
-         target.features + " level " + std::to_string(target.level) + " lanes " + std::to_string(target.lanes) +
-         " vector " + std::to_string(target.vector_bytes) + "x" + std::to_string(target.vector_registers) + " caches " +
-         std::to_string(target.l1_bytes) + " " + std::to_string(target.l2_bytes) + " " +
-         std::to_string(target.l3_bytes) + " cores " + std::to_string(target.cores) + " sm " +
-         std::to_string(target.sm) + "\n";
-  key += "entry " + options.entry + " fuse " + std::to_string(options.fuse) + " parts " +
-         std::to_string(options.parts) + " donate";
+  key += "target " + to_string(target) + "\nentry " + options.entry + " fuse " + std::to_string(options.fuse) +
+         " parts " + std::to_string(options.parts) + " donate";
   for (auto [i, o] : options.donations) key += " " + std::to_string(i) + ":" + std::to_string(o);
   return key + "\n" + graph.text();
 }

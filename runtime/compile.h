@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "tenon/ir/graph.h"
 #include "tenon/ir/target.h"
 #include "tenon/runtime/artifact.h"
+#include "tenon/runtime/device.h"
 #include "tenon/runtime/tenon_runtime.h"
 
 namespace tenon::ir {
@@ -20,27 +22,26 @@ struct Array;
 
 namespace tenon::runtime {
 
-struct CompileOptions {
+struct CompileOptions {  // the device is the one of the target's kind
   bool fuse = true;
   bool disk_cache = true;  // look into and fill the cache on disk
   bool memory_cache = true;  // an equal program compiled before in this process is shared
   std::vector<std::pair<uint32_t, uint32_t>> donations;  // (input, output)
   std::string entry = "tenon_main";
-  Target target = {};  // a default-constructed target means the machine at hand
-  bool portable = false;  // the default floor of saved objects instead
+  std::optional<Target> target;  // none: what the current device asks for
   int parts = 0;  // objects to deal kernels into; 0: decided by the program alone
 };
 
-// Linked code, immutable, callable from any thread.
+// Code loaded on a device, immutable, callable from any thread.
 class Executable {
  public:
   const Manifest& manifest() const { return artifact_.manifest; }
   const Artifact& artifact() const { return artifact_; }
+  const Device& device() const { return *device_; }
   bool from_disk() const { return from_disk_; }
   double compile_seconds() const { return compile_seconds_; }
 
-  // One call. Pointers are to dense row-major memory; dims are the values of the free symbols. Takes an arena from the
-  // program's pool. Throws Error for a failed check, InternalError for a misuse; *started tells whether code had begun to run.
+  // One call. Pointers are to dense row-major memory of the device; dims are the values of the free symbols. Throws Error for a failed check, InternalError for a misuse; *started tells whether code had begun to run.
   void run(const void* const* inputs, void* const* outputs, const int64_t* dims, const tenon_env* env = nullptr,
            bool* started = nullptr) const;
   // The same over interpreter arrays, binding symbols from their shapes: for tests and tools.
@@ -53,11 +54,11 @@ class Executable {
  private:
   friend std::shared_ptr<const Executable> load(Artifact artifact);
   friend std::shared_ptr<const Executable> compile(const ir::Graph&, const CompileOptions&);
-  Executable() = default;
+  explicit Executable(const Device& device) : device_(&device) {}
   static std::shared_ptr<Executable> link(Artifact artifact);
-  struct Code;
+  const Device* device_;
+  void* code_ = nullptr;  // what the device made of the artifact
   Artifact artifact_;
-  std::unique_ptr<Code> code_;
   bool from_disk_ = false;
   double compile_seconds_ = 0;
 };
@@ -67,7 +68,7 @@ std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileO
 std::string program_key(const ir::Graph& graph, const CompileOptions& options = {});
 // Compiles to an artifact without linking or caching.
 Artifact compile_artifact(const ir::Graph& graph, const CompileOptions& options = {});
-// Links an artifact into this process. Error when this processor cannot run it.
+// Loads an artifact on the device of its kind. Error when there is none, or it cannot run it.
 std::shared_ptr<const Executable> load(Artifact artifact);
 
 // The memory cache under caller-made keys: eager ops find their executable by a short key without printing a graph.

@@ -20,7 +20,7 @@ struct Chain {  // contractions: each result is a buffer of its own
   Program program(std::vector<ValueId> outputs, std::vector<std::pair<uint32_t, uint32_t>> donations = {}) {
     Options options;
     options.donations = std::move(donations);
-    return build_program(*b.finish(outputs), Target{}, options);
+    return build_program(*b.finish(outputs), Target::portable(), options);
   }
 };
 
@@ -94,7 +94,7 @@ TEST(Buffers, SymbolicProgramsShareSlots) {
   Value v = x;
   for (int i = 0; i < 6; ++i) v = dot_general(v, x, {}, {}, {1}, {0});
   const ValueId out[] = {v.id};
-  const Program p = build_program(*b.finish(out), Target{});
+  const Program p = build_program(*b.finish(out), Target::portable());
   EXPECT_FALSE(p.is_static);
   uint32_t slots = 0;
   for (const ProgramBuffer& buffer : p.buffers)
@@ -157,7 +157,7 @@ TEST(CheckBuffers, SeesWhatTheNextIterationMeets) {
                                      {Attr::of(body.finish(out)), Attr::of(std::vector<Dim>{5}),
                                       Attr::of(std::vector<int64_t>{0, 1}), Attr::of(std::vector<int64_t>{0})});
   const ValueId ids[] = {r[0].id};
-  Program p = build_program(*b.finish(ids), Target{});
+  Program p = build_program(*b.finish(ids), Target::portable());
   ASSERT_TRUE(check_buffers(p).empty()) << p.text();
   // The buffer of the body's intermediate value moves onto the carry's: fine for one iteration's writes, not for its reads.
   for (ProgramBuffer& buffer : p.buffers)

@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include <functional>
+#include <set>
 
 #include "tenon/codegen/codegen.h"
 #include "tenon/frontend/members.h"
 #include "tenon/runtime/build_identity.h"
 #include "tenon/runtime/compile.h"
-#include "tenon/runtime/host.h"
 
 namespace tenon::runtime {
 namespace {
@@ -25,31 +25,51 @@ const auto& sum() {
 }
 
 TEST(CacheKey, HoldsEveryFieldOfTheTarget) {
-  const std::pair<const char*, std::function<void(Target&)>> changes[] = {
-      {"kind", [](Target& t) { t.kind = TargetKind::cuda; }},
-      {"triple", [](Target& t) { t.triple += "x"; }},
-      {"cpu", [](Target& t) { t.cpu = "znver4"; }},
-      {"features", [](Target& t) { t.features = "+avx512f"; }},
-      {"level", [](Target& t) { t.level = 2; }},
-      {"lanes", [](Target& t) { t.lanes = 8; }},
-      {"vector_bytes", [](Target& t) { t.vector_bytes = 64; }},
-      {"vector_registers", [](Target& t) { t.vector_registers = 32; }},
-      {"l1_bytes", [](Target& t) { t.l1_bytes *= 2; }},
-      {"l2_bytes", [](Target& t) { t.l2_bytes *= 2; }},
-      {"l3_bytes", [](Target& t) { t.l3_bytes *= 2; }},
-      {"cores", [](Target& t) { t.cores = 64; }},
-      {"sm", [](Target& t) { t.sm = 80; }},
+  const auto key = [](const Target& target) {
+    CompileOptions options;
+    options.target = target;
+    return program_key(sum(), options);
   };
-  ASSERT_EQ(std::size(changes), detail::member_count<Target>()) << "a field of Target is not in the list";
-  CompileOptions options;
-  options.target.cpu = "x86-64-v2";  // not the default, which means the machine at hand
-  const std::string before = program_key(sum(), options);
-  EXPECT_EQ(program_key(sum(), options), before);
-  for (const auto& [name, change] : changes) {
-    CompileOptions other = options;
-    change(other.target);
-    EXPECT_NE(program_key(sum(), other), before) << name;
+  std::set<std::string> keys;
+  size_t targets = 0;
+  for (const Target& target : {Target::portable(), Target::cuda_sm(90)}) {
+    EXPECT_EQ(key(target), key(target));
+    keys.insert(key(target));
+    ++targets;
+    size_t fields = 0;
+    for_each_field(target, [&](const char*, const auto&) { ++fields; });
+    for (size_t changed = 0; changed < fields; ++changed) {
+      Target other = target;
+      size_t at = 0;
+      std::string name;
+      for_each_field(other, [&](const char* field, auto& value) {
+        if (at++ != changed) return;
+        name = field;
+        if constexpr (std::is_same_v<decltype(value), std::string&>)
+          value += "x";
+        else
+          value += 1;
+      });
+      EXPECT_TRUE(keys.insert(key(other)).second) << name;
+      EXPECT_NE(other, target) << name << " is not what is compared";
+      ++targets;
+    }
+    const size_t machine = target.kind() == TargetKind::cpu
+                               ? detail::member_count<CpuTarget>() - 1 + detail::member_count<ContractTiles>()
+                               : detail::member_count<CudaTarget>();
+    EXPECT_EQ(fields, detail::member_count<Target>() - 2 + detail::member_count<Tiles>() + machine)
+        << "for_each_field leaves a field out";
   }
+  EXPECT_EQ(keys.size(), targets);
+}
+
+TEST(CacheKey, ATargetWithoutAWordIsThePortableOne) {
+  CompileOptions portable, floor, host;
+  portable.target = Target::portable();
+  floor.target = Target{};
+  EXPECT_EQ(program_key(sum(), portable), program_key(sum(), floor));
+  host.target = current_device().target();
+  EXPECT_EQ(program_key(sum(), host), program_key(sum())) << "no target is the machine at hand";
 }
 
 TEST(CacheKey, HoldsEveryOptionThatChangesCode) {
@@ -64,8 +84,7 @@ TEST(CacheKey, HoldsEveryOptionThatChangesCode) {
       {"memory_cache", [](CompileOptions& o) { o.memory_cache = false; }, false},
       {"donations", [](CompileOptions& o) { o.donations = {{0, 0}}; }},
       {"entry", [](CompileOptions& o) { o.entry = "another"; }},
-      {"target", [](CompileOptions& o) { o.target.cpu = "x86-64-v2"; }},
-      {"portable", [](CompileOptions& o) { o.portable = true; }},
+      {"target", [](CompileOptions& o) { o.target = Target::cuda_sm(90); }},
       {"parts", [](CompileOptions& o) { o.parts = 3; }},
   };
   ASSERT_EQ(std::size(changes), detail::member_count<CompileOptions>()) << "an option is not in the list";
@@ -158,12 +177,12 @@ TEST(Caches, KeepDonatedProgramsApart) {
 
 TEST(Caches, KeepTargetsApart) {
   CompileOptions portable, host;
-  portable.portable = true;
+  portable.target = Target::portable();
   const auto a = compile(sum(), host), b = compile(sum(), portable), again = compile(sum(), portable);
   EXPECT_EQ(b, again);
   EXPECT_NE(a, b);
-  EXPECT_EQ(b->manifest().level, codegen::portable_target().level);
-  EXPECT_EQ(a->manifest().level, host_target().level);
+  EXPECT_EQ(b->manifest().level, Target::portable().cpu().level);
+  EXPECT_EQ(a->manifest().level, current_device().target().cpu().level);
 }
 
 }  // namespace

@@ -273,7 +273,7 @@ TEST(Contract, PortableCodeGivesTheSameBits) {
     for (const char* layout : layouts) {
       Problem p = problem(t, layout, 2);
       p.symbolic = true;
-      Contraction c(p, codegen::portable_target());
+      Contraction c(p, Target::portable());
       for (int64_t s = 1; s <= 67; s += 11) c.check(2, s, (s * 5) % 67 + 1, (s * 11) % 67 + 1);
       c.check(1, 63, 33, 700);
     }

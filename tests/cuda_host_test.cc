@@ -52,8 +52,7 @@ std::string wrapper(const Kernel& kernel, const codegen::CudaSource& source, con
 
 // The program's kernels as text, or nothing when one of them cannot be run so.
 std::string render(Job& job) {
-  Target target;
-  target.kind = TargetKind::cuda;
+  const Target target = Target::cuda_sm(90);
   std::string text;
   if (!job.program.is_static || !job.program.constants.empty()) return {};
   for (const Step& s : job.program.steps)
@@ -112,8 +111,7 @@ void run(void* library, Job& job, std::vector<Array>& outputs) {
 // for a block is 256 threads taking turns.
 void check_rows(const std::string& name, bool (*wanted)(const OpDef&), std::initializer_list<DType> types,
                 size_t most_inputs = 8000) {
-  Target target;
-  target.kind = TargetKind::cuda;
+  const Target target = Target::cuda_sm(90);
   std::vector<Job> jobs;
   std::string text;
   for (const OpDef& row : op_table()) {

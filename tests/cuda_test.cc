@@ -216,8 +216,7 @@ std::string without_extents(const std::string& text) {
 TEST(Nvrtc, CompilesTheKernelsOfEveryOp) {
   std::vector<CudaSource> sources;
   std::set<std::string> seen;
-  Target target;
-  target.kind = TargetKind::cuda;
+  const Target target = Target::cuda_sm(90);
   const bool all = std::getenv("TENON_CUDA_ALL") != nullptr;
   for (const OpDef& row : op_table())
     for (int t = 0; t < dtype_count; ++t) {

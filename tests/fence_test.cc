@@ -19,7 +19,7 @@ class Fence : public ::testing::TestWithParam<bool> {};
 TEST_P(Fence, StaticEdgesStayInside) {
   runtime::CompileOptions options;
   options.disk_cache = options.memory_cache = false;
-  options.portable = GetParam();
+  if (GetParam()) options.target = Target::portable();
   Random random(5);
   for (int t = 0; t < dtype_count; ++t)
     for (int64_t n : {1, 2, 15, 16, 17, 18, 31, 33, 48, 49, 65, 81, 129}) {
@@ -46,7 +46,7 @@ TEST_P(Fence, StaticEdgesStayInside) {
 TEST_P(Fence, TilesOfContractionsStayInside) {
   runtime::CompileOptions options;
   options.disk_cache = options.memory_cache = false;
-  options.portable = GetParam();
+  if (GetParam()) options.target = Target::portable();
   Random random(6);
   for (const DType dtype : {DType::f32, DType::f64, DType::bf16, DType::i8})
     for (const auto& [m, n, k] : std::vector<std::tuple<int64_t, int64_t, int64_t>>{

@@ -21,7 +21,7 @@ struct Built {
     for (Value v : outputs) ids.push_back(v.id);
     Options options;
     options.fuse = fuse;
-    Program p = build_program(*b.finish(ids), Target{}, options);
+    Program p = build_program(*b.finish(ids), Target::portable(), options);
     EXPECT_EQ(check_buffers(p), std::vector<std::string>{}) << p.text();
     return p;
   }
@@ -189,7 +189,7 @@ TEST(Fuse, KernelsStayUnderTheirLimitAndLongGraphsLinear) {
     const ValueId out[] = {y.id};
     const auto graph = g.b.finish(out);
     const std::clock_t begin = std::clock();  // of this process: others may load the machine
-    const FusionPlan plan = fuse(*graph, Target{});
+    const FusionPlan plan = fuse(*graph, Target::portable());
     kernels = plan.groups.size();
     for (const Group& group : plan.groups) EXPECT_LE(group.nodes.size(), 700u);  // 300 ops, and the constants they read
     return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;

@@ -61,7 +61,7 @@ TEST(LlvmMemory, ReadsBackwards) {
 
 // Padding: the mask is false where the index runs out of the buffer on either side.
 TEST(LlvmMemory, MaskedLoadsStayInside) {
-  for (const Target& target : {codegen::host_target(), codegen::portable_target()}) {
+  for (const Target& target : {codegen::host_target(), Target::portable()}) {
     Compiled code = compile(R"(kernel @t(%x: in f32[n], %y: out f32[m], %z: out bool[m]) {
   vector %0 < m {
     %1 = add %0, -5
@@ -138,7 +138,7 @@ TEST(LlvmMemory, FlatIndicesTakenApart) {
 }
 
 TEST(LlvmMemory, NontemporalStoresAtEveryAlignment) {
-  for (const Target& target : {codegen::host_target(), codegen::portable_target()}) {
+  for (const Target& target : {codegen::host_target(), Target::portable()}) {
     Compiled code = compile(R"(kernel @t(%x: in f32[n], %y: out f32[n], %z: out f32[n]) {
   parallel %0 < n grain 64 {
     %1 = load %x[%0]

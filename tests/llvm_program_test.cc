@@ -214,7 +214,7 @@ TEST(LlvmProgram, ObjectsDoNotDependOnWhatWasCompiledBefore) {
   std::vector<std::string> fresh;
   std::thread([&] { fresh = compile(21); }).join();
   static_cast<void>(compile(300));
-  static_cast<void>(codegen::compile_objects(program(5), codegen::portable_target(), {"other", 1}));
+  static_cast<void>(codegen::compile_objects(program(5), Target::portable(), {"other", 1}));
   EXPECT_EQ(compile(21), fresh);
   EXPECT_NE(compile(22), fresh);
 }

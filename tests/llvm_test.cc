@@ -122,7 +122,7 @@ void check_op(Op op, const std::vector<DType>& types, DType to, const Target& ta
         text += " " + std::string(name(types[k])) + " " + number_text(types[k], &inputs[k][i * bytes(types[k])]);
       ADD_FAILURE() << text << " gives " << number_text(result, &got[i * bytes(result)]) << " not "
                     << number_text(result, &wanted[i * bytes(result)]) << " at " << i << " of " << n << " for "
-                    << target.cpu;
+                    << target.cpu().cpu;
     }
     ASSERT_EQ(got[n * bytes(result)], 0xab) << "stored past the end";
   }
@@ -152,8 +152,8 @@ TEST(Llvm, ExactOpsInVectors) { check_exact_ops(codegen::host_target(), LoopKind
 TEST(Llvm, ExactOpsInSingleLanes) { check_exact_ops(codegen::host_target(), LoopKind::serial); }
 TEST(Llvm, CastsInVectors) { check_casts(codegen::host_target(), LoopKind::vector); }
 TEST(Llvm, CastsInSingleLanes) { check_casts(codegen::host_target(), LoopKind::serial); }
-TEST(Llvm, ExactOpsForThePortableFloor) { check_exact_ops(codegen::portable_target(), LoopKind::vector); }
-TEST(Llvm, CastsForThePortableFloor) { check_casts(codegen::portable_target(), LoopKind::vector); }
+TEST(Llvm, ExactOpsForThePortableFloor) { check_exact_ops(Target::portable(), LoopKind::vector); }
+TEST(Llvm, CastsForThePortableFloor) { check_casts(Target::portable(), LoopKind::vector); }
 
 // Bounds that are constants take a shorter way.
 TEST(Llvm, ExtremesAgainstConstants) {

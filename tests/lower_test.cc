@@ -16,7 +16,7 @@ using namespace ir;
 void check_case(const Graph& graph, const std::vector<Array>& inputs, NaNs nans, const std::string& name, bool fuse) {
   passes::Options options;
   options.fuse = fuse;
-  const Program program = passes::build_program(graph, Target{}, options);
+  const Program program = passes::build_program(graph, Target::portable(), options);
   ASSERT_EQ(passes::check_buffers(program), std::vector<std::string>{}) << name << "\n" << program.text();
   const std::vector<Array> expected = interpret(graph, inputs);
   const std::vector<Array> actual = run_program(program, inputs, dims_of(graph, inputs));

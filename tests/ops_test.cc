@@ -58,7 +58,7 @@ TEST_P(Ops, AheadOfTimeAgrees) {
     std::vector<Case> of_dtype = op_cases(row.op, static_cast<DType>(t));
     if (of_dtype.empty()) continue;
     runtime::CompileOptions options;
-    options.portable = true;
+    options.target = Target::portable();
     options.entry = "case_" + std::string(name(static_cast<DType>(t)));
     programs.push_back(runtime::compile_artifact(*of_dtype[0].graph, options));
     cases.push_back(std::move(of_dtype[0]));

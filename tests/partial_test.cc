@@ -84,7 +84,7 @@ TEST(Partial, ABarrierWithAResultNobodyUses) {
   options.skip = {"dce", "simplify"};
   for (bool fuse : {true, false}) {
     options.fuse = fuse;
-    const Program p = passes::build_program(*graph, Target{}, options);
+    const Program p = passes::build_program(*graph, Target::portable(), options);
     EXPECT_EQ(p.kernels.size(), 2u) << p.text();  // exp, mul: nobody asks for sin
   }
 }
@@ -113,9 +113,9 @@ TEST(Partial, WithoutFusionEveryOpOfABodyIsAKernel) {
   for (int64_t width : {1, 40}) {
     const auto graph = nested(width);
     passes::Options options;
-    const Program fused = passes::build_program(*graph, Target{}, options);
+    const Program fused = passes::build_program(*graph, Target::portable(), options);
     options.fuse = false;
-    const Program apart = passes::build_program(*graph, Target{}, options);
+    const Program apart = passes::build_program(*graph, Target::portable(), options);
     const auto maps = [](const Program& p) {  // without the copy of a row that the inner scan reads
       size_t count = 0;
       for (size_t k = 0; k < p.kernels.size(); ++k)

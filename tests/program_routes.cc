@@ -82,7 +82,7 @@ template <bool fuse>
 Runnable machine(const Case& c, Random&) {
   passes::Options options;
   options.fuse = fuse;
-  const Program program = passes::build_program(*c.graph, Target{}, options);
+  const Program program = passes::build_program(*c.graph, Target::portable(), options);
   if (const std::vector<std::string> unsound = passes::check_buffers(program); !unsound.empty())
     throw InternalError("buffers: " + unsound[0] + "\n" + program.text());
   return [program, graph = c.graph](std::span<const Array> inputs) {
@@ -121,7 +121,7 @@ Runnable op_by_op(const Case& c, Random&) {
 
 Runnable portable(const Case& c, Random& random) {
   runtime::CompileOptions options = uncached();
-  options.portable = true;
+  options.target = Target::portable();
   options.parts = 1 + static_cast<int>(random() % 3);
   const auto read = runtime::Artifact::from_bytes(runtime::compile_artifact(*c.graph, options).bytes());
   if (!read) throw InternalError("the artifact does not read back");
@@ -225,7 +225,7 @@ Runnable constants(const Case& c, Random& random) {
 // Linked by the system's linker and called through the C entry point.
 Runnable shared_object(const Case& c, Random&) {
   runtime::CompileOptions options = uncached();
-  options.portable = true;
+  options.target = Target::portable();
   options.entry = "fuzzed";
   const runtime::Artifact artifact = runtime::compile_artifact(*c.graph, options);
   const auto library = std::make_shared<SharedObject>(std::span(&artifact, 1));

@@ -61,7 +61,7 @@ Runnable from_disk_cache(const GraphPtr& graph) {
 // As a saved program: for the portable floor, through the bytes of the artifact.
 Runnable saved(const GraphPtr& graph) {
   runtime::CompileOptions options;
-  options.portable = true;
+  options.target = Target::portable();
   const auto read = runtime::Artifact::from_bytes(runtime::compile_artifact(*graph, options).bytes());
   if (!read) throw InternalError("the artifact does not read back");
   return fenced(graph, runtime::load(*read));

@@ -1,0 +1,53 @@
+// The devices of this build, and the one in force.
+#include "tenon/runtime/device.h"
+
+#include <atomic>
+
+#include "tenon/ir/error.h"
+#include "tenon/runtime/compile.h"
+
+namespace tenon::runtime {
+
+#define TENON_DEVICES(device) device(cpu_device)  // the first is the default
+
+#define TENON_DEVICE(table) extern const Device table;
+TENON_DEVICES(TENON_DEVICE)
+#undef TENON_DEVICE
+
+namespace {
+
+#define TENON_DEVICE(table) &table,
+const Device* const devices[] = {TENON_DEVICES(TENON_DEVICE)};
+#undef TENON_DEVICE
+
+std::atomic<const Device*> testing{nullptr};
+
+}  // namespace
+
+const Device& current_device() {
+  const Device* device = testing.load(std::memory_order_acquire);
+  return device != nullptr ? *device : *devices[0];
+}
+
+const Device* find_device(TargetKind kind) {
+  if (const Device& device = current_device(); device.kind == kind) return &device;
+  for (const Device* device : devices)
+    if (device->kind == kind) return device;
+  return nullptr;
+}
+
+const Device& device_of(TargetKind kind) {
+  if (const Device* device = find_device(kind)) return *device;
+  std::string known;
+  for (const Device* device : devices) known += std::string(known.empty() ? "" : ", ") + device->name;
+  throw Error(std::string("programs cannot be compiled for or run on a target of kind '") + name(kind) +
+              "': this build of Tenon has devices of kind " + known + "; compile for one of these");
+}
+
+const Device* set_device_for_testing(const Device* device) {
+  const Device* before = testing.exchange(device);
+  clear_memory_cache();
+  return before;
+}
+
+}  // namespace tenon::runtime

@@ -1,0 +1,56 @@
+// Devices: memory of their own and programs that run in it, each a table of functions. Everything above reaches tensor memory
+// through a Buffer and code through an Executable, and both through this table; a new device is one file with its table and
+// one word in the list of runtime/device.cc. Refuses to know tensors and caches.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tenon/ir/program.h"
+#include "tenon/ir/target.h"
+#include "tenon/runtime/artifact.h"
+#include "tenon/runtime/tenon_runtime.h"
+
+namespace tenon::codegen {
+struct Options;
+}
+
+namespace tenon::runtime {
+
+// Memory functions take bytes > 0. All may be called from any thread. Work may go on when run() returns: copy_out and free
+// wait for whatever was started on the memory they take.
+struct Device {
+  TargetKind kind;
+  const char* name;
+  bool host_addressed;  // its memory is read and written in place by the host
+
+  const Target& (*target)();  // what programs are compiled for unless told otherwise
+  std::string (*compiler)();  // name and version of what generates code: part of every key
+
+  void* (*allocate)(uint64_t bytes);  // aligned to 64 bytes; null when out of memory
+  void (*free)(void* memory, uint64_t bytes);
+  void (*copy_in)(void* to, const void* from, uint64_t bytes);  // host to device
+  void (*copy_out)(void* to, const void* from, uint64_t bytes);  // device to host
+  void (*copy)(void* to, const void* from, uint64_t bytes);  // inside
+  void (*synchronize)();  // waits for all work
+
+  std::vector<std::string> (*generate)(const ir::Program& program, const Target& target,
+                                       const codegen::Options& options);
+  void* (*load)(const Artifact& artifact);  // Error when this machine cannot run it
+  void (*unload)(void* code);
+  // One call. Buffers are the device's; the arena is its own business, and so is an environment where call.env is null.
+  // *started becomes true before anything is written. The result is an entry point's (runtime/tenon_runtime.h).
+  int32_t (*run)(const void* code, tenon_call& call, bool* started);
+};
+
+// The device that new tensors live on and that compile() compiles for: the first of the list, a CPU.
+const Device& current_device();
+const Device* find_device(TargetKind kind);  // null where there is none
+const Device& device_of(TargetKind kind);  // Error where there is none
+
+// Tests put a device of their own in the list's place, and drop the programs compiled in memory; null takes it back. Gives
+// what was there.
+const Device* set_device_for_testing(const Device* device);
+
+}  // namespace tenon::runtime
