@@ -26,7 +26,7 @@ double seconds_of(const std::function<void()>& run, int64_t calls) {
 
 double quantile(std::vector<double> samples, double q) {
   std::sort(samples.begin(), samples.end());
-  return samples[static_cast<size_t>(q * static_cast<double>(samples.size() - 1) + 0.5)];
+  return samples[q * static_cast<double>(samples.size() - 1) + 0.5];
 }
 
 }  // namespace

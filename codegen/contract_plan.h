@@ -15,7 +15,7 @@ namespace tenon::codegen {
 
 inline constexpr int64_t unknown_extent = -1;
 inline constexpr int64_t contract_header_bytes = 64;
-inline constexpr int64_t contract_segment = 4096;  // elements of k in one chain (SEMANTICS section 3)
+inline constexpr int64_t contract_segment = 4096;  // elements of k in one chain (docs/numbers.md, Reductions)
 
 struct ContractPlan {
   bool packed = false;  // otherwise direct: without scratch memory, a tile of rows x vectors logical vectors at a time

@@ -60,7 +60,7 @@ void ContractEmitter::emit(Value* begin, Value* end) {
 void ContractEmitter::bind(ir::BlockId block, llvm::ArrayRef<Value*> arguments, int along) {
   const auto& names = kernel_.kernel_.blocks[index(block)].arguments;
   std::fill(kernel_.varying_.begin(), kernel_.varying_.end(), 0);
-  if (along >= 0) kernel_.mark_varying(block, names[static_cast<size_t>(along)]);
+  if (along >= 0) kernel_.mark_varying(block, names[along]);
   for (size_t a = 0; a < arguments.size(); ++a) {
     if (static_cast<int>(a) == along)
       kernel_.define_index(names[a]);
@@ -70,7 +70,7 @@ void ContractEmitter::bind(ir::BlockId block, llvm::ArrayRef<Value*> arguments, 
 }
 
 Value* ContractEmitter::scalar_operand(int side, Value* batch, Value* outer, Value* inner) {
-  const ir::BlockId block = contract_.blocks[static_cast<size_t>(side)];
+  const ir::BlockId block = contract_.blocks[side];
   kernel_.lanes_ = {};
   bind(block, {batch, outer, inner}, -1);
   kernel_.emit_block(block);
@@ -78,7 +78,7 @@ Value* ContractEmitter::scalar_operand(int side, Value* batch, Value* outer, Val
 }
 
 Value* ContractEmitter::vector_operand(int side, Value* batch, Value* outer, Value* inner, int along, Value* mask) {
-  const ir::BlockId block = contract_.blocks[static_cast<size_t>(side)];
+  const ir::BlockId block = contract_.blocks[side];
   kernel_.lanes_ = {lanes, along == 1 ? outer : inner, mask};
   bind(block, {batch, outer, inner}, along);
   kernel_.emit_block(block);

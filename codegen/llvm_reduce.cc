@@ -1,4 +1,4 @@
-// Reductions in the contract's order (SEMANTICS: blocks, lanes, halving, pairwise tree), so that every tiling and thread
+// Reductions in the contract's order (docs/numbers.md: blocks, lanes, halving, pairwise tree), so that every tiling and thread
 // count gives the same bits. A row is reduced over 16 lanes, several independent blocks at once; a column is one chain in
 // every lane of the loop around it.
 #include "tenon/codegen/llvm_kernel.h"

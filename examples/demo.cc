@@ -31,7 +31,7 @@ struct Data {
     std::vector<uint8_t> pixels(static_cast<size_t>(n * 784)), classes(static_cast<size_t>(n));
     for (int64_t i = 0; i < n; ++i) {
       std::memcpy(pixels.data() + i * 784, images.bytes.data() + order[i] * 784, 784);
-      classes[static_cast<size_t>(i)] = labels.bytes[static_cast<size_t>(order[i])];
+      classes[i] = labels.bytes[order[i]];
     }
     return {tn::copy_from(pixels.data(), {n, 784}, tn::u8), tn::copy_from(classes.data(), {n}, tn::u8)};
   }
@@ -58,6 +58,36 @@ double accuracy(const F& count_hits, const mlp::Params& params, const Data& test
     hits += count_hits(params, images, labels).template item<int64_t>();
   }
   return 100.0 * static_cast<double>(hits) / static_cast<double>(test.count());
+}
+
+// Eager runs each function as a program of its own; jit runs the whole step as one.
+template <class Step>
+void compare(const Step& step, const mlp::Params& params, const mlp::State& state, const tn::Tensor& images,
+             const tn::Tensor& labels) {
+  const auto copy = [](const auto& tree) {
+    return tn::tree::map([](const tn::Tensor& t) { return tn::copy_from(t.raw(), t.shape(), t.dtype()); }, tree);
+  };
+  const auto median = [](std::vector<double> v) {
+    std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
+    return v[v.size() / 2];
+  };
+  std::vector<double> eager, fused;
+  mlp::Step eager_result, fused_result;
+  mlp::train_step(params, state, images, labels);  // its programs are compiled now
+  for (int i = 0; i < 9; ++i) {
+    double start = now();
+    eager_result = mlp::train_step(params, state, images, labels);
+    eager.push_back(now() - start);
+    mlp::Params p = copy(params);
+    mlp::State s = copy(state);
+    start = now();
+    fused_result = step(p, s, images, labels);
+    fused.push_back(now() - start);
+  }
+  std::printf("one step: eager %.2f ms, fused %.2f ms (%.2fx); the losses are %s: %.9g\n\n", median(eager) * 1e3,
+              median(fused) * 1e3, median(eager) / median(fused),
+              eager_result.loss.item<float>() == fused_result.loss.item<float>() ? "the same bits" : "DIFFERENT",
+              static_cast<double>(fused_result.loss.item<float>()));
 }
 
 void run(int epochs, const std::string& folder) {
@@ -107,34 +137,8 @@ void run(int epochs, const std::string& folder) {
   }
   std::printf("\ntest accuracy %.2f %% after %d epochs in %.1f s\n\n", reached, epochs, progress.seconds());
 
-  // Eager runs each primitive as a program of its own; jit runs the whole step as one.
   const auto [images, labels] = train.rows(order.data(), batch);
-  const auto copy = [](const auto& tree) {
-    auto c = tree;
-    for (tn::Tensor* t : tn::optim::detail::leaves(c)) *t = tn::copy_from(t->raw(), t->shape(), t->dtype());
-    return c;
-  };
-  const auto median = [](std::vector<double> v) {
-    std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
-    return v[v.size() / 2];
-  };
-  std::vector<double> eager, fused;
-  mlp::Step eager_result, fused_result;
-  mlp::train_step(params, state, images, labels);  // its programs are compiled now
-  for (int i = 0; i < 9; ++i) {
-    double start = now();
-    eager_result = mlp::train_step(params, state, images, labels);
-    eager.push_back(now() - start);
-    mlp::Params p = copy(params);
-    mlp::State s = copy(state);
-    start = now();
-    fused_result = step(p, s, images, labels);
-    fused.push_back(now() - start);
-  }
-  std::printf("one step: eager %.2f ms, fused %.2f ms (%.2fx); the losses are %s: %.9g\n\n", median(eager) * 1e3,
-              median(fused) * 1e3, median(eager) / median(fused),
-              eager_result.loss.item<float>() == fused_result.loss.item<float>() ? "the same bits" : "DIFFERENT",
-              static_cast<double>(fused_result.loss.item<float>()));
+  compare(step, params, state, images, labels);
 
   const tn::Compiled compiled = step.lower(params, state, images, labels).compile();
   std::printf("what was compiled:\n%s\n", compiled.explain().c_str());

@@ -3,7 +3,8 @@
 
 #include <string>
 
-#include "tenon/frontend/transform.h"
+#include "tenon/frontend/inspect.h"
+#include "tenon/frontend/jit.h"
 
 namespace tenon::aot {
 

@@ -3,6 +3,7 @@
 // data() writes into the cell that copies share. Refuses to assign to a leaf that requires grad while gradients are recorded.
 #include "tenon/frontend/promote.h"
 #include "tenon/frontend/selection.h"
+#include "tenon/frontend/trace.h"
 
 namespace tenon {
 namespace {

@@ -5,8 +5,11 @@
 #include <queue>
 #include <unordered_map>
 
+#include "tenon/frontend/callable.h"
 #include "tenon/frontend/cell.h"
 #include "tenon/frontend/ops.h"
+#include "tenon/frontend/tape.h"
+#include "tenon/frontend/trace.h"
 
 namespace tenon {
 namespace {
@@ -103,11 +106,11 @@ class Backward {
       }
       const TapedProgram::Pullback& pullback = program.pullback(arrived, summed);
       if (pullback.program) {
-        Run made = execute(*pullback.program, pointers, e.dims);
+        std::vector<Tensor> made = tenon::run(*pullback.program, pointers.data(), e.dims, at_);
         size_t next = 0;
         for (size_t i = 0; i < pullback.reached.size(); ++i) {
           if (!pullback.reached[i]) continue;
-          if (sums[i] != nullptr) *sums[i] = make_concrete(made.types[next], made.buffers[next], at_);
+          if (sums[i] != nullptr) *sums[i] = std::move(made[next]);
           ++next;
         }
       }

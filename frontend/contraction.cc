@@ -1,4 +1,4 @@
-// matmul, dot, einsum and convolution over dot_general and convolution.
+// einsum and convolution over dot_general and convolution. Refuses equations with ellipses or a letter twice in one term.
 #include <algorithm>
 #include <map>
 #include <numeric>
@@ -9,88 +9,6 @@ namespace tenon {
 namespace {
 
 using Values = std::span<const ir::Value>;
-
-// Ranks at least 2; leading axes broadcast and become batch axes.
-std::vector<ir::Value> build_matmul(ir::GraphBuilder& b, Values x, const ir::Attrs&) {
-  ir::Value lhs = x[0], rhs = x[1];
-  const int rank = std::max(lhs.shape().rank(), rhs.shape().rank());
-  if (rhs.shape().rank() == 2) {  // one contraction over all leading axes of lhs
-    return {ir::dot_general(lhs, rhs, {}, {}, {lhs.shape().rank() - 1}, {0})};
-  }
-  Shape batch;
-  for (int i = 0; i < rank - 2; ++i) {
-    const auto at = [&](const Shape& s) {
-      const int j = i - (rank - s.rank());
-      return j < 0 ? Dim(1) : s[static_cast<size_t>(j)];
-    };
-    const Dim d = at(lhs.shape()), e = at(rhs.shape());
-    batch.push_back(d == 1 ? e : d);
-  }
-  const auto spread = [&](ir::Value v) {
-    Shape full = batch;
-    full.push_back(v.shape()[static_cast<size_t>(v.shape().rank() - 2)]);
-    full.push_back(v.shape()[static_cast<size_t>(v.shape().rank() - 1)]);
-    return v.shape() == full ? v : ir::broadcast_to(v, full);
-  };
-  lhs = spread(lhs), rhs = spread(rhs);
-  std::vector<int64_t> axes(static_cast<size_t>(rank - 2));
-  std::iota(axes.begin(), axes.end(), 0);
-  static_cast<void>(b);
-  return {ir::dot_general(lhs, rhs, axes, axes, {rank - 1}, {rank - 2})};
-}
-constexpr Emit matmul_emit{"matmul", build_matmul};
-
-}  // namespace
-
-Tensor dot(Operand a, Operand b) {
-  const Location at = place_of({&a, &b});
-  const std::vector<Tensor> x = promoted("dot", {&a, &b}, at);
-  if (x[0].ndim() != 1 || x[1].ndim() != 1 || x[0].shape() != x[1].shape())
-    throw Error("dot: two vectors of one length, not " + describe(x[0]) + " and " + describe(x[1]), at);
-  if (x[0].dtype() == boolean) throw Error("dot of bools; convert with astype(tn::i32) or use any_of(a & b)", at);
-  // A contraction keeps its operands' dtype; a sum of integers is i64, whose low bits are the narrow sum.
-  return cast_to(sum(Operand(Operand(x[0], at) * x[1], at)), x[0].dtype(), at);
-}
-
-Tensor matmul(Operand a, Operand b) {
-  const Location at = place_of({&a, &b});
-  const std::vector<Tensor> x = promoted("matmul", {&a, &b}, at);
-  Tensor lhs = x[0], rhs = x[1];
-  if (lhs.dtype() == boolean) throw Error("matmul of bools; convert with astype(tn::i32) or use any_of(a & b)", at);
-  if (lhs.ndim() == 0 || rhs.ndim() == 0)
-    throw Error("matmul: operands have at least one axis, not " + describe(lhs) + " and " + describe(rhs) +
-                    "; use * for scalars",
-                at);
-  const Dim k = lhs.shape()[static_cast<size_t>(lhs.ndim() - 1)];
-  const Dim l = rhs.shape()[static_cast<size_t>(rhs.ndim() == 1 ? 0 : rhs.ndim() - 2)];
-  if (!(k == l))
-    throw Error("matmul: the last axis of the left operand (" + to_string(k) + ") must equal the " +
-                    (rhs.ndim() == 1 ? "" : "second last axis of the right operand (") +
-                    (rhs.ndim() == 1 ? "length of the right operand (" : "") + to_string(l) +
-                    ")\n  left:  " + describe(lhs) + "\n  right: " + describe(rhs) +
-                    (rhs.ndim() >= 2 && rhs.shape()[static_cast<size_t>(rhs.ndim() - 1)] == k
-                         ? "\n  hint: transpose the right operand"
-                         : ""),
-                at);
-  if (lhs.ndim() == 1 && rhs.ndim() == 1) return dot(Operand(lhs, at), rhs);
-  const bool row = lhs.ndim() == 1, column = rhs.ndim() == 1;
-  if (row) lhs = expand_dims(Operand(lhs, at), 0);
-  if (column) rhs = expand_dims(Operand(rhs, at), 1);
-  const int n = std::max(lhs.ndim(), rhs.ndim());
-  for (int i = 3; i <= n; ++i) {
-    if (i > lhs.ndim() || i > rhs.ndim()) continue;
-    const Dim d = lhs.shape()[static_cast<size_t>(lhs.ndim() - i)],
-              e = rhs.shape()[static_cast<size_t>(rhs.ndim() - i)];
-    if (!(d == e) && !(d == 1) && !(e == 1))
-      throw Error("matmul: batch axes do not broadcast\n  left:  " + describe(lhs) + "\n  right: " + describe(rhs), at);
-  }
-  Tensor result = apply_one(matmul_emit, {}, {lhs, rhs}, at);
-  if (row) result = squeeze(Operand(result, at), result.ndim() - 2);
-  if (column) result = squeeze(Operand(result, at), -1);
-  return result;
-}
-
-namespace {
 
 std::vector<std::string> split_terms(const std::string& text) {
   std::vector<std::string> terms{""};
@@ -105,9 +23,11 @@ std::vector<std::string> split_terms(const std::string& text) {
 
 // The equation has no spaces. Operands two at a time, left to right; letters that no later operand and not the
 // output needs are summed as soon as they can be.
-std::vector<ir::Value> build_einsum(ir::GraphBuilder& b, Values x, const ir::Attrs& attrs) {
-  static_cast<void>(b);
-  const std::string& equation = made::Einsum(attrs).equation;
+std::vector<ir::Value> build_einsum(ir::GraphBuilder&, Values given, const ir::Attrs& attrs) {
+  const made::Einsum to(attrs);
+  const std::string& equation = to.equation;
+  std::vector<ir::Value> x;
+  for (const ir::Value& v : given) x.push_back(ir::cast(v, to.dtype));
   const size_t arrow = equation.find("->");
   const std::vector<std::string> terms = split_terms(equation.substr(0, arrow));
   const std::string out = equation.substr(arrow + 2);
@@ -201,9 +121,7 @@ Tensor einsum(const std::string& equation, std::span<const Tensor> operands, con
   for (size_t j = 0; j < out.size(); ++j)
     if (!extents.count(out[j]) || out.find(out[j], j + 1) != std::string::npos)
       throw refuse(std::string("output letter '") + out[j] + "' is unknown or occurs twice");
-  std::vector<Tensor> inputs;
-  for (const Tensor& t : operands) inputs.push_back(cast_to(t, dtype, at));
-  return apply({"einsum", build_einsum}, made::EinsumAttrs{text}, inputs, at)[0];
+  return apply({"einsum", build_einsum}, made::EinsumAttrs{.equation = text, .dtype = dtype}, operands, at)[0];
 }
 Tensor einsum(const std::string& equation, std::initializer_list<Tensor> operands, const At& at) {
   return einsum(equation, std::span(operands.begin(), operands.size()), at);

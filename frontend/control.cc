@@ -2,6 +2,8 @@
 // is passed once.
 #include "tenon/frontend/control.h"
 
+#include "tenon/frontend/apply.h"
+#include "tenon/frontend/cell.h"
 #include "tenon/frontend/ops.h"
 #include "tenon/frontend/program.h"
 #include "tenon/ir/attributes.h"

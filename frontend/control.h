@@ -1,7 +1,14 @@
 // Control flow over argument trees: cond, while_loop, fori_loop, scan. Branches and carries are compared whole, by path.
 #pragma once
 
-#include "tenon/frontend/transform.h"
+#include <cstdint>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "tenon/frontend/match.h"
+#include "tenon/frontend/record.h"
 
 namespace tenon {
 namespace detail {
@@ -22,39 +29,27 @@ inline constexpr const char* same_state =
 // then(args...) where the predicate (a bool scalar) holds, else otherwise(args...). Both give the same tree.
 template <class F, class G, class... A>
 auto cond(Operand predicate, F then, G otherwise, const A&... args) {
-  using R = detail::ResultOf<F, A...>;
-  std::tuple<A...> copy(args...);
-  const std::vector<Tensor> inputs = detail::tensors_of(copy);
-  R result{}, other{};
-  detail::Recorder<F, R, A...> first{then, copy, &result};
-  detail::Recorder<G, R, A...> second{otherwise, copy, &other};
+  const std::tuple<A...> arguments(args...);
   const Location at = predicate.where();
-  auto a = detail::close("cond", inputs, &first.body, &first, at);
-  auto b = detail::close("cond", inputs, &second.body, &second, at);
+  const auto first = detail::recorded("cond", then, arguments, at);
+  using R = decltype(first.result);
+  const auto second = detail::recorded_as<R>("cond", otherwise, arguments, first.inputs, at);
   detail::paired({"cond", "the first branch gives", "the second", "both return the same tree of the same types"},
-                 result, other, detail::Match::whole, at);
-  std::vector<Tensor> values = detail::run_cond(predicate.tensor(), *a, *b, inputs, at);
-  detail::replace(result, values.data());
-  return result;
+                 first.result, second.result, detail::Match::whole, at);
+  return first.with(detail::run_cond(predicate.tensor(), *first.program, *second.program, first.inputs, at));
 }
 
 // Repeats state = body(state) while condition(state), a bool scalar, holds.
 template <class C, class B, class S>
 S while_loop(C condition, B body, const S& init, const At& at = At::current()) {
   static_assert(sizeof(detail::ResultFor<C, S>) && sizeof(detail::ResultFor<B, S>));
-  std::tuple<S> copy(init);
-  const std::vector<Tensor> inputs = detail::tensors_of(copy);
-  Tensor holds;
-  S next = init;
-  detail::Recorder<C, Tensor, S> test{condition, copy, &holds};
-  detail::Recorder<B, S, S> step{body, copy, &next};
-  auto c = detail::close("while_loop", inputs, &test.body, &test, place(at));
-  auto b = detail::close("while_loop", inputs, &step.body, &step, place(at));
-  detail::paired({"while_loop", "the state goes in as", "comes out as", detail::same_state}, init, next,
+  const std::tuple<S> state(init);
+  const std::vector<Tensor> inputs = detail::tensors_of(state);
+  const auto test = detail::recorded_as<Tensor>("while_loop", condition, state, inputs, place(at));
+  const auto step = detail::recorded_as<S>("while_loop", body, state, inputs, place(at));
+  detail::paired({"while_loop", "the state goes in as", "comes out as", detail::same_state}, init, step.result,
                  detail::Match::whole, place(at));
-  std::vector<Tensor> values = detail::run_while(*c, *b, inputs, place(at));
-  detail::replace(next, values.data());
-  return next;
+  return step.with(detail::run_while(*test.program, *step.program, inputs, place(at)));
 }
 
 struct ScanOptions {
@@ -67,20 +62,14 @@ template <class F, class S, class X>
 auto scan_as(const char* what, F& f, const S& init, const X& xs, ScanOptions o, const Location& at) {
   using R = ResultOf<F, S, X>;
   static_assert(IsPair<R>::value, "scan's function gives a pair of carry and y");
-  std::vector<Tensor> carries = tensors_of(init), rows_in = tensors_of(xs);
-  std::vector<Tensor> rows = row_specs(rows_in, o.length, at);
-  std::tuple<S, X> copy(init, xs);
-  R result{};
-  static_assert(std::is_same_v<Plain<decltype(result.first)>, Plain<S>>,
+  const std::vector<Tensor> carries = tensors_of(init), rows_in = tensors_of(xs);
+  static_assert(std::is_same_v<Plain<decltype(R::first)>, Plain<S>>,
                 "the carry that comes out has the type of the one that goes in");
-  Recorder<F, R, S, X> recorder{f, copy, &result};
-  std::vector<Tensor> inputs = carries;
-  inputs.insert(inputs.end(), rows.begin(), rows.end());
-  auto body = close(what, inputs, &recorder.body, &recorder, at);
-  paired({what, "the state goes in as", "comes out as", same_state}, init, result.first, Match::whole, at);
-  std::vector<Tensor> values = run_scan(*body, carries, rows_in, o.length, o.reverse, at);
-  replace(result, values.data());
-  return result;
+  std::vector<Tensor> inputs = carries;  // and one row of xs
+  for (Tensor& row : row_specs(rows_in, o.length, at)) inputs.push_back(std::move(row));
+  const auto body = recorded_as<R>(what, f, std::tuple<S, X>(init, xs), std::move(inputs), at);
+  paired({what, "the state goes in as", "comes out as", same_state}, init, body.result.first, Match::whole, at);
+  return body.with(run_scan(*body.program, carries, rows_in, o.length, o.reverse, at));
 }
 }  // namespace detail
 

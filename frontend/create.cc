@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "tenon/frontend/promote.h"
+#include "tenon/frontend/trace.h"
 
 namespace tenon {
 namespace {

@@ -1,8 +1,10 @@
 // custom_call: one node of the graph, its result types as text.
 #include "tenon/frontend/custom.h"
 
+#include "tenon/frontend/apply.h"
 #include "tenon/frontend/cell.h"
 #include "tenon/ir/attributes.h"
+#include "tenon/runtime/compile.h"
 
 namespace tenon {
 

@@ -1,58 +1,99 @@
-// Applying frontend functions: into the current trace, or eagerly through a small program that is compiled once per
-// function, attributes, dtypes and pattern of extents (1 stays 1, equal extents share a symbol), so new shapes compile nothing.
-#include <cstring>
+// Eager programs, compiled once per function, attributes, dtypes and pattern of extents (1 stays 1, equal extents share a
+// symbol), so new shapes compile nothing. Where the rules of an op need numbers, every shape has a program of its own.
+#include "tenon/frontend/eager.h"
 
+#include "tenon/frontend/callable.h"
 #include "tenon/frontend/cell.h"
-#include "tenon/passes/pass.h"
+#include "tenon/frontend/key.h"
+#include "tenon/frontend/tape.h"
 
 namespace tenon {
 namespace {
 
-// Small classes of equal extents: class i becomes symbol i.
-struct Pattern {
-  std::vector<int64_t> values;
-  Dim symbol_for(int64_t v) {
-    if (v <= 1) return Dim(v);
-    for (size_t i = 0; i < values.size(); ++i)
-      if (values[i] == v) return Dim::symbol(static_cast<uint32_t>(i));
-    values.push_back(v);
-    return Dim::symbol(static_cast<uint32_t>(values.size() - 1));
-  }
+// What a program is made for.
+struct Wanted {
+  const Emit& emit;
+  const ir::Attrs& attrs;
+  std::span<const Tensor> inputs;
+  const Location& at;
+  bool taped;
+  std::vector<Part> parts = {};  // of a taped one
+  std::vector<uint32_t> same = {};
 };
+using CallablePtr = std::shared_ptr<const Callable>;  // without a program: every shape needs one of its own
 
-void put(std::string& key, const void* bytes, size_t n) { key.append(static_cast<const char*>(bytes), n); }
-void put(std::string& key, int64_t v) { put(key, &v, sizeof v); }
-
-void put_dims(std::string& key, std::span<const Dim> dims, Pattern* pattern) {
-  put(key, static_cast<int64_t>(dims.size()));
-  for (Dim d : dims) put(key, pattern ? pattern->symbol_for(d.number()).code() : d.code());
+void write_key(std::string& key, const Wanted& w, ExtentPattern* pattern) {
+  key.assign(w.taped ? "taped " : "eager ");
+  KeyWriter writer(key, pattern);
+  writer.tag(pattern ? 's' : 'x');
+  writer.text(w.emit.name);
+  writer.number(reinterpret_cast<intptr_t>(w.emit.build));
+  for (size_t i = 0; i < w.inputs.size(); ++i) {
+    writer.tensor(*w.inputs[i].cell(), w.taped ? w.parts[i] : Part::none);
+    if (w.taped) writer.number(w.same[i]);
+  }
+  writer.attributes(w.attrs);
 }
 
-void put_attrs(std::string& key, const ir::Attrs& attrs, Pattern* pattern) {
-  for (const ir::Attr& a : attrs) {
-    key += static_cast<char>(a.kind);
-    key += static_cast<char>(a.dtype);
-    put(key, static_cast<int64_t>(a.integers.size()));
-    put(key, a.integers.data(), a.integers.size() * sizeof(int64_t));
-    put_dims(key, a.dims, pattern);
-    put(key, static_cast<int64_t>(a.text.size()));
-    key += a.text;
-    if (a.graph) key += a.graph->text();
+std::shared_ptr<const ir::Graph> graph_of(const Wanted& w, ExtentPattern* pattern) {
+  ir::GraphBuilder builder(w.emit.name);
+  builder.merging = !w.taped;  // what is differentiated keeps the program's own order of sums, as a trace does
+  if (pattern)
+    for (size_t i = 0; i < pattern->values().size(); ++i) builder.symbols().add("d" + std::to_string(i), 2);
+  std::vector<ir::Value> values;
+  for (const Tensor& t : w.inputs) {
+    const ir::Type& type = t.cell()->type;
+    values.push_back({&builder, builder.input(pattern ? pattern->generalize(type) : type)});
+  }
+  builder.set_location(w.at);
+  std::vector<ir::ValueId> outputs;
+  for (const ir::Value& v : w.emit.build(builder, values, pattern ? pattern->generalize(w.attrs) : w.attrs))
+    outputs.push_back(v.id);
+  return builder.finish(outputs);
+}
+
+// Whether a graph over symbols says of these extents what the type rules say of the numbers. The rules leave to the run what
+// they cannot compare, as extents whose definitions must hold; they see that a tensor is too large, or an axis empty, in
+// numbers alone.
+bool decided(const ir::Graph& graph, const std::vector<int64_t>& extents) {
+  try {
+    const std::vector<int64_t> values = graph.symbols->evaluate(extents);
+    for (uint32_t v = 0; v < graph.value_count(); ++v) {
+      const ir::Type& type = graph.type(ir::ValueId{v});
+      Shape shape;
+      for (Dim d : type.shape) {
+        shape.push_back(Symbols::value(d, values));
+        if (d.is_symbol() && shape[shape.size() - 1] == 0) return false;
+      }
+      check_size(shape, bytes(type.dtype));
+    }
+  } catch (const Error&) {
+    return false;
+  }
+  return true;
+}
+
+CallablePtr compile(const Wanted& w, const ir::Graph& graph) {
+  auto callable = std::make_shared<Callable>();
+  callable->name = w.emit.name;
+  if (w.taped) {
+    callable->tape = make_taped(graph, w.parts, w.same, {});
+    callable->program = callable->tape->forward;
+  } else {
+    callable->program = runtime::compile(graph, {});
+  }
+  return callable;
+}
+
+// One program for all extents of the pattern; null where the op's rules need numbers, or refuse these.
+CallablePtr compile_general(const Wanted& w, ExtentPattern& pattern) {
+  try {
+    const auto graph = graph_of(w, &pattern);
+    return decided(*graph, pattern.values()) ? compile(w, *graph) : nullptr;
+  } catch (const Error&) {
+    return nullptr;
   }
 }
-
-ir::Attrs generalize(const ir::Attrs& attrs, Pattern& pattern) {
-  ir::Attrs out = attrs;
-  for (ir::Attr& a : out)
-    for (Dim& d : a.dims) d = pattern.symbol_for(d.number());
-  return out;
-}
-
-struct EagerProgram {
-  bool needs_exact = false;  // the op's rules need numbers: every shape has a program of its own
-  std::shared_ptr<const runtime::Executable> plain;
-  std::shared_ptr<const TapedProgram> taped;
-};
 
 // A graph with attributes that hold sub-graphs is compiled for its exact shapes.
 bool has_graph(const ir::Attrs& attrs) {
@@ -61,193 +102,52 @@ bool has_graph(const ir::Attrs& attrs) {
   return false;
 }
 
-std::shared_ptr<const EagerProgram> compile_eager(const Emit& emit, const ir::Attrs& attrs,
-                                                  std::span<const Tensor> inputs, bool symbolic,
-                                                  const std::vector<Part>* parts, Pattern& pattern,
-                                                  const Location& at) {
-  ir::GraphBuilder builder(emit.name);
-  builder.merging = parts == nullptr;  // what is differentiated keeps the program's own order of sums, as a trace does
-  if (symbolic)
-    for (size_t i = 0; i < pattern.values.size(); ++i) builder.symbols().add("d" + std::to_string(i), 2);
-  std::vector<ir::Value> values;
-  for (const Tensor& t : inputs) {
-    ir::Type type = t.cell()->type;
-    if (symbolic) {
-      Shape shape;
-      for (Dim d : type.shape) shape.push_back(pattern.symbol_for(d.number()));
-      type.shape = shape;
-    }
-    values.push_back({&builder, builder.input(type)});
-  }
-  builder.set_location(at);
-  const std::vector<ir::Value> results = emit.build(builder, values, symbolic ? generalize(attrs, pattern) : attrs);
-  std::vector<ir::ValueId> outputs;
-  for (const ir::Value& v : results) outputs.push_back(v.id);
-  auto graph = builder.finish(outputs);
-  auto program = std::make_shared<EagerProgram>();
-  if (parts)
-    program->taped = make_taped(*graph, *parts, same_values(inputs), {});
-  else
-    program->plain = runtime::compile(*graph, {});
-  return program;
+CallablePtr find(const std::string& key) { return std::static_pointer_cast<const Callable>(runtime::find_cached(key)); }
+
+// The program for the very extents at hand. What is wrong with them is told here, in numbers.
+CallablePtr exact(const Wanted& w, std::string& key) {
+  write_key(key, w, nullptr);
+  CallablePtr found = find(key);
+  if (found) return found;
+  const std::string kept = key;  // compilation may apply ops of its own
+  found = compile(w, *graph_of(w, nullptr));
+  runtime::keep_cached(kept, found);
+  return found;
 }
 
-// Type errors are found on the real shapes, before symbols hide them.
-void check_types(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs, const Location& at) {
-  ir::GraphBuilder builder(emit.name);
-  std::vector<ir::Value> values;
-  for (const Tensor& t : inputs) {
-    builder.set_location(t.cell()->made);
-    values.push_back({&builder, builder.input(t.cell()->type)});
+// Fills the pattern that the program is general over; it stays empty for a program of one shape.
+CallablePtr find_or_compile(const Wanted& w, ExtentPattern& pattern) {
+  thread_local std::string key;
+  if (has_graph(w.attrs)) return exact(w, key);
+  write_key(key, w, &pattern);
+  CallablePtr found = find(key);
+  if (found && found->program) return found;
+  const std::string kept = key;
+  const bool fresh = !found;
+  if (fresh) found = compile_general(w, pattern);
+  if (fresh && found) {
+    runtime::keep_cached(kept, found);
+    return found;
   }
-  builder.set_location(at);
-  emit.build(builder, values, attrs);
+  found = exact(w, key);
+  pattern = {};
+  if (fresh) runtime::keep_cached(kept, std::make_shared<Callable>());
+  return found;
 }
 
-std::vector<Tensor> apply_eager(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
-                                const Location& at) {
+}  // namespace
+
+std::vector<Tensor> apply_eagerly(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
+                                  const Location& at) {
   for (const Tensor& t : inputs) {
     if (!t.defined()) throw Error(std::string(emit.name) + ": an operand is undefined; give it a value first", at);
     buffer_of(t, emit.name, at);
   }
-  const bool taped = records(inputs);
-  std::vector<Part> parts;
-  std::vector<uint32_t> same;
-  if (taped) parts = parts_of(inputs), same = same_values(inputs);
-
-  Pattern pattern;
-  thread_local std::string key;
-  const auto make_key = [&](bool symbolic) {
-    key.assign(taped ? "taped " : "eager ");
-    key += symbolic ? 's' : 'x';
-    key += emit.name;
-    put(key, reinterpret_cast<intptr_t>(emit.build));
-    pattern.values.clear();
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      const ir::Type& type = inputs[i].cell()->type;
-      key += static_cast<char>(type.dtype);
-      if (taped) key += static_cast<char>(parts[i]), put(key, same[i]);
-      put_dims(key, type.shape.dims(), symbolic ? &pattern : nullptr);
-    }
-    put_attrs(key, attrs, symbolic ? &pattern : nullptr);
-  };
-  const auto find_or_compile = [&](bool symbolic) {
-    make_key(symbolic);
-    auto program = std::static_pointer_cast<const EagerProgram>(runtime::find_cached(key));
-    if (program) return program;
-    const std::string kept = key;  // compilation may apply ops of its own
-    check_types(emit, attrs, inputs, at);
-    try {
-      program = compile_eager(emit, attrs, inputs, symbolic, taped ? &parts : nullptr, pattern, at);
-    } catch (const Error&) {
-      if (!symbolic) throw;
-      auto exact = std::make_shared<EagerProgram>();
-      exact->needs_exact = true;
-      program = exact;
-    }
-    runtime::keep_cached(kept, program);
-    return program;
-  };
-  auto program = find_or_compile(!has_graph(attrs));
-  if (program->needs_exact) program = find_or_compile(false);
-  if (taped) return run_taped(emit.name, program->taped, inputs, pattern.values, at);
-  std::vector<Tensor> results = run_plain(*program->plain, inputs, pattern.values, at);
-  pass_gradients_on(inputs, results);
-  return results;
-}
-
-}  // namespace
-
-namespace {
-
-std::vector<Tensor> apply_here(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
-                               const Location& at) {
-  Trace* trace = Trace::current();
-  for (const Tensor& t : inputs)
-    if (trace == nullptr && t.defined() && t.cell()->traced())
-      throw Error(
-          std::string(emit.name) + ": leaked tensor: " + describe(t) +
-              " belongs to a trace that has ended. Return it from the traced function instead of storing it outside",
-          at);
-  if (trace == nullptr) return apply_eager(emit, attrs, inputs, at);
-  std::vector<ir::Value> values;
-  for (const Tensor& t : inputs) values.push_back(trace->value(t, at));
-  trace->builder.set_location(at);
-  std::vector<Tensor> results;
-  for (const ir::Value& v : emit.build(trace->builder, values, attrs))
-    results.push_back(make_traced(v.type(), trace->number, v.id, at));
-  return results;
-}
-
-}  // namespace
-
-// Every error names the op and the caller's place, also those that arise where neither is known: extents that do not fit,
-// memory that is not there.
-std::vector<Tensor> apply(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
-                          const Location& at) {
-  try {
-    return apply_here(emit, attrs, inputs, at);
-  } catch (const Error& e) {
-    if (e.where().known()) throw;
-    throw Error(std::string(emit.name) + ": " + e.message(), at);
-  } catch (const std::bad_alloc&) {
-    throw Error(std::string(emit.name) + ": out of memory", at);
-  }
-}
-
-Tensor apply_one(const Emit& emit, const ir::Attrs& attrs, std::initializer_list<Tensor> inputs, const Location& at) {
-  return apply(emit, attrs, std::span(inputs.begin(), inputs.size()), at)[0];
-}
-
-namespace {
-
-template <ir::Op op>
-std::vector<ir::Value> build_primitive(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
-  return ir::apply(b, op, x, attrs);
-}
-
-// One Emit per row, so that a primitive is an eager program like any other function.
-constexpr Emit primitives[] = {
-#define TENON_OP(name, ...) {#name, build_primitive<ir::Op::name>},
-#include "tenon/ir/ops.def"
-};
-
-}  // namespace
-
-std::vector<Tensor> apply_primitive(ir::Op op, const ir::Attrs& attrs, std::span<const Tensor> inputs,
-                                    const Location& at) {
-  return apply(primitives[static_cast<int>(op)], attrs, inputs, at);
-}
-
-std::vector<Tensor> apply_graph(const ir::Graph& graph, std::span<const Tensor> inputs, const Location& at) {
-  if (Trace* trace = Trace::current()) {
-    std::vector<ir::ValueId> ids;
-    for (const Tensor& t : inputs) ids.push_back(trace->value(t, at).id);
-    std::vector<Tensor> results;
-    for (ir::ValueId id : trace->builder.splice(graph, ids))
-      results.push_back(make_traced(trace->builder.type(id), trace->number, id, at));
-    return results;
-  }
-  std::vector<Tensor> values(graph.value_count());
-  std::vector<uint32_t> last_use(graph.value_count(), 0);
-  for (uint32_t n = 0; n < graph.node_count(); ++n)
-    for (ir::ValueId v : graph.operands(graph.nodes()[n])) last_use[index(v)] = n;
-  for (ir::ValueId v : graph.outputs()) last_use[index(v)] = graph.node_count();
-  for (size_t i = 0; i < inputs.size(); ++i) values[i] = inputs[i];
-  std::vector<Tensor> operands;
-  for (uint32_t n = 0; n < graph.node_count(); ++n) {
-    const ir::Node& node = graph.nodes()[n];
-    operands.clear();
-    for (ir::ValueId v : graph.operands(node)) operands.push_back(values[index(v)]);
-    const Location& where = graph.location(node);
-    std::vector<Tensor> results = apply_primitive(node.op, graph.attrs(node), operands, where.known() ? where : at);
-    for (uint32_t r = 0; r < node.result_count; ++r) values[index(graph.result(node, r))] = results[r];
-    for (ir::ValueId v : graph.operands(node))
-      if (last_use[index(v)] == n) values[index(v)] = Tensor();
-  }
-  std::vector<Tensor> outputs;
-  for (ir::ValueId v : graph.outputs()) outputs.push_back(values[index(v)]);
-  return outputs;
+  Wanted wanted{emit, attrs, inputs, at, records(inputs)};
+  if (wanted.taped) wanted.parts = parts_of(inputs), wanted.same = same_values(inputs);
+  ExtentPattern pattern;
+  const CallablePtr callable = find_or_compile(wanted, pattern);
+  return call(*callable, inputs, pattern.values(), at);
 }
 
 }  // namespace tenon

@@ -1,11 +1,12 @@
 // Elementwise functions and operators. One function per row of the op table comes from the table itself.
+#include "tenon/frontend/formula.h"
 #include "tenon/frontend/promote.h"
 
 namespace tenon {
 namespace {
 
-// Checked on handles, so that the error can say where each operand came from.
-void check_broadcast(const char* op, std::span<const Tensor> inputs, const Location& at) {
+// The shape that operands stretch to. Asked of handles, so that the error can say where each operand came from.
+Shape check_broadcast(const char* op, std::span<const Tensor> inputs, const Location& at) {
   Shape shape;
   for (const Tensor& t : inputs) {
     const Shape& s = t.shape();
@@ -25,6 +26,22 @@ void check_broadcast(const char* op, std::span<const Tensor> inputs, const Locat
       d = e;
     }
   }
+  return shape;
+}
+
+// The dtype that operands enter an op of the table in: integers and bools a floating function as f32, bools arithmetic as i64.
+DType entering(const ir::OpDef& row, std::initializer_list<const Operand*> operands, const Location& at) {
+  const DType dtype = common_dtype(std::span(operands.begin(), operands.size()), row.name);
+  if (contains(row.dtypes, dtype)) return dtype;
+  if (!is_floating(dtype)) return (row.dtypes & integer_types) == 0 ? f32 : i64;
+  std::string text = std::string(row.name) + ": takes integers" + (contains(row.dtypes, boolean) ? " or bools" : "") +
+                     ", and an operand is ";
+  for (const Operand* x : operands)
+    if (x->weak() == Operand::Weak::none && is_floating(x->tensor().dtype())) {
+      text += describe(x->tensor());
+      break;
+    }
+  throw Error(text + "; convert it with astype(tn::i32)", at);
 }
 
 template <ir::Op op>
@@ -48,21 +65,7 @@ Tensor elementwise_op(std::initializer_list<const Operand*> operands) {
               "; convert it with astype(tn::i32)",
           at);
   }
-  DType dtype = common_dtype(std::span(operands.begin(), operands.size()), row.name);
-  if (!contains(row.dtypes, dtype)) {
-    // Integers and bools enter a floating function as f32; bools enter arithmetic as i64.
-    if (is_floating(dtype)) {
-      std::string text = std::string(row.name) + ": takes integers" +
-                         (contains(row.dtypes, boolean) ? " or bools" : "") + ", and an operand is ";
-      for (const Operand* x : operands)
-        if (x->weak() == Operand::Weak::none && is_floating(x->tensor().dtype())) {
-          text += describe(x->tensor());
-          break;
-        }
-      throw Error(text + "; convert it with astype(tn::i32)", at);
-    }
-    dtype = (row.dtypes & integer_types) == 0 ? f32 : i64;
-  }
+  const DType dtype = entering(row, operands, at);
   std::vector<Tensor> inputs;
   for (const Operand* x : operands) inputs.push_back(materialize(*x, dtype, row.name));
   check_broadcast(row.name, inputs, at);
@@ -70,18 +73,49 @@ Tensor elementwise_op(std::initializer_list<const Operand*> operands) {
 }
 
 std::vector<ir::Value> build_where(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs&) {
-  return ir::apply(b, ir::Op::select, broadcast_together(x, "where"));
+  const ir::Value operands[] = {formula::truth(x[0]), x[1], x[2]};
+  return ir::apply(b, ir::Op::select, broadcast_together(operands, "where"));
 }
 constexpr Emit where_emit{"where", build_where};
 
-Tensor to_bool(const Operand& x, const char* op) {
-  const Tensor t = as_tensor(x, op);
-  if (t.dtype() == boolean) return t;
-  const Operand zero(0, x.where());
-  return elementwise_op<ir::Op::ne>({&x, &zero});
+std::vector<ir::Value> build_clip(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  const made::Clip to(attrs);
+  const std::vector<ir::Value> low = formula::together({x[0], x[1]}, to.raised);
+  const std::vector<ir::Value> high = formula::together({max(low[0], low[1]), x[2]}, to.lowered);
+  return {min(high[0], high[1])};
+}
+
+std::vector<ir::Value> build_not(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs&) {
+  return {bit_not(formula::truth(x[0]))};
+}
+template <ir::Op op>
+std::vector<ir::Value> build_logical(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs&) {
+  const ir::Value y = formula::truth(x[1]);
+  return ir::apply(b, op, formula::together({formula::truth(x[0]), y}, boolean));
+}
+template <ir::Op op>
+Tensor logical(const char* name, const Operand& x, const Operand& y) {
+  static constexpr auto build = build_logical<op>;
+  const Tensor left = as_tensor(x, name), right = as_tensor(y, name);
+  const Operand first(typed(left, boolean, x.where()), x.where()), second(typed(right, boolean, y.where()), y.where());
+  (void)foreseen(op, {&first, &second});
+  return apply_one({name, build}, {}, {left, right}, x.where());
 }
 
 }  // namespace
+
+Tensor foreseen(ir::Op op, std::initializer_list<const Operand*> operands) {
+  const ir::OpDef& row = ir::def(op);
+  const Location at = place_of(operands);
+  const DType dtype = entering(row, operands, at);
+  std::vector<Tensor> shown;
+  for (const Operand* x : operands) {
+    check_fits(*x, dtype, row.name);
+    shown.push_back(x->weak() == Operand::Weak::none ? typed(x->tensor(), dtype, x->where())
+                                                     : stand_in({dtype, {}}, x->where()));
+  }
+  return stand_in({dtype, check_broadcast(row.name, shown, at)}, at);
+}
 
 namespace elementwise {
 #define TENON_UNARY(name, ...) \
@@ -102,25 +136,24 @@ namespace elementwise {
 Tensor where(Operand condition, Operand x, Operand y) {
   const Location at = place_of({&condition, &x, &y});
   std::vector<Tensor> inputs = promoted("where", {&x, &y}, at);
-  inputs.insert(inputs.begin(), to_bool(condition, "where"));
-  check_broadcast("where", inputs, at);
-  return apply(where_emit, {}, inputs, at)[0];
+  const Tensor chosen = as_tensor(condition, "where");
+  (void)check_broadcast("where", std::vector{typed(chosen, boolean, condition.where()), inputs[0], inputs[1]}, at);
+  return apply_one(where_emit, {}, {chosen, inputs[0], inputs[1]}, at);
 }
 
 Tensor maximum(Operand x, Operand y) { return elementwise::max(x, y); }
 Tensor minimum(Operand x, Operand y) { return elementwise::min(x, y); }
 Tensor clip(Operand x, Operand low, Operand high) {
-  return elementwise::min(Operand(elementwise::max(x, low), x.where()), high);
+  const Operand raised(foreseen(ir::Op::max, {&x, &low}), x.where());
+  const DType first = raised.tensor().dtype(), second = foreseen(ir::Op::min, {&raised, &high}).dtype();
+  return apply_one({"clip", build_clip}, made::ClipAttrs{.raised = first, .lowered = second},
+                   {entered(x, first, "max"), entered(low, first, "max"), entered(high, second, "min")}, x.where());
 }
-Tensor logical_not(Operand x) { return elementwise::bit_not(Operand(to_bool(x, "logical_not"), x.where())); }
-Tensor logical_and(Operand x, Operand y) {
-  return elementwise::bit_and(Operand(to_bool(x, "logical_and"), x.where()),
-                              Operand(to_bool(y, "logical_and"), y.where()));
+Tensor logical_not(Operand x) {
+  return apply_one({"logical_not", build_not}, {}, {as_tensor(x, "logical_not")}, x.where());
 }
-Tensor logical_or(Operand x, Operand y) {
-  return elementwise::bit_or(Operand(to_bool(x, "logical_or"), x.where()),
-                             Operand(to_bool(y, "logical_or"), y.where()));
-}
+Tensor logical_and(Operand x, Operand y) { return logical<ir::Op::bit_and>("logical_and", x, y); }
+Tensor logical_or(Operand x, Operand y) { return logical<ir::Op::bit_or>("logical_or", x, y); }
 
 Tensor operator+(Operand x, Operand y) { return elementwise::add(x, y); }
 Tensor operator-(Operand x, Operand y) { return elementwise::sub(x, y); }

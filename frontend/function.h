@@ -5,7 +5,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "tenon/frontend/transform.h"
+#include "tenon/frontend/jit.h"
 
 namespace tenon {
 

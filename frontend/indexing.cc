@@ -1,4 +1,5 @@
 // Gather, scatter and order.
+#include "tenon/frontend/formula.h"
 #include "tenon/frontend/promote.h"
 
 namespace tenon {
@@ -11,17 +12,21 @@ size_t index_of(int64_t axis, const Tensor& x, const char* op, const Location& a
 
 Tensor index_tensor(const Operand& x, const char* op) { return as_index(as_tensor(x, op), op, x.where()); }
 
-// To shape [indices..., classes].
-std::vector<ir::Value> build_one_hot(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+std::vector<ir::Value> build_one_hot(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
   const made::OneHot to(attrs);
-  const Shape shape(to.shape);
-  std::vector<int64_t> axes;
-  for (int i = 0; i + 1 < shape.rank(); ++i) axes.push_back(i);
-  const ir::Value hit = ir::eq(ir::broadcast(x[0], shape, axes), ir::iota(b, i64, shape, shape.rank() - 1));
-  return {ir::cast(hit, to.dtype)};
+  return {formula::one_hot(x[0], Shape(to.shape), to.dtype)};
 }
 
 }  // namespace
+
+// To shape [indices..., classes].
+ir::Value formula::one_hot(Value indices, const Shape& shape, DType dtype) {
+  const Shape to = shape;  // it may be that of a value, which may move while ops are added
+  const Value number = position(indices), classes = ir::iota(*indices.builder, i64, to, to.rank() - 1);
+  Axes axes;
+  for (int i = 0; i + 1 < to.rank(); ++i) axes.push_back(i);
+  return ir::cast(ir::eq(ir::broadcast(number, to, axes), classes), dtype);
+}
 
 Tensor take(Operand operand, Operand indices, int64_t axis) {
   const Tensor x = as_tensor(operand, "take");
@@ -58,13 +63,18 @@ Tensor argsort(Operand operand, int64_t axis) {
                    operand.where());
 }
 
+Shape one_hot_shape(const Tensor& indices, Extents::Extent classes, DType dtype, const Location& at) {
+  if (!classes.named && classes.number < 1)
+    throw Error("one_hot: the number of classes is positive, not " + std::to_string(classes.number), at);
+  Shape shape = indices.shape();
+  shape.push_back(classes.named ? classes.symbol : Dim(classes.number));
+  return Extents(shape).checked("one_hot", dtype, at);
+}
+
 Tensor one_hot(Operand indices, int64_t classes, DType dtype) {
-  const Tensor x = index_tensor(indices, "one_hot");
-  if (classes < 1)
-    throw Error("one_hot: the number of classes is positive, not " + std::to_string(classes), indices.where());
-  Shape shape = x.shape();
-  shape.push_back(Dim(classes));
-  shape = Extents(shape).checked("one_hot", dtype, indices.where());
+  const Tensor x = as_tensor(indices, "one_hot");
+  check_index(x, "one_hot", indices.where());
+  const Shape shape = one_hot_shape(x, classes, dtype, indices.where());
   return apply_one({"one_hot", build_one_hot}, made::OneHotAttrs{dtype, shape.dims()}, {x}, indices.where());
 }
 

@@ -1,8 +1,10 @@
 // Looking into compiled functions: IR, kernels with their source lines, memory, and why edges were not fused.
+#include "tenon/frontend/inspect.h"
+
 #include <algorithm>
 #include <cstdio>
 
-#include "tenon/frontend/jit.h"
+#include "tenon/frontend/jit_entry.h"
 #include "tenon/passes/pass.h"
 
 namespace tenon {
@@ -55,7 +57,7 @@ Compiled Lowered::compile() const {
 std::vector<KernelInfo> Compiled::kernels() const {
   const auto graph = passes::optimize(*entry_->program.graph);
   std::vector<KernelInfo> out;
-  const runtime::Manifest& m = entry_->executable->manifest();
+  const runtime::Manifest& m = entry_->plain.program->manifest();
   for (const runtime::KernelRecord& k : m.kernels) {
     const auto text = [&](Dim d) { return to_string(d, m.symbols); };
     KernelInfo info{k.name, k.kind, {}, text(k.bytes_read), text(k.bytes_written), text(k.flops)};
@@ -72,7 +74,7 @@ std::vector<KernelInfo> Compiled::kernels() const {
 }
 
 MemoryInfo Compiled::memory() const {
-  const runtime::Manifest& m = entry_->executable->manifest();
+  const runtime::Manifest& m = entry_->plain.program->manifest();
   MemoryInfo info;
   info.arena_bytes = m.arena_bytes;
   for (const ir::Type& t : m.inputs)
@@ -82,14 +84,14 @@ MemoryInfo Compiled::memory() const {
   return info;
 }
 
-bool Compiled::from_cache() const { return entry_->executable->from_disk(); }
-double Compiled::compile_seconds() const { return entry_->executable->compile_seconds(); }
+bool Compiled::from_cache() const { return entry_->plain.program->from_disk(); }
+double Compiled::compile_seconds() const { return entry_->plain.program->compile_seconds(); }
 
 std::string Compiled::explain() const {
   const auto graph = passes::optimize(*entry_->program.graph);
   std::string text;
   const std::vector<KernelInfo> all = kernels();
-  const runtime::Manifest& m = entry_->executable->manifest();
+  const runtime::Manifest& m = entry_->plain.program->manifest();
   const auto shown = [&](Dim d, const char* unit) { return amount(d, m.symbols, unit); };
   text += std::to_string(all.size()) + " kernels, arena " + shown(m.arena_bytes, "B") + "\n";
   for (size_t i = 0; i < all.size(); ++i) {
@@ -97,9 +99,9 @@ std::string Compiled::explain() const {
     const runtime::KernelRecord& r = m.kernels[i];
     text += "  " + std::to_string(i) + "  " + k.name + " (" + k.kind + "): reads " + shown(r.bytes_read, "B") +
             ", writes " + shown(r.bytes_written, "B") + ", " + shown(r.flops, "flop") + "\n     ";
-    size_t shown = 0;
+    size_t listed = 0;
     for (const std::string& line : k.lines) {
-      if (++shown > 8) {
+      if (++listed > 8) {
         text += " and " + std::to_string(k.lines.size() - 8) + " more";
         break;
       }

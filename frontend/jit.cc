@@ -4,27 +4,25 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstring>
+#include <new>
 
-#include "tenon/passes/pass.h"
+#include "tenon/frontend/apply.h"
+#include "tenon/frontend/cell.h"
+#include "tenon/frontend/jit_entry.h"
+#include "tenon/frontend/key.h"
+#include "tenon/frontend/tape.h"
+#include "tenon/frontend/trace.h"
 
 namespace tenon::detail {
 namespace {
 
-void put(std::string& key, int64_t v) { key.append(reinterpret_cast<const char*>(&v), sizeof v); }
-
 // Structure, then dtype, shape and requires_grad of every tensor, then the grad mode.
 void signature(std::string& key, const Leaves& leaves) {
   key.assign(leaves.structure);
-  key += '|';
-  for (const Tensor* t : leaves.tensors) {
-    const Cell& c = *t->cell();
-    key += static_cast<char>('A' + static_cast<int>(c.type.dtype));
-    key += static_cast<char>(c.active() ? Part::active : c.has_history() ? Part::flat : Part::none);
-    put(key, c.type.shape.rank());
-    for (Dim d : c.type.shape) put(key, d.code());
-  }
-  key += grad_enabled() ? 'G' : 'N';
+  KeyWriter writer(key);
+  writer.tag('|');
+  for (const Tensor* t : leaves.tensors) writer.tensor(*t->cell(), part_of(*t->cell()));
+  writer.tag(grad_enabled() ? 'G' : 'N');
 }
 
 std::string place_in(size_t argument, const std::string& path) {
@@ -81,8 +79,8 @@ JitEntry* find_entry(JitState& state, const Leaves& leaves) {
   return nullptr;
 }
 
-std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, std::vector<std::vector<TreeItem>> arguments,
-                                    Body body, void* context, bool keep) {
+std::shared_ptr<JitEntry> start_entry(JitState& state, const Leaves& leaves,
+                                      std::vector<std::vector<TreeItem>> arguments) {
   auto entry = std::make_shared<JitEntry>();
   const std::vector<int>& donate = state.options.donate;
   for (int number : donate)
@@ -93,32 +91,31 @@ std::shared_ptr<JitEntry> add_entry(JitState& state, const Leaves& leaves, std::
   for (size_t n = 0; n < arguments.size(); ++n)
     for (TreeItem& item : arguments[n]) {
       if (item.tag == 't') {
-        entry->inputs.push_back(place_in(n, item.path));
-        entry->donated.push_back(std::find(donate.begin(), donate.end(), static_cast<int>(n)) != donate.end());
+        entry->plain.inputs.push_back(place_in(n, item.path));
+        entry->plain.donated.push_back(std::find(donate.begin(), donate.end(), static_cast<int>(n)) != donate.end());
       }
       item.tensor = nullptr;
     }
   entry->arguments = std::move(arguments);
   signature(entry->key, leaves);
   entry->structure_size = leaves.structure.size();
-  std::vector<Tensor> inputs;
-  for (const Tensor* t : leaves.tensors) inputs.push_back(*t);
-  entry->program = *close("jit", inputs, body, context, state.made);
   entry->fuse = state.options.fuse;
   entry->made = state.made;
-  entry->name = state.options.name.empty() ? "jit" : state.options.name;
-  entry->donations = donations(*entry->program.graph, entry->donated);
-  entry->taped = records(inputs);
-  entry->parts = parts_of(inputs);
-  entry->parts.resize(entry->program.graph->input_count(), Part::none);
-  bool outside = false;  // captured from an enclosing trace: good for this one call only
-  for (const Tensor& t : entry->program.captured) outside = outside || t.cell()->traced();
-  entry->reusable = keep && !outside;
+  entry->plain.name = state.options.name.empty() ? "jit" : state.options.name;
+  entry->plain.warned_donation = state.warned_donation;
   return entry;
 }
 
-std::shared_ptr<JitEntry> publish_entry(JitState& state, std::shared_ptr<JitEntry> entry,
-                                        std::shared_ptr<void> result) {
+std::shared_ptr<JitEntry> finish_entry(JitState& state, std::shared_ptr<JitEntry> entry, const Program& program,
+                                       const std::vector<Tensor>& inputs, std::shared_ptr<void> result, bool keep) {
+  entry->program = program;
+  entry->donations = donations(*program.graph, entry->plain.donated);
+  entry->records = records(inputs);
+  entry->parts = parts_of(inputs);
+  entry->parts.resize(program.graph->input_count(), Part::none);
+  bool outside = false;  // captured from an enclosing trace: good for this one call only
+  for (const Tensor& t : program.captured) outside = outside || t.cell()->traced();
+  entry->reusable = keep && !outside;
   entry->result = std::move(result);
   if (!entry->reusable) return entry;
   std::lock_guard lock(state.mutex);
@@ -144,116 +141,42 @@ std::shared_ptr<JitEntry> publish_entry(JitState& state, std::shared_ptr<JitEntr
 
 void* result_of(const JitEntry& entry) { return entry.result.get(); }
 
-const runtime::Executable& compiled(JitEntry& entry) {
+const Callable& compiled(JitEntry& entry) {
   std::lock_guard lock(entry.compiling);
-  if (!entry.executable) {
+  if (!entry.plain.program) {
     runtime::CompileOptions options;
     options.fuse = entry.fuse;
     options.donations = entry.donations;
-    entry.executable = runtime::compile(*entry.program.graph, options);
+    entry.plain.program = runtime::compile(*entry.program.graph, options);
   }
-  return *entry.executable;
+  return entry.plain;
 }
 
 namespace {
 
-std::shared_ptr<const TapedProgram> taped(JitEntry& entry, const std::vector<uint32_t>& same) {
+const Callable& compiled_for_tape(JitEntry& entry, const std::vector<uint32_t>& same) {
   std::lock_guard lock(entry.compiling);
-  std::shared_ptr<const TapedProgram>& tape = entry.tapes[same];
-  if (!tape) {
+  Callable& taped = entry.taped[same];
+  if (!taped.program) {
     runtime::CompileOptions options;
     options.fuse = entry.fuse;
-    tape = make_taped(*entry.program.graph, entry.parts, same, options);
+    taped.name = entry.plain.name;
+    taped.tape = make_taped(*entry.program.graph, entry.parts, same, options);
+    taped.program = taped.tape->forward;
   }
-  return tape;
+  return taped;
 }
-
-// The plain call: no tape, static shapes. Donated inputs give their memory to their outputs.
-void call(JitState& state, JitEntry& entry, const std::vector<Tensor>& inputs, std::vector<Tensor>& outputs) {
-  const runtime::Executable& program = compiled(entry);
-  const runtime::Manifest& m = program.manifest();
-  constexpr size_t few = 16;
-  const void* in_few[few];
-  void* out_few[few];
-  std::vector<const void*> in_many;
-  std::vector<void*> out_many;
-  const void** in = in_few;
-  void** out = out_few;
-  if (inputs.size() > few) in_many.resize(inputs.size()), in = in_many.data();
-  if (m.outputs.size() > few) out_many.resize(m.outputs.size()), out = out_many.data();
-  for (size_t i = 0; i < inputs.size(); ++i) in[i] = buffer_of(inputs[i], entry.name.c_str(), entry.made)->address();
-
-  const auto name = [&](size_t i) { return i < entry.inputs.size() ? entry.inputs[i] : "a tensor that it captured"; };
-  for (size_t i = 0; i < entry.donated.size(); ++i)
-    for (size_t j = 0; entry.donated[i] && j < inputs.size(); ++j)
-      if (j != i && in[j] == in[i] && inputs[j].cell()->slot->buffer == inputs[i].cell()->slot->buffer)
-        throw Error("'" + entry.name + "': the tensor of " + name(i) + " is donated and also passed as " + name(j) +
-                        "; pass a copy",
-                    entry.made);
-
-  outputs.resize(m.outputs.size());
-  for (auto [i, o] : m.aliases) {
-    const Slot& slot = *inputs[i].cell()->slot;
-    std::shared_ptr<runtime::Buffer> buffer = slot.buffer;
-    // Held by this slot and by us alone, and the slot by no other tensor: ours to write.
-    const bool alone = buffer.use_count() == 2 && inputs[i].cell()->slot.use_count() == 1 && !buffer->borrowed();
-    if (!alone) {
-      if (!state.warned_donation.exchange(true))
-        std::fprintf(stderr, "tenon: '%s' (%s) copies the donated tensor of %s, because somebody else still holds it\n",
-                     entry.name.c_str(), to_string(entry.made).c_str(), name(i).c_str());
-      auto copy = runtime::Buffer::allocate(buffer->size(), buffer->device());
-      copy->copy(*buffer);
-      buffer = copy;
-    }
-    in[i] = buffer->address();
-    out[o] = buffer->address();
-    outputs[o] = make_concrete(m.outputs[o], std::move(buffer), entry.made);
-  }
-  for (size_t o = 0; o < m.outputs.size(); ++o) {
-    if (outputs[o].defined()) continue;
-    const ir::Type& t = m.outputs[o];
-    auto buffer = runtime::Buffer::allocate(byte_count(t.shape, bytes(t.dtype)), program.device());
-    out[o] = buffer->address();
-    outputs[o] = make_concrete(t, std::move(buffer), entry.made);
-  }
-  // A call that is refused leaves its donated tensors as they were.
-  bool started = false;
-  const auto take = [&] {
-    for (auto [i, o] : m.aliases) {
-      Slot& slot = *inputs[i].cell()->slot;
-      if (slot.buffer->address() != in[i]) continue;  // copied
-      slot.buffer.reset();
-      slot.donated = entry.made;
-    }
-  };
-  try {
-    program.run(in, out, nullptr, nullptr, &started);
-  } catch (...) {
-    if (started) take();
-    throw;
-  }
-  take();
-}
-
-}  // namespace
-
-namespace {
 
 void run_here(JitState& state, JitEntry& entry, const Leaves& leaves, std::vector<Tensor>& outputs) {
   std::vector<Tensor> inputs;
   inputs.reserve(leaves.tensors.size() + entry.program.captured.size());
   for (const Tensor* t : leaves.tensors) inputs.push_back(*t);
   inputs.insert(inputs.end(), entry.program.captured.begin(), entry.program.captured.end());
-  if (Trace::current()) {
+  if (Trace::current())
     outputs = apply_graph(*entry.program.graph, inputs, state.made);
-    return;
-  }
-  if (entry.taped) {
-    outputs = run_taped(entry.name.c_str(), taped(entry, same_values(inputs)), inputs, {}, state.made);
-    return;
-  }
-  call(state, entry, inputs, outputs);
-  pass_gradients_on(inputs, outputs);
+  else
+    outputs =
+        call(entry.records ? compiled_for_tape(entry, same_values(inputs)) : compiled(entry), inputs, {}, state.made);
 }
 
 }  // namespace
@@ -264,9 +187,9 @@ void run_entry(JitState& state, JitEntry& entry, const Leaves& leaves, std::vect
     run_here(state, entry, leaves, outputs);
   } catch (const Error& e) {
     if (e.where().known()) throw;
-    throw Error("'" + entry.name + "': " + e.message(), entry.made);
+    throw Error("'" + entry.plain.name + "': " + e.message(), entry.made);
   } catch (const std::bad_alloc&) {
-    throw Error("'" + entry.name + "': out of memory", entry.made);
+    throw Error("'" + entry.plain.name + "': out of memory", entry.made);
   }
 }
 

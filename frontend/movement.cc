@@ -4,6 +4,8 @@
 
 #include "tenon/frontend/promote.h"
 #include "tenon/frontend/selection.h"
+#include "tenon/frontend/tape.h"
+#include "tenon/frontend/trace.h"
 
 namespace tenon {
 namespace {
@@ -20,7 +22,19 @@ std::vector<ir::Value> build_broadcast(ir::GraphBuilder&, Values x, const ir::At
   return {ir::broadcast_to(x[0], Shape(made::Shaped(a).shape))};
 }
 std::vector<ir::Value> build_concat(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
-  return {ir::concat(x, static_cast<int64_t>(ir::Concat(a).axis))};
+  const made::Joined to(a);
+  std::vector<ir::Value> parts;
+  for (const ir::Value& v : x) parts.push_back(ir::cast(v, to.dtype));
+  return {ir::concat(parts, to.axis)};
+}
+std::vector<ir::Value> build_stack(ir::GraphBuilder& b, Values x, const ir::Attrs& a) {
+  std::vector<ir::Value> rows;
+  for (const ir::Value& v : x) {
+    Shape shape = v.shape();
+    shape.insert(static_cast<size_t>(made::Joined(a).axis), Dim(1));
+    rows.push_back(ir::reshape(v, shape));
+  }
+  return build_concat(b, rows, a);
 }
 std::vector<ir::Value> build_reverse(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
   return {ir::reverse(x[0], ir::Reverse(a).axes)};
@@ -120,12 +134,13 @@ Tensor broadcast_to(Operand operand, const Extents& extents) {
   return apply_one({"broadcast_to", build_broadcast}, made::ShapedAttrs{shape.dims()}, {x}, operand.where());
 }
 
-Tensor concat(std::span<const Tensor> parts, int64_t axis, const At& at) {
-  if (parts.empty()) throw Error("concat of no tensors", place(at));
+namespace {
+
+// How parts are joined along an axis: in the dtype that they meet in. Error unless they agree in every other axis.
+ir::Attrs joined(std::span<const Tensor> parts, int64_t axis, const Location& at) {
   DType dtype = parts[0].dtype();
-  for (const Tensor& p : parts) dtype = promote(dtype, p.dtype(), "concat", place(at));
-  const int64_t a = axis_of(axis, parts[0].ndim(), "concat", place(at));
-  std::vector<Tensor> inputs;
+  for (const Tensor& p : parts) dtype = promote(dtype, p.dtype(), "concat", at);
+  const int64_t a = axis_of(axis, parts[0].ndim(), "concat", at);
   for (const Tensor& p : parts) {
     bool fits = p.ndim() == parts[0].ndim();
     for (int i = 0; fits && i < p.ndim(); ++i)
@@ -133,10 +148,16 @@ Tensor concat(std::span<const Tensor> parts, int64_t axis, const At& at) {
     if (!fits)
       throw Error("concat: " + describe(parts[0]) + " and " + describe(p) + " must agree in every axis but " +
                       std::to_string(a),
-                  place(at));
-    inputs.push_back(cast_to(p, dtype, place(at)));
+                  at);
   }
-  return apply({"concat", build_concat}, ir::ConcatAttrs{static_cast<size_t>(a)}, inputs, place(at))[0];
+  return made::JoinedAttrs{.axis = a, .dtype = dtype};
+}
+
+}  // namespace
+
+Tensor concat(std::span<const Tensor> parts, int64_t axis, const At& at) {
+  if (parts.empty()) throw Error("concat of no tensors", place(at));
+  return apply({"concat", build_concat}, joined(parts, axis, place(at)), parts, place(at))[0];
 }
 Tensor concat(std::initializer_list<Tensor> parts, int64_t axis, const At& at) {
   return concat(std::span(parts.begin(), parts.size()), axis, at);
@@ -146,8 +167,12 @@ Tensor stack(std::span<const Tensor> parts, int64_t axis, const At& at) {
   if (parts.empty()) throw Error("stack of no tensors", place(at));
   std::vector<Tensor> rows;
   const int64_t a = axis_of(axis, parts[0].ndim() + 1, "stack", place(at));
-  for (const Tensor& p : parts) rows.push_back(expand_dims(Operand(p, at), a));
-  return concat(rows, a, at);
+  for (const Tensor& p : parts) {
+    Shape shape = as_tensor(Operand(p, at), "expand_dims").shape();
+    shape.insert(static_cast<size_t>(axis_of(a, p.ndim() + 1, "expand_dims", place(at))), Dim(1));
+    rows.push_back(stand_in({p.dtype(), shape}, place(at)));
+  }
+  return apply({"stack", build_stack}, joined(rows, a, place(at)), parts, place(at))[0];
 }
 Tensor stack(std::initializer_list<Tensor> parts, int64_t axis, const At& at) {
   return stack(std::span(parts.begin(), parts.size()), axis, at);

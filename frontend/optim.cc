@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "tenon/frontend/formula.h"
+#include "tenon/frontend/match.h"
 #include "tenon/frontend/promote.h"
 
 namespace tenon::optim::detail {
@@ -12,14 +14,55 @@ namespace {
 using tenon::detail::Match;
 using tenon::detail::match;
 
-// Arithmetic on behalf of the caller: the first operand of a function tells its line.
-struct Line {
-  const Location& at;
-  Operand operator()(const Tensor& t) const { return {t, at}; }
-  Operand operator()(double v) const { return {v, at}; }
-  Operand operator()(int v) const { return {v, at}; }
-  Tensor cast(const Tensor& t, DType dtype) const { return cast_to(t, dtype, at); }
-};
+using ir::Value;
+
+// ---- one leaf. Numbers are inputs, so that a schedule of rates compiles nothing anew.
+
+// step = gradient + decay * before; with a velocity, step = momentum * velocity + step; before - rate * step.
+// Inputs: parameter, gradient, rate, [decay,] [velocity, momentum]. Outputs: the parameter [and the velocity].
+std::vector<Value> build_sgd(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
+  const made::SgdStep with(attrs);
+  const DType wide = x[2].dtype();
+  const Value before = cast(x[0], wide);
+  Value step = cast(x[1], wide);
+  const auto times = [](Value number, Value v) { return spread(number, v) * v; };
+  size_t next = 3;
+  if (with.decays) step = step + times(x[next++], before);
+  if (!with.keeps) return {cast(before - times(x[2], step), x[0].dtype())};
+  const Value velocity = x[next], momentum = x[next + 1];
+  step = times(momentum, cast(velocity, wide)) + step;
+  const Value kept = cast(step, velocity.dtype());
+  return {cast(before - times(x[2], step), x[0].dtype()), kept};
+}
+
+// The number of steps with this one, and 1 / (1 - beta^steps) in f64 for both betas. expm1 keeps what 1 - beta^steps would cancel.
+// Inputs: the number of steps so far, and log(beta) of each beta that is not 0.
+std::vector<Value> build_corrections(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
+  const made::AdamWCorrections corrects(attrs);
+  const Value step = x[0] + 1, steps = cast(step, f64);
+  size_t next = 1;
+  const auto correction = [&](bool any) { return any ? -1.0 / expm1(steps * x[next++]) : literal(steps, 1); };
+  const Value first = correction(corrects.first);
+  return {step, first, correction(corrects.second)};
+}
+
+// Inputs: parameter, gradient, both moments, both corrections; then beta1, 1 - beta1, beta2, 1 - beta2, epsilon, rate[, decay].
+// Outputs: the parameter, both moments.
+std::vector<Value> build_adamw(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
+  const DType wide = x[6].dtype();
+  const Value before = cast(x[0], wide), gradient = cast(x[1], wide);
+  const Value correct1 = cast(x[4], wide), correct2 = cast(x[5], wide);
+  const auto times = [](Value number, Value v) { return spread(number, v) * v; };
+  const Value new_mean = times(x[7], gradient), mean = times(x[6], cast(x[2], wide)) + new_mean;
+  const Value new_square = times(x[9], gradient * gradient), square = times(x[8], cast(x[3], wide)) + new_square;
+  const Value size = sqrt(square * spread(correct2, square)), divisor = size + spread(x[10], size);
+  Value direction = mean * spread(correct1, mean) / divisor;
+  if (made::AdamWStep(attrs).decays) direction = direction + times(x[12], before);
+  const Value m = cast(mean, x[2].dtype()), v = cast(square, x[3].dtype());
+  return {cast(before - times(x[11], direction), x[0].dtype()), m, v};
+}
+
+Tensor number(double value, DType dtype, const Location& at) { return materialize(Operand(value, at), dtype, "optim"); }
 
 DType computing(DType dtype) { return dtype == f64 ? f64 : f32; }
 
@@ -52,17 +95,10 @@ void check_beta(const char* name, double beta, const Location& at) {
     throw Error("adamw: ." + std::string(name) + " lies in [0, 1), and is " + std::to_string(beta), at);
 }
 
-// 1 / (1 - beta^steps) in f64. expm1 keeps what 1 - beta^steps would cancel.
-Tensor correction(const Line& line, const Tensor& steps, double beta) {
-  if (beta == 0) return ones_like(steps);
-  return line(-1.0) / expm1(line(line(steps) * line(std::log(beta))));
-}
-
 }  // namespace
 
 void sgd_step(const Items& parameters, const Items& gradients, const Items* velocity, const Sgd& o,
               const Location& at) {
-  const Line line{at};
   if (velocity == nullptr && o.momentum != 0)
     throw Error(
         "sgd: .momentum needs the velocity: sgd(parameters, gradients, velocity, options), which gives both back", at);
@@ -72,14 +108,13 @@ void sgd_step(const Items& parameters, const Items& gradients, const Items* velo
   for (size_t i = 0; i < p.size(); ++i) {
     if (!moves(*p[i], g[i])) continue;
     const DType wide = computing(p[i]->dtype());
-    const Tensor before = line.cast(*p[i], wide);
-    Tensor step = line.cast(*g[i], wide);
-    if (o.weight_decay != 0) step = line(step) + line(o.weight_decay) * before;
-    if (v[i] != nullptr) {
-      step = line(line(o.momentum) * line.cast(*v[i], wide)) + step;
-      *v[i] = line.cast(step, v[i]->dtype());
-    }
-    *p[i] = line.cast(line(before) - line(o.rate) * step, p[i]->dtype());
+    std::vector<Tensor> inputs = {*p[i], *g[i], number(o.rate, wide, at)};
+    if (o.weight_decay != 0) inputs.push_back(number(o.weight_decay, wide, at));
+    if (v[i] != nullptr) inputs.insert(inputs.end(), {*v[i], number(o.momentum, wide, at)});
+    std::vector<Tensor> results = apply(
+        {"sgd", build_sgd}, made::SgdStepAttrs{.decays = o.weight_decay != 0, .keeps = v[i] != nullptr}, inputs, at);
+    *p[i] = std::move(results[0]);
+    if (v[i] != nullptr) *v[i] = std::move(results[1]);
   }
 }
 
@@ -90,7 +125,6 @@ void make_moments(const Items& parameters) {
 
 void adamw_step(const Items& parameters, const Items& gradients, const Items& first, const Items& second, Tensor& step,
                 const AdamW& o, const Location& at) {
-  const Line line{at};
   check_beta("beta1", o.beta1, at);
   check_beta("beta2", o.beta2, at);
   if (!step.defined() || step.dtype() != i64 || step.ndim() != 0)
@@ -100,22 +134,22 @@ void adamw_step(const Items& parameters, const Items& gradients, const Items& fi
   const std::vector<Tensor*> p = tensors(parameters), g = gradients_for("adamw", parameters, gradients, at),
                              m = state_for("adamw", "the first moments", parameters, first, at),
                              v = state_for("adamw", "the second moments", parameters, second, at);
-  step = line(step) + line(1);
-  const Tensor steps = line.cast(step, f64);
-  const Tensor exact1 = correction(line, steps, o.beta1), exact2 = correction(line, steps, o.beta2);
+  std::vector<Tensor> steps = {step};
+  for (double beta : {o.beta1, o.beta2})
+    if (beta != 0) steps.push_back(number(std::log(beta), f64, at));
+  const std::vector<Tensor> corrected =
+      apply({"adamw", build_corrections}, made::AdamWCorrectionsAttrs{.first = o.beta1 != 0, .second = o.beta2 != 0},
+            steps, at);
+  step = corrected[0];
   for (size_t i = 0; i < p.size(); ++i) {
     if (!moves(*p[i], g[i])) continue;
-    const DType wide = computing(p[i]->dtype());
-    const Tensor before = line.cast(*p[i], wide), gradient = line.cast(*g[i], wide), correct1 = line.cast(exact1, wide),
-                 correct2 = line.cast(exact2, wide);
-    const Tensor mean = line(line(o.beta1) * line.cast(*m[i], wide)) + line(1.0 - o.beta1) * gradient;
-    const Tensor square =
-        line(line(o.beta2) * line.cast(*v[i], wide)) + line(1.0 - o.beta2) * (line(gradient) * gradient);
-    Tensor direction = line(line(mean) * correct1) / (line(sqrt(line(line(square) * correct2))) + line(o.epsilon));
-    if (o.weight_decay != 0) direction = line(direction) + line(o.weight_decay) * before;
-    *m[i] = line.cast(mean, m[i]->dtype());
-    *v[i] = line.cast(square, v[i]->dtype());
-    *p[i] = line.cast(line(before) - line(o.rate) * direction, p[i]->dtype());
+    std::vector<Tensor> inputs = {*p[i], *g[i], *m[i], *v[i], corrected[1], corrected[2]};
+    for (double n : {o.beta1, 1.0 - o.beta1, o.beta2, 1.0 - o.beta2, o.epsilon, o.rate})
+      inputs.push_back(number(n, computing(p[i]->dtype()), at));
+    if (o.weight_decay != 0) inputs.push_back(number(o.weight_decay, computing(p[i]->dtype()), at));
+    std::vector<Tensor> results =
+        apply({"adamw", build_adamw}, made::AdamWStepAttrs{.decays = o.weight_decay != 0}, inputs, at);
+    *p[i] = std::move(results[0]), *m[i] = std::move(results[1]), *v[i] = std::move(results[2]);
   }
 }
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "tenon/frontend/ops.h"
-#include "tenon/frontend/tree.h"
+#include "tenon/frontend/tree_items.h"
 
 namespace tenon::optim {
 
@@ -30,11 +30,6 @@ void sgd_step(const Items& parameters, const Items& gradients, const Items* velo
 void make_moments(const Items& parameters);  // zeros in their place
 void adamw_step(const Items& parameters, const Items& gradients, const Items& first, const Items& second, Tensor& step,
                 const AdamW& o, const Location& at);
-
-template <class P>
-std::vector<Tensor*> leaves(P& tree) {
-  return tenon::detail::leaves_of(tree);
-}
 }  // namespace detail
 
 // p - rate * (g + weight_decay * p)

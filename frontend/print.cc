@@ -7,6 +7,7 @@
 #include <ostream>
 
 #include "tenon/frontend/cell.h"
+#include "tenon/frontend/tape.h"
 
 namespace tenon {
 namespace {

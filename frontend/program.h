@@ -2,8 +2,11 @@
 // Internal to the frontend.
 #pragma once
 
-#include "tenon/frontend/cell.h"
-#include "tenon/frontend/transform.h"
+#include <memory>
+#include <vector>
+
+#include "tenon/frontend/tensor.h"
+#include "tenon/ir/graph.h"
 
 namespace tenon::detail {
 

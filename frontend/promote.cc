@@ -5,6 +5,8 @@
 #include <cstring>
 #include <limits>
 
+#include "tenon/frontend/formula.h"
+#include "tenon/frontend/trace.h"
 #include "tenon/ir/array.h"
 
 namespace tenon {
@@ -62,12 +64,16 @@ DType common_dtype(std::span<const Operand* const> operands, const char* op) {
   return weak != Operand::Weak::none && category(natural) > category(strong) ? natural : strong;
 }
 
+void check_fits(const Operand& x, DType dtype, const char* op) {
+  if (fits(x, dtype)) return;
+  throw Error(std::string(op) + ": the literal " + std::to_string(x.integer()) + " does not fit " +
+                  std::string(name(dtype)) + "; convert the tensor with astype",
+              x.where());
+}
+
 Tensor materialize(const Operand& x, DType dtype, const char* op) {
   if (x.weak() == Operand::Weak::none) return cast_to(x.tensor(), dtype, x.where());
-  if (!fits(x, dtype))
-    throw Error(std::string(op) + ": the literal " + std::to_string(x.integer()) + " does not fit " +
-                    std::string(name(dtype)) + "; convert the tensor with astype",
-                x.where());
+  check_fits(x, dtype, op);
   ir::Array value(ir::Type{x.weak() == Operand::Weak::floating ? f64 : x.too_big() ? u64 : i64, {}});
   if (x.weak() == Operand::Weak::floating)
     *value.as<double>() = x.floating();
@@ -121,6 +127,10 @@ std::vector<ir::Value> build_cast(ir::GraphBuilder&, std::span<const ir::Value> 
   return {ir::cast(x[0], ir::Convert(attrs).dtype)};
 }
 constexpr Emit cast_emit{"cast", build_cast};
+
+std::vector<ir::Value> build_position(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs&) {
+  return {formula::position(x[0])};
+}
 }  // namespace
 
 Tensor cast_to(const Tensor& x, DType dtype, const Location& at) {
@@ -129,15 +139,37 @@ Tensor cast_to(const Tensor& x, DType dtype, const Location& at) {
   return apply_one(cast_emit, ir::ConvertAttrs{dtype}, {x}, at);
 }
 
-Tensor as_index(const Tensor& x, const char* op, const Location& at) {
+void check_index(const Tensor& x, const char* op, const Location& at) {
   if (!x.defined()) throw Error(std::string(op) + ": an index is undefined; give it a value first", at);
   if (!is_integer(x.dtype()))
     throw Error(std::string(op) + ": indices are integers, and these are " + describe(x) + "; use astype(tn::i64)", at);
-  if (x.dtype() != u64) return cast_to(x, i64, at);
-  return cast_to(minimum(Operand(x, at), Operand(INT64_MAX, at)), i64, at);
 }
 
-Tensor widened(const Tensor& x, const Location& at) { return is_half(x.dtype()) ? cast_to(x, f32, at) : x; }
+Tensor as_index(const Tensor& x, const char* op, const Location& at) {
+  check_index(x, op, at);
+  return x.dtype() == i64 ? x : apply_one({"cast", build_position}, {}, {x}, at);
+}
+
+Tensor stand_in(ir::Type type, const Location& made) {
+  auto cell = std::make_shared<Cell>();
+  cell->type = std::move(type);
+  cell->is_spec = true;
+  cell->made = made;
+  return Tensor(std::move(cell));
+}
+
+Tensor typed(const Tensor& x, DType dtype, const Location& at) {
+  return x.dtype() == dtype ? x : stand_in({dtype, x.shape()}, at);
+}
+
+Operand widened(const Operand& x) {
+  if (x.weak() != Operand::Weak::none || !x.tensor().defined()) return x;
+  return Operand(typed(x.tensor(), formula::wide(x.tensor().dtype()), x.where()), x.where());
+}
+
+Tensor entered(const Operand& x, DType dtype, const char* op) {
+  return x.weak() == Operand::Weak::none ? x.tensor() : materialize(x, dtype, op);
+}
 
 Shape broadcast_shape(std::span<const ir::Value> values, const char* op) {
   Shape shape;

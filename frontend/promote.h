@@ -1,7 +1,8 @@
-// Promotion and broadcasting: how operands of an op come to one dtype and shape (DESIGN section 3, docs/numbers.md).
+// Promotion and broadcasting: how operands of an op come to one dtype and shape (docs/numbers.md, Dtypes of results).
 // Internal to the frontend. Promotion is a cast written into the IR; primitives stay strict.
 #pragma once
 
+#include "tenon/frontend/apply.h"
 #include "tenon/frontend/attributes.h"
 #include "tenon/frontend/cell.h"
 #include "tenon/frontend/ops.h"
@@ -14,6 +15,8 @@ DType promote(DType a, DType b, const char* op, const Location& at);
 DType common_dtype(std::span<const Operand* const> operands, const char* op);
 // An operand as a tensor of a dtype: a weak scalar becomes a rank-0 tensor (a literal in a trace).
 Tensor materialize(const Operand& x, DType dtype, const char* op);
+// Error for an integer that the dtype does not hold.
+void check_fits(const Operand& x, DType dtype, const char* op);
 // Tensors of one dtype for the operands, scalars included.
 std::vector<Tensor> promoted(const char* op, std::initializer_list<const Operand*> operands, const Location& at);
 // The tensor of an operand that must be one, or a scalar in its own dtype.
@@ -23,16 +26,30 @@ Location place_of(std::initializer_list<const Operand*> operands);
 // Normalises an axis (negative counts from the end); Error names the range.
 int64_t axis_of(int64_t axis, int rank, const char* op, const Location& at);
 // x cast to a dtype, x itself when it has it already.
-// Integers as i64 positions. A u64 beyond i64 becomes the largest i64: it lies behind every end, and does not wrap to the front.
-Tensor as_index(const Tensor& x, const char* op, const Location& at);
 Tensor cast_to(const Tensor& x, DType dtype, const Location& at);
-// A half as f32, anything else as it is: composed functions compute so throughout and round once, at their end.
-Tensor widened(const Tensor& x, const Location& at);
+// Integers as i64 positions. A u64 beyond i64 becomes the largest i64: it lies behind every end, and does not wrap to the front.
+void check_index(const Tensor& x, const char* op, const Location& at);  // that it has integers
+Tensor as_index(const Tensor& x, const char* op, const Location& at);
+// The axes that a reduction names, ascending; all of them when it names none.
+std::vector<int64_t> axes_of(const Reduce& r, int rank, const char* op, const Location& at);
 // Values broadcast to their common shape, in graph algebra. Error names the shapes.
 std::vector<ir::Value> broadcast_together(std::span<const ir::Value> values, const char* op);
 Shape broadcast_shape(std::span<const ir::Value> values, const char* op);
 
-// The maximum of floating numbers, as composed functions subtract it: of none it is -inf, where `max` is an error.
-Tensor peak(const Operand& x, const Reduce& r);
+// ---- what a formula will meet inside, asked of handles before it is built, so that errors name operands and their places
+
+// A handle with a type and a place and no value.
+Tensor stand_in(ir::Type type, const Location& made);
+// x as a cast would give it, without the cast.
+Tensor typed(const Tensor& x, DType dtype, const Location& at);
+// An operand that formulas widen: a half is an f32.
+Operand widened(const Operand& x);
+// What an elementwise op, or matmul, would give. Errors are those of the op.
+Tensor foreseen(ir::Op op, std::initializer_list<const Operand*> operands);
+Tensor foreseen_matmul(const Operand& a, const Operand& b);
+// The shape of one_hot(indices, classes), likewise.
+Shape one_hot_shape(const Tensor& indices, Extents::Extent classes, DType dtype, const Location& at);
+// An operand as the input of a formula: a tensor as it is, since the formula casts; a number as a tensor of the dtype.
+Tensor entered(const Operand& x, DType dtype, const char* op);
 
 }  // namespace tenon

@@ -1,6 +1,10 @@
 // Keyed random numbers: Philox 4x32-10 (Salmon et al., SC 2011) as a primitive, distributions composed from its bits.
 // Equal keys give equal draws on every route; integers never pass through floats.
+#include <cmath>
+
+#include "tenon/frontend/formula.h"
 #include "tenon/frontend/promote.h"
+#include "tenon/frontend/trace.h"
 
 namespace tenon {
 namespace {
@@ -8,19 +12,72 @@ namespace {
 // The high counter words keep the uses of one key apart.
 constexpr uint32_t draw_space = 0, split_space = 1, fold_space = 2;
 
-Tensor counter(uint32_t space, const Location&) { return copy_from(std::vector<uint32_t>{space, 0}.data(), {2}, u32); }
+ir::Value bits(ir::Value key, uint32_t space, DType dtype, const Shape& shape) {
+  const uint32_t high[2] = {space, 0};
+  ir::GraphBuilder& b = *key.builder;
+  const ir::Value operands[] = {key, ir::constant(b, u32, {2}, std::string(reinterpret_cast<const char*>(high), 8))};
+  return ir::apply(b, ir::Op::random_bits, operands, ir::RandomBitsAttrs{dtype, shape.dims()})[0];
+}
 
-Tensor bits(const Tensor& key, uint32_t space, const Shape& shape, DType dtype, const Location& at) {
+template <uint32_t space>
+std::vector<ir::Value> build_bits(ir::GraphBuilder&, std::span<const ir::Value> key, const ir::Attrs& attrs) {
+  const ir::RandomBits to(attrs);
+  return {bits(key[0], space, to.dtype, Shape(to.shape))};
+}
+
+// The top bits scaled by a power of two: every value is a multiple of 2^-24 (f32) or 2^-53 (f64), below 1.
+ir::Value uniform(ir::Value key, DType dtype, const Shape& shape) {
+  const int keep = dtype == f64 ? 53 : dtype == f16 ? 11 : dtype == bf16 ? 8 : 24;
+  const ir::Value drawn = bits(key, draw_space, dtype == f64 ? u64 : u32, shape);
+  const ir::Value top = shr(drawn, literal(drawn, tenon::bits(drawn.dtype()) - keep));
+  return cast(top, dtype) * std::ldexp(1.0, -keep);
+}
+
+// x[i]
+ir::Value row(ir::Value x, int64_t i) {
+  Shape rest = x.shape();
+  std::vector<Dim> starts(rest.size(), Dim(0)), sizes = rest.dims();
+  starts[0] = Dim(i), sizes[0] = Dim(1);
+  rest.erase(0);
+  return reshape(slice(x, starts, sizes, std::vector<int64_t>(sizes.size(), 1)), rest);
+}
+
+// Box and Muller (1958): sqrt(-2 log u) * cos(2 pi v) from two uniforms per draw, u in (0, 1].
+ir::Value normal(ir::Value key, DType dtype, const Shape& shape) {
+  Shape two = shape;
+  two.insert(0, Dim(2));
+  const ir::Value draws = uniform(key, dtype == f64 ? f64 : f32, two);
+  const ir::Value u = row(draws, 0), v = row(draws, 1);
+  const ir::Value one_minus = -(u - 1);  // exact: u is a multiple of 2^-24
+  const ir::Value radius = sqrt(log(one_minus) * -2.0);
+  return cast(radius * cos(v * 6.283185307179586477), dtype);
+}
+
+std::vector<ir::Value> build_uniform(ir::GraphBuilder&, std::span<const ir::Value> key, const ir::Attrs& attrs) {
+  const ir::RandomBits to(attrs);
+  return {uniform(key[0], to.dtype, Shape(to.shape))};
+}
+std::vector<ir::Value> build_normal(ir::GraphBuilder&, std::span<const ir::Value> key, const ir::Attrs& attrs) {
+  const ir::RandomBits to(attrs);
+  return {normal(key[0], to.dtype, Shape(to.shape))};
+}
+
+// A new key from a key and an integer: Philox with the integer mixed into the key's low word.
+std::vector<ir::Value> build_fold_in(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs&) {
+  const ir::Value low = reshape(cast(x[1], u32), {1});
+  const ir::Value words[] = {low, ir::splat_integer(b, u32, 0, {1})};
+  const std::vector<ir::Value> both = formula::together({x[0], ir::concat(words, 0)}, u32);
+  return {bits(bit_xor(both[0], both[1]), fold_space, u32, {2})};
+}
+
+void check_key(const Tensor& key, const Location& at) {
   if (!key.defined() || key.dtype() != u32 || key.shape() != Shape{2})
     throw Error("a random key is u32[2], made by tn::key, not " + describe(key), at);
-  // A literal in a trace, so that the counter is no captured input.
-  Tensor high = counter(space, at);
-  if (Trace* trace = Trace::current()) {
-    const std::string raw = buffer_of(high, "a random key", at)->bytes();
-    high = make_traced({u32, {2}}, trace->number, ir::constant(trace->builder, u32, {2}, raw).id, at);
-  }
-  const Tensor inputs[] = {key, high};
-  return apply_primitive(ir::Op::random_bits, ir::RandomBitsAttrs{dtype, shape.dims()}, inputs, at)[0];
+}
+
+Tensor draw(const Emit& emit, const Tensor& key, DType dtype, const Shape& shape, const Location& at) {
+  check_key(key, at);
+  return apply_one(emit, ir::RandomBitsAttrs{dtype, shape.dims()}, {key}, at);
 }
 
 }  // namespace
@@ -37,10 +94,16 @@ std::vector<Tensor> split(const Tensor& key, int64_t count, const At& where) {
   if (count > most)
     throw Error(
         "split: " + std::to_string(count) + " keys are more than 2^20; draw random_bits of shape {n, 2} instead", at);
-  const Tensor all_bits = bits(key, split_space, Extents({count, 2}).checked("split", u32, at), u32, at);
+  const Tensor all_bits =
+      draw({"split", build_bits<split_space>}, key, u32, Extents({count, 2}).checked("split", u32, at), at);
   std::vector<Tensor> keys;
   Index row(0, where);
-  for (int64_t i = 0; i < count; ++i) row.start = i, keys.push_back(all_bits[row]);
+  for (int64_t i = 0; i < count; ++i) {
+    row.start = i;
+    keys.push_back(Trace::current() ? all_bits[row]
+                                    : copy_from(static_cast<const uint32_t*>(all_bits.raw()) + 2 * i, {2}, u32));
+    keys.back().cell()->made = at;
+  }
   return keys;
 }
 std::pair<Tensor, Tensor> split(const Tensor& key, const At& at) {
@@ -48,45 +111,38 @@ std::pair<Tensor, Tensor> split(const Tensor& key, const At& at) {
   return {two[0], two[1]};
 }
 
-// A new key from a key and an integer: Philox with the integer mixed into the key's low word.
 Tensor fold_in(const Tensor& key, Operand data) {
-  const Location at = data.where();
-  const Tensor word = reshape(Operand(cast_to(as_tensor(data, "fold_in"), u32, at), at), {1});
-  const Tensor zero = zeros({1}, {.dtype = u32});
-  const Tensor mixed = Operand(key, at) ^ concat({word, zero});
-  return bits(mixed, fold_space, {2}, u32, at);
+  const Location& at = data.where();
+  const Tensor number = as_tensor(data, "fold_in");
+  if (number.shape().is_static() && number.numel() != 1)
+    throw Error("reshape: " + describe(typed(number, u32, at)) + " has " + std::to_string(number.numel()) +
+                    " elements, which do not fit [1]",
+                at);
+  const Operand given(key, at), word(stand_in({u32, {2}}, at), at);
+  check_key(foreseen(ir::Op::bit_xor, {&given, &word}), at);
+  return apply_one({"fold_in", build_fold_in}, {}, {key, number}, at);
 }
 
 Tensor random_bits(const Tensor& key, const Extents& shape, DType dtype, const At& at) {
   if (dtype != u32 && dtype != u64) throw Error("random_bits: u32 or u64", place(at));
-  return bits(key, draw_space, shape.checked("random_bits", dtype, place(at)), dtype, place(at));
+  return draw({"random_bits", build_bits<draw_space>}, key, dtype, shape.checked("random_bits", dtype, place(at)),
+              place(at));
 }
 
-// The top bits scaled by a power of two: every value is a multiple of 2^-24 (f32) or 2^-53 (f64), below 1.
-Tensor uniform(const Tensor& key, const Extents& extents, Draw d, const At& where) {
-  const Location at = place(where);
-  if (!is_floating(d.dtype)) throw Error("uniform: a floating dtype", at);
-  const Shape shape = extents.checked("uniform", d.dtype == f64 ? u64 : u32, at);
-  if (d.dtype == f64)
-    return Operand(cast_to((bits(key, draw_space, shape, u64, at) >> Operand(11)), f64, at), at) * 0x1p-53;
-  const int keep = d.dtype == f16 ? 11 : d.dtype == bf16 ? 8 : 24;
-  const Tensor top = bits(key, draw_space, shape, u32, at) >> Operand(32 - keep);
-  return Operand(cast_to(top, d.dtype, at), at) * (1.0 / static_cast<double>(uint64_t{1} << keep));
+Tensor uniform(const Tensor& key, const Extents& shape, Draw d, const At& at) {
+  if (!is_floating(d.dtype)) throw Error("uniform: a floating dtype", place(at));
+  return draw({"uniform", build_uniform}, key, d.dtype, shape.checked("uniform", d.dtype == f64 ? u64 : u32, place(at)),
+              place(at));
 }
 
-// Box and Muller (1958): sqrt(-2 log u) * cos(2 pi v) from two uniforms per draw, u in (0, 1].
-Tensor normal(const Tensor& key, const Extents& extents, Draw d, const At& where) {
-  const Location at = place(where);
-  if (!is_floating(d.dtype)) throw Error("normal: a floating dtype", at);
-  const DType work = d.dtype == f64 ? f64 : f32;
-  Shape two = extents.checked("normal", d.dtype == f64 ? u64 : u32, at);
+Tensor normal(const Tensor& key, const Extents& extents, Draw d, const At& at) {
+  if (!is_floating(d.dtype)) throw Error("normal: a floating dtype", place(at));
+  const DType word = d.dtype == f64 ? u64 : u32;
+  const Shape shape = extents.checked("normal", word, place(at));
+  Shape two = shape;
   two.insert(0, Dim(2));
-  const Tensor draws = uniform(key, two, {work}, where);
-  const Tensor u = draws[0], v = draws[1];
-  const Tensor one_minus = elementwise::neg(Operand(Operand(u, at) - 1, at));  // exact: u is a multiple of 2^-24
-  const Tensor radius = sqrt(Operand(Operand(log(Operand(one_minus, at)), at) * -2.0, at));
-  const Tensor value = Operand(radius, at) * cos(Operand(Operand(v, at) * 6.283185307179586477, at));
-  return cast_to(value, d.dtype, at);
+  (void)Extents(two).checked("uniform", word, place(at));
+  return draw({"normal", build_normal}, key, d.dtype, shape, place(at));
 }
 
 }  // namespace tenon

@@ -3,7 +3,7 @@
 
 #include <span>
 
-#include "tenon/frontend/cell.h"
+#include "tenon/frontend/tensor.h"
 
 namespace tenon {
 

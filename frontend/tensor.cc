@@ -6,6 +6,8 @@
 
 #include "tenon/frontend/cell.h"
 #include "tenon/frontend/ops.h"
+#include "tenon/frontend/tape.h"
+#include "tenon/frontend/trace.h"
 #include "tenon/ir/array.h"
 #include "tenon/ir/attributes.h"
 #include "tenon/runtime/named_extents.h"

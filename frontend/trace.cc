@@ -1,5 +1,8 @@
 // Traces: the thread's stack of functions being traced, and capture of what they use from outside.
+#include "tenon/frontend/trace.h"
+
 #include <atomic>
+#include <string_view>
 
 #include "tenon/frontend/cell.h"
 

@@ -1,296 +1,91 @@
-// Argument trees: any nest of tensors, aggregates, tuples, arrays, vectors, maps, optionals and variants is flattened to its
-// tensors and a structure text (sizes, keys, presence, values of non-tensor members), or listed by path, so that two trees
-// that must match are compared whole. Refuses reference members, bases and C arrays.
+// Argument trees as values: their tensors, their paths, the same function over every tensor. What a tree may be made of stands
+// in docs/transforms.md. Refuses to pair trees that differ.
 #pragma once
 
+#include <array>
 #include <string>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
-#include "tenon/frontend/members.h"
-#include "tenon/frontend/tensor.h"
+#include "tenon/frontend/match.h"
 
-namespace tenon {
+namespace tenon::tree {
 
-// Specialise to true_type for a class that is configuration, not data. It must be trivially copyable, or have
-// `std::string static_key() const` that tells values apart; its value is part of a jitted function's signature.
+// The defined tensors of a tree, in order: members as declared, entries of maps by their keys. They are handles on the tree's own
+// cells; assigning to one changes the list and not the tree.
 template <class T>
-struct is_static : std::false_type {};
+std::vector<Tensor> leaves(const T& tree) {
+  return detail::tensors_of(tree);
+}
 
-namespace detail {
+// Where each of leaves(tree) stands: layers[2].w, extra["gain"], pair.first, [0] in a tuple; empty for a tree that is a tensor.
+template <class T>
+std::vector<std::string> paths(const T& tree) {
+  std::vector<std::string> out;
+  for (detail::TreeItem& item : detail::items_of(tree))
+    if (item.tag == 't') out.push_back(std::move(item.path));
+  return out;
+}
 
-// A Tensor for what x[i] gives; any other type as it is.
-template <class T>
-using Plain = std::conditional_t<std::is_base_of_v<Tensor, T>, Tensor, T>;
-
-// One node of a tree that a matching tree must have too.
-struct TreeItem {
-  std::string path;  // layers[2].w, extra["gain"]; empty for the tree itself
-  char tag = 't';  // t tensor, u undefined tensor, + - optional, l list, m map, x variant, d shape; else a value
-  std::string bytes, text;  // of anything but a tensor: what is compared, and what errors say
-  Tensor* tensor = nullptr;
-};
-
-struct Leaves {
-  std::vector<Tensor*> tensors;
-  std::string structure;
-  bool want_structure = true;
-  std::vector<TreeItem>* items = nullptr;  // listed if not null
-  std::string path;  // of the node at hand, while items are wanted
-};
-void note_value(Leaves& leaves, char tag, const void* bytes, size_t size);
-void note_keys(Leaves& leaves, size_t size, const std::string& keys, const std::string& text);
-void note_item(Leaves& leaves, char tag, Tensor* tensor);
-
-// Lengthens the path while alive: .name, or [number].
-struct Step {
-  Leaves& leaves;
-  const size_t length;
-  Step(Leaves& l, std::string_view name, size_t number) : leaves(l), length(l.path.size()) {
-    if (leaves.items) lengthen(name, number);
-  }
-  ~Step() {
-    if (leaves.items) leaves.path.resize(length);
-  }
-  void lengthen(std::string_view name, size_t number);
-  Step(const Step&) = delete;
-  Step& operator=(const Step&) = delete;
-};
-
-// How the second of two trees may differ from the first.
-enum class Match : uint8_t {
-  whole,  // not at all: structure, values, and the types of tensors
-  cotangent,  // it may lack a tensor where the first has one of integers or bools
-  gradient,  // it may lack any tensor
-  moment,  // as a cotangent, and f32 may stand beside f16 and bf16
-};
-// What errors say of two trees: "WHAT: at 'path', FIRST f32[3] and SECOND f32[4]; REMEDY".
-struct Pairing {
-  const char *what, *first, *second, *remedy;
-};
-// One tensor of the second tree for each of the first, null where it has none.
-std::vector<Tensor*> match(const Pairing& pairing, const std::vector<TreeItem>& first,
-                           const std::vector<TreeItem>& second, Match how, const Location& at);
-
-template <class T>
-concept TupleLike = requires { std::tuple_size<T>::value; };
-template <class T>
-concept MapLike = requires(T t) {
-  typename T::mapped_type;
-  typename T::key_type;
-  t.begin();
-  t.size();
-};
-template <class T>
-concept VectorLike = !MapLike<T> && requires(T t) {
-  typename T::value_type;
-  t.begin();
-  t.size();
-  t.push_back(*t.begin());
-};
-template <class T>
-concept OptionalLike = requires(T t) {
-  typename T::value_type;
-  t.has_value();
-  *t;
-  t.reset();
-};
-template <class T>
-concept VariantLike = requires(T t) {
-  t.index();
-  t.valueless_by_exception();
-};
-template <class T>
-concept StringLike = requires(T t) {
-  t.c_str();
-  t.size();
-};
-template <class T>
-concept Keyed = requires(const T t) { t.static_key(); };
-template <class T>
-struct IsPair : std::false_type {};
+// Whether two trees have one C++ type, sizes, keys, presence and values of whatever is no tensor, and tensors in the same
+// places. Dtypes and shapes do not count.
 template <class A, class B>
-struct IsPair<std::pair<A, B>> : std::true_type {};
-
-void sort_pointers(std::vector<const void*>& pointers, bool (*less)(const void*, const void*));
-
-template <class T>
-void walk(T& tree, Leaves& leaves);
-
-// What tells one key of a map from another.
-template <class K>
-std::string key_bytes(const K& key) {
-  Leaves alone;
-  walk(key, alone);
-  return alone.structure;
-}
-template <class K>
-std::string key_text(const K& key) {
-  if constexpr (StringLike<K>)
-    return '"' + std::string(key.c_str(), key.size()) + '"';
-  else if constexpr (std::is_enum_v<K>)
-    return std::to_string(static_cast<long long>(key));
-  else if constexpr (std::is_arithmetic_v<K>)
-    return std::to_string(key);
+bool equal_structure(const A& a, const B& b) {
+  if constexpr (std::is_same_v<detail::Plain<A>, detail::Plain<B>>)
+    return detail::structure_of(a) == detail::structure_of(b);
   else
-    return "a key";
+    return false;
 }
 
-// The entries of a map in the order of their keys, whatever order the container keeps.
-template <class T>
-auto entries_of(T& map) {
-  using Entry = std::remove_reference_t<decltype(*map.begin())>;
-  std::vector<const void*> pointers;
-  pointers.reserve(map.size());
-  for (auto& entry : map) pointers.push_back(&entry);
-  if constexpr (!requires { typename T::key_compare; }) {
-    sort_pointers(pointers, [](const void* a, const void* b) -> bool {
-      const auto &x = static_cast<const Entry*>(a)->first, &y = static_cast<const Entry*>(b)->first;
-      if constexpr (requires { static_cast<bool>(x < y); })
-        return x < y;
-      else
-        return key_bytes(x) < key_bytes(y);
-    });
+}  // namespace tenon::tree
+
+namespace tenon::detail {
+
+template <class F, class T, class... More>
+T mapped(const Location& at, F& f, const T& first, const More&... more) {
+  const std::array<std::vector<Tensor>, sizeof...(More)> others{
+      paired({"tree::map", "the first tree has", "another",
+              "trees that are mapped together have the same structure, values and types"},
+             first, more, Match::whole, at)...};
+  T result = first;
+  size_t n = 0;
+  const auto value = [&]<size_t... I>(const Tensor& leaf, std::index_sequence<I...>) -> Tensor {
+    return f(leaf, others[I][n]...);
+  };
+  for (Tensor* leaf : leaves_of(result)) {
+    *leaf = value(*leaf, std::index_sequence_for<More...>{});
+    ++n;
   }
-  return pointers;
+  return result;
 }
 
-template <class T>
-void walk_map(T& map, Leaves& leaves) {
-  using Entry = std::remove_reference_t<decltype(*map.begin())>;
-  const std::vector<const void*> entries = entries_of(map);
-  std::string keys, text;
-  for (const void* p : entries) {
-    if (leaves.want_structure || leaves.items) keys += key_bytes(static_cast<const Entry*>(p)->first);
-    if (leaves.items) text += (text.empty() ? "" : ", ") + key_text(static_cast<const Entry*>(p)->first);
-  }
-  note_keys(leaves, entries.size(), keys, text);
-  for (const void* p : entries) {
-    auto& entry = *static_cast<Entry*>(const_cast<void*>(p));
-    const Step step(leaves, leaves.items ? '[' + key_text(entry.first) + ']' : std::string(), 0);
-    walk(entry.second, leaves);
-  }
+}  // namespace tenon::detail
+
+namespace tenon::tree {
+
+// The tree with f(tensor) in the place of each of its tensors; of several trees, with f of the tensors that stand at one path.
+// f gives a tensor of any dtype and shape, and is called in the order of leaves(); undefined tensors stay as they are. Error, by
+// path, where trees differ: they have one C++ type, the same structure and values, and tensors of the same dtypes and shapes.
+template <class F, class T>
+detail::Plain<T> map(F&& f, const T& tree, const At& at = At::current()) {
+  return detail::mapped<F, detail::Plain<T>>(place(at), f, tree);
+}
+template <class F, class T>
+detail::Plain<T> map(F&& f, const T& first, const detail::Plain<T>& second, const At& at = At::current()) {
+  return detail::mapped<F, detail::Plain<T>>(place(at), f, first, second);
+}
+template <class F, class T>
+detail::Plain<T> map(F&& f, const T& first, const detail::Plain<T>& second, const detail::Plain<T>& third,
+                     const At& at = At::current()) {
+  return detail::mapped<F, detail::Plain<T>>(place(at), f, first, second, third);
+}
+// Of any number of trees; errors name the lines of tensors and not that of the call.
+template <class F, class T, class... More>
+  requires(std::is_same_v<detail::Plain<T>, detail::Plain<More>> && ...)
+detail::Plain<T> map(F&& f, const T& first, const detail::Plain<T>& second, const detail::Plain<T>& third,
+                     const detail::Plain<T>& fourth, const More&... more) {
+  return detail::mapped<F, detail::Plain<T>>({}, f, first, second, third, fourth, more...);
 }
 
-// The tag by which errors know how to print a number.
-template <class T>
-constexpr char number_tag() {
-  if constexpr (std::is_enum_v<T>)
-    return number_tag<std::underlying_type_t<T>>();
-  else
-    return std::is_same_v<T, bool> ? 'b' : std::is_floating_point_v<T> ? 'f' : std::is_signed_v<T> ? 'i' : 'n';
-}
-template <class T>
-void note_number(Leaves& leaves, T value) {
-  if constexpr (std::is_same_v<T, long double>) {  // its last bytes are padding
-    unsigned char bytes[sizeof value] = {};
-    __builtin_memcpy(bytes, &value, 10);
-    note_value(leaves, 'f', bytes, sizeof bytes);
-  } else {
-    note_value(leaves, number_tag<T>(), &value, sizeof value);
-  }
-}
-
-// Appends the tensors of a tree, in order, and its structure or its items where they are wanted.
-template <class T>
-void walk(T& tree, Leaves& leaves) {
-  using U = std::remove_const_t<T>;
-  if constexpr (std::is_base_of_v<Tensor, U>) {  // a Tensor, or what x[i] gives
-    if (tree.defined()) leaves.tensors.push_back(const_cast<Tensor*>(static_cast<const Tensor*>(&tree)));
-    if (leaves.want_structure) leaves.structure += tree.defined() ? 't' : 'u';
-    if (leaves.items)
-      note_item(leaves, tree.defined() ? 't' : 'u', const_cast<Tensor*>(static_cast<const Tensor*>(&tree)));
-  } else if constexpr (std::is_arithmetic_v<U> || std::is_enum_v<U>) {
-    note_number(leaves, tree);
-  } else if constexpr (StringLike<U>) {
-    note_value(leaves, 's', tree.c_str(), tree.size());
-  } else if constexpr (is_static<U>::value) {
-    if constexpr (Keyed<U>) {
-      const std::string key = tree.static_key();
-      note_value(leaves, 's', key.data(), key.size());
-    } else {
-      static_assert(std::is_trivially_copyable_v<U>, "a static class is trivially copyable or has static_key()");
-      U copy = tree;
-#if __has_builtin(__builtin_clear_padding)
-      __builtin_clear_padding(&copy);
-#endif
-      note_value(leaves, 'k', &copy, sizeof(U));
-    }
-  } else if constexpr (std::is_same_v<U, Shape>) {
-    std::vector<int64_t> codes;  // their number tells the rank
-    for (Dim d : tree) codes.push_back(d.code());
-    note_value(leaves, 'd', codes.data(), codes.size() * sizeof(int64_t));
-  } else if constexpr (MapLike<U>) {
-    walk_map(tree, leaves);
-  } else if constexpr (VectorLike<U>) {
-    const size_t size = tree.size();
-    note_value(leaves, 'l', &size, sizeof size);
-    size_t number = 0;
-    for (auto&& item : tree) {
-      const Step step(leaves, {}, number++);
-      if constexpr (std::is_same_v<typename U::value_type, bool>)
-        note_number(leaves, static_cast<bool>(item));
-      else
-        walk(item, leaves);
-    }
-  } else if constexpr (OptionalLike<U>) {
-    if (leaves.want_structure) leaves.structure += tree.has_value() ? '+' : '-';
-    if (leaves.items) note_item(leaves, tree.has_value() ? '+' : '-', nullptr);
-    if (tree.has_value()) walk(*tree, leaves);
-  } else if constexpr (VariantLike<U>) {
-    const size_t index = tree.index();
-    note_value(leaves, 'x', &index, sizeof index);
-    if (!tree.valueless_by_exception()) visit([&](auto& held) { walk(held, leaves); }, tree);
-  } else if constexpr (IsPair<U>::value) {
-    {
-      const Step step(leaves, "first", 0);
-      walk(tree.first, leaves);
-    }
-    const Step step(leaves, "second", 0);
-    walk(tree.second, leaves);
-  } else if constexpr (TupleLike<U>) {
-    size_t number = 0;
-    const auto each = [&](auto& item) {
-      const Step step(leaves, {}, number++);
-      walk(item, leaves);
-    };
-    std::apply([&](auto&... item) { (each(item), ...); }, tree);
-  } else {
-    static_assert(std::is_aggregate_v<U>,
-                  "an argument tree is made of tensors, numbers, strings, aggregates, tuples, arrays, vectors, maps, "
-                  "optionals and "
-                  "variants; mark any other class with tenon::is_static");
-    if constexpr (std::is_aggregate_v<U>) {
-      size_t number = 0;
-      const auto each = [&](auto& member) {
-        const Step step(leaves, member_names<U>[number], number);
-        ++number;
-        walk(member, leaves);
-      };
-      with_members(tree, [&](auto&... member) { (each(member), ...); });
-    }
-  }
-}
-
-template <class T>
-std::vector<Tensor*> leaves_of(T& tree) {
-  Leaves leaves;
-  leaves.want_structure = false;
-  walk(tree, leaves);
-  return std::move(leaves.tensors);
-}
-// The tree by path. Items point into it.
-template <class T>
-std::vector<TreeItem> items_of(T& tree) {
-  std::vector<TreeItem> items;
-  Leaves leaves;
-  leaves.want_structure = false;
-  leaves.items = &items;
-  walk(tree, leaves);
-  return items;
-}
-
-}  // namespace detail
-}  // namespace tenon
+}  // namespace tenon::tree

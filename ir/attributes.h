@@ -6,6 +6,9 @@
 // Nothing else knows the order in which a node holds its attributes.
 #pragma once
 
+#include <algorithm>
+#include <cstring>
+
 #include "tenon/ir/graph.h"
 
 namespace tenon::ir {
@@ -79,6 +82,17 @@ struct literal {
   static constexpr AttrKind kind = AttrKind::literal;
   static View read(const Attr& a) { return a.text; }
   static Attr store(Value v) { return Attr::literal_of(std::move(v)); }
+};
+struct number {  // a double, bit for bit
+  using View = double;
+  using Value = double;
+  static constexpr AttrKind kind = AttrKind::literal;
+  static View read(const Attr& a) {
+    double number = 0;
+    std::memcpy(&number, a.text.data(), std::min(a.text.size(), sizeof number));
+    return number;
+  }
+  static Attr store(Value v) { return Attr::literal_of(std::string(reinterpret_cast<const char*>(&v), sizeof v)); }
 };
 struct graph {
   using View = const std::shared_ptr<const Graph>&;

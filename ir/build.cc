@@ -116,6 +116,11 @@ Value broadcast_to(Value x, const Shape& shape) {
   return broadcast(x, shape, std::move(axes));
 }
 
+Value spread(Value x, Value over) {
+  const Shape shape = over.shape();  // the type it belongs to may move while ops are added
+  return broadcast_to(x, shape);
+}
+
 Value transpose(Value x, std::vector<int64_t> permutation) {
   return add_op(Op::transpose, std::span(&x, 1), TransposeAttrs{.permutation = std::move(permutation)});
 }
@@ -154,6 +159,13 @@ Value dynamic_update_slice(Value x, Value update, std::span<const Value> starts)
 
 Value reduce(Op reduction, Value x, std::vector<int64_t> axes) {
   return add_op(reduction, std::span(&x, 1), ReduceAttrs{.axes = std::move(axes)});
+}
+
+Value reduce_kept(Op reduction, Value x, const std::vector<int64_t>& axes) {
+  if (axes.empty()) return x;
+  Shape kept = x.shape();
+  for (int64_t a : axes) kept[static_cast<size_t>(a)] = Dim(1);
+  return reshape(reduce(reduction, x, axes), kept);
 }
 
 Value dot_general(Value lhs, Value rhs, std::vector<int64_t> lhs_batch, std::vector<int64_t> rhs_batch,

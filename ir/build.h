@@ -4,6 +4,7 @@
 #pragma once
 
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "tenon/ir/graph.h"
@@ -42,10 +43,37 @@ Value splat_integer(GraphBuilder& b, DType dtype, int64_t number, const Shape& s
 Value constant(GraphBuilder& b, DType dtype, const Shape& shape, std::string raw_bytes);  // at most 64 bytes
 Value iota(GraphBuilder& b, DType dtype, const Shape& shape, int64_t axis);
 
+// A number beside a value is a literal of the value's dtype and shape: 1 / x, x * 0.5. Integers keep all their bits.
+template <class N>
+  requires std::is_arithmetic_v<N>
+Value literal(Value x, N number) {
+  if constexpr (std::is_integral_v<N>)
+    return splat_integer(*x.builder, x.dtype(), static_cast<int64_t>(number), x.shape());
+  else
+    return like(x, number);
+}
+#define TENON_BESIDE_A_NUMBER(op)        \
+  template <class N>                     \
+    requires std::is_arithmetic_v<N>     \
+  Value operator op(Value x, N number) { \
+    return x op literal(x, number);      \
+  }                                      \
+  template <class N>                     \
+    requires std::is_arithmetic_v<N>     \
+  Value operator op(N number, Value x) { \
+    return literal(x, number) op x;      \
+  }
+TENON_BESIDE_A_NUMBER(+)
+TENON_BESIDE_A_NUMBER(-)
+TENON_BESIDE_A_NUMBER(*)
+TENON_BESIDE_A_NUMBER(/)
+#undef TENON_BESIDE_A_NUMBER
+
 Value reshape(Value x, const Shape& shape);
 // Operand axis i becomes result axis axes[i]; operand extent is the result's, or 1.
 Value broadcast(Value x, const Shape& shape, std::vector<int64_t> axes);
 Value broadcast_to(Value x, const Shape& shape);  // trailing axes aligned, as in NumPy
+Value spread(Value x, Value over);  // broadcast to the shape of another value
 Value transpose(Value x, std::vector<int64_t> permutation);
 Value slice(Value x, std::vector<Dim> starts, std::vector<Dim> sizes, std::vector<int64_t> strides);
 Value pad(Value x, Value fill, std::vector<Dim> low, std::vector<Dim> high, std::vector<int64_t> interior);
@@ -55,6 +83,8 @@ Value dynamic_slice(Value x, std::span<const Value> starts, std::vector<Dim> siz
 Value dynamic_update_slice(Value x, Value update, std::span<const Value> starts);
 
 Value reduce(Op reduction, Value x, std::vector<int64_t> axes);  // reduced axes are dropped
+Value reduce_kept(Op reduction, Value x,
+                  const std::vector<int64_t>& axes);  // they stay, with extent 1; x itself for none
 Value dot_general(Value lhs, Value rhs, std::vector<int64_t> lhs_batch, std::vector<int64_t> rhs_batch,
                   std::vector<int64_t> lhs_contract, std::vector<int64_t> rhs_contract);
 

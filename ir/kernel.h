@@ -34,7 +34,7 @@ constexpr uint32_t index(BufferId v) { return static_cast<uint32_t>(v); }
 // CUDA schedule's names for the two levels of a grid; the LLVM renderer treats them as parallel and vector.
 enum class LoopKind : uint8_t { serial, parallel, vector, block, thread };
 
-// The contract's order for reductions (SEMANTICS section 3): blocks of `block` elements; inside a block `lanes`
+// The contract's order for reductions (docs/numbers.md, Reductions): blocks of `block` elements; inside a block `lanes`
 // interleaved chains (element i goes to lane i mod lanes, starting from the identity), joined by halving; blocks joined
 // by a pairwise tree over their order (neighbours first, an odd last one moves up).
 struct Tree {

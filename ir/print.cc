@@ -238,7 +238,7 @@ std::string window(const Graph& graph, NodeId around, int lines) {
   std::string out;
   for (int64_t n = begin; n < end; ++n) {
     out += n == middle ? "> " : "  ";
-    write_node(out, graph, graph.nodes()[static_cast<size_t>(n)], 1);
+    write_node(out, graph, graph.nodes()[n], 1);
     out += '\n';
   }
   return out;

@@ -269,7 +269,7 @@ TEST(Assign, RandomSelectionsAgreeWithALoop) {
     const Floats from = values(v);
     size_t next = 0;
     for (int64_t i : chosen[0])
-      for (int64_t j : chosen[1]) expected[static_cast<size_t>(i * extents[1] + j)] = from[next++];
+      for (int64_t j : chosen[1]) expected[i * extents[1] + j] = from[next++];
     ASSERT_EQ(next, from.size());
     const auto f = [&](Tensor t, const Tensor& u) {
       t[{where[0], where[1]}] = u;

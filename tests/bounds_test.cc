@@ -150,7 +150,7 @@ Case stem_case(const Shape& shape, const std::vector<int64_t>& axes, const std::
   CaseBuilder c("stem");
   const Type wide{f32, shape};
   Shape kept;
-  for (int64_t a : axes) kept.push_back(shape[static_cast<size_t>(a)]);
+  for (int64_t a : axes) kept.push_back(shape[a]);
   const Value x = c.input(random_array(wide, random, Domain::unit)),
               y = c.input(random_array(wide, random, Domain::unit));
   const Value w = c.input(random_array({f32, kept}, random, Domain::unit));

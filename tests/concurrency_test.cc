@@ -37,7 +37,7 @@ void at_once(const std::function<void(int)>& function) {
       try {
         function(t);
       } catch (const std::exception& e) {
-        failures[static_cast<size_t>(t)] = e.what();
+        failures[t] = e.what();
       }
     });
   for (std::thread& t : threads) t.join();
@@ -62,9 +62,9 @@ Floats eager_work(int seed) {
 TEST_F(Concurrency, EagerOps) {
   std::vector<Floats> got(thread_count);
   at_once([&](int t) {
-    for (int round = 0; round < 3; ++round) got[static_cast<size_t>(t)] = eager_work(t);
+    for (int round = 0; round < 3; ++round) got[t] = eager_work(t);
   });
-  for (int t = 0; t < thread_count; ++t) EXPECT_EQ(got[static_cast<size_t>(t)], eager_work(t)) << t;
+  for (int t = 0; t < thread_count; ++t) EXPECT_EQ(got[t], eager_work(t)) << t;
 }
 
 // The result is a tree, which the entry of a signature must hold before another thread can find the entry.
@@ -80,8 +80,8 @@ TEST_F(Concurrency, FirstCallOfOneJittedFunction) {
     std::vector<Floats> first(thread_count), second(thread_count);
     at_once([&](int t) {
       const auto [y, sums] = f(x);
-      first[static_cast<size_t>(t)] = y.to_vector<float>();
-      second[static_cast<size_t>(t)] = sums.at(0).to_vector<float>();
+      first[t] = y.to_vector<float>();
+      second[t] = sums.at(0).to_vector<float>();
     });
     const int raced = traces;
     EXPECT_LE(raced, thread_count);
@@ -89,8 +89,8 @@ TEST_F(Concurrency, FirstCallOfOneJittedFunction) {
     EXPECT_EQ(traces, raced) << "the entry was lost";
     const auto [y, sums] = body(x);
     for (int t = 0; t < thread_count; ++t) {
-      EXPECT_EQ(first[static_cast<size_t>(t)], y.to_vector<float>()) << round << " on thread " << t;
-      EXPECT_EQ(second[static_cast<size_t>(t)], sums[0].to_vector<float>()) << round << " on thread " << t;
+      EXPECT_EQ(first[t], y.to_vector<float>()) << round << " on thread " << t;
+      EXPECT_EQ(second[t], sums[0].to_vector<float>()) << round << " on thread " << t;
     }
   }
 }
@@ -103,10 +103,8 @@ TEST_F(Concurrency, DistinctFunctionsCompileAtOnce) {
   };
   const Tensor x = tn::normal(tn::key(6), {70, 96});
   std::vector<Floats> got(thread_count);
-  at_once([&](int t) {
-    got[static_cast<size_t>(t)] = tn::jit([&](const Tensor& v) { return body(v, t); })(x).to_vector<float>();
-  });
-  for (int t = 0; t < thread_count; ++t) EXPECT_EQ(got[static_cast<size_t>(t)], body(x, t).to_vector<float>()) << t;
+  at_once([&](int t) { got[t] = tn::jit([&](const Tensor& v) { return body(v, t); })(x).to_vector<float>(); });
+  for (int t = 0; t < thread_count; ++t) EXPECT_EQ(got[t], body(x, t).to_vector<float>()) << t;
 }
 
 // Compiling defines symbols (n + m, products), and none of them in the table of the graph that others read.
@@ -144,12 +142,12 @@ TEST_F(Concurrency, BackwardOnSeparateTapes) {
   };
   std::vector<Floats> taped(thread_count), transformed(thread_count);
   at_once([&](int t) {
-    for (int round = 0; round < 3; ++round) taped[static_cast<size_t>(t)] = gradient(t);
-    transformed[static_cast<size_t>(t)] = traced(t);
+    for (int round = 0; round < 3; ++round) taped[t] = gradient(t);
+    transformed[t] = traced(t);
   });
   for (int t = 0; t < thread_count; ++t) {
-    EXPECT_EQ(taped[static_cast<size_t>(t)], gradient(t)) << t;
-    EXPECT_EQ(transformed[static_cast<size_t>(t)], traced(t)) << t;
+    EXPECT_EQ(taped[t], gradient(t)) << t;
+    EXPECT_EQ(transformed[t], traced(t)) << t;
   }
 }
 

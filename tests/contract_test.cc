@@ -194,7 +194,7 @@ class Contraction {
       if (is_half(out)) {
         const uint16_t h =
             ir::half_from_double(out == DType::f16 ? ir::f16_format : ir::bf16_format, static_cast<double>(v));
-        std::memcpy(&expected[static_cast<size_t>(2 * e)], &h, 2);
+        std::memcpy(&expected[2 * e], &h, 2);
       } else {
         std::memcpy(&expected[static_cast<size_t>(e) * sizeof v], &v, sizeof v);
       }

@@ -102,15 +102,18 @@ void control_cases(Op op, DType t, std::vector<Case>& cases) {
 
 std::vector<OtherCases> other_cases() {
   std::vector<OtherCases> all;
-  for (Op op : {Op::constant, Op::iota, Op::reshape, Op::broadcast, Op::transpose, Op::slice, Op::dynamic_slice,
-                Op::dynamic_update_slice, Op::pad, Op::concat, Op::reverse, Op::gather, Op::scatter_add, Op::sort,
-                Op::random_bits})
-    all.push_back({op, movement_cases});
-  for (Op op : {Op::reduce_sum, Op::reduce_prod, Op::reduce_max, Op::reduce_min, Op::reduce_and, Op::reduce_or,
-                Op::argmax, Op::argmin, Op::cumsum})
-    all.push_back({op, reduction_cases});
-  for (Op op : {Op::dot_general, Op::convolution}) all.push_back({op, contraction_cases});
-  for (Op op : {Op::cond, Op::while_loop, Op::scan, Op::call, Op::barrier}) all.push_back({op, control_cases});
+  for (const OpDef& row : op_table()) switch (row.family) {
+      case Family::source:
+      case Family::movement:
+      case Family::indexing:
+      case Family::random: all.push_back({row.op, movement_cases}); break;
+      case Family::reduction: all.push_back({row.op, reduction_cases}); break;
+      case Family::contraction: all.push_back({row.op, contraction_cases}); break;
+      case Family::control: all.push_back({row.op, control_cases}); break;
+      case Family::elementwise: break;
+      case Family::effect:
+        if (row.op == Op::barrier) all.push_back({row.op, control_cases});
+    }
   return all;
 }
 

@@ -32,106 +32,133 @@ struct Door {
   bool loops;  // runs as often as a number says: not to be run with a large one
 };
 
-std::vector<Door> doors() {
-  using N = const std::vector<int64_t>&;
-  using X = const Tensor&;
-  std::vector<Door> d;
-  const auto add = [&](const char* name, std::vector<int64_t> usual, auto call, bool loops = false) {
-    d.push_back({name, std::move(usual), call, loops});
-  };
-  const auto index = [](int64_t v) { return tn::full({}, v, {.dtype = tn::i64}); };
-  const auto key = [] { return tn::key(7); };
-  // making
-  add("zeros", {2, 3}, [](X, N n) { return tn::zeros({n[0], n[1]}); });
-  add("ones", {2, 0, 3}, [](X, N n) { return tn::ones({n[0], n[1], n[2]}); });
-  add("full", {2, 3}, [](X, N n) { return tn::full({n[0], n[1]}, 7); });
-  add("full of halves", {2}, [](X, N n) { return tn::full({n[0]}, 7, {.dtype = tn::f16}); });
-  add("full of a value", {2}, [](X, N n) { return tn::full({2}, n[0]); });
-  add("arange", {0, 10, 2}, [](X, N n) { return tn::arange(n[0], n[1], n[2]); });
-  add("arange of one number", {5}, [](X, N n) { return tn::arange(n[0]); });
-  add("arange of floats", {0, 10, 2}, [](X, N n) {
+using N = const std::vector<int64_t>&;
+using X = const Tensor&;
+
+struct DoorList {
+  std::vector<Door> all;
+  template <class F>
+  void add(const char* name, std::vector<int64_t> usual, F call, bool loops = false) {
+    all.push_back({name, std::move(usual), std::move(call), loops});
+  }
+};
+
+Tensor index(int64_t v) { return tn::full({}, v, {.dtype = tn::i64}); }
+
+void making_doors(DoorList& d) {
+  d.add("zeros", {2, 3}, [](X, N n) { return tn::zeros({n[0], n[1]}); });
+  d.add("ones", {2, 0, 3}, [](X, N n) { return tn::ones({n[0], n[1], n[2]}); });
+  d.add("full", {2, 3}, [](X, N n) { return tn::full({n[0], n[1]}, 7); });
+  d.add("full of halves", {2}, [](X, N n) { return tn::full({n[0]}, 7, {.dtype = tn::f16}); });
+  d.add("full of a value", {2}, [](X, N n) { return tn::full({2}, n[0]); });
+  d.add("arange", {0, 10, 2}, [](X, N n) { return tn::arange(n[0], n[1], n[2]); });
+  d.add("arange of one number", {5}, [](X, N n) { return tn::arange(n[0]); });
+  d.add("arange of floats", {0, 10, 2}, [](X, N n) {
     return tn::arange(static_cast<double>(n[0]), static_cast<double>(n[1]), static_cast<double>(n[2]));
   });
-  add("spec", {2, 3}, [](X x, N n) { return static_cast<void>(tn::spec({n[0], n[1]}, tn::f32)), x; });
-  add("dim", {1, 8}, [](X x, N n) {
+  d.add("spec", {2, 3}, [](X x, N n) { return static_cast<void>(tn::spec({n[0], n[1]}, tn::f32)), x; });
+  d.add("dim", {1, 8}, [](X x, N n) {
     return static_cast<void>(
                tn::dim("doors_" + std::to_string(n[0] % 97) + "_" + std::to_string(n[1] % 97), n[0], n[1])),
            x;
   });
-  add("from_blob", {2, 3}, [](X x, N n) {
+  d.add("from_blob", {2, 3}, [](X x, N n) {
     static const float six[6] = {};
     return static_cast<void>(tn::from_blob(six, {n[0], n[1]}, tn::f32)), x;
   });
-  add("Shape", {2, 3}, [](X x, N n) { return static_cast<void>(tn::Shape{n[0], n[1]}), x; });
-  // movement
-  add("reshape", {8, 3}, [](X x, N n) { return x.reshape({n[0], n[1]}); });
-  add("reshape to three", {8, 3, 1}, [](X x, N n) { return tn::reshape(x, {n[0], n[1], n[2]}); });
-  add("broadcast_to", {2, 6, 4}, [](X x, N n) { return tn::broadcast_to(x, {n[0], n[1], n[2]}); });
-  add("transpose", {1, 0}, [](X x, N n) { return x.transpose({n[0], n[1]}); });
-  add("flip", {0, 1}, [](X x, N n) { return tn::flip(x, {n[0], n[1]}); });
-  add("pad", {1, 2, 0, 1}, [](X x, N n) { return tn::pad(x, {{n[0], n[1]}, {n[2], n[3]}}); });
-  add("pad of integers with a value", {7},
-      [](X x, N n) { return tn::pad(x.astype(tn::i32), {{1, 1}, {0, 0}}, static_cast<double>(n[0])); });
-  add("concat", {0}, [](X x, N n) { return tn::concat({x, x}, n[0]); });
-  add("stack", {0}, [](X x, N n) { return tn::stack({x, x}, n[0]); });
-  add("squeeze", {1}, [](X x, N n) { return tn::squeeze(tn::expand_dims(x, 1), n[0]); });
-  add("expand_dims", {0}, [](X x, N n) { return tn::expand_dims(x, n[0]); });
-  add("index", {1}, [](X x, N n) { return x[n[0]]; });
-  add("index of the second axis", {1}, [](X x, N n) { return x[{tn::all, n[0]}]; });
-  add("slice", {1, 5, 2}, [](X x, N n) { return x[{tn::slice(n[0], n[1], n[2])}]; });
-  add("slice backwards", {5, 1, -2}, [](X x, N n) { return x[{tn::all, tn::slice(n[0], n[1], n[2])}]; });
-  add("dynamic_slice", {2, 3}, [=](X x, N n) {
+  d.add("Shape", {2, 3}, [](X x, N n) { return static_cast<void>(tn::Shape{n[0], n[1]}), x; });
+}
+
+void movement_doors(DoorList& d) {
+  d.add("reshape", {8, 3}, [](X x, N n) { return x.reshape({n[0], n[1]}); });
+  d.add("reshape to three", {8, 3, 1}, [](X x, N n) { return tn::reshape(x, {n[0], n[1], n[2]}); });
+  d.add("broadcast_to", {2, 6, 4}, [](X x, N n) { return tn::broadcast_to(x, {n[0], n[1], n[2]}); });
+  d.add("transpose", {1, 0}, [](X x, N n) { return x.transpose({n[0], n[1]}); });
+  d.add("flip", {0, 1}, [](X x, N n) { return tn::flip(x, {n[0], n[1]}); });
+  d.add("pad", {1, 2, 0, 1}, [](X x, N n) { return tn::pad(x, {{n[0], n[1]}, {n[2], n[3]}}); });
+  d.add("pad of integers with a value", {7},
+        [](X x, N n) { return tn::pad(x.astype(tn::i32), {{1, 1}, {0, 0}}, static_cast<double>(n[0])); });
+  d.add("concat", {0}, [](X x, N n) { return tn::concat({x, x}, n[0]); });
+  d.add("stack", {0}, [](X x, N n) { return tn::stack({x, x}, n[0]); });
+  d.add("squeeze", {1}, [](X x, N n) { return tn::squeeze(tn::expand_dims(x, 1), n[0]); });
+  d.add("expand_dims", {0}, [](X x, N n) { return tn::expand_dims(x, n[0]); });
+  d.add("index", {1}, [](X x, N n) { return x[n[0]]; });
+  d.add("index of the second axis", {1}, [](X x, N n) { return x[{tn::all, n[0]}]; });
+  d.add("slice", {1, 5, 2}, [](X x, N n) { return x[{tn::slice(n[0], n[1], n[2])}]; });
+  d.add("slice backwards", {5, 1, -2}, [](X x, N n) { return x[{tn::all, tn::slice(n[0], n[1], n[2])}]; });
+  d.add("dynamic_slice", {2, 3}, [](X x, N n) {
     const Tensor starts[] = {index(1), index(1)};
     return tn::dynamic_slice(x, starts, {n[0], n[1]});
   });
-  add("dynamic_slice by starts", {2, 3}, [=](X x, N n) {
+  d.add("dynamic_slice by starts", {2, 3}, [](X x, N n) {
     const Tensor starts[] = {index(n[0]), index(n[1])};
     return tn::dynamic_slice(x, starts, {2, 2});
   });
-  add("dynamic_update_slice", {2, 1}, [=](X x, N n) {
+  d.add("dynamic_update_slice", {2, 1}, [](X x, N n) {
     const Tensor starts[] = {index(n[0]), index(n[1])};
     return tn::dynamic_update_slice(x, tn::ones({2, 2}), starts);
   });
-  // reductions and order
-  add("sum", {0, 1}, [](X x, N n) { return tn::sum(x, {{n[0], n[1]}, true}); });
-  add("mean", {0}, [](X x, N n) { return tn::mean(x, {{n[0]}}); });
-  add("logsumexp", {0}, [](X x, N n) { return tn::logsumexp(x, {{n[0]}}); });
-  add("argmax", {0}, [](X x, N n) { return tn::argmax(x, n[0]); });
-  add("cumsum", {0}, [](X x, N n) { return tn::cumsum(x, n[0]); });
-  add("sort", {0}, [](X x, N n) { return tn::sort(x, n[0]); });
-  add("argsort", {0}, [](X x, N n) { return tn::argsort(x, n[0]); });
-  add("softmax", {0}, [](X x, N n) { return tn::softmax(x, n[0]); });
-  add("log_softmax", {0}, [](X x, N n) { return tn::log_softmax(x, n[0]); });
-  // indexing
-  add("take", {1, 2, 0}, [](X x, N n) { return tn::take(x, tn::tensor({n[0], n[1]}), n[2]); });
-  add("scatter_add", {1, 0},
-      [](X x, N n) { return tn::scatter_add(x, tn::tensor({n[0], n[0]}), tn::ones({2, 4}), n[1]); });
-  add("one_hot", {3, 2}, [](X, N n) { return tn::one_hot(tn::tensor({n[0], int64_t{1}, n[0]}), n[1]); });
-  // contractions
-  add("convolution", {1, 0, 0, 1, 1}, [](X x, N n) {
+}
+
+void reduction_doors(DoorList& d) {
+  d.add("sum", {0, 1}, [](X x, N n) { return tn::sum(x, {{n[0], n[1]}, true}); });
+  d.add("mean", {0}, [](X x, N n) { return tn::mean(x, {{n[0]}}); });
+  d.add("logsumexp", {0}, [](X x, N n) { return tn::logsumexp(x, {{n[0]}}); });
+  d.add("argmax", {0}, [](X x, N n) { return tn::argmax(x, n[0]); });
+  d.add("cumsum", {0}, [](X x, N n) { return tn::cumsum(x, n[0]); });
+  d.add("sort", {0}, [](X x, N n) { return tn::sort(x, n[0]); });
+  d.add("argsort", {0}, [](X x, N n) { return tn::argsort(x, n[0]); });
+  d.add("softmax", {0}, [](X x, N n) { return tn::softmax(x, n[0]); });
+  d.add("log_softmax", {0}, [](X x, N n) { return tn::log_softmax(x, n[0]); });
+}
+
+void indexing_doors(DoorList& d) {
+  d.add("take", {1, 2, 0}, [](X x, N n) { return tn::take(x, tn::tensor({n[0], n[1]}), n[2]); });
+  d.add("scatter_add", {1, 0},
+        [](X x, N n) { return tn::scatter_add(x, tn::tensor({n[0], n[0]}), tn::ones({2, 4}), n[1]); });
+  d.add("one_hot", {3, 2}, [](X, N n) { return tn::one_hot(tn::tensor({n[0], int64_t{1}, n[0]}), n[1]); });
+}
+
+void contraction_doors(DoorList& d) {
+  d.add("convolution", {1, 0, 0, 1, 1}, [](X x, N n) {
     return tn::convolution(x.reshape({1, 6, 4}), tn::ones({3, 4, 2}),
                            {.strides = {n[0]}, .low = {n[1]}, .high = {n[2]}, .dilation = {n[3]}, .groups = n[4]});
   });
-  // randomness
-  add("key", {7}, [](X, N n) { return tn::key(static_cast<uint64_t>(n[0])); });
-  add("split", {3}, [=](X, N n) { return tn::split(key(), n[0])[0]; });
-  add("fold_in", {3}, [=](X, N n) { return tn::fold_in(key(), n[0]); });
-  add("random_bits", {2, 3}, [=](X, N n) { return tn::random_bits(key(), {n[0], n[1]}, tn::u64); });
-  add("uniform", {2, 3}, [=](X, N n) { return tn::uniform(key(), {n[0], n[1]}); });
-  add("normal", {2, 3}, [=](X, N n) { return tn::normal(key(), {n[0], n[1]}, {tn::f64}); });
-  // loops
-  add(
+}
+
+void random_doors(DoorList& d) {
+  d.add("key", {7}, [](X, N n) { return tn::key(static_cast<uint64_t>(n[0])); });
+  d.add("split", {3}, [](X, N n) { return tn::split(tn::key(7), n[0])[0]; });
+  d.add("fold_in", {3}, [](X, N n) { return tn::fold_in(tn::key(7), n[0]); });
+  d.add("random_bits", {2, 3}, [](X, N n) { return tn::random_bits(tn::key(7), {n[0], n[1]}, tn::u64); });
+  d.add("uniform", {2, 3}, [](X, N n) { return tn::uniform(tn::key(7), {n[0], n[1]}); });
+  d.add("normal", {2, 3}, [](X, N n) { return tn::normal(tn::key(7), {n[0], n[1]}, {tn::f64}); });
+}
+
+void loop_doors(DoorList& d) {
+  d.add(
       "fori_loop", {2, 4},
       [](X x, N n) { return tn::fori_loop(n[0], n[1], [](const Tensor&, const Tensor& s) { return s + 1; }, x); },
       true);
-  add(
+  d.add(
       "scan", {3},
       [](X x, N n) {
         const auto step = [](const Tensor& s, int) { return std::make_pair(s + 1, 0); };
         return tn::scan(step, x, 0, {.length = n[0]}).first;
       },
       true);
-  return d;
+}
+
+std::vector<Door> doors() {
+  DoorList d;
+  making_doors(d);
+  movement_doors(d);
+  reduction_doors(d);
+  indexing_doors(d);
+  contraction_doors(d);
+  random_doors(d);
+  loop_doors(d);
+  return std::move(d.all);
 }
 
 // Calls it; fails the test unless it works or throws an Error. Gives the message, or "".

@@ -19,7 +19,7 @@ using Values = std::vector<Value>;
 
 Value kept(Value x, Value reduced, int64_t axis) {  // keepdims
   Shape shape = x.shape();
-  shape[static_cast<size_t>(axis)] = 1;
+  shape[axis] = 1;
   return reshape(reduced, shape);
 }
 
@@ -81,7 +81,7 @@ const Recipe recipes[] = {
     {"padded",
      [](Value x, Value, int64_t a) {
        std::vector<Dim> low(3, Dim(0)), high(3, Dim(0));
-       low[static_cast<size_t>(a)] = 1, high[static_cast<size_t>(a)] = 2;
+       low[a] = 1, high[a] = 2;
        return Values{pad(x, splat(*x.builder, f32, 1.5, {}), low, high, {0, 0, 0})};
      }},
     {"gathered", [](Value x, Value i, int64_t a) { return apply(*x.builder, Op::gather, Values{x, i}, axis_of(a)); }},
@@ -101,8 +101,7 @@ const Recipe recipes[] = {
        const Value start[] = {splat_integer(*x.builder, i64, 0, {}), splat_integer(*x.builder, i64, 0, {}),
                               splat_integer(*x.builder, i64, 0, {})};
        std::vector<Dim> sizes = x.shape().dims();
-       if (!(sizes[static_cast<size_t>(a)] == 0) && sizes[static_cast<size_t>(a)].is_number())
-         sizes[static_cast<size_t>(a)] = 1;
+       if (!(sizes[a] == 0) && sizes[a].is_number()) sizes[a] = 1;
        return Values{dynamic_slice(x, start, sizes) + dynamic_slice(x * x, start, sizes)};
      }},
 };
@@ -148,7 +147,7 @@ TEST(Empty, FixedExtents) {
   for (const Recipe& recipe : recipes)
     for (const std::vector<int64_t>& shape : empty_shapes())
       for (int64_t axis = 0; axis < 3; ++axis) {
-        if (!recipe.differentiable && shape[static_cast<size_t>(axis)] == 0) continue;  // a place in nothing is refused
+        if (!recipe.differentiable && shape[axis] == 0) continue;  // a place in nothing is refused
         const auto graph = graph_of(recipe, axis, Shape::from(shape), std::make_shared<Symbols>());
         const std::vector<Array> inputs = inputs_of(shape, random);
         const auto name = [&] {

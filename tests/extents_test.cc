@@ -7,7 +7,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "tenon/frontend/jit.h"
+#include "tenon/frontend/jit_entry.h"
 #include "tenon/ir/array.h"
 #include "tenon/runtime/compile.h"
 

@@ -246,8 +246,8 @@ FuzzReport fuzz(const FuzzPlan& plan) {
     reports.poll();
     for (int i = 0; i < jobs; ++i) {
       Child& child = shared->children[i];
-      pid_t& pid = pids[static_cast<size_t>(i)];
-      int& seen = read[static_cast<size_t>(i)];
+      pid_t& pid = pids[i];
+      int& seen = read[i];
       if (pid == 0) {
         if (now() >= until || shared->next_seed >= end_seed || result.findings.size() >= plan.most_findings) continue;
         child.notes = seen = 0;

@@ -125,11 +125,10 @@ std::vector<Tensor> flat(const Leaves& l) { return {l.full, l.inner.row, l.inner
 
 Tensor GradientProgram::operator()(const Leaves& leaves) const {
   std::vector<Tensor> values = flat(leaves);
-  for (const Step& s : steps)
-    values.push_back(rows[s.op].function(values[static_cast<size_t>(s.a)], values[static_cast<size_t>(s.b)]));
+  for (const Step& s : steps) values.push_back(rows[s.op].function(values[s.a], values[s.b]));
   Tensor loss;
   for (int u : used) {
-    const Tensor part = sum(values[static_cast<size_t>(u)]);
+    const Tensor part = sum(values[u]);
     loss = loss.defined() ? loss + part : part;
   }
   return loss;

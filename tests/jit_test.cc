@@ -7,7 +7,7 @@
 #include <map>
 #include <optional>
 
-#include "tenon/frontend/jit.h"
+#include "tenon/frontend/jit_entry.h"
 #include "tenon/ir/array.h"
 
 namespace tn = tenon;

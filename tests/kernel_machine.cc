@@ -210,7 +210,7 @@ class Machine {
         std::vector<uint64_t> lanes(static_cast<size_t>(i.tree.lanes), identity(combine, t));
         for (int64_t n = first; n < std::min<int64_t>(first + i.tree.block, extent); ++n) {
           uint64_t& lane = lanes[static_cast<size_t>(n - first) % lanes.size()];
-          lane = apply(combine, lane, e[static_cast<size_t>(n)], t);
+          lane = apply(combine, lane, e[n], t);
         }
         for (size_t half = lanes.size() / 2; half > 0; half /= 2)
           for (size_t l = 0; l < half; ++l) lanes[l] = apply(combine, lanes[l], lanes[l + half], t);

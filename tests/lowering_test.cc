@@ -330,7 +330,7 @@ TEST(Nest, ScatterAddKeepsTheOrder) {
         if (i == axis)
           updates.push_back(2), updates.push_back(3);
         else
-          updates.push_back(x[static_cast<size_t>(i)]);
+          updates.push_back(x[i]);
       }
       const Value operands[] = {c.input(t, x), c.input_of<int64_t>(i64, {2, 3}, {0, 1, 1, -1, 7, 1}),
                                 c.input(t, updates)};

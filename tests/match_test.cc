@@ -199,6 +199,13 @@ TYPED_TEST(Trees, StatesOfOptimizers) {
       [](const T& a, const T& b) { optim::adamw(a, a, optim::AdamWState<T>{a, b, zeros({}, {.dtype = i64})}); }, true);
 }
 
+TYPED_TEST(Trees, MappedTogether) {
+  using T = TypeParam;
+  expect_whole<T>("tree::map", [](const T& a, const T& b) {
+    return tree::map([](const Tensor& x, const Tensor&) { return x; }, a, b);
+  });
+}
+
 // A jitted function traces again for every change, and gives what the function gives; an equal tree traces nothing.
 TYPED_TEST(Trees, JitTracesAgainForEveryChange) {
   using T = TypeParam;
@@ -220,6 +227,8 @@ TYPED_TEST(Trees, JitTracesAgainForEveryChange) {
     T expected = twice(changed);
     EXPECT_EQ(all_bits(result), all_bits(expected)) << m.what << " at " << m.path;
     EXPECT_EQ(detail::signature_of(result).structure, detail::signature_of(expected).structure) << m.what;
+    const bool of_types = m.what == "dtype" || m.what == "extent" || m.what == "rank";
+    EXPECT_EQ(tree::equal_structure(changed, make<T>()), of_types) << m.what << " at " << m.path;
   });
 }
 

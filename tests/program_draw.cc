@@ -121,7 +121,7 @@ Value Draw::stretch(Value x, const Shape& shape) {
   const bool left = chance(2);
   for (int64_t i = 0, at = left ? 0 : to.rank() - 1; i < from.rank(); ++i) {
     const size_t axis = static_cast<size_t>(left ? i : from.rank() - 1 - i);
-    while (at >= 0 && at < to.rank() && !(to[static_cast<size_t>(at)] == from[axis])) at += left ? 1 : -1;
+    while (at >= 0 && at < to.rank() && !(to[at] == from[axis])) at += left ? 1 : -1;
     if (at < 0 || at >= to.rank()) return {};
     axes[axis] = at;
     at += left ? 1 : -1;

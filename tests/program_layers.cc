@@ -26,11 +26,11 @@ void dense(Draw& d) {
   const Shape& shape = x.shape();
   const int64_t last = shape.rank() - 1;
   Shape out = shape;
-  const Dim width = d.chance(4) ? shape[static_cast<size_t>(last)] : d.extent();
-  out[static_cast<size_t>(last)] = width;
-  if (!d.fits_work(out, {shape[static_cast<size_t>(last)]})) return;
+  const Dim width = d.chance(4) ? shape[last] : d.extent();
+  out[last] = width;
+  if (!d.fits_work(out, {shape[last]})) return;
   const bool transposed = d.chance(2);
-  const Dim in = shape[static_cast<size_t>(last)];
+  const Dim in = shape[last];
   Value w = d.of_type(x.dtype(), transposed ? Shape{width, in} : Shape{in, width});
   if (d.chance(4)) x = activation(d, x);
   if (d.chance(6)) w = w * like(w, 2);

@@ -111,7 +111,7 @@ void reductions_of_stretched(Draw& d) {
   const std::vector<int64_t> axes = reduced_axes(d, wide);
   const Value r = reduce(op, d.chance(2) ? x : add(x, y), axes);
   Shape kept = wide;  // keepdims
-  for (int64_t axis : axes) kept[static_cast<size_t>(axis)] = 1;
+  for (int64_t axis : axes) kept[axis] = 1;
   const Value again = mul(reshape(r, kept), d.small_number(t, kept));
   d.keep(again);
   if (d.chance(2)) d.keep(add(broadcast(again, wide, d.other_axes(wide, {})), y));

@@ -37,6 +37,14 @@ void chain(Draw& d) {
   for (uint64_t n = 2 + d.below(4); n > 0; --n) elementwise(d);
 }
 
+// Reductions of bits, whichever rows there are.
+std::vector<Op> bit_reductions() {
+  std::vector<Op> ops;
+  for (const OpDef& row : op_table())
+    if (row.family == Family::reduction && row.dtypes == (integer_types | bool_type)) ops.push_back(row.op);
+  return ops;
+}
+
 void reduction(Draw& d) {
   const Value x = d.any_of(all_types, 1);
   const int64_t axis = static_cast<int64_t>(d.below(x.shape().size()));
@@ -49,10 +57,10 @@ void reduction(Draw& d) {
     case 1: return d.keep(d.emit(d.chance(2) ? Op::argmax : Op::argmin, {x}, {axes_of({axis})}));
     default: break;
   }
-  const Op logical[] = {Op::reduce_and, Op::reduce_or},
-           numeric[] = {Op::reduce_sum, Op::reduce_sum, Op::reduce_max, Op::reduce_min, Op::reduce_prod};
+  static const std::vector<Op> logical = bit_reductions();
+  const Op numeric[] = {Op::reduce_sum, Op::reduce_sum, Op::reduce_max, Op::reduce_min, Op::reduce_prod};
   const bool bits = x.dtype() == DType::boolean || (!is_floating(x.dtype()) && d.chance(3));
-  const Op op = bits ? logical[d.below(2)] : numeric[d.below(5)];
+  const Op op = bits ? logical[d.below(logical.size())] : numeric[d.below(5)];
   const std::vector<int64_t> axes = d.chance(3) ? d.some_axes(x.shape(), 2) : std::vector{axis};
   const Value r = reduce(op, x, axes);
   d.keep(r);
@@ -69,7 +77,7 @@ void contraction(Draw& d) {
   std::shuffle(order.begin(), order.end(), d.s.random);
   Shape other, results, reduced;
   for (int64_t axis : order) {
-    const Dim extent = xs[static_cast<size_t>(axis)];
+    const Dim extent = xs[axis];
     switch (d.below(4)) {
       case 0:
         lhs_batch.push_back(axis);
@@ -170,101 +178,132 @@ void barrier(Draw& d) {
   if (d.chance(3)) d.keep(passed);
 }
 
+// Join or split axes.
+void regroup(Draw& d, const Value& x) {
+  const Shape& shape = x.shape();
+  const size_t rank = shape.size();
+  if (rank >= 2 && d.chance(2)) {
+    const size_t at = d.below(rank - 1);
+    std::vector<Dim> joined = shape.dims();
+    joined[at] = d.b.symbols().product(joined[at], joined[at + 1]);
+    joined.erase(joined.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+    return d.keep(reshape(x, Shape(joined)));
+  }
+  for (size_t i = 0; i < rank; ++i)
+    if (shape[i].is_number() && shape[i].number() % 2 == 0 && rank < 6) {
+      Shape split = shape;
+      split[i] = 2;
+      split.insert(i + 1, shape[i].number() / 2);
+      return d.keep(reshape(x, split));
+    }
+  return d.keep(reshape(x, Shape{d.b.symbols().numel(shape)}));
+}
+
+// An axis of 1, as keepdims and expand_dims make it, perhaps stretched later.
+void unit_axis(Draw& d, const Value& x) {
+  const Shape& shape = x.shape();
+  const size_t rank = shape.size();
+  Shape wider = shape;
+  wider.insert(d.below(rank + 1), 1);
+  return d.keep(reshape(x, wider));
+}
+
+void stretch(Draw& d, const Value& x) {
+  const Shape& shape = x.shape();
+  const size_t rank = shape.size();
+  if (rank >= 6) return;
+  Shape wider = shape;
+  const size_t at = d.below(rank + 1);
+  wider.insert(at, d.extent());
+  if (!d.fits(wider)) return;
+  return d.keep(broadcast(x, wider, d.other_axes(wider, {static_cast<int64_t>(at)})));
+}
+
+void permute(Draw& d, const Value& x) {
+  const Shape& shape = x.shape();
+  std::vector<int64_t> permutation = d.other_axes(shape, {});
+  std::shuffle(permutation.begin(), permutation.end(), d.s.random);
+  return d.keep(transpose(x, permutation));
+}
+
+void cut(Draw& d, const Value& x) {
+  const Shape& shape = x.shape();
+  std::vector<Dim> starts, sizes;
+  std::vector<int64_t> strides;
+  for (Dim n : shape) {
+    const bool number = n.is_number() && !d.chance(3);
+    if (n.is_symbol() && d.least(n) > 0 && d.chance(2)) {  // x[1:] of a named extent
+      starts.push_back(1);
+      sizes.push_back(d.b.symbols().difference(n, 1));
+      strides.push_back(1);
+      continue;
+    }
+    strides.push_back(number ? d.pick({1, 1, 2, 3}) : 1);
+    starts.push_back(number ? static_cast<int64_t>(d.below(static_cast<uint64_t>(n.number()))) : 0);
+    sizes.push_back(number ? Dim((n.number() - starts.back().number() + strides.back() - 1) / strides.back()) : n);
+    if (number && sizes.back().number() > 1 && d.chance(4)) sizes.back() = sizes.back().number() - 1;
+  }
+  return d.keep(slice(x, starts, sizes, strides));
+}
+
+void pad_around(Draw& d, const Value& x) {
+  const Shape& shape = x.shape();
+  const size_t rank = shape.size();
+  std::vector<Dim> low, high;
+  std::vector<int64_t> interior;
+  for (size_t i = 0; i < rank; ++i) {
+    low.push_back(d.pick({0, 0, 1, 2, 5}));
+    high.push_back(d.pick({0, 0, 1, 2, 9}));
+    interior.push_back(d.pick({0, 0, 0, 1, 2}));
+  }
+  return d.keep(pad(x, d.of_type(x.dtype(), {}), low, high, interior));
+}
+
+void join(Draw& d, const Value& x) {
+  const Shape& shape = x.shape();
+  const size_t rank = shape.size();
+  if (rank == 0) return;
+  const size_t axis = d.below(rank);
+  std::vector<Value> parts = {x};
+  for (uint64_t n = 1 + d.below(3); n > 0; --n) {
+    Shape other = shape;
+    if (d.chance(2)) other[axis] = d.extent();
+    if (!d.fits(other)) return;
+    parts.push_back(d.of_type(x.dtype(), other));
+  }
+  std::shuffle(parts.begin(), parts.end(), d.s.random);
+  return d.keep(concat(parts, static_cast<int64_t>(axis)));
+}
+
+void flip(Draw& d, const Value& x) { d.keep(reverse(x, d.some_axes(x.shape(), 2))); }
+
+void window(Draw& d, const Value& x) {
+  const Shape& shape = x.shape();
+  std::vector<Value> starts;
+  std::vector<Dim> sizes;
+  for (Dim n : shape) {
+    starts.push_back(d.of_type(DType::i64, {}));
+    sizes.push_back(
+        n.is_number() ? Dim(n.number() - static_cast<int64_t>(d.below(static_cast<uint64_t>(n.number() + 1)))) : n);
+  }
+  if (d.chance(2)) return d.keep(dynamic_slice(x, starts, sizes));
+  return d.keep(dynamic_update_slice(x, d.of_type(x.dtype(), Shape(sizes)), starts));
+}
+
 }  // namespace
 
 void draw_movement(Draw& d) {
   const Value x = d.any();
-  const Shape& shape = x.shape();
-  const size_t rank = shape.size();
   switch (d.below(10)) {
-    case 0: {  // join or split axes
-      if (rank >= 2 && d.chance(2)) {
-        const size_t at = d.below(rank - 1);
-        std::vector<Dim> joined = shape.dims();
-        joined[at] = d.b.symbols().product(joined[at], joined[at + 1]);
-        joined.erase(joined.begin() + static_cast<std::ptrdiff_t>(at) + 1);
-        return d.keep(reshape(x, Shape(joined)));
-      }
-      for (size_t i = 0; i < rank; ++i)
-        if (shape[i].is_number() && shape[i].number() % 2 == 0 && rank < 6) {
-          Shape split = shape;
-          split[i] = 2;
-          split.insert(i + 1, shape[i].number() / 2);
-          return d.keep(reshape(x, split));
-        }
-      return d.keep(reshape(x, Shape{d.b.symbols().numel(shape)}));
-    }
-    case 1: {  // an axis of 1, as keepdims and expand_dims make it, perhaps stretched later
-      Shape wider = shape;
-      wider.insert(d.below(rank + 1), 1);
-      return d.keep(reshape(x, wider));
-    }
-    case 2: {
-      if (rank >= 6) return;
-      Shape wider = shape;
-      const size_t at = d.below(rank + 1);
-      wider.insert(at, d.extent());
-      if (!d.fits(wider)) return;
-      return d.keep(broadcast(x, wider, d.other_axes(wider, {static_cast<int64_t>(at)})));
-    }
-    case 3: {
-      std::vector<int64_t> permutation = d.other_axes(shape, {});
-      std::shuffle(permutation.begin(), permutation.end(), d.s.random);
-      return d.keep(transpose(x, permutation));
-    }
-    case 4: {
-      std::vector<Dim> starts, sizes;
-      std::vector<int64_t> strides;
-      for (Dim n : shape) {
-        const bool number = n.is_number() && !d.chance(3);
-        if (n.is_symbol() && d.least(n) > 0 && d.chance(2)) {  // x[1:] of a named extent
-          starts.push_back(1);
-          sizes.push_back(d.b.symbols().difference(n, 1));
-          strides.push_back(1);
-          continue;
-        }
-        strides.push_back(number ? d.pick({1, 1, 2, 3}) : 1);
-        starts.push_back(number ? static_cast<int64_t>(d.below(static_cast<uint64_t>(n.number()))) : 0);
-        sizes.push_back(number ? Dim((n.number() - starts.back().number() + strides.back() - 1) / strides.back()) : n);
-        if (number && sizes.back().number() > 1 && d.chance(4)) sizes.back() = sizes.back().number() - 1;
-      }
-      return d.keep(slice(x, starts, sizes, strides));
-    }
-    case 5: {
-      std::vector<Dim> low, high;
-      std::vector<int64_t> interior;
-      for (size_t i = 0; i < rank; ++i) {
-        low.push_back(d.pick({0, 0, 1, 2, 5}));
-        high.push_back(d.pick({0, 0, 1, 2, 9}));
-        interior.push_back(d.pick({0, 0, 0, 1, 2}));
-      }
-      return d.keep(pad(x, d.of_type(x.dtype(), {}), low, high, interior));
-    }
-    case 6: {
-      if (rank == 0) return;
-      const size_t axis = d.below(rank);
-      std::vector<Value> parts = {x};
-      for (uint64_t n = 1 + d.below(3); n > 0; --n) {
-        Shape other = shape;
-        if (d.chance(2)) other[axis] = d.extent();
-        if (!d.fits(other)) return;
-        parts.push_back(d.of_type(x.dtype(), other));
-      }
-      std::shuffle(parts.begin(), parts.end(), d.s.random);
-      return d.keep(concat(parts, static_cast<int64_t>(axis)));
-    }
-    case 7: return d.keep(reverse(x, d.some_axes(shape, 2)));
-    default: {
-      std::vector<Value> starts;
-      std::vector<Dim> sizes;
-      for (Dim n : shape) {
-        starts.push_back(d.of_type(DType::i64, {}));
-        sizes.push_back(
-            n.is_number() ? Dim(n.number() - static_cast<int64_t>(d.below(static_cast<uint64_t>(n.number() + 1)))) : n);
-      }
-      if (d.chance(2)) return d.keep(dynamic_slice(x, starts, sizes));
-      return d.keep(dynamic_update_slice(x, d.of_type(x.dtype(), Shape(sizes)), starts));
-    }
+    case 0: return regroup(d, x);
+    case 1: return unit_axis(d, x);
+    case 2: return stretch(d, x);
+    case 3: return permute(d, x);
+    case 4: return cut(d, x);
+    case 5: return pad_around(d, x);
+    case 6: return join(d, x);
+    case 7: return flip(d, x);
+    default: return window(d, x);
   }
 }
 

@@ -82,7 +82,7 @@ void reduction_cases(Op op, DType t, std::vector<Case>& cases) {
       continue;
     }
     const bool arg = op == Op::argmax || op == Op::argmin;
-    if (arg && (r.axes.size() != 1 || r.shape[static_cast<size_t>(r.axes[0])] == 0)) continue;
+    if (arg && (r.axes.size() != 1 || r.shape[r.axes[0]] == 0)) continue;
     c.output(reduce(op, in(r.shape), r.axes));
     if (r.shape.size() < 3) c.output(reduce(op, in.special(r.shape), r.axes));
   }

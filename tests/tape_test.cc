@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "tenon/frontend/cell.h"
+#include "tenon/frontend/tape.h"
 #include "tenon/tests/messages.h"
 
 namespace tn = tenon;

@@ -46,7 +46,7 @@ std::vector<float> losses_of(const Step& step, const Batches& batches, int count
   mlp::State state = tn::optim::adamw_init(params);
   std::vector<float> losses;
   for (int s = 0; s < count; ++s) {
-    mlp::Step next = step(params, state, batches[static_cast<size_t>(s)].first, batches[static_cast<size_t>(s)].second);
+    mlp::Step next = step(params, state, batches[s].first, batches[s].second);
     params = std::move(next.params);
     state = std::move(next.state);
     losses.push_back(next.loss.template item<float>());
@@ -90,8 +90,8 @@ TEST(Train, EveryRouteGivesTheSameLosses) {
     out.append(static_cast<const char*>(t.raw()),
                static_cast<size_t>(t.numel()) * static_cast<size_t>(tenon::bytes(t.dtype())));
   };
-  for (const Tensor& t : tn::detail::tensors_of(params)) append(bytes, t);
-  for (const Tensor& t : tn::detail::tensors_of(state)) append(bytes, t);
+  for (const Tensor& t : tn::tree::leaves(params)) append(bytes, t);
+  for (const Tensor& t : tn::tree::leaves(state)) append(bytes, t);
   for (const auto& [images, labels] : batches) append(rows, images), append(rows, labels);
   tenon::examples::write_file(folder + "/state.bin", bytes);
   tenon::examples::write_file(folder + "/batches.bin", rows);

@@ -31,8 +31,8 @@ void ship(const StepFunction& step, mlp::Params params, mlp::State state,
     out.append(static_cast<const char*>(t.raw()),
                static_cast<size_t>(t.numel()) * static_cast<size_t>(tenon::bytes(t.dtype())));
   };
-  for (Tensor* t : optim::detail::leaves(params)) append(bytes, *t);
-  for (Tensor* t : optim::detail::leaves(state)) append(bytes, *t);
+  for (const Tensor& t : tree::leaves(params)) append(bytes, t);
+  for (const Tensor& t : tree::leaves(state)) append(bytes, t);
   for (const auto& [images, labels] : batches) append(rows, images), append(rows, labels);
   write_file(folder + "/state.bin", bytes);
   write_file(folder + "/batches.bin", rows);

@@ -26,8 +26,7 @@ AxisMap broadcast_axes(const Graph& g, const Node& n) {
 AxisMap transpose_axes(const Graph& g, const Node& n) {
   const std::vector<int64_t>& permutation = Transpose(g, n).permutation;
   AxisMap map{std::vector<int>(permutation.size()), std::vector<char>(permutation.size())};
-  for (size_t i = 0; i < permutation.size(); ++i)
-    map.result_axis[static_cast<size_t>(permutation[i])] = static_cast<int>(i);
+  for (size_t i = 0; i < permutation.size(); ++i) map.result_axis[permutation[i]] = static_cast<int>(i);
   return map;
 }
 
@@ -55,7 +54,7 @@ AxisMap concat_axes(const Graph& g, const Node& n) {
 
 AxisMap reverse_axes(const Graph& g, const Node& n) {
   AxisMap map = same_axes(g, n);
-  for (int64_t axis : Reverse(g, n).axes) map.moved[static_cast<size_t>(axis)] = 1;
+  for (int64_t axis : Reverse(g, n).axes) map.moved[axis] = 1;
   return map;
 }
 

@@ -47,7 +47,7 @@ std::vector<int64_t> sorted_by(const std::vector<int64_t>& axes, const std::vect
 Value in_order(Value x, const std::vector<int64_t>& layout) {
   if (std::is_sorted(layout.begin(), layout.end())) return x;
   std::vector<int64_t> permutation(layout.size());
-  for (size_t i = 0; i < layout.size(); ++i) permutation[static_cast<size_t>(layout[i])] = static_cast<int64_t>(i);
+  for (size_t i = 0; i < layout.size(); ++i) permutation[layout[i]] = static_cast<int64_t>(i);
   return transpose(x, std::move(permutation));
 }
 

@@ -283,6 +283,19 @@ std::vector<Value> call_transpose(const TransposeArgs& args) {
   return out;
 }
 
+// What the cotangents of a scan's results reach in its body. One reaches a carry from after the loop, or in it from what reaches
+// the carries and ys, which `arrived` then says too. The others have none, not zeros.
+Flags reached_through_carries(const Graph& body, const Loop& loop, Flags& arrived) {
+  Flags reached;
+  for (bool changed = true; changed;) {
+    reached = made_from(body, arrived);
+    changed = false;
+    for (size_t i = 0; i < loop.carries; ++i)
+      if (reached[loop.constants + i] && !arrived[i]) arrived[i] = changed = true;
+  }
+  return reached;
+}
+
 // Carries of the transpose: the cotangents of the carries that any can reach, and the sums of those of the linear constants. Its
 // xs: the xs that are not linear, and the cotangents of the ys that arrived.
 std::vector<Value> scan_transpose(const TransposeArgs& args) {
@@ -292,14 +305,7 @@ std::vector<Value> scan_transpose(const TransposeArgs& args) {
   Flags linear = flags_of(args.linear), arrived = present(args.cotangents);
   for (size_t i = constants; i < xs; ++i)
     linear[i] = true;  // a carry may start from a constant zero and be linear all the same
-  // A cotangent reaches a carry from after the loop, or in it from what reaches the carries and ys. The others have none, not zeros.
-  Flags reached;
-  for (bool changed = true; changed;) {
-    reached = made_from(body, arrived);
-    changed = false;
-    for (size_t i = 0; i < carries; ++i)
-      if (reached[constants + i] && !arrived[i]) arrived[i] = changed = true;
-  }
+  const Flags reached = reached_through_carries(body, loop, arrived);
   Flags taken = linear;  // what gets a cotangent
   for (size_t i = 0; i < all; ++i)
     taken[i] = linear[i] && (i >= constants && i < xs ? arrived[i - constants] : reached[i]);

@@ -23,8 +23,7 @@ std::vector<Value> broadcast_transpose(const TransposeArgs& args) {
   std::vector<int64_t> summed;
   for (int64_t j = 0; j < to.rank(); ++j) {
     const auto at = std::find(axes.begin(), axes.end(), j);
-    if (at == axes.end() || !(from[static_cast<size_t>(at - axes.begin())] == to[static_cast<size_t>(j)]))
-      summed.push_back(j);
+    if (at == axes.end() || !(from[at - axes.begin()] == to[j])) summed.push_back(j);
   }
   return {reshape(summed.empty() ? ct : reduce(Op::reduce_sum, ct, summed), from)};
 }
@@ -32,8 +31,7 @@ std::vector<Value> broadcast_transpose(const TransposeArgs& args) {
 std::vector<Value> transpose_transpose(const TransposeArgs& args) {
   const auto& permutation = Transpose(args.attrs).permutation;
   std::vector<int64_t> inverse(permutation.size());
-  for (size_t i = 0; i < permutation.size(); ++i)
-    inverse[static_cast<size_t>(permutation[i])] = static_cast<int64_t>(i);
+  for (size_t i = 0; i < permutation.size(); ++i) inverse[permutation[i]] = static_cast<int64_t>(i);
   return {transpose(args.cotangents[0], std::move(inverse))};
 }
 

@@ -39,12 +39,12 @@ std::vector<Value> reduce_prod_jvp(const JvpArgs& args) {
   const Shape shape = args.primals[0].shape();
   std::vector<int64_t> order = axes;
   Dim length = 1;
-  for (int64_t a : axes) length = b.symbols().product(length, shape[static_cast<size_t>(a)]);
+  for (int64_t a : axes) length = b.symbols().product(length, shape[a]);
   Shape rows({length}), row;
   for (int64_t a : kept_axes(shape.rank(), axes)) {
     order.push_back(a);
-    rows.push_back(shape[static_cast<size_t>(a)]);
-    row.push_back(shape[static_cast<size_t>(a)]);
+    rows.push_back(shape[a]);
+    row.push_back(shape[a]);
   }
   const auto by_rows = [&](Value v) {
     return reshape(std::is_sorted(order.begin(), order.end()) ? v : transpose(v, order), rows);

@@ -1,6 +1,6 @@
 // The reference meaning of every row that is not elementwise: the functions named in the .eval columns of ir/ops.def, one
 // file a family (ir/rules/eval_*.cc). They are written for reading: whole arrays, one element at a time, no tiling, no
-// vectors. Refuses to share code with code generation; what both must agree on stands in ir/rules/reduction.h and SEMANTICS.
+// vectors. Refuses to share code with code generation; what both must agree on stands in ir/rules/reduction.h and docs/numbers.md.
 #pragma once
 
 #include "tenon/ir/array.h"

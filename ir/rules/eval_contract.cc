@@ -42,8 +42,8 @@ Indices offsets(const Shape& shape, const Indices& axes) {
   const Indices sizes = extents(shape), step = strides(sizes);
   Indices chosen, chosen_step, result;
   for (int64_t axis : axes) {
-    chosen.push_back(sizes[static_cast<size_t>(axis)]);
-    chosen_step.push_back(step[static_cast<size_t>(axis)]);
+    chosen.push_back(sizes[axis]);
+    chosen_step.push_back(step[axis]);
   }
   for (Odometer o(chosen); !o.done(); o.next()) result.push_back(dot(o.index, chosen_step));
   return result;

@@ -74,7 +74,7 @@ std::vector<Array> eval_sort(const EvalArgs& args) {
       });
       for (int64_t i = 0; i < along.extent; ++i)
         for (size_t operand = 0; operand < results.size(); ++operand)
-          copy_element(results[operand], place(i), *args.operands[operand], place(order[static_cast<size_t>(i)]));
+          copy_element(results[operand], place(i), *args.operands[operand], place(order[i]));
     }
   });
   return results;

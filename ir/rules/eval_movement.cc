@@ -44,7 +44,7 @@ std::vector<Array> eval_broadcast(const EvalArgs& args) {
   return one_result(rearranged(args.results[0], x, [&](const Indices& index) {
     int64_t offset = 0;
     for (size_t i = 0; i < axes.size(); ++i)
-      if (sizes[i] != 1) offset += index[static_cast<size_t>(axes[i])] * step[i];
+      if (sizes[i] != 1) offset += index[axes[i]] * step[i];
     return offset;
   }));
 }
@@ -56,7 +56,7 @@ std::vector<Array> eval_transpose(const EvalArgs& args) {
   const Indices step = strides(extents(x.type.shape));
   return one_result(rearranged(args.results[0], x, [&](const Indices& index) {
     int64_t offset = 0;
-    for (size_t i = 0; i < index.size(); ++i) offset += index[i] * step[static_cast<size_t>(permutation[i])];
+    for (size_t i = 0; i < index.size(); ++i) offset += index[i] * step[permutation[i]];
     return offset;
   }));
 }
@@ -134,7 +134,7 @@ std::vector<Array> eval_reverse(const EvalArgs& args) {
   const Array& x = *args.operands[0];
   const Indices sizes = extents(x.type.shape), step = strides(sizes);
   std::vector<bool> flipped(sizes.size());
-  for (int64_t axis : Reverse(args.attrs).axes) flipped[static_cast<size_t>(axis)] = true;
+  for (int64_t axis : Reverse(args.attrs).axes) flipped[axis] = true;
   return one_result(rearranged(args.results[0], x, [&](const Indices& index) {
     int64_t offset = 0;
     for (size_t i = 0; i < index.size(); ++i) offset += (flipped[i] ? sizes[i] - 1 - index[i] : index[i]) * step[i];

@@ -20,7 +20,7 @@ std::vector<Array> eval_random_bits(const EvalArgs& args) {
   const std::array<Lanes, 4> words =
       philox4x32<Lanes>({low, high, like_bits(low, counter[0]), like_bits(low, counter[1])},
                         {like_bits(low, key[0]), like_bits(low, key[1])});
-  const auto word = [&](int64_t block, int64_t i) { return words[static_cast<size_t>(i)].as<uint32_t>()[block]; };
+  const auto word = [&](int64_t block, int64_t i) { return words[i].as<uint32_t>()[block]; };
   for (int64_t i = 0; i < total; ++i) {
     const int64_t block = i / per_block, part = i % per_block;
     if (wide)

@@ -56,7 +56,7 @@ std::vector<Type> infer_broadcast(const InferArgs& args) {
   for (size_t i = 0; i < axes.size(); ++i) {
     check_axis(axes[i], shape.rank(), "broadcast axis");
     TENON_REQUIRE(i == 0 || axes[i - 1] < axes[i], "broadcast axes must ascend; transpose first");
-    const Dim have = x.shape[i], want = shape[static_cast<size_t>(axes[i])];
+    const Dim have = x.shape[i], want = shape[axes[i]];
     TENON_REQUIRE(have == want || have == 1, "axis " + number(static_cast<int64_t>(i)) + " of extent " +
                                                  extent_text(args, have) + " does not broadcast to extent " +
                                                  extent_text(args, want) + " (axis " + number(axes[i]) +
@@ -71,7 +71,7 @@ std::vector<Type> infer_transpose(const InferArgs& args) {
   check_count(permutation.size(), x.shape.size(), "permutation");
   check_axes(permutation, x.shape.rank(), "axis");
   Type r{x.dtype, {}};
-  for (int64_t axis : permutation) r.shape.push_back(x.shape[static_cast<size_t>(axis)]);
+  for (int64_t axis : permutation) r.shape.push_back(x.shape[axis]);
   return {r};
 }
 

@@ -55,14 +55,14 @@ std::vector<Type> infer_dot(const InferArgs& args) {
   check_axes(la, l.shape.rank(), "lhs axis");
   check_axes(ra, r.shape.rank(), "rhs axis");
   for (size_t i = 0; i < la.size(); ++i) {
-    const Dim a = l.shape[static_cast<size_t>(la[i])], b = r.shape[static_cast<size_t>(ra[i])];
+    const Dim a = l.shape[la[i]], b = r.shape[ra[i]];
     if (a == b) continue;
     refuse(std::string(i < lb.size() ? "batch" : "contracted") + " extents differ: axis " + number(la[i]) +
            " of lhs is " + to_string(a, &args.symbols) + ", axis " + number(ra[i]) + " of rhs is " +
            to_string(b, &args.symbols) + "; transpose or slice one of them");
   }
   Type result{l.dtype, {}};
-  for (int64_t axis : lb) result.shape.push_back(l.shape[static_cast<size_t>(axis)]);
+  for (int64_t axis : lb) result.shape.push_back(l.shape[axis]);
   for (size_t i = 0; i < l.shape.size(); ++i)
     if (!has(la, i)) result.shape.push_back(l.shape[i]);
   for (size_t i = 0; i < r.shape.size(); ++i)

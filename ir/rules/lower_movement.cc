@@ -8,8 +8,7 @@ Scalar lower_broadcast(Lowering& c, const Node& node, std::span<const Scalar> in
   const Shape& from = c.operand_type(node, 0).shape;
   const auto& axes = Broadcast(c.graph, node).axes;
   std::vector<Scalar> place;
-  for (size_t i = 0; i < from.size(); ++i)
-    place.push_back(from[i] == 1 ? c.index_literal(0) : index[static_cast<size_t>(axes[i])]);
+  for (size_t i = 0; i < from.size(); ++i) place.push_back(from[i] == 1 ? c.index_literal(0) : index[axes[i]]);
   return c.element(node, 0, place);
 }
 
@@ -17,7 +16,7 @@ Scalar lower_broadcast(Lowering& c, const Node& node, std::span<const Scalar> in
 Scalar lower_transpose(Lowering& c, const Node& node, std::span<const Scalar> index) {
   const auto& permutation = Transpose(c.graph, node).permutation;
   std::vector<Scalar> place(index.size());
-  for (size_t i = 0; i < index.size(); ++i) place[static_cast<size_t>(permutation[i])] = index[i];
+  for (size_t i = 0; i < index.size(); ++i) place[permutation[i]] = index[i];
   return c.element(node, 0, place);
 }
 

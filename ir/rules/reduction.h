@@ -1,4 +1,4 @@
-// The contract's orders of summation, as numbers and as words (SEMANTICS section 3). Interpreter, lowering and renderers
+// The contract's orders of summation, as numbers and as words (docs/numbers.md, Reductions). Interpreter, lowering and renderers
 // take them from here; changing one raises the numerics version.
 //
 //   row (the reduced axes include the last):  blocks of 512; element i of a block goes to lane i mod 16, each lane a chain

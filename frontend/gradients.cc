@@ -1,61 +1,14 @@
-// Transforms over closed graphs: each traces, runs a pass over the graph, and applies the result (spliced into the enclosing
-// trace, or op by op). So there are no tracer levels to confuse.
-#include "tenon/frontend/transform.h"
+// Derivatives of closed graphs: each runs a pass over the graph and applies the result (spliced into the enclosing trace, or op by
+// op). So there are no tracer levels to confuse.
+#include "tenon/frontend/gradients.h"
 
-#include <map>
-
+#include "tenon/frontend/apply.h"
+#include "tenon/frontend/cell.h"
 #include "tenon/frontend/ops.h"
 #include "tenon/frontend/program.h"
 #include "tenon/passes/pass.h"
-#include "tenon/runtime/named_extents.h"
 
-namespace tenon {
-namespace detail {
-namespace {
-
-std::shared_ptr<Symbols> enclosing_symbols() {
-  Trace* outer = Trace::current();
-  return outer ? outer->builder.graph().symbols : nullptr;
-}
-
-// Named extents are numbered in one table for the process; a program has a table of its own, in order of appearance.
-ir::Type in_table(const ir::Type& type, Symbols& symbols) {
-  if (type.shape.is_static()) return type;
-  ir::Type out{type.dtype, {}};
-  for (Dim d : type.shape) {
-    if (runtime::is_named_extent(d)) {
-      const Symbol s = runtime::named_extent(d);
-      d = symbols.add(s.name, s.lower, s.upper);
-    }
-    out.shape.push_back(d);
-  }
-  return out;
-}
-
-}  // namespace
-
-std::shared_ptr<Program> close(const char* what, const std::vector<Tensor>& inputs, Body body, void* context,
-                               const Location& at) {
-  auto program = std::make_shared<Program>();
-  Trace trace(what, at, enclosing_symbols());
-  std::vector<Tensor> arguments, outputs;
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const Cell& cell = *inputs[i].cell();
-    const ir::Type type = cell.is_spec ? in_table(cell.type, trace.builder.symbols()) : cell.type;
-    arguments.push_back(trace.input(type, std::to_string(i), cell.made));
-  }
-  body(context, arguments, outputs);
-  std::vector<ir::ValueId> results;
-  for (const Tensor& t : outputs) results.push_back(trace.value(t, t.defined() ? t.cell()->made : at).id);
-  program->arguments = static_cast<uint32_t>(inputs.size());
-  program->captured = trace.captured;
-  program->graph = trace.builder.finish(results);
-  return program;
-}
-
-std::string text_of(const Program& p, bool annotated) {
-  return annotated ? p.graph->annotated_text() : p.graph->text();
-}
+namespace tenon::detail {
 
 std::vector<Tensor> run_gradient(const Program& p, const std::vector<Tensor>& inputs, const std::vector<bool>& active,
                                  const Location& at) {
@@ -156,40 +109,4 @@ std::vector<Tensor> Pullback::operator()(const std::vector<Tensor>& cotangents, 
   return out;
 }
 
-}  // namespace detail
-
-namespace {
-
-// Numbers are the very extents; a symbol takes any.
-bool takes(const ir::Type& type, const Tensor& t) {
-  if (!t.defined() || t.dtype() != type.dtype || t.ndim() != type.shape.rank()) return false;
-  for (size_t i = 0; i < static_cast<size_t>(t.ndim()); ++i)
-    if (type.shape[i].is_number() && !(t.shape()[i] == type.shape[i])) return false;
-  return true;
-}
-
-}  // namespace
-
-std::vector<Tensor> Traced::operator()(const std::vector<Tensor>& inputs, const At& at) const {
-  if (inputs.size() != program_->arguments)
-    throw Error("this traced function takes " + std::to_string(program_->arguments) + " tensors, not " +
-                    std::to_string(inputs.size()),
-                place(at));
-  for (size_t i = 0; i < inputs.size(); ++i) {
-    const ir::Type& type = program_->graph->type(ir::ValueId{static_cast<uint32_t>(i)});
-    if (!takes(type, inputs[i]))
-      throw Error("this traced function takes " + ir::to_string(type, program_->graph->symbols.get()) + " as input " +
-                      std::to_string(i) + ", not " + describe(inputs[i]),
-                  place(at));
-  }
-  return apply_graph(*program_->graph, program_->inputs(inputs), place(at));
-}
-
-Traced parse(const std::string& text) {
-  auto program = std::make_shared<detail::Program>();
-  program->graph = ir::parse(text);
-  program->arguments = program->graph->input_count();
-  return Traced(std::move(program));
-}
-
-}  // namespace tenon
+}  // namespace tenon::detail

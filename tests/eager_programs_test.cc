@@ -1,0 +1,208 @@
+// A public function is one eager program: it compiles one, whatever it is composed of and whatever dtypes it is given, and other
+// extents of the same pattern compile nothing. Every function that frontend/ops.h declares has a line here; one without fails.
+#include <gtest/gtest.h>
+#include <tenon/tenon.h>
+
+#include <regex>
+#include <set>
+
+#include "tenon/runtime/compile.h"
+#include "tenon/tests/source_tree.h"
+
+namespace tn = tenon;
+using tn::Tensor;
+
+namespace {
+
+struct Inputs {
+  Tensor x, w, v, bias;  // [n, m], [m, k], [m], [k]
+  Tensor block, kernel;  // [n, m, 3], [2, 3, 4]
+  Tensor mask, labels, key;  // bool[n, m], i64[n] below 3
+  std::vector<Tensor> starts;  // two zeros
+
+  Inputs(int64_t n, int64_t m, int64_t k, tn::DType dtype) {
+    const auto drawn = [&](const tn::Extents& shape) { return tn::normal(tn::key(7), shape).astype(dtype); };
+    x = drawn({n, m}), w = drawn({m, k}), v = drawn({m}), bias = drawn({k}), block = drawn({n, m, 3});
+    kernel = drawn({2, 3, 4});
+    mask = x > 0, labels = tn::zeros({n}, {.dtype = tn::i64}), key = tn::key(3);
+    starts = {tn::tensor(int64_t{0}), tn::tensor(int64_t{0})};
+  }
+  void require_grad() {
+    for (Tensor* t : {&x, &w, &v, &bias, &block})
+      if (tn::is_floating(t->dtype())) t->set_requires_grad(true);
+  }
+};
+
+struct Function {
+  const char* name;
+  void (*call)(const Inputs&);
+  int programs = 1;
+  int recorded = 1;  // on the tape
+  bool exact = false;  // its rules need numbers: every shape has a program of its own
+};
+
+#define CALL(...) [](const Inputs& in) { static_cast<void>(in), static_cast<void>(__VA_ARGS__); }
+const Function functions[] = {
+    {"maximum", CALL(tn::maximum(in.x, in.v))},
+    {"minimum", CALL(tn::minimum(in.x, 1))},
+    {"where", CALL(tn::where(in.x, in.x, 1))},
+    {"clip", CALL(tn::clip(in.x, -1, in.v))},
+    {"logical_not", CALL(tn::logical_not(in.x))},
+    {"logical_and", CALL(tn::logical_and(in.x, in.v))},
+    {"logical_or", CALL(tn::logical_or(in.x, in.mask))},
+    {"sum", CALL(tn::sum(in.x, {{1}, true}))},
+    {"prod", CALL(tn::prod(in.x))},
+    {"max", CALL(tn::max(in.x, {{0}}))},
+    {"min", CALL(tn::min(in.x))},
+    {"mean", CALL(tn::mean(in.x))},
+    {"var", CALL(tn::var(in.x, {{1}}))},
+    {"all_of", CALL(tn::all_of(in.x))},
+    {"any_of", CALL(tn::any_of(in.x, {{0}}))},
+    {"logsumexp", CALL(tn::logsumexp(in.x))},
+    {"argmax", CALL(tn::argmax(in.x))},
+    {"argmin", CALL(tn::argmin(in.x, 0))},
+    {"cumsum", CALL(tn::cumsum(in.x, 0))},
+    {"reshape", CALL(tn::reshape(in.x, {in.x.shape()[1], in.x.shape()[0]})), 0},
+    {"transpose", CALL(tn::transpose(in.x, {1, 0}))},
+    {"broadcast_to", CALL(tn::broadcast_to(in.v, in.x.shape()))},
+    {"concat", CALL(tn::concat({in.x, in.mask}, 0))},
+    {"stack", CALL(tn::stack({in.x, in.mask}, 1))},
+    {"flip", CALL(tn::flip(in.x, {0}))},
+    {"pad", CALL(tn::pad(in.x, {{1, 0}, {0, 1}}, 2))},
+    {"squeeze", CALL(tn::squeeze(in.x.reshape({1, in.x.shape()[0], -1}), 0)), 0, 2},
+    {"expand_dims", CALL(tn::expand_dims(in.x, 1)), 0},
+    {"dynamic_slice", CALL(tn::dynamic_slice(in.x, in.starts, {1, 1}))},
+    {"dynamic_update_slice", CALL(tn::dynamic_update_slice(in.x, in.x, in.starts))},
+    {"take", CALL(tn::take(in.x, in.labels, 1))},
+    {"scatter_add", CALL(tn::scatter_add(in.x, in.labels, in.x))},
+    {"sort", CALL(tn::sort(in.x))},
+    {"argsort", CALL(tn::argsort(in.x))},
+    {"one_hot", CALL(tn::one_hot(in.labels, in.x.shape()[1]))},
+    {"matmul", CALL(tn::matmul(in.x, in.w))},
+    {"dot", CALL(tn::dot(in.v, in.v))},
+    {"einsum", CALL(tn::einsum("ij,jk->ik", {in.x, in.w}))},
+    {"convolution", CALL(tn::convolution(in.block, in.kernel)), 1, 1, true},
+    {"relu", CALL(tn::relu(in.x))},
+    {"sigmoid", CALL(tn::sigmoid(in.x))},
+    {"softmax", CALL(tn::softmax(in.x))},
+    {"log_softmax", CALL(tn::log_softmax(in.x, 0))},
+    {"layer_norm", CALL(tn::layer_norm(in.x, in.v, 1))},
+    {"rms_norm", CALL(tn::rms_norm(in.x, in.v))},
+    {"linear", CALL(tn::linear(in.x, in.w, in.bias))},
+    {"cross_entropy", CALL(tn::cross_entropy(in.x, in.labels))},
+    {"stop_gradient", CALL(tn::stop_gradient(in.x))},
+    {"barrier", CALL(tn::barrier(in.x))},
+    {"key", CALL(tn::key(5)), 0, 0},
+    {"split", CALL(tn::split(in.key))},
+    {"fold_in", CALL(tn::fold_in(in.key, 4))},
+    {"random_bits", CALL(tn::random_bits(in.key, in.x.shape()))},
+    {"uniform", CALL(tn::uniform(in.key, in.x.shape(), {tn::f16}))},
+    {"normal", CALL(tn::normal(in.key, in.x.shape()))},
+    {"load_npy", nullptr},  // reads a file
+};
+
+// Those with an unusual operand: vectors in products, numbers in norms, labels of another dtype.
+const Function variants[] = {
+    {"matmul", CALL(tn::matmul(in.v, in.w))},
+    {"matmul", CALL(tn::matmul(in.x, in.v))},
+    {"matmul", CALL(tn::matmul(in.v, in.v))},
+    {"linear", CALL(tn::linear(in.v, in.w, 2))},
+    {"layer_norm", CALL(tn::layer_norm(in.x, 1.5, 0.5))},
+    {"clip", CALL(tn::clip(in.x, 0, 1))},
+    {"mean", CALL(tn::mean(in.x, {{1}}))},
+    {"var", CALL(tn::var(in.block, {{0, 1}, true}))},
+    {"logsumexp", CALL(tn::logsumexp(in.x, {{1}}))},
+    {"sgd", CALL(tn::optim::sgd(std::vector{in.x, in.w}, std::vector{in.x, in.w}))},
+};
+
+uint64_t asked_for() {
+  const tn::runtime::CacheStats s = tn::runtime::cache_stats();
+  return s.compiled + s.memory_hits + s.disk_hits;
+}
+
+void expect_programs(const Function& f, tn::DType dtype, bool recorded) {
+  SCOPED_TRACE(std::string(f.name) + " of " + std::string(tn::name(dtype)) + (recorded ? ", recorded" : ""));
+  Inputs first(4, 6, 5, dtype), other(7, 11, 8, dtype);
+  if (recorded) first.require_grad(), other.require_grad();
+  tn::runtime::clear_memory_cache();
+  const uint64_t before = asked_for();
+  f.call(first);
+  const uint64_t after = asked_for();
+  EXPECT_EQ(after - before, static_cast<uint64_t>(recorded ? f.recorded : f.programs));
+  if (f.exact) return;
+  f.call(other);
+  EXPECT_EQ(asked_for(), after) << "other extents";
+}
+
+TEST(EagerPrograms, OneForEachFunction) {
+  for (const Function& f : functions) {
+    if (f.call == nullptr) continue;
+    expect_programs(f, tn::f32, false);
+    expect_programs(f, tn::f32, true);
+  }
+}
+
+TEST(EagerPrograms, ComposedFunctionsCastInside) {
+  const std::set<std::string> promoting = {"maximum",
+                                           "where"};  // a cast is an op of its own where operands are promoted
+  for (const tn::DType dtype : {tn::f16, tn::i32})
+    for (const Function& f : functions)
+      if (f.call != nullptr && !promoting.count(f.name) && f.recorded == 1 && !f.exact) {
+        const bool floats = dtype == tn::i32 && std::string(f.name) == "sigmoid";  // one op, and a cast
+        if (!floats) expect_programs(f, dtype, false);
+      }
+}
+
+TEST(EagerPrograms, OneForEachVariant) {
+  for (const tn::DType dtype : {tn::f32, tn::f16})
+    for (const Function& f : variants) {
+      expect_programs(f, dtype, false);
+      expect_programs(f, dtype, true);
+    }
+}
+
+TEST(EagerPrograms, OneForEachRow) {
+  using Unary = Tensor (*)(tn::Operand);
+  const std::pair<const char*, Unary> rows[] = {
+#define TENON_UNARY(name, ...) {#name, tn::elementwise::name},
+#define TENON_BINARY(name, ...)
+#define TENON_TERNARY(name, ...)
+#define TENON_OP(name, ...)
+#include "tenon/ir/ops.def"
+  };
+  for (const auto& [name, f] : rows) {
+    const bool floats = tn::contains(tn::ir::find_op(name)->dtypes, tn::f32);
+    const Tensor x = floats ? tn::ones({3, 4}) : tn::ones({3, 4}, {.dtype = tn::i64});
+    tn::runtime::clear_memory_cache();
+    const uint64_t before = asked_for();
+    f(x);
+    EXPECT_EQ(asked_for() - before, 1u) << name;
+  }
+}
+
+TEST(EagerPrograms, OneForEachLeafOfAnOptimizer) {
+  Inputs in(4, 6, 5, tn::f32);
+  const std::vector<Tensor> parameters = {in.x, in.w, in.block}, gradients = parameters;
+  const auto state = tn::optim::adamw_init(parameters);
+  tn::runtime::clear_memory_cache();
+  const uint64_t before = asked_for();
+  const auto next = tn::optim::adamw(parameters, gradients, state);
+  EXPECT_EQ(asked_for() - before, 3u);  // corrections, leaves of two axes, leaves of three
+  const uint64_t after = asked_for();
+  tn::optim::adamw(next.first, gradients, next.second, {.rate = 0.5});
+  EXPECT_EQ(asked_for(), after) << "another rate";
+}
+
+TEST(EagerPrograms, EveryDeclaredFunctionHasALine) {
+  std::set<std::string> listed, declared;
+  for (const Function& f : functions) listed.insert(f.name);
+  const std::regex declaration(R"((?:^|\n)(?:Tensor|std::pair<Tensor, Tensor>|std::vector<Tensor>) (\w+)\()");
+  for (const auto& file : tenon::testing::source_tree())
+    if (file.path == "frontend/ops.h")
+      for (std::sregex_iterator it(file.text.begin(), file.text.end(), declaration), end; it != end; ++it)
+        declared.insert((*it)[1]);
+  EXPECT_GT(declared.size(), 50u);
+  EXPECT_EQ(listed, declared);
+}
+
+}  // namespace
