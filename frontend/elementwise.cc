@@ -46,7 +46,7 @@ DType entering(const ir::OpDef& row, std::initializer_list<const Operand*> opera
 
 template <ir::Op op>
 std::vector<ir::Value> build_elementwise(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs&) {
-  return ir::apply(b, op, broadcast_together(x, ir::def(op).name));
+  return ir::apply(b, op, formula::broadcast_together(x, ir::def(op).name));
 }
 
 template <ir::Op op>
@@ -74,7 +74,7 @@ Tensor elementwise_op(std::initializer_list<const Operand*> operands) {
 
 std::vector<ir::Value> build_where(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs&) {
   const ir::Value operands[] = {formula::truth(x[0]), x[1], x[2]};
-  return ir::apply(b, ir::Op::select, broadcast_together(operands, "where"));
+  return ir::apply(b, ir::Op::select, formula::broadcast_together(operands, "where"));
 }
 constexpr Emit where_emit{"where", build_where};
 

@@ -25,7 +25,10 @@ std::vector<Value> rounded(Value x, F f) {
   return {ir::cast(f(ir::cast(x, wide(given))), given)};
 }
 Value truth(Value x);  // x != 0
-Value position(Value x);  // integers as i64; a u64 beyond it as the largest
+// Integers as i64 positions. A u64 beyond i64 becomes the largest i64: it lies behind every end, and does not wrap to the front.
+Value position(Value x);
+// In their common shape, trailing axes aligned. Error names the shapes.
+std::vector<Value> broadcast_together(std::span<const Value> values, const char* op);
 // In one dtype, one after the other, then in one shape.
 std::vector<Value> together(std::initializer_list<Value> values, DType dtype);
 

@@ -10,7 +10,22 @@ size_t index_of(int64_t axis, const Tensor& x, const char* op, const Location& a
   return static_cast<size_t>(axis_of(axis, x.ndim(), op, at));
 }
 
-Tensor index_tensor(const Operand& x, const char* op) { return as_index(as_tensor(x, op), op, x.where()); }
+// The primitives that index take i64 positions, and updates of the operand's dtype.
+std::vector<ir::Value> build_take(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  const ir::Value operands[] = {x[0], formula::position(x[1])};
+  return ir::apply(b, ir::Op::gather, operands, attrs);
+}
+std::vector<ir::Value> build_scatter_add(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  const ir::Value indices = formula::position(x[1]);
+  const ir::Value operands[] = {x[0], indices, ir::cast(x[2], x[0].dtype())};
+  return ir::apply(b, ir::Op::scatter_add, operands, attrs);
+}
+
+Tensor index_tensor(const Operand& x, const char* op) {
+  const Tensor t = as_tensor(x, op);
+  check_index(t, op, x.where());
+  return t;
+}
 
 std::vector<ir::Value> build_one_hot(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
   const made::OneHot to(attrs);
@@ -29,17 +44,17 @@ ir::Value formula::one_hot(Value indices, const Shape& shape, DType dtype) {
 }
 
 Tensor take(Operand operand, Operand indices, int64_t axis) {
-  const Tensor x = as_tensor(operand, "take");
-  const Tensor inputs[] = {x, index_tensor(indices, "take")};
-  return apply_primitive(ir::Op::gather, ir::GatherAttrs{index_of(axis, x, "take", operand.where())}, inputs,
-                         operand.where())[0];
+  const Location& at = operand.where();
+  const Tensor x = as_tensor(operand, "take"), index = index_tensor(indices, "take");
+  return apply_one({"gather", build_take}, ir::GatherAttrs{index_of(axis, x, "take", at)}, {x, index}, at);
 }
 
 Tensor scatter_add(Operand operand, Operand indices, Operand updates, int64_t axis) {
-  const Tensor x = as_tensor(operand, "scatter_add");
-  const Tensor inputs[] = {x, index_tensor(indices, "scatter_add"), materialize(updates, x.dtype(), "scatter_add")};
-  return apply_primitive(ir::Op::scatter_add, ir::ScatterAddAttrs{index_of(axis, x, "scatter_add", operand.where())},
-                         inputs, operand.where())[0];
+  const Location& at = operand.where();
+  const Tensor x = as_tensor(operand, "scatter_add"), index = index_tensor(indices, "scatter_add");
+  const Tensor added = entered(updates, x.dtype(), "scatter_add");
+  return apply_one({"scatter_add", build_scatter_add}, ir::ScatterAddAttrs{index_of(axis, x, "scatter_add", at)},
+                   {x, index, added}, at);
 }
 
 Tensor sort(Operand operand, int64_t axis) {
@@ -72,8 +87,7 @@ Shape one_hot_shape(const Tensor& indices, Extents::Extent classes, DType dtype,
 }
 
 Tensor one_hot(Operand indices, int64_t classes, DType dtype) {
-  const Tensor x = as_tensor(indices, "one_hot");
-  check_index(x, "one_hot", indices.where());
+  const Tensor x = index_tensor(indices, "one_hot");
   const Shape shape = one_hot_shape(x, classes, dtype, indices.where());
   return apply_one({"one_hot", build_one_hot}, made::OneHotAttrs{dtype, shape.dims()}, {x}, indices.where());
 }

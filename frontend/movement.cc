@@ -1,9 +1,8 @@
-// Functions that move elements: reshape, transpose, broadcast, concat, slices and pads.
+// Functions that move all elements: reshape, transpose, broadcast, concat, pad. Refuses parts of a tensor (selection.cc).
 #include <algorithm>
 #include <numeric>
 
 #include "tenon/frontend/promote.h"
-#include "tenon/frontend/selection.h"
 #include "tenon/frontend/tape.h"
 #include "tenon/frontend/trace.h"
 
@@ -43,13 +42,6 @@ std::vector<ir::Value> build_pad(ir::GraphBuilder&, Values x, const ir::Attrs& a
   const made::Widened w(a);
   return {ir::pad(x[0], x[1], w.low, w.high, std::vector<int64_t>(w.low.size(), 0))};
 }
-std::vector<ir::Value> build_index(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
-  const made::Selected s(a);
-  ir::Value v = ir::slice(x[0], s.starts, s.sizes, s.strides);
-  if (!s.reversed.empty()) v = ir::reverse(v, s.reversed);
-  return {ir::reshape(v, Shape(s.shape))};
-}
-
 // Reshape of a concrete tensor shares its buffer: no kernel, and the tape sees a program only when it records.
 Tensor share(const Tensor& x, const Shape& shape, const Location& at) {
   Tensor t = make_concrete({x.dtype(), shape}, buffer_of(x, "reshape", at), at);
@@ -217,88 +209,6 @@ Tensor expand_dims(Operand operand, int64_t axis) {
   Shape shape = x.shape();
   shape.insert(static_cast<size_t>(axis_of(axis, x.ndim() + 1, "expand_dims", operand.where())), Dim(1));
   return reshape_to(x, shape, operand.where());
-}
-
-Selection selection_of(const Tensor& x, std::span<const Index> indices, const Location& at) {
-  if (indices.size() > static_cast<size_t>(x.ndim()))
-    throw Error("index: " + std::to_string(indices.size()) + " indices into " + describe(x), at);
-  std::vector<Dim> starts, sizes;
-  std::vector<int64_t> strides, reversed;
-  Shape result;
-  for (int64_t i = 0; i < x.ndim(); ++i) {
-    const Index which = i < static_cast<int64_t>(indices.size()) ? indices[static_cast<size_t>(i)] : Index(tenon::all);
-    if (which.what == Index::What::all) {  // also where the extent is symbolic
-      const Dim extent = x.shape()[static_cast<size_t>(i)];
-      starts.push_back(Dim(0)), sizes.push_back(extent), strides.push_back(1), result.push_back(extent);
-      continue;
-    }
-    const Dim extent = x.shape()[static_cast<size_t>(i)];
-    if (extent.is_symbol() && which.what == Index::What::number && which.start >= 0 && which.start < INT64_MAX) {
-      starts.push_back(Dim(which.start)), sizes.push_back(Dim(1)), strides.push_back(1);  // checked at run time
-      continue;
-    }
-    if (extent.is_symbol())
-      throw Error("index: axis " + std::to_string(i) + " of " + describe(x) +
-                      " has a named extent, so a position from its end or a slice of it has no known size; use "
-                      "tn::dynamic_slice or tn::take",
-                  at);
-    const int64_t n = extent.number();
-    int64_t start = 0, size = n, step = 1;
-    if (which.what == Index::What::number) {
-      start = which.start < 0 ? which.start + n : which.start;
-      if (start < 0 || start >= n)
-        throw Error("index " + std::to_string(which.start) + " is out of range for axis " + std::to_string(i) + " of " +
-                        describe(x) + "; it goes from " + std::to_string(-n) + " to " + std::to_string(n - 1),
-                    at);
-      size = 1;
-    } else {
-      step = which.step;
-      if (step == 0) throw Error("index: a slice's step is not zero", at);
-      const auto bound = [n](int64_t v, int64_t low, int64_t high) {
-        if (v < 0) v = v + n;
-        return std::clamp(v, low, high);
-      };
-      if (which.what == Index::What::slice && step > 0) {
-        start = bound(which.start, 0, n);
-        const int64_t stop = bound(which.stop, 0, n);
-        size = stop > start ? (stop - start - 1) / step + 1 : 0;
-      } else if (which.what == Index::What::slice) {
-        const int64_t first = which.start >= n ? n - 1 : bound(which.start, -1, n - 1);
-        const int64_t stop = which.stop < -n ? -1 : bound(which.stop, -1, n - 1);
-        step = step == INT64_MIN ? INT64_MAX : -step;  // both are beyond any extent
-        size = first > stop ? (first - stop - 1) / step + 1 : 0;
-        start = size == 0 ? 0 : first - (size - 1) * step;
-        if (size > 1) reversed.push_back(i);
-      }
-      if (size <= 1) step = 1;
-      result.push_back(Dim(size));
-    }
-    starts.push_back(Dim(start)), sizes.push_back(Dim(size)), strides.push_back(step);
-  }
-  return {std::move(starts), std::move(sizes), std::move(strides), std::move(reversed), std::move(result)};
-}
-
-Tensor select_at(const Tensor& x, std::span<const Index> indices, const Location& at) {
-  const Selection s = selection_of(x, indices, at);
-  return apply_one(
-      {"index", build_index},
-      made::SelectedAttrs{
-          .starts = s.starts, .sizes = s.sizes, .strides = s.strides, .reversed = s.reversed, .shape = s.result.dims()},
-      {x}, at);
-}
-
-Tensor dynamic_slice(Operand operand, std::span<const Tensor> starts, const std::vector<int64_t>& sizes) {
-  std::vector<Tensor> inputs{as_tensor(operand, "dynamic_slice")};
-  for (const Tensor& s : starts) inputs.push_back(as_index(s, "dynamic_slice", operand.where()));
-  const Shape window = Extents(sizes).checked("dynamic_slice", inputs[0].dtype(), operand.where());
-  const std::vector<Dim> dims(window.begin(), window.end());
-  return apply_primitive(ir::Op::dynamic_slice, ir::DynamicSliceAttrs{dims}, inputs, operand.where())[0];
-}
-Tensor dynamic_update_slice(Operand operand, Operand update, std::span<const Tensor> starts) {
-  const Tensor x = as_tensor(operand, "dynamic_update_slice");
-  std::vector<Tensor> inputs{x, materialize(update, x.dtype(), "dynamic_update_slice")};
-  for (const Tensor& s : starts) inputs.push_back(as_index(s, "dynamic_update_slice", operand.where()));
-  return apply_primitive(ir::Op::dynamic_update_slice, {}, inputs, operand.where())[0];
 }
 
 }  // namespace tenon

@@ -1,4 +1,4 @@
-// Promotion, weak scalars, and broadcasting from the trailing axis.
+// Promotion, weak scalars, and what is said of operands before a formula is built.
 #include "tenon/frontend/promote.h"
 
 #include <cmath>
@@ -128,13 +128,13 @@ std::vector<ir::Value> build_cast(ir::GraphBuilder&, std::span<const ir::Value> 
 }
 constexpr Emit cast_emit{"cast", build_cast};
 
-std::vector<ir::Value> build_position(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs&) {
-  return {formula::position(x[0])};
+void check_defined(const Tensor& x, const Location& at) {
+  if (!x.defined()) throw Error("an undefined tensor was used as an operand; give it a value first", at);
 }
 }  // namespace
 
 Tensor cast_to(const Tensor& x, DType dtype, const Location& at) {
-  if (!x.defined()) throw Error("an undefined tensor was used as an operand; give it a value first", at);
+  check_defined(x, at);
   if (x.dtype() == dtype) return x;
   return apply_one(cast_emit, ir::ConvertAttrs{dtype}, {x}, at);
 }
@@ -143,11 +143,6 @@ void check_index(const Tensor& x, const char* op, const Location& at) {
   if (!x.defined()) throw Error(std::string(op) + ": an index is undefined; give it a value first", at);
   if (!is_integer(x.dtype()))
     throw Error(std::string(op) + ": indices are integers, and these are " + describe(x) + "; use astype(tn::i64)", at);
-}
-
-Tensor as_index(const Tensor& x, const char* op, const Location& at) {
-  check_index(x, op, at);
-  return x.dtype() == i64 ? x : apply_one({"cast", build_position}, {}, {x}, at);
 }
 
 Tensor stand_in(ir::Type type, const Location& made) {
@@ -168,38 +163,9 @@ Operand widened(const Operand& x) {
 }
 
 Tensor entered(const Operand& x, DType dtype, const char* op) {
-  return x.weak() == Operand::Weak::none ? x.tensor() : materialize(x, dtype, op);
-}
-
-Shape broadcast_shape(std::span<const ir::Value> values, const char* op) {
-  Shape shape;
-  for (const ir::Value& v : values) {
-    const Shape& s = v.shape();
-    while (shape.rank() < s.rank()) shape.insert(0, Dim(1));
-    const int offset = shape.rank() - s.rank();
-    for (int i = 0; i < s.rank(); ++i) {
-      Dim& d = shape[static_cast<size_t>(offset + i)];
-      const Dim e = s[static_cast<size_t>(i)];
-      if (d == e || e == 1) continue;
-      if (d == 1) {
-        d = e;
-        continue;
-      }
-      std::string text = std::string(op) + ": shapes do not broadcast:";
-      for (const ir::Value& w : values) text += " " + ir::to_string(w.type(), &w.builder->symbols());
-      throw Error(text + "; extents " + to_string(d, &v.builder->symbols()) + " and " +
-                      to_string(e, &v.builder->symbols()) + " differ (axes align from the last, and only 1 stretches)",
-                  v.builder->location());
-    }
-  }
-  return shape;
-}
-
-std::vector<ir::Value> broadcast_together(std::span<const ir::Value> values, const char* op) {
-  const Shape shape = broadcast_shape(values, op);
-  std::vector<ir::Value> out;
-  for (const ir::Value& v : values) out.push_back(v.shape() == shape ? v : ir::broadcast_to(v, shape));
-  return out;
+  if (x.weak() != Operand::Weak::none) return materialize(x, dtype, op);
+  check_defined(x.tensor(), x.where());
+  return x.tensor();
 }
 
 }  // namespace tenon

@@ -1,5 +1,5 @@
-// Promotion and broadcasting: how operands of an op come to one dtype and shape (docs/numbers.md, Dtypes of results).
-// Internal to the frontend. Promotion is a cast written into the IR; primitives stay strict.
+// Promotion: how operands of an op come to one dtype (docs/numbers.md), and what errors say of them. Internal to the frontend.
+// Promotion is a cast written into the IR; primitives stay strict. Refuses graph values: frontend/formula.h casts and broadcasts those.
 #pragma once
 
 #include "tenon/frontend/apply.h"
@@ -27,14 +27,10 @@ Location place_of(std::initializer_list<const Operand*> operands);
 int64_t axis_of(int64_t axis, int rank, const char* op, const Location& at);
 // x cast to a dtype, x itself when it has it already.
 Tensor cast_to(const Tensor& x, DType dtype, const Location& at);
-// Integers as i64 positions. A u64 beyond i64 becomes the largest i64: it lies behind every end, and does not wrap to the front.
-void check_index(const Tensor& x, const char* op, const Location& at);  // that it has integers
-Tensor as_index(const Tensor& x, const char* op, const Location& at);
+// Error unless x has integers, to point at elements.
+void check_index(const Tensor& x, const char* op, const Location& at);
 // The axes that a reduction names, ascending; all of them when it names none.
 std::vector<int64_t> axes_of(const Reduce& r, int rank, const char* op, const Location& at);
-// Values broadcast to their common shape, in graph algebra. Error names the shapes.
-std::vector<ir::Value> broadcast_together(std::span<const ir::Value> values, const char* op);
-Shape broadcast_shape(std::span<const ir::Value> values, const char* op);
 
 // ---- what a formula will meet inside, asked of handles before it is built, so that errors name operands and their places
 

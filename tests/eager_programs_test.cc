@@ -17,14 +17,14 @@ namespace {
 struct Inputs {
   Tensor x, w, v, bias;  // [n, m], [m, k], [m], [k]
   Tensor block, kernel;  // [n, m, 3], [2, 3, 4]
-  Tensor mask, labels, key;  // bool[n, m], i64[n] below 3
+  Tensor mask, labels, narrow, key;  // bool[n, m], i64[n] and i32[n] of zeros, u32[2]
   std::vector<Tensor> starts;  // two zeros
 
   Inputs(int64_t n, int64_t m, int64_t k, tn::DType dtype) {
     const auto drawn = [&](const tn::Extents& shape) { return tn::normal(tn::key(7), shape).astype(dtype); };
     x = drawn({n, m}), w = drawn({m, k}), v = drawn({m}), bias = drawn({k}), block = drawn({n, m, 3});
     kernel = drawn({2, 3, 4});
-    mask = x > 0, labels = tn::zeros({n}, {.dtype = tn::i64}), key = tn::key(3);
+    mask = x > 0, labels = tn::zeros({n}, {.dtype = tn::i64}), narrow = labels.astype(tn::i32), key = tn::key(3);
     starts = {tn::tensor(int64_t{0}), tn::tensor(int64_t{0})};
   }
   void require_grad() {
@@ -112,6 +112,11 @@ const Function variants[] = {
     {"mean", CALL(tn::mean(in.x, {{1}}))},
     {"var", CALL(tn::var(in.block, {{0, 1}, true}))},
     {"logsumexp", CALL(tn::logsumexp(in.x, {{1}}))},
+    {"take", CALL(tn::take(in.x, in.narrow, 1))},
+    {"scatter_add", CALL(tn::scatter_add(in.x, in.narrow, in.mask))},
+    {"one_hot", CALL(tn::one_hot(in.narrow, 3))},
+    {"cross_entropy", CALL(tn::cross_entropy(in.x, in.narrow))},
+    {"stack", CALL(tn::stack({in.x, in.x, in.x}, -1))},
     {"sgd", CALL(tn::optim::sgd(std::vector{in.x, in.w}, std::vector{in.x, in.w}))},
 };
 

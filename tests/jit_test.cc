@@ -212,6 +212,23 @@ TEST(Symbolic, OneProgramServesEveryBatch) {
   EXPECT_THROW(tn::dim("batch", 2, 5), tn::Error);
 }
 
+TEST(Symbolic, CrossEntropyCountsNamedClasses) {
+  const auto f = [](const Tensor& x, const Tensor& l) { return tn::cross_entropy(x, l); };
+  const tn::Lowered lowered =
+      tn::jit(f).lower(tn::spec({3, tn::dim("classes", 1, 4096)}, tn::f32), tn::spec({3}, tn::i64));
+  const auto program = tenon::runtime::compile(*lowered.entry()->program.graph);
+  const Tensor labels = tn::tensor<int64_t>({0, 4, -100});
+  for (int64_t n : {5, 40}) {
+    const Tensor x = tn::normal(tn::key(2), {3, n});
+    std::vector<tenon::ir::Array> in = {tenon::ir::Array({tn::f32, x.shape()}), tenon::ir::Array({tn::i64, {3}})};
+    std::memcpy(in[0].data.data(), x.raw(), in[0].data.size());
+    std::memcpy(in[1].data.data(), labels.raw(), in[1].data.size());
+    EXPECT_EQ(*program->run(in)[0].as<float>(), f(x, labels).item<float>()) << n;
+    in[1].as<int64_t>()[1] = n;
+    EXPECT_TRUE(std::isnan(*program->run(in)[0].as<float>())) << n;
+  }
+}
+
 int32_t add_seven(const void* const* inputs, void* const* outputs) {
   for (int i = 0; i < 3; ++i) static_cast<float*>(outputs[0])[i] = static_cast<const float*>(inputs[0])[i] + 7;
   return 0;
