@@ -192,6 +192,22 @@ using AxisMapFn = AxisMap (*)(const Graph&, const Node&);
 // What leaves the other operand of a combining op as it is. Zero is -0 where there is one.
 enum class Identity : uint8_t { none, zero, one, lowest, highest, ones };
 
+// What a row that finds elements, and is no view, asks of its operands: whether fusion may compute them where it reads them.
+enum class Asks : uint8_t {
+  none,  // it asks for nothing, or is a view: what reads a view reads through it
+  more,  // an element may be asked for again and again
+  result,  // one element of operand 0 for each of the result
+  own,  // only the elements that operand 0 has, each once
+};
+
+// What a backward pass does with a value that it reads: keeps it, or computes it again because that is cheaper.
+enum class Again : uint8_t {
+  kept,
+  always,
+  widened,  // computed again from operands that take fewer bytes than the result
+  repeated,  // computed again when what it moves repeats one element
+};
+
 enum class Domain : uint8_t { any, positive, unit, above_minus_one, at_least_one, nonzero, small_count, moderate };
 
 struct OpDef {
@@ -204,15 +220,20 @@ struct OpDef {
   Reads reads = Reads::none;  // of a movement or a source
   bool whole = false;  // every element of the result is one of operand 0
   AxisMapFn axes = nullptr;  // of a read by the index; without it any element may be read for any other
+  Asks asks = Asks::none;
+  bool same = false;  // the results are the operands, element by element in row-major order: they can share buffers
   InferFn infer = nullptr;
   EvalFn eval = nullptr;
   Expansion expand = {};
+  int cost = 1;  // scalar operations of one element, where no expansion counts them
   float ulp = -1;  // of an expansion in floats: the bound on its error, in units in the last place of each dtype
   PartialFn partials[3] = {};
   bool flat = false;  // the derivative is zero or does not exist: integer, boolean, piecewise constant
   uint8_t linear = 0;  // bit i: linear in operand i (alone, or jointly when several are tangents)
   TransposeFn transpose = nullptr;  // cotangents of the linear operands
   JvpFn jvp = nullptr;  // for ops that are neither elementwise nor linear
+  bool widens = false;  // partials of halves are computed in f32 and rounded once, as those of every expansion are
+  Again again = Again::kept;
   LowerFn lower = nullptr;
   NestFn nest = nullptr;
   Op combine{};  // of a reduction: what combines two elements
@@ -220,6 +241,8 @@ struct OpDef {
   bool positional = false;  // of a reduction: gives the place of an element
   bool commutes = false;  // x op y is y op x, to the bit for integers and bool
   bool effect = false;
+  bool fence = false;  // nothing merges with it or moves past it
+  bool unnamed = false;  // says little about a kernel: left out of its name, as sources are
   Domain domain = Domain::any;  // where the generated tests draw floating inputs
 };
 

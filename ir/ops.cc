@@ -29,18 +29,26 @@ struct Columns {
   Reads reads = Reads::none;
   bool whole = false;
   Given axes = {};
+  Asks asks = Asks::none;
+  bool same = false;
   Given infer = {}, eval = {};
   bool expand = false;
+  int cost = 1;
   float ulp = -1;
   int partials = 0;
   bool flat = false;
   uint8_t linear = 0;
-  Given transpose = {}, jvp = {}, lower = {}, nest = {};
+  Given transpose = {}, jvp = {};
+  bool widens = false;
+  Again again = Again::kept;
+  Given lower = {}, nest = {};
   Op combine{};
   Identity identity = Identity::none;
   bool positional = false;
   bool commutes = false;
   bool effect = false;
+  bool fence = false;
+  bool unnamed = false;
   Domain domain = Domain::any;
 };
 
@@ -70,6 +78,11 @@ constexpr bool has_lowering(const Columns& row) {
          row.op == Op::dot_general || row.combine != Op{} || row.lower.given || row.nest.given;
 }
 
+// Rows that find elements and are no views.
+constexpr bool asks_for_elements(const Columns& row) {
+  return row.lower.given && row.arity != 0 && !(row.whole && row.reads != Reads::operands);
+}
+
 template <Op op>
 struct Complete {
   static constexpr const Columns& row = columns[static_cast<size_t>(op)];
@@ -92,6 +105,11 @@ struct Complete {
                 "op row without column reads: say where a moved element is found");
   static_assert(row.reads != Reads::index || row.axes.given,
                 "op row without column axes: a read by the index needs .axes, which axis reads which");
+  static_assert(!asks_for_elements(row) || row.asks != Asks::none,
+                "op row without column asks: say how often an element of an operand is asked for");
+  static_assert(row.family != Family::random || row.cost > 1,
+                "op row without column cost: no expansion counts the operations of random bits");
+  static_assert(!row.fence || row.same, "op row without column same: a fence gives its operands on");
   static_assert(has_lowering(row), "op row without a lowering: give .lower or .nest");
   static_assert(row.combine == Op{} || columns[static_cast<size_t>(row.combine)].identity != Identity::none,
                 "op row without column identity: the op that a reduction combines with needs .identity");

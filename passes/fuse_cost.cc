@@ -9,16 +9,12 @@ using namespace ir;
 
 int OpCosts::of(const Graph& graph, const Node& node) {
   const OpDef& row = def(node.op);
-  if (row.family == Family::random) return 70;  // ten rounds of Philox
-  if (row.family != Family::elementwise) return 1;
-  if (node.op == Op::cast || node.op == Op::bitcast) return 1;
+  if (!row.expand.scalar) return row.cost;
   const std::span<const ValueId> operands = graph.operands(node);
   const DType dtype = graph.type(operands.back()).dtype;
   if (known_.empty()) known_.assign(static_cast<size_t>(op_count * dtype_count), 0);
   int& known = known_[static_cast<size_t>(static_cast<int>(node.op) * dtype_count + static_cast<int>(dtype))];
   if (known != 0) return known;
-  if (!row.expand.scalar)
-    return known = (node.op == Op::div || node.op == Op::unscale || node.op == Op::rem || node.op == Op::sqrt) ? 4 : 1;
   KernelBuilder b("cost", nullptr);
   const ScalarId zero = b.index_literal(0);
   std::vector<ScalarId> loaded;

@@ -8,11 +8,11 @@ using namespace ir;
 
 namespace {
 
-constexpr int free_limit = 6;    // scalar ops that are computed again rather than stored
-constexpr int depth_limit = 8;   // movement ops one read may pass: bounds recursion while lowering
-
 // Reads one element of its operand, and no other operand says which.
-bool is_view(Op op) { return def(op).whole && def(op).reads != Reads::operands; }
+bool is_view(const OpDef& row) { return row.whole && row.reads != Reads::operands; }
+
+// Control flow and custom calls: steps of a program.
+bool is_step(const OpDef& row) { return row.family == Family::control || (row.family == Family::effect && !row.same); }
 
 }  // namespace
 
@@ -25,8 +25,8 @@ void Fusion::assign_roles() {
   for (uint32_t i = count; i-- > 0;) {
     const Node& n = graph.node(NodeId{i});
     const OpDef& row = def(n.op);
-    bool opaque = row.nest || row.family == Family::control || n.op == Op::custom_call || n.op == Op::barrier;
-    if (n.op == Op::reshape && (forced[index(graph.result(n))] || !enabled)) opaque = true;
+    bool opaque = row.nest || is_step(row) || row.fence;
+    if (row.same && !opaque && (forced[index(graph.result(n))] || !enabled)) opaque = true;
     if (!enabled && row.family == Family::contraction) opaque = true;
     if (opaque)
       for (ValueId v : graph.operands(n)) forced[index(v)] = 1;
@@ -45,31 +45,30 @@ Role Fusion::role_of(NodeId id) {
   const OpDef& row = def(n.op);
   const ValueId result = graph.result(n);
   const bool kept = forced[index(result)];
-  if (n.op == Op::barrier) return Role::alias;
-  if (row.nest || row.family == Family::control || n.op == Op::custom_call) return Role::alone;
+  if (row.nest || is_step(row)) return Role::alone;
   if (row.family == Family::contraction) return Role::contraction;
   if (row.family == Family::reduction) return Role::reduction;
-  if (n.op == Op::reshape && (kept || !enabled)) return Role::alias;
+  if (row.same && (row.fence || kept || !enabled)) return Role::alias;
   if (kept) return Role::point;
   if (row.family == Family::source) {
     free_cost_[index(result)] = 1;
     return Role::free;
   }
   if (!enabled) return Role::point;
-  if (is_elementwise(n) || is_view(n.op)) {
+  if (is_elementwise(n) || is_view(row)) {
     int total = is_elementwise(n) ? costs.of(graph, n) : 1;
     for (ValueId v : graph.operands(n)) {
       const int c = free_cost_[index(v)];
-      total = c < 0 || total > free_limit ? free_limit + 1 : total + c;
+      total = c < 0 || total > limits.free ? limits.free + 1 : total + c;
     }
-    if (total <= free_limit) {
+    if (total <= limits.free) {
       free_cost_[index(result)] = total;
       return Role::free;
     }
   }
-  if (is_view(n.op)) {
-    Access a = through(graph, n, access(graph.operands(n)[0]), spaces);
-    if (a.depth <= depth_limit) {
+  if (is_view(row)) {
+    Access a = through(graph, id, access(graph.operands(n)[0]), axes);
+    if (a.depth <= limits.view_depth) {
       access_number_[index(result)] = static_cast<uint32_t>(accesses_.size());
       accesses_.push_back(std::move(a));
       return Role::moved;
@@ -80,7 +79,7 @@ Role Fusion::role_of(NodeId id) {
 
 Access Fusion::access(ValueId v) {
   const uint32_t number = access_number_[index(v)];
-  return number == UINT32_MAX ? direct(v, spaces) : accesses_[number];
+  return number == UINT32_MAX ? direct(v, axes) : accesses_[number];
 }
 
 }  // namespace tenon::passes

@@ -54,7 +54,7 @@ struct Driver {
   // round it once.
   Value by_partials(const OpDef& row) {
     const DType narrow = results[0].dtype();
-    const bool widens = is_half(narrow) && (row.expand.lanes || row.op == Op::sqrt);
+    const bool widens = is_half(narrow) && (row.expand.lanes || row.widens);
     const auto wide = [&](Value v) { return widens ? cast(v, f32) : v; };
     std::vector<Value> at;
     for (const Value& v : operands) at.push_back(wide(v));

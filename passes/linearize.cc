@@ -14,7 +14,8 @@ namespace {
 bool is_repeated(const Graph& g, ValueId v) {
   while (!g.is_input(v)) {
     const Node& n = g.node(g.producer(v));
-    if (n.op != Op::broadcast) return n.op == Op::constant || n.op == Op::iota;
+    if (def(n.op).family == Family::source) return true;
+    if (!def(n.op).whole || def(n.op).again != Again::always) return false;  // no broadcast
     v = g.operands(n)[0];
   }
   return false;
@@ -22,9 +23,15 @@ bool is_repeated(const Graph& g, ValueId v) {
 
 bool is_cheap(const Graph& g, const Node& n) {
   const auto operands = g.operands(n);
-  if (def(n.op).family == Family::source || n.op == Op::broadcast) return true;
-  if (n.op == Op::cast) return bytes(g.type(operands[0]).dtype) < bytes(g.type(g.result(n)).dtype);
-  return n.op == Op::select && is_repeated(g, operands[1]) && is_repeated(g, operands[2]);
+  switch (def(n.op).again) {
+    case Again::kept: return false;
+    case Again::always: return true;
+    case Again::widened: return bytes(g.type(operands[0]).dtype) < bytes(g.type(g.result(n)).dtype);
+    case Again::repeated: break;
+  }
+  for (size_t k = 0; k < operands.size(); ++k)  // of what it moves, the operands that it is linear in
+    if ((def(n.op).linear >> k & 1) && !is_repeated(g, operands[k])) return false;
+  return true;
 }
 
 // The split of one graph, step by step.

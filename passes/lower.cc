@@ -6,7 +6,6 @@
 
 #include <algorithm>
 
-#include "tenon/ir/attributes.h"
 #include "tenon/passes/fuse_cost.h"
 
 namespace tenon::passes {
@@ -21,8 +20,7 @@ std::string kernel_name(const Graph& graph, const Group& group, size_t number) {
   std::vector<Op> used;
   for (NodeId n : group.nodes) {
     const Op op = graph.node(n).op;
-    const Family family = def(op).family;
-    if (family == Family::source || op == Op::broadcast || op == Op::reshape || op == Op::select) continue;
+    if (def(op).family == Family::source || def(op).unnamed) continue;
     if (std::find(used.begin(), used.end(), op) != used.end() || used.size() == 4) continue;
     used.push_back(op);
     text += "_" + std::string(name(op));
@@ -82,6 +80,23 @@ Dim ProgramLowering::bytes_of(const Type& type) {
   return symbols.product(symbols.numel(type.shape), Dim(bytes(type.dtype)));
 }
 
+// Scalar operations of one node, over all its elements.
+Dim ProgramLowering::flops_of(const Frame& frame, NodeId id) {
+  Symbols& symbols = *program_.symbols;
+  const Node& n = frame.graph.node(id);
+  const OpDef& row = def(n.op);
+  const auto numel = [&](ValueId v) { return symbols.numel(frame.graph.type(v).shape); };
+  const ValueId result = frame.graph.result(n);
+  if (row.family == Family::elementwise) return symbols.product(numel(result), Dim(costs_.of(frame.graph, n)));
+  if (row.family == Family::reduction) return numel(frame.graph.operands(n)[0]);
+  if (!is_contracted(row)) return 0;
+  Dim length = 1;
+  for (const ContractedAxis& a : frame.axes.contracted(id))
+    if (a.part == ContractedAxis::summed)
+      length = symbols.product(length, frame.axes.extents(frame.graph.operands(n)[0])[a.lhs]);
+  return symbols.product(symbols.product(numel(result), length), Dim(2));
+}
+
 KernelNote ProgramLowering::note_of(const Frame& frame, const Group& group, const Kernel& kernel) {
   KernelNote note;
   note.kind = info(group.kind).name;
@@ -95,25 +110,7 @@ KernelNote ProgramLowering::note_of(const Frame& frame, const Group& group, cons
     Dim& total = b.space == Space::input ? note.bytes_read : note.bytes_written;
     total = symbols.sum(total, bytes_of({b.dtype, b.shape}));
   }
-  Dim flops = 0;
-  for (NodeId id : group.nodes) {
-    const Node& n = frame.graph.node(id);
-    const Family family = def(n.op).family;
-    if (family == Family::elementwise) {
-      flops = symbols.sum(flops, symbols.product(symbols.numel(frame.graph.type(frame.graph.result(n)).shape),
-                                                 Dim(costs_.of(frame.graph, n))));
-    } else if (family == Family::reduction) {
-      flops = symbols.sum(flops, symbols.numel(frame.graph.type(frame.graph.operands(n)[0]).shape));
-    } else if (n.op == Op::dot_general) {
-      Dim length = 1;
-      for (int64_t axis : DotGeneral(frame.graph, n).lhs_contract)
-        length = symbols.product(length, frame.graph.type(frame.graph.operands(n)[0]).shape[static_cast<size_t>(axis)]);
-      flops = symbols.sum(
-          flops, symbols.product(symbols.product(symbols.numel(frame.graph.type(frame.graph.result(n)).shape), length),
-                                 Dim(2)));
-    }
-  }
-  note.flops = flops;
+  for (NodeId n : group.nodes) note.flops = symbols.sum(note.flops, flops_of(frame, n));
   return note;
 }
 
@@ -140,18 +137,13 @@ uint32_t ProgramLowering::add_kernel(Kernel kernel, KernelNote note) {
 
 // Every kernel stores its outputs over its own space: a value of another space would be stored outside its buffer, or in
 // part only.
-void ProgramLowering::require_own_space(const Graph& graph, const Group& group) {
+void ProgramLowering::require_own_space(const Frame& frame, const Group& group) {
+  const Graph& graph = frame.graph;
   for (ValueId v : group.outputs) {
-    const std::vector<Dim> dims = without_units(graph.type(v).shape);
-    bool own = true;
-    switch (group.kind) {
-      case GroupKind::map:
-      case GroupKind::contract: own = dims == group.space.dims(); break;
-      case GroupKind::row: own = dims == group.outer.dims() || (!group.split && dims == group.space.dims()); break;
-      case GroupKind::column: own = dims == group.outer.dims(); break;
-      case GroupKind::nest:
-      case GroupKind::step: own = graph.producer(v) == group.root; break;
-    }
+    const std::vector<Dim>& dims = frame.axes.extents(v);
+    const bool own = info(group.kind).alone
+                         ? graph.producer(v) == group.root
+                         : stores(group.kind, group.split, dims == group.space.dims(), dims == group.outer.dims());
     if (!own)
       throw InternalError("node " + std::to_string(index(graph.producer(v))) + " would be stored by a " +
                           info(group.kind).name + " over " + to_string(group.space, graph.symbols.get()) + ":\n" +
@@ -160,9 +152,9 @@ void ProgramLowering::require_own_space(const Graph& graph, const Group& group) 
 }
 
 void ProgramLowering::launch(Frame& frame, const Group& group, std::vector<Step>& steps) {
-  require_own_space(frame.graph, group);
+  require_own_space(frame, group);
   LoweredGroup lowered =
-      lower_group(frame.graph, group, costs_, kernel_name(frame.graph, group, program_.kernels.size()));
+      lower_group(frame.graph, frame.axes, group, costs_, kernel_name(frame.graph, group, program_.kernels.size()));
   const uint32_t origin = origin_of(frame, group.root);
   std::vector<uint32_t> temporaries;
   for (const Type& t : lowered.temporaries) temporaries.push_back(new_buffer(t, Home::arena, origin));
@@ -202,7 +194,7 @@ void ProgramLowering::copy(const Operand& from, const Operand& to, const Type& t
     b.store(y, std::span(&i, 1), b.load(x, std::span(&i, 1)));
     b.close_loop();
     KernelNote note;
-    note.kind = "map";
+    note.kind = info(GroupKind::map).name;
     note.nodes = {origin};
     note.bytes_read = note.bytes_written = bytes_of(type);
     step.kernel = add_kernel(b.finish(), std::move(note));
@@ -253,15 +245,16 @@ void ProgramLowering::level(Frame& frame, const FusionPlan& plan, const std::vec
 
 void ProgramLowering::body(const Graph& graph, int depth, uint32_t origin, const std::vector<Operand>& inputs,
                            const std::vector<Operand>& targets, std::vector<Step>& steps) {
-  Frame frame{graph, depth, origin, {}};
+  const FusionPlan plan = fuse(graph, target_, fuse_);
+  Frame frame{graph, plan.axes, depth, origin, {}};
   frame.places.assign(graph.value_count(), Operand{no_buffer, -1, false, 0});
   std::copy(inputs.begin(), inputs.end(), frame.places.begin());
-  level(frame, fuse(graph, target_, fuse_), targets, steps);
+  level(frame, plan, targets, steps);
 }
 
 Program ProgramLowering::run(const FusionPlan& plan, const std::vector<std::pair<uint32_t, uint32_t>>& donations) {
   fuse_ = plan.enabled;
-  Frame frame{graph_, 0, UINT32_MAX, {}};
+  Frame frame{graph_, plan.axes, 0, UINT32_MAX, {}};
   frame.places.assign(graph_.value_count(), Operand{no_buffer, -1, false, 0});
   for (uint32_t i = 0; i < graph_.input_count(); ++i) {
     const Type& type = graph_.type(ValueId{i});

@@ -4,14 +4,36 @@
 //   parallel %p < o * blocks { vector %i < min(64, n - 64 * %q) { %s = reduce(add) lanes 1 block 64 %r < m { ... }  store } }
 #include <algorithm>
 
-#include "tenon/passes/lower_group.h"
+#include "tenon/passes/lower_reduce.h"
 
 namespace tenon::passes {
 
 using namespace ir;
 
+namespace {
+
+// One reduction loop inside the loop over columns, whose index stands at `loop`: before the reduced axes, then behind them.
+void reduce_columns(Elements& e, const Tree& tree, const std::vector<Runs::Run>& reduced, size_t before,
+                    const std::vector<ScalarId>& loop) {
+  const std::vector<Dim>& dims = e.group.space.dims();
+  const Reductions reductions = reductions_of(e.graph, e.group, &tree, [](ValueId) { return true; });
+  if (reductions.nodes.empty()) return;
+  const Dim length = e.product(dims, e.group.reduced_begin, e.group.reduced_end);
+  const ScalarId r = e.builder.open_reduce(reductions.combines, tree, e.builder.extent(length));
+  e.open_scope();
+  const auto middle = loop.begin() + static_cast<std::ptrdiff_t>(before);
+  std::vector<ScalarId> at(loop.begin(), middle);
+  for (ScalarId s : e.unflatten(r, reduced, dims)) at.push_back(s);
+  at.insert(at.end(), middle, loop.end());
+  const std::vector<Runs::Run> all = e.runs.of_space(), narrow = e.runs.of_outer();
+  const std::vector<ScalarId> yields = reductions.yields(e, [&](ValueId x) { return e.spread(x, all, at); });
+  e.close_scope();
+  reductions.set_results(e, e.builder.close_reduce(yields), [&](ValueId v) { return e.spread(v, narrow, loop); });
+}
+
+}  // namespace
+
 void lower_column(Elements& e, int64_t cost) {
-  const Graph& graph = e.graph;
   KernelBuilder& b = e.builder;
   const std::vector<Dim>& dims = e.group.space.dims();
   const int64_t column_block = e.costs.tiles.column_block;
@@ -33,36 +55,8 @@ void lower_column(Elements& e, int64_t cost) {
   const ScalarId i = b.open_loop(LoopKind::vector, block_extent(e, extent, column_block, loop.base))[0];
   e.open_scope();
   loop.at.push_back(e.binary(Op::add, loop.base, i));
-  const std::vector<Runs::Run> all = e.runs.of_space(), narrow = e.runs.of_outer();
-
-  for (const Tree& tree : {row_tree, column_tree}) {
-    std::vector<const Node*> reductions;
-    std::vector<Op> combines;
-    for (NodeId id : e.group.nodes) {
-      const Node& n = graph.node(id);
-      if (def(n.op).family != Family::reduction || !(tree_of(graph, n) == tree)) continue;
-      reductions.push_back(&n);
-      combines.push_back(def(n.op).combine);
-    }
-    if (reductions.empty()) continue;
-    const ScalarId r = b.open_reduce(combines, tree, b.extent(length));
-    e.open_scope();
-    std::vector<ScalarId> at(loop.at.begin(), loop.at.begin() + static_cast<std::ptrdiff_t>(before));
-    for (ScalarId s : e.unflatten(r, reduced, dims)) at.push_back(s);
-    at.insert(at.end(), loop.at.begin() + static_cast<std::ptrdiff_t>(before), loop.at.end());
-    std::vector<ScalarId> yields;
-    for (const Node* n : reductions) {
-      const ValueId x = graph.operands(*n)[0];
-      const ScalarId value = e.at(x, e.spread(x, all, at));
-      yields.push_back(b.scalar(Op::cast, std::span(&value, 1), accumulator(n->op, graph.type(x).dtype)));
-    }
-    e.close_scope();
-    const std::vector<ScalarId> results = b.close_reduce(yields);
-    for (size_t k = 0; k < results.size(); ++k) {
-      const ValueId v = graph.result(*reductions[k]);
-      e.set(v, e.spread(v, narrow, loop.at), b.scalar(Op::cast, std::span(&results[k], 1), graph.type(v).dtype));
-    }
-  }
+  for (const Tree& tree : {row_tree, column_tree}) reduce_columns(e, tree, reduced, before, loop.at);
+  const std::vector<Runs::Run> narrow = e.runs.of_outer();
   for (ValueId v : e.group.outputs) {
     const Index at = e.spread(v, narrow, loop.at);
     e.store(v, at, e.at(v, at));

@@ -17,31 +17,32 @@ int64_t element_cost(const Graph& graph, const Group& group, OpCosts& costs) {
   return cost;
 }
 
-LoweredGroup lower_group(const Graph& graph, const Group& group, OpCosts& costs, const std::string& name) {
+namespace {
+
+// The kernel of an op whose row builds the loops itself.
+void lower_nest(Elements& e) {
+  const Node& n = e.graph.node(e.group.root);
+  if (!def(n.op).nest)
+    throw InternalError(std::string(def(n.op).name) + " has no lowering:\n" + window(e.graph, e.group.root));
+  e.builder.origin = index(e.group.root);
+  def(n.op).nest(e.context, n);
+}
+
+}  // namespace
+
+LoweredGroup lower_group(const Graph& graph, const Axes& axes, const Group& group, OpCosts& costs,
+                         const std::string& name) {
   const int64_t cost = element_cost(graph, group, costs);
-  if (group.split) return lower_split(graph, group, costs, cost, name);
+  if (group.split) return lower_split(graph, axes, group, costs, cost, name);
   KernelBuilder builder(name, graph.symbols);
-  Runs runs(graph, group);
+  Runs runs(graph, axes, group);
   Elements e(graph, group, builder, runs, costs);
   switch (group.kind) {
     case GroupKind::map: lower_map(e, cost); break;
     case GroupKind::row: lower_row(e, cost); break;
     case GroupKind::column: lower_column(e, cost); break;
-    case GroupKind::contract:
-      if (graph.node(group.root).op == Op::dot_general) {
-        lower_contract(e, cost);
-        break;
-      }
-      [[fallthrough]];
-    case GroupKind::nest: {
-      const Node& n = graph.node(group.root);
-      if (!def(n.op).nest)
-        throw InternalError(std::string(def(n.op).name) + " has no lowering:\n" + window(graph, group.root));
-      e.remembers = false;
-      builder.origin = index(group.root);
-      def(n.op).nest(e.context, n);
-      break;
-    }
+    case GroupKind::contract: lower_contract(e, cost); break;
+    case GroupKind::nest: lower_nest(e); break;
     case GroupKind::step: throw InternalError("a step has no kernel");
   }
   LoweredGroup result;

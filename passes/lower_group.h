@@ -1,6 +1,7 @@
 // Lowering one group to kernels. Elements are computed on demand, at any index, by asking each op's row; the loop nests
-// around them are one file a kind (lower_map.cc, lower_row.cc, lower_column.cc, lower_contract.cc). Refuses to know the
-// program: buffers are named by graph value, partial results by number.
+// around them are one file a kind (lower_map.cc, lower_row.cc, lower_column.cc, lower_contract.cc). An Index has one scalar
+// for each axis that counts (passes/axes.h). Refuses to know the program: buffers are named by graph value, partial results
+// by number.
 #pragma once
 
 #include <map>
@@ -28,7 +29,8 @@ struct LoweredGroup {
   std::vector<LoweredKernel> kernels;
   std::vector<ir::Type> temporaries;
 };
-LoweredGroup lower_group(const ir::Graph& graph, const Group& group, OpCosts& costs, const std::string& name);
+LoweredGroup lower_group(const ir::Graph& graph, const Axes& axes, const Group& group, OpCosts& costs,
+                         const std::string& name);
 
 using Index = std::vector<ir::ScalarId>;
 
@@ -44,6 +46,10 @@ class Elements {
   void close_scope();
   ir::BufferId buffer(ir::ValueId v, ir::Space space);
   bool computes(ir::ValueId v) const;  // by a node of the group
+  // The border to rows, which lower themselves by full-rank indices (lower_border.cc): an axis that does not count has
+  // index 0. A nest's rows and buffers both are of full rank: between them nothing is stripped.
+  Index full(ir::ValueId v, const Index& index) const;
+  Index counting(ir::ValueId v, std::span<const ir::Scalar> full) const;
   // The index of a value over the group's space (or outer space), from one scalar per run.
   Index spread(ir::ValueId v, const std::vector<Runs::Run>& runs, const std::vector<ir::ScalarId>& at) const;
   // One scalar per run from the number of the element in row-major order.
@@ -55,22 +61,26 @@ class Elements {
   std::vector<ir::Type> temporaries;  // what a nest asked for
 
   const ir::Graph& graph;
+  const Axes& axes;
   const Group& group;
   ir::KernelBuilder& builder;
   Runs& runs;
   OpCosts& costs;
   ir::Lowering context;
-  bool remembers = true;  // off for nests, which open loops of their own
 
  private:
+  void open_border();  // what `context` offers to rows
+  ir::ScalarId by_row(ir::ValueId v, const Index& index, ir::ScalarId mask);
   ir::ScalarId compute(ir::ValueId v, const Index& index, ir::ScalarId mask);
   ir::ScalarId load(ir::ValueId v, const Index& index, ir::ScalarId mask, ir::ScalarId other);
   Index through_reshape(const ir::Node& n, const Index& index);
-  Index compress(ir::ValueId v, const Index& index);
+  Index per_run(ir::ValueId v, const Index& index);
   uint32_t place(const Index& index, ir::ScalarId mask);  // interned
   ir::ScalarId* known(ir::ValueId v, uint32_t place);
   void remember(ir::ValueId v, uint32_t place, ir::ScalarId value);
 
+  const bool
+      nest_;  // the group's op opens loops of its own: nothing that it reads is known from one element to the next
   std::unordered_map<uint32_t, char> members_;  // values computed here
   std::unordered_map<uint32_t, ir::BufferId> buffers_;
   std::vector<Binding> order_;  // of buffers, in order of declaration
@@ -90,7 +100,7 @@ void lower_map(Elements& e, int64_t cost);
 void lower_row(Elements& e, int64_t cost);
 void lower_column(Elements& e, int64_t cost);
 void lower_contract(Elements& e, int64_t cost);
-LoweredGroup lower_split(const ir::Graph& graph, const Group& group, OpCosts& costs, int64_t cost,
+LoweredGroup lower_split(const ir::Graph& graph, const Axes& axes, const Group& group, OpCosts& costs, int64_t cost,
                          const std::string& name);
 
 // A parallel loop over the elements of `runs`, times blocks of `block` of one more axis of `extent` elements when block is
@@ -104,8 +114,4 @@ ParallelLoop open_parallel(Elements& e, const std::vector<Runs::Run>& runs, cons
                            int64_t block, int64_t cost_per_iteration);
 // How many elements of an axis a block that starts at `base` has.
 ir::ScalarId block_extent(Elements& e, Dim extent, int64_t block, ir::ScalarId base);
-// The reduction's scalar code: operand element in the accumulator's dtype, and back.
-ir::Tree tree_of(const ir::Graph& graph, const ir::Node& reduction);
-DType accumulator(ir::Op op, DType dtype);
-
 }  // namespace tenon::passes

@@ -17,6 +17,7 @@ inline constexpr uint32_t no_buffer = UINT32_MAX;
 // One graph level: where each of its values lives.
 struct Frame {
   const ir::Graph& graph;
+  const Axes& axes;                    // of the graph
   int depth = 0;                       // loops around it
   uint32_t origin = UINT32_MAX;        // node of the outermost graph it belongs to, for explaining
   std::vector<ir::Operand> places;     // per value; buffer is no_buffer where unknown
@@ -33,7 +34,7 @@ class ProgramLowering {
              std::vector<ir::Step>& steps);
   void body(const ir::Graph& graph, int depth, uint32_t origin, const std::vector<ir::Operand>& inputs,
             const std::vector<ir::Operand>& targets, std::vector<ir::Step>& steps);
-  static void require_own_space(const ir::Graph& graph, const Group& group);
+  static void require_own_space(const Frame& frame, const Group& group);
   void launch(Frame& frame, const Group& group, std::vector<ir::Step>& steps);
   void control(Frame& frame, const Group& group, std::vector<ir::Step>& steps);  // lower_control.cc
   void cond(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);
@@ -54,6 +55,7 @@ class ProgramLowering {
                     std::vector<ir::Step>& steps);  // copied when it is a slice of a loop's
   uint32_t add_kernel(ir::Kernel kernel, ir::KernelNote note);
   ir::KernelNote note_of(const Frame& frame, const Group& group, const ir::Kernel& kernel);
+  Dim flops_of(const Frame& frame, ir::NodeId n);
   Dim bytes_of(const ir::Type& type);
   uint32_t origin_of(const Frame& frame, ir::NodeId n) const {
     return frame.depth == 0 && frame.origin == UINT32_MAX ? index(n) : frame.origin;

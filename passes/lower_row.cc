@@ -8,9 +8,8 @@
 #include <algorithm>
 #include <bit>
 
-#include "tenon/ir/attributes.h"
 #include "tenon/passes/fuse_cost.h"
-#include "tenon/passes/lower_group.h"
+#include "tenon/passes/lower_reduce.h"
 
 namespace tenon::passes {
 
@@ -27,7 +26,10 @@ struct Passes {
   int count = 0;
 };
 
-bool is_wide(const Elements& e, ValueId v) { return without_units(e.graph.type(v).shape) == e.group.space.dims(); }
+bool is_wide(const Elements& e, ValueId v) { return e.axes.extents(v) == e.group.space.dims(); }
+
+// The first of the passes in a set.
+uint64_t first_of(uint64_t passes) { return passes & (~passes + 1); }
 
 Passes plan_passes(Elements& e, bool may_keep) {
   Passes p;
@@ -50,9 +52,9 @@ Passes plan_passes(Elements& e, bool may_keep) {
     if (reduction) {
       mask = uint64_t{1} << (p.depth[index(result)] - 1);
     } else if (may_keep && std::popcount(mask) > 1 && is_wide(e, result) && def(n.op).family == Family::elementwise &&
-               e.costs.of(e.graph, n) >= expensive_cost) {
+               e.costs.of(e.graph, n) >= fusion_limits.dear) {
       p.kept.push_back(index(result));
-      mask &= ~mask + 1;  // computed in the first of them only
+      mask = first_of(mask);  // computed in the first of them only
     }
     for (ValueId v : e.graph.operands(n)) {
       if (!e.computes(v)) continue;
@@ -64,122 +66,120 @@ Passes plan_passes(Elements& e, bool may_keep) {
   return p;
 }
 
+// The kernel while it is built: the loop over rows is open, and each pass opens one over the elements of a row.
+struct RowKernel {
+  Elements& e;
+  const std::vector<Dim>& dims;
+  Dim length;
+  Passes passes;
+  std::vector<Runs::Run> all, narrow, row;
+  ParallelLoop loop;
+  std::unordered_map<uint32_t, BufferId> scratch;
+
+  Index wide_index(ValueId v, ScalarId j) const {
+    std::vector<ScalarId> at = loop.at;
+    for (ScalarId s : e.unflatten(j, row, dims)) at.push_back(s);
+    return e.spread(v, all, at);
+  }
+  Index narrow_index(ValueId v) const { return e.spread(v, narrow, loop.at); }
+
+  void open_scratch();
+  void begin_pass(int pass, ScalarId j);
+  void end_pass(int pass, ScalarId j);
+  void reduce(int pass, const Tree& tree);
+  void compute_narrow(int pass);
+  void store_wide(const std::vector<ValueId>& wide);
+};
+
+void RowKernel::open_scratch() {
+  int64_t room = 2 * e.costs.tiles.row_scratch_bytes;
+  for (uint32_t v : passes.kept) {
+    const DType dtype = e.graph.type(ValueId{v}).dtype;
+    room -= length.number() * bytes(dtype);
+    if (room >= 0) scratch[v] = e.builder.scratch("s" + std::to_string(v), dtype, Shape{length});
+  }
+}
+
+// Kept values of earlier passes stand ready at the start of a pass; those of this pass are stored at its end.
+void RowKernel::begin_pass(int pass, ScalarId j) {
+  for (uint32_t v : passes.kept) {
+    const uint64_t mask = passes.needed.at(v), bit = uint64_t{1} << pass;
+    if (!scratch.contains(v) || !(mask & bit) || first_of(mask) == bit) continue;
+    e.set(ValueId{v}, wide_index(ValueId{v}, j), e.builder.load(scratch[v], std::span(&j, 1)));
+  }
+}
+
+void RowKernel::end_pass(int pass, ScalarId j) {
+  for (uint32_t v : passes.kept) {
+    if (!scratch.contains(v) || first_of(passes.needed.at(v)) != uint64_t{1} << pass) continue;
+    e.builder.store(scratch[v], std::span(&j, 1), e.at(ValueId{v}, wide_index(ValueId{v}, j)));
+  }
+}
+
+void RowKernel::reduce(int pass, const Tree& tree) {
+  const Reductions reductions =
+      reductions_of(e.graph, e.group, &tree, [&](ValueId v) { return passes.depth.at(index(v)) == pass + 1; });
+  if (reductions.nodes.empty()) return;
+  const ScalarId j = e.builder.open_reduce(reductions.combines, tree, e.builder.extent(length));
+  e.open_scope();
+  begin_pass(pass, j);
+  const std::vector<ScalarId> yields = reductions.yields(e, [&](ValueId x) { return wide_index(x, j); });
+  end_pass(pass, j);
+  e.close_scope();
+  reductions.set_results(e, e.builder.close_reduce(yields), [&](ValueId v) { return narrow_index(v); });
+}
+
+// What is narrow and can be computed now stands outside the passes that follow.
+void RowKernel::compute_narrow(int pass) {
+  for (NodeId id : e.group.nodes) {
+    const Node& n = e.graph.node(id);
+    const ValueId v = e.graph.result(n);
+    if (def(n.op).family == Family::elementwise && passes.depth.at(index(v)) == pass + 1 && !is_wide(e, v) &&
+        e.axes.extents(v) == e.group.outer.dims())
+      e.at(v, narrow_index(v));
+  }
+}
+
+void RowKernel::store_wide(const std::vector<ValueId>& wide) {
+  const ScalarId j = e.builder.open_loop(LoopKind::vector, e.builder.extent(length))[0];
+  e.open_scope();
+  begin_pass(last_pass, j);
+  std::vector<ScalarId> values;
+  for (ValueId v : wide) values.push_back(e.at(v, wide_index(v, j)));
+  for (size_t k = 0; k < wide.size(); ++k) e.store(wide[k], wide_index(wide[k], j), values[k]);
+  e.close_scope();
+  e.builder.close_loop();
+}
+
 }  // namespace
 
-Tree tree_of(const Graph& graph, const Node& reduction) {
-  const int64_t last = graph.type(graph.operands(reduction)[0]).shape.rank() - 1;
-  for (int64_t axis : Reduce(graph, reduction).axes)
-    if (axis == last) return row_tree;
-  return column_tree;
-}
-
-// Halves combine in f32: sums round once at the end, comparisons are exact either way. A bool is ordered as a number.
-DType accumulator(Op op, DType dtype) {
-  if (dtype == DType::boolean && def(op).positional) return DType::u8;
-  return is_half(dtype) ? DType::f32 : dtype;
-}
-
 void lower_row(Elements& e, int64_t cost) {
-  const Graph& graph = e.graph;
-  KernelBuilder& b = e.builder;
   const std::vector<Dim>& dims = e.group.space.dims();
   std::vector<Runs::Run> outer, row;
   for (const Runs::Run& r : e.runs.of_space()) (r.end <= e.group.reduced_begin ? outer : row).push_back(r);
   const Dim length = e.product(dims, e.group.reduced_begin, e.group.reduced_end);
   const bool bounded = length.is_number();
   const int64_t scratch_bytes = e.costs.tiles.row_scratch_bytes;
-  const Passes passes = plan_passes(e, bounded && length.number() * 8 <= 2 * scratch_bytes);
-
+  Passes passes = plan_passes(e, bounded && length.number() * 8 <= 2 * scratch_bytes);
   const int64_t each = bounded ? std::max<int64_t>(1, length.number()) : 512;
-  ParallelLoop loop = open_parallel(e, outer, dims, 1, 0, cost * each);
-  std::unordered_map<uint32_t, BufferId> scratch;
-  int64_t room = 2 * scratch_bytes;
-  for (uint32_t v : passes.kept) {
-    const DType dtype = graph.type(ValueId{v}).dtype;
-    room -= length.number() * bytes(dtype);
-    if (room >= 0) scratch[v] = b.scratch("s" + std::to_string(v), dtype, Shape{length});
-  }
-  const std::vector<Runs::Run> all = e.runs.of_space(), narrow = e.runs.of_outer();
-  const auto wide_index = [&](ValueId v, ScalarId j) {
-    std::vector<ScalarId> at = loop.at;
-    for (ScalarId s : e.unflatten(j, row, dims)) at.push_back(s);
-    return e.spread(v, all, at);
-  };
-  const auto narrow_index = [&](ValueId v) { return e.spread(v, narrow, loop.at); };
-  // Kept values of earlier passes stand ready at the start of a pass; those of this pass are stored at its end.
-  const auto begin_pass = [&](int pass, ScalarId j) {
-    for (uint32_t v : passes.kept) {
-      const uint64_t mask = passes.needed.at(v), bit = uint64_t{1} << pass;
-      if (!scratch.contains(v) || !(mask & bit) || (mask & (~mask + 1)) == bit) continue;
-      e.set(ValueId{v}, wide_index(ValueId{v}, j), b.load(scratch[v], std::span(&j, 1)));
-    }
-  };
-  const auto end_pass = [&](int pass, ScalarId j) {
-    for (uint32_t v : passes.kept) {
-      const uint64_t mask = passes.needed.at(v);
-      if (!scratch.contains(v) || (mask & (~mask + 1)) != uint64_t{1} << pass) continue;
-      b.store(scratch[v], std::span(&j, 1), e.at(ValueId{v}, wide_index(ValueId{v}, j)));
-    }
-  };
-
-  for (int pass = 0; pass < passes.count; ++pass) {
-    for (const Tree& tree : {row_tree, column_tree}) {
-      std::vector<const Node*> reductions;
-      std::vector<Op> combines;
-      for (NodeId id : e.group.nodes) {
-        const Node& n = graph.node(id);
-        if (def(n.op).family != Family::reduction || passes.depth.at(index(graph.result(n))) != pass + 1) continue;
-        if (!(tree_of(graph, n) == tree)) continue;
-        reductions.push_back(&n);
-        combines.push_back(def(n.op).combine);
-      }
-      if (reductions.empty()) continue;
-      const ScalarId j = b.open_reduce(combines, tree, b.extent(length));
-      e.open_scope();
-      begin_pass(pass, j);
-      std::vector<ScalarId> yields;
-      for (const Node* n : reductions) {
-        const ValueId x = graph.operands(*n)[0];
-        const ScalarId value = e.at(x, wide_index(x, j));
-        yields.push_back(b.scalar(Op::cast, std::span(&value, 1), accumulator(n->op, graph.type(x).dtype)));
-      }
-      end_pass(pass, j);
-      e.close_scope();
-      const std::vector<ScalarId> results = b.close_reduce(yields);
-      for (size_t k = 0; k < results.size(); ++k) {
-        const ValueId v = graph.result(*reductions[k]);
-        e.set(v, narrow_index(v), b.scalar(Op::cast, std::span(&results[k], 1), graph.type(v).dtype));
-      }
-    }
-    // What is narrow and can be computed now stands outside the passes that follow.
-    for (NodeId id : e.group.nodes) {
-      const Node& n = graph.node(id);
-      const ValueId v = graph.result(n);
-      if (def(n.op).family == Family::elementwise && passes.depth.at(index(v)) == pass + 1 && !is_wide(e, v) &&
-          without_units(graph.type(v).shape) == e.group.outer.dims())
-        e.at(v, narrow_index(v));
-    }
+  RowKernel kernel{e, dims, length, std::move(passes), e.runs.of_space(), e.runs.of_outer(), row, {}, {}};
+  kernel.loop = open_parallel(e, outer, dims, 1, 0, cost * each);
+  kernel.open_scratch();
+  for (int pass = 0; pass < kernel.passes.count; ++pass) {
+    for (const Tree& tree : {row_tree, column_tree}) kernel.reduce(pass, tree);
+    kernel.compute_narrow(pass);
   }
   std::vector<ValueId> wide;
   for (ValueId v : e.group.outputs) {
     if (is_wide(e, v) && !(e.group.reduced_begin == e.group.reduced_end))
       wide.push_back(v);
     else
-      e.store(v, narrow_index(v), e.at(v, narrow_index(v)));
+      e.store(v, kernel.narrow_index(v), e.at(v, kernel.narrow_index(v)));
   }
-  if (!wide.empty()) {
-    const ScalarId j = b.open_loop(LoopKind::vector, b.extent(length))[0];
-    e.open_scope();
-    begin_pass(last_pass, j);
-    std::vector<ScalarId> values;
-    for (ValueId v : wide) values.push_back(e.at(v, wide_index(v, j)));
-    for (size_t k = 0; k < wide.size(); ++k) e.store(wide[k], wide_index(wide[k], j), values[k]);
+  if (!wide.empty()) kernel.store_wide(wide);
+  if (kernel.loop.opened) {
     e.close_scope();
-    b.close_loop();
-  }
-  if (loop.opened) {
-    e.close_scope();
-    b.close_loop();
+    e.builder.close_loop();
   }
 }
 

@@ -7,19 +7,13 @@
 #include <algorithm>
 #include <bit>
 
-#include "tenon/passes/lower_group.h"
+#include "tenon/passes/lower_reduce.h"
 
 namespace tenon::passes {
 
 using namespace ir;
 
 namespace {
-
-struct Reductions {
-  std::vector<const Node*> nodes;
-  std::vector<Op> combines;
-  std::vector<DType> types;
-};
 
 // A power of two of the tree's blocks, or the bits would not be those of one kernel.
 int64_t run_of(const Tiles& tiles, const Group& group, int64_t length) {
@@ -33,142 +27,164 @@ int64_t run_of(const Tiles& tiles, const Group& group, int64_t length) {
   return run;
 }
 
-}  // namespace
-
-LoweredGroup lower_split(const Graph& graph, const Group& group, OpCosts& costs, int64_t cost,
-                         const std::string& name) {
-  LoweredGroup result;
-  const int64_t column_block = costs.tiles.column_block;
-  const std::vector<Dim>& dims = group.space.dims();
+// What both kernels know.
+struct Shares {
+  const Group& group;
   Reductions reductions;
-  for (NodeId id : group.nodes) {
-    const Node& n = graph.node(id);
-    if (def(n.op).family != Family::reduction) continue;
-    reductions.nodes.push_back(&n);
-    reductions.combines.push_back(def(n.op).combine);
-    reductions.types.push_back(accumulator(n.op, graph.type(graph.operands(n)[0]).dtype));
-  }
-  const Tree tree = tree_of(graph, *reductions.nodes[0]);
-  const bool columns = group.kind == GroupKind::column;
+  bool columns;
+  std::vector<Runs::Run> before, reduced, behind;  // runs of the space
+  Dim outer = 1, inner = 1, length = 1;  // results before the reduced axes and behind them; elements of each
+  int64_t run = 1;  // elements that a partial result covers
+  Dim parts = 1;  // partial results for each result
+  int64_t block = 1;  // columns that one iteration owns
+  bool blocked = false;  // there are more
+  Shape partial() const { return Shape{outer, parts, inner}; }
+};
 
-  // Extents: results before the reduced axes, results behind them, partial results for each.
-  KernelBuilder b(name + "_partial", graph.symbols);
-  Runs runs(graph, group);
-  Elements e(graph, group, b, runs, costs);
-  std::vector<Runs::Run> before, reduced, behind;
-  for (const Runs::Run& r : runs.of_space()) {
+Shares shares_of(Elements& e) {
+  const Group& group = e.group;
+  Shares s{.group = group,
+           .reductions = reductions_of(e.graph, group, nullptr, [](ValueId) { return true; }),
+           .columns = group.kind == GroupKind::column,
+           .before = {},
+           .reduced = {},
+           .behind = {}};
+  for (const Runs::Run& r : e.runs.of_space()) {
     if (r.end <= group.reduced_begin)
-      before.push_back(r);
+      s.before.push_back(r);
     else if (r.begin >= group.reduced_end)
-      behind.push_back(r);
+      s.behind.push_back(r);
     else
-      reduced.push_back(r);
+      s.reduced.push_back(r);
   }
-  const int rank = group.space.rank();
-  const Dim outer = e.product(dims, 0, group.reduced_begin), inner = e.product(dims, group.reduced_end, rank);
-  const Dim length = e.product(dims, group.reduced_begin, group.reduced_end);
-  const int64_t run = run_of(costs.tiles, group, length.is_number() ? length.number() : 0);
-  Symbols& symbols = *graph.symbols;
-  const Dim parts = length.is_number() ? Dim((length.number() + run - 1) / run)
-                                       : symbols.quotient(symbols.sum(length, Dim(run - 1)), Dim(run));
-  for (DType t : reductions.types) result.temporaries.push_back({t, Shape{outer, parts, inner}});
+  const std::vector<Dim>& dims = group.space.dims();
+  s.outer = e.product(dims, 0, group.reduced_begin);
+  s.inner = e.product(dims, group.reduced_end, group.space.rank());
+  s.length = e.product(dims, group.reduced_begin, group.reduced_end);
+  s.run = run_of(e.costs.tiles, group, s.length.is_number() ? s.length.number() : 0);
+  Symbols& symbols = *e.graph.symbols;
+  s.parts = s.length.is_number() ? Dim((s.length.number() + s.run - 1) / s.run)
+                                 : symbols.quotient(symbols.sum(s.length, Dim(s.run - 1)), Dim(s.run));
+  s.block = s.columns ? e.costs.tiles.column_block : 1;
+  s.blocked = s.columns && !(s.inner.is_number() && s.inner.number() <= s.block);
+  return s;
+}
 
-  std::vector<BufferId> partial;
-  const ScalarId q_count = b.extent(parts);
-  ScalarId count = e.binary(Op::mul, b.extent(outer), q_count);
-  const bool blocked = columns && !(inner.is_number() && inner.number() <= column_block);
-  const ScalarId blocks =
-      blocked
-          ? b.extent(inner.is_number() ? Dim((inner.number() + column_block - 1) / column_block)
-                                       : symbols.quotient(symbols.sum(inner, Dim(column_block - 1)), Dim(column_block)))
-          : b.index_literal(1);
+// Blocks of columns, for each partial result.
+Dim blocks_of(const Shares& s, Symbols& symbols) {
+  if (!s.blocked) return 1;
+  return s.inner.is_number() ? Dim((s.inner.number() + s.block - 1) / s.block)
+                             : symbols.quotient(symbols.sum(s.inner, Dim(s.block - 1)), Dim(s.block));
+}
+
+// Partial results of the reductions over run number q, whose other indices stand before and behind the reduced ones.
+std::vector<ScalarId> reduce_run(Elements& e, const Shares& s, ScalarId q, const std::vector<ScalarId>& before,
+                                 const std::vector<ScalarId>& behind) {
+  KernelBuilder& b = e.builder;
+  const ScalarId start = e.binary(Op::mul, q, b.index_literal(s.run));
+  const ScalarId rest = e.binary(Op::min, b.index_literal(s.run), e.binary(Op::sub, b.extent(s.length), start));
+  const ScalarId j = b.open_reduce(s.reductions.combines, tree_of(e.graph, *s.reductions.nodes[0]), rest);
+  e.open_scope();
+  std::vector<ScalarId> at = before;
+  for (ScalarId i : e.unflatten(e.binary(Op::add, start, j), s.reduced, s.group.space.dims())) at.push_back(i);
+  at.insert(at.end(), behind.begin(), behind.end());
+  const std::vector<ScalarId> yields =
+      s.reductions.yields(e, [&](ValueId x) { return e.spread(x, e.runs.of_space(), at); });
+  e.close_scope();
+  return b.close_reduce(yields);
+}
+
+void partial_kernel(Elements& e, const Shares& s, int64_t cost) {
+  KernelBuilder& b = e.builder;
+  const std::vector<Dim>& dims = s.group.space.dims();
+  const ScalarId q_count = b.extent(s.parts);
+  ScalarId count = e.binary(Op::mul, b.extent(s.outer), q_count);
+  const ScalarId blocks = b.extent(blocks_of(s, *e.graph.symbols));
   count = e.binary(Op::mul, count, blocks);
-  const int64_t width = columns ? column_block : 1;
-  ScalarId flat = b.open_loop(LoopKind::parallel, count, {}, grain_of(costs.tiles, cost * run * width))[0];
+  ScalarId flat = b.open_loop(LoopKind::parallel, count, {}, grain_of(e.costs.tiles, cost * s.run * s.block))[0];
   e.open_scope();
   ScalarId base = b.index_literal(0);
-  if (blocked) {
-    base = e.binary(Op::mul, e.binary(Op::rem, flat, blocks), b.index_literal(column_block));
+  if (s.blocked) {
+    base = e.binary(Op::mul, e.binary(Op::rem, flat, blocks), b.index_literal(s.block));
     flat = e.binary(Op::div, flat, blocks);
   }
   const ScalarId q = e.binary(Op::rem, flat, q_count), o = e.binary(Op::div, flat, q_count);
-  std::vector<ScalarId> at_before = e.unflatten(o, before, dims), at_behind;
+  std::vector<ScalarId> at_before = e.unflatten(o, s.before, dims), at_behind;
   ScalarId column = b.index_literal(0);
-  if (columns) {
-    column = e.binary(Op::add, base, b.open_loop(LoopKind::vector, block_extent(e, inner, column_block, base))[0]);
+  if (s.columns) {
+    column = e.binary(Op::add, base, b.open_loop(LoopKind::vector, block_extent(e, s.inner, s.block, base))[0]);
     e.open_scope();
-    at_behind = e.unflatten(column, behind, dims);
+    at_behind = e.unflatten(column, s.behind, dims);
   }
-  const ScalarId start = e.binary(Op::mul, q, b.index_literal(run));
-  const ScalarId rest = e.binary(Op::min, b.index_literal(run), e.binary(Op::sub, b.extent(length), start));
-  const ScalarId j = b.open_reduce(reductions.combines, tree, rest);
-  e.open_scope();
-  std::vector<ScalarId> at = at_before;
-  for (ScalarId s : e.unflatten(e.binary(Op::add, start, j), reduced, dims)) at.push_back(s);
-  at.insert(at.end(), at_behind.begin(), at_behind.end());
-  std::vector<ScalarId> yields;
-  for (size_t k = 0; k < reductions.nodes.size(); ++k) {
-    const ValueId x = graph.operands(*reductions.nodes[k])[0];
-    const ScalarId value = e.at(x, e.spread(x, runs.of_space(), at));
-    yields.push_back(b.scalar(Op::cast, std::span(&value, 1), reductions.types[k]));
-  }
-  e.close_scope();
-  const std::vector<ScalarId> sums = b.close_reduce(yields);
+  const std::vector<ScalarId> sums = reduce_run(e, s, q, at_before, at_behind);
   const ScalarId place[] = {o, q, column};
-  std::vector<Binding> bindings;
-  for (size_t k = 0; k < sums.size(); ++k) {
-    partial.push_back(
-        b.buffer("t" + std::to_string(k), reductions.types[k], Shape{outer, parts, inner}, Space::output));
-    b.store(partial[k], place, sums[k]);
-  }
-  if (columns) {
+  for (size_t k = 0; k < sums.size(); ++k)
+    b.store(b.buffer("t" + std::to_string(k), s.reductions.types[k], s.partial(), Space::output), place, sums[k]);
+  if (s.columns) {
     e.close_scope();
     b.close_loop();
   }
   e.close_scope();
   b.close_loop();
-  bindings = e.bindings();
-  for (uint32_t k = 0; k < sums.size(); ++k) bindings.push_back({no_value, k});
-  result.kernels.push_back({b.finish(), std::move(bindings)});
+}
 
-  // The join: one element of the outer space at a time.
-  KernelBuilder c(name + "_join", graph.symbols);
-  Elements f(graph, group, c, runs, costs);
+// One element of the outer space at a time.
+void join_kernel(Elements& e, const Shares& s) {
+  KernelBuilder& b = e.builder;
   std::vector<BufferId> loaded;
-  std::vector<Binding> joined;
-  for (uint32_t k = 0; k < reductions.types.size(); ++k) {
-    loaded.push_back(c.buffer("t" + std::to_string(k), reductions.types[k], Shape{outer, parts, inner}, Space::input));
-    joined.push_back({no_value, k});
-  }
-  const bool many = !(outer == 1) || !(inner == 1);
-  ScalarId result_number = c.index_literal(0), part_outer = result_number, part_inner = result_number;
+  for (uint32_t k = 0; k < s.reductions.types.size(); ++k)
+    loaded.push_back(b.buffer("t" + std::to_string(k), s.reductions.types[k], s.partial(), Space::input));
+  const bool many = !(s.outer == 1) || !(s.inner == 1);
+  ScalarId number = b.index_literal(0), part_outer = number, part_inner = number;
   if (many) {
-    result_number = c.open_loop(LoopKind::vector, f.binary(Op::mul, c.extent(outer), c.extent(inner)))[0];
-    f.open_scope();
-    part_inner = f.binary(Op::rem, result_number, c.extent(inner));
-    part_outer = f.binary(Op::div, result_number, c.extent(inner));
+    number = b.open_loop(LoopKind::vector, e.binary(Op::mul, b.extent(s.outer), b.extent(s.inner)))[0];
+    e.open_scope();
+    part_inner = e.binary(Op::rem, number, b.extent(s.inner));
+    part_outer = e.binary(Op::div, number, b.extent(s.inner));
   }
-  const ScalarId part = c.open_reduce(reductions.combines, pair_tree, c.extent(parts));
+  const ScalarId part = b.open_reduce(s.reductions.combines, pair_tree, b.extent(s.parts));
   const ScalarId from[] = {part_outer, part, part_inner};
-  yields.clear();
-  for (BufferId t : loaded) yields.push_back(c.load(t, from));
-  const std::vector<ScalarId> totals = c.close_reduce(yields);
-  const std::vector<Runs::Run> narrow = runs.of_outer();
-  const std::vector<ScalarId> narrow_at = f.unflatten(result_number, narrow, group.outer.dims());
-  for (size_t k = 0; k < totals.size(); ++k) {
-    const ValueId v = graph.result(*reductions.nodes[k]);
-    f.set(v, f.spread(v, narrow, narrow_at), c.scalar(Op::cast, std::span(&totals[k], 1), graph.type(v).dtype));
-  }
-  for (ValueId v : group.outputs) {
-    const Index index_ = f.spread(v, narrow, narrow_at);
-    f.store(v, index_, f.at(v, index_));
+  std::vector<ScalarId> yields;
+  for (BufferId t : loaded) yields.push_back(b.load(t, from));
+  const std::vector<ScalarId> totals = b.close_reduce(yields);
+  const std::vector<Runs::Run> narrow = e.runs.of_outer();
+  const std::vector<ScalarId> at = e.unflatten(number, narrow, s.group.outer.dims());
+  s.reductions.set_results(e, totals, [&](ValueId v) { return e.spread(v, narrow, at); });
+  for (ValueId v : s.group.outputs) {
+    const Index index_ = e.spread(v, narrow, at);
+    e.store(v, index_, e.at(v, index_));
   }
   if (many) {
-    f.close_scope();
-    c.close_loop();
+    e.close_scope();
+    b.close_loop();
   }
-  for (const Binding& binding : f.bindings()) joined.push_back(binding);
-  result.kernels.push_back({c.finish(), std::move(joined)});
+}
+
+}  // namespace
+
+LoweredGroup lower_split(const Graph& graph, const Axes& axes, const Group& group, OpCosts& costs, int64_t cost,
+                         const std::string& name) {
+  LoweredGroup result;
+  Runs runs(graph, axes, group);
+  KernelBuilder partial(name + "_partial", graph.symbols);
+  Elements e(graph, group, partial, runs, costs);
+  const Shares shares = shares_of(e);
+  std::vector<Binding> temporaries;
+  for (DType t : shares.reductions.types) {
+    temporaries.push_back({no_value, static_cast<uint32_t>(result.temporaries.size())});
+    result.temporaries.push_back({t, shares.partial()});
+  }
+  partial_kernel(e, shares, cost);
+  std::vector<Binding> bindings = e.bindings();  // inputs as they were met, then the partial results
+  bindings.insert(bindings.end(), temporaries.begin(), temporaries.end());
+  result.kernels.push_back({partial.finish(), std::move(bindings)});
+
+  KernelBuilder join(name + "_join", graph.symbols);
+  Elements f(graph, group, join, runs, costs);
+  join_kernel(f, shares);
+  bindings = std::move(temporaries);  // the partial results, then what else was met
+  for (const Binding& binding : f.bindings()) bindings.push_back(binding);
+  result.kernels.push_back({join.finish(), std::move(bindings)});
   return result;
 }
 

@@ -10,6 +10,7 @@
 #include "tenon/ir/graph.h"
 #include "tenon/ir/program.h"
 #include "tenon/ir/target.h"
+#include "tenon/passes/axes.h"
 
 namespace tenon::passes {
 
@@ -69,24 +70,80 @@ GraphPtr dce(const ir::Graph& graph);  // drops nodes that reach no output and h
 // ---- graph to program --------------------------------------------------------------------------------------------
 enum class GroupKind : uint8_t { map, row, column, contract, nest, step };  // step: control flow, custom call
 
-// What is told of a kind wherever kinds are told apart by words or rank. Switches over kinds have no default, so that a new
-// kind does not build until each of them knows it.
+// What fusion, lowering and reports ask of a kind: a row each; the compiler warns of a field that is left out. The two other
+// switches over kinds, what joins a group (passes/fuse_point.cc) and how it becomes a kernel (passes/lower_group.cc), have no
+// default either, so that a new kind does not build until each of them knows it.
 struct GroupKindInfo {
   const char* name;
   const char* nature;
   int rank;  // which group is host when several meet: the highest
   bool alone;  // nothing joins it, and it joins nothing
+  bool reduces;  // along some axes of its space; its results have the outer space
+  bool over_space, over_outer;  // which values it can store: over its space (unless it is split), over the outer space
+  bool hoists;  // its innermost loop is over the last axis of its space: what does not follow that stands outside
 };
 constexpr GroupKindInfo info(GroupKind kind) {
   switch (kind) {
-    case GroupKind::map: return {"map", "a map", 0, false};
-    case GroupKind::row: return {"row", "a reduction over rows", 2, false};
-    case GroupKind::column: return {"column", "a reduction over leading axes", 1, false};
-    case GroupKind::contract: return {"contract", "a contraction", 3, false};
-    case GroupKind::nest: return {"nest", "an op with a loop nest of its own", 0, true};
-    case GroupKind::step: return {"step", "control flow or a custom call", 0, true};
+    case GroupKind::map:
+      return {.name = "map",
+              .nature = "a map",
+              .rank = 0,
+              .alone = false,
+              .reduces = false,
+              .over_space = true,
+              .over_outer = true,
+              .hoists = true};
+    case GroupKind::row:
+      return {.name = "row",
+              .nature = "a reduction over rows",
+              .rank = 2,
+              .alone = false,
+              .reduces = true,
+              .over_space = true,
+              .over_outer = true,
+              .hoists = true};
+    case GroupKind::column:
+      return {.name = "column",
+              .nature = "a reduction over leading axes",
+              .rank = 1,
+              .alone = false,
+              .reduces = true,
+              .over_space = false,
+              .over_outer = true,
+              .hoists = false};
+    case GroupKind::contract:
+      return {.name = "contract",
+              .nature = "a contraction",
+              .rank = 3,
+              .alone = false,
+              .reduces = false,
+              .over_space = true,
+              .over_outer = true,
+              .hoists = false};
+    case GroupKind::nest:
+      return {.name = "nest",
+              .nature = "an op with a loop nest of its own",
+              .rank = 0,
+              .alone = true,
+              .reduces = false,
+              .over_space = false,
+              .over_outer = false,
+              .hoists = false};
+    case GroupKind::step:
+      return {.name = "step",
+              .nature = "control flow or a custom call",
+              .rank = 0,
+              .alone = true,
+              .reduces = false,
+              .over_space = false,
+              .over_outer = false,
+              .hoists = false};
   }
   return {};
+}
+// Whether a group writes a value over its space or its outer space to a buffer: its loops run over what they store.
+constexpr bool stores(GroupKind kind, bool split, bool is_space, bool is_outer) {
+  return (is_outer && info(kind).over_outer) || (is_space && info(kind).over_space && !split);
 }
 
 struct Group {
@@ -95,13 +152,14 @@ struct Group {
   std::vector<ir::ValueId> inputs;  // read from buffers
   std::vector<ir::ValueId> outputs;  // written to buffers
   ir::NodeId root = ir::no_node;  // of contract, nest, step; the reduction that shapes a row or column group
-  // The iteration space without its unit extents; the axes [reduced_begin, reduced_end) of it that a row or column group
-  // reduces, and the space of the results.
+  // The iteration space, in axes that count (passes/axes.h); the axes [reduced_begin, reduced_end) of it that a row or
+  // column group reduces, and the space of the results.
   Shape space, outer;
   int reduced_begin = 0, reduced_end = 0;
   bool split = false;  // few long reductions: partial results first, then their join
 };
 struct FusionPlan {
+  Axes axes;  // of the graph: what the groups' spaces are made of
   std::vector<Group> groups;  // in an order that respects dependencies
   std::vector<ir::NodeId> aliases;  // reshapes and barriers whose results share their operands' buffers
   std::vector<ir::FusionNote> not_fused;

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "tenon/ir/index_table.h"
 #include "tenon/passes/pass.h"
 #include "tenon/passes/rebuild.h"
 
@@ -112,9 +113,9 @@ void verify_program(const Program& program, bool planned, const std::string& cul
 // ---- dumping: one file per pass, named by the program and what it was made from, so that no counter is kept
 
 uint32_t digest(std::string_view text) {
-  uint32_t hash = 2166136261u;  // FNV-1a
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
-  return hash;
+  uint64_t hash = 0;
+  for (const char c : text) hash = mix(hash, static_cast<unsigned char>(c));
+  return static_cast<uint32_t>(hash);
 }
 
 void dump(const std::string& program, size_t number, const char* pass, const std::string& text) {

@@ -180,6 +180,56 @@ TEST(Fuse, OffMeansOneOpAKernel) {
   EXPECT_TRUE(has_reason(p, "fusion is off"));
 }
 
+// A graph of three ops over vectors, for the body of each form of control flow.
+std::shared_ptr<const Graph> three_ops(int64_t size, bool scanned) {
+  GraphBuilder body("body");
+  const Value c{&body, body.input({f32, Shape{size}})};
+  const Value x = scanned ? Value{&body, body.input({f32, Shape{}})} : Value{};
+  const Value next = exp(c) * c + (scanned ? broadcast_to(x, Shape{size}) : c);
+  const ValueId outputs[] = {next.id};
+  return body.finish(outputs);
+}
+std::vector<Value> three_ops_in(Op op, Built& g, int64_t size) {
+  const Value start = g.input({size});
+  const auto list = [](std::vector<int64_t> v) { return Attr::of(std::move(v)); };
+  if (op == Op::scan) {
+    const Value operands[] = {start, g.input({100})};
+    return apply(g.b, op, operands,
+                 {Attr::of(three_ops(size, true)), Attr::of(std::vector<Dim>{100}), list({0, 1}), list({0})});
+  }
+  if (op == Op::cond) {
+    const Value operands[] = {g.input({}, boolean), start};
+    return apply(g.b, op, operands, {Attr::of(three_ops(size, false)), Attr::of(three_ops(size, false))});
+  }
+  GraphBuilder condition("condition");
+  const Value c{&condition, condition.input({f32, Shape{size}})};
+  const Value most = reduce(Op::reduce_max, exp(c), {0});
+  const ValueId go[] = {lt(most, like(most, 100)).id};
+  const Value operands[] = {start};
+  return apply(g.b, op, operands, {Attr::of(condition.finish(go)), Attr::of(three_ops(size, false)), list({0})});
+}
+int launches(const std::vector<Step>& steps) {
+  int count = 0;
+  for (const Step& s : steps)
+    count += (s.kind == StepKind::launch) + launches(s.condition) + launches(s.body) + launches(s.otherwise);
+  return count;
+}
+
+TEST(Fuse, OffReachesTheBodiesOfLoopsAndBranches) {
+  const auto count = [](Op op, int64_t size, bool fuse) {
+    Built g;
+    return launches(g.program(three_ops_in(op, g, size), fuse).steps);
+  };
+  EXPECT_EQ(count(Op::scan, 64, true), 1);
+  EXPECT_EQ(count(Op::scan, 64, false), 4) << "exp, mul, add, and what repeats the scanned number";
+  EXPECT_EQ(count(Op::scan, 3, true), 1) << "one loop over numbers";
+  EXPECT_EQ(count(Op::scan, 3, false), 4) << "no loop over numbers, which is a fused kernel too";
+  EXPECT_EQ(count(Op::cond, 64, true), 2);
+  EXPECT_EQ(count(Op::cond, 64, false), 6);
+  EXPECT_EQ(count(Op::while_loop, 64, true), 2);
+  EXPECT_EQ(count(Op::while_loop, 64, false), 6);
+}
+
 TEST(Fuse, KernelsStayUnderTheirLimitAndLongGraphsLinear) {
   const auto seconds = [](int ops, size_t& kernels) {
     Built g;

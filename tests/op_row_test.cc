@@ -97,6 +97,21 @@ TEST_F(EditedTable, WithoutTheAxesOfARead) {
   expect_refused("iota", "op row without column axes");
 }
 
+TEST_F(EditedTable, WithoutHowOftenElementsAreAskedFor) {
+  replace(".asks = Asks::own, ", "");
+  expect_refused("pad", "op row without column asks");
+}
+
+TEST_F(EditedTable, WithoutTheCostOfRandomBits) {
+  replace(".cost = 70, ", "");
+  expect_refused("random_bits", "op row without column cost");
+}
+
+TEST_F(EditedTable, WithoutWhatAFenceGivesOn) {
+  replace("TENON_OP(barrier, effect, -1, .same = true, ", "TENON_OP(barrier, effect, -1, ");
+  expect_refused("barrier", "op row without column same");
+}
+
 TEST_F(EditedTable, WithoutWhatAReductionStartsFrom) {
   replace(".jvp = rules::extremum_jvp, .identity = Identity::lowest)", ".jvp = rules::extremum_jvp)");
   expect_refused("reduce_max", "op row without column identity");

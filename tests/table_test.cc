@@ -61,9 +61,7 @@ TEST(Table, SwitchesOverOpsAreThese) {
 
 TEST(Table, SwitchesOverGroupKindsAreTheseAndHaveNoDefault) {
   const std::map<std::string, int> expected = {
-      {"passes/fuse_place.cc", 1},  // what a draft takes in
-      {"passes/fuse_sink.cc", 1},  // what a draft can store
-      {"passes/lower.cc", 1},  // what a group may store
+      {"passes/fuse_point.cc", 1},  // what a draft takes in
       {"passes/lower_group.cc", 1},  // how it becomes a kernel
       {"passes/pass.h", 1},  // the rows
   };
