@@ -85,8 +85,8 @@ std::vector<Value> build_linear(ir::GraphBuilder&, std::span<const Value> given,
   const made::Linear to(attrs);
   Value x = given[0], weight = given[1], bias = given[2];
   if (is_half(to.result)) bias = widened(bias), weight = widened(weight), x = widened(x);
-  const std::vector<Value> sum = together({matmul(x, weight, to.product), bias}, to.sum);
-  return {cast(sum[0] + sum[1], to.result)};
+  const std::vector<Value> summands = together({matmul(x, weight, to.product), bias}, to.sum);
+  return {cast(summands[0] + summands[1], to.result)};
 }
 
 }  // namespace

@@ -32,20 +32,24 @@ std::vector<Value> build_log_softmax(ir::GraphBuilder&, std::span<const Value> x
   return rounded(x[0], [&](Value t) { return log_softmax(t, made::Along(attrs).axis); });
 }
 
-Value computed(Value x) { return ir::cast(x, wide(floating(x.dtype()))); }
-
-// (x - mean) * rsqrt(var + epsilon) * scale + shift, over the last axis
-std::vector<Value> build_layer_norm(ir::GraphBuilder&, std::span<const Value> given, const ir::Attrs& attrs) {
-  const made::LayerNorm to(attrs);
-  const Value x = computed(given[0]);
+// Rows of zero mean and unit variance.
+Value standardized(Value x, double epsilon) {
   const Axes row = {x.shape().rank() - 1};
   const Value d = x - spread(mean(x, row, true), x);
   const Value v = mean(d * d, row, true);
-  const Value n = d * spread(rsqrt(v + to.epsilon), d);
-  const Value shift = widened(given[2]), scale = widened(given[1]);
-  const std::vector<Value> product = together({n, scale}, to.scaled);
-  const std::vector<Value> sum = together({product[0] * product[1], shift}, to.shifted);
-  return {ir::cast(sum[0] + sum[1], to.result)};
+  return d * spread(rsqrt(v + epsilon), d);
+}
+
+Value computed(Value x) { return ir::cast(x, wide(floating(x.dtype()))); }
+
+// standardized(x) * scale + shift
+std::vector<Value> build_layer_norm(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
+  const made::LayerNorm to(attrs);
+  const Value rows = standardized(computed(x[0]), to.epsilon);
+  const Value shift = widened(x[2]), scale = widened(x[1]);
+  const std::vector<Value> factors = together({rows, scale}, to.scaled);
+  const std::vector<Value> summands = together({factors[0] * factors[1], shift}, to.shifted);
+  return {ir::cast(summands[0] + summands[1], to.result)};
 }
 
 // x * rsqrt(mean(x^2) + epsilon) * scale
@@ -54,8 +58,8 @@ std::vector<Value> build_rms_norm(ir::GraphBuilder&, std::span<const Value> give
   const Value x = computed(given[0]);
   const Value m = mean(x * x, {x.shape().rank() - 1}, true);
   const Value scale = widened(given[1]);
-  const std::vector<Value> product = together({x * spread(rsqrt(m + to.epsilon), x), scale}, to.scaled);
-  return {ir::cast(product[0] * product[1], to.result)};
+  const std::vector<Value> factors = together({x * spread(rsqrt(m + to.epsilon), x), scale}, to.scaled);
+  return {ir::cast(factors[0] * factors[1], to.result)};
 }
 
 }  // namespace

@@ -16,23 +16,26 @@ using tenon::detail::match;
 
 using ir::Value;
 
-// ---- one leaf. Numbers are inputs, so that a schedule of rates compiles nothing anew.
+// ---- one leaf. Its numbers are inputs, so that a schedule of rates compiles nothing anew.
 
-// step = gradient + decay * before; with a velocity, step = momentum * velocity + step; before - rate * step.
-// Inputs: parameter, gradient, rate, [decay,] [velocity, momentum]. Outputs: the parameter [and the velocity].
+Value times(Value number, Value v) { return spread(number, v) * v; }
+
+// step = gradient + decay * parameter; with a velocity, step = momentum * velocity + step; parameter - rate * step.
+// Inputs: parameter, gradient, rate, decay if it decays, velocity and momentum if it keeps one. Outputs: the parameter, and the
+// velocity if there is one.
 std::vector<Value> build_sgd(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
   const made::SgdStep with(attrs);
-  const DType wide = x[2].dtype();
+  const Value rate = x[2];
+  size_t next = 3;
+  const DType wide = rate.dtype();
   const Value before = cast(x[0], wide);
   Value step = cast(x[1], wide);
-  const auto times = [](Value number, Value v) { return spread(number, v) * v; };
-  size_t next = 3;
   if (with.decays) step = step + times(x[next++], before);
-  if (!with.keeps) return {cast(before - times(x[2], step), x[0].dtype())};
+  if (!with.keeps) return {cast(before - times(rate, step), x[0].dtype())};
   const Value velocity = x[next], momentum = x[next + 1];
   step = times(momentum, cast(velocity, wide)) + step;
   const Value kept = cast(step, velocity.dtype());
-  return {cast(before - times(x[2], step), x[0].dtype()), kept};
+  return {cast(before - times(rate, step), x[0].dtype()), kept};
 }
 
 // The number of steps with this one, and 1 / (1 - beta^steps) in f64 for both betas. expm1 keeps what 1 - beta^steps would cancel.
@@ -46,20 +49,40 @@ std::vector<Value> build_corrections(ir::GraphBuilder&, std::span<const Value> x
   return {step, first, correction(corrects.second)};
 }
 
-// Inputs: parameter, gradient, both moments, both corrections; then beta1, 1 - beta1, beta2, 1 - beta2, epsilon, rate[, decay].
+// What a step of adamw reads, in the order of its inputs. Numbers have the dtype that is computed in; the last is there if the
+// parameter decays.
+namespace in {
+enum : size_t {
+  parameter,
+  gradient,
+  mean,
+  square,
+  correct1,
+  correct2,
+  beta1,
+  rest1,
+  beta2,
+  rest2,
+  epsilon,
+  rate,
+  decay
+};
+}
+
 // Outputs: the parameter, both moments.
 std::vector<Value> build_adamw(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
-  const DType wide = x[6].dtype();
-  const Value before = cast(x[0], wide), gradient = cast(x[1], wide);
-  const Value correct1 = cast(x[4], wide), correct2 = cast(x[5], wide);
-  const auto times = [](Value number, Value v) { return spread(number, v) * v; };
-  const Value new_mean = times(x[7], gradient), mean = times(x[6], cast(x[2], wide)) + new_mean;
-  const Value new_square = times(x[9], gradient * gradient), square = times(x[8], cast(x[3], wide)) + new_square;
-  const Value size = sqrt(square * spread(correct2, square)), divisor = size + spread(x[10], size);
+  const DType wide = x[in::rate].dtype();
+  const Value before = cast(x[in::parameter], wide), gradient = cast(x[in::gradient], wide);
+  const Value correct1 = cast(x[in::correct1], wide), correct2 = cast(x[in::correct2], wide);
+  const Value new_mean = times(x[in::rest1], gradient);
+  const Value mean = times(x[in::beta1], cast(x[in::mean], wide)) + new_mean;
+  const Value new_square = times(x[in::rest2], gradient * gradient);
+  const Value square = times(x[in::beta2], cast(x[in::square], wide)) + new_square;
+  const Value size = sqrt(square * spread(correct2, square)), divisor = size + spread(x[in::epsilon], size);
   Value direction = mean * spread(correct1, mean) / divisor;
-  if (made::AdamWStep(attrs).decays) direction = direction + times(x[12], before);
-  const Value m = cast(mean, x[2].dtype()), v = cast(square, x[3].dtype());
-  return {cast(before - times(x[11], direction), x[0].dtype()), m, v};
+  if (made::AdamWStep(attrs).decays) direction = direction + times(x[in::decay], before);
+  const Value m = cast(mean, x[in::mean].dtype()), v = cast(square, x[in::square].dtype());
+  return {cast(before - times(x[in::rate], direction), x[in::parameter].dtype()), m, v};
 }
 
 Tensor number(double value, DType dtype, const Location& at) { return materialize(Operand(value, at), dtype, "optim"); }
