@@ -96,7 +96,7 @@ std::vector<Tensor> split(const Tensor& key, int64_t count, const At& where) {
         "split: " + std::to_string(count) + " keys are more than 2^20; draw random_bits of shape {n, 2} instead", at);
   const Tensor all_bits =
       draw({"split", build_bits<split_space>}, key, u32, Extents({count, 2}).checked("split", u32, at), at);
-  const std::vector<uint32_t> words = Trace::current() ? std::vector<uint32_t>{} : all_bits.to_vector<uint32_t>();
+  const std::vector<uint32_t> words = Trace::current() ? std::vector<uint32_t>() : all_bits.to_vector<uint32_t>(where);
   std::vector<Tensor> keys;
   Index row(0, where);
   for (int64_t i = 0; i < count; ++i) {

@@ -93,6 +93,7 @@ TEST(Device, EagerOps) {
                    cumsum(x),
                    where(x > y, x, 0).astype(bf16),
                    split(key(5)).first,
+                   split(key(5), 4)[3],
                    uniform(key(6), {50}),
                    argmax(x)};
   }));
