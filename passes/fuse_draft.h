@@ -74,7 +74,7 @@ class Fusion {
   struct Candidate {
     uint32_t draft;
     bool joins;
-    Why why = Why::none;
+    Refusal refusal = {};
     bool member = false;
   };
 

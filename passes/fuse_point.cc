@@ -66,7 +66,7 @@ std::vector<Fusion::Candidate> Fusion::candidates(NodeId n, SpaceId space) {
     auto at = std::find_if(list.begin(), list.end(), [&](const Candidate& c) { return c.draft == d; });
     if (at == list.end()) at = list.insert(at, {d, true});
     at->joins = at->joins && why == Why::none;
-    if (at->why == Why::none) at->why = why;
+    if (at->refusal.why == Why::none) at->refusal = {why, graph.producer(edges[e].access.base)};
   }
   std::sort(list.begin(), list.end(), [&](const Candidate& x, const Candidate& y) {
     const Draft &a = drafts[x.draft], &b = drafts[y.draft];
@@ -84,7 +84,7 @@ bool Fusion::raises(Candidate& host, std::vector<Candidate>& candidates) {
     for (const Candidate& c : candidates) level = std::max(level, drafts[c.draft].level + (c.member ? 0 : 1));
     for (Candidate& c : candidates) {
       if (!c.member || drafts[c.draft].level == level || drafts[c.draft].first_consumer > level) continue;
-      if (c.why == Why::none) c.why = Why::cycle;
+      if (c.refusal.why == Why::none) c.refusal.why = Why::cycle;
       if (c.draft == host.draft) return false;
       c.member = false;
       again = true;
@@ -101,7 +101,7 @@ bool Fusion::raises(Candidate& host, std::vector<Candidate>& candidates) {
 bool Fusion::hosts(Candidate& host, std::vector<Candidate>& candidates, NodeId n, SpaceId space) {
   int total = cost(n) + drafts[host.draft].cost;
   if (total > limits.kernel_ops) {
-    host.why = Why::full;
+    host.refusal.why = Why::full;
     return false;
   }
   for (Candidate& c : candidates) {
@@ -112,8 +112,8 @@ bool Fusion::hosts(Candidate& host, std::vector<Candidate>& candidates, NodeId n
     c.member = why == Why::none;
     if (c.member)
       total += drafts[c.draft].cost;
-    else if (c.why == Why::none)
-      c.why = why;
+    else if (c.refusal.why == Why::none)
+      c.refusal.why = why;
   }
   if (!raises(host, candidates)) return false;
   drafts[host.draft].cost += cost(n);
@@ -147,7 +147,7 @@ void Fusion::place_point(NodeId n) {
     for (uint32_t e = first; e < edges.size(); ++e) {
       const uint32_t d = draft_of_value(edges[e].access.base);
       for (const Candidate& c : list)
-        if (c.draft == d && !(placed && c.member)) edges[e].refusal.why = c.why;
+        if (c.draft == d && !(placed && c.member)) edges[e].refusal = c.refusal;
     }
     if (placed) return;
   } else {  // it finds elements where it likes: nothing that it reads is computed at its index

@@ -148,6 +148,31 @@ TEST(Fuse, DearValuesAreNotComputedForEveryReader) {
   EXPECT_EQ(kinds(h.program({over_rows(exp(r), Shape{300, 512}) * z})), "map");
 }
 
+// The reason of the only edge of a program that stays.
+std::string only_reason(const Program& p) {
+  EXPECT_EQ(p.not_fused.size(), 1u) << p.text();
+  return p.not_fused.empty() ? "" : p.not_fused[0].reason;
+}
+
+TEST(Fuse, ReasonsAreThoseOfTheDecision) {
+  Built several;  // a long reduction could take in what it reads, were that not an output too
+  const Value x = several.input({1024, 1024}), e = exp(x);
+  EXPECT_EQ(only_reason(several.program({e, reduce(Op::reduce_sum, e, {0, 1})})),
+            "the value is stored for several readers");
+
+  Built packed;  // not its last op is dear, but the group that would move
+  const Value y = packed.input({64, 32}), w = packed.input({32, 16});
+  EXPECT_EQ(only_reason(packed.program({dot_general(exp(y) + y, w, {}, {}, {1}, {0})})),
+            "packing the contraction would compute add more than once");
+
+  Built kept;  // a barrier, before anything else that might be said
+  const Value k = kept.input({300, 300});
+  const Value operands[] = {exp(k)};
+  const Value held = apply(kept.b, Op::barrier, operands, {})[0];
+  EXPECT_EQ(only_reason(kept.program({transpose(held, {1, 0}) + k})),
+            "producer is a barrier that shares its operand's buffer");
+}
+
 TEST(Fuse, TransposesFoldIntoReads) {
   Built g;
   const Value x = g.input({20, 30}), y = g.input({30, 20});
