@@ -69,8 +69,8 @@ Tensor fitted(const Tensor& x, const Selection& s, const Operand& value, const L
   while (shape.rank() > s.result.rank() && shape[0] == 1) shape.erase(0);
   bool fits = shape.rank() <= s.result.rank();
   for (int i = 1; fits && i <= shape.rank(); ++i) {
-    const Dim d = shape[static_cast<size_t>(shape.rank() - i)];
-    fits = d == 1 || d == s.result[static_cast<size_t>(s.result.rank() - i)];
+    const Dim d = shape[shape.rank() - i];
+    fits = d == 1 || d == s.result[s.result.rank() - i];
   }
   if (!fits)
     throw Error("assignment: " + describe(v) + " does not stretch to the selected " +

@@ -13,8 +13,8 @@ Shape check_broadcast(const char* op, std::span<const Tensor> inputs, const Loca
     while (shape.rank() < s.rank()) shape.insert(0, Dim(1));
     const int offset = shape.rank() - s.rank();
     for (int i = 0; i < s.rank(); ++i) {
-      Dim& d = shape[static_cast<size_t>(offset + i)];
-      const Dim e = s[static_cast<size_t>(i)];
+      Dim& d = shape[offset + i];
+      const Dim e = s[i];
       if (e == 1 || d == e) continue;
       if (!(d == 1)) {
         std::string text = std::string(op) + ": shapes do not broadcast: ";

@@ -21,8 +21,8 @@ Shape broadcast_shape(std::span<const Value> values, const char* op) {
     while (shape.rank() < s.rank()) shape.insert(0, Dim(1));
     const int offset = shape.rank() - s.rank();
     for (int i = 0; i < s.rank(); ++i) {
-      Dim& d = shape[static_cast<size_t>(offset + i)];
-      const Dim e = s[static_cast<size_t>(i)];
+      Dim& d = shape[offset + i];
+      const Dim e = s[i];
       if (d == e || e == 1) continue;
       if (d == 1) {
         d = e;
@@ -62,7 +62,7 @@ Value peak(Value x, const Axes& axes) { return ir::reduce_kept(ir::Op::reduce_ma
 Count::Count(Value x, const Axes& axes, DType dtype) {
   Shape symbolic;
   for (int64_t a : axes) {
-    const Dim d = x.shape()[static_cast<size_t>(a)];
+    const Dim d = x.shape()[a];
     if (d.is_number())
       (void)__builtin_mul_overflow(number_, d.number(), &number_);  // wraps only where an empty axis makes it 0 anyway
     else

@@ -17,7 +17,7 @@ Shape batch_of(const Shape& lhs, const Shape& rhs) {
   for (int i = 0; i < rank - 2; ++i) {
     const auto at = [&](const Shape& s) {
       const int j = i - (rank - s.rank());
-      return j < 0 ? Dim(1) : s[static_cast<size_t>(j)];
+      return j < 0 ? Dim(1) : s[j];
     };
     const Dim d = at(lhs), e = at(rhs);
     batch.push_back(d == 1 ? e : d);
@@ -33,8 +33,8 @@ Value product(Value lhs, Value rhs) {
   const Shape batch = batch_of(lhs.shape(), rhs.shape());
   const auto spread = [&](Value v) {
     Shape full = batch;
-    full.push_back(v.shape()[static_cast<size_t>(v.shape().rank() - 2)]);
-    full.push_back(v.shape()[static_cast<size_t>(v.shape().rank() - 1)]);
+    full.push_back(v.shape()[v.shape().rank() - 2]);
+    full.push_back(v.shape()[v.shape().rank() - 1]);
     return broadcast_to(v, full);
   };
   lhs = spread(lhs), rhs = spread(rhs);
@@ -106,16 +106,14 @@ void check_matrices(const Tensor& lhs, const Tensor& rhs, const Location& at) {
     throw Error("matmul: operands have at least one axis, not " + describe(lhs) + " and " + describe(rhs) +
                     "; use * for scalars",
                 at);
-  const Dim k = lhs.shape()[static_cast<size_t>(lhs.ndim() - 1)];
-  const Dim l = rhs.shape()[static_cast<size_t>(rhs.ndim() == 1 ? 0 : rhs.ndim() - 2)];
+  const Dim k = lhs.shape()[lhs.ndim() - 1];
+  const Dim l = rhs.shape()[rhs.ndim() == 1 ? 0 : rhs.ndim() - 2];
   if (k == l) return;
   throw Error("matmul: the last axis of the left operand (" + to_string(k) + ") must equal the " +
                   (rhs.ndim() == 1 ? "" : "second last axis of the right operand (") +
                   (rhs.ndim() == 1 ? "length of the right operand (" : "") + to_string(l) +
                   ")\n  left:  " + describe(lhs) + "\n  right: " + describe(rhs) +
-                  (rhs.ndim() >= 2 && rhs.shape()[static_cast<size_t>(rhs.ndim() - 1)] == k
-                       ? "\n  hint: transpose the right operand"
-                       : ""),
+                  (rhs.ndim() >= 2 && rhs.shape()[rhs.ndim() - 1] == k ? "\n  hint: transpose the right operand" : ""),
               at);
 }
 
@@ -123,8 +121,7 @@ void check_matrices(const Tensor& lhs, const Tensor& rhs, const Location& at) {
 void check_batches(const Tensor& lhs, const Tensor& rhs, const Location& at) {
   const int n = std::min(lhs.ndim(), rhs.ndim());
   for (int i = 3; i <= n; ++i) {
-    const Dim d = lhs.shape()[static_cast<size_t>(lhs.ndim() - i)],
-              e = rhs.shape()[static_cast<size_t>(rhs.ndim() - i)];
+    const Dim d = lhs.shape()[lhs.ndim() - i], e = rhs.shape()[rhs.ndim() - i];
     if (!(d == e) && !(d == 1) && !(e == 1))
       throw Error("matmul: batch axes do not broadcast\n  left:  " + describe(lhs) + "\n  right: " + describe(rhs), at);
   }
@@ -152,8 +149,8 @@ Tensor foreseen_matmul(const Operand& a, const Operand& b) {
   if (row) left.insert(0, Dim(1));
   if (column) right.insert(1, Dim(1));
   Shape shape = formula::batch_of(left, right);
-  if (!row) shape.push_back(left[static_cast<size_t>(left.rank() - 2)]);
-  if (!column) shape.push_back(right[static_cast<size_t>(right.rank() - 1)]);
+  if (!row) shape.push_back(left[left.rank() - 2]);
+  if (!column) shape.push_back(right[right.rank() - 1]);
   return stand_in({lhs.dtype(), shape}, at);
 }
 

@@ -85,7 +85,7 @@ Tensor reshape(Operand operand, const std::vector<int64_t>& shape) {
   if (!x.shape().is_static())
     return apply_one({"reshape", build_reshape}, ir::ReshapeAttrs{to.dims()}, {x}, operand.where());
   const int64_t n = x.numel();
-  if (open >= 0 && known != 0 && n % known == 0) to[static_cast<size_t>(open)] = Dim(n / known);
+  if (open >= 0 && known != 0 && n % known == 0) to[open] = Dim(n / known);
   if (to.numel() != n || (open >= 0 && known == 0))
     throw Error(
         "reshape: " + describe(x) + " has " + std::to_string(n) + " elements, which do not fit " + to_string(to),
@@ -118,8 +118,8 @@ Tensor broadcast_to(Operand operand, const Extents& extents) {
   const int offset = shape.rank() - x.ndim();
   bool fits = offset >= 0;
   for (int i = 0; fits && i < x.ndim(); ++i) {
-    const Dim d = x.shape()[static_cast<size_t>(i)];
-    fits = d == 1 || d == shape[static_cast<size_t>(i + offset)];
+    const Dim d = x.shape()[i];
+    fits = d == 1 || d == shape[i + offset];
   }
   if (!fits) throw Error("broadcast_to: " + describe(x) + " does not stretch to " + to_string(shape), operand.where());
   if (x.shape() == shape) return x;
@@ -135,8 +135,7 @@ ir::Attrs joined(std::span<const Tensor> parts, int64_t axis, const Location& at
   const int64_t a = axis_of(axis, parts[0].ndim(), "concat", at);
   for (const Tensor& p : parts) {
     bool fits = p.ndim() == parts[0].ndim();
-    for (int i = 0; fits && i < p.ndim(); ++i)
-      fits = i == a || p.shape()[static_cast<size_t>(i)] == parts[0].shape()[static_cast<size_t>(i)];
+    for (int i = 0; fits && i < p.ndim(); ++i) fits = i == a || p.shape()[i] == parts[0].shape()[i];
     if (!fits)
       throw Error("concat: " + describe(parts[0]) + " and " + describe(p) + " must agree in every axis but " +
                       std::to_string(a),

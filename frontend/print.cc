@@ -130,18 +130,18 @@ std::string to_string(const Tensor& t) {
     if (is_floating(t.dtype())) {
       const std::vector<double> all = t.to_vector<double>();
       std::vector<double> shown;
-      for (int64_t i : p.where) shown.push_back(all[static_cast<size_t>(i)]);
+      for (int64_t i : p.where) shown.push_back(all[i]);
       const Format f = choose(shown);
       for (double v : shown) p.items.push_back(number(v, f));
     } else if (t.dtype() == boolean) {
       const std::vector<bool> all = t.to_vector<bool>();
-      for (int64_t i : p.where) p.items.push_back(all[static_cast<size_t>(i)] ? "true" : "false");
+      for (int64_t i : p.where) p.items.push_back(all[i] ? "true" : "false");
     } else if (t.dtype() == u64) {
       const std::vector<uint64_t> all = t.to_vector<uint64_t>();
-      for (int64_t i : p.where) p.items.push_back(std::to_string(all[static_cast<size_t>(i)]));
+      for (int64_t i : p.where) p.items.push_back(std::to_string(all[i]));
     } else {
       const std::vector<int64_t> all = t.to_vector<int64_t>();
-      for (int64_t i : p.where) p.items.push_back(std::to_string(all[static_cast<size_t>(i)]));
+      for (int64_t i : p.where) p.items.push_back(std::to_string(all[i]));
     }
     for (const std::string& s : p.items) p.width = std::max(p.width, s.size());
     p.print(0, 7);

@@ -32,7 +32,7 @@ Tensor reduce(const char* name, const Operand& x, const Reduce& r) {
 
 void check_not_empty(const Tensor& x, const std::vector<int64_t>& axes, const char* op, const Location& at) {
   for (int64_t a : axes)
-    if (x.shape()[static_cast<size_t>(a)] == Dim(0))
+    if (x.shape()[a] == Dim(0))
       throw Error(std::string(op) + " of no elements: axis " + std::to_string(a) + " of " + describe(x) + " is empty",
                   at);
 }

@@ -46,13 +46,13 @@ Selection selection_of(const Tensor& x, std::span<const Index> indices, const Lo
   std::vector<int64_t> strides, reversed;
   Shape result;
   for (int64_t i = 0; i < x.ndim(); ++i) {
-    const Index which = i < static_cast<int64_t>(indices.size()) ? indices[static_cast<size_t>(i)] : Index(tenon::all);
+    const Index which = i < static_cast<int64_t>(indices.size()) ? indices[i] : Index(tenon::all);
     if (which.what == Index::What::all) {  // also where the extent is symbolic
-      const Dim extent = x.shape()[static_cast<size_t>(i)];
+      const Dim extent = x.shape()[i];
       starts.push_back(Dim(0)), sizes.push_back(extent), strides.push_back(1), result.push_back(extent);
       continue;
     }
-    const Dim extent = x.shape()[static_cast<size_t>(i)];
+    const Dim extent = x.shape()[i];
     if (extent.is_symbol() && which.what == Index::What::number && which.start >= 0 && which.start < INT64_MAX) {
       starts.push_back(Dim(which.start)), sizes.push_back(Dim(1)), strides.push_back(1);  // checked at run time
       continue;

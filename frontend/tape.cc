@@ -108,7 +108,7 @@ void put_on_tape(const Callable& c, std::span<const Tensor> inputs, const std::v
     cell.requires_grad = is_floating(cell.type.dtype);
     const bool active = program.output_is_active[o] || program.refused[o];
     if (active && program.same_input[o] >= 0) {  // the input itself, not a value made of it
-      const std::shared_ptr<Cell>& from = inputs[static_cast<size_t>(program.same_input[o])].cell();
+      const std::shared_ptr<Cell>& from = inputs[program.same_input[o]].cell();
       cell.entry = from->entry;
       cell.output = from->output;
       if (!from->entry) cell.leaf = source_of(from).leaf;

@@ -88,8 +88,8 @@ std::shared_ptr<const ir::Graph> with_kept_residuals(const ir::Graph& forward, u
   const std::vector<ir::ValueId> all = builder.splice(forward, inputs);
   std::vector<ir::ValueId> outputs;
   for (ir::ValueId v : kept)
-    outputs.push_back(all[static_cast<size_t>(std::find(forward.outputs().begin(), forward.outputs().end(), v) -
-                                              forward.outputs().begin())]);
+    outputs.push_back(
+        all[std::find(forward.outputs().begin(), forward.outputs().end(), v) - forward.outputs().begin()]);
   return builder.finish(outputs);
 }
 

@@ -36,7 +36,7 @@ struct Walk {
           // Both live through the whole loop, whoever else uses them.
           for (uint32_t b : {c.current, c.next}) uses.push_back({b, now, own}), uses.push_back({b, time, own});
         }
-        loops[static_cast<size_t>(own)].last = now++;
+        loops[own].last = now++;
         continue;
       }
       for (const Operand& o : s.operands) uses.push_back({o.buffer, time, loop});
@@ -55,7 +55,7 @@ std::vector<Life> buffer_lives(const Program& program) {
   std::vector<Life> lives(program.buffers.size());
   std::vector<int> home(program.buffers.size(), -2);  // innermost loop that contains every use; -2: no use yet
   const auto contains = [&](int outer, int inner) {
-    while (inner != -1 && inner != outer) inner = walk.loops[static_cast<size_t>(inner)].parent;
+    while (inner != -1 && inner != outer) inner = walk.loops[inner].parent;
     return inner == outer;
   };
   for (const Use& u : walk.uses) {
@@ -63,15 +63,15 @@ std::vector<Life> buffer_lives(const Program& program) {
     if (h == -2)
       h = u.loop;
     else
-      while (h != -1 && !contains(h, u.loop)) h = walk.loops[static_cast<size_t>(h)].parent;
+      while (h != -1 && !contains(h, u.loop)) h = walk.loops[h].parent;
   }
   for (uint32_t b = 0; b < home.size(); ++b)  // what comes from or goes outside lives outside every loop
     if (home[b] != -2 && program.buffers[b].home != Home::arena) home[b] = -1;
   for (const Use& u : walk.uses) {
     int first = u.time, last = u.time;
-    for (int l = u.loop; l != home[u.buffer]; l = walk.loops[static_cast<size_t>(l)].parent) {
-      first = walk.loops[static_cast<size_t>(l)].first;
-      last = walk.loops[static_cast<size_t>(l)].last;
+    for (int l = u.loop; l != home[u.buffer]; l = walk.loops[l].parent) {
+      first = walk.loops[l].first;
+      last = walk.loops[l].last;
     }
     lives[u.buffer].first = std::min(lives[u.buffer].first, first);
     lives[u.buffer].last = std::max(lives[u.buffer].last, last);

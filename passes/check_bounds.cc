@@ -95,7 +95,7 @@ class Launches {
     if (whole.dtype != dtype) return report(s, name + " and its buffer have different dtypes");
     int64_t end = size;
     if (o.loop >= 0) {
-      const int64_t trips = static_cast<size_t>(o.loop) < trips_.size() ? trips_[static_cast<size_t>(o.loop)] : -1;
+      const int64_t trips = static_cast<size_t>(o.loop) < trips_.size() ? trips_[o.loop] : -1;
       if (trips < 0) return report(s, name + " advances with a loop that is not counted");
       if (trips == 0) return;
       const int64_t stride = Symbols::value(o.stride, extents_);

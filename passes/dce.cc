@@ -19,7 +19,7 @@ GraphPtr dce(const Graph& graph) {
   Rebuild to(graph);
   to.builder.folding = to.builder.merging = false;  // drops nodes and does nothing else: transforms rely on it
   return to.sweep([&](const Node& node) {
-    if (kept[static_cast<size_t>(&node - graph.nodes().data())]) to.copy(node);
+    if (kept[&node - graph.nodes().data()]) to.copy(node);
   });
 }
 

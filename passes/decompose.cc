@@ -47,7 +47,7 @@ GraphPtr decompose(const Graph& graph) {
     std::vector<int64_t> axes = Reduce(graph, node).axes;
     std::sort(axes.begin(), axes.end());
     for (int64_t axis : axes)
-      if (x.shape()[static_cast<size_t>(axis)] == 0)
+      if (x.shape()[axis] == 0)
         return to.set(node, 0,
                       nothing(to.builder, def(node.op).combine, x.dtype(), graph.type(graph.result(node)).shape).id);
     std::vector<int64_t> rest = axes;

@@ -13,7 +13,7 @@ int OpCosts::of(const Graph& graph, const Node& node) {
   const std::span<const ValueId> operands = graph.operands(node);
   const DType dtype = graph.type(operands.back()).dtype;
   if (known_.empty()) known_.assign(static_cast<size_t>(op_count * dtype_count), 0);
-  int& known = known_[static_cast<size_t>(static_cast<int>(node.op) * dtype_count + static_cast<int>(dtype))];
+  int& known = known_[static_cast<int>(node.op) * dtype_count + static_cast<int>(dtype)];
   if (known != 0) return known;
   KernelBuilder b("cost", nullptr);
   const ScalarId zero = b.index_literal(0);

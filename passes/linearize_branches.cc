@@ -51,7 +51,7 @@ Branch cut_branch(const Graph& branch, const Flags& linear, const Flags& force, 
     uint32_t place = 0;
     const bool passed = b.cut.residual_input[r] >= 0;
     if (passed) {
-      shared.pass(fixed[static_cast<size_t>(b.cut.residual_input[r])], type, place);
+      shared.pass(fixed[b.cut.residual_input[r]], type, place);
     } else {
       while (place < used.size() && (used[place] || !(shared.extra_types[place] == type))) ++place;
       if (place == used.size()) {

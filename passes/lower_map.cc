@@ -16,8 +16,8 @@ int64_t numel_or_zero(const std::vector<Runs::Run>& runs, const std::vector<Dim>
   int64_t n = 1;
   for (const Runs::Run& r : runs)
     for (int i = r.begin; i < r.end; ++i) {
-      if (dims[static_cast<size_t>(i)].is_symbol()) return 0;
-      n *= dims[static_cast<size_t>(i)].number();
+      if (dims[i].is_symbol()) return 0;
+      n *= dims[i].number();
     }
   return n;
 }

@@ -60,12 +60,11 @@ Accumulation transpose_onto(const ir::Graph& linear, uint32_t constant_count, co
 GraphPtr value_and_grad(const ir::Graph& graph, const std::vector<bool>& active);
 
 // ---- graph to graph ----------------------------------------------------------------------------------------------
-GraphPtr inline_calls(const ir::Graph& graph);  // call -> its graph
-GraphPtr decompose(const ir::Graph& graph);  // reductions over several groups of axes -> one group each; and the like
-GraphPtr simplify(const ir::Graph& graph);  // a table of rules that keep bits
-GraphPtr optimize(const ir::Graph& graph);  // all of these, in the pipeline's order: what build_program fuses
+#define TENON_PASS(name, ...) GraphPtr name(const ir::Graph& graph);
+#include "tenon/passes/passes.def"
+GraphPtr optimize(const ir::Graph& graph);  // all of these, in order: what build_program fuses
+std::vector<std::string> graph_passes();  // their names
 std::string left_out();  // the passes that TENON_PASSES leaves out, for keys
-GraphPtr dce(const ir::Graph& graph);  // drops nodes that reach no output and have no effect
 
 // ---- graph to program --------------------------------------------------------------------------------------------
 enum class GroupKind : uint8_t { map, row, column, contract, nest, step };  // step: control flow, custom call

@@ -31,10 +31,8 @@ struct Pass {
 };
 
 constexpr Pass pipeline[] = {
-    {"inline_calls", inline_calls, nullptr, true},
-    {"simplify", simplify, nullptr, true},
-    {"decompose", decompose, nullptr, false},
-    {"dce", dce, nullptr, true},
+#define TENON_PASS(name, optional) {#name, name, nullptr, optional},
+#include "tenon/passes/passes.def"
     {"fuse", nullptr, [](Work& w) { w.plan = fuse(*w.graph, w.target, w.options.fuse); }, false},
     {"lower", nullptr, [](Work& w) { w.program = lower(*w.graph, w.plan, w.target, w.options.donations); }, false},
     {"schedule", nullptr, [](Work& w) { w.program = schedule(std::move(w.program), w.target); }, true},
@@ -227,6 +225,13 @@ Program build_program(const Graph& graph, const Target& target, const Options& o
   return std::move(work.program);
 }
 
+std::vector<std::string> graph_passes() {
+  std::vector<std::string> names;
+  for (const Pass& pass : pipeline)
+    if (pass.on_graph) names.push_back(pass.name);
+  return names;
+}
+
 GraphPtr optimize(const Graph& graph) {
   GraphPtr result(GraphPtr{}, &graph);
   for (const Pass& pass : pipeline)
@@ -242,8 +247,7 @@ GraphPtr run_passes(const Graph& graph, std::span<const std::string> names) {
                                     [&](const Pass& p) { return name == p.name && p.on_graph; });
     if (pass == std::end(pipeline)) {
       std::string known;
-      for (const Pass& p : pipeline)
-        if (p.on_graph) known += std::string(known.empty() ? "" : ", ") + p.name;
+      for (const std::string& other : graph_passes()) known += (known.empty() ? "" : ", ") + other;
       throw Error("there is no graph pass '" + name + "'; there are: " + known);
     }
     result = on_all_levels(*result, pass->on_graph);

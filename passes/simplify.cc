@@ -20,7 +20,7 @@ struct Table {
   std::vector<uint32_t> first = std::vector<uint32_t>(op_count + 1);
   Table() {
     for (int op = 0; op < op_count; ++op) {
-      first[static_cast<size_t>(op)] = static_cast<uint32_t>(rules.size());
+      first[op] = static_cast<uint32_t>(rules.size());
       for (std::span<const Rule> family : {algebra_rules(), movement_rules()})
         for (const Rule& rule : family)
           if (rule.op == static_cast<Op>(op)) rules.push_back(rule);

@@ -37,15 +37,14 @@ std::vector<Value> transpose_transpose(const Match& m) {
   if (!inner) return {};
   const Transpose before(attrs(m.x(), *inner));
   std::vector<int64_t> permutation;
-  for (int64_t axis : Transpose(m.attrs).permutation)
-    permutation.push_back(before.permutation[static_cast<size_t>(axis)]);
+  for (int64_t axis : Transpose(m.attrs).permutation) permutation.push_back(before.permutation[axis]);
   return emit(m, Op::transpose, {operand(m.x(), *inner)}, TransposeAttrs{.permutation = std::move(permutation)});
 }
 std::vector<Value> transpose_of_ones(const Match& m) {
   int64_t last = -1;
   std::vector<Dim> dims;
   for (int64_t axis : Transpose(m.attrs).permutation) {
-    const Dim d = m.x().shape()[static_cast<size_t>(axis)];
+    const Dim d = m.x().shape()[axis];
     dims.push_back(d);
     if (d == 1) continue;
     if (axis < last) return {};
@@ -64,7 +63,7 @@ std::vector<Value> broadcast_broadcast(const Match& m) {
   if (!inner) return {};
   const Broadcast first(attrs(m.x(), *inner)), second(m.attrs);
   std::vector<int64_t> axes;
-  for (int64_t axis : first.axes) axes.push_back(second.axes[static_cast<size_t>(axis)]);
+  for (int64_t axis : first.axes) axes.push_back(second.axes[axis]);
   return emit(m, Op::broadcast, {operand(m.x(), *inner)},
               BroadcastAttrs{.shape = second.shape, .axes = std::move(axes)});
 }
@@ -73,7 +72,7 @@ std::vector<Value> reverse_nothing(const Match& m) {
   const std::vector<int64_t>& axes = Reverse(m.attrs).axes;
   std::vector<int64_t> moving;
   for (int64_t axis : axes)
-    if (m.x().shape()[static_cast<size_t>(axis)] != 1) moving.push_back(axis);
+    if (m.x().shape()[axis] != 1) moving.push_back(axis);
   if (moving.empty()) return {m.x()};
   if (moving.size() == axes.size()) return {};
   return emit(m, Op::reverse, {m.x()}, ReverseAttrs{.axes = std::move(moving)});

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include <gtest/gtest.h>
@@ -44,6 +45,17 @@ TEST_P(Golden, ComesOutAsWritten) {
     std::ofstream(GetParam()) << program << separator << actual;
   else
     EXPECT_EQ(actual, expected) << GetParam() << ": TENON_BLESS=1 accepts what came out";
+}
+
+TEST(GoldenFiles, ShowEveryPass) {
+  std::set<std::string> shown;
+  for (const auto& path : golden_files()) {
+    std::ifstream in(path);
+    const std::string text((std::istreambuf_iterator<char>(in)), {});
+    for (const std::string& name : pass_names(text)) shown.insert(name);
+  }
+  for (const std::string& name : passes::graph_passes())
+    EXPECT_TRUE(shown.contains(name)) << "no file of tests/ir runs the pass " << name << ": show what it does";
 }
 
 INSTANTIATE_TEST_SUITE_P(Files, Golden, ::testing::ValuesIn(golden_files()),
