@@ -88,6 +88,16 @@ TEST(Artifact, ReadsBackWhatWasWritten) {
   expect_sound(*b);
 }
 
+TEST(Artifact, ArchivesHoldTheObjectsAndAnIndexOfSymbols) {
+  const std::string archive = sample().archive();
+  EXPECT_EQ(archive, sample().archive()) << "something but the objects is in it: a time?";
+  ASSERT_TRUE(archive.starts_with("!<arch>\n/               ")) << "the index of symbols comes first";
+  const std::string index = archive.substr(8, archive.find("tenon_main.o/") - 8);
+  EXPECT_NE(index.find(std::string("tenon_main\0", 11)), std::string::npos);
+  EXPECT_NE(index.find(std::string("tenon_main_arena_bytes\0", 23)), std::string::npos);
+  for (const std::string& object : sample().objects) EXPECT_NE(archive.find(object), std::string::npos);
+}
+
 TEST(Artifact, EveryTruncationIsRefused) {
   const std::string whole = sample().bytes();
   for (size_t length = 0; length < short_bytes().size(); ++length)
