@@ -32,6 +32,24 @@ struct Tiles {
   bool operator==(const Tiles&) const = default;
 };
 
+// The sizes at which fusion decides one way or the other: they change which kernels there are, never what they compute. Costs are
+// in scalar operations per element.
+struct FusionLimits {
+  int kernel_ops = 300;  // that one kernel may hold: compile time outgrows length, and registers run out
+  int free = 6;  // up to here a value is computed again wherever it is read: a load would cost as much
+  int cheap = 4;  // up to here it may be computed a few times rather than stored once: a store and a load cost as much
+  int dear = 8;  // from here on it is kept on chip rather than computed once per pass over a row
+  int number = 24;  // up to here every thread may repeat what a single number takes: a launch costs more
+  int view_depth = 8;  // movement ops that one read may pass: bounds recursion while lowering
+  uint32_t reads = 32;  // reads of one value that are looked at: keeps both sweeps linear in the graph
+
+  // A reduction is split into partial results when its results alone would leave threads without work, and every thread
+  // gets more than its launch costs.
+  int64_t few_rows = 8, long_rows = 65536;  // results at most, elements in all at least, over trailing axes
+  int64_t few_columns = 256, long_column = 4096;  // results at most, elements of each at least, over leading axes
+  bool operator==(const FusionLimits&) const = default;
+};
+
 // Blocks of a contraction on a CPU (codegen/contract_plan.cc).
 struct ContractTiles {
   int64_t rows = 6,
@@ -69,6 +87,7 @@ struct Target {
   int lanes = 16;  // logical vector width in elements: of the contract on numbers, the same for every dtype and machine
   int cores = 1;  // that work is dealt to; 1 where it is not known
   Tiles tiles;
+  FusionLimits fusion;
   std::variant<CpuTarget, CudaTarget> machine;
 
   static Target portable() { return {}; }  // the floor of saved objects: x86-64-v3
@@ -100,6 +119,21 @@ void for_each_field(T& tiles, F&& f) {
   f("scan_tensor", tensor);
   f("scan_carried", carried);
   f("nontemporal_bytes", bypass);
+}
+template <Fields<FusionLimits> T, class F>
+void for_each_field(T& limits, F&& f) {
+  auto& [kernel_ops, free, cheap, dear, number, depth, reads, few_rows, long_rows, few_columns, long_column] = limits;
+  f("kernel_ops", kernel_ops);
+  f("free", free);
+  f("cheap", cheap);
+  f("dear", dear);
+  f("number", number);
+  f("view_depth", depth);
+  f("reads", reads);
+  f("few_rows", few_rows);
+  f("long_rows", long_rows);
+  f("few_columns", few_columns);
+  f("long_column", long_column);
 }
 template <Fields<ContractTiles> T, class F>
 void for_each_field(T& tiles, F&& f) {
@@ -137,10 +171,11 @@ void for_each_field(T& machine, F&& f) {
 }
 template <Fields<Target> T, class F>
 void for_each_field(T& target, F&& f) {
-  auto& [lanes, cores, tiles, machine] = target;
+  auto& [lanes, cores, tiles, fusion, machine] = target;
   f("lanes", lanes);
   f("cores", cores);
   for_each_field(tiles, f);
+  for_each_field(fusion, f);
   std::visit([&](auto& m) { for_each_field(m, f); }, machine);
 }
 

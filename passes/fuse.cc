@@ -14,7 +14,8 @@ namespace tenon::passes {
 
 using namespace ir;
 
-Fusion::Fusion(const Graph& g, const Target& t, bool on) : graph(g), target(t), enabled(on), axes(g), costs(t) {}
+Fusion::Fusion(const Graph& g, const Target& t, bool on)
+    : graph(g), target(t), enabled(on), limits(t.fusion), axes(g), costs(t) {}
 
 FusionPlan Fusion::run() {
   assign_roles();

@@ -51,7 +51,7 @@ class Fusion {
   const ir::Graph& graph;
   const Target& target;
   const bool enabled;
-  const FusionLimits limits = fusion_limits;
+  const FusionLimits& limits;
   Axes axes;
   OpCosts costs;
   std::vector<Role> roles;  // per node

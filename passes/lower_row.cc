@@ -52,7 +52,7 @@ Passes plan_passes(Elements& e, bool may_keep) {
     if (reduction) {
       mask = uint64_t{1} << (p.depth[index(result)] - 1);
     } else if (may_keep && std::popcount(mask) > 1 && is_wide(e, result) && def(n.op).family == Family::elementwise &&
-               e.costs.of(e.graph, n) >= fusion_limits.dear) {
+               e.costs.of(e.graph, n) >= e.costs.limits.dear) {
       p.kept.push_back(index(result));
       mask = first_of(mask);  // computed in the first of them only
     }

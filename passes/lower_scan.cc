@@ -40,7 +40,7 @@ bool fits(const Loop& loop, OpCosts& costs) {
     if (row.family != Family::elementwise && !moves) return false;
     if (!moves) cost += costs.of(body, n) * count_of(body.type(body.result(n)), few);
   }
-  return in_registers <= costs.tiles.scan_carried && cost <= fusion_limits.kernel_ops;
+  return in_registers <= costs.tiles.scan_carried && cost <= costs.limits.kernel_ops;
 }
 
 // Calls visit(index) for every element of a static type, in row-major order; the index is of full rank, as the buffers are.

@@ -2,6 +2,7 @@
 // by giving nothing.
 #include "tenon/tests/program_routes.h"
 #include "tenon/ir/attributes.h"
+#include "tenon/tests/random_target.h"
 
 #include <algorithm>
 #include <cmath>
@@ -128,6 +129,12 @@ Runnable portable(const Case& c, Random& random) {
   return fenced(c, runtime::load(*read));
 }
 
+Runnable cut_otherwise(const Case& c, Random& random) {
+  runtime::CompileOptions options = uncached();
+  options.target = random_target(random);
+  return fenced(c, runtime::compile(*c.graph, options));
+}
+
 Runnable from_disk_cache(const Case& c, Random&) {
   runtime::CompileOptions options;
   options.memory_cache = false;
@@ -248,6 +255,7 @@ constexpr ProgramRoute all[] = {
     {"machine, not fused", 8, machine<false>, false},
     {"op by op", 4, op_by_op, false},
     {"portable", 5, portable, false},
+    {"cut otherwise", 4, cut_otherwise, false},
     {"disk cache", 20, from_disk_cache, false},
     {"threads", 4, threads, false},
     {"passes left out", 5, skipping, false},
