@@ -12,7 +12,9 @@
 namespace tenon::testing {
 namespace {
 
-constexpr int line_limit = 500;
+constexpr int line_limit = 400;
+constexpr int median_limit = 130;
+constexpr int function_limit = 80;
 
 bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
@@ -49,6 +51,52 @@ bool has_word(const std::string& text, const std::string& word) {
   return false;
 }
 
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.size(), text.find('\n', at));
+    lines.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return lines;
+}
+
+// Whether a line of formatted C++ opens a function's body or a lambda's: it ends with a brace behind a list of parameters, and is
+// neither control flow nor a table.
+bool opens_function(const std::string& line) {
+  if (!ends_with(line, "{") || ends_with(line, "= {") || line.find(')') == std::string::npos) return false;
+  const size_t start = line.find_first_not_of(" }");
+  for (const char* word :
+       {"if", "for", "while", "switch", "else", "catch", "do", "return {", "case", "default", "//"}) {
+    const std::string w = word;
+    if (line.compare(start, w.size(), w) == 0 && !std::isalnum(static_cast<unsigned char>(line[start + w.size()])) &&
+        line[start + w.size()] != '_')
+      return false;
+  }
+  return true;
+}
+
+struct LongFunction {
+  std::string opening;
+  size_t lines = 0;
+};
+// The longest function of a formatted file: from the line that opens it to the brace at the same depth.
+LongFunction longest_function(const std::string& text) {
+  LongFunction longest;
+  const std::vector<std::string> lines = lines_of(text);
+  for (size_t i = 0; i < lines.size(); ++i) {
+    if (!opens_function(lines[i])) continue;
+    // Parameters may stand on lines of their own, deeper than the brace that closes.
+    size_t depth = lines[i].find_first_not_of(' '), end = i + 1;
+    for (; end < lines.size(); ++end) {
+      const size_t indent = lines[end].find_first_not_of(' ');
+      if (indent != std::string::npos && indent <= depth && lines[end][indent] == '}') break;
+    }
+    if (end - i + 1 > longest.lines) longest = {lines[i], end - i + 1};
+  }
+  return longest;
+}
+
 std::string vague_part(const std::string& path) {  // a part of the name that says nothing about the content
   std::string lower = path;
   for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -68,6 +116,11 @@ TEST(Size, RulesRefuseWhatTheyShould) {
   EXPECT_FALSE(has_word("PREFIX FIXED", "FIX"));
   EXPECT_EQ(vague_part("ir/string_utils.h"), "util");
   EXPECT_EQ(vague_part("ir/graph.h"), "");
+  EXPECT_TRUE(opens_function("void f(int x) {"));
+  EXPECT_TRUE(opens_function("  const auto each = [&](auto& item) {"));
+  EXPECT_FALSE(opens_function("  } else if (x) {"));
+  EXPECT_FALSE(opens_function("const Row rows[] = {"));
+  EXPECT_EQ(longest_function("int f() {\n  if (x) {\n  }\n}\n\nint g() {\n}\n").lines, 4u);
   EXPECT_TRUE(is_code("tests/package/run.sh"));
   EXPECT_FALSE(is_code("tests/golden/fuse.ir"));
 }
@@ -82,6 +135,19 @@ TEST(Size, LengthAndOpeningComment) {
     EXPECT_TRUE(opens_with_comment(file.text)) << file.path << " does not say first what it is for";
   }
   EXPECT_GT(code_files, 5) << "the scan of the tree is broken";
+}
+
+TEST(Size, FilesAndFunctionsAreShort) {
+  std::vector<size_t> lengths;
+  for (const auto& file : source_tree()) {
+    if (!ends_with(file.path, ".cc") && !ends_with(file.path, ".h") && !ends_with(file.path, ".c")) continue;
+    lengths.push_back(lines_of(file.text).size());
+    const LongFunction longest = longest_function(file.text);
+    EXPECT_LE(longest.lines, size_t{function_limit}) << file.path << ": " << longest.opening << " is long: split it";
+  }
+  ASSERT_FALSE(lengths.empty());
+  std::nth_element(lengths.begin(), lengths.begin() + static_cast<std::ptrdiff_t>(lengths.size() / 2), lengths.end());
+  EXPECT_LE(lengths[lengths.size() / 2], size_t{median_limit}) << "half of the files are longer";
 }
 
 TEST(Size, NamesSayWhatFilesHold) {
