@@ -1,7 +1,7 @@
 // The memory of a tensor, for hand-written loops over the same data. Refuses to let them write it.
 #pragma once
 
-#include "tenon/frontend/cell.h"
+#include "tenon/frontend/tensor/cell.h"
 
 namespace tenon::bench {
 

@@ -4,7 +4,7 @@
 
 #include "tenon/bench/case.h"
 #include "tenon/examples/data/mlp.h"
-#include "tenon/frontend/program.h"
+#include "tenon/frontend/transform/program.h"
 #include "tenon/runtime/compile.h"
 
 namespace tenon::bench {

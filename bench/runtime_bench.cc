@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "tenon/runtime/code_memory.h"
-#include "tenon/runtime/digest.h"
-#include "tenon/runtime/disk_cache.h"
+#include "tenon/runtime/cache/digest.h"
+#include "tenon/runtime/cache/disk_cache.h"
+#include "tenon/runtime/cpu/code_memory.h"
 #include "tenon/runtime/tenon_runtime.h"
 
 namespace {

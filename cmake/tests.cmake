@@ -54,7 +54,7 @@ foreach(source ${test_sources})
 endforeach()
 
 # Installs into a temporary prefix and builds a user's project against it. Sanitized libraries are not what one ships.
-if(TARGET tenon AND NOT TENON_SANITIZE AND EXISTS ${CMAKE_SOURCE_DIR}/frontend/aot.h)
+if(TARGET tenon AND NOT TENON_SANITIZE AND EXISTS ${CMAKE_SOURCE_DIR}/frontend/transform/aot.h)
   add_test(NAME package_test COMMAND ${CMAKE_SOURCE_DIR}/tests/package/run.sh ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}
            ${CMAKE_CXX_COMPILER})
   set_tests_properties(package_test PROPERTIES TIMEOUT 900)

@@ -1,4 +1,4 @@
-// Programs to machine code. This header names no compiler: LLVM lives in codegen/llvm*.cc, NVRTC in codegen/nvrtc.cc.
+// Programs to machine code. This header names no compiler: LLVM lives in codegen/llvm*.cc, NVRTC in codegen/cuda/nvrtc.cc.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "tenon/ir/program.h"
-#include "tenon/ir/target.h"
+#include "tenon/ir/base/target.h"
+#include "tenon/ir/kernel/program.h"
 
 namespace tenon::codegen {
 
@@ -17,8 +17,8 @@ Target host_target();
 
 struct Options {
   std::string entry = "tenon_main";  // the exported C symbol; NAME_arena_bytes beside it
-  int parts = 1;                     // how many objects to deal kernels into, compiled in parallel
-  bool entry_apart = false;          // the entry gets an object of its own, before the others
+  int parts = 1;  // how many objects to deal kernels into, compiled in parallel
+  bool entry_apart = false;  // the entry gets an object of its own, before the others
 };
 // What is wrong with a custom call's name, to follow "the name 'x' "; empty when it may be used. A custom call is bound by its
 // name alone, so the name must be the caller's: a C identifier that neither the C library nor the runtime has, nor the compiler

@@ -1,8 +1,8 @@
 // The identities of the ops that reductions combine with, as bit patterns: one place for the interpreter and the renderers.
 #include <limits>
 
-#include "tenon/ir/error.h"
-#include "tenon/ir/half.h"
+#include "tenon/ir/base/error.h"
+#include "tenon/ir/base/half.h"
 #include "tenon/ir/op.h"
 
 namespace tenon::ir {

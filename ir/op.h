@@ -16,20 +16,20 @@
 #include <string_view>
 #include <vector>
 
-#include "tenon/ir/dtype.h"
-#include "tenon/ir/shape.h"
+#include "tenon/ir/base/dtype.h"
+#include "tenon/ir/base/shape.h"
 
 namespace tenon::ir {
 
 class Graph;
 class GraphBuilder;
-struct Value;  // a value under construction in a GraphBuilder (ir/build.h)
-struct Scalar;  // a scalar under construction in a KernelBuilder (ir/scalar.h)
-struct Lanes;  // an array of scalars of one dtype in the interpreter (ir/lanes.h)
-struct Array;  // a whole tensor in the interpreter (ir/array.h)
+struct Value;  // a value under construction in a GraphBuilder (ir/graph/build.h)
+struct Scalar;  // a scalar under construction in a KernelBuilder (ir/kernel/scalar.h)
+struct Lanes;  // an array of scalars of one dtype in the interpreter (ir/reference/lanes.h)
+struct Array;  // a whole tensor in the interpreter (ir/reference/array.h)
 struct Node;
 struct Attr;
-class Lowering;  // the context in which a row lowers itself (ir/lowering.h)
+class Lowering;  // the context in which a row lowers itself (ir/kernel/lowering.h)
 
 enum class Op : uint16_t {
 #define TENON_OP(name, ...) name,
@@ -70,7 +70,7 @@ struct Attr {
   static Attr text_of(std::string value);
   static Attr literal_of(std::string raw_bytes);
 };
-using Attrs = std::vector<Attr>;  // in the order of the row's schema; read and made by name (ir/attributes.h)
+using Attrs = std::vector<Attr>;  // in the order of the row's schema; read and made by name (ir/graph/attributes.h)
 
 enum class AttrCount : uint8_t { any, one, flag };  // how many entries a list has; a flag is one, 0 or 1
 
@@ -216,7 +216,7 @@ struct OpDef {
   Family family = Family::elementwise;
   int arity = 0;  // -1: any number
   DTypeSet dtypes = all_types;  // allowed for the first (data) operand
-  std::span<const AttrSpec> attrs = {};  // a schema of ir/attributes.h
+  std::span<const AttrSpec> attrs = {};  // a schema of ir/graph/attributes.h
   Reads reads = Reads::none;  // of a movement or a source
   bool whole = false;  // every element of the result is one of operand 0
   AxisMapFn axes = nullptr;  // of a read by the index; without it any element may be read for any other

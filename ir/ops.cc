@@ -2,9 +2,9 @@
 // by the compiler. A row that lacks a column does not build; the error names the row (Complete<Op::name>) and the column.
 #include <array>
 
-#include "tenon/ir/attributes.h"
-#include "tenon/ir/lanes.h"
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/math/math.h"
+#include "tenon/ir/reference/lanes.h"
 #include "tenon/ir/rules/eval.h"
 #include "tenon/ir/rules/rules.h"
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "tenon/ir/attributes.h"
+#include "tenon/ir/graph/attributes.h"
 
 namespace tenon::passes {
 

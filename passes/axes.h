@@ -1,14 +1,14 @@
 // The axes that count. An extent of 1 holds one index and tells nothing apart, so it is stripped once, before fusion: here
 // "the axes of a value" are those whose extent is not the number 1, numbered from 0, and a space is the list of their
 // extents, interned, so that equal spaces are equal numbers. All of fusion and lowering speaks of these axes; full-rank
-// indices are what rows lower themselves by, and one file turns one kind into the other (passes/lower_border.cc). A table
+// indices are what rows lower themselves by, and one file turns one kind into the other (passes/lower/border.cc). A table
 // over one graph, built once, which a fusion plan carries on to lowering; refuses to decide anything.
 #pragma once
 
 #include <map>
 #include <vector>
 
-#include "tenon/ir/graph.h"
+#include "tenon/ir/graph/graph.h"
 
 namespace tenon::passes {
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "tenon/ir/graph.h"
-#include "tenon/ir/program.h"
-#include "tenon/ir/target.h"
+#include "tenon/ir/base/target.h"
+#include "tenon/ir/graph/graph.h"
+#include "tenon/ir/kernel/program.h"
 #include "tenon/passes/axes.h"
 
 namespace tenon::passes {
@@ -70,7 +70,7 @@ std::string left_out();  // the passes that TENON_PASSES leaves out, for keys
 enum class GroupKind : uint8_t { map, row, column, contract, nest, step };  // step: control flow, custom call
 
 // What fusion, lowering and reports ask of a kind: a row each; the compiler warns of a field that is left out. The two other
-// switches over kinds, what joins a group (passes/fuse_point.cc) and how it becomes a kernel (passes/lower_group.cc), have no
+// switches over kinds, what joins a group (passes/fuse/point.cc) and how it becomes a kernel (passes/lower/group.cc), have no
 // default either, so that a new kind does not build until each of them knows it.
 struct GroupKindInfo {
   const char* name;

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "tenon/ir/index_table.h"
+#include "tenon/ir/base/index_table.h"
 #include "tenon/passes/pass.h"
 #include "tenon/passes/rebuild.h"
 

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "tenon/ir/graph.h"
+#include "tenon/ir/graph/graph.h"
 
 namespace tenon::passes {
 

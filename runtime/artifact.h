@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "tenon/ir/program.h"
-#include "tenon/ir/target.h"
+#include "tenon/ir/base/target.h"
+#include "tenon/ir/kernel/program.h"
 
 namespace tenon::runtime {
 

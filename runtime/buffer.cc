@@ -1,7 +1,7 @@
 // Owned and borrowed tensor memory. The functions of a device are called for bytes that exist only.
 #include "tenon/runtime/buffer.h"
 
-#include "tenon/ir/error.h"
+#include "tenon/ir/base/error.h"
 
 namespace tenon::runtime {
 

@@ -8,8 +8,8 @@
 
 #include "tenon/codegen/codegen.h"
 #include "tenon/passes/pass.h"
-#include "tenon/runtime/build_identity.h"
-#include "tenon/runtime/disk_cache.h"
+#include "tenon/runtime/cache/build_identity.h"
+#include "tenon/runtime/cache/disk_cache.h"
 
 namespace tenon::runtime {
 namespace {

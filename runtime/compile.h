@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "tenon/ir/graph.h"
-#include "tenon/ir/target.h"
+#include "tenon/ir/base/target.h"
+#include "tenon/ir/graph/graph.h"
 #include "tenon/runtime/artifact.h"
 #include "tenon/runtime/device.h"
 #include "tenon/runtime/tenon_runtime.h"

@@ -3,7 +3,7 @@
 
 #include <atomic>
 
-#include "tenon/ir/error.h"
+#include "tenon/ir/base/error.h"
 #include "tenon/runtime/compile.h"
 
 namespace tenon::runtime {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "tenon/ir/program.h"
-#include "tenon/ir/target.h"
+#include "tenon/ir/base/target.h"
+#include "tenon/ir/kernel/program.h"
 #include "tenon/runtime/artifact.h"
 #include "tenon/runtime/tenon_runtime.h"
 

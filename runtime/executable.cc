@@ -1,7 +1,7 @@
 // Loaded programs: an artifact's code on its device, and calls of it.
 #include <algorithm>
 
-#include "tenon/ir/array.h"
+#include "tenon/ir/reference/array.h"
 #include "tenon/runtime/buffer.h"
 #include "tenon/runtime/compile.h"
 

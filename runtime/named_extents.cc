@@ -3,7 +3,7 @@
 
 #include <mutex>
 
-#include "tenon/ir/error.h"
+#include "tenon/ir/base/error.h"
 
 namespace tenon::runtime {
 namespace {

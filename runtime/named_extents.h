@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "tenon/ir/shape.h"
+#include "tenon/ir/base/shape.h"
 
 namespace tenon::runtime {
 

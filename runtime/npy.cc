@@ -14,7 +14,7 @@
 #include <limits>
 #include <optional>
 
-#include "tenon/ir/error.h"
+#include "tenon/ir/base/error.h"
 
 namespace tenon::runtime {
 namespace {

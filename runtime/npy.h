@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tenon/ir/dtype.h"
+#include "tenon/ir/base/dtype.h"
 
 namespace tenon::runtime {
 

@@ -12,7 +12,7 @@
 #include <unordered_map>
 #include <variant>
 
-#include "tenon/frontend/jit_entry.h"
+#include "tenon/frontend/transform/jit_entry.h"
 #include "tenon/tests/messages.h"
 
 namespace tenon::testing {

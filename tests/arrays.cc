@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "tenon/ir/lanes.h"
+#include "tenon/ir/reference/lanes.h"
 
 namespace tenon::testing {
 

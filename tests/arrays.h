@@ -6,7 +6,7 @@
 #include <random>
 #include <string>
 
-#include "tenon/ir/array.h"
+#include "tenon/ir/reference/array.h"
 
 namespace tenon::testing {
 

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <random>
 
-#include "tenon/ir/graph.h"
+#include "tenon/ir/graph/graph.h"
 #include "tenon/runtime/compile.h"
 
 namespace tenon::runtime {

@@ -2,8 +2,8 @@
 // that is right; and programs of the kind that once stored a narrow value over a wide space.
 #include <gtest/gtest.h>
 
-#include "tenon/ir/build.h"
-#include "tenon/ir/kernel_bounds.h"
+#include "tenon/ir/graph/build.h"
+#include "tenon/ir/kernel/bounds.h"
 #include "tenon/passes/pass.h"
 #include "tenon/tests/case_builder.h"
 #include "tenon/tests/routes.h"

@@ -2,7 +2,7 @@
 // that is broken on purpose.
 #include <gtest/gtest.h>
 
-#include "tenon/ir/build.h"
+#include "tenon/ir/graph/build.h"
 #include "tenon/passes/pass.h"
 
 namespace tenon::passes {

@@ -9,8 +9,8 @@
 #include <set>
 
 #include "tenon/codegen/codegen.h"
-#include "tenon/frontend/members.h"
-#include "tenon/runtime/build_identity.h"
+#include "tenon/frontend/tree/members.h"
+#include "tenon/runtime/cache/build_identity.h"
 #include "tenon/runtime/compile.h"
 
 namespace tenon::runtime {

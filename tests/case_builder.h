@@ -1,7 +1,7 @@
 // Building a case: a graph and the arrays that are its inputs, side by side.
 #pragma once
 
-#include "tenon/ir/build.h"
+#include "tenon/ir/graph/build.h"
 #include "tenon/tests/op_cases.h"
 
 namespace tenon::testing {

@@ -14,8 +14,8 @@
 #include <thread>
 #include <vector>
 
-#include "tenon/ir/error.h"
-#include "tenon/runtime/code_memory.h"
+#include "tenon/ir/base/error.h"
+#include "tenon/runtime/cpu/code_memory.h"
 
 namespace tenon::runtime {
 namespace {

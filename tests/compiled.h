@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "tenon/codegen/codegen.h"
-#include "tenon/ir/kernel.h"
-#include "tenon/ir/program.h"
+#include "tenon/ir/kernel/kernel.h"
+#include "tenon/ir/kernel/program.h"
 #include "tenon/runtime/tenon_runtime.h"
 
 namespace tenon::testing {

@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "tenon/ir/graph.h"
+#include "tenon/ir/graph/graph.h"
 #include "tenon/runtime/compile.h"
 #include "tenon/runtime/tenon_runtime.h"
 

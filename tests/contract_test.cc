@@ -8,7 +8,7 @@
 #include <cstring>
 #include <random>
 
-#include "tenon/ir/half.h"
+#include "tenon/ir/base/half.h"
 #include "tenon/tests/compiled.h"
 #include "tenon/tests/fenced.h"
 

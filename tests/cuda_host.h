@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "tenon/ir/half.h"
+#include "tenon/ir/base/half.h"
 
 #define __device__
 #define __forceinline__ inline

@@ -13,7 +13,7 @@
 #include <fstream>
 
 #include "tenon/codegen/codegen.h"
-#include "tenon/ir/array.h"
+#include "tenon/ir/reference/array.h"
 #include "tenon/passes/pass.h"
 #include "tenon/tests/op_cases.h"
 

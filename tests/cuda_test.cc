@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "tenon/codegen/codegen.h"
-#include "tenon/ir/scalar.h"
+#include "tenon/ir/kernel/scalar.h"
 #include "tenon/passes/pass.h"
 #include "tenon/tests/op_cases.h"
 

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <random>
 
-#include "tenon/ir/array.h"
-#include "tenon/ir/build.h"
+#include "tenon/ir/graph/build.h"
+#include "tenon/ir/reference/array.h"
 #include "tenon/passes/pass.h"
 
 namespace tenon::passes {

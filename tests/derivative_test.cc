@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "tenon/ir/attributes.h"
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/tests/derivative_check.h"
 #include "tenon/tests/small_stack.h"
 

@@ -11,8 +11,8 @@
 #include <sstream>
 
 #include "tenon/codegen/codegen.h"
-#include "tenon/frontend/cell.h"
-#include "tenon/ir/array.h"
+#include "tenon/frontend/tensor/cell.h"
+#include "tenon/ir/reference/array.h"
 #include "tenon/runtime/compile.h"
 #include "tenon/tests/simulated_device.h"
 

@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "tenon/runtime/digest.h"
+#include "tenon/runtime/cache/digest.h"
 
 namespace tenon::runtime {
 namespace {

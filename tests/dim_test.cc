@@ -2,8 +2,8 @@
 // (a difference, a product) is checked at run time.
 #include <gtest/gtest.h>
 
-#include "tenon/ir/error.h"
-#include "tenon/ir/shape.h"
+#include "tenon/ir/base/error.h"
+#include "tenon/ir/base/shape.h"
 
 namespace tenon {
 namespace {

@@ -16,7 +16,7 @@
 #include <sstream>
 #include <string>
 
-#include "tenon/runtime/disk_cache.h"
+#include "tenon/runtime/cache/disk_cache.h"
 
 namespace tenon::runtime {
 namespace {

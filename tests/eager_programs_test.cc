@@ -1,5 +1,5 @@
 // A public function is one eager program: it compiles one, whatever it is composed of and whatever dtypes it is given, and other
-// extents of the same pattern compile nothing. Every function that frontend/ops.h declares has a line here; one without fails.
+// extents of the same pattern compile nothing. Every function that frontend/ops/ops.h declares has a line here; one without fails.
 #include <gtest/gtest.h>
 #include <tenon/tenon.h>
 
@@ -203,7 +203,7 @@ TEST(EagerPrograms, EveryDeclaredFunctionHasALine) {
   for (const Function& f : functions) listed.insert(f.name);
   const std::regex declaration(R"((?:^|\n)(?:Tensor|std::pair<Tensor, Tensor>|std::vector<Tensor>) (\w+)\()");
   for (const auto& file : tenon::testing::source_tree())
-    if (file.path == "frontend/ops.h")
+    if (file.path == "frontend/ops/ops.h")
       for (std::sregex_iterator it(file.text.begin(), file.text.end(), declaration), end; it != end; ++it)
         declared.insert((*it)[1]);
   EXPECT_GT(declared.size(), 50u);

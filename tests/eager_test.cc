@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 #include <tenon/tenon.h>
 
-#include "tenon/frontend/apply.h"
-#include "tenon/ir/attributes.h"
+#include "tenon/frontend/tensor/apply.h"
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/runtime/compile.h"
 #include "tenon/tests/messages.h"
 

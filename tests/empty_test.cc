@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "tenon/ir/build.h"
+#include "tenon/ir/graph/build.h"
 #include "tenon/passes/pass.h"
 #include "tenon/runtime/compile.h"
 #include "tenon/tests/routes.h"

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "tenon/frontend/jit_entry.h"
-#include "tenon/ir/array.h"
+#include "tenon/frontend/transform/jit_entry.h"
+#include "tenon/ir/reference/array.h"
 #include "tenon/runtime/compile.h"
 
 namespace tn = tenon;

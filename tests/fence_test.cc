@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tenon/ir/build.h"
+#include "tenon/ir/graph/build.h"
 #include "tenon/tests/arrays.h"
 
 namespace tenon::testing {

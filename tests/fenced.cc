@@ -8,7 +8,7 @@
 #include <memory>
 #include <new>
 
-#include "tenon/ir/error.h"
+#include "tenon/ir/base/error.h"
 
 namespace tenon::testing {
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "tenon/ir/array.h"
+#include "tenon/ir/reference/array.h"
 #include "tenon/runtime/compile.h"
 
 namespace tenon::testing {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <ctime>
 
-#include "tenon/ir/build.h"
+#include "tenon/ir/graph/build.h"
 #include "tenon/passes/pass.h"
 
 namespace tenon::passes {

@@ -1,6 +1,6 @@
 // The graph builder and verifier: types, merging, folding, error texts, and a million nodes on a small stack.
-#include "tenon/ir/graph.h"
-#include "tenon/ir/attributes.h"
+#include "tenon/ir/graph/graph.h"
+#include "tenon/ir/graph/attributes.h"
 
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -8,7 +8,7 @@
 #include <chrono>
 #include <cstring>
 
-#include "tenon/ir/build.h"
+#include "tenon/ir/graph/build.h"
 #include "tenon/tests/small_stack.h"
 
 namespace tenon::ir {

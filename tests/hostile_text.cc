@@ -4,8 +4,8 @@
 #include <cctype>
 #include <cstdio>
 
-#include "tenon/ir/error.h"
-#include "tenon/ir/graph.h"
+#include "tenon/ir/base/error.h"
+#include "tenon/ir/graph/graph.h"
 
 namespace tenon::testing {
 

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <set>
 
-#include "tenon/ir/text.h"
+#include "tenon/ir/graph/text.h"
 #include "tenon/runtime/compile.h"
 #include "tenon/tests/hostile_text.h"
 #include "tenon/tests/op_cases.h"

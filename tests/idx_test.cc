@@ -7,7 +7,7 @@
 #include <random>
 
 #include "tenon/examples/data/idx.h"
-#include "tenon/ir/error.h"
+#include "tenon/ir/base/error.h"
 
 namespace tenon::examples {
 namespace {

@@ -5,9 +5,9 @@
 
 #include <gtest/gtest.h>
 
-#include "tenon/ir/half.h"
-#include "tenon/ir/lanes.h"
-#include "tenon/ir/philox.h"
+#include "tenon/ir/base/half.h"
+#include "tenon/ir/base/philox.h"
+#include "tenon/ir/reference/lanes.h"
 #include "tenon/tests/case_builder.h"
 
 namespace tenon::testing {

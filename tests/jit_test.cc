@@ -7,8 +7,8 @@
 #include <map>
 #include <optional>
 
-#include "tenon/frontend/jit_entry.h"
-#include "tenon/ir/array.h"
+#include "tenon/frontend/transform/jit_entry.h"
+#include "tenon/ir/reference/array.h"
 
 namespace tn = tenon;
 using tn::Tensor;

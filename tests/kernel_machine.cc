@@ -5,8 +5,8 @@
 #include <cstring>
 #include <limits>
 
-#include "tenon/ir/error.h"
-#include "tenon/ir/lanes.h"
+#include "tenon/ir/base/error.h"
+#include "tenon/ir/reference/lanes.h"
 
 namespace tenon::testing {
 namespace {

@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "tenon/ir/array.h"
-#include "tenon/ir/kernel.h"
+#include "tenon/ir/kernel/kernel.h"
+#include "tenon/ir/reference/array.h"
 
 namespace tenon::testing {
 

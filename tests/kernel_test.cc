@@ -1,11 +1,11 @@
 // Kernels: what the builder merges, hoists and folds, as golden text; the text's round trip; every complaint of the
 // verifier. The lowering rules have a test of their own (tests/lowering_test.cc).
-#include "tenon/ir/kernel.h"
+#include "tenon/ir/kernel/kernel.h"
 
 #include <gtest/gtest.h>
 
-#include "tenon/ir/error.h"
-#include "tenon/ir/scalar.h"
+#include "tenon/ir/base/error.h"
+#include "tenon/ir/kernel/scalar.h"
 #include "tenon/tests/kernel_machine.h"
 
 namespace tenon::ir {

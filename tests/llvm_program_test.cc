@@ -7,7 +7,7 @@
 #include <numeric>
 #include <thread>
 
-#include "tenon/ir/error.h"
+#include "tenon/ir/base/error.h"
 #include "tenon/tests/compiled.h"
 
 namespace tenon::testing {
@@ -19,7 +19,7 @@ using ir::ProgramBuffer;
 using ir::Step;
 using ir::StepKind;
 
-// The offsets that codegen/llvm_program.cc writes down.
+// The offsets that codegen/llvm/program.cc writes down.
 static_assert(offsetof(tenon_call, inputs) == 8 && offsetof(tenon_call, outputs) == 16 &&
               offsetof(tenon_call, arena) == 24 && offsetof(tenon_call, dims) == 32 &&
               offsetof(tenon_call, env) == 40 && offsetof(tenon_call, error) == 48 && sizeof(tenon_call) == 56);

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <random>
 
-#include "tenon/ir/scalar.h"
+#include "tenon/ir/kernel/scalar.h"
 #include "tenon/tests/compiled.h"
 
 namespace tenon::testing {

@@ -7,9 +7,9 @@
 #include <limits>
 #include <random>
 
-#include "tenon/ir/half.h"
-#include "tenon/ir/lanes.h"
-#include "tenon/ir/scalar.h"
+#include "tenon/ir/base/half.h"
+#include "tenon/ir/kernel/scalar.h"
+#include "tenon/ir/reference/lanes.h"
 #include "tenon/tests/compiled.h"
 
 namespace tenon::testing {

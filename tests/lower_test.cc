@@ -2,7 +2,7 @@
 // bit: every case of the op table, then programs of many ops where fusion has choices.
 #include <gtest/gtest.h>
 
-#include "tenon/ir/build.h"
+#include "tenon/ir/graph/build.h"
 #include "tenon/passes/pass.h"
 #include "tenon/tests/op_cases.h"
 #include "tenon/tests/program_machine.h"

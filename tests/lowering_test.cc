@@ -7,9 +7,9 @@
 #include <cstring>
 #include <random>
 
-#include "tenon/ir/array.h"
-#include "tenon/ir/build.h"
-#include "tenon/ir/lowering.h"
+#include "tenon/ir/graph/build.h"
+#include "tenon/ir/kernel/lowering.h"
+#include "tenon/ir/reference/array.h"
 #include "tenon/tests/kernel_machine.h"
 
 namespace tenon::ir {

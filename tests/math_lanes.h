@@ -1,4 +1,4 @@
-// Many values at a time with the names of ir/scalar.h, so that the templates of ir/math run natively over whole ranges of
+// Many values at a time with the names of ir/kernel/scalar.h, so that the templates of ir/math run natively over whole ranges of
 // inputs. Counts operations outside and inside `rare`. Shares no code with the interpreter or the renderers; knows only
 // the dtypes that the expansions use (bool, i32, i64, u32, u64, f32, f64).
 #pragma once
@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "tenon/ir/dtype.h"
+#include "tenon/ir/base/dtype.h"
 
 namespace tenon::testing {
 

@@ -6,8 +6,8 @@
 #include <random>
 
 #ifdef TENON_HAS_MPFR
-#include "tenon/ir/half.h"
-#include "tenon/ir/lanes.h"
+#include "tenon/ir/base/half.h"
+#include "tenon/ir/reference/lanes.h"
 #include "tenon/tests/math_table.h"
 
 namespace tenon::testing {

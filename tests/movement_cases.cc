@@ -1,5 +1,5 @@
 // Cases of sources, movement, indexing, order and random bits.
-#include "tenon/ir/attributes.h"
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/tests/case_builder.h"
 
 namespace tenon::testing {

@@ -9,7 +9,7 @@
 #include <random>
 #include <sstream>
 
-#include "tenon/ir/error.h"
+#include "tenon/ir/base/error.h"
 #include "tenon/runtime/npy.h"
 
 namespace tenon::runtime {

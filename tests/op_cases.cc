@@ -1,6 +1,6 @@
 // Cases of elementwise rows, made from the row alone: fixed shapes, broadcasts, and every size from 0 to 67.
 #include "tenon/tests/op_cases.h"
-#include "tenon/ir/attributes.h"
+#include "tenon/ir/graph/attributes.h"
 
 #include "tenon/tests/case_builder.h"
 

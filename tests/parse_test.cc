@@ -3,8 +3,8 @@
 
 #include <random>
 
-#include "tenon/ir/attributes.h"
-#include "tenon/ir/build.h"
+#include "tenon/ir/graph/attributes.h"
+#include "tenon/ir/graph/build.h"
 
 namespace tenon::ir {
 namespace {

@@ -2,7 +2,7 @@
 // results, fused and op by op. And that "op by op" reaches into the bodies of loops.
 #include <gtest/gtest.h>
 
-#include "tenon/ir/build.h"
+#include "tenon/ir/graph/build.h"
 #include "tenon/passes/pass.h"
 #include "tenon/tests/op_cases.h"
 #include "tenon/tests/routes.h"

@@ -5,7 +5,7 @@
 
 #include <initializer_list>
 
-#include "tenon/ir/build.h"
+#include "tenon/ir/graph/build.h"
 #include "tenon/tests/random_program.h"
 
 namespace tenon::testing {

@@ -7,8 +7,8 @@
 
 #include <unistd.h>
 
-#include "tenon/frontend/aot.h"
 #include "tenon/frontend/tenon.h"
+#include "tenon/frontend/transform/aot.h"
 #include "tenon/passes/pass.h"
 #include "tenon/tests/program_shrink.h"
 #include "tenon/tests/shared_object.h"

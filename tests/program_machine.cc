@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "tenon/ir/error.h"
+#include "tenon/ir/base/error.h"
 #include "tenon/tests/kernel_machine.h"
 
 namespace tenon::testing {

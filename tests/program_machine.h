@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "tenon/ir/array.h"
-#include "tenon/ir/program.h"
+#include "tenon/ir/kernel/program.h"
+#include "tenon/ir/reference/array.h"
 
 namespace tenon::testing {
 

@@ -1,13 +1,13 @@
 // One entry a route: what it prepares from the graph, and for how many programs. A route that cannot take a program says so
 // by giving nothing.
 #include "tenon/tests/program_routes.h"
-#include "tenon/ir/attributes.h"
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/tests/random_target.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "tenon/ir/build.h"
+#include "tenon/ir/graph/build.h"
 #include "tenon/passes/pass.h"
 #include "tenon/runtime/compile.h"
 #include "tenon/tests/compiled.h"

@@ -1,12 +1,12 @@
 // Each attempt is one edit: the graph is written anew with one node treated otherwise, or one extent by another number. What
 // no longer types is no candidate. Recursion follows the nesting of bodies.
 #include "tenon/tests/program_shrink.h"
-#include "tenon/ir/loops.h"
+#include "tenon/ir/graph/loops.h"
 
 #include <algorithm>
 #include <map>
 
-#include "tenon/ir/build.h"
+#include "tenon/ir/graph/build.h"
 
 namespace tenon::testing {
 

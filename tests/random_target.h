@@ -1,7 +1,7 @@
 // Targets that cut work otherwise than any machine's: what they say of tiles and limits may change no bit of a result.
 #pragma once
 
-#include "tenon/ir/target.h"
+#include "tenon/ir/base/target.h"
 #include "tenon/tests/arrays.h"
 
 namespace tenon::testing {

@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 #include <tenon/tenon.h>
 
-#include "tenon/frontend/program.h"
-#include "tenon/ir/array.h"
+#include "tenon/frontend/transform/program.h"
+#include "tenon/ir/reference/array.h"
 #include "tenon/tests/small_stack.h"
 
 namespace tn = tenon;

@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-#include "tenon/ir/array.h"
+#include "tenon/ir/reference/array.h"
 #include "tenon/runtime/artifact.h"
 
 namespace tenon::testing {

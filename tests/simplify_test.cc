@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tenon/passes/pass.h"
-#include "tenon/passes/simplify.h"
+#include "tenon/passes/simplify/simplify.h"
 #include "tenon/tests/case_builder.h"
 
 namespace tenon::testing {

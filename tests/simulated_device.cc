@@ -10,7 +10,7 @@
 #include <mutex>
 
 #include "tenon/codegen/codegen.h"
-#include "tenon/ir/error.h"
+#include "tenon/ir/base/error.h"
 
 namespace tenon::testing {
 namespace {

@@ -115,7 +115,7 @@ TEST(Size, RulesRefuseWhatTheyShould) {
   EXPECT_TRUE(has_word("a FIX, b", "FIX"));
   EXPECT_FALSE(has_word("PREFIX FIXED", "FIX"));
   EXPECT_EQ(vague_part("ir/string_utils.h"), "util");
-  EXPECT_EQ(vague_part("ir/graph.h"), "");
+  EXPECT_EQ(vague_part("ir/graph/graph.h"), "");
   EXPECT_TRUE(opens_function("void f(int x) {"));
   EXPECT_TRUE(opens_function("  const auto each = [&](auto& item) {"));
   EXPECT_FALSE(opens_function("  } else if (x) {"));

@@ -8,7 +8,7 @@
 namespace tenon::testing {
 
 struct SourceFile {
-  std::string path;  // from the source root, with forward slashes: "ir/graph.h"
+  std::string path;  // from the source root, with forward slashes: "ir/graph/graph.h"
   std::string text;
   std::string layer() const { return path.substr(0, path.find('/')); }
 };

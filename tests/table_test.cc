@@ -46,23 +46,23 @@ std::map<std::string, int> switches_over(const std::string& type) {
 
 TEST(Table, SwitchesOverOpsAreThese) {
   const std::map<std::string, int> expected = {
-      {"codegen/contract_plan.cc", 1},  // how an index moves: integer arithmetic
-      {"codegen/llvm_scalar.cc", 4},  // spells the exact instructions
-      {"ir/bounds_scalars.cc", 3},  // what integer arithmetic and comparisons bound
-      {"ir/kernel_scalar.cc", 2},  // folds integer arithmetic on indices
-      {"ir/lanes.cc", 1},  // the interpreter's exact instructions, by kind
-      {"ir/lanes_arithmetic.cc", 4},  // ... and their arithmetic
-      {"ir/lanes_logic.cc", 2},  // ... bits and comparisons
-      {"passes/linearize_control.cc", 1},  // control flow, each form of its own
-      {"passes/lower_control.cc", 1},  // control flow as steps
+      {"codegen/llvm/contract/plan.cc", 1},  // how an index moves: integer arithmetic
+      {"codegen/llvm/scalar.cc", 4},  // spells the exact instructions
+      {"ir/kernel/bounds_scalars.cc", 3},  // what integer arithmetic and comparisons bound
+      {"ir/kernel/elementwise.cc", 2},  // folds integer arithmetic on indices
+      {"ir/reference/lanes.cc", 1},  // the interpreter's exact instructions, by kind
+      {"ir/reference/lanes_arithmetic.cc", 4},  // ... and their arithmetic
+      {"ir/reference/lanes_logic.cc", 2},  // ... bits and comparisons
+      {"passes/grad/linearize_control.cc", 1},  // control flow, each form of its own
+      {"passes/lower/control.cc", 1},  // control flow as steps
   };
   EXPECT_EQ(switches_over("Op"), expected);
 }
 
 TEST(Table, SwitchesOverGroupKindsAreTheseAndHaveNoDefault) {
   const std::map<std::string, int> expected = {
-      {"passes/fuse_point.cc", 1},  // what a draft takes in
-      {"passes/lower_group.cc", 1},  // how it becomes a kernel
+      {"passes/fuse/point.cc", 1},  // what a draft takes in
+      {"passes/lower/group.cc", 1},  // how it becomes a kernel
       {"passes/pass.h", 1},  // the rows
   };
   EXPECT_EQ(switches_over("GroupKind"), expected);
@@ -75,7 +75,7 @@ TEST(Table, AttributesAreReadByName) {
     const std::vector<std::string> lines = lines_of(file.text);
     for (size_t i = 0; i < lines.size(); ++i)
       EXPECT_FALSE(std::regex_search(lines[i], numbered))
-          << file.path << ":" << i + 1 << ": a number where a name of ir/attributes.def belongs: " << lines[i];
+          << file.path << ":" << i + 1 << ": a number where a name of ir/graph/attributes.def belongs: " << lines[i];
   }
 }
 

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <functional>
 
-#include "tenon/frontend/cell.h"
-#include "tenon/frontend/tape.h"
+#include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/tape.h"
 #include "tenon/tests/messages.h"
 
 namespace tn = tenon;

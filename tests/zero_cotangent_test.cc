@@ -6,9 +6,9 @@
 #include <cmath>
 #include <limits>
 
-#include "tenon/ir/array.h"
-#include "tenon/ir/attributes.h"
-#include "tenon/ir/build.h"
+#include "tenon/ir/graph/attributes.h"
+#include "tenon/ir/graph/build.h"
+#include "tenon/ir/reference/array.h"
 #include "tenon/passes/pass.h"
 
 namespace tenon::passes {

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <fstream>
 
-#include "tenon/ir/error.h"
+#include "tenon/ir/base/error.h"
 
 namespace tenon::examples {
 namespace {

@@ -1,4 +1,4 @@
-// Every expansion of a transcendental row of the op table, over any scalar handle with the names of ir/scalar.h.
+// Every expansion of a transcendental row of the op table, over any scalar handle with the names of ir/kernel/scalar.h.
 #pragma once
 
 #include "tenon/ir/math/activation.h"

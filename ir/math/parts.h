@@ -1,12 +1,12 @@
 // Building blocks that the expansions of transcendental functions share: literals by dtype, Horner's rule, error-free sums
 // and products (Dekker 1971; Knuth TAOCP 2, 4.2.2), a compensated quotient, and exact scaling by powers of two. S is any
-// scalar handle with the names of ir/scalar.h. Refuses f16 and bf16: their callers convert.
+// scalar handle with the names of ir/kernel/scalar.h. Refuses f16 and bf16: their callers convert.
 #pragma once
 
 #include <cstddef>
 #include <limits>
 
-#include "tenon/ir/dtype.h"
+#include "tenon/ir/base/dtype.h"
 
 namespace tenon::ir::math {
 

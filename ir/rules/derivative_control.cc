@@ -1,6 +1,6 @@
 // Derivatives of control flow. A node and its tangents become one node over a joint sub-graph; passes/linearize splits it
 // again where a backward pass needs that. A linear scan is transposed into a scan in the other direction.
-#include "tenon/ir/loops.h"
+#include "tenon/ir/graph/loops.h"
 #include "tenon/ir/rules/derivative.h"
 
 namespace tenon::ir::rules {

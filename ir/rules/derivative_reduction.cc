@@ -1,7 +1,7 @@
 // Derivatives of reductions and cumulative sums.
 #include <algorithm>
 
-#include "tenon/ir/loops.h"
+#include "tenon/ir/graph/loops.h"
 #include "tenon/ir/rules/derivative.h"
 
 namespace tenon::ir::rules {

@@ -3,8 +3,8 @@
 // vectors. Refuses to share code with code generation; what both must agree on stands in ir/rules/reduction.h and docs/numbers.md.
 #pragma once
 
-#include "tenon/ir/array.h"
-#include "tenon/ir/attributes.h"
+#include "tenon/ir/graph/attributes.h"
+#include "tenon/ir/reference/array.h"
 
 namespace tenon::ir::rules {
 

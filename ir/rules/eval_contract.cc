@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tenon/ir/lanes_visit.h"
+#include "tenon/ir/reference/lanes_visit.h"
 #include "tenon/ir/rules/eval.h"
 #include "tenon/ir/rules/eval_index.h"
 #include "tenon/ir/rules/reduction.h"

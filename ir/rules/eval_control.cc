@@ -2,7 +2,7 @@
 // and never depth. Refuses custom calls: a host function has no meaning in the IR.
 #include <algorithm>
 
-#include "tenon/ir/loops.h"
+#include "tenon/ir/graph/loops.h"
 #include "tenon/ir/rules/eval.h"
 #include "tenon/ir/rules/eval_index.h"
 

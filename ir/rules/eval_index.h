@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "tenon/ir/array.h"
+#include "tenon/ir/reference/array.h"
 
 namespace tenon::ir::rules {
 

@@ -1,7 +1,7 @@
 // Reference meaning of sources and movement: every result element is one operand element, found by its index.
 #include <algorithm>
 
-#include "tenon/ir/lanes.h"
+#include "tenon/ir/reference/lanes.h"
 #include "tenon/ir/rules/eval.h"
 #include "tenon/ir/rules/eval_index.h"
 

@@ -1,6 +1,6 @@
 // Reference meaning of random bits: element i of the result is a word of counter block i / 4 (u32) or i / 2 (u64).
-#include "tenon/ir/lanes.h"
-#include "tenon/ir/philox.h"
+#include "tenon/ir/base/philox.h"
+#include "tenon/ir/reference/lanes.h"
 #include "tenon/ir/rules/eval.h"
 #include "tenon/ir/rules/eval_index.h"
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "tenon/ir/lanes.h"
-#include "tenon/ir/lanes_visit.h"
+#include "tenon/ir/reference/lanes.h"
+#include "tenon/ir/reference/lanes_visit.h"
 #include "tenon/ir/rules/eval.h"
 #include "tenon/ir/rules/eval_index.h"
 #include "tenon/ir/rules/reduction.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "tenon/ir/error.h"
+#include "tenon/ir/base/error.h"
 #include "tenon/ir/rules/rules.h"
 
 namespace tenon::ir::rules {

@@ -1,7 +1,7 @@
 // Type rules of control flow, barriers and custom calls. Sub-graphs are closed: whatever they use from outside is an operand.
-#include "tenon/ir/loops.h"
+#include "tenon/ir/graph/loops.h"
+#include "tenon/ir/graph/text.h"
 #include "tenon/ir/rules/infer.h"
-#include "tenon/ir/text.h"
 
 namespace tenon::ir::rules {
 namespace {
@@ -32,7 +32,7 @@ std::vector<Type> output_types(const Graph& g) {
   return types;
 }
 
-// That a loop's counts of constants and carries can be subtracted from the operands, as ir/loops.h does.
+// That a loop's counts of constants and carries can be subtracted from the operands, as ir/graph/loops.h does.
 void check_counts(const InferArgs& args, const std::vector<int64_t>& counts, size_t entries) {
   TENON_REQUIRE(counts.size() == entries, "attribute 'counts' has " + number(static_cast<int64_t>(counts.size())) +
                                               " entries, not " + number(static_cast<int64_t>(entries)));

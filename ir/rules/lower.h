@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "tenon/ir/attributes.h"
-#include "tenon/ir/lowering.h"
+#include "tenon/ir/graph/attributes.h"
+#include "tenon/ir/kernel/lowering.h"
 
 namespace tenon::ir::rules {
 

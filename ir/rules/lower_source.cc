@@ -1,7 +1,7 @@
 // Lowers what has no tensor operand: constants, counting, random bits.
 #include <cstring>
 
-#include "tenon/ir/philox.h"
+#include "tenon/ir/base/philox.h"
 #include "tenon/ir/rules/lower.h"
 
 namespace tenon::ir::rules {

@@ -13,7 +13,7 @@
 
 #include <cstdint>
 
-#include "tenon/ir/kernel.h"
+#include "tenon/ir/kernel/kernel.h"
 
 namespace tenon::ir::rules {
 

@@ -2,9 +2,9 @@
 // one file a family and column. The reference meanings (.eval) are declared in ir/rules/eval.h.
 #pragma once
 
-#include "tenon/ir/attributes.h"
-#include "tenon/ir/build.h"
-#include "tenon/ir/lowering.h"
+#include "tenon/ir/graph/attributes.h"
+#include "tenon/ir/graph/build.h"
+#include "tenon/ir/kernel/lowering.h"
 #include "tenon/ir/op.h"
 
 namespace tenon::ir::rules {

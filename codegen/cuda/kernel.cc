@@ -1,0 +1,153 @@
+// The frame of a kernel in CUDA C++, its names, and the instructions that are neither loops nor memory. Literals and extents
+// are spelled where they are used.
+#include "tenon/codegen/cuda/kernel.h"
+
+#include <algorithm>
+
+#include "tenon/codegen/cuda/prelude.h"
+#include "tenon/codegen/cuda/text.h"
+#include "tenon/ir/kernel/walk.h"
+
+namespace tenon::codegen {
+
+using ir::BlockId;
+using ir::Instruction;
+using ir::KernelOp;
+using ir::ScalarId;
+
+CudaSource CudaKernel::emit() {
+  source_.entry = "tenon_" + cuda_name(kernel_.name);
+  for (const Instruction& i : kernel_.instructions) {
+    if (i.kind == KernelOp::contract) return refuse("a contraction");
+    if (i.kind == KernelOp::load && kernel_.buffers[index(i.buffer)].space != ir::Space::input)
+      read_back_.insert(i.buffer);
+    if (i.kind == KernelOp::extent) use_symbol(i.dim);
+  }
+  for (const ir::KernelBuffer& b : kernel_.buffers)
+    for (Dim d : b.shape) use_symbol(d);
+  std::sort(source_.symbols.begin(), source_.symbols.end());
+  emit_body();
+  if (!source_.reason.empty()) return refuse(source_.reason);
+  source_.text = head() + text_ + "}\n";
+  return std::move(source_);
+}
+
+CudaSource CudaKernel::refuse(const std::string& reason) const {
+  CudaSource refused;
+  refused.reason = "kernel @" + kernel_.name + " holds " + reason;
+  return refused;
+}
+
+std::string CudaKernel::head() const {
+  std::string parameters;
+  const auto add = [&](const std::string& p) { parameters += (parameters.empty() ? "" : ", ") + p; };
+  for (uint32_t b = 0; b < kernel_.buffers.size(); ++b) {
+    const ir::KernelBuffer& held = kernel_.buffers[b];
+    if (held.space == ir::Space::scratch) continue;
+    const std::string element(name(held.dtype)), spelled = buffer(ir::BufferId{b});
+    add(held.space == ir::Space::input ? "const " + element + "* __restrict__ " + spelled : element + "* " + spelled);
+  }
+  for (uint32_t s : source_.symbols) add("const i64 " + dim(Dim::symbol(s)));
+  return "extern \"C\" __global__ void __launch_bounds__(threads) " + source_.entry + "(" + parameters + ") {\n" +
+         (source_.shared.empty() ? "" : "  extern __shared__ uint4 tenon_shared[];\n");
+}
+
+// ---- names ------------------------------------------------------------------------------------------------------------
+
+void CudaKernel::use_symbol(Dim d) {
+  if (d.is_symbol() && std::find(source_.symbols.begin(), source_.symbols.end(), d.index()) == source_.symbols.end())
+    source_.symbols.push_back(d.index());
+}
+
+std::string CudaKernel::dim(Dim d) const {
+  if (d.is_number()) return std::to_string(d.number()) + "ll";
+  const Symbol& s = (*kernel_.symbols)[d.index()];
+  return "d" + std::to_string(d.index()) + (s.kind == SymbolKind::free ? "_" + cuda_name(s.name) : "");
+}
+
+std::string CudaKernel::type(ScalarId v) const { return std::string(name(kernel_.dtype(v))); }
+
+std::string CudaKernel::buffer(ir::BufferId b) const { return "b_" + cuda_name(kernel_.buffers[index(b)].name); }
+
+std::string CudaKernel::define(ScalarId v) {
+  numbers_[index(v)] = next_++;
+  return "v" + std::to_string(numbers_[index(v)]);
+}
+
+std::string CudaKernel::use(ScalarId v) const {
+  const uint32_t number = kernel_.scalars[index(v)].instruction;
+  if (number != UINT32_MAX) {
+    const Instruction& i = kernel_.instructions[number];
+    if (i.kind == KernelOp::literal) return cuda_literal(i.dtype, i.immediate);
+    if (i.kind == KernelOp::extent) return dim(i.dim);
+  }
+  return "v" + std::to_string(numbers_[index(v)]);
+}
+
+// ---- lines ------------------------------------------------------------------------------------------------------------
+
+void CudaKernel::line(const std::string& text) { text_ += std::string(2 * depth_, ' ') + text + "\n"; }
+
+void CudaKernel::open(const std::string& text) {
+  line(text + " {");
+  ++depth_;
+}
+
+void CudaKernel::close(const std::string& end) {
+  --depth_;
+  line(end);
+}
+
+// ---- instructions -----------------------------------------------------------------------------------------------------
+
+void CudaKernel::emit_scalar(const Instruction& i) {
+  std::string call(name(i.op));
+  if (i.op == ir::Op::cast || i.op == ir::Op::bitcast) call += "<" + std::string(name(i.dtype)) + ">";
+  call += "(";
+  for (size_t k = 0; k < i.operands.size(); ++k) call += (k ? ", " : "") + use(i.operands[k]);
+  line("const " + std::string(name(i.dtype)) + " " + define(i.first_result) + " = " + call + ");");
+}
+
+void CudaKernel::emit_rare(const Instruction& i, Team team) {
+  const std::string v = define(i.first_result);
+  line(type(i.first_result) + " " + v + " = " + use(i.operands[1]) + ";");
+  open("if (" + use(i.operands[0]) + ")");
+  emit_block(i.blocks[0], team);
+  line(v + " = " + use(kernel_.blocks[index(i.blocks[0])].yields[0]) + ";");
+  close();
+}
+
+void CudaKernel::emit_instruction(const Instruction& i, Team team) {
+  switch (i.kind) {
+    case KernelOp::literal:
+    case KernelOp::extent: break;
+    case KernelOp::scalar: emit_scalar(i); break;
+    case KernelOp::load: emit_load(i); break;
+    case KernelOp::store: emit_store(i, team); break;
+    case KernelOp::loop: emit_loop(i, team); break;
+    case KernelOp::reduce: emit_reduce(i, team); break;
+    case KernelOp::contract: break;  // refused
+    case KernelOp::rare: emit_rare(i, team); break;
+    case KernelOp::scratch: declare_scratch(i, team); break;
+  }
+}
+
+void CudaKernel::emit_block(BlockId block, Team team) {
+  for (uint32_t number : kernel_.blocks[index(block)].instructions)
+    emit_instruction(kernel_.instructions[number], team);
+}
+
+bool CudaKernel::contains(BlockId block, const std::function<bool(const Instruction&)>& test) const {
+  return ir::contains(kernel_, block, test);
+}
+
+CudaSource render_cuda(const ir::Kernel& kernel, const Target&) { return CudaKernel(kernel).emit(); }
+
+std::string cuda_module(std::span<const CudaSource> kernels) {
+  std::string text = std::string(cuda_prelude_scalars) + cuda_prelude_reductions;
+  text += "namespace tenon {\n";
+  for (const CudaSource& k : kernels) text += "\n" + k.text;
+  return text + "}  // namespace tenon\n";
+}
+
+}  // namespace tenon::codegen

@@ -1,0 +1,205 @@
+// Programs to relocatable objects: kernels are dealt into modules by weight, each module goes straight through LLVM's code
+// generator (no pass pipeline), and each object is checked for what it may contain. Refuses objects with writable data or
+// with undefined symbols other than memcpy, memset and the program's own custom calls.
+#include <dlfcn.h>
+#include <llvm/Config/llvm-config.h>
+#include <llvm/IR/Module.h>
+#include <llvm/IR/Verifier.h>
+#include <llvm/Object/ELFObjectFile.h>
+#include <llvm/Support/raw_ostream.h>
+
+#include <algorithm>
+#include <exception>
+#include <set>
+#include <system_error>
+#include <thread>
+
+#include "tenon/codegen/codegen.h"
+#include "tenon/codegen/llvm/kernel.h"
+#include "tenon/codegen/llvm/pipeline.h"
+#include "tenon/codegen/llvm/program.h"
+#include "tenon/codegen/llvm/target.h"
+#include "tenon/ir/base/error.h"
+
+namespace tenon::codegen {
+
+namespace {
+
+constexpr const char* emitter_version = "7";  // raise it when generated code changes
+
+// Kernel numbers of each part, and the part that holds the entry is the first. Heaviest first into the lightest part.
+std::vector<std::vector<size_t>> deal(const ir::Program& program, int parts) {
+  const size_t count =
+      std::max<size_t>(1, std::min<size_t>(static_cast<size_t>(std::max(1, parts)), program.kernels.size()));
+  std::vector<std::vector<size_t>> result(count);
+  std::vector<size_t> order(program.kernels.size()), load(count, 0);
+  for (size_t k = 0; k < order.size(); ++k) order[k] = k;
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return program.kernels[a].instructions.size() > program.kernels[b].instructions.size();
+  });
+  for (size_t k : order) {
+    const size_t part = static_cast<size_t>(std::min_element(load.begin(), load.end()) - load.begin());
+    result[part].push_back(k);
+    load[part] += program.kernels[k].instructions.size() + 8;
+  }
+  for (auto& part : result) std::sort(part.begin(), part.end());
+  return result;
+}
+
+std::unique_ptr<llvm::Module> make_module(llvm::LLVMContext& context, llvm::TargetMachine& machine,
+                                          const ir::Program& program, const Target& target, const Options& options,
+                                          const std::vector<size_t>& kernels, bool with_entry) {
+  auto module = std::make_unique<llvm::Module>(options.entry, context);
+  module->setTargetTriple(machine.getTargetTriple());
+  module->setDataLayout(machine.createDataLayout());
+  module->setPICLevel(llvm::PICLevel::BigPIC);
+  if (with_entry) emit_entry(*module, program, target, options.entry);
+  for (size_t k : kernels) KernelEmitter(*module, program.kernels[k], target).emit(kernel_symbol(options.entry, k));
+#ifndef NDEBUG
+  std::string problem;
+  llvm::raw_string_ostream out(problem);
+  if (llvm::verifyModule(*module, &out)) throw InternalError("LLVM refuses the module: " + problem);
+#endif
+  return module;
+}
+
+std::set<std::string> custom_calls(const ir::Program& program) {
+  std::set<std::string> names;
+  std::vector<const std::vector<ir::Step>*> open{&program.steps};
+  while (!open.empty()) {
+    const auto* steps = open.back();
+    open.pop_back();
+    for (const ir::Step& s : *steps) {
+      if (s.kind == ir::StepKind::custom) names.insert(s.custom);
+      for (const auto* inner : {&s.condition, &s.body, &s.otherwise}) open.push_back(inner);
+    }
+  }
+  return names;
+}
+
+// Whether the C library has a function of this name: the linker would bind it before it asks for the caller's.
+bool in_c_library(const std::string& name) {
+  for (const char* library : {"libc.so.6", "libm.so.6"})
+    if (void* handle = dlopen(library, RTLD_LAZY | RTLD_NOLOAD)) {
+      const bool found = dlsym(handle, name.c_str()) != nullptr;
+      dlclose(handle);
+      if (found) return true;
+    }
+  return false;
+}
+
+// What an object may not ask for because the object itself defines it.
+void check_custom_names(const ir::Program& program, const Options& options) {
+  for (const std::string& name : custom_calls(program)) {
+    const std::string& entry = options.entry;
+    const bool own = name == entry || name.rfind(entry + "_arena_bytes", 0) == 0 ||
+                     name.rfind(entry + "_kernel_", 0) == 0 || name.rfind(entry + "_constant_", 0) == 0;
+    if (const std::string fault = own ? "is a name of the compiled program itself" : custom_name_fault(name);
+        !fault.empty())
+      throw Error("custom_call: the name '" + name.substr(0, 100) + "' " + fault +
+                  "; name a C function of your own, and bind it with tn::register_custom_call");
+  }
+}
+
+void check_object(const std::string& bytes, const ir::Program& program, const Options& options) {
+  const auto fail = [&](const std::string& what) { throw InternalError("object of " + options.entry + ": " + what); };
+  auto file = llvm::object::ObjectFile::createELFObjectFile(llvm::MemoryBufferRef(bytes, options.entry));
+  if (!file) fail(llvm::toString(file.takeError()));
+  for (const llvm::object::SectionRef& section : (*file)->sections()) {
+    const llvm::object::ELFSectionRef elf(section);
+    if ((elf.getFlags() & llvm::ELF::SHF_WRITE) && section.getSize() > 0) {
+      auto name = section.getName();
+      fail("writable data in section " + (name ? name->str() : std::string("?")));
+    }
+  }
+  const std::set<std::string> custom = custom_calls(program);
+  for (const llvm::object::SymbolRef& symbol : (*file)->symbols()) {
+    auto flags = symbol.getFlags();
+    auto name = symbol.getName();
+    if (!flags || !name) fail("unreadable symbol table");
+    if (!(*flags & llvm::object::SymbolRef::SF_Undefined) || name->empty()) continue;
+    const std::string text = name->str();
+    const bool own = (options.parts > 1 || options.entry_apart) && text.rfind(options.entry + "_kernel_", 0) == 0;
+    if (text != "memcpy" && text != "memset" && !own && !custom.count(text)) fail("undefined symbol " + text);
+  }
+}
+
+std::string compile_part(const ir::Program& program, const Target& target, const Options& options,
+                         const std::vector<size_t>& kernels, bool with_entry) {
+  const bool quick = kernels.empty();  // an entry on its own, which asks for no optimisation
+  llvm::TargetMachine& machine =
+      target_machine(target.cpu(), quick ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default);
+  llvm::LLVMContext context;
+  auto module = make_module(context, machine, program, target, options, kernels, with_entry);
+  std::string object = emit_object(*module, machine);
+  check_object(object, program, options);
+  return object;
+}
+
+}  // namespace
+
+std::string custom_name_fault(const std::string& name) {
+  const bool identifier =
+      !name.empty() && name.size() <= 255 && !(name[0] >= '0' && name[0] <= '9') &&
+      std::all_of(name.begin(), name.end(), [](char c) {
+        return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+      });
+  if (!identifier) return "is not a C identifier of at most 255 characters";
+  if (name.rfind("__", 0) == 0 || name.rfind("tenon_", 0) == 0 || name == "main" || name == "_start")
+    return "is reserved";
+  if (name == "memcpy" || name == "memset" || in_c_library(name)) return "is a function of the C library";
+  return {};
+}
+
+std::vector<std::string> compile_objects(const ir::Program& program, const Target& target, const Options& options) {
+  check_custom_names(program, options);
+  const auto parts = deal(program, options.parts);
+  const bool apart = options.entry_apart && !program.kernels.empty();
+  std::vector<std::string> objects(parts.size());
+  std::vector<std::exception_ptr> failures(parts.size());
+  const auto run = [&](size_t part) {
+    try {
+      objects[part] = compile_part(program, target, options, parts[part], part == 0 && !apart);
+    } catch (...) {
+      failures[part] = std::current_exception();
+    }
+  };
+  std::vector<std::thread> threads;
+  for (size_t part = 1; part < parts.size(); ++part) {
+    try {
+      threads.emplace_back(run, part);
+    } catch (const std::system_error&) {  // no thread to be had: the caller does its work
+      run(part);
+    }
+  }
+  run(0);
+  std::string entry;
+  if (apart && !failures[0]) {
+    try {
+      entry = compile_part(program, target, options, {}, true);
+    } catch (...) {
+      failures[0] = std::current_exception();
+    }
+  }
+  for (std::thread& t : threads) t.join();
+  for (const std::exception_ptr& failure : failures)
+    if (failure) std::rethrow_exception(failure);
+  if (apart) objects.insert(objects.begin(), std::move(entry));
+  return objects;
+}
+
+std::string llvm_text(const ir::Program& program, const Target& target, const Options& options) {
+  llvm::LLVMContext context;
+  std::vector<size_t> all(program.kernels.size());
+  for (size_t k = 0; k < all.size(); ++k) all[k] = k;
+  auto module = make_module(context, target_machine(target.cpu(), llvm::CodeGenOptLevel::Default), program, target,
+                            options, all, true);
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  module->print(out, nullptr);
+  return text;
+}
+
+std::string compiler_version() { return "llvm " LLVM_VERSION_STRING " emitter " + std::string(emitter_version); }
+
+}  // namespace tenon::codegen

@@ -1,0 +1,235 @@
+// What both ways of a contraction share: operands at a place, the epilogue over a finished tile, and the joining of
+// segments. Refuses to choose tiles.
+#include "tenon/codegen/llvm/contract/contract.h"
+
+#include <bit>
+
+#include "tenon/ir/base/error.h"
+
+namespace tenon::codegen {
+
+using llvm::Value;
+
+void KernelEmitter::emit_contract(const ir::Instruction& i, Value* begin, Value* end) {
+  ContractEmitter(*this, i).emit(begin, end);
+}
+
+Value* KernelEmitter::contract_total(const ir::Instruction& i) { return ContractEmitter(*this, i).total(); }
+
+int64_t kernel_scratch_bytes(const ir::Kernel& kernel, const Target& target) {
+  const KernelRange range = kernel_range(kernel);
+  const ir::Instruction* shared = range.shared ? &kernel.instructions[range.instruction] : nullptr;
+  if (!shared || shared->kind != ir::KernelOp::contract) return 0;
+  return plan_contract(kernel, *shared, target, true).scratch_bytes();
+}
+
+namespace {
+
+bool is_shared(const ir::Kernel& kernel, const ir::Instruction& i) {
+  const KernelRange range = kernel_range(kernel);
+  return range.shared && &i == &kernel.instructions[range.instruction];
+}
+
+}  // namespace
+
+ContractEmitter::ContractEmitter(KernelEmitter& kernel, const ir::Instruction& i)
+    : kernel_(kernel),
+      contract_(i),
+      plan_(plan_contract(kernel.kernel_, i, kernel.target_, is_shared(kernel.kernel_, i))),
+      b_(kernel.b_),
+      element_(register_type(kernel.context_, i.dtype)),
+      vector_(llvm::FixedVectorType::get(element_, lanes)),
+      size_(bytes(i.dtype)) {
+  batches_ = kernel.uniform(i.operands[0]);
+  m_ = kernel.uniform(i.operands[1]);
+  n_ = kernel.uniform(i.operands[2]);
+  k_ = kernel.uniform(i.operands[3]);
+}
+
+Value* ContractEmitter::total() { return plan_.packed ? packed_total() : direct_total(); }
+
+void ContractEmitter::emit(Value* begin, Value* end) {
+  if (plan_.packed)
+    emit_packed(begin);
+  else
+    emit_direct(begin, end);
+}
+
+// ---- the three blocks -----------------------------------------------------------------------------------------------
+
+void ContractEmitter::bind(ir::BlockId block, llvm::ArrayRef<Value*> arguments, int along) {
+  const auto& names = kernel_.kernel_.blocks[index(block)].arguments;
+  std::fill(kernel_.varying_.begin(), kernel_.varying_.end(), 0);
+  if (along >= 0) kernel_.mark_varying(block, names[along]);
+  for (size_t a = 0; a < arguments.size(); ++a) {
+    if (static_cast<int>(a) == along)
+      kernel_.define_index(names[a]);
+    else
+      kernel_.define(names[a], arguments[a]);
+  }
+}
+
+Value* ContractEmitter::scalar_operand(int side, Value* batch, Value* outer, Value* inner) {
+  const ir::BlockId block = contract_.blocks[side];
+  kernel_.lanes_ = {};
+  bind(block, {batch, outer, inner}, -1);
+  kernel_.emit_block(block);
+  return kernel_.uniform(kernel_.kernel_.blocks[index(block)].yields[0]);
+}
+
+Value* ContractEmitter::vector_operand(int side, Value* batch, Value* outer, Value* inner, int along, Value* mask) {
+  const ir::BlockId block = contract_.blocks[side];
+  kernel_.lanes_ = {lanes, along == 1 ? outer : inner, mask};
+  bind(block, {batch, outer, inner}, along);
+  kernel_.emit_block(block);
+  Value* result = kernel_.wide(kernel_.kernel_.blocks[index(block)].yields[0]);
+  kernel_.lanes_ = {};
+  return result;
+}
+
+void ContractEmitter::epilogue(Value* batch, Value* row, Value* rows, Value* column, Value* columns, Value* tile,
+                               int64_t tile_columns) {
+  const ir::BlockId block = contract_.blocks[2];
+  const auto& names = kernel_.kernel_.blocks[index(block)].arguments;
+  repeat(rows, [&](Value* r) {
+    Value* line = element(tile, b_.CreateMul(r, i64(tile_columns)));
+    Value* i = b_.CreateAdd(row, r);
+    steps(columns, lanes, [&](Value* c) {
+      Value* sum = b_.CreateAlignedLoad(vector_, element(line, c), vector_align());
+      Value* j = b_.CreateAdd(column, c);
+      kernel_.lanes_ = {lanes, j, mask_below(j, n_)};
+      bind(block, {batch, i, j}, 2);
+      kernel_.define(names[3], sum);
+      kernel_.varying_[index(names[3])] = 1;  // the accumulator differs between lanes as the column does
+      while (kernel_.mark_block(block)) {
+      }
+      kernel_.emit_block(block);
+      kernel_.lanes_ = {};
+    });
+  });
+}
+
+// Asks for what the epilogue of a tile will read and write at the tile's own elements, so that it is on its way into the
+// caches while the tile is summed: rows of 64 columns are too short for the processor to guess.
+void ContractEmitter::fetch_ahead(Value* batch, Value* row, Value* rows, Value* column) {
+  const ir::BlockId block = contract_.blocks[2];
+  const ir::Kernel& kernel = kernel_.kernel_;
+  const auto& names = kernel.blocks[index(block)].arguments;
+  std::vector<const ir::Instruction*> accesses;
+  for (uint32_t number : kernel.blocks[index(block)].instructions) {
+    const ir::Instruction& x = kernel.instructions[number];
+    if (x.kind != ir::KernelOp::load && x.kind != ir::KernelOp::store) continue;
+    const size_t rank = kernel.buffers[index(x.buffer)].shape.size();
+    if (rank < 2 || x.operands[rank - 1] != names[2]) continue;
+    bool known = false, by_row = false;
+    for (size_t d = 0; d + 1 < rank; ++d) by_row |= x.operands[d] == names[1];
+    for (size_t d = 0; d < rank; ++d) {
+      known = kernel.scalars[index(x.operands[d])].block != block || x.operands[d] == names[0] ||
+              x.operands[d] == names[1] || x.operands[d] == names[2];
+      if (!known) break;
+    }
+    if (known && by_row) accesses.push_back(&x);
+  }
+  if (accesses.empty()) return;
+  repeat(rows, [&](Value* r) {
+    kernel_.lanes_ = {};
+    bind(block, {batch, b_.CreateAdd(row, r), column}, -1);
+    for (const ir::Instruction* x : accesses) {
+      const size_t rank = kernel.buffers[index(x->buffer)].shape.size();
+      Value* first = kernel_.address(x->buffer, llvm::ArrayRef(x->operands).take_front(rank)).pointer;
+      for (int64_t byte = 0; byte < plan_.columns() * bytes(x->dtype); byte += 64)
+        codegen::call(b_, llvm::Intrinsic::prefetch, {b_.getPtrTy()},
+                      {b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), first, static_cast<uint64_t>(byte)),
+                       b_.getInt32(x->kind == ir::KernelOp::store), b_.getInt32(3), b_.getInt32(1)});
+    }
+  });
+}
+
+// ---- edges ----------------------------------------------------------------------------------------------------------
+
+Value* ContractEmitter::mask_below(Value* position, Value* end) {
+  if (const auto number = known(end); number && *number % lanes == 0) return nullptr;
+  return lane_mask(b_.CreateSub(end, position));
+}
+
+Value* ContractEmitter::lane_mask(Value* count) {
+  llvm::Type* lane = b_.getInt32Ty();
+  Value* few = b_.CreateTrunc(smaller(count, i64(lanes)), lane);
+  return b_.CreateICmpSLT(kernel_.lane_numbers(lane, lanes), splat(b_, few, lanes));
+}
+
+Value* ContractEmitter::smaller(Value* x, Value* y) {
+  const auto left = known(x), right = known(y);
+  if (left && right) return *left < *right ? x : y;
+  return codegen::call(b_, llvm::Intrinsic::smin, {x->getType()}, {x, y});
+}
+
+Value* ContractEmitter::larger(Value* x, Value* y) {
+  const auto left = known(x), right = known(y);
+  if (left && right) return *left > *right ? x : y;
+  return codegen::call(b_, llvm::Intrinsic::smax, {x->getType()}, {x, y});
+}
+
+Value* ContractEmitter::divide_up(Value* x, Value* by) {
+  return b_.CreateSDiv(b_.CreateAdd(x, b_.CreateSub(by, i64(1))), by);
+}
+
+Value* ContractEmitter::multiply_add(Builder& b, Value* x, Value* y, Value* sum) {
+  if (is_floating(contract_.dtype)) return codegen::call(b, llvm::Intrinsic::fma, {sum->getType()}, {x, y, sum});
+  return b.CreateAdd(b.CreateMul(x, y), sum);
+}
+
+void ContractEmitter::steps(Value* end, int64_t step, Body body) {
+  when(b_, "steps", b_.CreateICmpSGT(end, i64(0)), [&] { rounds(end, step, body); });
+}
+
+void ContractEmitter::rounds(Value* end, int64_t step, Body body) {
+  if (const auto number = known(end); number && *number <= step) return body(i64(0));
+  do_loop(b_, "count", i64(0), [&](ValueRefs position) {
+    body(position[0]);
+    Value* next = b_.CreateAdd(position[0], i64(step));
+    return Round{{next}, b_.CreateICmpSLT(next, end)};
+  });
+}
+
+// ---- segments -------------------------------------------------------------------------------------------------------
+
+// Waiting partial sums at most: one for each bit of a segment's number. Integers sum to the same in any order.
+int64_t ContractEmitter::join_levels() const {
+  if (!is_floating(contract_.dtype)) return 0;
+  const int64_t extent = plan_.k >= 0 ? plan_.k : int64_t{1} << 48;
+  const int64_t segments = (extent + contract_segment - 1) / contract_segment;
+  return segments <= 1 ? 0 : std::bit_width(static_cast<uint64_t>(segments - 1));
+}
+
+// The tree over neighbours, the odd last one moving up, as a binary counter: level l holds the sum of 2^l whole segments.
+// A finished segment joins the levels that its number's trailing ones name; the last one joins every level left.
+void ContractEmitter::join(Value* tile, Value* levels, Value* level_bytes, Value* number, Value* segments,
+                           int64_t elements) {
+  Value* last = b_.CreateICmpEQ(number, b_.CreateSub(segments, i64(1)));
+  Value* odd = nullptr;
+  const auto more = [&](ValueRefs carried) {
+    odd = b_.CreateTrunc(carried[0], b_.getInt1Ty());
+    return b_.CreateSelect(last, b_.CreateICmpNE(carried[0], i64(0)), odd);
+  };
+  const Values left = while_loop(b_, "join", {number, levels}, more, [&](ValueRefs carried) {
+    when(b_, "join.add", odd, [&] {
+      steps(i64(elements), lanes, [&](Value* e) {
+        Value* here = element(tile, e);
+        Value* older = b_.CreateAlignedLoad(vector_, element(carried[1], e), vector_align());
+        Value* newer = b_.CreateAlignedLoad(vector_, here, vector_align());
+        b_.CreateAlignedStore(b_.CreateFAdd(older, newer), here, vector_align());
+      });
+    });
+    Value* bits = b_.CreateLShr(carried[0], i64(1));
+    return Values{bits, at(carried[1], level_bytes)};
+  });
+  when(b_, "join.store", b_.CreateNot(last), [&] {
+    steps(i64(elements), lanes, [&](Value* e) {
+      Value* sum = b_.CreateAlignedLoad(vector_, element(tile, e), vector_align());
+      b_.CreateAlignedStore(sum, element(left[1], e), vector_align());
+    });
+  });
+}
+
+}  // namespace tenon::codegen

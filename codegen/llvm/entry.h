@@ -1,0 +1,102 @@
+// The writer of a program's entry point: one object per entry, its state while it writes, and the C interface's layout.
+// codegen/llvm/program.cc writes what stands around the steps, codegen/llvm/steps.cc the steps. Internal to codegen.
+#pragma once
+
+#include <llvm/IR/Module.h>
+
+#include <string>
+#include <vector>
+
+#include "tenon/codegen/llvm/kernel.h"
+#include "tenon/codegen/llvm/program.h"
+
+namespace tenon::codegen {
+
+// Results and offsets of the C interface (runtime/tenon_runtime.h; tests/llvm_program_test.cc holds them against it).
+constexpr int32_t bad_call = -1, bad_extent = -3;
+enum CallField : uint64_t {
+  call_size = 0,
+  call_inputs = 8,
+  call_outputs = 16,
+  call_arena = 24,
+  call_dims = 32,
+  call_env = 40,
+  call_error = 48
+};
+constexpr uint64_t call_bytes = 56;
+enum EnvField : uint64_t { env_size = 0, env_pool = 8, env_parallel_for = 16, env_threads = 32 };
+constexpr uint64_t env_bytes = 40;
+constexpr uint32_t default_mxcsr = 0x1f80, mxcsr_control = 0xffc0;
+constexpr int64_t arena_alignment = 64;
+
+class EntryEmitter {
+ public:
+  EntryEmitter(llvm::Module& module, const ir::Program& program, const Target& target, const std::string& entry)
+      : module_(module),
+        program_(program),
+        target_(target),
+        name_(entry),
+        context_(module.getContext()),
+        b_(context_) {}
+  void emit_arena_bytes();
+  void emit();
+
+ private:
+  llvm::Value* i64(int64_t v) { return b_.getInt64(static_cast<uint64_t>(v)); }
+  llvm::BasicBlock* block(const char* name) { return llvm::BasicBlock::Create(context_, name, function_); }
+  llvm::Value* field(llvm::Value* record, uint64_t offset, llvm::Type* type) {
+    return b_.CreateLoad(type, b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), record, offset));
+  }
+  llvm::Value* stack(llvm::Type* type, uint64_t count, uint64_t alignment);
+  void start(const std::string& name, llvm::Type* result);
+  llvm::Value* checked(llvm::Intrinsic::ID operation, llvm::Value* a, llvm::Value* b);
+  Values symbol_values(llvm::Value* dims);
+  llvm::Value* value(Dim d) { return d.is_number() ? i64(d.number()) : symbols_[d.index()]; }
+  llvm::Value* buffer_bytes(const ir::ProgramBuffer& buffer);
+  llvm::Value* arena_offsets();  // fills offsets_, gives the bytes of the planned buffers
+  int64_t scratch_bytes() const;
+  void bind_buffers(llvm::Value* request);
+  llvm::Value* constant_data(const ir::ProgramBuffer& buffer);
+  llvm::Value* pointer(uint32_t buffer);
+  llvm::Value* pointer(const ir::Operand& operand);
+  llvm::Value* flag(const ir::Operand& operand);
+  void refuse_strangers(llvm::Value* request);
+  llvm::Value* set_control_word();
+  void fail_if(llvm::Value* condition, llvm::Value* code);
+  void emit_steps(const std::vector<ir::Step>& steps);
+  void emit_launch(const ir::Step& step);
+  void fill_slots(const ir::Step& step, const ir::Kernel& kernel);
+  llvm::Function* kernel_function(uint32_t number);
+  llvm::Value* call_kernel(const KernelRange& range, llvm::Function* callee, llvm::Value* total);
+  llvm::Value* writes_something(const ir::Kernel& kernel);
+  void emit_loop(const ir::Step& step);
+  void emit_branch(const ir::Step& step);
+  void emit_custom(const ir::Step& step);
+  void emit_carries(const ir::Step& step);
+  void copy(llvm::Value* to, llvm::Value* from, llvm::Value* bytes);
+
+  struct Loop {
+    llvm::Value* index = nullptr;
+    llvm::Value* trips = nullptr;  // null for a conditional loop
+  };
+  llvm::Module& module_;
+  const ir::Program& program_;
+  const Target& target_;
+  const std::string& name_;
+  llvm::LLVMContext& context_;
+  Builder b_;
+  llvm::Function* function_ = nullptr;
+  llvm::BasicBlock* entry_ = nullptr;
+  llvm::BasicBlock* failed_ = nullptr;
+  llvm::PHINode* failure_ = nullptr;
+  Values symbols_, offsets_, pointers_;
+  llvm::Value* outside_ = nullptr;  // whether the extents lie outside their bounds, or what follows from them does
+  llvm::Value* symbol_array_ = nullptr;
+  llvm::Value* launch_slots_ = nullptr;
+  llvm::Value* scratch_ = nullptr;
+  llvm::Value* env_ = nullptr;
+  llvm::Value* threads_ = nullptr;
+  std::vector<Loop> loops_;
+};
+
+}  // namespace tenon::codegen

@@ -1,0 +1,260 @@
+// The entry point: checks the call, computes extents and addresses, runs the steps. Everything is straight code over
+// pointers in registers or on the stack; a launch costs a few stores and a call. A custom call is the C function
+// `int32_t NAME(const void* const* inputs, void* const* outputs)`; zero is success.
+// Refuses to allocate, and to know what kernels compute.
+#include <llvm/IR/IntrinsicsX86.h>
+
+#include <algorithm>
+
+#include "tenon/codegen/llvm/entry.h"
+#include "tenon/ir/base/error.h"
+
+namespace tenon::codegen {
+
+using ir::Home;
+using ir::ProgramBuffer;
+using llvm::Value;
+
+std::string kernel_symbol(const std::string& entry, size_t k) { return entry + "_kernel_" + std::to_string(k); }
+
+void EntryEmitter::start(const std::string& name, llvm::Type* result) {
+  auto* type = llvm::FunctionType::get(result, {b_.getPtrTy()}, false);
+  function_ = llvm::Function::Create(type, llvm::Function::ExternalLinkage, name, module_);
+  function_->addFnAttr(llvm::Attribute::NoUnwind);
+  // Straight code around launches: optimising it doubles the compile time of small programs and saves no nanosecond.
+  function_->addFnAttr(llvm::Attribute::OptimizeNone);
+  function_->addFnAttr(llvm::Attribute::NoInline);
+  entry_ = block("entry");
+  auto* body = block("body");
+  b_.SetInsertPoint(entry_);
+  b_.CreateBr(body);
+  b_.SetInsertPoint(body);
+  outside_ = b_.getFalse();
+  symbols_.clear();
+  offsets_.clear();
+}
+
+Value* EntryEmitter::stack(llvm::Type* type, uint64_t count, uint64_t alignment) {
+  Builder at(entry_->getTerminator());
+  llvm::AllocaInst* slot = at.CreateAlloca(type, at.getInt64(count));
+  slot->setAlignment(llvm::Align(alignment));
+  return slot;
+}
+
+// a + b or a * b; notes in outside_ that the result does not fit.
+Value* EntryEmitter::checked(llvm::Intrinsic::ID operation, Value* a, Value* b) {
+  Value* pair = call(b_, operation, {b_.getInt64Ty()}, {a, b});
+  outside_ = b_.CreateOr(outside_, b_.CreateExtractValue(pair, 1));
+  return b_.CreateExtractValue(pair, 0);
+}
+
+// Extents outside their bounds, negative differences and what does not fit into 63 bits are noted in outside_.
+Values EntryEmitter::symbol_values(Value* dims) {
+  const Symbols& table = *program_.symbols;
+  Values all;
+  uint64_t free = 0;
+  for (size_t k = 0; k < table.size(); ++k) {
+    const Symbol& s = table[k];
+    const auto part = [&](Dim d) { return d.is_number() ? i64(d.number()) : all[d.index()]; };
+    switch (s.kind) {
+      case SymbolKind::free:
+        all.push_back(field(dims, 8 * free++, b_.getInt64Ty()));
+        outside_ = b_.CreateOr(outside_, b_.CreateICmpSLT(all.back(), i64(s.lower)));
+        outside_ = b_.CreateOr(outside_, b_.CreateICmpSGT(all.back(), i64(s.upper)));
+        break;
+      case SymbolKind::sum:
+        all.push_back(checked(llvm::Intrinsic::sadd_with_overflow, part(s.left), part(s.right)));
+        break;
+      case SymbolKind::difference:
+        all.push_back(b_.CreateSub(part(s.left), part(s.right)));
+        outside_ = b_.CreateOr(outside_, b_.CreateICmpSLT(all.back(), i64(0)));
+        break;
+      case SymbolKind::product:
+        all.push_back(checked(llvm::Intrinsic::smul_with_overflow, part(s.left), part(s.right)));
+        break;
+      case SymbolKind::quotient:
+        all.push_back(emit_op(b_, ir::Op::div, DType::i64, DType::i64, {part(s.left), part(s.right)}));
+        break;
+      case SymbolKind::maximum:
+        all.push_back(emit_op(b_, ir::Op::max, DType::i64, DType::i64, {part(s.left), part(s.right)}));
+        break;
+    }
+  }
+  return all;
+}
+
+Value* EntryEmitter::buffer_bytes(const ProgramBuffer& buffer) {
+  Value* total = i64(bytes(buffer.dtype));
+  for (Dim d : buffer.shape) total = b_.CreateMul(total, value(d));
+  return total;
+}
+
+// Symbolic programs: slots in order, each as large as the largest buffer in it.
+Value* EntryEmitter::arena_offsets() {
+  if (program_.is_static) return i64((program_.arena_bytes + arena_alignment - 1) / arena_alignment * arena_alignment);
+  uint32_t slots = 0;
+  for (const ProgramBuffer& buffer : program_.buffers)
+    if (buffer.home == Home::arena && buffer.arena_slot != UINT32_MAX) slots = std::max(slots, buffer.arena_slot + 1);
+  Values sizes(slots, i64(0));
+  for (const ProgramBuffer& buffer : program_.buffers) {
+    if (buffer.home != Home::arena || buffer.arena_slot == UINT32_MAX) continue;
+    Value*& size = sizes[buffer.arena_slot];
+    Value* own = i64(bytes(buffer.dtype));
+    for (Dim d : buffer.shape) own = checked(llvm::Intrinsic::smul_with_overflow, own, value(d));
+    size = emit_op(b_, ir::Op::max, DType::i64, DType::i64, {size, own});
+  }
+  Value* offset = i64(0);
+  for (Value* size : sizes) {
+    offsets_.push_back(offset);
+    Value* rounded = b_.CreateAnd(checked(llvm::Intrinsic::sadd_with_overflow, size, i64(arena_alignment - 1)),
+                                  i64(-arena_alignment));
+    offset = checked(llvm::Intrinsic::sadd_with_overflow, offset, rounded);
+  }
+  return offset;
+}
+
+void EntryEmitter::emit_arena_bytes() {
+  start(name_ + "_arena_bytes", b_.getInt64Ty());
+  if (!program_.is_static) symbols_ = symbol_values(function_->getArg(0));
+  Value* total = b_.CreateAdd(arena_offsets(), i64(scratch_bytes()));
+  b_.CreateRet(b_.CreateSelect(outside_, i64(-1), total));  // no arena is large enough
+}
+
+// Behind the planned buffers: launches run one after the other, so they share it.
+int64_t EntryEmitter::scratch_bytes() const {
+  int64_t most = 0;
+  for (const ir::Kernel& k : program_.kernels) most = std::max(most, kernel_scratch_bytes(k, target_));
+  return most;
+}
+
+Value* EntryEmitter::constant_data(const ProgramBuffer& buffer) {
+  const std::string name = name_ + "_constant_" + std::to_string(buffer.slot);
+  if (llvm::GlobalVariable* known = module_.getNamedGlobal(name)) return known;
+  const std::string& raw = program_.constants.at(buffer.slot);
+  auto* data = llvm::ConstantDataArray::getString(context_, raw, false);
+  auto* global =
+      new llvm::GlobalVariable(module_, data->getType(), true, llvm::GlobalValue::InternalLinkage, data, name);
+  global->setAlignment(llvm::Align(64));
+  return global;
+}
+
+void EntryEmitter::bind_buffers(Value* request) {
+  Value* inputs = field(request, call_inputs, b_.getPtrTy());
+  Value* outputs = field(request, call_outputs, b_.getPtrTy());
+  Value* arena = field(request, call_arena, b_.getPtrTy());
+  Value* bad = b_.getFalse();
+  Value* planned = arena_offsets();
+  Value* total = b_.CreateAdd(planned, i64(scratch_bytes()));
+  fail_if(outside_, b_.getInt32(static_cast<uint32_t>(bad_extent)));
+  scratch_ = b_.CreateGEP(b_.getInt8Ty(), arena, planned);
+  const auto null = [&](Value* p) { return b_.CreateIsNull(p); };
+  bad = b_.CreateOr(bad, b_.CreateAnd(null(arena), b_.CreateICmpSGT(total, i64(0))));
+  const bool has_inputs = !program_.inputs.empty(), has_outputs = !program_.outputs.empty();
+  if (has_inputs) bad = b_.CreateOr(bad, null(inputs));
+  if (has_outputs) bad = b_.CreateOr(bad, null(outputs));
+  fail_if(bad, b_.getInt32(static_cast<uint32_t>(bad_call)));
+  bad = b_.getFalse();
+  for (const ProgramBuffer& buffer : program_.buffers) {
+    Value* p = nullptr;
+    switch (buffer.home) {
+      case Home::input:
+      case Home::output:
+        p = field(buffer.home == Home::input ? inputs : outputs, 8 * uint64_t{buffer.slot}, b_.getPtrTy());
+        bad = b_.CreateOr(bad, b_.CreateAnd(null(p), b_.CreateICmpSGT(buffer_bytes(buffer), i64(0))));
+        break;
+      case Home::arena: {
+        Value* offset =
+            program_.is_static || buffer.arena_slot == UINT32_MAX ? i64(buffer.offset) : offsets_[buffer.arena_slot];
+        if (program_.is_static) check(buffer.offset >= 0, "an arena buffer has no offset");
+        p = b_.CreateGEP(b_.getInt8Ty(), arena, offset);
+        break;
+      }
+      case Home::constant: p = constant_data(buffer); break;
+    }
+    pointers_.push_back(p);
+  }
+  fail_if(bad, b_.getInt32(static_cast<uint32_t>(bad_call)));
+}
+
+// All failures leave by one block, whose PHI collects their codes.
+void EntryEmitter::fail_if(Value* condition, Value* code) {
+  if (known(condition) == 0) return;
+  auto* next = block("next");
+  failure_->addIncoming(code, b_.GetInsertBlock());
+  b_.CreateCondBr(condition, failed_, next);
+  b_.SetInsertPoint(next);
+}
+
+// No call, or one from an older header: without an environment, and without a place for the error.
+void EntryEmitter::refuse_strangers(Value* request) {
+  auto *present = block("present"), *refused = block("refused"), *sized = block("sized");
+  b_.CreateCondBr(b_.CreateIsNull(request), refused, present);
+  b_.SetInsertPoint(refused);
+  b_.CreateRet(b_.getInt32(static_cast<uint32_t>(bad_call)));
+  b_.SetInsertPoint(present);
+  Value* size = field(request, call_size, b_.getInt64Ty());
+  b_.CreateCondBr(b_.CreateICmpULT(size, i64(call_bytes)), refused, sized);
+  b_.SetInsertPoint(sized);
+}
+
+// Sets the floating-point control word that kernels count on; gives where the caller's was saved.
+Value* EntryEmitter::set_control_word() {
+  Value* saved = stack(b_.getInt32Ty(), 1, 4);
+  Value* standard = stack(b_.getInt32Ty(), 1, 4);
+  call(b_, llvm::Intrinsic::x86_sse_stmxcsr, {}, {saved});
+  Value* control = b_.CreateAnd(b_.CreateLoad(b_.getInt32Ty(), saved), b_.getInt32(mxcsr_control));
+  when(b_, "mxcsr", b_.CreateICmpNE(control, b_.getInt32(default_mxcsr)), [&] {
+    b_.CreateStore(b_.getInt32(default_mxcsr), standard);
+    call(b_, llvm::Intrinsic::x86_sse_ldmxcsr, {}, {standard});
+  });
+  return saved;
+}
+
+void EntryEmitter::emit() {
+  start(name_, b_.getInt32Ty());
+  Value* request = function_->getArg(0);
+  failed_ = block("failed");
+  failure_ = llvm::PHINode::Create(b_.getInt32Ty(), 4, "code", failed_);
+  refuse_strangers(request);
+  Value* saved = set_control_word();  // first, so that every way out restores it
+
+  Value* bad = b_.getInt32(static_cast<uint32_t>(bad_call));
+  env_ = field(request, call_env, b_.getPtrTy());
+  fail_if(b_.CreateIsNull(env_), bad);
+  fail_if(b_.CreateICmpULT(field(env_, env_size, b_.getInt64Ty()), i64(env_bytes)), bad);
+  threads_ = field(env_, env_threads, b_.getInt32Ty());
+  Value* dims = field(request, call_dims, b_.getPtrTy());
+  const Symbols& table = *program_.symbols;
+  if (!table.free_symbols().empty()) fail_if(b_.CreateIsNull(dims), bad);
+  symbols_ = symbol_values(dims);
+  fail_if(outside_, b_.getInt32(static_cast<uint32_t>(bad_extent)));
+  symbol_array_ = stack(b_.getInt64Ty(), std::max<size_t>(1, symbols_.size()), 8);
+  for (size_t k = 0; k < symbols_.size(); ++k)
+    b_.CreateStore(symbols_[k], b_.CreateConstInBoundsGEP1_64(b_.getInt64Ty(), symbol_array_, k));
+
+  size_t slots = 1;
+  for (const ir::Kernel& k : program_.kernels) slots = std::max(slots, k.buffers.size() + 2);
+  launch_slots_ = stack(b_.getPtrTy(), slots, 8);
+  bind_buffers(request);
+  emit_steps(program_.steps);
+
+  call(b_, llvm::Intrinsic::x86_sse_ldmxcsr, {}, {saved});
+  b_.CreateRet(b_.getInt32(0));
+
+  b_.SetInsertPoint(failed_);
+  call(b_, llvm::Intrinsic::x86_sse_ldmxcsr, {}, {saved});
+  Value* error = field(request, call_error, b_.getPtrTy());
+  when(b_, "record", b_.CreateIsNotNull(error), [&] {
+    b_.CreateStore(failure_, error);
+    b_.CreateStore(b_.getInt32(UINT32_MAX), b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), error, 4));
+  });
+  b_.CreateRet(failure_);
+}
+
+void emit_entry(llvm::Module& module, const ir::Program& program, const Target& target, const std::string& entry) {
+  EntryEmitter emitter(module, program, target, entry);
+  emitter.emit_arena_bytes();
+  emitter.emit();
+}
+
+}  // namespace tenon::codegen

@@ -1,0 +1,106 @@
+// What code is generated for: the processor at hand, or the portable floor x86-64-v3. Refuses processors below the floor.
+#include "tenon/codegen/llvm/target.h"
+
+#include <llvm/ADT/StringMap.h>
+#include <llvm/MC/TargetRegistry.h>
+#include <llvm/Support/TargetSelect.h>
+#include <llvm/TargetParser/Host.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "tenon/codegen/codegen.h"
+#include "tenon/ir/base/error.h"
+
+namespace tenon::codegen {
+
+namespace {
+
+// What the kernel says of one core's data cache of a level. sysconf multiplies the last level on some processors.
+int64_t cache_bytes(int level, int64_t otherwise) {
+  for (int index = 0; index < 8; ++index) {
+    const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/";
+    std::ifstream level_file(folder + "level"), type_file(folder + "type"), size_file(folder + "size");
+    int found = 0;
+    int64_t size = 0;
+    std::string type, unit;
+    if (!(level_file >> found) || !(type_file >> type) || !(size_file >> size)) continue;
+    if (found != level || type == "Instruction" || size <= 0) continue;
+    size_file >> unit;
+    return size * (unit == "K" ? 1 << 10 : unit == "M" ? 1 << 20 : 1);
+  }
+  return otherwise;
+}
+
+Target find_host() {
+  Target target = Target::portable();
+  CpuTarget& t = target.cpu();
+  t.cpu = llvm::sys::getHostCPUName().str();
+  const auto features = llvm::sys::getHostCPUFeatures();
+  std::vector<std::string> names;
+  for (const auto& f : features) names.push_back((f.second ? "+" : "-") + f.first().str());
+  std::sort(names.begin(), names.end());
+  for (const std::string& n : names) t.features += (t.features.empty() ? "" : ",") + n;
+  const auto has = [&](const char* name) { return features.lookup(name); };
+  for (const char* name : {"avx2", "fma", "f16c", "bmi2", "movbe", "lzcnt"})
+    if (!has(name))
+      throw Error("this processor lacks " + std::string(name) + ": Tenon needs x86-64-v3 (2013 and later)");
+  if (has("avx512f") && has("avx512bw") && has("avx512cd") && has("avx512dq") && has("avx512vl")) {
+    t.level = 4;
+    t.vector_bytes = 64;
+    t.vector_registers = 32;
+  }
+  t.l1_bytes = cache_bytes(1, t.l1_bytes);
+  t.l2_bytes = cache_bytes(2, t.l2_bytes);
+  t.l3_bytes = cache_bytes(3, t.l3_bytes);
+  target.tiles.nontemporal_bytes = t.l3_bytes / 2;
+  target.cores = static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+  return target;
+}
+
+}  // namespace
+
+Target host_target() {
+  static const auto* const host = new Target(find_host());  // never destroyed
+  return *host;
+}
+
+llvm::TargetMachine& target_machine(const CpuTarget& target, llvm::CodeGenOptLevel level) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+  });
+  struct Entry {
+    CpuTarget target;
+    llvm::CodeGenOptLevel level;
+    std::unique_ptr<llvm::TargetMachine> machine;
+  };
+  thread_local std::vector<Entry> machines;
+  for (const Entry& e : machines)
+    if (e.level == level && e.target == target) return *e.machine;
+
+  std::string problem;
+#if LLVM_VERSION_MAJOR >= 22
+  const llvm::Triple triple(target.triple);
+  const llvm::Target* found = llvm::TargetRegistry::lookupTarget(triple, problem);
+#else
+  const std::string triple = target.triple;
+  const llvm::Target* found = llvm::TargetRegistry::lookupTarget(triple, problem);
+#endif
+  if (!found) throw InternalError("no code generator for " + target.triple + ": " + problem);
+  llvm::TargetOptions options;
+  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;  // an fma only where the kernel says fma
+  std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(
+      triple, target.cpu, target.features, options, llvm::Reloc::PIC_, llvm::CodeModel::Small, level));
+  if (!machine) throw InternalError("cannot make a code generator for " + target.cpu);
+  machines.push_back({target, level, std::move(machine)});
+  return *machines.back().machine;
+}
+
+}  // namespace tenon::codegen

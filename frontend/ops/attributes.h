@@ -1,0 +1,16 @@
+// The attributes of the frontend's own eager programs by name: views and values, as ir/graph/attributes.h has them for ops.
+#pragma once
+
+#include "tenon/ir/graph/attributes.h"
+
+namespace tenon::made {
+
+#define TENON_ATTRS TENON_ATTRS_VIEW
+#define FIELD TENON_FIELD_VIEW
+#include "tenon/frontend/ops/attributes.def"
+
+#define TENON_ATTRS TENON_ATTRS_VALUES
+#define FIELD TENON_FIELD_VALUES
+#include "tenon/frontend/ops/attributes.def"
+
+}  // namespace tenon::made

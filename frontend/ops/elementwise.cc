@@ -1,0 +1,177 @@
+// Elementwise functions and operators. One function per row of the op table comes from the table itself.
+#include "tenon/frontend/ops/formula.h"
+#include "tenon/frontend/ops/promote.h"
+
+namespace tenon {
+namespace {
+
+// The shape that operands stretch to. Asked of handles, so that the error can say where each operand came from.
+Shape check_broadcast(const char* op, std::span<const Tensor> inputs, const Location& at) {
+  Shape shape;
+  for (const Tensor& t : inputs) {
+    const Shape& s = t.shape();
+    while (shape.rank() < s.rank()) shape.insert(0, Dim(1));
+    const int offset = shape.rank() - s.rank();
+    for (int i = 0; i < s.rank(); ++i) {
+      Dim& d = shape[offset + i];
+      const Dim e = s[i];
+      if (e == 1 || d == e) continue;
+      if (!(d == 1)) {
+        std::string text = std::string(op) + ": shapes do not broadcast: ";
+        for (size_t k = 0; k < inputs.size(); ++k) text += (k ? " with " : "") + describe(inputs[k]);
+        throw Error(text + "; axes align from the last, and axis " + std::to_string(i - s.rank()) + " has extents " +
+                        to_string(d) + " and " + to_string(e) + " (only 1 stretches). Reshape or transpose one of them",
+                    at);
+      }
+      d = e;
+    }
+  }
+  return shape;
+}
+
+// The dtype that operands enter an op of the table in: integers and bools a floating function as f32, bools arithmetic as i64.
+DType entering(const ir::OpDef& row, std::initializer_list<const Operand*> operands, const Location& at) {
+  const DType dtype = common_dtype(std::span(operands.begin(), operands.size()), row.name);
+  if (contains(row.dtypes, dtype)) return dtype;
+  if (!is_floating(dtype)) return (row.dtypes & integer_types) == 0 ? f32 : i64;
+  std::string text = std::string(row.name) + ": takes integers" + (contains(row.dtypes, boolean) ? " or bools" : "") +
+                     ", and an operand is ";
+  for (const Operand* x : operands)
+    if (x->weak() == Operand::Weak::none && is_floating(x->tensor().dtype())) {
+      text += describe(x->tensor());
+      break;
+    }
+  throw Error(text + "; convert it with astype(tn::i32)", at);
+}
+
+template <ir::Op op>
+std::vector<ir::Value> build_elementwise(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs&) {
+  return ir::apply(b, op, formula::broadcast_together(x, ir::def(op).name));
+}
+
+template <ir::Op op>
+Tensor elementwise_op(std::initializer_list<const Operand*> operands) {
+  static constexpr auto build = build_elementwise<op>;
+  const ir::OpDef& row = ir::def(op);
+  const Emit emit{row.name, build};
+  const Location at = place_of(operands);
+  if constexpr (op == ir::Op::shl || op == ir::Op::shr) {
+    const Operand& count = **(operands.end() - 1);
+    if (count.weak() == Operand::Weak::floating ||
+        (count.weak() == Operand::Weak::none && count.tensor().defined() && is_floating(count.tensor().dtype())))
+      throw Error(
+          std::string(row.name) + ": the shift count is an integer, not " +
+              (count.weak() == Operand::Weak::none ? describe(count.tensor()) : std::to_string(count.floating())) +
+              "; convert it with astype(tn::i32)",
+          at);
+  }
+  const DType dtype = entering(row, operands, at);
+  std::vector<Tensor> inputs;
+  for (const Operand* x : operands) inputs.push_back(materialize(*x, dtype, row.name));
+  check_broadcast(row.name, inputs, at);
+  return apply(emit, {}, inputs, at)[0];
+}
+
+std::vector<ir::Value> build_where(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs&) {
+  const ir::Value operands[] = {formula::truth(x[0]), x[1], x[2]};
+  return ir::apply(b, ir::Op::select, formula::broadcast_together(operands, "where"));
+}
+constexpr Emit where_emit{"where", build_where};
+
+std::vector<ir::Value> build_clip(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  const made::Clip to(attrs);
+  const std::vector<ir::Value> low = formula::together({x[0], x[1]}, to.raised);
+  const std::vector<ir::Value> high = formula::together({max(low[0], low[1]), x[2]}, to.lowered);
+  return {min(high[0], high[1])};
+}
+
+std::vector<ir::Value> build_not(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs&) {
+  return {bit_not(formula::truth(x[0]))};
+}
+template <ir::Op op>
+std::vector<ir::Value> build_logical(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs&) {
+  const ir::Value y = formula::truth(x[1]);
+  return ir::apply(b, op, formula::together({formula::truth(x[0]), y}, boolean));
+}
+template <ir::Op op>
+Tensor logical(const char* name, const Operand& x, const Operand& y) {
+  static constexpr auto build = build_logical<op>;
+  const Tensor left = as_tensor(x, name), right = as_tensor(y, name);
+  const Operand first(typed(left, boolean, x.where()), x.where()), second(typed(right, boolean, y.where()), y.where());
+  (void)foreseen(op, {&first, &second});
+  return apply_one({name, build}, {}, {left, right}, x.where());
+}
+
+}  // namespace
+
+Tensor foreseen(ir::Op op, std::initializer_list<const Operand*> operands) {
+  const ir::OpDef& row = ir::def(op);
+  const Location at = place_of(operands);
+  const DType dtype = entering(row, operands, at);
+  std::vector<Tensor> shown;
+  for (const Operand* x : operands) {
+    check_fits(*x, dtype, row.name);
+    shown.push_back(x->weak() == Operand::Weak::none ? typed(x->tensor(), dtype, x->where())
+                                                     : stand_in({dtype, {}}, x->where()));
+  }
+  return stand_in({dtype, check_broadcast(row.name, shown, at)}, at);
+}
+
+namespace elementwise {
+#define TENON_UNARY(name, ...) \
+  Tensor name(Operand x) { return elementwise_op<ir::Op::name>({&x}); }
+#define TENON_BINARY(name, ...) \
+  Tensor name(Operand x, Operand y) { return elementwise_op<ir::Op::name>({&x, &y}); }
+#define TENON_TERNARY(name, ...)                         \
+  Tensor name(Operand x, Operand y, Operand z) {         \
+    if constexpr (ir::Op::name == ir::Op::select)        \
+      return tenon::where(x, y, z);                      \
+    else                                                 \
+      return elementwise_op<ir::Op::name>({&x, &y, &z}); \
+  }
+#define TENON_OP(name, ...)
+#include "tenon/ir/ops.def"
+}  // namespace elementwise
+
+Tensor where(Operand condition, Operand x, Operand y) {
+  const Location at = place_of({&condition, &x, &y});
+  std::vector<Tensor> inputs = promoted("where", {&x, &y}, at);
+  const Tensor chosen = as_tensor(condition, "where");
+  (void)check_broadcast("where", std::vector{typed(chosen, boolean, condition.where()), inputs[0], inputs[1]}, at);
+  return apply_one(where_emit, {}, {chosen, inputs[0], inputs[1]}, at);
+}
+
+Tensor maximum(Operand x, Operand y) { return elementwise::max(x, y); }
+Tensor minimum(Operand x, Operand y) { return elementwise::min(x, y); }
+Tensor clip(Operand x, Operand low, Operand high) {
+  const Operand raised(foreseen(ir::Op::max, {&x, &low}), x.where());
+  const DType first = raised.tensor().dtype(), second = foreseen(ir::Op::min, {&raised, &high}).dtype();
+  return apply_one({"clip", build_clip}, made::ClipAttrs{.raised = first, .lowered = second},
+                   {entered(x, first, "max"), entered(low, first, "max"), entered(high, second, "min")}, x.where());
+}
+Tensor logical_not(Operand x) {
+  return apply_one({"logical_not", build_not}, {}, {as_tensor(x, "logical_not")}, x.where());
+}
+Tensor logical_and(Operand x, Operand y) { return logical<ir::Op::bit_and>("logical_and", x, y); }
+Tensor logical_or(Operand x, Operand y) { return logical<ir::Op::bit_or>("logical_or", x, y); }
+
+Tensor operator+(Operand x, Operand y) { return elementwise::add(x, y); }
+Tensor operator-(Operand x, Operand y) { return elementwise::sub(x, y); }
+Tensor operator*(Operand x, Operand y) { return elementwise::mul(x, y); }
+Tensor operator/(Operand x, Operand y) { return elementwise::div(x, y); }
+Tensor operator%(Operand x, Operand y) { return elementwise::rem(x, y); }
+Tensor operator-(Operand x) { return elementwise::neg(x); }
+Tensor operator<(Operand x, Operand y) { return elementwise::lt(x, y); }
+Tensor operator<=(Operand x, Operand y) { return elementwise::le(x, y); }
+Tensor operator>(Operand x, Operand y) { return elementwise::gt(x, y); }
+Tensor operator>=(Operand x, Operand y) { return elementwise::ge(x, y); }
+Tensor operator==(Operand x, Operand y) { return elementwise::eq(x, y); }
+Tensor operator!=(Operand x, Operand y) { return elementwise::ne(x, y); }
+Tensor operator&(Operand x, Operand y) { return elementwise::bit_and(x, y); }
+Tensor operator|(Operand x, Operand y) { return elementwise::bit_or(x, y); }
+Tensor operator^(Operand x, Operand y) { return elementwise::bit_xor(x, y); }
+Tensor operator<<(const Tensor& x, Operand count) { return elementwise::shl(Operand(x, count.where()), count); }
+Tensor operator>>(const Tensor& x, Operand count) { return elementwise::shr(Operand(x, count.where()), count); }
+Tensor operator~(Operand x) { return elementwise::bit_not(x); }
+
+}  // namespace tenon

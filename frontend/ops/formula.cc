@@ -1,0 +1,81 @@
+// The words of formulas: the dtypes they compute in, reductions, counts. Refuses promotion: which dtype operands meet in is an
+// attribute of the program, found from handles.
+#include "tenon/frontend/ops/formula.h"
+
+namespace tenon::formula {
+
+DType floating(DType given) { return is_floating(given) ? given : f32; }
+DType wide(DType given) { return is_half(given) ? f32 : given; }
+DType summed_as(DType given) { return is_floating(given) || given == u64 ? given : i64; }
+Value widened(Value x) { return ir::cast(x, wide(x.dtype())); }
+
+Value truth(Value x) { return x.dtype() == boolean ? x : ir::ne(x, ir::literal(x, 0)); }
+Value position(Value x) { return ir::cast(x.dtype() == u64 ? ir::min(x, ir::literal(x, INT64_MAX)) : x, i64); }
+
+namespace {
+
+Shape broadcast_shape(std::span<const Value> values, const char* op) {
+  Shape shape;
+  for (const Value& v : values) {
+    const Shape& s = v.shape();
+    while (shape.rank() < s.rank()) shape.insert(0, Dim(1));
+    const int offset = shape.rank() - s.rank();
+    for (int i = 0; i < s.rank(); ++i) {
+      Dim& d = shape[offset + i];
+      const Dim e = s[i];
+      if (d == e || e == 1) continue;
+      if (d == 1) {
+        d = e;
+        continue;
+      }
+      std::string text = std::string(op) + ": shapes do not broadcast:";
+      for (const Value& w : values) text += " " + ir::to_string(w.type(), &w.builder->symbols());
+      throw Error(text + "; extents " + to_string(d, &v.builder->symbols()) + " and " +
+                      to_string(e, &v.builder->symbols()) + " differ (axes align from the last, and only 1 stretches)",
+                  v.builder->location());
+    }
+  }
+  return shape;
+}
+
+}  // namespace
+
+std::vector<Value> broadcast_together(std::span<const Value> values, const char* op) {
+  const Shape shape = broadcast_shape(values, op);
+  std::vector<Value> out;
+  for (const Value& v : values) out.push_back(v.shape() == shape ? v : ir::broadcast_to(v, shape));
+  return out;
+}
+
+std::vector<Value> together(std::initializer_list<Value> values, DType dtype) {
+  std::vector<Value> same;
+  for (Value v : values) same.push_back(ir::cast(v, dtype));
+  return broadcast_together(same, "a formula");
+}
+
+Value reduced(ir::Op op, Value x, const Axes& axes, bool keepdims) {
+  return keepdims || axes.empty() ? ir::reduce_kept(op, x, axes) : ir::reduce(op, x, axes);
+}
+Value total(Value x, const Axes& axes) { return ir::reduce_kept(ir::Op::reduce_sum, x, axes); }
+Value peak(Value x, const Axes& axes) { return ir::reduce_kept(ir::Op::reduce_max, x, axes); }
+
+Count::Count(Value x, const Axes& axes, DType dtype) {
+  Shape symbolic;
+  for (int64_t a : axes) {
+    const Dim d = x.shape()[a];
+    if (d.is_number())
+      (void)__builtin_mul_overflow(number_, d.number(), &number_);  // wraps only where an empty axis makes it 0 anyway
+    else
+      symbolic.push_back(d);
+  }
+  if (symbolic.empty()) return;
+  Axes all;
+  for (int i = 0; i < symbolic.rank(); ++i) all.push_back(i);
+  ir::GraphBuilder& b = *x.builder;
+  const Value counted = ir::reduce(ir::Op::reduce_sum, ir::splat_integer(b, i64, 1, symbolic), all);
+  sum_ = ir::cast(counted * ir::splat_integer(b, i64, number_, {}), dtype);
+}
+
+Value Count::over(Value x) const { return sum_ ? ir::spread(sum_, x) : ir::literal(x, number_); }
+
+}  // namespace tenon::formula

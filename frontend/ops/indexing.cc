@@ -1,0 +1,95 @@
+// Gather, scatter and order.
+#include "tenon/frontend/ops/formula.h"
+#include "tenon/frontend/ops/promote.h"
+
+namespace tenon {
+namespace {
+
+// Where an axis counts from the end, from the beginning.
+size_t index_of(int64_t axis, const Tensor& x, const char* op, const Location& at) {
+  return static_cast<size_t>(axis_of(axis, x.ndim(), op, at));
+}
+
+// The primitives that index take i64 positions, and updates of the operand's dtype.
+std::vector<ir::Value> build_take(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  const ir::Value operands[] = {x[0], formula::position(x[1])};
+  return ir::apply(b, ir::Op::gather, operands, attrs);
+}
+std::vector<ir::Value> build_scatter_add(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  const ir::Value indices = formula::position(x[1]);
+  const ir::Value operands[] = {x[0], indices, ir::cast(x[2], x[0].dtype())};
+  return ir::apply(b, ir::Op::scatter_add, operands, attrs);
+}
+
+Tensor index_tensor(const Operand& x, const char* op) {
+  const Tensor t = as_tensor(x, op);
+  check_index(t, op, x.where());
+  return t;
+}
+
+std::vector<ir::Value> build_one_hot(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  const made::OneHot to(attrs);
+  return {formula::one_hot(x[0], Shape(to.shape), to.dtype)};
+}
+
+}  // namespace
+
+// To shape [indices..., classes].
+ir::Value formula::one_hot(Value indices, const Shape& shape, DType dtype) {
+  const Shape to = shape;  // it may be that of a value, which may move while ops are added
+  const Value number = position(indices), classes = ir::iota(*indices.builder, i64, to, to.rank() - 1);
+  Axes axes;
+  for (int i = 0; i + 1 < to.rank(); ++i) axes.push_back(i);
+  return ir::cast(ir::eq(ir::broadcast(number, to, axes), classes), dtype);
+}
+
+Tensor take(Operand operand, Operand indices, int64_t axis) {
+  const Location& at = operand.where();
+  const Tensor x = as_tensor(operand, "take"), index = index_tensor(indices, "take");
+  return apply_one({"gather", build_take}, ir::GatherAttrs{index_of(axis, x, "take", at)}, {x, index}, at);
+}
+
+Tensor scatter_add(Operand operand, Operand indices, Operand updates, int64_t axis) {
+  const Location& at = operand.where();
+  const Tensor x = as_tensor(operand, "scatter_add"), index = index_tensor(indices, "scatter_add");
+  const Tensor added = entered(updates, x.dtype(), "scatter_add");
+  return apply_one({"scatter_add", build_scatter_add}, ir::ScatterAddAttrs{index_of(axis, x, "scatter_add", at)},
+                   {x, index, added}, at);
+}
+
+Tensor sort(Operand operand, int64_t axis) {
+  const Tensor x = as_tensor(operand, "sort");
+  return apply_primitive(ir::Op::sort, ir::SortAttrs{index_of(axis, x, "sort", operand.where())}, std::span(&x, 1),
+                         operand.where())[0];
+}
+
+namespace {
+// Sorts positions along with the keys.
+std::vector<ir::Value> build_argsort(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  const ir::Value positions = ir::iota(b, i64, x[0].shape(), static_cast<int64_t>(ir::Sort(attrs).axis));
+  const ir::Value both[] = {x[0], positions};
+  return {ir::apply(b, ir::Op::sort, both, attrs)[1]};
+}
+}  // namespace
+
+Tensor argsort(Operand operand, int64_t axis) {
+  const Tensor x = as_tensor(operand, "argsort");
+  return apply_one({"argsort", build_argsort}, ir::SortAttrs{index_of(axis, x, "argsort", operand.where())}, {x},
+                   operand.where());
+}
+
+Shape one_hot_shape(const Tensor& indices, Extents::Extent classes, DType dtype, const Location& at) {
+  if (!classes.named && classes.number < 1)
+    throw Error("one_hot: the number of classes is positive, not " + std::to_string(classes.number), at);
+  Shape shape = indices.shape();
+  shape.push_back(classes.named ? classes.symbol : Dim(classes.number));
+  return Extents(shape).checked("one_hot", dtype, at);
+}
+
+Tensor one_hot(Operand indices, int64_t classes, DType dtype) {
+  const Tensor x = index_tensor(indices, "one_hot");
+  const Shape shape = one_hot_shape(x, classes, dtype, indices.where());
+  return apply_one({"one_hot", build_one_hot}, made::OneHotAttrs{dtype, shape.dims()}, {x}, indices.where());
+}
+
+}  // namespace tenon

@@ -1,0 +1,213 @@
+// Functions that move all elements: reshape, transpose, broadcast, concat, pad. Refuses parts of a tensor (selection.cc).
+#include <algorithm>
+#include <numeric>
+
+#include "tenon/frontend/ops/promote.h"
+#include "tenon/frontend/tensor/tape.h"
+#include "tenon/frontend/tensor/trace.h"
+
+namespace tenon {
+namespace {
+
+using Values = std::span<const ir::Value>;
+
+std::vector<ir::Value> build_reshape(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
+  return {ir::reshape(x[0], Shape(ir::Reshape(a).shape))};
+}
+std::vector<ir::Value> build_transpose(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
+  return {ir::transpose(x[0], ir::Transpose(a).permutation)};
+}
+std::vector<ir::Value> build_broadcast(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
+  return {ir::broadcast_to(x[0], Shape(made::Shaped(a).shape))};
+}
+std::vector<ir::Value> build_concat(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
+  const made::Joined to(a);
+  std::vector<ir::Value> parts;
+  for (const ir::Value& v : x) parts.push_back(ir::cast(v, to.dtype));
+  return {ir::concat(parts, to.axis)};
+}
+std::vector<ir::Value> build_stack(ir::GraphBuilder& b, Values x, const ir::Attrs& a) {
+  std::vector<ir::Value> rows;
+  for (const ir::Value& v : x) {
+    Shape shape = v.shape();
+    shape.insert(static_cast<size_t>(made::Joined(a).axis), Dim(1));
+    rows.push_back(ir::reshape(v, shape));
+  }
+  return build_concat(b, rows, a);
+}
+std::vector<ir::Value> build_reverse(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
+  return {ir::reverse(x[0], ir::Reverse(a).axes)};
+}
+std::vector<ir::Value> build_pad(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
+  const made::Widened w(a);
+  return {ir::pad(x[0], x[1], w.low, w.high, std::vector<int64_t>(w.low.size(), 0))};
+}
+// Reshape of a concrete tensor shares its buffer: no kernel, and the tape sees a program only when it records.
+Tensor share(const Tensor& x, const Shape& shape, const Location& at) {
+  Tensor t = make_concrete({x.dtype(), shape}, buffer_of(x, "reshape", at), at);
+  return t;
+}
+
+Tensor reshape_to(const Tensor& x, const Shape& shape, const Location& at) {
+  if (!Trace::current() && x.defined() && x.cell()->concrete() && !records(std::span(&x, 1)))
+    return share(x, shape, at);
+  return apply_one({"reshape", build_reshape}, ir::ReshapeAttrs{shape.dims()}, {x}, at);
+}
+
+std::vector<int64_t> checked_permutation(const std::vector<int64_t>& permutation, const Tensor& x, const Location& at) {
+  std::vector<int64_t> p;
+  for (int64_t a : permutation) p.push_back(axis_of(a, x.ndim(), "transpose", at));
+  std::vector<int64_t> sorted = p;
+  std::sort(sorted.begin(), sorted.end());
+  for (size_t i = 0; i < sorted.size(); ++i)
+    if (sorted.size() != static_cast<size_t>(x.ndim()) || sorted[i] != static_cast<int64_t>(i))
+      throw Error("transpose: the permutation must name each axis of " + describe(x) + " once", at);
+  return p;
+}
+
+}  // namespace
+
+Tensor reshape(Operand operand, const std::vector<int64_t>& shape) {
+  const Tensor x = as_tensor(operand, "reshape");
+  Shape to;
+  int64_t open = -1;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i] == -1 && open < 0) {
+      open = static_cast<int64_t>(i);
+      to.push_back(Dim(1));
+      continue;
+    }
+    if (shape[i] < 0) throw Error("reshape: extents are not negative, and at most one is -1", operand.where());
+    to.push_back(Dim(shape[i]));
+  }
+  to = Extents(to).checked("reshape", x.dtype(), operand.where());
+  const int64_t known = to.numel();
+  if (!x.shape().is_static())
+    return apply_one({"reshape", build_reshape}, ir::ReshapeAttrs{to.dims()}, {x}, operand.where());
+  const int64_t n = x.numel();
+  if (open >= 0 && known != 0 && n % known == 0) to[open] = Dim(n / known);
+  if (to.numel() != n || (open >= 0 && known == 0))
+    throw Error(
+        "reshape: " + describe(x) + " has " + std::to_string(n) + " elements, which do not fit " + to_string(to),
+        operand.where());
+  return reshape_to(x, to, operand.where());
+}
+
+Tensor Tensor::reshape(const std::vector<int64_t>& shape, const At& at) const {
+  return tenon::reshape(Operand(*this, at), shape);
+}
+
+Tensor transpose(Operand operand, const std::vector<int64_t>& permutation) {
+  const Tensor x = as_tensor(operand, "transpose");
+  return apply_one({"transpose", build_transpose},
+                   ir::TransposeAttrs{checked_permutation(permutation, x, operand.where())}, {x}, operand.where());
+}
+Tensor Tensor::transpose(const std::vector<int64_t>& permutation, const At& at) const {
+  return tenon::transpose(Operand(*this, at), permutation);
+}
+Tensor Tensor::transpose(const At& at) const {
+  std::vector<int64_t> p(static_cast<size_t>(ndim()));
+  std::iota(p.rbegin(), p.rend(), 0);
+  return tenon::transpose(Operand(*this, at), p);
+}
+Tensor Tensor::astype(DType dtype, const At& at) const { return cast_to(*this, dtype, place(at)); }
+
+Tensor broadcast_to(Operand operand, const Extents& extents) {
+  const Tensor x = as_tensor(operand, "broadcast_to");
+  const Shape shape = extents.checked("broadcast_to", x.dtype(), operand.where());
+  const int offset = shape.rank() - x.ndim();
+  bool fits = offset >= 0;
+  for (int i = 0; fits && i < x.ndim(); ++i) {
+    const Dim d = x.shape()[i];
+    fits = d == 1 || d == shape[i + offset];
+  }
+  if (!fits) throw Error("broadcast_to: " + describe(x) + " does not stretch to " + to_string(shape), operand.where());
+  if (x.shape() == shape) return x;
+  return apply_one({"broadcast_to", build_broadcast}, made::ShapedAttrs{shape.dims()}, {x}, operand.where());
+}
+
+namespace {
+
+// How parts are joined along an axis: in the dtype that they meet in. Error unless they agree in every other axis.
+ir::Attrs joined(std::span<const Tensor> parts, int64_t axis, const Location& at) {
+  DType dtype = parts[0].dtype();
+  for (const Tensor& p : parts) dtype = promote(dtype, p.dtype(), "concat", at);
+  const int64_t a = axis_of(axis, parts[0].ndim(), "concat", at);
+  for (const Tensor& p : parts) {
+    bool fits = p.ndim() == parts[0].ndim();
+    for (int i = 0; fits && i < p.ndim(); ++i) fits = i == a || p.shape()[i] == parts[0].shape()[i];
+    if (!fits)
+      throw Error("concat: " + describe(parts[0]) + " and " + describe(p) + " must agree in every axis but " +
+                      std::to_string(a),
+                  at);
+  }
+  return made::JoinedAttrs{.axis = a, .dtype = dtype};
+}
+
+}  // namespace
+
+Tensor concat(std::span<const Tensor> parts, int64_t axis, const At& at) {
+  if (parts.empty()) throw Error("concat of no tensors", place(at));
+  return apply({"concat", build_concat}, joined(parts, axis, place(at)), parts, place(at))[0];
+}
+Tensor concat(std::initializer_list<Tensor> parts, int64_t axis, const At& at) {
+  return concat(std::span(parts.begin(), parts.size()), axis, at);
+}
+
+Tensor stack(std::span<const Tensor> parts, int64_t axis, const At& at) {
+  if (parts.empty()) throw Error("stack of no tensors", place(at));
+  std::vector<Tensor> rows;
+  const int64_t a = axis_of(axis, parts[0].ndim() + 1, "stack", place(at));
+  for (const Tensor& p : parts) {
+    Shape shape = as_tensor(Operand(p, at), "expand_dims").shape();
+    shape.insert(static_cast<size_t>(axis_of(a, p.ndim() + 1, "expand_dims", place(at))), Dim(1));
+    rows.push_back(stand_in({p.dtype(), shape}, place(at)));
+  }
+  return apply({"stack", build_stack}, joined(rows, a, place(at)), parts, place(at))[0];
+}
+Tensor stack(std::initializer_list<Tensor> parts, int64_t axis, const At& at) {
+  return stack(std::span(parts.begin(), parts.size()), axis, at);
+}
+
+Tensor flip(Operand operand, const std::vector<int64_t>& axes) {
+  const Tensor x = as_tensor(operand, "flip");
+  std::vector<int64_t> a;
+  for (int64_t axis : axes) a.push_back(axis_of(axis, x.ndim(), "flip", operand.where()));
+  return apply_one({"flip", build_reverse}, ir::ReverseAttrs{a}, {x}, operand.where());
+}
+
+Tensor pad(Operand operand, const std::vector<std::pair<int64_t, int64_t>>& widths, double value) {
+  const Tensor x = as_tensor(operand, "pad");
+  if (widths.size() != static_cast<size_t>(x.ndim()))
+    throw Error("pad: one (low, high) pair per axis of " + describe(x), operand.where());
+  std::vector<Dim> low, high;
+  for (auto [l, h] : widths) {
+    if (l < 0 || h < 0) throw Error("pad: widths are not negative; slice instead", operand.where());
+    low.push_back(Dim(l)), high.push_back(Dim(h));
+  }
+  if (!is_floating(x.dtype()) && !(value >= -0x1p63 && value < 0x1p63))
+    throw Error("pad: the fill " + std::to_string(value) + " does not fit " + std::string(name(x.dtype())),
+                operand.where());
+  const Operand fill =
+      is_floating(x.dtype()) ? Operand(value, operand.where()) : Operand(static_cast<int64_t>(value), operand.where());
+  return apply_one({"pad", build_pad}, made::WidenedAttrs{low, high}, {x, materialize(fill, x.dtype(), "pad")},
+                   operand.where());
+}
+
+Tensor squeeze(Operand operand, int64_t axis) {
+  const Tensor x = as_tensor(operand, "squeeze");
+  const auto a = static_cast<size_t>(axis_of(axis, x.ndim(), "squeeze", operand.where()));
+  Shape shape = x.shape();
+  if (!(shape[a] == 1))
+    throw Error("squeeze: axis " + std::to_string(axis) + " of " + describe(x) + " is not 1", operand.where());
+  shape.erase(a);
+  return reshape_to(x, shape, operand.where());
+}
+Tensor expand_dims(Operand operand, int64_t axis) {
+  const Tensor x = as_tensor(operand, "expand_dims");
+  Shape shape = x.shape();
+  shape.insert(static_cast<size_t>(axis_of(axis, x.ndim() + 1, "expand_dims", operand.where())), Dim(1));
+  return reshape_to(x, shape, operand.where());
+}
+
+}  // namespace tenon

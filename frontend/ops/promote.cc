@@ -1,0 +1,171 @@
+// Promotion, weak scalars, and what is said of operands before a formula is built.
+#include "tenon/frontend/ops/promote.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "tenon/frontend/ops/formula.h"
+#include "tenon/frontend/tensor/trace.h"
+#include "tenon/ir/reference/array.h"
+
+namespace tenon {
+namespace {
+
+// bool < integer < float.
+int category(DType t) { return t == boolean ? 0 : is_floating(t) ? 2 : 1; }
+
+bool fits(const Operand& x, DType t) {
+  if (x.weak() != Operand::Weak::integer || !is_integer(t) || t == u64)
+    return x.weak() != Operand::Weak::integer || t != u64 || x.too_big() || x.integer() >= 0;
+  if (x.too_big()) return false;
+  const int64_t v = x.integer();
+  const int n = bits(t);
+  if (is_unsigned(t)) return v >= 0 && (n >= 63 || v < (int64_t{1} << n));
+  return n == 64 || (v >= -(int64_t{1} << (n - 1)) && v < (int64_t{1} << (n - 1)));
+}
+
+}  // namespace
+
+DType promote(DType a, DType b, const char* op, const Location& at) {
+  if (a == b) return a;
+  if (category(a) != category(b)) return category(a) > category(b) ? a : b;
+  if (is_floating(a)) {
+    if (is_half(a) && is_half(b)) return f32;
+    return bytes(a) >= bytes(b) ? a : b;
+  }
+  if (is_signed(a) == is_signed(b)) return bytes(a) >= bytes(b) ? a : b;
+  const DType s = is_signed(a) ? a : b, u = is_signed(a) ? b : a;
+  if (u == u64)
+    throw Error(std::string(op) + ": u64 with " + std::string(name(s)) +
+                    " has no common integer type; convert one of them with astype",
+                at);
+  if (bytes(s) > bytes(u)) return s;
+  return u == u8 ? i16 : u == u16 ? i32 : i64;
+}
+
+DType common_dtype(std::span<const Operand* const> operands, const char* op) {
+  bool any = false;
+  DType strong = boolean;
+  Operand::Weak weak = Operand::Weak::none;
+  for (const Operand* x : operands) {
+    if (x->weak() != Operand::Weak::none) {
+      weak = std::max(weak, x->weak());
+      continue;
+    }
+    if (!x->tensor().defined())
+      throw Error(std::string(op) + ": an operand is undefined; give it a value first", x->where());
+    strong = any ? promote(strong, x->tensor().dtype(), op, x->where()) : x->tensor().dtype();
+    any = true;
+  }
+  const DType natural = weak == Operand::Weak::floating ? f32 : weak == Operand::Weak::integer ? i64 : boolean;
+  if (!any) return natural;
+  // A weak scalar takes the tensors' dtype, unless it is of a higher category.
+  return weak != Operand::Weak::none && category(natural) > category(strong) ? natural : strong;
+}
+
+void check_fits(const Operand& x, DType dtype, const char* op) {
+  if (fits(x, dtype)) return;
+  throw Error(std::string(op) + ": the literal " + std::to_string(x.integer()) + " does not fit " +
+                  std::string(name(dtype)) + "; convert the tensor with astype",
+              x.where());
+}
+
+Tensor materialize(const Operand& x, DType dtype, const char* op) {
+  if (x.weak() == Operand::Weak::none) return cast_to(x.tensor(), dtype, x.where());
+  check_fits(x, dtype, op);
+  ir::Array value(ir::Type{x.weak() == Operand::Weak::floating ? f64 : x.too_big() ? u64 : i64, {}});
+  if (x.weak() == Operand::Weak::floating)
+    *value.as<double>() = x.floating();
+  else
+    *value.as<int64_t>() = x.integer();
+  const ir::Array* operand = &value;
+  const ir::Type type{dtype, {}};
+  const ir::Array converted =
+      ir::interpret(ir::Op::cast, std::span(&operand, 1), ir::ConvertAttrs{dtype}, std::span(&type, 1))[0];
+  if (Trace* trace = Trace::current()) {
+    trace->builder.set_location(x.where());
+    const std::string raw(converted.data.begin(), converted.data.end());
+    const ir::Value v = ir::constant(trace->builder, dtype, {}, raw);
+    return make_traced(type, trace->number, v.id, x.where());
+  }
+  Tensor t = copy_from(converted.data.data(), {}, dtype);
+  t.cell()->made = x.where();
+  return t;
+}
+
+std::vector<Tensor> promoted(const char* op, std::initializer_list<const Operand*> operands, const Location&) {
+  const DType dtype = common_dtype(std::span(operands.begin(), operands.size()), op);
+  std::vector<Tensor> out;
+  for (const Operand* x : operands) out.push_back(materialize(*x, dtype, op));
+  return out;
+}
+
+Tensor as_tensor(const Operand& x, const char* op) {
+  const Operand* one = &x;
+  return materialize(x, common_dtype(std::span(&one, 1), op), op);
+}
+
+Location place_of(std::initializer_list<const Operand*> operands) {
+  for (const Operand* x : operands)
+    if (x->where().known()) return x->where();
+  return {};
+}
+
+int64_t axis_of(int64_t axis, int rank, const char* op, const Location& at) {
+  if (axis < -rank || axis >= rank)
+    throw Error(std::string(op) + ": axis " + std::to_string(axis) + " is out of range for rank " +
+                    std::to_string(rank) +
+                    (rank == 0 ? "; a scalar has no axes"
+                               : "; it goes from " + std::to_string(-rank) + " to " + std::to_string(rank - 1)),
+                at);
+  return axis < 0 ? axis + rank : axis;
+}
+
+namespace {
+std::vector<ir::Value> build_cast(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  return {ir::cast(x[0], ir::Convert(attrs).dtype)};
+}
+constexpr Emit cast_emit{"cast", build_cast};
+
+void check_defined(const Tensor& x, const Location& at) {
+  if (!x.defined()) throw Error("an undefined tensor was used as an operand; give it a value first", at);
+}
+}  // namespace
+
+Tensor cast_to(const Tensor& x, DType dtype, const Location& at) {
+  check_defined(x, at);
+  if (x.dtype() == dtype) return x;
+  return apply_one(cast_emit, ir::ConvertAttrs{dtype}, {x}, at);
+}
+
+void check_index(const Tensor& x, const char* op, const Location& at) {
+  if (!x.defined()) throw Error(std::string(op) + ": an index is undefined; give it a value first", at);
+  if (!is_integer(x.dtype()))
+    throw Error(std::string(op) + ": indices are integers, and these are " + describe(x) + "; use astype(tn::i64)", at);
+}
+
+Tensor stand_in(ir::Type type, const Location& made) {
+  auto cell = std::make_shared<Cell>();
+  cell->type = std::move(type);
+  cell->is_spec = true;
+  cell->made = made;
+  return Tensor(std::move(cell));
+}
+
+Tensor typed(const Tensor& x, DType dtype, const Location& at) {
+  return x.dtype() == dtype ? x : stand_in({dtype, x.shape()}, at);
+}
+
+Operand widened(const Operand& x) {
+  if (x.weak() != Operand::Weak::none || !x.tensor().defined()) return x;
+  return Operand(typed(x.tensor(), formula::wide(x.tensor().dtype()), x.where()), x.where());
+}
+
+Tensor entered(const Operand& x, DType dtype, const char* op) {
+  if (x.weak() != Operand::Weak::none) return materialize(x, dtype, op);
+  check_defined(x.tensor(), x.where());
+  return x.tensor();
+}
+
+}  // namespace tenon

@@ -1,0 +1,100 @@
+// Reductions over axes, and running sums. Refuses statistics: frontend/ops/statistics.cc composes them.
+#include <algorithm>
+
+#include "tenon/frontend/ops/formula.h"
+#include "tenon/frontend/ops/promote.h"
+
+namespace tenon {
+namespace {
+
+// What a reduction computes with: sums of bool and integers are i64 (u64 stays), and whether any is true is asked of bools.
+template <ir::Op op>
+DType reduced_as(DType given) {
+  if constexpr (op == ir::Op::reduce_sum || op == ir::Op::reduce_prod) return formula::summed_as(given);
+  return op == ir::Op::reduce_and || op == ir::Op::reduce_or ? boolean : given;
+}
+
+template <ir::Op op>
+std::vector<ir::Value> build_reduce(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  const made::KeptReduce r(attrs);
+  const DType to = reduced_as<op>(x[0].dtype());
+  return {formula::reduced(op, to == boolean ? formula::truth(x[0]) : ir::cast(x[0], to), r.axes, r.keepdims)};
+}
+
+template <ir::Op op>
+Tensor reduce(const char* name, const Operand& x, const Reduce& r) {
+  static constexpr auto build = build_reduce<op>;
+  const Tensor t = as_tensor(x, name);
+  const std::vector<int64_t> axes = axes_of(r, t.ndim(), name, x.where());
+  if (axes.empty() && reduced_as<op>(t.dtype()) == t.dtype()) return t;
+  return apply_one({name, build}, made::KeptReduceAttrs{axes, r.keepdims}, {t}, x.where());
+}
+
+void check_not_empty(const Tensor& x, const std::vector<int64_t>& axes, const char* op, const Location& at) {
+  for (int64_t a : axes)
+    if (x.shape()[a] == Dim(0))
+      throw Error(std::string(op) + " of no elements: axis " + std::to_string(a) + " of " + describe(x) + " is empty",
+                  at);
+}
+
+template <ir::Op op>
+std::vector<ir::Value> build_arg(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  return ir::apply(b, op, x, attrs);
+}
+
+template <ir::Op op>
+Tensor arg_reduce(const Operand& x, int64_t axis, const char* name) {
+  static constexpr auto build = build_arg<op>;
+  const Tensor t = as_tensor(x, name);
+  const int64_t a = axis_of(axis, t.ndim(), name, x.where());
+  check_not_empty(t, {a}, name, x.where());
+  return apply_one(Emit{name, build}, ir::ReduceAttrs{{a}}, {t}, x.where());
+}
+
+std::vector<ir::Value> build_cumsum(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  const ir::Value t = ir::cast(x[0], formula::summed_as(x[0].dtype()));
+  return ir::apply(b, ir::Op::cumsum, std::span(&t, 1), attrs);
+}
+
+}  // namespace
+
+std::vector<int64_t> axes_of(const Reduce& r, int rank, const char* op, const Location& at) {
+  std::vector<int64_t> axes;
+  for (int64_t a : r.axes) axes.push_back(axis_of(a, rank, op, at));
+  if (r.axes.empty())
+    for (int i = 0; i < rank; ++i) axes.push_back(i);
+  std::sort(axes.begin(), axes.end());
+  if (std::adjacent_find(axes.begin(), axes.end()) != axes.end())
+    throw Error(std::string(op) + ": an axis is named twice", at);
+  return axes;
+}
+
+Tensor sum(Operand x, Reduce r) { return reduce<ir::Op::reduce_sum>("sum", x, r); }
+Tensor prod(Operand x, Reduce r) { return reduce<ir::Op::reduce_prod>("prod", x, r); }
+
+Tensor max(Operand x, Reduce r) {
+  const Tensor t = as_tensor(x, "max");
+  if (t.dtype() == boolean) return any_of(x, r);
+  check_not_empty(t, axes_of(r, t.ndim(), "max", x.where()), "max", x.where());
+  return reduce<ir::Op::reduce_max>("max", Operand(t, x.where()), r);
+}
+Tensor min(Operand x, Reduce r) {
+  const Tensor t = as_tensor(x, "min");
+  if (t.dtype() == boolean) return all_of(x, r);
+  check_not_empty(t, axes_of(r, t.ndim(), "min", x.where()), "min", x.where());
+  return reduce<ir::Op::reduce_min>("min", Operand(t, x.where()), r);
+}
+Tensor all_of(Operand x, Reduce r) { return reduce<ir::Op::reduce_and>("all_of", x, r); }
+Tensor any_of(Operand x, Reduce r) { return reduce<ir::Op::reduce_or>("any_of", x, r); }
+Tensor argmax(Operand x, int64_t axis) { return arg_reduce<ir::Op::argmax>(x, axis, "argmax"); }
+Tensor argmin(Operand x, int64_t axis) { return arg_reduce<ir::Op::argmin>(x, axis, "argmin"); }
+
+Tensor cumsum(Operand x, int64_t axis, bool reverse) {
+  const Tensor t = as_tensor(x, "cumsum");
+  return apply_one(
+      {"cumsum", build_cumsum},
+      ir::CumsumAttrs{.axis = static_cast<size_t>(axis_of(axis, t.ndim(), "cumsum", x.where())), .reverse = reverse},
+      {t}, x.where());
+}
+
+}  // namespace tenon

@@ -1,0 +1,129 @@
+// Looking into compiled functions: IR, kernels with their source lines, memory, and why edges were not fused.
+#include "tenon/frontend/report/inspect.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "tenon/frontend/transform/jit_entry.h"
+#include "tenon/passes/pass.h"
+
+namespace tenon {
+namespace {
+
+// Kernels name nodes of the optimised graph by number; the same passes over the trace give its places.
+std::string file_line(const Location& where) {
+  std::string file = where.file;
+  const size_t slash = file.rfind('/');
+  return (slash == std::string::npos ? file : file.substr(slash + 1)) + ":" + std::to_string(where.line);
+}
+
+std::string describe_node(const ir::Graph& g, uint32_t n) {
+  if (n >= g.node_count()) return "node " + std::to_string(n);
+  const ir::Node& node = g.nodes()[n];
+  std::string text(ir::name(node.op));
+  if (g.location(node).known()) text += " (" + file_line(g.location(node)) + ")";
+  return text;
+}
+
+std::string amount(Dim d, const std::vector<Symbol>& symbols, const char* unit) {
+  if (d.is_symbol()) return to_string(d, symbols) + " " + unit;
+  const double v = static_cast<double>(d.number());
+  char out[64];
+  if (v >= 1e9)
+    std::snprintf(out, sizeof out, "%.2f G%s", v / 1e9, unit);
+  else if (v >= 1e6)
+    std::snprintf(out, sizeof out, "%.2f M%s", v / 1e6, unit);
+  else if (v >= 1e3)
+    std::snprintf(out, sizeof out, "%.1f k%s", v / 1e3, unit);
+  else
+    std::snprintf(out, sizeof out, "%.0f %s", v, unit);
+  return out;
+}
+
+}  // namespace
+
+std::string Lowered::ir() const { return entry_->program.graph->text(); }
+std::string Lowered::program() const {
+  passes::Options options;
+  options.fuse = entry_->fuse;
+  options.donations = entry_->donations;
+  return passes::build_program(*entry_->program.graph, runtime::current_device().target(), options).text();
+}
+Compiled Lowered::compile() const {
+  detail::compiled(*entry_);
+  return Compiled(entry_);
+}
+
+std::vector<KernelInfo> Compiled::kernels() const {
+  const auto graph = passes::optimize(*entry_->program.graph);
+  std::vector<KernelInfo> out;
+  const runtime::Manifest& m = entry_->plain.program->manifest();
+  for (const runtime::KernelRecord& k : m.kernels) {
+    const auto text = [&](Dim d) { return to_string(d, m.symbols); };
+    KernelInfo info{k.name, k.kind, {}, text(k.bytes_read), text(k.bytes_written), text(k.flops)};
+    for (uint32_t n : k.nodes) {
+      if (n >= graph->node_count()) continue;
+      const Location& where = graph->location(graph->nodes()[n]);
+      if (!where.known()) continue;
+      const std::string line = file_line(where);
+      if (std::find(info.lines.begin(), info.lines.end(), line) == info.lines.end()) info.lines.push_back(line);
+    }
+    out.push_back(std::move(info));
+  }
+  return out;
+}
+
+MemoryInfo Compiled::memory() const {
+  const runtime::Manifest& m = entry_->plain.program->manifest();
+  MemoryInfo info;
+  info.arena_bytes = m.arena_bytes;
+  for (const ir::Type& t : m.inputs)
+    if (t.shape.is_static()) info.input_bytes += t.shape.numel() * bytes(t.dtype);
+  for (const ir::Type& t : m.outputs)
+    if (t.shape.is_static()) info.output_bytes += t.shape.numel() * bytes(t.dtype);
+  return info;
+}
+
+bool Compiled::from_cache() const { return entry_->plain.program->from_disk(); }
+double Compiled::compile_seconds() const { return entry_->plain.program->compile_seconds(); }
+
+std::string Compiled::explain() const {
+  const auto graph = passes::optimize(*entry_->program.graph);
+  std::string text;
+  const std::vector<KernelInfo> all = kernels();
+  const runtime::Manifest& m = entry_->plain.program->manifest();
+  const auto shown = [&](Dim d, const char* unit) { return amount(d, m.symbols, unit); };
+  text += std::to_string(all.size()) + " kernels, arena " + shown(m.arena_bytes, "B") + "\n";
+  for (size_t i = 0; i < all.size(); ++i) {
+    const KernelInfo& k = all[i];
+    const runtime::KernelRecord& r = m.kernels[i];
+    text += "  " + std::to_string(i) + "  " + k.name + " (" + k.kind + "): reads " + shown(r.bytes_read, "B") +
+            ", writes " + shown(r.bytes_written, "B") + ", " + shown(r.flops, "flop") + "\n     ";
+    size_t listed = 0;
+    for (const std::string& line : k.lines) {
+      if (++listed > 8) {
+        text += " and " + std::to_string(k.lines.size() - 8) + " more";
+        break;
+      }
+      text += " " + line;
+    }
+    text += "\n";
+  }
+  const auto& notes = m.not_fused;
+  if (!notes.empty()) text += "edges that were not fused:\n";
+  std::vector<std::pair<std::string, int>> lines;  // equal ones, such as one per parameter, are counted
+  for (const ir::FusionNote& n : notes) {
+    const std::string line =
+        describe_node(*graph, n.producer) + " -> " + describe_node(*graph, n.consumer) + ": " + n.reason;
+    const auto seen = std::find_if(lines.begin(), lines.end(), [&](const auto& l) { return l.first == line; });
+    if (seen == lines.end())
+      lines.emplace_back(line, 1);
+    else
+      ++seen->second;
+  }
+  for (const auto& [line, count] : lines)
+    text += "  " + line + (count > 1 ? " (" + std::to_string(count) + " times)" : "") + "\n";
+  return text;
+}
+
+}  // namespace tenon

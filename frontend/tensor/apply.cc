@@ -1,0 +1,103 @@
+// Applying frontend functions: into the current trace, or eagerly; and whole graphs the same way, spliced or op by op.
+#include "tenon/frontend/tensor/apply.h"
+
+#include <new>
+
+#include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/eager.h"
+#include "tenon/frontend/tensor/trace.h"
+
+namespace tenon {
+namespace {
+
+std::vector<Tensor> apply_here(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
+                               const Location& at) {
+  Trace* trace = Trace::current();
+  for (const Tensor& t : inputs)
+    if (trace == nullptr && t.defined() && t.cell()->traced())
+      throw Error(
+          std::string(emit.name) + ": leaked tensor: " + describe(t) +
+              " belongs to a trace that has ended. Return it from the traced function instead of storing it outside",
+          at);
+  if (trace == nullptr) return apply_eagerly(emit, attrs, inputs, at);
+  std::vector<ir::Value> values;
+  for (const Tensor& t : inputs) values.push_back(trace->value(t, at));
+  trace->builder.set_location(at);
+  std::vector<Tensor> results;
+  for (const ir::Value& v : emit.build(trace->builder, values, attrs))
+    results.push_back(make_traced(v.type(), trace->number, v.id, at));
+  return results;
+}
+
+}  // namespace
+
+// Every error names the op and the caller's place, also those that arise where neither is known: extents that do not fit,
+// memory that is not there.
+std::vector<Tensor> apply(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
+                          const Location& at) {
+  try {
+    return apply_here(emit, attrs, inputs, at);
+  } catch (const Error& e) {
+    if (e.where().known()) throw;
+    throw Error(std::string(emit.name) + ": " + e.message(), at);
+  } catch (const std::bad_alloc&) {
+    throw Error(std::string(emit.name) + ": out of memory", at);
+  }
+}
+
+Tensor apply_one(const Emit& emit, const ir::Attrs& attrs, std::initializer_list<Tensor> inputs, const Location& at) {
+  return apply(emit, attrs, std::span(inputs.begin(), inputs.size()), at)[0];
+}
+
+namespace {
+
+template <ir::Op op>
+std::vector<ir::Value> build_primitive(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  return ir::apply(b, op, x, attrs);
+}
+
+// One Emit per row, so that a primitive is an eager program like any other function.
+constexpr Emit primitives[] = {
+#define TENON_OP(name, ...) {#name, build_primitive<ir::Op::name>},
+#include "tenon/ir/ops.def"
+};
+
+}  // namespace
+
+std::vector<Tensor> apply_primitive(ir::Op op, const ir::Attrs& attrs, std::span<const Tensor> inputs,
+                                    const Location& at) {
+  return apply(primitives[static_cast<int>(op)], attrs, inputs, at);
+}
+
+std::vector<Tensor> apply_graph(const ir::Graph& graph, std::span<const Tensor> inputs, const Location& at) {
+  if (Trace* trace = Trace::current()) {
+    std::vector<ir::ValueId> ids;
+    for (const Tensor& t : inputs) ids.push_back(trace->value(t, at).id);
+    std::vector<Tensor> results;
+    for (ir::ValueId id : trace->builder.splice(graph, ids))
+      results.push_back(make_traced(trace->builder.type(id), trace->number, id, at));
+    return results;
+  }
+  std::vector<Tensor> values(graph.value_count());
+  std::vector<uint32_t> last_use(graph.value_count(), 0);
+  for (uint32_t n = 0; n < graph.node_count(); ++n)
+    for (ir::ValueId v : graph.operands(graph.nodes()[n])) last_use[index(v)] = n;
+  for (ir::ValueId v : graph.outputs()) last_use[index(v)] = graph.node_count();
+  for (size_t i = 0; i < inputs.size(); ++i) values[i] = inputs[i];
+  std::vector<Tensor> operands;
+  for (uint32_t n = 0; n < graph.node_count(); ++n) {
+    const ir::Node& node = graph.nodes()[n];
+    operands.clear();
+    for (ir::ValueId v : graph.operands(node)) operands.push_back(values[index(v)]);
+    const Location& where = graph.location(node);
+    std::vector<Tensor> results = apply_primitive(node.op, graph.attrs(node), operands, where.known() ? where : at);
+    for (uint32_t r = 0; r < node.result_count; ++r) values[index(graph.result(node, r))] = results[r];
+    for (ir::ValueId v : graph.operands(node))
+      if (last_use[index(v)] == n) values[index(v)] = Tensor();
+  }
+  std::vector<Tensor> outputs;
+  for (ir::ValueId v : graph.outputs()) outputs.push_back(values[index(v)]);
+  return outputs;
+}
+
+}  // namespace tenon

@@ -1,0 +1,138 @@
+// One call of a compiled program: pointers to its inputs, memory for its results, donated memory handed over, the tape.
+#include "tenon/frontend/tensor/callable.h"
+
+#include <cstdio>
+
+#include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/tape.h"
+
+namespace tenon {
+namespace {
+
+// Pointers for one call, on the stack while they are few: a small call is mostly what surrounds its kernel.
+template <class P>
+class Pointers {
+ public:
+  explicit Pointers(size_t n) {
+    if (n > few) many_.resize(n), all_ = many_.data();
+  }
+  Pointers(const Pointers&) = delete;
+  Pointers& operator=(const Pointers&) = delete;
+  P& operator[](size_t i) { return all_[i]; }
+  P* data() { return all_; }
+
+ private:
+  static constexpr size_t few = 16;
+  P few_[few];
+  std::vector<P> many_;
+  P* all_ = few_;
+};
+
+ir::Type concrete_type(const ir::Type& type, const std::vector<int64_t>& symbols) {
+  if (type.shape.is_static()) return type;
+  ir::Type out{type.dtype, {}};
+  for (Dim d : type.shape) out.shape.push_back(Dim(Symbols::value(d, symbols)));
+  return out;
+}
+
+// Results that are there already have taken a donated input's memory; the others get memory of their own.
+void run_into(std::vector<Tensor>& results, const runtime::Executable& program, const void* const* in,
+              const std::vector<int64_t>& dims, const Location& at, bool* started) {
+  const runtime::Manifest& m = program.manifest();
+  const std::vector<int64_t> symbols = m.symbols.empty() ? std::vector<int64_t>{} : evaluate(m.symbols, dims);
+  results.resize(m.outputs.size());
+  Pointers<void*> out(m.outputs.size());
+  for (size_t o = 0; o < m.outputs.size(); ++o) {
+    if (!results[o].defined()) {
+      ir::Type type = concrete_type(m.outputs[o], symbols);
+      auto buffer = runtime::Buffer::allocate(byte_count(type.shape, bytes(type.dtype)), program.device());
+      results[o] = make_concrete(std::move(type), std::move(buffer), at);
+    }
+    out[o] = results[o].cell()->slot->buffer->address();
+  }
+  program.run(in, out.data(), dims.data(), nullptr, started);
+}
+
+std::string place_of_input(const Callable& c, size_t i) {
+  return i < c.inputs.size() ? c.inputs[i] : "a tensor that it captured";
+}
+
+void refuse_shared_donations(const Callable& c, std::span<const Tensor> inputs, const void* const* in,
+                             const Location& at) {
+  for (size_t i = 0; i < c.donated.size(); ++i)
+    for (size_t j = 0; c.donated[i] && j < inputs.size(); ++j)
+      if (j != i && in[j] == in[i] && inputs[j].cell()->slot->buffer == inputs[i].cell()->slot->buffer)
+        throw Error("'" + c.name + "': the tensor of " + place_of_input(c, i) + " is donated and also passed as " +
+                        place_of_input(c, j) + "; pass a copy",
+                    at);
+}
+
+// Makes the results that take over donated memory, or a copy of it where somebody else still holds it.
+void take_over(const Callable& c, std::span<const Tensor> inputs, Pointers<const void*>& in,
+               std::vector<Tensor>& results, const Location& at) {
+  const runtime::Manifest& m = c.program->manifest();
+  results.resize(m.outputs.size());
+  for (auto [i, o] : m.aliases) {
+    const Slot& slot = *inputs[i].cell()->slot;
+    std::shared_ptr<runtime::Buffer> buffer = slot.buffer;
+    // Held by this slot and by us alone, and the slot by no other tensor: ours to write.
+    const bool alone = buffer.use_count() == 2 && inputs[i].cell()->slot.use_count() == 1 && !buffer->borrowed();
+    if (!alone) {
+      if (!c.warned_donation->exchange(true))
+        std::fprintf(stderr, "tenon: '%s' (%s) copies the donated tensor of %s, because somebody else still holds it\n",
+                     c.name.c_str(), to_string(at).c_str(), place_of_input(c, i).c_str());
+      auto copy = runtime::Buffer::allocate(buffer->size(), buffer->device());
+      copy->copy(*buffer);
+      buffer = copy;
+    }
+    in[i] = buffer->address();
+    results[o] = make_concrete(m.outputs[o], std::move(buffer), at);
+  }
+}
+
+// What was taken over is gone from the tensors that gave it.
+void give_up(const Callable& c, std::span<const Tensor> inputs, Pointers<const void*>& in, const Location& at) {
+  for (auto [i, o] : c.program->manifest().aliases) {
+    Slot& slot = *inputs[i].cell()->slot;
+    if (slot.buffer->address() != in[i]) continue;  // copied
+    slot.buffer.reset();
+    slot.donated = at;
+  }
+}
+
+}  // namespace
+
+std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, const std::vector<int64_t>& dims,
+                         const Location& at) {
+  const size_t count = c.tape ? c.tape->inputs.size() : inputs.size();
+  Pointers<const void*> in(count);
+  for (size_t i = 0; i < count; ++i)
+    in[i] = buffer_of(inputs[c.tape ? c.tape->inputs[i] : i], c.name.c_str(), at)->address();
+  refuse_shared_donations(c, inputs, in.data(), at);
+
+  std::vector<Tensor> results;
+  take_over(c, inputs, in, results, at);
+  // A call that is refused leaves its donated tensors as they were.
+  bool started = false;
+  try {
+    run_into(results, *c.program, in.data(), dims, at, &started);
+  } catch (...) {
+    if (started) give_up(c, inputs, in, at);
+    throw;
+  }
+  give_up(c, inputs, in, at);
+  if (c.tape)
+    put_on_tape(c, inputs, dims, at, results);
+  else
+    pass_gradients_on(inputs, results);
+  return results;
+}
+
+std::vector<Tensor> run(const runtime::Executable& program, const void* const* inputs, const std::vector<int64_t>& dims,
+                        const Location& at) {
+  std::vector<Tensor> results;
+  run_into(results, program, inputs, dims, at, nullptr);
+  return results;
+}
+
+}  // namespace tenon

@@ -1,0 +1,153 @@
+// Eager programs, compiled once per function, attributes, dtypes and pattern of extents (1 stays 1, equal extents share a
+// symbol), so new shapes compile nothing. Where the rules of an op need numbers, every shape has a program of its own.
+#include "tenon/frontend/tensor/eager.h"
+
+#include "tenon/frontend/tensor/callable.h"
+#include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/key.h"
+#include "tenon/frontend/tensor/tape.h"
+
+namespace tenon {
+namespace {
+
+// What a program is made for.
+struct Wanted {
+  const Emit& emit;
+  const ir::Attrs& attrs;
+  std::span<const Tensor> inputs;
+  const Location& at;
+  bool taped;
+  std::vector<Part> parts = {};  // of a taped one
+  std::vector<uint32_t> same = {};
+};
+using CallablePtr = std::shared_ptr<const Callable>;  // without a program: every shape needs one of its own
+
+void write_key(std::string& key, const Wanted& w, ExtentPattern* pattern) {
+  key.assign(w.taped ? "taped " : "eager ");
+  KeyWriter writer(key, pattern);
+  writer.tag(pattern ? 's' : 'x');
+  writer.text(w.emit.name);
+  writer.number(reinterpret_cast<intptr_t>(w.emit.build));
+  for (size_t i = 0; i < w.inputs.size(); ++i) {
+    writer.tensor(*w.inputs[i].cell(), w.taped ? w.parts[i] : Part::none);
+    if (w.taped) writer.number(w.same[i]);
+  }
+  writer.attributes(w.attrs);
+}
+
+std::shared_ptr<const ir::Graph> graph_of(const Wanted& w, ExtentPattern* pattern) {
+  ir::GraphBuilder builder(w.emit.name);
+  builder.merging = !w.taped;  // what is differentiated keeps the program's own order of sums, as a trace does
+  if (pattern)
+    for (size_t i = 0; i < pattern->values().size(); ++i) builder.symbols().add("d" + std::to_string(i), 2);
+  std::vector<ir::Value> values;
+  for (const Tensor& t : w.inputs) {
+    const ir::Type& type = t.cell()->type;
+    values.push_back({&builder, builder.input(pattern ? pattern->generalize(type) : type)});
+  }
+  builder.set_location(w.at);
+  std::vector<ir::ValueId> outputs;
+  for (const ir::Value& v : w.emit.build(builder, values, pattern ? pattern->generalize(w.attrs) : w.attrs))
+    outputs.push_back(v.id);
+  return builder.finish(outputs);
+}
+
+// Whether a graph over symbols says of these extents what the type rules say of the numbers. The rules leave to the run what
+// they cannot compare, as extents whose definitions must hold; they see that a tensor is too large, or an axis empty, in
+// numbers alone.
+bool decided(const ir::Graph& graph, const std::vector<int64_t>& extents) {
+  try {
+    const std::vector<int64_t> values = graph.symbols->evaluate(extents);
+    for (uint32_t v = 0; v < graph.value_count(); ++v) {
+      const ir::Type& type = graph.type(ir::ValueId{v});
+      Shape shape;
+      for (Dim d : type.shape) {
+        shape.push_back(Symbols::value(d, values));
+        if (d.is_symbol() && shape[shape.size() - 1] == 0) return false;
+      }
+      check_size(shape, bytes(type.dtype));
+    }
+  } catch (const Error&) {
+    return false;
+  }
+  return true;
+}
+
+CallablePtr compile(const Wanted& w, const ir::Graph& graph) {
+  auto callable = std::make_shared<Callable>();
+  callable->name = w.emit.name;
+  if (w.taped) {
+    callable->tape = make_taped(graph, w.parts, w.same, {});
+    callable->program = callable->tape->forward;
+  } else {
+    callable->program = runtime::compile(graph, {});
+  }
+  return callable;
+}
+
+// One program for all extents of the pattern; null where the op's rules need numbers, or refuse these.
+CallablePtr compile_general(const Wanted& w, ExtentPattern& pattern) {
+  try {
+    const auto graph = graph_of(w, &pattern);
+    return decided(*graph, pattern.values()) ? compile(w, *graph) : nullptr;
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
+// A graph with attributes that hold sub-graphs is compiled for its exact shapes.
+bool has_graph(const ir::Attrs& attrs) {
+  for (const ir::Attr& a : attrs)
+    if (a.graph) return true;
+  return false;
+}
+
+CallablePtr find(const std::string& key) { return std::static_pointer_cast<const Callable>(runtime::find_cached(key)); }
+
+// The program for the very extents at hand. What is wrong with them is told here, in numbers.
+CallablePtr exact(const Wanted& w, std::string& key) {
+  write_key(key, w, nullptr);
+  CallablePtr found = find(key);
+  if (found) return found;
+  const std::string kept = key;  // compilation may apply ops of its own
+  found = compile(w, *graph_of(w, nullptr));
+  runtime::keep_cached(kept, found);
+  return found;
+}
+
+// Fills the pattern that the program is general over; it stays empty for a program of one shape.
+CallablePtr find_or_compile(const Wanted& w, ExtentPattern& pattern) {
+  thread_local std::string key;
+  if (has_graph(w.attrs)) return exact(w, key);
+  write_key(key, w, &pattern);
+  CallablePtr found = find(key);
+  if (found && found->program) return found;
+  const std::string kept = key;
+  const bool fresh = !found;
+  if (fresh) found = compile_general(w, pattern);
+  if (fresh && found) {
+    runtime::keep_cached(kept, found);
+    return found;
+  }
+  found = exact(w, key);
+  pattern = {};
+  if (fresh) runtime::keep_cached(kept, std::make_shared<Callable>());
+  return found;
+}
+
+}  // namespace
+
+std::vector<Tensor> apply_eagerly(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
+                                  const Location& at) {
+  for (const Tensor& t : inputs) {
+    if (!t.defined()) throw Error(std::string(emit.name) + ": an operand is undefined; give it a value first", at);
+    buffer_of(t, emit.name, at);
+  }
+  Wanted wanted{emit, attrs, inputs, at, records(inputs)};
+  if (wanted.taped) wanted.parts = parts_of(inputs), wanted.same = same_values(inputs);
+  ExtentPattern pattern;
+  const CallablePtr callable = find_or_compile(wanted, pattern);
+  return call(*callable, inputs, pattern.values(), at);
+}
+
+}  // namespace tenon

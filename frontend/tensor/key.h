@@ -1,0 +1,46 @@
+// What a compiled function is found by: bytes that hold everything its program depends on, for jitted functions and eager ops
+// alike. Internal to the frontend. Refuses nothing: whatever differs is another key.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tenon/frontend/tensor/taped_program.h"
+#include "tenon/ir/graph/graph.h"
+
+namespace tenon {
+
+struct Cell;
+
+// Small classes of equal extents: class i becomes symbol i. 0 and 1 stay numbers, since they stretch and reduce unlike others.
+class ExtentPattern {
+ public:
+  Dim symbol_for(int64_t extent);
+  ir::Type generalize(const ir::Type& type);
+  ir::Attrs generalize(const ir::Attrs& attrs);
+  const std::vector<int64_t>& values() const { return values_; }  // one per class, each at least 2
+
+ private:
+  std::vector<int64_t> values_;
+};
+
+// Appends to a key. With a pattern, extents stand in it by their classes, which the pattern collects.
+class KeyWriter {
+ public:
+  explicit KeyWriter(std::string& key, ExtentPattern* pattern = nullptr) : key_(key), pattern_(pattern) {}
+  void tag(char c) { key_ += c; }
+  void number(int64_t v);
+  void text(std::string_view bytes);
+  void tensor(const Cell& cell, Part part);  // its type, and how it takes part in gradients
+  void attributes(const ir::Attrs& attrs);
+
+ private:
+  void extents(std::span<const Dim> dims);
+  std::string& key_;
+  ExtentPattern* const pattern_;
+};
+
+}  // namespace tenon

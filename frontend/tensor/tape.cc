@@ -1,0 +1,135 @@
+// Recording: the grad mode, and the entries of the tape. frontend/tensor/backward.cc walks them.
+#include "tenon/frontend/tensor/tape.h"
+
+#include <atomic>
+
+#include "tenon/frontend/tensor/callable.h"
+#include "tenon/frontend/tensor/cell.h"
+
+namespace tenon {
+namespace {
+
+thread_local bool grad_mode = true;
+
+uint64_t next_sequence() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
+bool same_source(const TapeSource& a, const TapeSource& b) {
+  return a.entry == b.entry && a.output == b.output && a.leaf == b.leaf;
+}
+
+}  // namespace
+
+bool grad_enabled() { return grad_mode; }
+bool set_grad_enabled(bool on) { return std::exchange(grad_mode, on); }
+NoGrad::NoGrad() : before_(set_grad_enabled(false)) {}
+NoGrad::~NoGrad() { set_grad_enabled(before_); }
+
+bool records(std::span<const Tensor> inputs) {
+  if (!grad_mode) return false;
+  for (const Tensor& t : inputs)
+    if (t.defined() && t.cell()->has_history()) return true;
+  return false;
+}
+
+void pass_gradients_on(std::span<const Tensor> inputs, std::span<const Tensor> results) {
+  if (!grad_mode) return;
+  for (const Tensor& t : inputs) {
+    if (!t.cell()->backward.known()) continue;
+    for (const Tensor& r : results)
+      if (is_floating(r.dtype())) r.cell()->backward = t.cell()->backward;
+    return;
+  }
+}
+
+TapeSource source_of(const std::shared_ptr<Cell>& cell) {
+  if (cell->entry) return {cell->entry, cell->output, nullptr};
+  return {nullptr, 0, cell->leaf ? cell->leaf : cell};
+}
+
+Part part_of(const Cell& cell) { return cell.active() ? Part::active : cell.has_history() ? Part::flat : Part::none; }
+
+std::vector<Part> parts_of(std::span<const Tensor> inputs) {
+  std::vector<Part> parts;
+  for (const Tensor& t : inputs) parts.push_back(part_of(*t.cell()));
+  return parts;
+}
+
+std::vector<uint32_t> same_values(std::span<const Tensor> inputs) {
+  std::vector<uint32_t> same;
+  for (uint32_t i = 0; i < inputs.size(); ++i) {
+    same.push_back(i);
+    if (!inputs[i].cell()->active()) continue;
+    const TapeSource source = source_of(inputs[i].cell());
+    for (uint32_t j = 0; j < i; ++j) {
+      if (!inputs[j].cell()->active() || !same_source(source, source_of(inputs[j].cell()))) continue;
+      same[i] = j;
+      break;
+    }
+  }
+  return same;
+}
+
+namespace {
+
+std::shared_ptr<TapeEntry> entry_of(const Callable& c, std::span<const Tensor> inputs, const std::vector<int64_t>& dims,
+                                    const Location& at, const std::vector<Tensor>& results) {
+  const TapedProgram& program = *c.tape;
+  auto entry = std::make_shared<TapeEntry>();
+  entry->sequence = next_sequence();
+  entry->name = c.name;
+  entry->where = at;
+  entry->program = c.tape;
+  entry->dims = dims;
+  using From = TapedProgram::Residual::From;
+  for (const TapedProgram::Residual& r : program.residuals)
+    entry->residuals.push_back(
+        buffer_of(r.from == From::input ? inputs[r.number] : results[r.number], c.name.c_str(), at));
+  for (uint32_t i : program.active_inputs) entry->inputs.push_back(source_of(inputs[i].cell()));
+  for (uint32_t i : program.flat_inputs) entry->inputs.push_back(source_of(inputs[i].cell()));
+  for (uint32_t o = 0; o < program.outputs; ++o) entry->output_types.push_back(results[o].cell()->type);
+  for (uint32_t i : program.inputs)
+    if (inputs[i].cell()->backward.known()) entry->used_gradient = inputs[i].cell()->backward;
+  return entry;
+}
+
+}  // namespace
+
+void put_on_tape(const Callable& c, std::span<const Tensor> inputs, const std::vector<int64_t>& dims,
+                 const Location& at, std::vector<Tensor>& results) {
+  const TapedProgram& program = *c.tape;
+  const std::shared_ptr<TapeEntry> entry = entry_of(c, inputs, dims, at, results);
+  results.resize(program.outputs);
+  for (uint32_t o = 0; o < program.outputs; ++o) {
+    if (!program.output_has_history[o]) continue;
+    Cell& cell = *results[o].cell();
+    cell.requires_grad = is_floating(cell.type.dtype);
+    const bool active = program.output_is_active[o] || program.refused[o];
+    if (active && program.same_input[o] >= 0) {  // the input itself, not a value made of it
+      const std::shared_ptr<Cell>& from = inputs[program.same_input[o]].cell();
+      cell.entry = from->entry;
+      cell.output = from->output;
+      if (!from->entry) cell.leaf = source_of(from).leaf;
+    } else {
+      cell.entry = entry;
+      cell.output = program.same_output[o];
+      cell.flat = !active;
+    }
+  }
+}
+
+// A chain of entries is released one by one: each entry's own sources are moved to a list before they go.
+TapeEntry::~TapeEntry() {
+  std::vector<TapeSource> pending = std::move(inputs);
+  while (!pending.empty()) {
+    const std::shared_ptr<TapeEntry> entry = std::move(pending.back().entry);
+    pending.pop_back();
+    if (!entry || entry.use_count() != 1) continue;
+    for (TapeSource& below : entry->inputs) pending.push_back(std::move(below));
+    entry->inputs.clear();
+  }
+}
+
+}  // namespace tenon

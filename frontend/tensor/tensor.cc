@@ -1,0 +1,276 @@
+// Tensor handles: making, reading, autograd state. Computation lives elsewhere (ops_*.cc).
+#include "tenon/frontend/tensor/tensor.h"
+
+#include <cstring>
+#include <ostream>
+
+#include "tenon/frontend/ops/ops.h"
+#include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/tape.h"
+#include "tenon/frontend/tensor/trace.h"
+#include "tenon/ir/graph/attributes.h"
+#include "tenon/ir/reference/array.h"
+#include "tenon/runtime/named_extents.h"
+
+namespace tenon {
+namespace {
+
+const Cell& cell_of(const Tensor& t) {
+  if (!t.defined()) throw Error("an undefined tensor has no shape, dtype or values; give it a value first");
+  return *t.cell();
+}
+
+}  // namespace
+
+Device cpu() { return {}; }
+Device cuda(int index) {
+  throw Error("cuda(" + std::to_string(index) +
+              "): this version runs on CPUs; tn::cuda_is_available() tells beforehand");
+}
+bool cuda_is_available() { return false; }
+int device_count(Kind kind) { return kind == Kind::cpu ? 1 : 0; }
+std::ostream& operator<<(std::ostream& out, const Device& device) {
+  out << (device.kind == Kind::cpu ? "cpu" : "cuda");
+  if (device.kind != Kind::cpu) out << ':' << device.index;
+  return out;
+}
+
+Tensor make_concrete(ir::Type type, std::shared_ptr<runtime::Buffer> buffer, const Location& made) {
+  auto cell = std::make_shared<Cell>();
+  cell->type = std::move(type);
+  cell->slot = std::make_shared<Slot>();
+  cell->slot->buffer = std::move(buffer);
+  cell->made = made;
+  return Tensor(std::move(cell));
+}
+
+Tensor make_traced(ir::Type type, uint64_t trace, ir::ValueId value, const Location& made) {
+  auto cell = std::make_shared<Cell>();
+  cell->type = std::move(type);
+  cell->trace = trace;
+  cell->value = value;
+  cell->made = made;
+  return Tensor(std::move(cell));
+}
+
+// Extents by their names: those of tn::dim, or those of the trace at hand.
+std::string type_text(const ir::Type& type) {
+  const Symbols* local = Trace::current() ? &Trace::current()->builder.symbols() : nullptr;
+  std::string text = std::string(name(type.dtype)) + "[";
+  for (size_t i = 0; i < type.shape.size(); ++i) {
+    const Dim d = type.shape[i];
+    text += i ? ", " : "";
+    text += runtime::is_named_extent(d) ? runtime::named_extent(d).name : to_string(d, local);
+  }
+  return text + "]";
+}
+
+std::string describe(const Tensor& t) {
+  if (!t.defined()) return "an undefined tensor";
+  const Cell& c = *t.cell();
+  std::string text = type_text(c.type);
+  if (c.made.known()) text += " from " + to_string(c.made);
+  return text;
+}
+
+const std::shared_ptr<runtime::Buffer>& buffer_of(const Tensor& t, const char* use, const Location& at) {
+  const Cell& c = cell_of(t);
+  if (c.is_spec) throw Error(std::string(use) + ": a tn::spec has no values; pass a tensor", at);
+  if (c.traced()) {
+    if (Trace::active(c.trace))
+      throw Error(std::string(use) + ": " + describe(t) +
+                      " is being traced and has no values yet. Use tn::cond or tn::where to "
+                      "choose by value, or return it and read it outside",
+                  at);
+    throw Error(
+        std::string(use) + ": leaked tensor: " + describe(t) +
+            " belongs to a trace that has ended. Return it from the traced function instead of storing it outside",
+        at);
+  }
+  if (!c.slot->buffer)
+    throw Error(std::string(use) + ": " + describe(t) + " was donated" +
+                    (c.slot->donated.known() ? " at " + to_string(c.slot->donated) : "") +
+                    " and its memory is gone; use the result "
+                    "of that call, or do not donate it",
+                at);
+  return c.slot->buffer;
+}
+
+const Shape& Tensor::shape() const { return cell_of(*this).type.shape; }
+int Tensor::ndim() const { return shape().rank(); }
+int64_t Tensor::numel() const {
+  if (!shape().is_static())
+    throw Error("numel(): " + describe(*this) + " has a named extent, whose value is known when the program runs");
+  return shape().numel();
+}
+DType Tensor::dtype() const { return cell_of(*this).type.dtype; }
+
+void Tensor::read_elements(void* out, DType want, const Location& at) const {
+  if (Trace::current() && cell_ && cell_->concrete() == false) buffer_of(*this, "to_vector()", at);
+  const auto& buffer = buffer_of(*this, "to_vector()", at);
+  const size_t size = static_cast<size_t>(numel()) * static_cast<size_t>(bytes(want));
+  if (want == dtype()) {
+    buffer->read(out);
+    return;
+  }
+  // Conversion on the way out follows the cast op's rules: it is that op, run by the reference interpreter.
+  ir::Array from(cell_->type);
+  buffer->read(from.data.data());
+  const ir::Array* operand = &from;
+  const ir::Type result{want, shape()};
+  const std::vector<ir::Array> to =
+      ir::interpret(ir::Op::cast, std::span(&operand, 1), ir::ConvertAttrs{want}, std::span(&result, 1));
+  if (size != 0) std::memcpy(out, to[0].data.data(), size);
+}
+
+void Tensor::read_element(void* out, DType want, const Location& at) const {
+  if (Trace::current())
+    throw Error("item() inside a trace: " + describe(*this) + " has no value while '" + Trace::current()->what +
+                    "' traces. Use tn::cond or tn::where to choose by value, or return it and read it outside",
+                at);
+  if (numel() != 1)
+    throw Error("item() reads a one-element tensor, and this is " + describe(*this) + "; index it first", at);
+  read_elements(out, want, at);
+}
+
+const void* Tensor::raw(const std::source_location& at) const {
+  return buffer_of(*this, "raw()", place(at))->host_data();
+}
+
+// ---- making --------------------------------------------------------------------------------------------------------
+
+Shape Extents::checked(const char* op, DType dtype, const Location& at) const {
+  Shape shape;
+  for (size_t i = 0; i < extents_.size(); ++i) {
+    const Extent& e = extents_[i];
+    if (e.number < 0)
+      throw Error(std::string(op) + ": extent " + std::to_string(i) + " of the shape is " + std::to_string(e.number) +
+                      "; extents are 0 or more",
+                  at);
+    Dim d = e.named ? e.symbol : Dim(e.number);
+    if (runtime::is_named_extent(d) && Trace::current()) {  // the trace's own symbol of that name
+      const Symbol s = runtime::named_extent(d);
+      d = Trace::current()->builder.symbols().add(s.name, s.lower, s.upper);
+    }
+    if (d.is_symbol() && !runtime::is_named_extent(d) &&
+        (Trace::current() == nullptr || d.index() >= Trace::current()->builder.symbols().size()))
+      throw Error(std::string(op) + ": extent " + std::to_string(i) +
+                      " of the shape is a symbol of a trace that has ended; name extents with tn::dim",
+                  at);
+    shape.push_back(d);
+  }
+  try {
+    check_size(shape, bytes(dtype));
+  } catch (const Error& e) {
+    throw Error(std::string(op) + ": " + e.message(), at);
+  }
+  return shape;
+}
+
+Tensor copy_from(const void* data, const Extents& extents, DType dtype, bool requires_grad, const At& at) {
+  const Shape shape = extents.checked("copy_from", dtype, place(at));
+  if (!shape.is_static())
+    throw Error("copy_from: a tensor with values has numbers as extents; tn::spec takes names", place(at));
+  const int64_t size = byte_count(shape, bytes(dtype));
+  if (size != 0 && data == nullptr) throw Error("copy_from: the address is null", place(at));
+  auto buffer = runtime::Buffer::allocate(size);
+  buffer->write(data);
+  Tensor t = make_concrete({dtype, shape}, std::move(buffer), {});
+  if (requires_grad) t.set_requires_grad(true, at);
+  return t;
+}
+
+Tensor from_blob(const void* data, const Extents& extents, DType dtype, const At& at) {
+  const Shape shape = extents.checked("from_blob", dtype, place(at));
+  if (!shape.is_static())
+    throw Error("from_blob: a tensor with values has numbers as extents; tn::spec takes names", place(at));
+  const int64_t size = byte_count(shape, bytes(dtype));
+  if (size != 0 && data == nullptr) throw Error("from_blob: the address is null", place(at));
+  if (reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(bytes(dtype)) != 0)
+    throw Error(
+        "from_blob: the address is not aligned to an element of " + std::string(name(dtype)) + "; use tn::copy_from",
+        place(at));
+  return make_concrete({dtype, shape}, runtime::Buffer::borrow(data, size), {});
+}
+
+Tensor spec(const Extents& extents, DType dtype, const At& at) {
+  const Shape shape = extents.checked("spec", dtype, place(at));
+  auto cell = std::make_shared<Cell>();
+  cell->type = {dtype, shape};
+  cell->is_spec = true;
+  cell->made = place(at);
+  return Tensor(std::move(cell));
+}
+
+Dim dim(const std::string& name, int64_t lower, int64_t upper, const At& at) {
+  bool good = !name.empty() && (name[0] < '0' || name[0] > '9') && name != "max";
+  for (char c : name)
+    good = good && (c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
+  if (!good)
+    throw Error(
+        "dim: a name has letters, digits and '_', does not start with a digit and is not 'max', unlike '" + name + "'",
+        place(at));
+  if (lower < 0 || upper < lower)
+    throw Error("dim: the bounds of '" + name + "' must be 0 <= lower <= upper, not " + std::to_string(lower) +
+                    " and " + std::to_string(upper),
+                place(at));
+  try {
+    return runtime::name_extent(name, lower, upper);
+  } catch (const Error& e) {
+    throw Error(e.message(), place(at));
+  }
+}
+
+// ---- autograd --------------------------------------------------------------------------------------------------------
+
+bool Tensor::requires_grad() const { return cell_ && cell_->requires_grad; }
+bool Tensor::is_leaf() const {
+  const Cell& c = cell_of(*this);
+  return !c.requires_grad || (!c.entry && !c.leaf);
+}
+
+Tensor& Tensor::set_requires_grad(bool value, const At& at) {
+  cell_of(*this);
+  if (!is_leaf() && !value)
+    throw Error("set_requires_grad(false) on the result of " +
+                    (cell_->entry ? "'" + cell_->entry->name + "' (" + tenon::to_string(cell_->entry->where) + ")"
+                                  : std::string("a call")) +
+                    ": only leaves can change it; use detach() for a tensor without history",
+                place(at));
+  if (value && !is_floating(dtype()))
+    throw Error("requires_grad needs a floating dtype, and this is " + describe(*this) + "; use astype(tn::f32)",
+                place(at));
+  if (value && cell_->traced())
+    throw Error("requires_grad inside a trace: tn::grad differentiates traced functions", place(at));
+  cell_->requires_grad = value;
+  return *this;
+}
+
+std::ostream& operator<<(std::ostream& out, const GradFn& fn) { return out << (fn ? "<" + fn.name + ">" : "none"); }
+GradFn Tensor::grad_fn() const { return {cell_of(*this).entry && cell_->requires_grad ? cell_->entry->name : ""}; }
+Tensor Tensor::grad() const { return Tensor(cell_of(*this).grad); }
+void Tensor::zero_grad() {
+  cell_of(*this);
+  cell_->grad.reset();
+}
+void Tensor::backward(BackwardOptions o, const At& at) const {
+  cell_of(*this);
+  backward_from(*this, nullptr, o.retain_graph, place(at));
+}
+void Tensor::backward(const Tensor& cotangent, BackwardOptions o, const At& at) const {
+  cell_of(*this);
+  backward_from(*this, &cotangent, o.retain_graph, place(at));
+}
+
+Tensor Tensor::detach() const {
+  const Cell& c = cell_of(*this);
+  if (!c.concrete()) return stop_gradient(*this);
+  return make_concrete(c.type, buffer_of(*this, "detach()", {}), c.made);
+}
+
+Tensor Tensor::to(Device device, const At& at) const {
+  if (device.kind != Kind::cpu) throw Error("to(): this version runs on CPUs", place(at));
+  return *this;
+}
+
+}  // namespace tenon

@@ -1,0 +1,370 @@
+// The user's tensor: a handle on a cell that holds one immutable, dense, row-major buffer, or a value of a trace.
+// Copying a Tensor copies the handle. Movement makes new tensors (reshape shares the buffer); there are no views to mutate.
+// This header refuses to know graphs and compilers.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <iosfwd>
+#include <memory>
+#include <source_location>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "tenon/ir/base/dtype.h"
+#include "tenon/ir/base/error.h"
+#include "tenon/ir/base/shape.h"
+
+namespace tenon {
+
+struct Cell;  // frontend/tensor/cell.h
+class Operand;
+class Assignable;
+
+inline Location place(const std::source_location& s) {
+  return {s.file_name(), s.function_name(), static_cast<uint32_t>(s.line()), static_cast<uint32_t>(s.column())};
+}
+
+enum class Kind : uint8_t { cpu, cuda };
+struct Device {
+  Kind kind = Kind::cpu;
+  int index = 0;
+  bool operator==(const Device&) const = default;
+};
+Device cpu();
+Device cuda(int index = 0);  // Error: this version runs on CPUs; ask cuda_is_available() first
+bool cuda_is_available();
+int device_count(Kind kind);
+std::ostream& operator<<(std::ostream& out, const Device& device);
+
+// Extents as the caller wrote them, negative ones included: the function that takes them refuses those, by its name and the
+// caller's place. A Shape, a vector of numbers, or a list of numbers and extents: {2, x.shape()[0], tn::dim("n")}.
+class Extents {
+ public:
+  struct Extent {
+    int64_t number = 0;
+    Dim symbol = 0;
+    bool named = false;
+    Extent(int64_t n) : number(n) {}  // NOLINT
+    Extent(Dim d) : number(d.is_number() ? d.number() : 0), symbol(d), named(d.is_symbol()) {}  // NOLINT
+  };
+  Extents() = default;
+  Extents(std::initializer_list<Extent> extents) : extents_(extents) {}
+  Extents(const Shape& shape) : extents_(shape.begin(), shape.end()) {}  // NOLINT
+  Extents(const std::vector<int64_t>& numbers) : extents_(numbers.begin(), numbers.end()) {}  // NOLINT
+  // Error unless every extent is 0 or more and a tensor of them is not too large.
+  Shape checked(const char* op, DType dtype, const Location& at) const;
+
+ private:
+  std::vector<Extent> extents_;
+};
+
+struct TensorOptions {
+  DType dtype = f32;
+  bool requires_grad = false;
+};
+
+// One position of x[{...}]: a number, all, or slice(start, stop, step). Negative numbers count from the end.
+struct All {};
+inline constexpr All all{};
+struct Index {
+  enum class What : uint8_t { number, all, slice } what = What::all;
+  int64_t start = 0, stop = INT64_MAX, step = 1;
+  Location where;  // of the indexing expression, for errors
+  Index(All, const std::source_location& at = std::source_location::current()) : where(place(at)) {}  // NOLINT
+  template <class T>
+    requires std::is_integral_v<T>
+  Index(T number, const std::source_location& at = std::source_location::current())  // NOLINT
+      : what(What::number),
+        start(std::is_unsigned_v<T> && static_cast<uint64_t>(number) > INT64_MAX ? INT64_MAX
+                                                                                 : static_cast<int64_t>(number)),
+        where(place(at)) {}
+};
+inline Index slice(int64_t start, int64_t stop, int64_t step = 1,
+                   const std::source_location& at = std::source_location::current()) {
+  Index i(all, at);
+  i.what = Index::What::slice, i.start = start, i.stop = stop, i.step = step;
+  return i;
+}
+
+struct BackwardOptions {
+  bool retain_graph = false;  // keep what was recorded for another backward
+};
+
+// What produced a tensor on the tape; false when nothing did.
+struct GradFn {
+  std::string name;
+  explicit operator bool() const { return !name.empty(); }
+};
+std::ostream& operator<<(std::ostream& out, const GradFn& fn);
+
+// A variable is a value, as in C++: x += y and x[i] = y give this variable a new value and leave copies of it alone. Only
+// x.data() op= y reaches into the cell that all copies share.
+class Tensor {
+ public:
+  Tensor() = default;  // undefined: no value, not a leaf of any argument tree
+  explicit Tensor(std::shared_ptr<Cell> cell) : cell_(std::move(cell)) {}
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) = default;
+  Tensor& operator=(const Tensor&) & = default;  // of variables only: nobody sees what is assigned to f(x)
+  Tensor& operator=(Tensor&&) & = default;
+
+  bool defined() const { return cell_ != nullptr; }
+  const Shape& shape() const;
+  int ndim() const;
+  int64_t numel() const;
+  DType dtype() const;
+  Device device() const { return {}; }
+
+  // Reads the one element of a one-element tensor. Error inside a trace (use tn::cond or tn::where there).
+  template <class T = float>
+  T item(const std::source_location& at = std::source_location::current()) const {
+    T value;
+    read_element(&value, dtype_of<T>(), place(at));
+    return value;
+  }
+  // All elements in row-major order, converted to T.
+  template <class T = float>
+  std::vector<T> to_vector(const std::source_location& at = std::source_location::current()) const {
+    std::vector<std::conditional_t<std::is_same_v<T, bool>, char, T>> values(static_cast<size_t>(numel()));
+    read_elements(values.data(), dtype_of<T>(), place(at));
+    if constexpr (std::is_same_v<T, bool>)
+      return std::vector<bool>(values.begin(), values.end());
+    else
+      return values;
+  }
+  const void* raw(const std::source_location& at = std::source_location::current()) const;  // the buffer's bytes
+
+  using At = std::source_location;
+  Tensor reshape(const std::vector<int64_t>& shape, const At& at = At::current()) const;  // one extent may be -1
+  Tensor transpose(const At& at = At::current()) const;  // reverses all axes
+  Tensor transpose(const std::vector<int64_t>& permutation, const At& at = At::current()) const;
+  Tensor astype(DType dtype, const At& at = At::current()) const;
+  Tensor to(Device device, const At& at = At::current()) const;
+  Tensor operator[](std::initializer_list<Index> indices) const&;
+  Tensor operator[](Index index) const&;
+  Assignable operator[](std::initializer_list<Index> indices) &;  // of a variable: x[i] = y, x[i] += y
+  Assignable operator[](Index index) &;
+
+  // ---- autograd, with PyTorch's manners
+  bool requires_grad() const;
+  Tensor& set_requires_grad(bool value, const At& at = At::current());
+  bool is_leaf() const;
+  GradFn grad_fn() const;
+  Tensor grad() const;  // undefined before the first backward
+  void zero_grad();
+  void backward(BackwardOptions o = {}, const At& at = At::current()) const;
+  void backward(const Tensor& cotangent, BackwardOptions o = {}, const At& at = At::current()) const;
+  Tensor detach() const;  // same values, no history
+  Assignable data() const;  // without history; data() *= 2 puts a new buffer into the cell that all copies share
+
+  const std::shared_ptr<Cell>& cell() const { return cell_; }
+
+  template <class T>
+  static constexpr DType dtype_of() {
+    using U = std::remove_cv_t<T>;
+    if constexpr (std::is_same_v<U, bool>)
+      return boolean;
+    else if constexpr (std::is_same_v<U, float>)
+      return f32;
+    else if constexpr (std::is_same_v<U, double>)
+      return f64;
+    else if constexpr (std::is_integral_v<U> && std::is_signed_v<U>)
+      return sizeof(U) == 1 ? i8 : sizeof(U) == 2 ? i16 : sizeof(U) == 4 ? i32 : i64;
+    else if constexpr (std::is_integral_v<U>)
+      return sizeof(U) == 1 ? u8 : sizeof(U) == 2 ? u16 : sizeof(U) == 4 ? u32 : u64;
+    else
+      static_assert(sizeof(U) == 0, "a tensor element is a bool, an integer, a float or a double");
+  }
+
+ private:
+  void read_element(void* out, DType dtype, const Location& at) const;
+  void read_elements(void* out, DType dtype, const Location& at) const;
+  std::shared_ptr<Cell> cell_;
+};
+
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
+std::string to_string(const Tensor& tensor);
+
+// An operand of an operator or function: a tensor, or a weak C++ scalar that takes the tensor's dtype. Captures the place.
+class Operand {
+ public:
+  Operand(const Tensor& t, const std::source_location& at = std::source_location::current())  // NOLINT
+      : tensor_(t), where_(place(at)) {}
+  Operand(const Tensor& t, const Location& where) : tensor_(t), where_(where) {}  // on behalf of the caller at `where`
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  Operand(T value, const std::source_location& at = std::source_location::current())  // NOLINT
+      : weak_(std::is_same_v<T, bool> ? Weak::boolean
+              : std::is_integral_v<T> ? Weak::integer
+                                      : Weak::floating),
+        floating_(static_cast<double>(value)),
+        where_(place(at)) {
+    if constexpr (std::is_integral_v<T>) {
+      integer_ = static_cast<int64_t>(value);
+      too_big_ =
+          std::is_unsigned_v<T> && sizeof(T) == 8 && static_cast<uint64_t>(value) > static_cast<uint64_t>(INT64_MAX);
+    }
+  }
+  // A weak scalar on behalf of the caller at `where`.
+  template <class T>
+    requires std::is_integral_v<T>
+  Operand(T value, const Location& where)
+      : weak_(Weak::integer), floating_(static_cast<double>(value)), integer_(value), where_(where) {}
+  Operand(int64_t value, const Location& where)
+      : weak_(Weak::integer), floating_(static_cast<double>(value)), integer_(value), where_(where) {}
+  Operand(double value, const Location& where) : weak_(Weak::floating), floating_(value), where_(where) {}
+  enum class Weak : uint8_t { none, boolean, integer, floating };
+  Weak weak() const { return weak_; }
+  const Tensor& tensor() const { return tensor_; }
+  double floating() const { return floating_; }
+  int64_t integer() const { return integer_; }
+  bool too_big() const { return too_big_; }  // an unsigned literal above INT64_MAX; integer() holds its bits
+  const Location& where() const { return where_; }
+
+ private:
+  Tensor tensor_;
+  Weak weak_ = Weak::none;
+  bool too_big_ = false;
+  double floating_ = 0;
+  int64_t integer_ = 0;
+  Location where_;
+};
+
+// What x[...] of a variable and x.data() give: a tensor, and while it is a temporary also a place to assign to. The value is
+// stretched to the place and cast to its dtype. Stored in a variable it is a tensor like any other.
+class Assignable : public Tensor {
+ public:
+  Assignable() = default;
+  explicit Assignable(const Tensor& value) : Tensor(value) {}
+  Assignable(const Assignable& other) : Tensor(other) {}
+  Assignable& operator=(const Tensor& value) & { return Tensor::operator=(value), *this; }
+  Assignable& operator=(const Assignable& value) & { return Tensor::operator=(value), *this; }
+  void operator=(const Assignable& value) && { write(Write::set, Operand(value, where_)); }
+  void operator=(const Operand& value) && { write(Write::set, value); }
+  void operator+=(const Operand& value) && { write(Write::add, value); }
+  void operator-=(const Operand& value) && { write(Write::sub, value); }
+  void operator*=(const Operand& value) && { write(Write::mul, value); }
+  void operator/=(const Operand& value) && { write(Write::div, value); }
+  using Tensor::operator[];
+  Assignable operator[](std::initializer_list<Index> indices) &&;  // x[i][j] = y
+  Assignable operator[](Index index) &&;
+
+ private:
+  friend class Tensor;
+  enum class Write : uint8_t { set, add, sub, mul, div };
+  using Path = std::vector<std::vector<Index>>;
+  Assignable(Tensor value, Tensor* variable, std::shared_ptr<Cell> shared, Path path, Location where)
+      : Tensor(std::move(value)),
+        variable_(variable),
+        shared_(std::move(shared)),
+        path_(std::move(path)),
+        where_(where) {}
+  void write(Write how, const Operand& value) const;
+
+  Tensor* variable_ = nullptr;  // of x[...]: the variable that gets a new value
+  std::shared_ptr<Cell> shared_;  // of x.data(): the cell whose buffer is replaced
+  Path path_;  // the indices in turn; none for data() itself
+  Location where_;
+};
+
+// ---- making tensors ------------------------------------------------------------------------------------------------
+
+Tensor copy_from(const void* data, const Extents& shape, DType dtype, bool requires_grad = false,
+                 const std::source_location& at = std::source_location::current());
+// Borrows: read at each call, never written.
+Tensor from_blob(const void* data, const Extents& shape, DType dtype,
+                 const std::source_location& at = std::source_location::current());
+
+namespace detail {
+template <class T>
+Tensor tensor_from(const std::vector<T>& values, const std::vector<int64_t>& shape, bool requires_grad) {
+  if constexpr (std::is_same_v<T, bool>) {
+    std::vector<char> bytes(values.begin(), values.end());
+    return copy_from(bytes.data(), Shape::from(shape), boolean, requires_grad);
+  } else {
+    return copy_from(values.data(), Shape::from(shape), Tensor::dtype_of<T>(), requires_grad);
+  }
+}
+}  // namespace detail
+
+// Nested braces, or a scalar: the dtype is the element type's (float f32, double f64, int i32, ...).
+struct GradOption {
+  bool requires_grad = false;
+};
+template <class T>
+  requires std::is_arithmetic_v<T>
+Tensor tensor(T value, GradOption o = {}) {
+  return detail::tensor_from(std::vector<T>{value}, {}, o.requires_grad);
+}
+template <class T>
+  requires std::is_arithmetic_v<T>
+Tensor tensor(const std::vector<T>& values, GradOption o = {}) {
+  return detail::tensor_from(values, {static_cast<int64_t>(values.size())}, o.requires_grad);
+}
+template <class T>
+  requires std::is_arithmetic_v<T>
+Tensor tensor(std::initializer_list<T> row, GradOption o = {}) {
+  return tensor(std::vector<T>(row), o);
+}
+template <class T>
+  requires std::is_arithmetic_v<T>
+Tensor tensor(std::initializer_list<std::initializer_list<T>> rows, GradOption o = {}) {
+  std::vector<T> values;
+  for (auto& row : rows) {
+    if (row.size() != rows.begin()->size()) throw Error("tensor: the rows of a nested list differ in length");
+    values.insert(values.end(), row.begin(), row.end());
+  }
+  const auto columns = rows.size() == 0 ? 0 : rows.begin()->size();
+  return detail::tensor_from(values, {static_cast<int64_t>(rows.size()), static_cast<int64_t>(columns)},
+                             o.requires_grad);
+}
+template <class T>
+  requires std::is_arithmetic_v<T>
+Tensor tensor(std::initializer_list<std::initializer_list<std::initializer_list<T>>> blocks, GradOption o = {}) {
+  std::vector<T> values;
+  const auto rows = blocks.size() == 0 ? 0 : blocks.begin()->size();
+  const auto columns = rows == 0 ? 0 : blocks.begin()->begin()->size();
+  for (auto& block : blocks) {
+    if (block.size() != rows) throw Error("tensor: the blocks of a nested list differ in length");
+    for (auto& row : block) {
+      if (row.size() != columns) throw Error("tensor: the rows of a nested list differ in length");
+      values.insert(values.end(), row.begin(), row.end());
+    }
+  }
+  return detail::tensor_from(
+      values, {static_cast<int64_t>(blocks.size()), static_cast<int64_t>(rows), static_cast<int64_t>(columns)},
+      o.requires_grad);
+}
+
+using At = std::source_location;
+Tensor zeros(const Extents& shape, TensorOptions o = {}, const At& at = At::current());
+Tensor ones(const Extents& shape, TensorOptions o = {}, const At& at = At::current());
+// dtype from the value unless given: 7 -> i64, 7.0 -> f32, true -> bool
+Tensor full(const Extents& shape, Operand value, const At& at = At::current());
+Tensor full(const Extents& shape, Operand value, TensorOptions o, const At& at = At::current());
+Tensor zeros_like(const Tensor& x, const At& at = At::current());
+Tensor ones_like(const Tensor& x, const At& at = At::current());
+// Numbers start, start + step, ... below stop; i64 for integers, f32 for floats.
+Tensor arange(Operand start, Operand stop, Operand step = 1, const At& at = At::current());
+Tensor arange(Operand stop, const At& at = At::current());
+// A stand-in without data for lower() and aot::save; extents may be symbols made by tn::dim.
+Tensor spec(const Extents& shape, DType dtype, const At& at = At::current());
+Dim dim(const std::string& name, int64_t lower = 1, int64_t upper = INT64_MAX, const At& at = At::current());
+
+// While alive, ops on this thread record nothing on the tape.
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+bool grad_enabled();
+
+}  // namespace tenon

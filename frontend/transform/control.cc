@@ -1,0 +1,124 @@
+// Control flow as ops: closed graphs become the graph attributes of cond, while_loop and scan; what several of them captured
+// is passed once.
+#include "tenon/frontend/transform/control.h"
+
+#include "tenon/frontend/ops/ops.h"
+#include "tenon/frontend/tensor/apply.h"
+#include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/transform/program.h"
+#include "tenon/ir/graph/attributes.h"
+
+namespace tenon::detail {
+
+namespace {
+
+// Rebuilds a closed graph so that it takes `constants` (the union of what several graphs captured) before or after its
+// arguments; what it does not use is an unused input.
+std::shared_ptr<const ir::Graph> with_constants(const Program& p, const std::vector<Tensor>& constants,
+                                                bool constants_first) {
+  ir::GraphBuilder b(p.graph->name, p.graph->symbols);
+  std::vector<ir::ValueId> arguments, shared, operands;
+  const auto add_arguments = [&] {
+    for (uint32_t i = 0; i < p.arguments; ++i) arguments.push_back(b.input(p.graph->type(ir::ValueId{i})));
+  };
+  if (!constants_first) add_arguments();
+  for (const Tensor& t : constants) shared.push_back(b.input(t.cell()->type));
+  if (constants_first) add_arguments();
+  operands = arguments;
+  for (const Tensor& t : p.captured)
+    for (size_t i = 0; i < constants.size(); ++i)
+      if (constants[i].cell() == t.cell()) {
+        operands.push_back(shared[i]);
+        break;
+      }
+  const std::vector<ir::ValueId> outputs = b.splice(*p.graph, operands);
+  return b.finish(outputs);
+}
+
+void collect(const Program& p, std::vector<Tensor>& constants) {
+  for (const Tensor& t : p.captured) {
+    bool found = false;
+    for (const Tensor& c : constants) found = found || c.cell() == t.cell();
+    if (!found) constants.push_back(t);
+  }
+}
+
+std::vector<int64_t> integers(std::initializer_list<size_t> v) { return {v.begin(), v.end()}; }
+
+}  // namespace
+
+std::vector<Tensor> run_cond(const Tensor& predicate, const Program& then, const Program& otherwise,
+                             const std::vector<Tensor>& operands, const Location& at) {
+  if (!predicate.defined() || predicate.dtype() != boolean || predicate.ndim() != 0)
+    throw Error("cond: the predicate is a bool scalar, not " + describe(predicate), at);
+  std::vector<Tensor> constants, inputs{predicate};
+  collect(then, constants);
+  collect(otherwise, constants);
+  inputs.insert(inputs.end(), operands.begin(), operands.end());
+  inputs.insert(inputs.end(), constants.begin(), constants.end());
+  return apply_primitive(ir::Op::cond,
+                         ir::CondAttrs{.then = with_constants(then, constants, false),
+                                       .otherwise = with_constants(otherwise, constants, false)},
+                         inputs, at);
+}
+
+std::vector<Tensor> run_while(const Program& condition, const Program& body, const std::vector<Tensor>& init,
+                              const Location& at) {
+  if (condition.graph->outputs().size() != 1 ||
+      !(condition.graph->type(condition.graph->outputs()[0]) == ir::Type{boolean, {}}))
+    throw Error("while_loop: the condition must return a bool scalar", at);
+  std::vector<Tensor> constants;
+  collect(condition, constants);
+  collect(body, constants);
+  std::vector<Tensor> inputs = constants;
+  inputs.insert(inputs.end(), init.begin(), init.end());
+  return apply_primitive(ir::Op::while_loop,
+                         ir::WhileLoopAttrs{.condition = with_constants(condition, constants, true),
+                                            .body = with_constants(body, constants, true),
+                                            .counts = integers({constants.size()})},
+                         inputs, at);
+}
+
+Tensor counter(int64_t low, int64_t high, const Location& at) {
+  int64_t count = 0;  // none where high lies below low, as in C++
+  if (low < high && (__builtin_sub_overflow(high, low, &count) || count > most_bytes / 8))
+    throw Error("fori_loop: that is more than 2^59 iterations; nest two loops, or use tn::while_loop", at);
+  return arange(Operand(0, at), Operand(count, at)) + Operand(low, at);
+}
+
+std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, int64_t& length, const Location& at) {
+  std::vector<Tensor> rows;
+  for (const Tensor& t : xs) {
+    if (t.ndim() == 0) throw Error("scan: xs have a leading axis to run over, not " + describe(t), at);
+    if (t.shape()[0].is_symbol())
+      throw Error("scan: the leading axis of " + describe(t) + " has a named extent; scan over a fixed one, or use " +
+                      "tn::while_loop",
+                  at);
+    const int64_t n = t.shape()[0].number();
+    if (length >= 0 && n != length)
+      throw Error("scan: leading extents differ: " + std::to_string(length) + " and " + describe(t), at);
+    length = n;
+    Shape row = t.shape();
+    row.erase(0);
+    rows.push_back(spec(row, t.dtype()));
+  }
+  if (length < 0) throw Error("scan: without xs, give .length", at);
+  return rows;
+}
+
+std::vector<Tensor> run_scan(const Program& body, const std::vector<Tensor>& init, const std::vector<Tensor>& xs,
+                             int64_t length, bool reverse, const Location& at) {
+  std::vector<Tensor> constants, inputs;
+  collect(body, constants);
+  inputs = constants;
+  inputs.insert(inputs.end(), init.begin(), init.end());
+  inputs.insert(inputs.end(), xs.begin(), xs.end());
+  return apply_primitive(ir::Op::scan,
+                         ir::ScanAttrs{.body = with_constants(body, constants, true),
+                                       .length = Dim(length),
+                                       .counts = integers({constants.size(), init.size()}),
+                                       .reverse = reverse},
+                         inputs, at);
+}
+
+}  // namespace tenon::detail

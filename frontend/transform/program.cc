@@ -1,0 +1,52 @@
+// Closing a traced function: its arguments become inputs, what it captures follows them.
+#include "tenon/frontend/transform/program.h"
+
+#include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/trace.h"
+#include "tenon/frontend/transform/record.h"
+#include "tenon/runtime/named_extents.h"
+
+namespace tenon::detail {
+namespace {
+
+std::shared_ptr<Symbols> enclosing_symbols() {
+  Trace* outer = Trace::current();
+  return outer ? outer->builder.graph().symbols : nullptr;
+}
+
+// Named extents are numbered in one table for the process; a program has a table of its own, in order of appearance.
+ir::Type in_table(const ir::Type& type, Symbols& symbols) {
+  if (type.shape.is_static()) return type;
+  ir::Type out{type.dtype, {}};
+  for (Dim d : type.shape) {
+    if (runtime::is_named_extent(d)) {
+      const Symbol s = runtime::named_extent(d);
+      d = symbols.add(s.name, s.lower, s.upper);
+    }
+    out.shape.push_back(d);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::shared_ptr<Program> close(const char* what, const std::vector<Tensor>& inputs, Body body, void* context,
+                               const Location& at) {
+  auto program = std::make_shared<Program>();
+  Trace trace(what, at, enclosing_symbols());
+  std::vector<Tensor> arguments, outputs;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const Cell& cell = *inputs[i].cell();
+    const ir::Type type = cell.is_spec ? in_table(cell.type, trace.builder.symbols()) : cell.type;
+    arguments.push_back(trace.input(type, std::to_string(i), cell.made));
+  }
+  body(context, arguments, outputs);
+  std::vector<ir::ValueId> results;
+  for (const Tensor& t : outputs) results.push_back(trace.value(t, t.defined() ? t.cell()->made : at).id);
+  program->arguments = static_cast<uint32_t>(inputs.size());
+  program->captured = trace.captured;
+  program->graph = trace.builder.finish(results);
+  return program;
+}
+
+}  // namespace tenon::detail

@@ -1,0 +1,48 @@
+// Traced functions: their text, and calls of their graphs.
+#include "tenon/frontend/transform/traced.h"
+
+#include "tenon/frontend/tensor/apply.h"
+#include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/transform/program.h"
+
+namespace tenon {
+
+std::string detail::text_of(const Program& p, bool annotated) {
+  return annotated ? p.graph->annotated_text() : p.graph->text();
+}
+
+namespace {
+
+// Numbers are the very extents; a symbol takes any.
+bool takes(const ir::Type& type, const Tensor& t) {
+  if (!t.defined() || t.dtype() != type.dtype || t.ndim() != type.shape.rank()) return false;
+  for (size_t i = 0; i < static_cast<size_t>(t.ndim()); ++i)
+    if (type.shape[i].is_number() && !(t.shape()[i] == type.shape[i])) return false;
+  return true;
+}
+
+}  // namespace
+
+std::vector<Tensor> Traced::operator()(const std::vector<Tensor>& inputs, const At& at) const {
+  if (inputs.size() != program_->arguments)
+    throw Error("this traced function takes " + std::to_string(program_->arguments) + " tensors, not " +
+                    std::to_string(inputs.size()),
+                place(at));
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const ir::Type& type = program_->graph->type(ir::ValueId{static_cast<uint32_t>(i)});
+    if (!takes(type, inputs[i]))
+      throw Error("this traced function takes " + ir::to_string(type, program_->graph->symbols.get()) + " as input " +
+                      std::to_string(i) + ", not " + describe(inputs[i]),
+                  place(at));
+  }
+  return apply_graph(*program_->graph, program_->inputs(inputs), place(at));
+}
+
+Traced parse(const std::string& text) {
+  auto program = std::make_shared<detail::Program>();
+  program->graph = ir::parse(text);
+  program->arguments = program->graph->input_count();
+  return Traced(std::move(program));
+}
+
+}  // namespace tenon

@@ -1,0 +1,36 @@
+// tn::trace: a callable as a graph that can be read, printed and called. Refuses tensors of other types than it was traced for.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "tenon/frontend/transform/record.h"
+
+namespace tenon {
+
+namespace detail {
+std::string text_of(const Program& p, bool annotated);
+}
+
+class Traced {
+ public:
+  explicit Traced(std::shared_ptr<detail::Program> p) : program_(std::move(p)) {}
+  std::string ir() const { return detail::text_of(*program_, false); }  // canonical text; parse() reads it back
+  std::string annotated() const { return detail::text_of(*program_, true); }  // with the C++ line of every op
+  const std::shared_ptr<detail::Program>& program() const { return program_; }
+  std::vector<Tensor> operator()(const std::vector<Tensor>& inputs, const At& at = At::current()) const;
+
+ private:
+  std::shared_ptr<detail::Program> program_;
+};
+Traced parse(const std::string& text);  // Error with line and column
+
+template <class F, class... A>
+Traced trace(F&& f, const A&... args) {
+  return Traced(detail::recorded("trace", f, std::tuple<A...>(args...), {}).program);
+}
+
+}  // namespace tenon

@@ -1,0 +1,106 @@
+// What the walk notes of each node: bytes that tell it from others, and text for errors.
+#include "tenon/frontend/tree/walk.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "tenon/frontend/tree/items.h"
+
+namespace tenon::detail {
+namespace {
+
+template <class T>
+T read(const std::string& bytes) {
+  T value{};
+  std::memcpy(&value, bytes.data(), std::min(sizeof value, bytes.size()));
+  return value;
+}
+
+// Shortest text that tells the number from its neighbours.
+std::string floating_text(double value) {
+  char out[40];
+  for (int digits = 6; digits <= 17; ++digits) {
+    std::snprintf(out, sizeof out, "%.*g", digits, value);
+    if (std::strtod(out, nullptr) == value) break;
+  }
+  return out;
+}
+
+std::string value_text(char tag, const std::string& bytes) {
+  switch (tag) {
+    case 'b': return read<bool>(bytes) ? "true" : "false";
+    case 'i': {
+      const size_t size = bytes.size();
+      return std::to_string(size == 1   ? read<int8_t>(bytes)
+                            : size == 2 ? read<int16_t>(bytes)
+                            : size == 4 ? read<int32_t>(bytes)
+                                        : read<int64_t>(bytes));
+    }
+    case 'n': return std::to_string(read<uint64_t>(bytes));
+    case 'f':
+      if (bytes.size() == sizeof(float)) return floating_text(static_cast<double>(read<float>(bytes)));
+      if (bytes.size() == sizeof(double)) return floating_text(read<double>(bytes));
+      return floating_text(static_cast<double>(read<long double>(bytes)));
+    case 's': return '"' + bytes + '"';
+    case 'l': {
+      const size_t n = read<size_t>(bytes);
+      return std::to_string(n) + (n == 1 ? " entry" : " entries");
+    }
+    case 'x': return "alternative " + std::to_string(read<size_t>(bytes));
+    case 'd': {
+      std::string text = "[";
+      for (size_t i = 0; i < bytes.size(); i += sizeof(int64_t)) {
+        const auto code = read<int64_t>(bytes.substr(i, sizeof(int64_t)));
+        text += (i ? ", " : "") + (code < 0 ? "a symbol" : std::to_string(code));
+      }
+      return text + "]";
+    }
+    default: return "a static value";
+  }
+}
+
+}  // namespace
+
+void note_value(Leaves& leaves, char tag, const void* bytes, size_t size) {
+  if (leaves.want_structure) {
+    leaves.structure += tag;
+    leaves.structure.append(reinterpret_cast<const char*>(&size), sizeof size);
+    leaves.structure.append(static_cast<const char*>(bytes), size);
+  }
+  if (leaves.items) {
+    TreeItem item{leaves.path, tag, std::string(static_cast<const char*>(bytes), size), "", nullptr};
+    item.text = value_text(tag, item.bytes);
+    leaves.items->push_back(std::move(item));
+  }
+}
+
+void note_keys(Leaves& leaves, size_t size, const std::string& keys, const std::string& text) {
+  if (leaves.want_structure) {
+    leaves.structure += 'm';
+    leaves.structure.append(reinterpret_cast<const char*>(&size), sizeof size);
+    leaves.structure += keys;
+  }
+  if (leaves.items)
+    leaves.items->push_back({leaves.path, 'm', keys, size == 0 ? "no keys" : "the keys {" + text + "}", nullptr});
+}
+
+void note_item(Leaves& leaves, char tag, Tensor* tensor) {
+  leaves.items->push_back({leaves.path, tag, "", "", tensor});
+}
+
+void Step::lengthen(std::string_view name, size_t number) {
+  if (name.empty()) {
+    leaves.path += '[' + std::to_string(number) + ']';
+  } else {
+    if (!leaves.path.empty() && name[0] != '[') leaves.path += '.';
+    leaves.path += name;
+  }
+}
+
+void sort_pointers(std::vector<const void*>& pointers, bool (*less)(const void*, const void*)) {
+  std::stable_sort(pointers.begin(), pointers.end(), less);
+}
+
+}  // namespace tenon::detail

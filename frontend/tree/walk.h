@@ -1,0 +1,253 @@
+// The walk over an argument tree: its tensors in order, its structure as text (sizes, keys, presence, values of non-tensor
+// members), and its nodes by path where they are wanted. Refuses reference members, bases and C arrays.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "tenon/frontend/tensor/tensor.h"
+#include "tenon/frontend/tree/members.h"
+#include "tenon/frontend/tree/nodes.h"
+
+namespace tenon::detail {
+
+struct TreeItem;  // frontend/tree/items.h
+
+struct Leaves {
+  std::vector<Tensor*> tensors;
+  std::string structure;
+  bool want_structure = true;
+  std::vector<TreeItem>* items = nullptr;  // listed if not null
+  std::string path;  // of the node at hand, while items are wanted
+};
+void note_value(Leaves& leaves, char tag, const void* bytes, size_t size);
+void note_keys(Leaves& leaves, size_t size, const std::string& keys, const std::string& text);
+void note_item(Leaves& leaves, char tag, Tensor* tensor);
+
+// Lengthens the path while alive: .name, or [number].
+struct Step {
+  Leaves& leaves;
+  const size_t length;
+  Step(Leaves& l, std::string_view name, size_t number) : leaves(l), length(l.path.size()) {
+    if (leaves.items) lengthen(name, number);
+  }
+  ~Step() {
+    if (leaves.items) leaves.path.resize(length);
+  }
+  void lengthen(std::string_view name, size_t number);
+  Step(const Step&) = delete;
+  Step& operator=(const Step&) = delete;
+};
+
+void sort_pointers(std::vector<const void*>& pointers, bool (*less)(const void*, const void*));
+
+template <class T>
+void walk(T& tree, Leaves& leaves);
+
+// What tells one key of a map from another.
+template <class K>
+std::string key_bytes(const K& key) {
+  Leaves alone;
+  walk(key, alone);
+  return alone.structure;
+}
+template <class K>
+std::string key_text(const K& key) {
+  if constexpr (StringLike<K>)
+    return '"' + std::string(key.c_str(), key.size()) + '"';
+  else if constexpr (std::is_enum_v<K>)
+    return std::to_string(static_cast<long long>(key));
+  else if constexpr (std::is_arithmetic_v<K>)
+    return std::to_string(key);
+  else
+    return "a key";
+}
+
+// The entries of a map in the order of their keys, whatever order the container keeps.
+template <class T>
+auto entries_of(T& map) {
+  using Entry = std::remove_reference_t<decltype(*map.begin())>;
+  std::vector<const void*> pointers;
+  pointers.reserve(map.size());
+  for (auto& entry : map) pointers.push_back(&entry);
+  if constexpr (!requires { typename T::key_compare; }) {
+    sort_pointers(pointers, [](const void* a, const void* b) -> bool {
+      const auto &x = static_cast<const Entry*>(a)->first, &y = static_cast<const Entry*>(b)->first;
+      if constexpr (requires { static_cast<bool>(x < y); })
+        return x < y;
+      else
+        return key_bytes(x) < key_bytes(y);
+    });
+  }
+  return pointers;
+}
+
+template <class T>
+void walk_map(T& map, Leaves& leaves) {
+  using Entry = std::remove_reference_t<decltype(*map.begin())>;
+  const std::vector<const void*> entries = entries_of(map);
+  std::string keys, text;
+  for (const void* p : entries) {
+    if (leaves.want_structure || leaves.items) keys += key_bytes(static_cast<const Entry*>(p)->first);
+    if (leaves.items) text += (text.empty() ? "" : ", ") + key_text(static_cast<const Entry*>(p)->first);
+  }
+  note_keys(leaves, entries.size(), keys, text);
+  for (const void* p : entries) {
+    auto& entry = *static_cast<Entry*>(const_cast<void*>(p));
+    const Step step(leaves, leaves.items ? '[' + key_text(entry.first) + ']' : std::string(), 0);
+    walk(entry.second, leaves);
+  }
+}
+
+// The tag by which errors know how to print a number.
+template <class T>
+constexpr char number_tag() {
+  if constexpr (std::is_enum_v<T>)
+    return number_tag<std::underlying_type_t<T>>();
+  else
+    return std::is_same_v<T, bool> ? 'b' : std::is_floating_point_v<T> ? 'f' : std::is_signed_v<T> ? 'i' : 'n';
+}
+template <class T>
+void note_number(Leaves& leaves, T value) {
+  if constexpr (std::is_same_v<T, long double>) {  // its last bytes are padding
+    unsigned char bytes[sizeof value] = {};
+    __builtin_memcpy(bytes, &value, 10);
+    note_value(leaves, 'f', bytes, sizeof bytes);
+  } else {
+    note_value(leaves, number_tag<T>(), &value, sizeof value);
+  }
+}
+
+inline void walk_tensor(const Tensor& tensor, Leaves& leaves) {
+  auto* const leaf = const_cast<Tensor*>(&tensor);  // const trees are walked too: who walks one does not write
+  const char tag = tensor.defined() ? 't' : 'u';
+  if (tensor.defined()) leaves.tensors.push_back(leaf);
+  if (leaves.want_structure) leaves.structure += tag;
+  if (leaves.items) note_item(leaves, tag, leaf);
+}
+
+template <class T>
+void walk_static(const T& value, Leaves& leaves) {
+  if constexpr (Keyed<T>) {
+    const std::string key = value.static_key();
+    note_value(leaves, 's', key.data(), key.size());
+  } else {
+    static_assert(std::is_trivially_copyable_v<T>, "a static class is trivially copyable or has static_key()");
+    T copy = value;
+#if __has_builtin(__builtin_clear_padding)
+    __builtin_clear_padding(&copy);
+#endif
+    note_value(leaves, 'k', &copy, sizeof(T));
+  }
+}
+
+inline void walk_shape(const Shape& shape, Leaves& leaves) {
+  std::vector<int64_t> codes;  // their number tells the rank
+  for (Dim d : shape) codes.push_back(d.code());
+  note_value(leaves, 'd', codes.data(), codes.size() * sizeof(int64_t));
+}
+
+template <class T>
+void walk_list(T& list, Leaves& leaves) {
+  const size_t size = list.size();
+  note_value(leaves, 'l', &size, sizeof size);
+  size_t number = 0;
+  for (auto&& item : list) {
+    const Step step(leaves, {}, number++);
+    if constexpr (std::is_same_v<typename T::value_type, bool>)
+      note_number(leaves, static_cast<bool>(item));
+    else
+      walk(item, leaves);
+  }
+}
+
+template <class T>
+void walk_members(T& tree, Leaves& leaves) {
+  using U = std::remove_const_t<T>;
+  size_t number = 0;
+  const auto each = [&](auto& member) {
+    const Step step(leaves, member_names<U>[number], number);
+    ++number;
+    walk(member, leaves);
+  };
+  with_members(tree, [&](auto&... member) { (each(member), ...); });
+}
+
+// Appends the tensors of a tree, in order, and its structure or its items where they are wanted.
+template <class T>
+void walk(T& tree, Leaves& leaves) {
+  using U = std::remove_const_t<T>;
+  if constexpr (std::is_base_of_v<Tensor, U>) {  // a Tensor, or what x[i] gives
+    walk_tensor(tree, leaves);
+  } else if constexpr (std::is_arithmetic_v<U> || std::is_enum_v<U>) {
+    note_number(leaves, tree);
+  } else if constexpr (StringLike<U>) {
+    note_value(leaves, 's', tree.c_str(), tree.size());
+  } else if constexpr (is_static<U>::value) {
+    walk_static(tree, leaves);
+  } else if constexpr (std::is_same_v<U, Shape>) {
+    walk_shape(tree, leaves);
+  } else if constexpr (MapLike<U>) {
+    walk_map(tree, leaves);
+  } else if constexpr (VectorLike<U>) {
+    walk_list(tree, leaves);
+  } else if constexpr (OptionalLike<U>) {
+    if (leaves.want_structure) leaves.structure += tree.has_value() ? '+' : '-';
+    if (leaves.items) note_item(leaves, tree.has_value() ? '+' : '-', nullptr);
+    if (tree.has_value()) walk(*tree, leaves);
+  } else if constexpr (VariantLike<U>) {
+    const size_t index = tree.index();
+    note_value(leaves, 'x', &index, sizeof index);
+    if (!tree.valueless_by_exception()) visit([&](auto& held) { walk(held, leaves); }, tree);
+  } else if constexpr (IsPair<U>::value) {
+    {
+      const Step step(leaves, "first", 0);
+      walk(tree.first, leaves);
+    }
+    const Step step(leaves, "second", 0);
+    walk(tree.second, leaves);
+  } else if constexpr (TupleLike<U>) {
+    size_t number = 0;
+    const auto each = [&](auto& item) {
+      const Step step(leaves, {}, number++);
+      walk(item, leaves);
+    };
+    std::apply([&](auto&... item) { (each(item), ...); }, tree);
+  } else {
+    static_assert(std::is_aggregate_v<U>,
+                  "an argument tree is made of tensors, numbers, strings, aggregates, tuples, arrays, vectors, maps, "
+                  "optionals and variants; mark any other class with tenon::is_static");
+    if constexpr (std::is_aggregate_v<U>) walk_members(tree, leaves);
+  }
+}
+
+template <class T>
+std::vector<Tensor*> leaves_of(T& tree) {
+  Leaves leaves;
+  leaves.want_structure = false;
+  walk(tree, leaves);
+  return std::move(leaves.tensors);
+}
+template <class T>
+std::vector<Tensor> tensors_of(T& tree) {
+  std::vector<Tensor> out;
+  for (Tensor* t : leaves_of(tree)) out.push_back(*t);
+  return out;
+}
+template <class T>
+void replace(T& tree, const Tensor* values) {
+  for (Tensor* t : leaves_of(tree)) *t = *values++;
+}
+// Everything of a tree but its tensors and their types.
+template <class T>
+std::string structure_of(T& tree) {
+  Leaves leaves;
+  walk(tree, leaves);
+  return std::move(leaves.structure);
+}
+
+}  // namespace tenon::detail

@@ -1,0 +1,198 @@
+// Graph algebra: one function per elementwise row, generated from the table, and the movement, reduction and constant forms
+// that rules and transforms are written with. Refuses promotion and implicit broadcast.
+#include "tenon/ir/graph/build.h"
+
+#include <cstring>
+
+#include "tenon/ir/base/half.h"
+#include "tenon/ir/graph/attributes.h"
+
+namespace tenon::ir {
+namespace {
+
+Value add_op(Op op, std::span<const Value> operands, Attrs attrs = {}) {
+  check(!operands.empty() && operands[0].builder != nullptr, "an op was built on no value");
+  GraphBuilder* b = operands[0].builder;
+  ValueId ids[4];
+  check(operands.size() <= 4, "an op of fixed arity has at most 4 operands");
+  for (size_t i = 0; i < operands.size(); ++i) {
+    check(operands[i].builder == b && operands[i], "an op was built on values of two graphs");
+    ids[i] = operands[i].id;
+  }
+  return {b, b->add(op, std::span(ids, operands.size()), std::move(attrs))};
+}
+
+template <class T>
+std::string raw(T value) {
+  return std::string(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+std::string raw_integer(DType t, int64_t number) {
+  if (t == DType::boolean) return raw<uint8_t>(number != 0);
+  const auto bits = static_cast<uint64_t>(number);
+  return std::string(reinterpret_cast<const char*>(&bits),
+                     static_cast<size_t>(bytes(t)));  // little endian: the low bytes
+}
+
+std::string raw_number(DType t, double number) {
+  switch (t) {
+    case DType::f64: return raw(number);
+    case DType::f32: return raw(static_cast<float>(number));
+    case DType::f16: return raw(half_from_double(f16_format, number));
+    case DType::bf16: return raw(half_from_double(bf16_format, number));
+    default: return raw_integer(t, static_cast<int64_t>(number));
+  }
+}
+
+Value repeat(GraphBuilder& b, DType dtype, const Shape& shape, std::string raw_bytes) {
+  const Value scalar = constant(b, dtype, {}, std::move(raw_bytes));
+  return shape.rank() == 0 ? scalar : broadcast(scalar, shape, {});
+}
+
+}  // namespace
+
+#define TENON_UNARY(name, ...) \
+  Value name(Value x) { return add_op(Op::name, std::span(&x, 1)); }
+#define TENON_BINARY(name, ...)        \
+  Value name(Value x, Value y) {       \
+    const Value operands[] = {x, y};   \
+    return add_op(Op::name, operands); \
+  }
+#define TENON_TERNARY(name, ...)          \
+  Value name(Value x, Value y, Value z) { \
+    const Value operands[] = {x, y, z};   \
+    return add_op(Op::name, operands);    \
+  }
+#define TENON_OP(name, ...)
+#include "tenon/ir/ops.def"
+
+Value cast(Value x, DType to) {
+  return x.dtype() == to ? x : add_op(Op::cast, std::span(&x, 1), ConvertAttrs{.dtype = to});
+}
+
+Value bitcast(Value x, DType to) { return add_op(Op::bitcast, std::span(&x, 1), ConvertAttrs{.dtype = to}); }
+
+Value constant(GraphBuilder& b, DType dtype, const Shape& shape, std::string raw_bytes) {
+  check(raw_bytes.size() <= 64, "a constant above 64 bytes is an input, not part of the graph");
+  return {&b,
+          b.add(Op::constant, {}, ConstantAttrs{.dtype = dtype, .shape = shape.dims(), .value = std::move(raw_bytes)})};
+}
+
+Value like(Value x, double number) { return splat(*x.builder, x.dtype(), number, x.shape()); }
+Value zeros_like(Value x) { return splat(*x.builder, x.dtype(), 0, x.shape()); }
+
+Value splat(GraphBuilder& b, DType dtype, double number, const Shape& shape) {
+  const Shape copy = shape;  // the type it belongs to may move while ops are added
+  return repeat(b, dtype, copy, raw_number(dtype, number));
+}
+
+Value splat_integer(GraphBuilder& b, DType dtype, int64_t number, const Shape& shape) {
+  if (is_floating(dtype)) return splat(b, dtype, static_cast<double>(number), shape);
+  const Shape copy = shape;
+  return repeat(b, dtype, copy, raw_integer(dtype, number));
+}
+
+Value iota(GraphBuilder& b, DType dtype, const Shape& shape, int64_t axis) {
+  return {&b, b.add(Op::iota, {}, IotaAttrs{.dtype = dtype, .shape = shape.dims(), .axis = static_cast<size_t>(axis)})};
+}
+
+Value reshape(Value x, const Shape& shape) {
+  return x.shape() == shape ? x : add_op(Op::reshape, std::span(&x, 1), ReshapeAttrs{.shape = shape.dims()});
+}
+
+Value broadcast(Value x, const Shape& shape, std::vector<int64_t> axes) {
+  return x.shape() == shape
+             ? x
+             : add_op(Op::broadcast, std::span(&x, 1), BroadcastAttrs{.shape = shape.dims(), .axes = std::move(axes)});
+}
+
+Value broadcast_to(Value x, const Shape& shape) {
+  std::vector<int64_t> axes;
+  const int missing = shape.rank() - x.shape().rank();
+  if (missing < 0)
+    throw Error("a tensor of " + std::to_string(x.shape().rank()) + " axes does not broadcast to " +
+                std::to_string(shape.rank()) + " axes");
+  for (int i = 0; i < x.shape().rank(); ++i) axes.push_back(missing + i);
+  return broadcast(x, shape, std::move(axes));
+}
+
+Value spread(Value x, Value over) {
+  const Shape shape = over.shape();  // the type it belongs to may move while ops are added
+  return broadcast_to(x, shape);
+}
+
+Value transpose(Value x, std::vector<int64_t> permutation) {
+  return add_op(Op::transpose, std::span(&x, 1), TransposeAttrs{.permutation = std::move(permutation)});
+}
+
+Value slice(Value x, std::vector<Dim> starts, std::vector<Dim> sizes, std::vector<int64_t> strides) {
+  return add_op(Op::slice, std::span(&x, 1),
+                SliceAttrs{.starts = std::move(starts), .sizes = std::move(sizes), .strides = std::move(strides)});
+}
+
+Value pad(Value x, Value fill, std::vector<Dim> low, std::vector<Dim> high, std::vector<int64_t> interior) {
+  const Value operands[] = {x, fill};
+  return add_op(Op::pad, operands,
+                PadAttrs{.low = std::move(low), .high = std::move(high), .interior = std::move(interior)});
+}
+
+Value concat(std::span<const Value> parts, int64_t axis) {
+  check(!parts.empty(), "concat of nothing");
+  return apply(*parts[0].builder, Op::concat, parts, ConcatAttrs{.axis = static_cast<size_t>(axis)})[0];
+}
+
+Value reverse(Value x, std::vector<int64_t> axes) {
+  return add_op(Op::reverse, std::span(&x, 1), ReverseAttrs{.axes = std::move(axes)});
+}
+
+Value dynamic_slice(Value x, std::span<const Value> starts, std::vector<Dim> sizes) {
+  std::vector<Value> operands = {x};
+  operands.insert(operands.end(), starts.begin(), starts.end());
+  return apply(*x.builder, Op::dynamic_slice, operands, DynamicSliceAttrs{.sizes = std::move(sizes)})[0];
+}
+
+Value dynamic_update_slice(Value x, Value update, std::span<const Value> starts) {
+  std::vector<Value> operands = {x, update};
+  operands.insert(operands.end(), starts.begin(), starts.end());
+  return apply(*x.builder, Op::dynamic_update_slice, operands)[0];
+}
+
+Value reduce(Op reduction, Value x, std::vector<int64_t> axes) {
+  return add_op(reduction, std::span(&x, 1), ReduceAttrs{.axes = std::move(axes)});
+}
+
+Value reduce_kept(Op reduction, Value x, const std::vector<int64_t>& axes) {
+  if (axes.empty()) return x;
+  Shape kept = x.shape();
+  for (int64_t a : axes) kept[static_cast<size_t>(a)] = Dim(1);
+  return reshape(reduce(reduction, x, axes), kept);
+}
+
+Value dot_general(Value lhs, Value rhs, std::vector<int64_t> lhs_batch, std::vector<int64_t> rhs_batch,
+                  std::vector<int64_t> lhs_contract, std::vector<int64_t> rhs_contract) {
+  const Value operands[] = {lhs, rhs};
+  return add_op(Op::dot_general, operands,
+                DotGeneralAttrs{.lhs_batch = std::move(lhs_batch),
+                                .rhs_batch = std::move(rhs_batch),
+                                .lhs_contract = std::move(lhs_contract),
+                                .rhs_contract = std::move(rhs_contract)});
+}
+
+std::vector<Value> apply(GraphBuilder& b, Op op, std::span<const Value> operands, Attrs attrs) {
+  std::vector<ValueId> ids;
+  ids.reserve(operands.size());
+  for (const Value& v : operands) {
+    check(v.builder == &b && v, "an op was built on values of two graphs");
+    ids.push_back(v.id);
+  }
+  const ValueId first = b.add(op, ids, std::move(attrs));
+  if (index(first) >= b.graph().value_count()) return {};  // an op without results
+  const NodeId node = b.graph().producer(first);
+  // Folding may answer with a value that exists already: an input, or one result of a node.
+  const uint32_t count = node == no_node || b.graph().node(node).op != op ? 1 : b.graph().node(node).result_count;
+  std::vector<Value> results;
+  for (uint32_t r = 0; r < count; ++r) results.push_back({&b, ValueId{index(first) + r}});
+  return results;
+}
+
+}  // namespace tenon::ir

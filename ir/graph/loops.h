@@ -1,0 +1,59 @@
+// How the operands of a loop divide, decoded once. while_loop: constants..., carries...; scan: constants..., carries...,
+// scanned... (sliced along axis 0). Both give carries...; a scan's body gives carries..., stacked....
+#pragma once
+
+#include <span>
+
+#include "tenon/ir/graph/attributes.h"
+
+namespace tenon::ir {
+
+struct Loop {
+  const Graph* condition = nullptr;  // of a while_loop only
+  const Graph* body = nullptr;
+  size_t constants = 0, carries = 0, scanned = 0, stacked = 0;
+  Dim length = Dim(0);  // of a scan: iterations
+  bool reverse = false;  // of a scan: from the last slice to the first
+
+  // The parts of whatever there is one of for each operand or input of the body.
+  template <class T>
+  std::span<T> constants_of(std::span<T> all) const {
+    return all.first(constants);
+  }
+  template <class T>
+  std::span<T> carries_of(std::span<T> all) const {
+    return all.subspan(constants, carries);
+  }
+  template <class T>
+  std::span<T> scanned_of(std::span<T> all) const {
+    return all.subspan(constants + carries);
+  }
+};
+
+inline Loop loop_of(const WhileLoop& a, size_t operand_count) {
+  const size_t constants = static_cast<size_t>(a.counts.front());
+  return {.condition = a.condition.get(),
+          .body = a.body.get(),
+          .constants = constants,
+          .carries = operand_count - constants};
+}
+inline Loop loop_of(const Scan& a, size_t operand_count) {
+  const size_t constants = static_cast<size_t>(a.counts.front()), carries = static_cast<size_t>(a.counts.back());
+  return {.body = a.body.get(),
+          .constants = constants,
+          .carries = carries,
+          .scanned = operand_count - constants - carries,
+          .stacked = a.body->outputs().size() - carries,
+          .length = a.length,
+          .reverse = a.reverse};
+}
+inline Loop loop_of(const Graph& g, const Node& n) {
+  return n.op == Op::scan ? loop_of(Scan(g, n), n.operand_count) : loop_of(WhileLoop(g, n), n.operand_count);
+}
+inline std::vector<int64_t> counts_of(const Loop& loop) {  // as the attribute says them
+  std::vector<int64_t> counts = {static_cast<int64_t>(loop.constants)};
+  if (!loop.condition) counts.push_back(static_cast<int64_t>(loop.carries));
+  return counts;
+}
+
+}  // namespace tenon::ir

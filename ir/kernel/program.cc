@@ -1,0 +1,117 @@
+// Programs as text, for dumps and golden files: buffers, steps, then the kernels.
+// Refuses to be read back: a program is rebuilt from its graph, kernels alone are parsed.
+#include "tenon/ir/kernel/program.h"
+
+#include <algorithm>
+
+namespace tenon::ir {
+namespace {
+
+class Printer {
+ public:
+  explicit Printer(const Program& program) : p_(program), symbols_(program.symbols.get()) {}
+
+  std::string run() {
+    out_ = "program @" + p_.name + (p_.is_static ? " arena " + std::to_string(p_.arena_bytes) : "") + " {\n";
+    for (size_t b = 0; b < p_.buffers.size(); ++b) buffer(b);
+    for (const auto& [input, output] : p_.aliases)
+      out_ += "  output " + std::to_string(output) + " shares input " + std::to_string(input) + "\n";
+    steps(p_.steps, 1);
+    out_ += "}\n";
+    for (size_t k = 0; k < p_.kernels.size(); ++k) {
+      if (k < p_.notes.size()) {
+        const KernelNote& note = p_.notes[k];
+        out_ += "\n; " + note.kind + ": reads " + to_string(note.bytes_read, symbols_) + " bytes, writes " +
+                to_string(note.bytes_written, symbols_) + ", " + to_string(note.flops, symbols_) + " flops";
+      }
+      out_ += "\n" + p_.kernels[k].text();
+    }
+    for (const FusionNote& note : p_.not_fused)
+      out_ += "\n; not fused: " + std::to_string(note.producer) + " into " + std::to_string(note.consumer) + ": " +
+              note.reason;
+    if (!p_.not_fused.empty()) out_ += "\n";
+    return std::move(out_);
+  }
+
+ private:
+  void buffer(size_t number) {
+    const ProgramBuffer& b = p_.buffers[number];
+    out_ += "  %" + std::to_string(number) + ": " + std::string(name(b.dtype)) + to_string(b.shape, symbols_) + " ";
+    switch (b.home) {
+      case Home::input: out_ += "input " + std::to_string(b.slot); break;
+      case Home::output: out_ += "output " + std::to_string(b.slot); break;
+      case Home::constant: out_ += "constant " + std::to_string(b.slot); break;
+      case Home::arena:
+        out_ += "arena";
+        if (b.offset >= 0) out_ += " at " + std::to_string(b.offset);
+        if (b.arena_slot != UINT32_MAX) out_ += " slot " + std::to_string(b.arena_slot);
+        break;
+    }
+    out_ += "\n";
+  }
+
+  std::string operand(const Operand& o) const {
+    std::string text = "%" + std::to_string(o.buffer);
+    if (o.loop >= 0)
+      text += "[loop " + std::to_string(o.loop) + (o.reversed ? " reversed" : "") + " by " +
+              to_string(o.stride, symbols_) + "]";
+    return text;
+  }
+  std::string operands(const std::vector<Operand>& list, size_t begin = 0, size_t end = SIZE_MAX) const {
+    std::string text;
+    for (size_t n = begin; n < std::min(end, list.size()); ++n) text += (n > begin ? ", " : "") + operand(list[n]);
+    return text;
+  }
+
+  void steps(const std::vector<Step>& list, int depth) {
+    for (const Step& s : list) step(s, depth);
+  }
+  // Steps nest as deep as the program's own loops do.
+  void step(const Step& s, int depth) {
+    const std::string indent(2 * static_cast<size_t>(depth), ' ');
+    out_ += indent;
+    switch (s.kind) {
+      case StepKind::launch:
+        out_ += "launch @" + (s.kernel < p_.kernels.size() ? p_.kernels[s.kernel].name : "?") + "(" +
+                operands(s.operands) + ")\n";
+        return;
+      case StepKind::copy:
+        out_ += "copy " + operands(s.operands, 0, 1) + " to " + operands(s.operands, 1) + "\n";
+        return;
+      case StepKind::custom: {
+        const size_t inputs = s.operands.size() - std::min<size_t>(s.outputs, s.operands.size());
+        out_ += "custom \"" + s.custom + "\"(" + operands(s.operands, 0, inputs) + ") to " +
+                operands(s.operands, inputs) + "\n";
+        return;
+      }
+      case StepKind::branch:
+        out_ += "branch " + operands(s.operands) + " {\n";
+        steps(s.body, depth + 1);
+        out_ += indent + "} otherwise {\n";
+        steps(s.otherwise, depth + 1);
+        break;
+      case StepKind::loop:
+        out_ += s.operands.empty() ? "loop " + to_string(s.trip_count, symbols_) + " {\n"
+                                   : "loop while " + operands(s.operands) + " {\n";
+        if (!s.condition.empty()) {
+          steps(s.condition, depth + 1);
+          out_ += indent + "} do {\n";
+        }
+        steps(s.body, depth + 1);
+        for (const Step::Carry& c : s.carries)
+          out_ += indent + "  carry %" + std::to_string(c.current) + " from %" + std::to_string(c.next) + "\n";
+        break;
+    }
+    out_ += indent + "}\n";
+  }
+
+  const Program& p_;
+  const Symbols* symbols_;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string Program::text() const { return Printer(*this).run(); }
+
+}  // namespace tenon::ir

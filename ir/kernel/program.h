@@ -1,0 +1,89 @@
+// A compiled program before code generation: kernels, buffers, and the steps that run them. passes build it (lower),
+// refine it (schedule, buffers); codegen renders it as one artifact with one entry point. Loops and conditions of the
+// program are steps with nested steps, so they run as native code.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tenon/ir/graph/graph.h"
+#include "tenon/ir/kernel/kernel.h"
+
+namespace tenon::ir {
+
+enum class Home : uint8_t { input, output, arena, constant };
+
+struct ProgramBuffer {
+  DType dtype = DType::f32;
+  Shape shape;
+  Home home = Home::arena;
+  uint32_t slot = 0;          // number of the input, output or constant
+  // Place in the arena, decided by the buffer planner. The offset in bytes is `offset` when the program is static;
+  // otherwise the planner lays arena slots out in order and the entry point computes offsets from the extents.
+  int64_t offset = -1;
+  uint32_t arena_slot = UINT32_MAX;  // buffers that share memory share a slot (symbolic programs)
+  uint32_t producer = UINT32_MAX;    // graph node, for explaining
+};
+
+// A buffer as a step sees it; inside a loop step it may advance: element offset = index of that loop * stride.
+struct Operand {
+  uint32_t buffer = 0;
+  int32_t loop = -1;          // number of an enclosing loop step (0 is the outermost), or -1
+  bool reversed = false;      // uses trip count - 1 - index
+  Dim stride = 0;             // elements per iteration
+};
+
+struct Step;
+enum class StepKind : uint8_t { launch, copy, loop, branch, custom };
+
+struct Step {
+  StepKind kind = StepKind::launch;
+  uint32_t kernel = 0;                // launch
+  std::vector<Operand> operands;  // launch: one per non-scratch kernel buffer, in order. copy: source, destination.
+      // custom: inputs then outputs. branch: the i1 predicate (one bool element).
+      // loop: the condition's bool buffer, absent for a counted loop
+  Dim trip_count = 0;  // counted loop
+  std::vector<Step> condition;  // steps that compute the loop condition, run before each iteration
+  std::vector<Step> body, otherwise;  // loop body; branch taken, branch not taken
+  // Loop carries: after each iteration the content of `next` becomes that of `current` (by copy or by swapping pointers;
+  // both are buffers of one type).
+  struct Carry {
+    uint32_t current = 0, next = 0;
+  };
+  std::vector<Carry> carries;
+  std::string custom;  // name of a custom call
+  uint32_t outputs = 0;  // custom: how many operands at the end are outputs
+  uint32_t origin = 0;  // graph node, for explaining
+};
+
+// Why an edge of the graph was not fused.
+struct FusionNote {
+  uint32_t producer = 0, consumer = 0;  // graph nodes
+  std::string reason;
+};
+
+struct KernelNote {
+  std::vector<uint32_t> nodes;  // graph nodes it computes
+  std::string kind;  // map, row, column, contract, nest
+  Dim bytes_read = 0, bytes_written = 0, flops = 0;  // per launch
+};
+
+struct Program {
+  std::string name = "main";
+  std::shared_ptr<Symbols> symbols = std::make_shared<Symbols>();
+  std::vector<Type> inputs, outputs;
+  std::vector<Kernel> kernels;
+  std::vector<KernelNote> notes;  // one per kernel
+  std::vector<FusionNote> not_fused;
+  std::vector<ProgramBuffer> buffers;
+  std::vector<Step> steps;
+  std::vector<std::string> constants;  // raw bytes of constant buffers, by slot
+  std::vector<std::pair<uint32_t, uint32_t>> aliases;  // input i and output j share memory (donation)
+  int64_t arena_bytes = 0;  // static programs
+  bool is_static = true;
+  std::string text() const;  // kernels and steps, for dumps and golden files
+};
+
+}  // namespace tenon::ir

@@ -1,0 +1,176 @@
+// The reference interpreter: a flat loop over the nodes of a graph, one whole array per value, freed after its last use.
+// The oracle for every compiled route; it shares no code with lowering or rendering. Refuses speed.
+#include <algorithm>
+
+#include "tenon/ir/graph/attributes.h"
+#include "tenon/ir/reference/array.h"
+#include "tenon/ir/reference/lanes.h"
+#include "tenon/ir/rules/eval.h"
+
+namespace tenon::ir {
+
+Array::Array(Type t) : type(std::move(t)) {
+  const int64_t size = byte_count(type.shape, bytes(type.dtype));
+  try {
+    data.resize(static_cast<size_t>(size));
+  } catch (const std::bad_alloc&) {
+    throw Error("out of memory: " + to_string(type) + " takes " + std::to_string(size) + " bytes");
+  }
+}
+
+namespace {
+
+// Lanes that stay in cache while an expansion of some fifty ops runs over them.
+constexpr int64_t chunk = 2048;
+
+Array map_elementwise(Op op, std::span<const Array* const> operands, DType to, const Type& type) {
+  Array result(type);
+  const int64_t count = result.numel();
+  for (const Array* operand : operands) check(operand->numel() == count, "elementwise operands of unequal shape");
+  for (int64_t first = 0; first < count; first += chunk) {
+    const int64_t n = std::min(chunk, count - first);
+    std::vector<Lanes> lanes;
+    for (const Array* operand : operands)
+      lanes.push_back(Lanes::from(operand->type.dtype, operand->data.data() + first * bytes(operand->type.dtype), n));
+    elementwise(op, lanes, to).copy_to(result.data.data() + first * bytes(type.dtype));
+  }
+  return result;
+}
+
+std::vector<Array> evaluate(const EvalArgs& args) {
+  const OpDef& row = def(args.op);
+  if (row.eval) return row.eval(args);
+  const bool retyped = args.op == Op::cast || args.op == Op::bitcast;
+  std::vector<Array> results;
+  results.push_back(
+      map_elementwise(args.op, args.operands, retyped ? Convert(args.attrs).dtype : DType::f32, args.results[0]));
+  return results;
+}
+
+// ---- symbols
+
+Dim resolved(Dim d, std::span<const int64_t> values) { return d.is_number() ? d : Dim(values[d.index()]); }
+
+Type resolved(const Type& type, std::span<const int64_t> values) {
+  Type result = type;
+  for (size_t i = 0; i < result.shape.size(); ++i) result.shape[i] = resolved(type.shape[i], values);
+  return result;
+}
+
+bool has_symbols(const Attrs& attrs) {
+  for (const Attr& attr : attrs)
+    for (Dim d : attr.dims)
+      if (d.is_symbol()) return true;
+  return false;
+}
+
+[[noreturn]] void mismatch(const Graph& graph, uint32_t input, const Array& array) {
+  throw Error("input " + std::to_string(input) + " of '" + graph.name + "' has type " + to_string(array.type) +
+              " but the program takes " + to_string(graph.type(ValueId{input}), graph.symbols.get()));
+}
+
+// Values of all symbols from the shapes of the inputs. A symbol that no input mentions has its lower bound.
+std::vector<int64_t> bind_symbols(const Graph& graph, std::span<const Array> inputs) {
+  const Symbols& symbols = *graph.symbols;
+  std::vector<int64_t> bound(symbols.size(), -1);
+  for (uint32_t i = 0; i < graph.input_count(); ++i) {
+    const Type& type = graph.type(ValueId{i});
+    if (inputs[i].type.dtype != type.dtype || inputs[i].type.shape.size() != type.shape.size())
+      mismatch(graph, i, inputs[i]);
+    for (size_t axis = 0; axis < type.shape.size(); ++axis) {
+      const Dim d = type.shape[axis];
+      if (d.is_symbol() && symbols[d.index()].kind == SymbolKind::free && bound[d.index()] < 0)
+        bound[d.index()] = inputs[i].type.shape[axis].number();
+    }
+  }
+  std::vector<int64_t> free_values;
+  for (uint32_t s : symbols.free_symbols()) {
+    const Symbol& symbol = symbols[s];
+    free_values.push_back(bound[s] < 0 ? symbol.lower : bound[s]);
+    if (free_values.back() < symbol.lower || free_values.back() > symbol.upper)
+      throw Error("dimension " + symbol.name + " is " + std::to_string(free_values.back()) + ", outside its bounds [" +
+                  std::to_string(symbol.lower) + ", " + std::to_string(symbol.upper) + "]");
+  }
+  return symbols.evaluate(free_values);
+}
+
+void check_inputs(const Graph& graph, std::span<const Array> inputs, std::span<const int64_t> values) {
+  for (uint32_t i = 0; i < graph.input_count(); ++i)
+    if (!(inputs[i].type == resolved(graph.type(ValueId{i}), values))) mismatch(graph, i, inputs[i]);
+}
+
+// ---- the loop
+
+std::vector<uint32_t> use_counts(const Graph& graph) {
+  std::vector<uint32_t> uses(graph.value_count());
+  for (const Node& node : graph.nodes())
+    for (ValueId operand : graph.operands(node)) ++uses[index(operand)];
+  for (ValueId output : graph.outputs()) ++uses[index(output)];
+  return uses;
+}
+
+std::vector<Array> run(const Graph& graph, std::span<const Array> inputs, std::span<const int64_t> symbol_values) {
+  std::vector<uint32_t> uses = use_counts(graph);
+  std::vector<Array> computed(graph.value_count());  // inputs are read where they are
+  const auto value = [&](ValueId v) -> const Array& {
+    return graph.is_input(v) ? inputs[index(v)] : computed[index(v)];
+  };
+  std::vector<const Array*> operands;
+  std::vector<Type> types;
+  for (const Node& node : graph.nodes()) {
+    operands.clear();
+    types.clear();
+    for (ValueId operand : graph.operands(node)) operands.push_back(&value(operand));
+    for (uint32_t i = 0; i < node.result_count; ++i)
+      types.push_back(resolved(graph.type(graph.result(node, i)), symbol_values));
+    const Attrs* attrs = &graph.attrs(node);
+    Attrs numbers;
+    if (has_symbols(*attrs)) {
+      numbers = *attrs;
+      for (Attr& attr : numbers)
+        for (Dim& d : attr.dims) d = resolved(d, symbol_values);
+      attrs = &numbers;
+    }
+    std::vector<Array> results = evaluate({operands, *attrs, types, node.op, graph.symbols.get(), symbol_values});
+    check(results.size() == node.result_count, "an op gave another number of results than its row says");
+    for (uint32_t i = 0; i < node.result_count; ++i) {
+      check(results[i].type == types[i], "an op gave a result of another type than its row says");
+      if (uses[index(graph.result(node, i))]) computed[index(graph.result(node, i))] = std::move(results[i]);
+    }
+    for (ValueId operand : graph.operands(node))
+      if (--uses[index(operand)] == 0 && !graph.is_input(operand)) computed[index(operand)] = Array();
+  }
+  std::vector<Array> outputs;
+  for (ValueId output : graph.outputs()) outputs.push_back(value(output));
+  return outputs;
+}
+
+}  // namespace
+
+namespace rules {
+
+std::vector<Array> interpret_within(const Graph& graph, std::span<const Array> inputs, const Symbols* symbols,
+                                    std::span<const int64_t> symbol_values) {
+  if (symbols != graph.symbols.get()) return interpret(graph, inputs);
+  check(inputs.size() == graph.input_count(), "a sub-graph ran on another number of inputs than it takes");
+  check_inputs(graph, inputs, symbol_values);
+  return run(graph, inputs, symbol_values);
+}
+
+}  // namespace rules
+
+std::vector<Array> interpret(const Graph& graph, std::span<const Array> inputs) {
+  if (inputs.size() != graph.input_count())
+    throw Error("'" + graph.name + "' takes " + std::to_string(graph.input_count()) + " inputs, not " +
+                std::to_string(inputs.size()));
+  const std::vector<int64_t> values = bind_symbols(graph, inputs);
+  check_inputs(graph, inputs, values);
+  return run(graph, inputs, values);
+}
+
+std::vector<Array> interpret(Op op, std::span<const Array* const> operands, const Attrs& attrs,
+                             std::span<const Type> results) {
+  return evaluate({operands, attrs, results, op, nullptr, {}});
+}
+
+}  // namespace tenon::ir

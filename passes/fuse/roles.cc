@@ -1,0 +1,85 @@
+// What each node is to fusion: a view, a value that is cheap to compute again, a point of a space, a reduction, a
+// contraction, or something with a kernel or a step of its own.
+#include "tenon/passes/fuse/draft.h"
+
+namespace tenon::passes {
+
+using namespace ir;
+
+namespace {
+
+// Reads one element of its operand, and no other operand says which.
+bool is_view(const OpDef& row) { return row.whole && row.reads != Reads::operands; }
+
+// Control flow and custom calls: steps of a program.
+bool is_step(const OpDef& row) { return row.family == Family::control || (row.family == Family::effect && !row.same); }
+
+}  // namespace
+
+void Fusion::assign_roles() {
+  const uint32_t count = graph.node_count();
+  roles.assign(count, Role::point);
+  forced.assign(graph.value_count(), 0);
+  for (ValueId v : graph.outputs()) forced[index(v)] = 1;
+  // Backwards: who must be in a buffer because its consumer cannot compute it.
+  for (uint32_t i = count; i-- > 0;) {
+    const Node& n = graph.node(NodeId{i});
+    const OpDef& row = def(n.op);
+    bool opaque = row.nest || is_step(row) || row.fence;
+    if (row.same && !opaque && (forced[index(graph.result(n))] || !enabled)) opaque = true;
+    if (!enabled && row.family == Family::contraction) opaque = true;
+    if (opaque)
+      for (ValueId v : graph.operands(n)) forced[index(v)] = 1;
+  }
+  free_cost_.assign(graph.value_count(), -1);
+  for (uint32_t v = 0; v < graph.input_count(); ++v)
+    if (graph.type(ValueId{v}).shape.empty()) free_cost_[v] = 0;
+  access_number_.assign(graph.value_count(), UINT32_MAX);
+  storage_.resize(graph.value_count());
+  for (uint32_t v = 0; v < graph.value_count(); ++v) storage_[v] = ValueId{v};
+  for (uint32_t i = 0; i < count; ++i) roles[i] = role_of(NodeId{i});
+}
+
+Role Fusion::role_of(NodeId id) {
+  const Node& n = graph.node(id);
+  const OpDef& row = def(n.op);
+  const ValueId result = graph.result(n);
+  const bool kept = forced[index(result)];
+  if (row.nest || is_step(row)) return Role::alone;
+  if (row.family == Family::contraction) return Role::contraction;
+  if (row.family == Family::reduction) return Role::reduction;
+  if (row.same && (row.fence || kept || !enabled)) return Role::alias;
+  if (kept) return Role::point;
+  if (row.family == Family::source) {
+    free_cost_[index(result)] = 1;
+    return Role::free;
+  }
+  if (!enabled) return Role::point;
+  if (is_elementwise(n) || is_view(row)) {
+    int total = is_elementwise(n) ? costs.of(graph, n) : 1;
+    for (ValueId v : graph.operands(n)) {
+      const int c = free_cost_[index(v)];
+      total = c < 0 || total > limits.free ? limits.free + 1 : total + c;
+    }
+    if (total <= limits.free) {
+      free_cost_[index(result)] = total;
+      return Role::free;
+    }
+  }
+  if (is_view(row)) {
+    Access a = through(graph, id, access(graph.operands(n)[0]), axes);
+    if (a.depth <= limits.view_depth) {
+      access_number_[index(result)] = static_cast<uint32_t>(accesses_.size());
+      accesses_.push_back(std::move(a));
+      return Role::moved;
+    }
+  }
+  return Role::point;
+}
+
+Access Fusion::access(ValueId v) {
+  const uint32_t number = access_number_[index(v)];
+  return number == UINT32_MAX ? direct(v, axes) : accesses_[number];
+}
+
+}  // namespace tenon::passes

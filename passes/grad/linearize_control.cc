@@ -1,0 +1,74 @@
+// What of control flow depends on the tangents, and which cut each form takes.
+#include "tenon/passes/grad/linearize_control.h"
+
+namespace tenon::passes {
+
+using namespace ir;
+
+// Which inputs of the body are linear: a carry is if its start or its next value is.
+Flags linear_body_inputs(const Loop& loop, Flags linear) {
+  for (bool changed = true; changed;) {
+    const Flags outputs = depends_on(*loop.body, linear);
+    changed = false;
+    for (size_t i = 0; i < loop.carries; ++i) {
+      if (!outputs[i] || linear[loop.constants + i]) continue;
+      linear[loop.constants + i] = true;
+      changed = true;
+    }
+  }
+  return linear;
+}
+
+Flags linear_results(const Graph& graph, const Node& node, const Flags& linear) {
+  switch (node.op) {
+    case Op::call: return depends_on(*Call(graph, node).graph, linear);
+    case Op::cond: {
+      const Flags inputs(linear.begin() + 1, linear.end());
+      const Cond c(graph, node);
+      Flags a = depends_on(*c.then, inputs);
+      const Flags b = depends_on(*c.otherwise, inputs);
+      for (size_t i = 0; i < a.size(); ++i) a[i] = a[i] || b[i];
+      return a;
+    }
+    default: {  // loops
+      const Loop loop = loop_of(graph, node);
+      const Flags inputs = linear_body_inputs(loop, linear);
+      Flags outputs = depends_on(*loop.body, inputs);
+      for (size_t i = 0; i < loop.carries; ++i) outputs[i] = inputs[loop.constants + i];
+      return outputs;
+    }
+  }
+}
+
+Flags depends_on(const Graph& graph, const Flags& linear_inputs) {
+  std::vector<bool> linear(graph.value_count());
+  for (uint32_t i = 0; i < graph.input_count(); ++i) linear[i] = linear_inputs[i];
+  Flags operands;
+  for (const Node& n : graph.nodes()) {
+    operands.clear();
+    bool any = false;
+    for (ValueId v : graph.operands(n)) {
+      operands.push_back(linear[index(v)]);
+      any = any || linear[index(v)];
+    }
+    if (!any) continue;
+    const bool control = def(n.op).family == Family::control;
+    const Flags results = control ? linear_results(graph, n, operands) : Flags(n.result_count, true);
+    for (uint32_t r = 0; r < n.result_count; ++r) linear[index(n.first_result) + r] = results[r];
+  }
+  Flags outputs;
+  for (ValueId v : graph.outputs()) outputs.push_back(linear[index(v)]);
+  return outputs;
+}
+
+NodeSplit split_node(const Graph& graph, const Node& node, const Flags& linear) {
+  if (node.op == Op::scan) return split_scan(graph, node, linear);
+  if (node.op == Op::cond || node.op == Op::call) return split_branches(graph, node, linear);
+  throw Error(
+      "while_loop: a reverse-mode derivative needs the number of iterations beforehand; use tn::scan, or tn::fori_loop "
+      "with "
+      "fixed bounds",
+      graph.location(node));
+}
+
+}  // namespace tenon::passes

@@ -1,0 +1,141 @@
+// Control flow as steps: branches, loops over a condition, counted loops. Sub-graphs become nested steps of the same
+// program. A scan reads its rows in place and writes its results in place; carries live in two buffers, this iteration's
+// and the next one's.
+#include "tenon/ir/graph/loops.h"
+#include "tenon/passes/lower/program.h"
+
+namespace tenon::passes {
+
+using namespace ir;
+
+void ProgramLowering::control(Frame& frame, const Group& group, std::vector<Step>& steps) {
+  const Node& n = frame.graph.node(group.root);
+  switch (n.op) {
+    case Op::cond: return cond(frame, group.root, steps);
+    case Op::while_loop: return while_loop(frame, group.root, steps);
+    case Op::scan: return scan(frame, group.root, steps);
+    case Op::custom_call: return custom(frame, group.root, steps);
+    case Op::call: {
+      std::vector<Operand> inputs, targets;
+      for (ValueId v : frame.graph.operands(n)) inputs.push_back(place(frame, v));
+      for (uint32_t k = 0; k < n.result_count; ++k) targets.push_back(result(frame, frame.graph.result(n, k)));
+      return body(*Call(frame.graph, n).graph, frame.depth, origin_of(frame, group.root), inputs, targets, steps);
+    }
+    default: throw InternalError("no step for " + std::string(name(n.op)));
+  }
+}
+
+void ProgramLowering::cond(Frame& frame, NodeId id, std::vector<Step>& steps) {
+  const Graph& graph = frame.graph;
+  const Node& n = graph.node(id);
+  const std::span<const ValueId> operands = graph.operands(n);
+  Step step;
+  step.kind = StepKind::branch;
+  step.origin = origin_of(frame, id);
+  step.operands = {whole(frame, operands[0], steps)};
+  std::vector<Operand> inputs, targets;
+  for (ValueId v : operands.subspan(1)) inputs.push_back(place(frame, v));
+  for (uint32_t k = 0; k < n.result_count; ++k) targets.push_back(result(frame, graph.result(n, k)));
+  const Cond c(graph, n);
+  body(*c.then, frame.depth, step.origin, inputs, targets, step.body);
+  body(*c.otherwise, frame.depth, step.origin, inputs, targets, step.otherwise);
+  steps.push_back(std::move(step));
+}
+
+void ProgramLowering::while_loop(Frame& frame, NodeId id, std::vector<Step>& steps) {
+  const Graph& graph = frame.graph;
+  const Node& n = graph.node(id);
+  const std::span<const ValueId> operands = graph.operands(n);
+  const Loop loop = loop_of(graph, n);
+  Step step;
+  step.kind = StepKind::loop;
+  step.origin = origin_of(frame, id);
+  std::vector<Operand> inputs, targets;
+  for (ValueId v : loop.constants_of(operands)) inputs.push_back(place(frame, v));
+  for (size_t i = 0; i < loop.carries; ++i) {
+    const ValueId v = graph.result(n, static_cast<uint32_t>(i));
+    Operand current = result(frame, v);
+    if (current.loop >= 0) current = {new_buffer(graph.type(v), Home::arena, step.origin), -1, false, 0};
+    copy(place(frame, loop.carries_of(operands)[i]), current, graph.type(v), step.origin, steps);
+    inputs.push_back(current);
+    if (loop.body->outputs()[i] == ValueId{static_cast<uint32_t>(loop.constants + i)}) {
+      targets.push_back({no_buffer, -1, false, 0});  // never changes
+      continue;
+    }
+    targets.push_back({new_buffer(graph.type(v), Home::arena, step.origin), -1, false, 0});
+    step.carries.push_back({current.buffer, targets.back().buffer});
+  }
+  const Operand go{new_buffer({DType::boolean, {}}, Home::arena, step.origin), -1, false, 0};
+  step.operands = {go};
+  body(*loop.condition, frame.depth + 1, step.origin, inputs, {go}, step.condition);
+  body(*loop.body, frame.depth + 1, step.origin, inputs, targets, step.body);
+  std::vector<Operand> kept(inputs.begin() + static_cast<std::ptrdiff_t>(loop.constants), inputs.end());
+  steps.push_back(std::move(step));
+  for (size_t k = 0; k < kept.size(); ++k) {  // a result that is itself a row of an outer loop's
+    const ValueId v = graph.result(n, static_cast<uint32_t>(k));
+    if (const Operand target = result(frame, v); target.loop >= 0)
+      copy(kept[k], target, graph.type(v), origin_of(frame, id), steps);
+  }
+}
+
+void ProgramLowering::scan(Frame& frame, NodeId id, std::vector<Step>& steps) {
+  if (scan_in_registers(frame, id, steps)) return;
+  const Graph& graph = frame.graph;
+  const Node& n = graph.node(id);
+  const std::span<const ValueId> operands = graph.operands(n);
+  const Loop loop = loop_of(graph, n);
+  const Graph& next = *loop.body;
+  Step step;
+  step.kind = StepKind::loop;
+  step.origin = origin_of(frame, id);
+  step.trip_count = loop.length;
+  const auto row_of = [&](const Operand& o, const Type& row) {
+    return Operand{o.buffer, frame.depth, loop.reverse, program_.symbols->numel(row.shape)};
+  };
+  std::vector<Operand> inputs, targets, kept, ends;
+  for (ValueId v : loop.constants_of(operands)) inputs.push_back(place(frame, v));
+  for (size_t i = 0; i < loop.carries; ++i) {
+    const ValueId v = graph.result(n, static_cast<uint32_t>(i));
+    Operand current = result(frame, v);
+    ends.push_back(current);
+    if (current.loop >= 0) current = {new_buffer(graph.type(v), Home::arena, step.origin), -1, false, 0};
+    kept.push_back(current);
+    copy(place(frame, loop.carries_of(operands)[i]), current, graph.type(v), step.origin, steps);
+    inputs.push_back(current);
+    if (next.outputs()[i] == ValueId{static_cast<uint32_t>(loop.constants + i)}) {
+      targets.push_back({no_buffer, -1, false, 0});
+      continue;
+    }
+    targets.push_back({new_buffer(graph.type(v), Home::arena, step.origin), -1, false, 0});
+    step.carries.push_back({current.buffer, targets.back().buffer});
+  }
+  for (size_t i = loop.constants + loop.carries; i < operands.size(); ++i)
+    inputs.push_back(row_of(whole(frame, operands[i], steps), next.type(ValueId{static_cast<uint32_t>(i)})));
+  for (size_t i = loop.carries; i < next.outputs().size(); ++i) {
+    const ValueId v = graph.result(n, static_cast<uint32_t>(i));
+    Operand rows = result(frame, v);
+    ends.push_back(rows);
+    if (rows.loop >= 0) rows = {new_buffer(graph.type(v), Home::arena, step.origin), -1, false, 0};
+    kept.push_back(rows);
+    targets.push_back(row_of(rows, next.type(next.outputs()[i])));
+  }
+  body(next, frame.depth + 1, step.origin, inputs, targets, step.body);
+  steps.push_back(std::move(step));
+  for (size_t k = 0; k < kept.size(); ++k)
+    if (ends[k].loop >= 0)
+      copy(kept[k], ends[k], graph.type(graph.result(n, static_cast<uint32_t>(k))), origin_of(frame, id), steps);
+}
+
+void ProgramLowering::custom(Frame& frame, NodeId id, std::vector<Step>& steps) {
+  const Node& n = frame.graph.node(id);
+  Step step;
+  step.kind = StepKind::custom;
+  step.origin = origin_of(frame, id);
+  step.custom = CustomCall(frame.graph, n).name;
+  step.outputs = n.result_count;
+  for (ValueId v : frame.graph.operands(n)) step.operands.push_back(place(frame, v));
+  for (uint32_t k = 0; k < n.result_count; ++k) step.operands.push_back(result(frame, frame.graph.result(n, k)));
+  steps.push_back(std::move(step));
+}
+
+}  // namespace tenon::passes

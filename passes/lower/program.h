@@ -1,0 +1,75 @@
+// The program while it is lowered: buffers, kernels and steps, one frame a graph level. Sub-graphs of control flow are
+// fused and lowered into nested steps of the same program; recursion follows nesting only. Refuses to place buffers in
+// memory (passes/memory/buffers.cc).
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "tenon/passes/lower/group.h"
+#include "tenon/passes/pass.h"
+
+namespace tenon::passes {
+
+inline constexpr uint32_t no_buffer = UINT32_MAX;
+
+// One graph level: where each of its values lives.
+struct Frame {
+  const ir::Graph& graph;
+  const Axes& axes;                    // of the graph
+  int depth = 0;                       // loops around it
+  uint32_t origin = UINT32_MAX;        // node of the outermost graph it belongs to, for explaining
+  std::vector<ir::Operand> places;     // per value; buffer is no_buffer where unknown
+};
+
+class ProgramLowering {
+ public:
+  ProgramLowering(const ir::Graph& graph, const Target& target);
+  ir::Program run(const FusionPlan& plan, const std::vector<std::pair<uint32_t, uint32_t>>& donations);
+
+ private:
+  // Lowers a level: its inputs stand in the frame already; output i is written to targets[i].
+  void level(Frame& frame, const FusionPlan& plan, const std::vector<ir::Operand>& targets,
+             std::vector<ir::Step>& steps);
+  void body(const ir::Graph& graph, int depth, uint32_t origin, const std::vector<ir::Operand>& inputs,
+            const std::vector<ir::Operand>& targets, std::vector<ir::Step>& steps);
+  static void require_own_space(const Frame& frame, const Group& group);
+  void launch(Frame& frame, const Group& group, std::vector<ir::Step>& steps);
+  void control(Frame& frame, const Group& group, std::vector<ir::Step>& steps);  // lower/control.cc
+  void cond(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);
+  void while_loop(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);
+  void scan(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);
+  void custom(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);
+  bool scan_in_registers(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);  // lower/scan.cc
+
+  uint32_t new_buffer(const ir::Type& type, ir::Home home, uint32_t producer, uint32_t slot = 0);
+  ir::Operand place(Frame& frame, ir::ValueId v);  // of a value that is stored
+  ir::Operand result(Frame& frame, ir::ValueId v); // of a value about to be stored: its target, or a new buffer
+  ir::ValueId storage(const ir::Graph& graph,
+                      ir::ValueId v) const;  // through reshapes and barriers that share a buffer
+  bool is_alias(const ir::Graph& graph, ir::ValueId v) const;
+  void copy(const ir::Operand& from, const ir::Operand& to, const ir::Type& type, uint32_t origin,
+            std::vector<ir::Step>& steps);
+  ir::Operand whole(Frame& frame, ir::ValueId v,
+                    std::vector<ir::Step>& steps);  // copied when it is a slice of a loop's
+  uint32_t add_kernel(ir::Kernel kernel, ir::KernelNote note);
+  ir::KernelNote note_of(const Frame& frame, const Group& group, const ir::Kernel& kernel);
+  Dim flops_of(const Frame& frame, ir::NodeId n);
+  Dim bytes_of(const ir::Type& type);
+  uint32_t origin_of(const Frame& frame, ir::NodeId n) const {
+    return frame.depth == 0 && frame.origin == UINT32_MAX ? index(n) : frame.origin;
+  }
+
+  const ir::Graph& graph_;
+  const Target& target_;
+  bool fuse_ = true;  // in bodies, as the plan of the outermost level was made
+  OpCosts costs_;
+  ir::Program program_;
+  std::vector<std::vector<char>> alias_;         // per open level: nodes that are aliases
+  std::unordered_map<std::string, uint32_t> kernels_;  // by text without names: equal kernels are one
+};
+
+void order_for_donations(ir::Program& program);  // lower/order.cc
+
+}  // namespace tenon::passes

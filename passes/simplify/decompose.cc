@@ -1,0 +1,65 @@
+// Rewrites ops with a general form into several with the one form that lowering knows.
+//   reduce_sum(x, axes {0, 2})   ->  reduce_sum(reduce_sum(x, {2}), {0})     the last group of adjacent axes first
+//   reduce_sum(x: f32[0, 4], {0}) -> 0, broadcast                            nothing to reduce: the identity, and +0 for a sum
+// Halves of several groups go through f32, so that they are rounded once. Refuses to choose an order: the contract
+// (ir/rules/reduction.h) has fixed it.
+#include <algorithm>
+#include <limits>
+
+#include "tenon/ir/graph/attributes.h"
+#include "tenon/ir/graph/build.h"
+#include "tenon/passes/pass.h"
+#include "tenon/passes/rebuild.h"
+
+namespace tenon::passes {
+namespace {
+
+using namespace ir;
+
+bool is_tree_reduction(Op op) {
+  const OpDef& row = def(op);
+  return row.family == Family::reduction && row.combine != Op{} && !row.positional;
+}
+
+// The last run of adjacent axes, taken off the end of the sorted list.
+std::vector<int64_t> take_last_group(std::vector<int64_t>& axes) {
+  size_t first = axes.size() - 1;
+  while (first > 0 && axes[first - 1] + 1 == axes[first]) --first;
+  std::vector<int64_t> group(axes.begin() + static_cast<std::ptrdiff_t>(first), axes.end());
+  axes.resize(first);
+  return group;
+}
+
+// The result of reducing nothing.
+Value nothing(GraphBuilder& b, Op combine, DType t, const Shape& shape) {
+  const uint64_t bits = nothing_bits(combine, t);
+  std::string raw(reinterpret_cast<const char*>(&bits), static_cast<size_t>(bytes(t)));
+  return broadcast_to(constant(b, t, {}, std::move(raw)), shape);
+}
+
+}  // namespace
+
+GraphPtr decompose(const Graph& graph) {
+  Rebuild to(graph);
+  return to.sweep([&](const Node& node) {
+    if (!is_tree_reduction(node.op)) return to.copy(node);
+    Value x{&to.builder, to.operands(node)[0]};
+    std::vector<int64_t> axes = Reduce(graph, node).axes;
+    std::sort(axes.begin(), axes.end());
+    for (int64_t axis : axes)
+      if (x.shape()[axis] == 0)
+        return to.set(node, 0,
+                      nothing(to.builder, def(node.op).combine, x.dtype(), graph.type(graph.result(node)).shape).id);
+    std::vector<int64_t> rest = axes;
+    if (axes.empty()) return to.set(node, 0, x.id);
+    take_last_group(rest);
+    if (rest.empty()) return to.copy(node);
+    const DType type = x.dtype();
+    if (is_half(type)) x = cast(x, DType::f32);
+    while (!axes.empty()) x = reduce(node.op, x, take_last_group(axes));
+    if (is_half(type)) x = cast(x, type);
+    to.set(node, 0, x.id);
+  });
+}
+
+}  // namespace tenon::passes

@@ -1,0 +1,219 @@
+// Slabs of dual-mapped memory and the best-fit free lists over them.
+// Refuses to give an address out twice while another process, forked off, may still run what lies there.
+#include "tenon/runtime/cpu/code_memory.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <tuple>
+
+#include "tenon/ir/base/error.h"
+
+namespace tenon::runtime {
+namespace {
+
+constexpr uint64_t granule = 64;
+constexpr uint64_t least_slab = uint64_t{4} << 20, most_slab = uint64_t{256} << 20;
+constexpr uint64_t most_alignment = 4096;
+constexpr int trap = 0xcc;  // int3 on x86
+
+constexpr uint64_t round_up(uint64_t value, uint64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+struct Slab {
+  char* writable = nullptr;  // null in a forked child, which does not own the slab
+  char* executable = nullptr;
+  uint64_t size = 0;
+  uint64_t live = 0;                  // spans handed out
+  bool has_lost = false;              // some freed memory cannot be reused because of a fork
+  std::map<uint64_t, uint64_t> free;  // offset to size; neighbours are joined
+};
+
+struct Span {  // what CodeSpan::handle points to
+  Slab* slab;
+  uint64_t offset, size;
+  uint64_t fork_count;  // when it was handed out
+};
+
+struct State {
+  std::mutex lock;
+  std::map<Slab*, std::unique_ptr<Slab>> slabs;
+  std::set<std::tuple<uint64_t, Slab*, uint64_t>> free;  // size, slab, offset: the smallest that fits comes first
+  uint64_t fork_count = 0;
+  CodeMemoryStats stats;
+};
+
+void before_fork();
+void after_fork_in_parent();
+void after_fork_in_child();
+
+State& state() {
+  static State* const only = [] {  // never destroyed: code may run until the process ends
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    return new State;
+  }();
+  return *only;
+}
+
+void before_fork() { state().lock.lock(); }
+
+void after_fork_in_parent() {
+  ++state().fork_count;
+  state().lock.unlock();
+}
+
+void after_fork_in_child() {
+  State& s = state();
+  ++s.fork_count;
+  s.free.clear();
+  for (auto& [slab, owner] : s.slabs) {
+    slab->writable = nullptr;
+    slab->free.clear();
+  }
+  s.lock.unlock();
+}
+
+[[noreturn]] void refuse(const char* what) {
+  throw Error(std::string("no executable memory for compiled code: ") + what + ": " + strerror(errno));
+}
+
+int memory_file() {
+  constexpr unsigned close_on_exec = 1, executable = 0x10;  // MFD_CLOEXEC, MFD_EXEC (known from Linux 6.3 on)
+  const long file = syscall(SYS_memfd_create, "tenon-code", close_on_exec | executable);
+  if (file >= 0 || errno != EINVAL) return static_cast<int>(file);
+  return static_cast<int>(syscall(SYS_memfd_create, "tenon-code", close_on_exec));
+}
+
+std::unique_ptr<Slab> map_slab(uint64_t size) {
+  const int file = memory_file();
+  if (file < 0) refuse("memfd_create");
+  const bool sized = ftruncate(file, static_cast<off_t>(size)) == 0;
+  void* writable = sized ? mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;
+  void* executable = sized ? mmap(nullptr, size, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0) : MAP_FAILED;
+  const int error = errno;
+  close(file);  // the mappings hold it
+  if (writable == MAP_FAILED || executable == MAP_FAILED) {
+    if (writable != MAP_FAILED) munmap(writable, size);
+    if (executable != MAP_FAILED) munmap(executable, size);
+    errno = error;
+    refuse("mmap");
+  }
+  madvise(writable, size, MADV_DONTFORK);  // a child must not write into its parent's code
+  auto slab = std::make_unique<Slab>();
+  slab->writable = static_cast<char*>(writable);
+  slab->executable = static_cast<char*>(executable);
+  slab->size = size;
+  return slab;
+}
+
+// ---- the rest runs under the lock ----
+
+void add_free(State& s, Slab* slab, uint64_t offset, uint64_t size) {
+  auto next = slab->free.lower_bound(offset);
+  if (next != slab->free.end() && offset + size == next->first) {
+    size += next->second;
+    s.free.erase({next->second, slab, next->first});
+    next = slab->free.erase(next);
+  }
+  if (next != slab->free.begin()) {
+    const auto previous = std::prev(next);
+    if (previous->first + previous->second == offset) {
+      s.free.erase({previous->second, slab, previous->first});
+      offset = previous->first;
+      size += previous->second;
+      slab->free.erase(previous);
+    }
+  }
+  slab->free.emplace(offset, size);
+  s.free.insert({size, slab, offset});
+}
+
+Slab* add_slab(State& s, uint64_t bytes) {
+  // Slabs grow with what is in use, so that their number stays small however much code there is.
+  const uint64_t size = std::max(std::clamp(s.stats.slab_bytes / 16, least_slab, most_slab), bytes);
+  std::unique_ptr<Slab> slab = map_slab(round_up(size, least_slab));
+  Slab* const raw = slab.get();
+  s.slabs.emplace(raw, std::move(slab));
+  ++s.stats.slabs;
+  s.stats.slab_bytes += raw->size;
+  add_free(s, raw, 0, raw->size);
+  return raw;
+}
+
+void drop_slab(State& s, Slab* slab) {
+  for (const auto& [offset, size] : slab->free) s.free.erase({size, slab, offset});
+  if (slab->writable != nullptr) munmap(slab->writable, slab->size);
+  munmap(slab->executable, slab->size);
+  --s.stats.slabs;
+  s.stats.slab_bytes -= slab->size;
+  s.slabs.erase(slab);
+}
+
+}  // namespace
+
+codegen::CodeSpan allocate_code(uint64_t bytes, uint64_t alignment) {
+  check(alignment <= most_alignment && (alignment & (alignment - 1)) == 0, "alignment of code");
+  if (bytes > uint64_t{1} << 32) throw Error("no executable memory for compiled code: a program of more than 4 GiB");
+  alignment = std::max(alignment, granule);
+  const uint64_t size = round_up(std::max<uint64_t>(bytes, 1), granule);
+  State& s = state();
+  auto handle = std::make_unique<Span>();
+  const std::lock_guard hold(s.lock);
+
+  // The smallest free block that fits when placed at the alignment; sizes up to one alignment more may just not fit.
+  const auto lead = [&](uint64_t offset) { return round_up(offset, alignment) - offset; };
+  auto found = s.free.lower_bound({size, nullptr, 0});
+  while (found != s.free.end() && std::get<0>(*found) < size + lead(std::get<2>(*found))) ++found;
+  if (found == s.free.end()) {
+    Slab* const fresh = add_slab(s, size);
+    found = s.free.find({fresh->size, fresh, 0});
+  }
+  const auto [block_size, slab, offset] = *found;
+  const uint64_t before = lead(offset), behind = block_size - before - size;
+  s.free.erase(found);
+  slab->free.erase(offset);
+  if (before != 0) add_free(s, slab, offset, before);
+  if (behind != 0) add_free(s, slab, offset + before + size, behind);
+
+  ++slab->live;
+  ++s.stats.live;
+  s.stats.live_bytes += size;
+  *handle = {slab, offset + before, size, s.fork_count};
+  return {slab->writable + offset + before, slab->executable + offset + before, size, handle.release()};
+}
+
+void release_code(const codegen::CodeSpan& span) {
+  if (span.handle == nullptr) return;
+  const std::unique_ptr<Span> freed(static_cast<Span*>(span.handle));
+  State& s = state();
+  const std::lock_guard hold(s.lock);
+  Slab* const slab = freed->slab;
+  --slab->live;
+  --s.stats.live;
+  s.stats.live_bytes -= freed->size;
+  if (slab->writable == nullptr || freed->fork_count != s.fork_count) {
+    slab->has_lost = true;
+  } else {
+    std::memset(slab->writable + freed->offset, trap, freed->size);
+    add_free(s, slab, freed->offset, freed->size);
+  }
+  // One small empty slab stays, so that compiling and dropping a single program maps nothing.
+  if (slab->live == 0 && (slab->has_lost || s.slabs.size() > 1 || slab->size > least_slab)) drop_slab(s, slab);
+}
+
+CodeMemoryStats code_memory_stats() {
+  State& s = state();
+  const std::lock_guard hold(s.lock);
+  return s.stats;
+}
+
+}  // namespace tenon::runtime
