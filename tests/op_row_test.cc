@@ -137,8 +137,8 @@ TEST_F(EditedTable, WithoutLowering) {
 
 TEST_F(EditedTable, NewElementwiseRowIsOneRow) {
   replace("TENON_UNARY(sin, ",
-          "TENON_UNARY(sech, .dtypes = float_types, EXPAND(like(x, 1) / math::cosh(x)),\n"
-          "            .ulp = 2, PARTIALS(-scale(r, tanh(x))), .domain = Domain::moderate)\nTENON_UNARY(sin, ");
+          "TENON_UNARY(cot, .dtypes = float_types, EXPAND(like(x, 1) / math::tan(x)), .ulp = 2,\n"
+          "            PARTIALS(-(like(x, 1) + r * r)), .domain = Domain::nonzero)\nTENON_UNARY(sin, ");
   EXPECT_EQ(compile(), "");
 }
 
