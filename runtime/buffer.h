@@ -17,11 +17,15 @@
 namespace tenon::runtime {
 
 class Buffer {
+  struct Key {};  // only Buffer makes buffers, object and count in one block
+
  public:
   static std::shared_ptr<Buffer> allocate(int64_t bytes,
                                           const Device& device = current_device());  // Error when out of memory
   // Memory of the host, which must outlive the buffer. A device that cannot address it takes a copy.
   static std::shared_ptr<Buffer> borrow(const void* data, int64_t bytes, const Device& device = current_device());
+  Buffer(Key, void* address, int64_t size, bool borrowed, const Device& device)
+      : address_(address), size_(size), borrowed_(borrowed), device_(&device) {}
   ~Buffer();
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
@@ -39,8 +43,6 @@ class Buffer {
   std::string bytes() const;
 
  private:
-  Buffer(void* address, int64_t size, bool borrowed, const Device& device)
-      : address_(address), size_(size), borrowed_(borrowed), device_(&device) {}
   void* address_;
   int64_t size_;
   bool borrowed_;

@@ -43,12 +43,14 @@ void run_into(std::vector<Tensor>& results, const runtime::Executable& program, 
   results.resize(m.outputs.size());
   Pointers<void*> out(m.outputs.size());
   for (size_t o = 0; o < m.outputs.size(); ++o) {
-    if (!results[o].defined()) {
-      ir::Type type = concrete_type(m.outputs[o], symbols);
-      auto buffer = runtime::Buffer::allocate(byte_count(type.shape, bytes(type.dtype)), program.device());
-      results[o] = make_concrete(std::move(type), std::move(buffer), at);
+    if (results[o].defined()) {
+      out[o] = results[o].cell()->slot->buffer->address();
+      continue;
     }
-    out[o] = results[o].cell()->slot->buffer->address();
+    ir::Type type = concrete_type(m.outputs[o], symbols);
+    auto buffer = runtime::Buffer::allocate(byte_count(type.shape, bytes(type.dtype)), program.device());
+    out[o] = buffer->address();
+    results[o] = make_concrete(std::move(type), std::move(buffer), at);
   }
   program.run(in, out.data(), dims.data(), nullptr, started);
 }
@@ -108,19 +110,22 @@ std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, cons
   Pointers<const void*> in(count);
   for (size_t i = 0; i < count; ++i)
     in[i] = buffer_of(inputs[c.tape ? c.tape->inputs[i] : i], c.name.c_str(), at)->address();
-  refuse_shared_donations(c, inputs, in.data(), at);
-
   std::vector<Tensor> results;
-  take_over(c, inputs, in, results, at);
-  // A call that is refused leaves its donated tensors as they were.
-  bool started = false;
-  try {
-    run_into(results, *c.program, in.data(), dims, at, &started);
-  } catch (...) {
-    if (started) give_up(c, inputs, in, at);
-    throw;
+  if (c.donated.empty()) {
+    run_into(results, *c.program, in.data(), dims, at, nullptr);
+  } else {
+    refuse_shared_donations(c, inputs, in.data(), at);
+    take_over(c, inputs, in, results, at);
+    // A call that is refused leaves its donated tensors as they were.
+    bool started = false;
+    try {
+      run_into(results, *c.program, in.data(), dims, at, &started);
+    } catch (...) {
+      if (started) give_up(c, inputs, in, at);
+      throw;
+    }
+    give_up(c, inputs, in, at);
   }
-  give_up(c, inputs, in, at);
   if (c.tape)
     put_on_tape(c, inputs, dims, at, results);
   else

@@ -21,7 +21,7 @@ struct Callable {
   std::shared_ptr<const TapedProgram> tape;  // null: a call is not recorded
   // Of a jitted function.
   std::vector<std::string> inputs;  // where each stands among the arguments, for errors: argument 1, layers[2].w
-  std::vector<bool> donated;  // the inputs whose memory results may take: nobody else may be given it
+  std::vector<bool> donated;  // the inputs whose memory results may take, which nobody else may be given; empty: none
   std::shared_ptr<std::atomic<bool>> warned_donation;  // a copy of donated memory is mentioned once
 };
 

@@ -92,7 +92,8 @@ std::shared_ptr<JitEntry> start_entry(JitState& state, const Leaves& leaves,
     for (TreeItem& item : arguments[n]) {
       if (item.tag == 't') {
         entry->plain.inputs.push_back(place_in(n, item.path));
-        entry->plain.donated.push_back(std::find(donate.begin(), donate.end(), static_cast<int>(n)) != donate.end());
+        if (!donate.empty())
+          entry->plain.donated.push_back(std::find(donate.begin(), donate.end(), static_cast<int>(n)) != donate.end());
       }
       item.tensor = nullptr;
     }
