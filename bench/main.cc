@@ -13,7 +13,8 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i)
     if (std::strcmp(argv[i], "--benchmark_format=json") == 0 || std::strcmp(argv[i], "--benchmark_format=csv") == 0)
       table = false;
-  std::string directory = (std::filesystem::temp_directory_path() / "tenon-bench-XXXXXX").string();
+  // mkdtemp takes a name that ends in six of these and replaces them.
+  std::string directory = (std::filesystem::temp_directory_path() / "tenon-bench-").string() + std::string(6, 'X');
   if (mkdtemp(directory.data()) == nullptr) {
     std::perror("bench: no temporary folder");
     return 1;

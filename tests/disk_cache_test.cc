@@ -17,6 +17,7 @@
 #include <string>
 
 #include "tenon/runtime/cache/disk_cache.h"
+#include "tenon/tests/temporary_folder.h"
 
 namespace tenon::runtime {
 namespace {
@@ -41,10 +42,8 @@ std::string sample(size_t bytes, unsigned seed) {
 class DiskCacheTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string path = (fs::temp_directory_path() / "tenon-cache-XXXXXX").string();
-    ASSERT_NE(mkdtemp(path.data()), nullptr);
-    base_ = path;
-    chmod(path.c_str(), 0755);  // other users must reach what lies below
+    base_ = testing::temporary_folder("cache");
+    chmod(base_.c_str(), 0755);  // other users must reach what lies below
   }
   void TearDown() override { fs::remove_all(base_); }
 

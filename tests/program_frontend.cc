@@ -12,6 +12,7 @@
 #include "tenon/passes/pass.h"
 #include "tenon/tests/program_shrink.h"
 #include "tenon/tests/shared_object.h"
+#include "tenon/tests/temporary_folder.h"
 
 namespace tenon::testing {
 
@@ -115,8 +116,7 @@ Runnable taped(const Case& c, Random& random) {
 }
 
 Runnable saved(const Case& c, Random&) {
-  std::string folder = (std::filesystem::temp_directory_path() / "tenon-aot-XXXXXX").string();
-  if (!mkdtemp(folder.data())) throw Error("no temporary folder");
+  const std::string folder = temporary_folder("aot");
   const auto f = jit([program = loaded(c)](const Tensors& inputs) { return program(inputs); });
   aot::save(f, {.name = "fuzzed", .out = folder}, tensors_of(c.inputs));
   const auto library = std::make_shared<SharedObject>(std::vector<std::string>{folder + "/fuzzed.o"});

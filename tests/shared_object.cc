@@ -11,6 +11,7 @@
 
 #include "tenon/runtime/tenon_runtime.h"
 #include "tenon/tests/program_machine.h"
+#include "tenon/tests/temporary_folder.h"
 
 extern char** environ;
 
@@ -38,18 +39,11 @@ void link(const std::vector<std::string>& objects, const std::string& library) {
 
 }  // namespace
 
-namespace {
-std::string temporary_folder() {
-  std::string folder = (std::filesystem::temp_directory_path() / "tenon-saved-XXXXXX").string();
-  if (!mkdtemp(folder.data())) throw Error("no temporary folder");
-  return folder;
+SharedObject::SharedObject(std::vector<std::string> object_files) : folder_(temporary_folder("saved")) {
+  open(object_files);
 }
 
-}  // namespace
-
-SharedObject::SharedObject(std::vector<std::string> object_files) : folder_(temporary_folder()) { open(object_files); }
-
-SharedObject::SharedObject(std::span<const runtime::Artifact> programs) : folder_(temporary_folder()) {
+SharedObject::SharedObject(std::span<const runtime::Artifact> programs) : folder_(temporary_folder("saved")) {
   std::vector<std::string> objects;
   for (const runtime::Artifact& program : programs)
     for (const std::string& object : program.objects) {

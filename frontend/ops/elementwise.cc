@@ -7,26 +7,14 @@ namespace {
 
 // The shape that operands stretch to. Asked of handles, so that the error can say where each operand came from.
 Shape check_broadcast(const char* op, std::span<const Tensor> inputs, const Location& at) {
-  Shape shape;
-  for (const Tensor& t : inputs) {
-    const Shape& s = t.shape();
-    while (shape.rank() < s.rank()) shape.insert(0, Dim(1));
-    const int offset = shape.rank() - s.rank();
-    for (int i = 0; i < s.rank(); ++i) {
-      Dim& d = shape[offset + i];
-      const Dim e = s[i];
-      if (e == 1 || d == e) continue;
-      if (!(d == 1)) {
-        std::string text = std::string(op) + ": shapes do not broadcast: ";
-        for (size_t k = 0; k < inputs.size(); ++k) text += (k ? " with " : "") + describe(inputs[k]);
-        throw Error(text + "; axes align from the last, and axis " + std::to_string(i - s.rank()) + " has extents " +
-                        to_string(d) + " and " + to_string(e) + " (only 1 stretches). Reshape or transpose one of them",
-                    at);
-      }
-      d = e;
-    }
-  }
-  return shape;
+  const auto refuse = [&](int axis, Dim d, Dim e) {
+    std::string text = std::string(op) + ": shapes do not broadcast: ";
+    for (size_t k = 0; k < inputs.size(); ++k) text += (k ? " with " : "") + describe(inputs[k]);
+    throw Error(text + "; axes align from the last, and axis " + std::to_string(axis) + " has extents " + to_string(d) +
+                    " and " + to_string(e) + " (only 1 stretches). Reshape or transpose one of them",
+                at);
+  };
+  return formula::common_shape(inputs, [](const Tensor& t) -> const Shape& { return t.shape(); }, refuse);
 }
 
 // The dtype that operands enter an op of the table in: integers and bools a floating function as f32, bools arithmetic as i64.

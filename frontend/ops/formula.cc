@@ -12,36 +12,16 @@ Value widened(Value x) { return ir::cast(x, wide(x.dtype())); }
 Value truth(Value x) { return x.dtype() == boolean ? x : ir::ne(x, ir::literal(x, 0)); }
 Value position(Value x) { return ir::cast(x.dtype() == u64 ? ir::min(x, ir::literal(x, INT64_MAX)) : x, i64); }
 
-namespace {
-
-Shape broadcast_shape(std::span<const Value> values, const char* op) {
-  Shape shape;
-  for (const Value& v : values) {
-    const Shape& s = v.shape();
-    while (shape.rank() < s.rank()) shape.insert(0, Dim(1));
-    const int offset = shape.rank() - s.rank();
-    for (int i = 0; i < s.rank(); ++i) {
-      Dim& d = shape[offset + i];
-      const Dim e = s[i];
-      if (d == e || e == 1) continue;
-      if (d == 1) {
-        d = e;
-        continue;
-      }
-      std::string text = std::string(op) + ": shapes do not broadcast:";
-      for (const Value& w : values) text += " " + ir::to_string(w.type(), &w.builder->symbols());
-      throw Error(text + "; extents " + to_string(d, &v.builder->symbols()) + " and " +
-                      to_string(e, &v.builder->symbols()) + " differ (axes align from the last, and only 1 stretches)",
-                  v.builder->location());
-    }
-  }
-  return shape;
-}
-
-}  // namespace
-
 std::vector<Value> broadcast_together(std::span<const Value> values, const char* op) {
-  const Shape shape = broadcast_shape(values, op);
+  const auto refuse = [&](int, Dim d, Dim e) {
+    std::string text = std::string(op) + ": shapes do not broadcast:";
+    const Symbols& symbols = values[0].builder->symbols();
+    for (const Value& v : values) text += " " + ir::to_string(v.type(), &symbols);
+    throw Error(text + "; extents " + to_string(d, &symbols) + " and " + to_string(e, &symbols) +
+                    " differ (axes align from the last, and only 1 stretches)",
+                values[0].builder->location());
+  };
+  const Shape shape = common_shape(values, [](const Value& v) -> const Shape& { return v.shape(); }, refuse);
   std::vector<Value> out;
   for (const Value& v : values) out.push_back(v.shape() == shape ? v : ir::broadcast_to(v, shape));
   return out;

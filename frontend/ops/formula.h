@@ -27,7 +27,25 @@ std::vector<Value> rounded(Value x, F f) {
 Value truth(Value x);  // x != 0
 // Integers as i64 positions. A u64 beyond i64 becomes the largest i64: it lies behind every end, and does not wrap to the front.
 Value position(Value x);
-// In their common shape, trailing axes aligned. Error names the shapes.
+// The one rule of broadcasting: the shape that shapes stretch to, axes aligned from the last. refuse(axis, extent, other), which
+// throws, is called where neither of two extents is 1; the axis counts from the last as -1.
+template <class Shapes, class ShapeOf, class Refuse>
+Shape common_shape(const Shapes& list, ShapeOf shape_of, Refuse refuse) {
+  Shape shape;
+  for (const auto& x : list) {
+    const Shape& s = shape_of(x);
+    while (shape.rank() < s.rank()) shape.insert(0, Dim(1));
+    for (int axis = -s.rank(); axis < 0; ++axis) {
+      Dim& d = shape[shape.rank() + axis];
+      const Dim e = s[s.rank() + axis];
+      if (e == 1 || d == e) continue;
+      if (!(d == 1)) refuse(axis, d, e);
+      d = e;
+    }
+  }
+  return shape;
+}
+// In their common shape. Error names the shapes.
 std::vector<Value> broadcast_together(std::span<const Value> values, const char* op);
 // In one dtype, one after the other, then in one shape.
 std::vector<Value> together(std::initializer_list<Value> values, DType dtype);

@@ -5,17 +5,13 @@
 #include <algorithm>
 
 #include "tenon/ir/base/error.h"
+#include "tenon/ir/base/index_table.h"
 #include "tenon/ir/kernel/kernel.h"
 
 namespace tenon::ir {
 namespace {
 
 constexpr uint32_t closed = UINT32_MAX;
-
-uint64_t mix(uint64_t hash, uint64_t word) {
-  hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
-  return hash ^ (hash >> 29);
-}
 
 uint64_t hash_of(const Instruction& i) {
   uint64_t hash =
