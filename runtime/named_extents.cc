@@ -11,10 +11,35 @@ namespace {
 struct Table {
   std::mutex mutex;
   Symbols symbols;
+
+  Dim inner(Dim d) const {
+    if (d.is_number()) return d;
+    const uint32_t index = is_named_extent(d) ? d.index() - first_named_extent : UINT32_MAX;
+    if (index >= symbols.size())
+      throw Error("a symbolic extent is used outside the trace that it belongs to; name extents with tn::dim");
+    return Dim::symbol(index);
+  }
 };
 Table& table() {
   static auto* t = new Table;  // never destroyed
   return *t;
+}
+
+Dim outer(Dim d) { return d.is_number() ? d : Dim::symbol(first_named_extent + d.index()); }
+
+// Recursion is bounded by deepest_extent; shared parts are found again in the other table.
+Dim copied(const Symbols& from, Dim d, Symbols& to) {
+  if (d.is_number()) return d;
+  const Symbol& s = from[d.index()];
+  if (s.kind == SymbolKind::free) return to.add(s.name, s.lower, s.upper);
+  const Dim left = copied(from, s.left, to), right = copied(from, s.right, to);
+  switch (s.kind) {
+    case SymbolKind::sum: return to.sum(left, right);
+    case SymbolKind::difference: return to.difference(left, right);
+    case SymbolKind::product: return to.product(left, right);
+    case SymbolKind::quotient: return to.quotient(left, right);
+    default: return to.maximum(left, right);
+  }
 }
 
 }  // namespace
@@ -24,20 +49,48 @@ Dim name_extent(const std::string& name, int64_t lower, int64_t upper) {
   std::lock_guard lock(t.mutex);
   for (size_t i = 0; i < t.symbols.size(); ++i) {
     const Symbol& s = t.symbols[i];
-    if (s.name == name && (s.lower != lower || s.upper != upper))
+    if (s.kind == SymbolKind::free && s.name == name && (s.lower != lower || s.upper != upper))
       throw Error("dim: '" + name + "' was named before with bounds " + std::to_string(s.lower) + " to " +
                   std::to_string(s.upper));
   }
-  return Dim::symbol(first_named_extent + t.symbols.add(name, lower, upper).index());
+  return outer(t.symbols.add(name, lower, upper));
 }
 
-Symbol named_extent(Dim d) {
+Dim named_result(Dim (Symbols::*operation)(Dim, Dim), Dim a, Dim b) {
   Table& t = table();
   std::lock_guard lock(t.mutex);
-  const uint32_t index = is_named_extent(d) ? d.index() - first_named_extent : UINT32_MAX;
-  if (index >= t.symbols.size())
-    throw Error("a symbolic extent is used outside the trace that it belongs to; name extents with tn::dim");
-  return t.symbols[index];
+  return outer((t.symbols.*operation)(t.inner(a), t.inner(b)));
+}
+
+bool named_at_least(Dim a, Dim b) {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  return t.symbols.at_least(t.inner(a), t.inner(b));
+}
+
+bool named_differ(Dim a, Dim b) {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  return t.symbols.differ(t.inner(a), t.inner(b));
+}
+
+Dim named_in(Symbols& to, Dim d) {
+  if (!is_named_extent(d)) return d;
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  return copied(t.symbols, t.inner(d), to);
+}
+
+std::string named_text(Dim d) {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  return to_string(t.inner(d), &t.symbols);
+}
+
+std::string named_bounds(Dim d) {
+  Table& t = table();
+  std::lock_guard lock(t.mutex);
+  return t.symbols.bounds_text(t.inner(d));
 }
 
 }  // namespace tenon::runtime

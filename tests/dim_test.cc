@@ -2,6 +2,8 @@
 // (a difference, a product) is checked at run time.
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/base/shape.h"
 
@@ -89,6 +91,100 @@ TEST(Symbols, BoundsOfDefinitionsDoNotOverflow) {
     EXPECT_GE(s[d.index()].upper, s[d.index()].lower);
   }
   EXPECT_EQ(s[s.product(m, m).index()].lower, most);
+}
+
+TEST(Symbols, EqualExtentsAreOneSymbol) {
+  Symbols s;
+  const Dim n = s.add("n", 1, 4096), m = s.add("m", 1, 64), empty = s.add("empty", 0, 64);
+  EXPECT_EQ(s.difference(s.product(s.sum(n, 2), 3), 6), s.product(n, 3));
+  EXPECT_EQ(s.sum(n, n), s.product(n, 2));
+  EXPECT_EQ(s.sum(s.sum(n, m), 1), s.sum(m, s.sum(1, n)));
+  EXPECT_EQ(s.product(s.sum(n, 1), s.sum(n, 1)), s.sum(s.sum(s.product(n, n), s.product(n, 2)), 1));
+  EXPECT_EQ(s.quotient(s.sum(s.product(n, 6), 3), 6), n);
+  EXPECT_EQ(s.sum(s.quotient(s.difference(s.product(n, 8), 3), 8), 1), n);
+  EXPECT_EQ(s.quotient(s.product(n, m), m), n);
+  EXPECT_NE(s.quotient(s.product(n, empty), empty), n);  // 0 / 0 is 0
+  EXPECT_EQ(s.even_quotient(s.product(n, empty), empty), n);  // where it comes out even, there is nothing else
+  EXPECT_EQ(s.even_quotient(n, 2), std::nullopt);
+  EXPECT_EQ(s.remainder(s.product(n, 8), 4), 0);
+  EXPECT_NE(s.product(s.quotient(n, 2), 2), n);
+  EXPECT_EQ(s.difference(s.sum(n, 5), s.sum(n, 2)), 3);
+}
+
+TEST(Symbols, BoundsDecideWhatTheyCan) {
+  Symbols s;
+  const Dim n = s.add("n", 1, 64), m = s.add("m", 64, 128);
+  EXPECT_TRUE(s.at_least(m, n));
+  EXPECT_FALSE(s.differ(m, n));  // both may be 64
+  EXPECT_TRUE(s.differ(s.sum(m, 1), n));
+  EXPECT_TRUE(s.at_least(s.product(n, 2), s.sum(n, 1)));
+  EXPECT_FALSE(s.at_least(n, 2));
+  EXPECT_TRUE(s.at_least(n, s.quotient(n, 2)));
+  EXPECT_TRUE(s.at_least(s.sum(n, m), s.sum(s.quotient(n, 2), s.quotient(s.sum(m, 1), 2))));
+  EXPECT_FALSE(s.at_least(n, s.sum(s.quotient(n, 2), 1)));
+  EXPECT_EQ(s.maximum(n, m), m);
+  EXPECT_EQ(s.minimum(n, m), n);
+  EXPECT_EQ(s.minimum(n, 64), n);
+  EXPECT_EQ(s.bounds_text(n), "n is 1 to 64");
+  EXPECT_THROW(s.difference(n, 65), Error);
+}
+
+// Definitions of random expressions have the values of the expressions, whatever was folded on the way, and what is said to be
+// certain of them is.
+TEST(Symbols, FoldingKeepsValues) {
+  std::mt19937_64 random(11);
+  const auto below = [&](int64_t n) { return static_cast<int64_t>(random() % static_cast<uint64_t>(n)); };
+  int negative = 0, folded = 0;
+  for (int round = 0; round < 2000; ++round) {
+    Symbols s;
+    std::vector<Dim> dims = {s.add("n", 1, 9), s.add("m", 2, 50), s.add("k", 0, 7), Dim(below(6)), Dim(1 + below(4))};
+    const std::vector<int64_t> values = {1 + below(9), 2 + below(49), below(8)};
+    std::vector<int64_t> direct = {values[0], values[1], values[2], dims[3].number(), dims[4].number()};
+    bool refused = false;
+    for (int step = 0; step < 8 && !refused; ++step) {
+      const size_t a = random() % dims.size(), b = random() % dims.size();
+      const int64_t x = direct[a], y = direct[b];
+      const size_t before = s.size();
+      try {
+        switch (below(6)) {
+          case 0: dims.push_back(s.sum(dims[a], dims[b])), direct.push_back(x + y); break;
+          case 1:
+            refused = x < y;
+            dims.push_back(s.difference(dims[a], dims[b])), direct.push_back(x - y);
+            break;
+          case 2: dims.push_back(s.product(dims[a], dims[b])), direct.push_back(x * y); break;
+          case 3:
+            if (dims[b] == 0) continue;
+            dims.push_back(s.quotient(dims[a], dims[b])), direct.push_back(y == 0 ? 0 : x / y);
+            break;
+          case 4: dims.push_back(s.maximum(dims[a], dims[b])), direct.push_back(std::max(x, y)); break;
+          default: dims.push_back(s.minimum(dims[a], dims[b])), direct.push_back(std::min(x, y));
+        }
+      } catch (const Error&) {
+        ASSERT_TRUE(refused);  // negative for every value, or beyond what a definition may say
+        break;
+      }
+      if (direct.back() > int64_t{1} << 40) break;
+      folded += s.size() == before;
+    }
+    if (refused) {
+      ++negative;
+      if (dims.size() == direct.size()) {
+        EXPECT_THROW(s.evaluate(values), Error) << to_string(dims.back(), &s) << " at " << direct.back();
+      }
+      continue;
+    }
+    const std::vector<int64_t> all = s.evaluate(values);
+    for (size_t i = 0; i < dims.size(); ++i) {
+      ASSERT_EQ(Symbols::value(dims[i], all), direct[i]) << to_string(dims[i], &s);
+      for (size_t j = 0; j < dims.size(); ++j) {
+        ASSERT_TRUE(!s.at_least(dims[i], dims[j]) || direct[i] >= direct[j]) << to_string(dims[i], &s);
+        ASSERT_TRUE(!s.differ(dims[i], dims[j]) || direct[i] != direct[j]) << to_string(dims[i], &s);
+      }
+    }
+  }
+  EXPECT_GT(negative, 100);
+  EXPECT_GT(folded, 1000);
 }
 
 // Each line doubles what the definition would print.

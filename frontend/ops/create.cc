@@ -73,6 +73,12 @@ Dim count_of_range(const Operand& start, const Operand& stop, const Operand& ste
     if (!(count < static_cast<double>(most))) throw too_many();
     return count <= 0 ? 0 : static_cast<int64_t>(count);
   }
+  if (start.free() || stop.free()) {
+    Extent from = start.extent(), to = stop.extent();
+    if (step.integer() < 0) std::swap(from, to);
+    const int64_t by = std::abs(std::max(step.integer(), -INT64_MAX));
+    return extent_here((max(from, to) - from + (by - 1)) / by);
+  }
   const Wide distance = static_cast<Wide>(stop.integer()) - start.integer(), by = step.integer();
   if (distance == 0 || (distance > 0) != (by > 0)) return 0;
   const Wide count = (distance - (by > 0 ? 1 : -1)) / by + 1;
@@ -89,6 +95,12 @@ Tensor arange(Operand start, Operand stop, Operand step, const At& at) {
                   place(at));
   const bool floating = start.weak() == Operand::Weak::floating || stop.weak() == Operand::Weak::floating ||
                         step.weak() == Operand::Weak::floating;
+  if (step.free() || (floating && (start.free() || stop.free())))
+    throw Error(
+        "arange: a free extent is a start or a stop among integers; the step, and what stands beside a floating "
+        "number, "
+        "are numbers",
+        place(at));
   if (step.floating() == 0) throw Error("arange: the step is zero", place(at));
   for (const Operand* x : {&start, &stop, &step})
     if (!floating && x->too_big()) throw Error("arange: a number above 2^63 - 1 does not fit i64", place(at));

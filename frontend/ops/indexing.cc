@@ -78,15 +78,15 @@ Tensor argsort(Operand operand, int64_t axis) {
                    operand.where());
 }
 
-Shape one_hot_shape(const Tensor& indices, Extents::Extent classes, DType dtype, const Location& at) {
-  if (!classes.named && classes.number < 1)
-    throw Error("one_hot: the number of classes is positive, not " + std::to_string(classes.number), at);
+Shape one_hot_shape(const Tensor& indices, Extent classes, DType dtype, const Location& at) {
+  if (classes.is_number() && classes.number() < 1)
+    throw Error("one_hot: the number of classes is positive, not " + std::to_string(classes.number()), at);
   Shape shape = indices.shape();
-  shape.push_back(classes.named ? classes.symbol : Dim(classes.number));
+  shape.push_back(classes);
   return Extents(shape).checked("one_hot", dtype, at);
 }
 
-Tensor one_hot(Operand indices, int64_t classes, DType dtype) {
+Tensor one_hot(Operand indices, Extent classes, DType dtype) {
   const Tensor x = index_tensor(indices, "one_hot");
   const Shape shape = one_hot_shape(x, classes, dtype, indices.where());
   return apply_one({"one_hot", build_one_hot}, made::OneHotAttrs{dtype, shape.dims()}, {x}, indices.where());

@@ -1,6 +1,7 @@
 // Functions that move all elements: reshape, transpose, broadcast, concat, pad. Refuses parts of a tensor (selection.cc).
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/tape.h"
@@ -65,37 +66,52 @@ std::vector<int64_t> checked_permutation(const std::vector<int64_t>& permutation
   return p;
 }
 
+Extent product(const Shape& shape) {
+  Extent n = 1;
+  for (Dim d : shape) n = n * d;
+  return n;
+}
+
+// What is left of n elements for one open extent. Where free extents leave open whether it comes out even, it is rounded down, and
+// the type rule has it checked at the call.
+Dim left_over(Extent n, Extent known) {
+  if (Trace* trace = Trace::current(); trace && !(n.is_number() && known.is_number()))
+    if (const auto even = trace->builder.symbols().even_quotient(extent_here(n), extent_here(known))) return *even;
+  return n / known;
+}
+
+std::string extents_text(const Extents& extents) {
+  std::string text = "[";
+  for (const Extent& e : extents.list())
+    text += (text.size() > 1 ? ", " : "") + (e.is_number() ? std::to_string(e.number()) : extent_text(e.symbol()));
+  return text + "]";
+}
+
 }  // namespace
 
-Tensor reshape(Operand operand, const std::vector<int64_t>& shape) {
+Tensor reshape(Operand operand, const Extents& extents) {
+  const Location& at = operand.where();
   const Tensor x = as_tensor(operand, "reshape");
-  Shape to;
-  int64_t open = -1;
-  for (size_t i = 0; i < shape.size(); ++i) {
-    if (shape[i] == -1 && open < 0) {
-      open = static_cast<int64_t>(i);
-      to.push_back(Dim(1));
-      continue;
-    }
-    if (shape[i] < 0) throw Error("reshape: extents are not negative, and at most one is -1", operand.where());
-    to.push_back(Dim(shape[i]));
+  std::vector<Extent> asked = extents.list();
+  std::optional<size_t> open;
+  for (size_t i = 0; i < asked.size(); ++i) {
+    if (asked[i].is_symbol() || asked[i].number() >= 0) continue;
+    if (asked[i].number() != -1 || open) throw Error("reshape: extents are not negative, and at most one is -1", at);
+    open = i;
+    asked[i] = 1;
   }
-  to = Extents(to).checked("reshape", x.dtype(), operand.where());
-  const int64_t known = to.numel();
-  if (!x.shape().is_static())
-    return apply_one({"reshape", build_reshape}, ir::ReshapeAttrs{to.dims()}, {x}, operand.where());
-  const int64_t n = x.numel();
-  if (open >= 0 && known != 0 && n % known == 0) to[open] = Dim(n / known);
-  if (to.numel() != n || (open >= 0 && known == 0))
-    throw Error(
-        "reshape: " + describe(x) + " has " + std::to_string(n) + " elements, which do not fit " + to_string(to),
-        operand.where());
-  return reshape_to(x, to, operand.where());
+  Shape to = Extents(asked).checked("reshape", x.dtype(), at);
+  const Extent known = product(to), n = x.numel();
+  const bool nothing = known.is_number() && known.number() == 0;  // leaves every value open
+  if (open && !nothing) to[*open] = left_over(n, known);
+  if ((open && nothing) || (to.is_static() && x.shape().is_static() && to.numel() != n.number()))
+    throw Error("reshape: " + describe(x) + " has " + std::to_string(n) + " elements, which do not fit " +
+                    extents_text(extents),
+                at);
+  return reshape_to(x, to, at);
 }
 
-Tensor Tensor::reshape(const std::vector<int64_t>& shape, const At& at) const {
-  return tenon::reshape(Operand(*this, at), shape);
-}
+Tensor Tensor::reshape(const Extents& shape, const At& at) const { return tenon::reshape(Operand(*this, at), shape); }
 
 Tensor transpose(Operand operand, const std::vector<int64_t>& permutation) {
   const Tensor x = as_tensor(operand, "transpose");
@@ -176,14 +192,14 @@ Tensor flip(Operand operand, const std::vector<int64_t>& axes) {
   return apply_one({"flip", build_reverse}, ir::ReverseAttrs{a}, {x}, operand.where());
 }
 
-Tensor pad(Operand operand, const std::vector<std::pair<int64_t, int64_t>>& widths, double value) {
+Tensor pad(Operand operand, const std::vector<std::pair<Extent, Extent>>& widths, double value) {
   const Tensor x = as_tensor(operand, "pad");
   if (widths.size() != static_cast<size_t>(x.ndim()))
     throw Error("pad: one (low, high) pair per axis of " + describe(x), operand.where());
   std::vector<Dim> low, high;
-  for (auto [l, h] : widths) {
+  for (const auto& [l, h] : widths) {
     if (l < 0 || h < 0) throw Error("pad: widths are not negative; slice instead", operand.where());
-    low.push_back(Dim(l)), high.push_back(Dim(h));
+    low.push_back(extent_here(l)), high.push_back(extent_here(h));
   }
   if (!is_floating(x.dtype()) && !(value >= -0x1p63 && value < 0x1p63))
     throw Error("pad: the fill " + std::to_string(value) + " does not fit " + std::string(name(x.dtype())),

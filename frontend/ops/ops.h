@@ -76,7 +76,7 @@ Tensor argmin(Operand x, int64_t axis = -1);
 Tensor cumsum(Operand x, int64_t axis = -1, bool reverse = false);
 
 // ---- movement
-Tensor reshape(Operand x, const std::vector<int64_t>& shape);
+Tensor reshape(Operand x, const Extents& shape);  // one extent may be -1: what the others leave
 Tensor transpose(Operand x, const std::vector<int64_t>& permutation);
 Tensor broadcast_to(Operand x, const Extents& shape);
 Tensor concat(std::span<const Tensor> parts, int64_t axis = 0, const At& at = At::current());
@@ -85,10 +85,10 @@ Tensor stack(std::span<const Tensor> parts, int64_t axis = 0, const At& at = At:
 Tensor stack(std::initializer_list<Tensor> parts, int64_t axis = 0, const At& at = At::current());
 Tensor flip(Operand x, const std::vector<int64_t>& axes);
 // Widths are (low, high) per axis.
-Tensor pad(Operand x, const std::vector<std::pair<int64_t, int64_t>>& widths, double value = 0);
+Tensor pad(Operand x, const std::vector<std::pair<Extent, Extent>>& widths, double value = 0);
 Tensor squeeze(Operand x, int64_t axis);
 Tensor expand_dims(Operand x, int64_t axis);
-Tensor dynamic_slice(Operand x, std::span<const Tensor> starts, const std::vector<int64_t>& sizes);
+Tensor dynamic_slice(Operand x, std::span<const Tensor> starts, const Extents& sizes);
 Tensor dynamic_update_slice(Operand x, Operand update, std::span<const Tensor> starts);
 
 // ---- indexing and order. Indices are integers; reading clamps, writing drops.
@@ -96,7 +96,7 @@ Tensor take(Operand x, Operand indices, int64_t axis = 0);
 Tensor scatter_add(Operand x, Operand indices, Operand updates, int64_t axis = 0);
 Tensor sort(Operand x, int64_t axis = -1);  // stable, NaN last
 Tensor argsort(Operand x, int64_t axis = -1);  // i64
-Tensor one_hot(Operand indices, int64_t classes, DType dtype = f32);
+Tensor one_hot(Operand indices, Extent classes, DType dtype = f32);
 
 // ---- contractions
 Tensor matmul(Operand a, Operand b);  // [.., m, k] x [.., k, n]; vectors as in NumPy; leading axes broadcast

@@ -16,6 +16,7 @@ namespace {
 int category(DType t) { return t == boolean ? 0 : is_floating(t) ? 2 : 1; }
 
 bool fits(const Operand& x, DType t) {
+  if (x.free()) return true;
   if (x.weak() != Operand::Weak::integer || !is_integer(t) || t == u64)
     return x.weak() != Operand::Weak::integer || t != u64 || x.too_big() || x.integer() >= 0;
   if (x.too_big()) return false;
@@ -71,8 +72,23 @@ void check_fits(const Operand& x, DType dtype, const char* op) {
               x.where());
 }
 
+namespace {
+// The value of a free extent, read when the program runs.
+Tensor value_of_extent(const Operand& x, DType dtype, const char* op) {
+  Trace* trace = Trace::current();
+  if (trace == nullptr)
+    throw Error(std::string(op) + ": the extent " + extent_text(x.extent()) +
+                    " has no value outside a trace; it is known where a program runs",
+                x.where());
+  trace->builder.set_location(x.where());
+  const ir::Value v = ir::cast(ir::extent_value(trace->builder, extent_here(x.extent())), dtype);
+  return make_traced(v.type(), trace->number, v.id, x.where());
+}
+}  // namespace
+
 Tensor materialize(const Operand& x, DType dtype, const char* op) {
   if (x.weak() == Operand::Weak::none) return cast_to(x.tensor(), dtype, x.where());
+  if (x.free()) return value_of_extent(x, dtype, op);
   check_fits(x, dtype, op);
   ir::Array value(ir::Type{x.weak() == Operand::Weak::floating ? f64 : x.too_big() ? u64 : i64, {}});
   if (x.weak() == Operand::Weak::floating)

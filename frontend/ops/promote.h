@@ -44,7 +44,7 @@ Operand widened(const Operand& x);
 Tensor foreseen(ir::Op op, std::initializer_list<const Operand*> operands);
 Tensor foreseen_matmul(const Operand& a, const Operand& b);
 // The shape of one_hot(indices, classes), likewise.
-Shape one_hot_shape(const Tensor& indices, Extents::Extent classes, DType dtype, const Location& at);
+Shape one_hot_shape(const Tensor& indices, Extent classes, DType dtype, const Location& at);
 // An operand as the input of a formula: a tensor as it is, since the formula casts; a number as a tensor of the dtype.
 Tensor entered(const Operand& x, DType dtype, const char* op);
 

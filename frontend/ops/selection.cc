@@ -39,61 +39,82 @@ void append_starts(std::vector<Tensor>& inputs, std::span<const Tensor> starts, 
 
 }  // namespace
 
+namespace {
+
+// Where counting from the end starts at 0: v clamped to 0 ... n.
+Extent clamped(Extent v, Extent n) {
+  if (v.is_number() && v.number() < 0) {
+    const Extent back = v.number() == INT64_MIN ? INT64_MAX : -v.number();
+    return n - min(n, back);
+  }
+  return min(v, n);
+}
+
+// How many steps cover a distance.
+Extent steps_over(Extent distance, int64_t step) {
+  if (distance.is_number()) return distance.number() == 0 ? 0 : (distance.number() - 1) / step + 1;
+  return (distance + (step - 1)) / step;
+}
+
+// What one slice takes of an axis of n elements.
+struct Run {
+  Extent start, size;
+  int64_t step;
+  bool reversed;
+};
+
+Run run_of(const Index& slice, Extent n, const Location& at) {
+  if (slice.step == 0) throw Error("index: a slice's step is not zero", at);
+  if (slice.step > 0) {
+    const Extent start = clamped(slice.start, n), stop = max(clamped(slice.stop, n), start);
+    return {start, steps_over(stop - start, slice.step), slice.step, false};
+  }
+  // Downwards: positions moved up by one, so that the one before the first is 0.
+  const int64_t step = slice.step == INT64_MIN ? INT64_MAX : -slice.step;  // both are beyond any extent
+  const auto above = [&](Extent v) {
+    if (v.is_symbol() || (v.number() >= 0 && v.number() < INT64_MAX)) return min(v + 1, n);
+    return v.number() < 0 ? clamped(v, n + 1) : n;
+  };
+  const Extent stop = above(slice.stop), first = max(above(slice.start), stop);
+  const Extent size = steps_over(first - stop, step);
+  const Extent last = (max(size, 1) - 1) * step + min(size, 1);  // how far below `first` the lowest element starts
+  return {first - last, size, step, true};
+}
+
+}  // namespace
+
 Selection selection_of(const Tensor& x, std::span<const Index> indices, const Location& at) {
   if (indices.size() > static_cast<size_t>(x.ndim()))
     throw Error("index: " + std::to_string(indices.size()) + " indices into " + describe(x), at);
   std::vector<Dim> starts, sizes;
   std::vector<int64_t> strides, reversed;
   Shape result;
+  const auto take = [&](Extent start, Extent size, int64_t step) {
+    starts.push_back(extent_here(start)), sizes.push_back(extent_here(size)), strides.push_back(step);
+  };
   for (int64_t i = 0; i < x.ndim(); ++i) {
     const Index which = i < static_cast<int64_t>(indices.size()) ? indices[i] : Index(tenon::all);
-    if (which.what == Index::What::all) {  // also where the extent is symbolic
-      const Dim extent = x.shape()[i];
-      starts.push_back(Dim(0)), sizes.push_back(extent), strides.push_back(1), result.push_back(extent);
-      continue;
-    }
-    const Dim extent = x.shape()[i];
-    if (extent.is_symbol() && which.what == Index::What::number && which.start >= 0 && which.start < INT64_MAX) {
-      starts.push_back(Dim(which.start)), sizes.push_back(Dim(1)), strides.push_back(1);  // checked at run time
-      continue;
-    }
-    if (extent.is_symbol())
-      throw Error("index: axis " + std::to_string(i) + " of " + describe(x) +
-                      " has a named extent, so a position from its end or a slice of it has no known size; use "
-                      "tn::dynamic_slice or tn::take",
-                  at);
-    const int64_t n = extent.number();
-    int64_t start = 0, size = n, step = 1;
-    if (which.what == Index::What::number) {
-      start = which.start < 0 ? which.start + n : which.start;
-      if (start < 0 || start >= n)
-        throw Error("index " + std::to_string(which.start) + " is out of range for axis " + std::to_string(i) + " of " +
+    const Extent n = x.shape()[i];
+    if (which.what == Index::What::all) {
+      take(0, n, 1);
+      result.push_back(n);
+    } else if (which.what == Index::What::number) {
+      const Extent& v = which.start;
+      const bool open = n.is_symbol() || v.is_symbol();  // then the type rule has it checked when the extents are known
+      const Extent position =
+          v.is_number() && v.number() < 0 ? (open ? n - -std::max(v.number(), -INT64_MAX) : v + n) : v;
+      if (!open && (position < 0 || position >= n))
+        throw Error("index " + std::to_string(v) + " is out of range for axis " + std::to_string(i) + " of " +
                         describe(x) + "; it goes from " + std::to_string(-n) + " to " + std::to_string(n - 1),
                     at);
-      size = 1;
+      take(position, 1, 1);
     } else {
-      step = which.step;
-      if (step == 0) throw Error("index: a slice's step is not zero", at);
-      const auto bound = [n](int64_t v, int64_t low, int64_t high) {
-        if (v < 0) v = v + n;
-        return std::clamp(v, low, high);
-      };
-      if (which.what == Index::What::slice && step > 0) {
-        start = bound(which.start, 0, n);
-        const int64_t stop = bound(which.stop, 0, n);
-        size = stop > start ? (stop - start - 1) / step + 1 : 0;
-      } else if (which.what == Index::What::slice) {
-        const int64_t first = which.start >= n ? n - 1 : bound(which.start, -1, n - 1);
-        const int64_t stop = which.stop < -n ? -1 : bound(which.stop, -1, n - 1);
-        step = step == INT64_MIN ? INT64_MAX : -step;  // both are beyond any extent
-        size = first > stop ? (first - stop - 1) / step + 1 : 0;
-        start = size == 0 ? 0 : first - (size - 1) * step;
-        if (size > 1) reversed.push_back(i);
-      }
-      if (size <= 1) step = 1;
-      result.push_back(Dim(size));
+      const Run run = run_of(which, n, at);
+      const bool few = run.size.is_number() && run.size.number() <= 1;
+      take(run.start, run.size, few ? 1 : run.step);
+      if (run.reversed && !few) reversed.push_back(i);
+      result.push_back(run.size);
     }
-    starts.push_back(Dim(start)), sizes.push_back(Dim(size)), strides.push_back(step);
   }
   return {std::move(starts), std::move(sizes), std::move(strides), std::move(reversed), std::move(result)};
 }
@@ -107,10 +128,10 @@ Tensor select_at(const Tensor& x, std::span<const Index> indices, const Location
       {x}, at);
 }
 
-Tensor dynamic_slice(Operand operand, std::span<const Tensor> starts, const std::vector<int64_t>& sizes) {
+Tensor dynamic_slice(Operand operand, std::span<const Tensor> starts, const Extents& sizes) {
   std::vector<Tensor> inputs{as_tensor(operand, "dynamic_slice")};
   append_starts(inputs, starts, "dynamic_slice", operand.where());
-  const Shape window = Extents(sizes).checked("dynamic_slice", inputs[0].dtype(), operand.where());
+  const Shape window = sizes.checked("dynamic_slice", inputs[0].dtype(), operand.where());
   return apply({"dynamic_slice", build_dynamic_slice}, ir::DynamicSliceAttrs{window.dims()}, inputs,
                operand.where())[0];
 }

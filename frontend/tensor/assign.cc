@@ -76,11 +76,7 @@ Tensor fitted(const Tensor& x, const Selection& s, const Operand& value, const L
     throw Error("assignment: " + describe(v) + " does not stretch to the selected " +
                     ir::to_string(ir::Type{x.dtype(), s.result}) + " of " + describe(x),
                 at);
-  if (shape != v.shape()) {
-    std::vector<int64_t> extents;
-    for (Dim d : shape) extents.push_back(d.number());
-    v = reshape(Operand(v, at), extents);
-  }
+  if (shape != v.shape()) v = reshape(Operand(v, at), shape);
   return broadcast_to(Operand(v, at), s.result);
 }
 
@@ -95,16 +91,14 @@ Tensor with_assigned(const Tensor& x, std::span<const Index> indices, const Oper
   }
   std::vector<Tensor> inputs{x, v};
   if (!strided) {
-    for (Dim start : s.starts) inputs.push_back(materialize(Operand(start.number(), at), i64, "assignment"));
+    for (Dim start : s.starts) inputs.push_back(materialize(Operand(Extent(start), at), i64, "assignment"));
     return apply({"assign", build_assign}, made::AssignedAttrs{s.sizes, s.reversed}, inputs, at)[0];
   }
   std::vector<Dim> high;
   std::vector<int64_t> interior;
   for (size_t i = 0; i < s.sizes.size(); ++i) {
-    const Dim extent = x.shape()[i];
-    const bool whole = s.sizes[i] == extent && s.strides[i] == 1;  // also where the extent is symbolic
-    high.push_back(whole ? Dim(0)
-                         : Dim(extent.number() - s.starts[i].number() - (s.sizes[i].number() - 1) * s.strides[i] - 1));
+    const Extent size = s.sizes[i], covered = (max(size, 1) - 1) * s.strides[i] + min(size, 1);
+    high.push_back(extent_here(Extent(x.shape()[i]) - s.starts[i] - covered));
     interior.push_back(s.strides[i] - 1);
   }
   return apply({"assign_strided", build_assign_strided},

@@ -48,5 +48,8 @@ const std::shared_ptr<runtime::Buffer>& buffer_of(const Tensor& t, const char* u
 // Element type and shape as error messages show them: f32[64, 784] from main.cc:12:9.
 std::string describe(const Tensor& t);
 std::string type_text(const ir::Type& type);
+// An extent as the table at hand has it: in a trace that trace's own symbol for a named one. Error for one of a trace that ended.
+Dim extent_here(Dim d);
+std::string extent_text(Dim d);
 
 }  // namespace tenon

@@ -55,13 +55,8 @@ Tensor make_traced(ir::Type type, uint64_t trace, ir::ValueId value, const Locat
 
 // Extents by their names: those of tn::dim, or those of the trace at hand.
 std::string type_text(const ir::Type& type) {
-  const Symbols* local = Trace::current() ? &Trace::current()->builder.symbols() : nullptr;
   std::string text = std::string(name(type.dtype)) + "[";
-  for (size_t i = 0; i < type.shape.size(); ++i) {
-    const Dim d = type.shape[i];
-    text += i ? ", " : "";
-    text += runtime::is_named_extent(d) ? runtime::named_extent(d).name : to_string(d, local);
-  }
+  for (size_t i = 0; i < type.shape.size(); ++i) text += (i ? ", " : "") + extent_text(type.shape[i]);
   return text + "]";
 }
 
@@ -98,10 +93,12 @@ const std::shared_ptr<runtime::Buffer>& buffer_of(const Tensor& t, const char* u
 
 const Shape& Tensor::shape() const { return cell_of(*this).type.shape; }
 int Tensor::ndim() const { return shape().rank(); }
-int64_t Tensor::numel() const {
-  if (!shape().is_static())
-    throw Error("numel(): " + describe(*this) + " has a named extent, whose value is known when the program runs");
-  return shape().numel();
+Extent Tensor::numel() const {
+  const Shape& all = shape();
+  if (all.is_static()) return all.numel();
+  Extent n = 1;
+  for (Dim d : all) n = n * d;
+  return n;
 }
 DType Tensor::dtype() const { return cell_of(*this).type.dtype; }
 
@@ -138,34 +135,6 @@ const void* Tensor::raw(const std::source_location& at) const {
 }
 
 // ---- making --------------------------------------------------------------------------------------------------------
-
-Shape Extents::checked(const char* op, DType dtype, const Location& at) const {
-  Shape shape;
-  for (size_t i = 0; i < extents_.size(); ++i) {
-    const Extent& e = extents_[i];
-    if (e.number < 0)
-      throw Error(std::string(op) + ": extent " + std::to_string(i) + " of the shape is " + std::to_string(e.number) +
-                      "; extents are 0 or more",
-                  at);
-    Dim d = e.named ? e.symbol : Dim(e.number);
-    if (runtime::is_named_extent(d) && Trace::current()) {  // the trace's own symbol of that name
-      const Symbol s = runtime::named_extent(d);
-      d = Trace::current()->builder.symbols().add(s.name, s.lower, s.upper);
-    }
-    if (d.is_symbol() && !runtime::is_named_extent(d) &&
-        (Trace::current() == nullptr || d.index() >= Trace::current()->builder.symbols().size()))
-      throw Error(std::string(op) + ": extent " + std::to_string(i) +
-                      " of the shape is a symbol of a trace that has ended; name extents with tn::dim",
-                  at);
-    shape.push_back(d);
-  }
-  try {
-    check_size(shape, bytes(dtype));
-  } catch (const Error& e) {
-    throw Error(std::string(op) + ": " + e.message(), at);
-  }
-  return shape;
-}
 
 Tensor copy_from(const void* data, const Extents& extents, DType dtype, bool requires_grad, const At& at) {
   const Shape shape = extents.checked("copy_from", dtype, place(at));

@@ -13,19 +13,13 @@
 #include <utility>
 #include <vector>
 
-#include "tenon/ir/base/dtype.h"
-#include "tenon/ir/base/error.h"
-#include "tenon/ir/base/shape.h"
+#include "tenon/frontend/tensor/extents.h"
 
 namespace tenon {
 
 struct Cell;  // frontend/tensor/cell.h
 class Operand;
 class Assignable;
-
-inline Location place(const std::source_location& s) {
-  return {s.file_name(), s.function_name(), static_cast<uint32_t>(s.line()), static_cast<uint32_t>(s.column())};
-}
 
 enum class Kind : uint8_t { cpu, cuda };
 struct Device {
@@ -39,55 +33,10 @@ bool cuda_is_available();
 int device_count(Kind kind);
 std::ostream& operator<<(std::ostream& out, const Device& device);
 
-// Extents as the caller wrote them, negative ones included: the function that takes them refuses those, by its name and the
-// caller's place. A Shape, a vector of numbers, or a list of numbers and extents: {2, x.shape()[0], tn::dim("n")}.
-class Extents {
- public:
-  struct Extent {
-    int64_t number = 0;
-    Dim symbol = 0;
-    bool named = false;
-    Extent(int64_t n) : number(n) {}  // NOLINT
-    Extent(Dim d) : number(d.is_number() ? d.number() : 0), symbol(d), named(d.is_symbol()) {}  // NOLINT
-  };
-  Extents() = default;
-  Extents(std::initializer_list<Extent> extents) : extents_(extents) {}
-  Extents(const Shape& shape) : extents_(shape.begin(), shape.end()) {}  // NOLINT
-  Extents(const std::vector<int64_t>& numbers) : extents_(numbers.begin(), numbers.end()) {}  // NOLINT
-  // Error unless every extent is 0 or more and a tensor of them is not too large.
-  Shape checked(const char* op, DType dtype, const Location& at) const;
-
- private:
-  std::vector<Extent> extents_;
-};
-
 struct TensorOptions {
   DType dtype = f32;
   bool requires_grad = false;
 };
-
-// One position of x[{...}]: a number, all, or slice(start, stop, step). Negative numbers count from the end.
-struct All {};
-inline constexpr All all{};
-struct Index {
-  enum class What : uint8_t { number, all, slice } what = What::all;
-  int64_t start = 0, stop = INT64_MAX, step = 1;
-  Location where;  // of the indexing expression, for errors
-  Index(All, const std::source_location& at = std::source_location::current()) : where(place(at)) {}  // NOLINT
-  template <class T>
-    requires std::is_integral_v<T>
-  Index(T number, const std::source_location& at = std::source_location::current())  // NOLINT
-      : what(What::number),
-        start(std::is_unsigned_v<T> && static_cast<uint64_t>(number) > INT64_MAX ? INT64_MAX
-                                                                                 : static_cast<int64_t>(number)),
-        where(place(at)) {}
-};
-inline Index slice(int64_t start, int64_t stop, int64_t step = 1,
-                   const std::source_location& at = std::source_location::current()) {
-  Index i(all, at);
-  i.what = Index::What::slice, i.start = start, i.stop = stop, i.step = step;
-  return i;
-}
 
 struct BackwardOptions {
   bool retain_graph = false;  // keep what was recorded for another backward
@@ -114,7 +63,7 @@ class Tensor {
   bool defined() const { return cell_ != nullptr; }
   const Shape& shape() const;
   int ndim() const;
-  int64_t numel() const;
+  Extent numel() const;  // a number, unless an extent is free
   DType dtype() const;
   Device device() const { return {}; }
 
@@ -138,7 +87,7 @@ class Tensor {
   const void* raw(const std::source_location& at = std::source_location::current()) const;  // the buffer's bytes
 
   using At = std::source_location;
-  Tensor reshape(const std::vector<int64_t>& shape, const At& at = At::current()) const;  // one extent may be -1
+  Tensor reshape(const Extents& shape, const At& at = At::current()) const;  // one extent may be -1
   Tensor transpose(const At& at = At::current()) const;  // reverses all axes
   Tensor transpose(const std::vector<int64_t>& permutation, const At& at = At::current()) const;
   Tensor astype(DType dtype, const At& at = At::current()) const;
@@ -208,6 +157,16 @@ class Operand {
           std::is_unsigned_v<T> && sizeof(T) == 8 && static_cast<uint64_t>(value) > static_cast<uint64_t>(INT64_MAX);
     }
   }
+  // An extent is a weak integer; the value of a free one is read when the program runs.
+  template <AnExtent T>
+  Operand(T value, const std::source_location& at = std::source_location::current())  // NOLINT
+      : Operand(Extent(value), place(at)) {}
+  Operand(Extent value, const Location& where)
+      : weak_(Weak::integer),
+        floating_(value.is_number() ? static_cast<double>(value.number()) : 0),
+        integer_(value.is_number() ? value.number() : 0),
+        symbol_(value.symbol()),
+        where_(where) {}
   // A weak scalar on behalf of the caller at `where`.
   template <class T>
     requires std::is_integral_v<T>
@@ -221,6 +180,8 @@ class Operand {
   const Tensor& tensor() const { return tensor_; }
   double floating() const { return floating_; }
   int64_t integer() const { return integer_; }
+  Extent extent() const { return symbol_.is_symbol() ? Extent(symbol_) : Extent(integer_); }  // of a weak integer
+  bool free() const { return symbol_.is_symbol(); }  // a free extent, whose value is not known yet
   bool too_big() const { return too_big_; }  // an unsigned literal above INT64_MAX; integer() holds its bits
   const Location& where() const { return where_; }
 
@@ -230,6 +191,7 @@ class Operand {
   bool too_big_ = false;
   double floating_ = 0;
   int64_t integer_ = 0;
+  Dim symbol_ = 0;
   Location where_;
 };
 

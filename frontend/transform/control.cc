@@ -79,35 +79,36 @@ std::vector<Tensor> run_while(const Program& condition, const Program& body, con
                          inputs, at);
 }
 
-Tensor counter(int64_t low, int64_t high, const Location& at) {
+Tensor counter(Extent low, Extent high, const Location& at) {
+  if (low.is_symbol() || high.is_symbol())
+    return arange(Operand(0, at), Operand(max(low, high) - low, at)) + Operand(low, at);
   int64_t count = 0;  // none where high lies below low, as in C++
-  if (low < high && (__builtin_sub_overflow(high, low, &count) || count > most_bytes / 8))
+  if (low < high && (__builtin_sub_overflow(high.number(), low.number(), &count) || count > most_bytes / 8))
     throw Error("fori_loop: that is more than 2^59 iterations; nest two loops, or use tn::while_loop", at);
   return arange(Operand(0, at), Operand(count, at)) + Operand(low, at);
 }
 
-std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, int64_t& length, const Location& at) {
+std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, Extent& length, const Location& at) {
   std::vector<Tensor> rows;
   for (const Tensor& t : xs) {
     if (t.ndim() == 0) throw Error("scan: xs have a leading axis to run over, not " + describe(t), at);
-    if (t.shape()[0].is_symbol())
-      throw Error("scan: the leading axis of " + describe(t) + " has a named extent; scan over a fixed one, or use " +
-                      "tn::while_loop",
+    const Extent n = extent_here(t.shape()[0]);
+    if (!(length.is_number() && length.number() < 0) && !(n == length))
+      throw Error("scan: leading extents differ: " +
+                      (length.is_number() ? std::to_string(length.number()) : extent_text(length)) + " and " +
+                      describe(t),
                   at);
-    const int64_t n = t.shape()[0].number();
-    if (length >= 0 && n != length)
-      throw Error("scan: leading extents differ: " + std::to_string(length) + " and " + describe(t), at);
     length = n;
     Shape row = t.shape();
     row.erase(0);
     rows.push_back(spec(row, t.dtype()));
   }
-  if (length < 0) throw Error("scan: without xs, give .length", at);
+  if (length.is_number() && length.number() < 0) throw Error("scan: without xs, give .length", at);
   return rows;
 }
 
 std::vector<Tensor> run_scan(const Program& body, const std::vector<Tensor>& init, const std::vector<Tensor>& xs,
-                             int64_t length, bool reverse, const Location& at) {
+                             Extent length, bool reverse, const Location& at) {
   std::vector<Tensor> constants, inputs;
   collect(body, constants);
   inputs = constants;
@@ -115,7 +116,7 @@ std::vector<Tensor> run_scan(const Program& body, const std::vector<Tensor>& ini
   inputs.insert(inputs.end(), xs.begin(), xs.end());
   return apply_primitive(ir::Op::scan,
                          ir::ScanAttrs{.body = with_constants(body, constants, true),
-                                       .length = Dim(length),
+                                       .length = extent_here(length),
                                        .counts = integers({constants.size(), init.size()}),
                                        .reverse = reverse},
                          inputs, at);

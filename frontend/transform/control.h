@@ -18,9 +18,9 @@ std::vector<Tensor> run_while(const Program& condition, const Program& body, con
                               const Location& at);
 // Outputs: carries, then stacked ys.
 std::vector<Tensor> run_scan(const Program& body, const std::vector<Tensor>& init, const std::vector<Tensor>& xs,
-                             int64_t length, bool reverse, const Location& at);
-Tensor counter(int64_t low, int64_t high, const Location& at);  // i64 low ... high - 1
-std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, int64_t& length, const Location& at);
+                             Extent length, bool reverse, const Location& at);
+Tensor counter(Extent low, Extent high, const Location& at);  // i64 low ... high - 1
+std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, Extent& length, const Location& at);
 
 inline constexpr const char* same_state =
     "keep its tree, values and types (what changes must be a tensor; astype helps)";
@@ -53,7 +53,7 @@ S while_loop(C condition, B body, const S& init, const At& at = At::current()) {
 }
 
 struct ScanOptions {
-  int64_t length = -1;  // needed when xs has no tensors
+  Extent length = -1;  // needed when xs has no tensors
   bool reverse = false;
 };
 
@@ -81,7 +81,7 @@ auto scan(F f, const S& init, const X& xs, ScanOptions o = {}, const At& at = At
 
 // x = body(i, x) for i = low ... high - 1, i an i64 scalar. Differentiates in both modes, since the count is known.
 template <class B, class S>
-S fori_loop(int64_t low, int64_t high, B body, const S& init, const At& at = At::current()) {
+S fori_loop(Extent low, Extent high, B body, const S& init, const At& at = At::current()) {
   static_assert(sizeof(detail::ResultFor<B, Tensor, S>));
   const auto step = [&](const S& state, const Tensor& i) { return std::make_pair(body(i, state), 0); };
   return S(detail::scan_as("fori_loop", step, init, detail::counter(low, high, place(at)), {}, place(at)).first);

@@ -18,13 +18,7 @@ std::shared_ptr<Symbols> enclosing_symbols() {
 ir::Type in_table(const ir::Type& type, Symbols& symbols) {
   if (type.shape.is_static()) return type;
   ir::Type out{type.dtype, {}};
-  for (Dim d : type.shape) {
-    if (runtime::is_named_extent(d)) {
-      const Symbol s = runtime::named_extent(d);
-      d = symbols.add(s.name, s.lower, s.upper);
-    }
-    out.shape.push_back(d);
-  }
+  for (Dim d : type.shape) out.shape.push_back(runtime::named_in(symbols, d));
   return out;
 }
 

@@ -92,6 +92,10 @@ Value splat_integer(GraphBuilder& b, DType dtype, int64_t number, const Shape& s
   return repeat(b, dtype, copy, raw_integer(dtype, number));
 }
 
+Value extent_value(GraphBuilder& b, Dim extent) {
+  const Dim one_more = b.symbols().sum(extent, 1);
+  return reshape(slice(iota(b, DType::i64, {one_more}, 0), {extent}, {Dim(1)}, {1}), {});
+}
 Value iota(GraphBuilder& b, DType dtype, const Shape& shape, int64_t axis) {
   return {&b, b.add(Op::iota, {}, IotaAttrs{.dtype = dtype, .shape = shape.dims(), .axis = static_cast<size_t>(axis)})};
 }

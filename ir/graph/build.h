@@ -42,6 +42,9 @@ Value splat(GraphBuilder& b, DType dtype, double number, const Shape& shape);
 Value splat_integer(GraphBuilder& b, DType dtype, int64_t number, const Shape& shape);
 Value constant(GraphBuilder& b, DType dtype, const Shape& shape, std::string raw_bytes);  // at most 64 bytes
 Value iota(GraphBuilder& b, DType dtype, const Shape& shape, int64_t axis);
+// An i64 scalar: the extent as a value, computed from the extents of the call. It is the last number of a count up to it, of
+// which fused code computes that one.
+Value extent_value(GraphBuilder& b, Dim extent);
 
 // A number beside a value is a literal of the value's dtype and shape: 1 / x, x * 0.5. Integers keep all their bits.
 template <class N>

@@ -44,9 +44,10 @@ std::vector<Value> slice_transpose(const TransposeArgs& args) {
   std::vector<int64_t> interior;
   for (size_t i = 0; i < taken.sizes.size(); ++i) {
     if (taken.sizes[i] == 0) return {zeros(args.builder, args.operand_types[0])};
-    // starts + (size - 1) * stride + 1 elements are covered up to the last one taken
+    // starts + (size - 1) * stride + 1 elements are covered up to the last one taken, and none beyond starts where none is
     Dim covered = taken.sizes[i];
-    if (taken.strides[i] != 1) covered = s.sum(s.product(s.difference(taken.sizes[i], 1), taken.strides[i]), 1);
+    if (taken.strides[i] != 1)
+      covered = s.sum(s.product(s.difference(s.maximum(covered, 1), 1), taken.strides[i]), s.minimum(covered, 1));
     high.push_back(
         s.difference(from[i], s.sum(taken.starts[i], covered)));  // so that low + covered + high is seen to be from
     interior.push_back(taken.strides[i] - 1);

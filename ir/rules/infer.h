@@ -1,5 +1,5 @@
-// What the type rules share: failing with a sentence, checking axes, comparing extents. An extent equals another only
-// if it is the same number or the same symbol; a number never equals a symbol.
+// What the type rules share: failing with a sentence, checking axes, comparing extents. Where extents must be equal they are the
+// same number or the same symbol; reshape alone takes what may be equal, and has it checked when the extents are known.
 #pragma once
 
 #include <string>
@@ -28,13 +28,21 @@ inline void check_axis(size_t axis, int rank, const char* name) {  // as a view 
   check_axis(static_cast<int64_t>(axis), rank, name);
 }
 void check_same_type(const InferArgs& args, size_t first, size_t end);
-// a >= b: now if both are numbers, else when the extents are known, since a definition that comes out negative is an Error.
+// a >= b: refused where no extents within their bounds satisfy it, proved where all do, else checked when they are known, since a
+// definition that comes out negative is an Error.
 template <class Message>
 void check_at_least(const InferArgs& args, Dim a, Dim b, Message message) {
-  if (!a.is_number() || !b.is_number())
-    args.symbols.difference(a, b);
-  else if (a.number() < b.number())
-    refuse(message());
+  if (args.symbols.at_least(a, b)) return;
+  if (args.symbols.at_least(b, a) && args.symbols.differ(a, b)) refuse(message());
+  args.symbols.difference(a, b);
+}
+// a == b, in the same way.
+template <class Message>
+void check_equal(const InferArgs& args, Dim a, Dim b, Message message) {
+  if (a == b) return;
+  if (args.symbols.differ(a, b)) refuse(message());
+  args.symbols.difference(a, b);
+  args.symbols.difference(b, a);
 }
 // Extents of an attribute: their symbols are of this program.
 void check_symbols(const InferArgs& args, const std::vector<Dim>& dims);

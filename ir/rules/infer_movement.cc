@@ -40,9 +40,10 @@ std::vector<Type> infer_reshape(const InferArgs& args) {
   const Shape shape(Reshape(args.attrs).shape);
   check_symbols(args, shape.dims());
   const Dim from = args.symbols.numel(x.shape), to = args.symbols.numel(shape);
-  TENON_REQUIRE(from == to, "a reshape keeps the number of elements: " + to_string(x.shape, &args.symbols) + " has " +
-                                extent_text(args, from) + ", " + to_string(shape, &args.symbols) + " has " +
-                                extent_text(args, to));
+  check_equal(args, from, to, [&] {
+    return "a reshape keeps the number of elements: " + to_string(x.shape, &args.symbols) + " has " +
+           extent_text(args, from) + ", " + to_string(shape, &args.symbols) + " has " + extent_text(args, to);
+  });
   return {Type{x.dtype, shape}};
 }
 
@@ -99,12 +100,14 @@ std::vector<Type> infer_slice(const InferArgs& args) {
                         " has no elements " + extent_text(args, starts[i]) + " to " +
                         (overflow ? std::string("beyond 2^63") : number(last)));
     } else if (!(starts[i] == 0 && strides[i] == 1 && sizes[i] == x.shape[i])) {
-      // Checked when the extents are known; a slice of no elements may then start anywhere up to the end.
+      // Of no elements the last is the start itself, so that a slice of none may start anywhere up to the end.
       const Dim last = strides[i] == 1 ? sizes[i]
-                       : sizes[i].is_number()
-                           ? s.sum(s.product(sizes[i].number() - 1, strides[i]), 1)
-                           : s.sum(s.product(s.difference(s.maximum(sizes[i], 1), 1), strides[i]), 1);
-      check_at_least(args, x.shape[i], s.sum(starts[i], last), [] { return std::string(); });
+                                       : s.sum(s.product(s.difference(s.maximum(sizes[i], 1), 1), strides[i]),
+                                               s.minimum(sizes[i], 1));
+      check_at_least(args, x.shape[i], s.sum(starts[i], last), [&] {
+        return "axis " + number(static_cast<int64_t>(i)) + " of extent " + extent_text(args, x.shape[i]) +
+               " has no elements up to " + extent_text(args, s.sum(starts[i], last));
+      });
     }
   }
   return {Type{x.dtype, Shape(sizes)}};
