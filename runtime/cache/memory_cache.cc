@@ -205,7 +205,7 @@ MemoryCache::~MemoryCache() {
 CacheEntry* MemoryCache::at(std::string_view key, uint64_t hash) {
   return index_.find(hash, [&](const CacheEntry& entry) {
     // Among thousands of entries none is in the processor's caches: the value's first lines come while the keys are compared.
-    for (int line = 0; line < 4; ++line) __builtin_prefetch(static_cast<const char*>(entry.value.get()) + 64 * line);
+    for (int line = -1; line < 5; ++line) __builtin_prefetch(static_cast<const char*>(entry.value.get()) + 64 * line);
     ++use_.comparisons;
     return entry.key == key;
   });
