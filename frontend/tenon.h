@@ -4,6 +4,7 @@
 #include "tenon/frontend/ops/custom.h"
 #include "tenon/frontend/ops/ops.h"
 #include "tenon/frontend/optim/optim.h"
+#include "tenon/frontend/report/caches.h"
 #include "tenon/frontend/report/inspect.h"
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/frontend/transform/aot.h"

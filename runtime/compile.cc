@@ -4,12 +4,12 @@
 #include <atomic>
 #include <chrono>
 #include <mutex>
-#include <unordered_map>
 
 #include "tenon/codegen/codegen.h"
 #include "tenon/passes/pass.h"
 #include "tenon/runtime/cache/build_identity.h"
 #include "tenon/runtime/cache/disk_cache.h"
+#include "tenon/runtime/cache/memory_cache.h"
 
 namespace tenon::runtime {
 namespace {
@@ -23,15 +23,34 @@ struct Slot {
   std::shared_ptr<const Executable> executable;
 };
 
+// Whether only the cache holds a program. Asked under the caches' lock, so it waits for nobody.
+bool unused(const std::shared_ptr<const void>& value) {
+  auto& slot = *static_cast<Slot*>(const_cast<void*>(value.get()));
+  const std::unique_lock lock(slot.compiling, std::try_to_lock);
+  return value.use_count() == 1 && lock.owns_lock() && (!slot.executable || slot.executable.use_count() == 1);
+}
+
+// Of the programs that nobody calls any more, the youngest stay, up to this share of the bound (1 MiB of 1 GiB): a function that
+// is jitted anew in a loop compiles once.
+constexpr uint64_t share_of_unused = 1024;
+void drop_unused_programs(uint64_t dropped);
+
 struct Cache {
-  std::mutex mutex;
-  std::unordered_map<std::string, std::shared_ptr<Slot>> programs;
-  std::unordered_map<std::string, std::shared_ptr<const void>> kept;
-  std::atomic<uint64_t> compiled{0}, memory_hits{0}, disk_hits{0};
+  CacheOf<Slot> programs{CacheKind::programs};
+  std::atomic<uint64_t> compiled{0}, memory_hits{0}, disk_hits{0}, dropped{0};
+  Cache() { after_dropping(&drop_unused_programs); }
 };
 Cache& cache() {
   static auto* c = new Cache;  // never destroyed
   return *c;
+}
+
+// Looking through all programs is worth it when as many holders have gone as a quarter of them.
+void drop_unused_programs(uint64_t dropped) {
+  Cache& c = cache();
+  if ((c.dropped += dropped) * 4 < c.programs.untyped().use().entries) return;
+  c.dropped = 0;
+  c.programs.untyped().trim(memory_cache_bytes() / share_of_unused, &unused);
 }
 
 Target target_of(const CompileOptions& options) { return options.target ? *options.target : current_device().target(); }
@@ -77,10 +96,10 @@ std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileO
   Cache& c = cache();
   const Target target = target_of(options);
   const std::string key = program_key(graph, options);
-  auto slot = std::make_shared<Slot>();
-  if (options.memory_cache) {
-    std::lock_guard lock(c.mutex);
-    slot = c.programs.try_emplace(key, slot).first->second;
+  std::shared_ptr<Slot> slot = options.memory_cache ? c.programs.find(key) : nullptr;
+  if (!slot) {
+    slot = std::make_shared<Slot>();
+    if (options.memory_cache) slot = c.programs.keep(key, slot, sizeof(Slot));
   }
   std::lock_guard compiling(slot->compiling);
   if (slot->executable) {
@@ -105,22 +124,8 @@ std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileO
   }
   executable->compile_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   slot->executable = executable;
+  if (options.memory_cache) c.programs.charge(key, slot.get(), executable->memory_bytes());
   return executable;
-}
-
-std::shared_ptr<const void> find_cached(std::string_view key) {
-  Cache& c = cache();
-  thread_local std::string text;
-  text.assign(key);
-  std::lock_guard lock(c.mutex);
-  const auto it = c.kept.find(text);
-  return it == c.kept.end() ? nullptr : it->second;
-}
-
-void keep_cached(std::string key, std::shared_ptr<const void> value) {
-  Cache& c = cache();
-  std::lock_guard lock(c.mutex);
-  c.kept.insert_or_assign(std::move(key), std::move(value));
 }
 
 CacheStats cache_stats() {
@@ -128,11 +133,6 @@ CacheStats cache_stats() {
   return {c.compiled, c.memory_hits, c.disk_hits};
 }
 
-void clear_memory_cache() {
-  Cache& c = cache();
-  std::lock_guard lock(c.mutex);
-  c.programs.clear();
-  c.kept.clear();
-}
+void clear_memory_cache() { clear_memory_caches(); }
 
 }  // namespace tenon::runtime

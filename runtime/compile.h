@@ -7,7 +7,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "tenon/ir/base/target.h"
@@ -35,11 +34,11 @@ struct CompileOptions {  // the device is the one of the target's kind
 // Code loaded on a device, immutable, callable from any thread.
 class Executable {
  public:
-  const Manifest& manifest() const { return artifact_.manifest; }
-  const Artifact& artifact() const { return artifact_; }
+  const Manifest& manifest() const { return manifest_; }
   const Device& device() const { return *device_; }
   bool from_disk() const { return from_disk_; }
   double compile_seconds() const { return compile_seconds_; }
+  uint64_t memory_bytes() const;  // code and manifest
 
   // One call. Pointers are to dense row-major memory of the device; dims are the values of the free symbols. Throws Error for a failed check, InternalError for a misuse; *started tells whether code had begun to run.
   void run(const void* const* inputs, void* const* outputs, const int64_t* dims, const tenon_env* env = nullptr,
@@ -58,7 +57,7 @@ class Executable {
   static std::shared_ptr<Executable> link(Artifact artifact);
   const Device* device_;
   void* code_ = nullptr;  // what the device made of the artifact
-  Artifact artifact_;
+  Manifest manifest_;
   bool from_disk_ = false;
   double compile_seconds_ = 0;
 };
@@ -71,14 +70,11 @@ Artifact compile_artifact(const ir::Graph& graph, const CompileOptions& options 
 // Loads an artifact on the device of its kind. Error when there is none, or it cannot run it.
 std::shared_ptr<const Executable> load(Artifact artifact);
 
-// The memory cache under caller-made keys: eager ops find their executable by a short key without printing a graph.
-std::shared_ptr<const void> find_cached(std::string_view key);
-void keep_cached(std::string key, std::shared_ptr<const void> value);
 struct CacheStats {
   uint64_t compiled = 0, memory_hits = 0, disk_hits = 0;
 };
 CacheStats cache_stats();
-void clear_memory_cache();
+void clear_memory_cache();  // all caches in memory (runtime/cache/memory_cache.h)
 
 // Host functions for custom_call, by name; bound when an artifact is loaded.
 void register_custom_call(const std::string& name, void* function);

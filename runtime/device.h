@@ -39,6 +39,7 @@ struct Device {
                                        const codegen::Options& options);
   void* (*load)(const Artifact& artifact);  // Error when this machine cannot run it
   void (*unload)(void* code);
+  uint64_t (*code_bytes)(const void* code);  // that what load() gave takes on the host
   // One call. Buffers are the device's; the arena is its own business, and so is an environment where call.env is null.
   // *started becomes true before anything is written. The result is an entry point's (runtime/tenon_runtime.h).
   int32_t (*run)(const void* code, tenon_call& call, bool* started);

@@ -1,6 +1,8 @@
 // Loaded programs: an artifact's code on its device, and calls of it.
 #include <algorithm>
 
+#include "tenon/ir/base/heap_bytes.h"
+#include "tenon/ir/graph/footprint.h"
 #include "tenon/ir/reference/array.h"
 #include "tenon/runtime/buffer.h"
 #include "tenon/runtime/compile.h"
@@ -11,13 +13,33 @@ Executable::~Executable() {
   if (code_ != nullptr) device_->unload(code_);
 }
 
+namespace {
+uint64_t heap_bytes(const ir::FusionNote& note) { return tenon::heap_bytes(note.reason); }
+uint64_t heap_bytes(const KernelRecord& k) {
+  return tenon::heap_bytes(k.name) + tenon::heap_bytes(k.kind) + tenon::heap_bytes(k.nodes);
+}
+template <class T>
+uint64_t all_bytes(const std::vector<T>& v) {
+  uint64_t sum = v.empty() ? 0 : v.capacity() * sizeof(T) + block_bytes;
+  for (const T& element : v) sum += heap_bytes(element);
+  return sum;
+}
+}  // namespace
+
+uint64_t Executable::memory_bytes() const {
+  const Manifest& m = manifest_;
+  return sizeof(Executable) + 2 * block_bytes + device_->code_bytes(code_) + tenon::heap_bytes(m.entry) +
+         tenon::heap_bytes(m.inputs) + tenon::heap_bytes(m.outputs) + tenon::heap_bytes(m.symbols) +
+         tenon::heap_bytes(m.aliases) + all_bytes(m.kernels) + all_bytes(m.not_fused);
+}
+
 std::shared_ptr<const Executable> load(Artifact artifact) { return Executable::link(std::move(artifact)); }
 
 std::shared_ptr<Executable> Executable::link(Artifact artifact) {
   const Device& device = device_of(artifact.manifest.kind);
   std::shared_ptr<Executable> executable(new Executable(device));
   executable->code_ = device.load(artifact);
-  executable->artifact_ = std::move(artifact);
+  executable->manifest_ = std::move(artifact.manifest);  // the objects have become code
   return executable;
 }
 

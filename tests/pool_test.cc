@@ -2,6 +2,7 @@
 // Refuses to assert times: bench/ measures them.
 #include <dirent.h>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <xmmintrin.h>
@@ -291,5 +292,22 @@ TEST(Cpu, LevelAgreesWithTheCompilersDetection) {
   EXPECT_EQ(tenon_cpu_level(), 0);
 #endif
 }
+
+#if defined(__x86_64__) && defined(__linux__)
+// A hypervisor takes 30 to 60 us for the instruction that asks, where a small program takes 65 ns. Once the system lets it fault,
+// asking again would end the child.
+TEST(Cpu, IsAskedOnce) {
+  constexpr long set_cpuid = 0x1012;  // ARCH_SET_CPUID
+  const int status = in_child([] {
+    const int32_t level = tenon_cpu_level();
+    if (syscall(SYS_arch_prctl, set_cpuid, 0L) != 0) return 77;
+    for (int i = 0; i < 1000; ++i)
+      if (tenon_cpu_level() != level) return 1;
+    return 0;
+  });
+  if (status == 77) GTEST_SKIP() << "this processor does not let the question fault";
+  EXPECT_EQ(status, 0);
+}
+#endif
 
 }  // namespace

@@ -155,6 +155,8 @@ void unload(void* code) {
   delete mine;
 }
 
+uint64_t code_bytes(const void* code) { return processor().code_bytes(static_cast<const Code*>(code)->linked); }
+
 int32_t run(const void* code, tenon_call& call, bool* started) {
   const auto& mine = *static_cast<const Code*>(code);
   ++counters.runs;
@@ -184,6 +186,7 @@ constexpr runtime::Device table{.kind = TargetKind::cuda,
                                 .generate = &generate,
                                 .load = &load,
                                 .unload = &unload,
+                                .code_bytes = &code_bytes,
                                 .run = &run};
 
 }  // namespace

@@ -50,7 +50,7 @@ std::string Lowered::program() const {
   return passes::build_program(*entry_->program.graph, runtime::current_device().target(), options).text();
 }
 Compiled Lowered::compile() const {
-  detail::compiled(*entry_);
+  detail::compile(*entry_);
   return Compiled(entry_);
 }
 

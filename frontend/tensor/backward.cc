@@ -104,12 +104,12 @@ class Backward {
         before.push_back(*sums[i]);
         pointers.push_back(buffer_of(before.back(), "backward", at_)->address());
       }
-      const TapedProgram::Pullback& pullback = program.pullback(arrived, summed);
-      if (pullback.program) {
-        std::vector<Tensor> made = tenon::run(*pullback.program, pointers.data(), e.dims, at_);
+      const std::shared_ptr<const TapedProgram::Pullback> pullback = program.pullback(arrived, summed);
+      if (pullback->program) {
+        std::vector<Tensor> made = tenon::run(*pullback->program, pointers.data(), e.dims, at_);
         size_t next = 0;
-        for (size_t i = 0; i < pullback.reached.size(); ++i) {
-          if (!pullback.reached[i]) continue;
+        for (size_t i = 0; i < pullback->reached.size(); ++i) {
+          if (!pullback->reached[i]) continue;
           if (sums[i] != nullptr) *sums[i] = std::move(made[next]);
           ++next;
         }

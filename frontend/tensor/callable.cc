@@ -5,6 +5,7 @@
 
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/tape.h"
+#include "tenon/ir/base/heap_bytes.h"
 
 namespace tenon {
 namespace {
@@ -103,6 +104,15 @@ void give_up(const Callable& c, std::span<const Tensor> inputs, Pointers<const v
 }
 
 }  // namespace
+
+uint64_t Callable::memory_bytes() const {
+  uint64_t sum = sizeof(Callable) + heap_bytes(name) + heap_bytes(inputs) + heap_bytes(donated);
+  if (tape)
+    sum += tape->memory_bytes();  // its forward is our program
+  else if (program)
+    sum += program->memory_bytes();
+  return sum;
+}
 
 std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, const std::vector<int64_t>& dims,
                          const Location& at) {

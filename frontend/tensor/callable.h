@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,6 +24,8 @@ struct Callable {
   std::vector<std::string> inputs;  // where each stands among the arguments, for errors: argument 1, layers[2].w
   std::vector<bool> donated;  // the inputs whose memory results may take, which nobody else may be given; empty: none
   std::shared_ptr<std::atomic<bool>> warned_donation;  // a copy of donated memory is mentioned once
+
+  uint64_t memory_bytes() const;  // its program's included
 };
 
 // One call. `dims` are the values of the program's free symbols. Results are made at `at`, and recorded if the callable is taped.

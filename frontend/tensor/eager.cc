@@ -6,6 +6,7 @@
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/key.h"
 #include "tenon/frontend/tensor/tape.h"
+#include "tenon/runtime/cache/memory_cache.h"
 
 namespace tenon {
 namespace {
@@ -22,9 +23,10 @@ struct Wanted {
 };
 using CallablePtr = std::shared_ptr<const Callable>;  // without a program: every shape needs one of its own
 
-void write_key(std::string& key, const Wanted& w, ExtentPattern* pattern) {
-  key.assign(w.taped ? "taped " : "eager ");
+KeyBytes key_of(const Wanted& w, ExtentPattern* pattern) {
+  KeyBytes key;
   KeyWriter writer(key, pattern);
+  writer.tag(w.taped ? 't' : 'e');
   writer.tag(pattern ? 's' : 'x');
   writer.text(w.emit.name);
   writer.number(reinterpret_cast<intptr_t>(w.emit.build));
@@ -33,6 +35,7 @@ void write_key(std::string& key, const Wanted& w, ExtentPattern* pattern) {
     if (w.taped) writer.number(w.same[i]);
   }
   writer.attributes(w.attrs);
+  return key;
 }
 
 std::shared_ptr<const ir::Graph> graph_of(const Wanted& w, ExtentPattern* pattern) {
@@ -102,36 +105,34 @@ bool has_graph(const ir::Attrs& attrs) {
   return false;
 }
 
-CallablePtr find(const std::string& key) { return std::static_pointer_cast<const Callable>(runtime::find_cached(key)); }
+runtime::CacheOf<const Callable>& programs() {
+  static auto* const cache = new runtime::CacheOf<const Callable>(runtime::CacheKind::eager);  // never destroyed
+  return *cache;
+}
+
+CallablePtr keep(const KeyBytes& key, const CallablePtr& made) {
+  return programs().keep(key.view(), made, made->memory_bytes());
+}
 
 // The program for the very extents at hand. What is wrong with them is told here, in numbers.
-CallablePtr exact(const Wanted& w, std::string& key) {
-  write_key(key, w, nullptr);
-  CallablePtr found = find(key);
-  if (found) return found;
-  const std::string kept = key;  // compilation may apply ops of its own
-  found = compile(w, *graph_of(w, nullptr));
-  runtime::keep_cached(kept, found);
-  return found;
+CallablePtr exact(const Wanted& w) {
+  const KeyBytes key = key_of(w, nullptr);
+  CallablePtr found = programs().find(key.view());
+  return found ? found : keep(key, compile(w, *graph_of(w, nullptr)));
 }
 
 // Fills the pattern that the program is general over; it stays empty for a program of one shape.
 CallablePtr find_or_compile(const Wanted& w, ExtentPattern& pattern) {
-  thread_local std::string key;
-  if (has_graph(w.attrs)) return exact(w, key);
-  write_key(key, w, &pattern);
-  CallablePtr found = find(key);
+  if (has_graph(w.attrs)) return exact(w);
+  const KeyBytes key = key_of(w, &pattern);
+  CallablePtr found = programs().find(key.view());
   if (found && found->program) return found;
-  const std::string kept = key;
   const bool fresh = !found;
   if (fresh) found = compile_general(w, pattern);
-  if (fresh && found) {
-    runtime::keep_cached(kept, found);
-    return found;
-  }
-  found = exact(w, key);
+  if (fresh && found) return keep(key, found);
   pattern = {};
-  if (fresh) runtime::keep_cached(kept, std::make_shared<Callable>());
+  found = exact(w);
+  if (fresh) keep(key, std::make_shared<Callable>());
   return found;
 }
 

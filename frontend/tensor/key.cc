@@ -28,7 +28,7 @@ ir::Attrs ExtentPattern::generalize(const ir::Attrs& attrs) {
   return out;
 }
 
-void KeyWriter::number(int64_t v) { key_.append(reinterpret_cast<const char*>(&v), sizeof v); }
+void KeyWriter::number(int64_t v) { key_.append(&v, sizeof v); }
 
 void KeyWriter::text(std::string_view bytes) {
   number(static_cast<int64_t>(bytes.size()));
@@ -65,7 +65,7 @@ void KeyWriter::attributes(const ir::Attrs& attrs) {
     text({reinterpret_cast<const char*>(a.integers.data()), a.integers.size() * sizeof(int64_t)});
     extents(a.dims);
     text(a.text);
-    if (a.graph) key_ += a.graph->text();
+    if (a.graph) text(a.graph->text());
   }
 }
 

@@ -4,10 +4,10 @@
 
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "tenon/frontend/tensor/key_bytes.h"
 #include "tenon/frontend/tensor/taped_program.h"
 #include "tenon/ir/graph/graph.h"
 
@@ -30,7 +30,7 @@ class ExtentPattern {
 // Appends to a key. With a pattern, extents stand in it by their classes, which the pattern collects.
 class KeyWriter {
  public:
-  explicit KeyWriter(std::string& key, ExtentPattern* pattern = nullptr) : key_(key), pattern_(pattern) {}
+  explicit KeyWriter(KeyBytes& key, ExtentPattern* pattern = nullptr) : key_(key), pattern_(pattern) {}
   void tag(char c) { key_ += c; }
   void number(int64_t v);
   void text(std::string_view bytes);
@@ -39,7 +39,7 @@ class KeyWriter {
 
  private:
   void extents(std::span<const Dim> dims);
-  std::string& key_;
+  KeyBytes& key_;
   ExtentPattern* const pattern_;
 };
 

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "tenon/frontend/tensor/key_bytes.h"
+#include "tenon/ir/base/heap_bytes.h"
+#include "tenon/ir/graph/footprint.h"
 #include "tenon/passes/pass.h"
 
 namespace tenon {
@@ -97,8 +100,9 @@ std::shared_ptr<const ir::Graph> with_kept_residuals(const ir::Graph& forward, u
 
 std::shared_ptr<const TapedProgram> make_taped(const ir::Graph& whole, const std::vector<Part>& parts,
                                                const std::vector<uint32_t>& same,
-                                               const runtime::CompileOptions& options) {
-  auto program = std::make_shared<TapedProgram>();
+                                               const runtime::CompileOptions& options,
+                                               std::shared_ptr<runtime::CacheBudget> budget) {
+  auto program = std::make_shared<TapedProgram>(std::move(budget));
   std::vector<Part> kept_parts;
   const auto graph = over_distinct_inputs(whole, parts, same, *program, kept_parts);
   std::vector<bool> active;
@@ -127,24 +131,29 @@ std::shared_ptr<const TapedProgram> make_taped(const ir::Graph& whole, const std
   return program;
 }
 
-const TapedProgram::Pullback& TapedProgram::pullback(const std::vector<bool>& arrived,
-                                                     const std::vector<bool>& summed) const {
-  std::lock_guard lock(mutex);
-  const auto [it, fresh] = pullbacks.try_emplace({arrived, summed});
-  if (!fresh) return it->second;
-  try {
-    std::vector<bool> arrives;  // of the linear graph's outputs
-    for (size_t o = 0; o < arrived.size(); ++o)
-      if (output_is_active[o]) arrives.push_back(arrived[o]);
-    passes::Accumulation made =
-        passes::transpose_onto(*linear, static_cast<uint32_t>(residuals.size()), arrives, summed);
-    it->second.reached = std::move(made.reached);
-    if (!made.graph->outputs().empty()) it->second.program = runtime::compile(*made.graph, options);
-  } catch (...) {
-    pullbacks.erase(it);
-    throw;
-  }
-  return it->second;
+// Two threads that miss at once both build the graph; they share the compilation.
+std::shared_ptr<const TapedProgram::Pullback> TapedProgram::pullback(const std::vector<bool>& arrived,
+                                                                     const std::vector<bool>& summed) const {
+  KeyBytes key;
+  for (bool bit : arrived) key += bit ? '1' : '0';
+  for (bool bit : summed) key += bit ? '1' : '0';  // both lists have the same length in every call
+  if (auto found = pullbacks.find(key.view())) return found;
+  std::vector<bool> arrives;  // of the linear graph's outputs
+  for (size_t o = 0; o < arrived.size(); ++o)
+    if (output_is_active[o]) arrives.push_back(arrived[o]);
+  passes::Accumulation made = passes::transpose_onto(*linear, static_cast<uint32_t>(residuals.size()), arrives, summed);
+  auto fresh = std::make_shared<Pullback>();
+  fresh->reached = std::move(made.reached);
+  if (!made.graph->outputs().empty()) fresh->program = runtime::compile(*made.graph, options);
+  const uint64_t code = fresh->program ? fresh->program->memory_bytes() : 0;
+  return pullbacks.keep(key.view(), fresh, sizeof(Pullback) + heap_bytes(fresh->reached) + code);
+}
+
+uint64_t TapedProgram::memory_bytes() const {
+  uint64_t sum = sizeof(TapedProgram) + ir::memory_bytes(*linear) + forward->memory_bytes();
+  for (const auto* bits : {&output_is_active, &output_has_history}) sum += heap_bytes(*bits);
+  for (const auto* numbers : {&same_output, &inputs, &active_inputs, &flat_inputs}) sum += heap_bytes(*numbers);
+  return sum + heap_bytes(same_input) + heap_bytes(residuals) + refused.size() * sizeof refused[0];
 }
 
 }  // namespace tenon

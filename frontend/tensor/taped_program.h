@@ -3,14 +3,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/graph/graph.h"
+#include "tenon/runtime/cache/memory_cache.h"
 #include "tenon/runtime/compile.h"
 
 namespace tenon {
@@ -43,17 +42,20 @@ struct TapedProgram {
     std::shared_ptr<const runtime::Executable> program;  // null when nothing is reached
     std::vector<bool> reached;  // per active input
   };
-  const Pullback& pullback(const std::vector<bool>& arrived, const std::vector<bool>& summed) const;
+  std::shared_ptr<const Pullback> pullback(const std::vector<bool>& arrived, const std::vector<bool>& summed) const;
+  uint64_t memory_bytes() const;  // without the pullbacks
 
+  explicit TapedProgram(std::shared_ptr<runtime::CacheBudget> budget)
+      : pullbacks(runtime::CacheKind::pullbacks, std::move(budget)) {}
   std::shared_ptr<const ir::Graph> linear;
   runtime::CompileOptions options;
-  mutable std::mutex mutex;
-  mutable std::map<std::pair<std::vector<bool>, std::vector<bool>>, Pullback> pullbacks;
+  mutable runtime::CacheOf<const Pullback> pullbacks;
 };
 // same[i]: the first input that is the same value as input i. Cotangents of one value add up in reverse program order,
-// operand by operand, so such inputs are one input of the program.
+// operand by operand, so such inputs are one input of the program. The pullbacks live by the budget, or by the process's.
 std::shared_ptr<const TapedProgram> make_taped(const ir::Graph& graph, const std::vector<Part>& parts,
                                                const std::vector<uint32_t>& same,
-                                               const runtime::CompileOptions& options);
+                                               const runtime::CompileOptions& options,
+                                               std::shared_ptr<runtime::CacheBudget> budget = nullptr);
 
 }  // namespace tenon

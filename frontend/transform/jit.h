@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -22,21 +23,26 @@ struct JitOptions {
   std::string name = "";
   Math math = Math::strict;
   bool fuse = true;
+  // What its signatures may take in memory, programs included; the least recently used go. Without it, all functions without a
+  // bound share $TENON_MEMORY_CACHE_BYTES.
+  std::optional<uint64_t> memory_cache_bytes = {};
 };
 
 namespace detail {
 struct JitState;
 std::shared_ptr<JitState> make_jit(JitOptions options, const Location& made);
-JitEntry* find_entry(JitState& state, const Leaves& leaves);  // null when this signature is new
+// Completes a signature: after the structure come dtype, shape and requires_grad of every tensor, then the grad mode.
+void end_signature(Leaves& leaves);
+std::shared_ptr<JitEntry> find_entry(JitState& state, const Leaves& signature);  // null when it is new, or was dropped
 // Begins the entry of a new signature, before its trace. Error when the options name an argument that is not there.
-std::shared_ptr<JitEntry> start_entry(JitState& state, const Leaves& leaves,
-                                      std::vector<std::vector<TreeItem>> arguments);
+std::shared_ptr<JitEntry> start_entry(JitState& state, std::vector<std::vector<TreeItem>> arguments);
 // Completes an entry with its trace and the result tree of that, and only then lets other threads find it. Gives the entry to
 // call: that of another thread which traced the same signature first. keep: whether calls may reuse it (specs may not run).
-std::shared_ptr<JitEntry> finish_entry(JitState& state, std::shared_ptr<JitEntry> entry, const Program& program,
-                                       const std::vector<Tensor>& inputs, std::shared_ptr<void> result, bool keep);
+std::shared_ptr<JitEntry> finish_entry(JitState& state, const Leaves& signature, std::shared_ptr<JitEntry> entry,
+                                       const Program& program, const std::vector<Tensor>& inputs,
+                                       std::shared_ptr<void> result, bool keep);
 void* result_of(const JitEntry& entry);
-void run_entry(JitState& state, JitEntry& entry, const Leaves& leaves, std::vector<Tensor>& outputs);
+void run_entry(JitState& state, JitEntry& entry, const Leaves& signature, std::vector<Tensor>& outputs);
 
 // Tells lists of argument types apart: a generic function's trees may have one structure and several types.
 template <class... A>
@@ -45,8 +51,9 @@ template <class... A>
 Leaves signature_of(const A&... args) {
   Leaves leaves;
   const char* token = &type_token<Plain<A>...>;
-  leaves.structure.append(reinterpret_cast<const char*>(&token), sizeof token);
+  leaves.structure.append(&token, sizeof token);
   (walk(args, leaves), ...);
+  end_signature(leaves);
   return leaves;
 }
 }  // namespace detail
@@ -60,15 +67,11 @@ class Jit {
   template <class... A>
   auto operator()(const A&... args) const {
     using R = detail::ResultOf<const F, A...>;
-    const detail::Leaves leaves = detail::signature_of(args...);
-    detail::JitEntry* entry = detail::find_entry(*state_, leaves);
-    std::shared_ptr<detail::JitEntry> fresh;
-    if (entry == nullptr) {
-      fresh = record(leaves, true, args...);
-      entry = fresh.get();
-    }
+    const detail::Leaves signature = detail::signature_of(args...);
+    std::shared_ptr<detail::JitEntry> entry = detail::find_entry(*state_, signature);  // ours, if the cache drops it
+    if (!entry) entry = record(signature, true, args...);
     std::vector<Tensor> outputs;
-    detail::run_entry(*state_, *entry, leaves, outputs);
+    detail::run_entry(*state_, *entry, signature, outputs);
     if constexpr (std::is_same_v<R, Tensor>) {
       return outputs.empty() ? Tensor() : outputs[0];
     } else {
@@ -86,13 +89,14 @@ class Jit {
 
  private:
   template <class... A>
-  std::shared_ptr<detail::JitEntry> record(const detail::Leaves& leaves, bool keep, const A&... args) const {
+  std::shared_ptr<detail::JitEntry> record(const detail::Leaves& signature, bool keep, const A&... args) const {
     std::vector<std::vector<detail::TreeItem>> arguments;
     (arguments.push_back(detail::items_of(args)), ...);
-    auto entry = detail::start_entry(*state_, leaves, std::move(arguments));
+    auto entry = detail::start_entry(*state_, std::move(arguments));
     auto traced = detail::recorded("jit", f_, std::tuple<A...>(args...), made_);
     auto result = std::make_shared<decltype(traced.result)>(std::move(traced.result));
-    return detail::finish_entry(*state_, std::move(entry), *traced.program, traced.inputs, std::move(result), keep);
+    return detail::finish_entry(*state_, signature, std::move(entry), *traced.program, traced.inputs, std::move(result),
+                                keep);
   }
   F f_;
   Location made_;

@@ -1,11 +1,12 @@
-// What a jitted function keeps: one entry per signature. Internal to the frontend.
+// What a jitted function keeps: one entry per signature, in a cache with a bound. Internal to the frontend. Refuses to keep an
+// entry that another thread made first, or one that is good for a single call.
 #pragma once
 
 #include <atomic>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -13,35 +14,51 @@
 #include "tenon/frontend/tensor/taped_program.h"
 #include "tenon/frontend/transform/jit.h"
 #include "tenon/frontend/transform/program.h"
+#include "tenon/runtime/cache/memory_cache.h"
 
 namespace tenon::detail {
 
+using Arguments = std::vector<std::vector<TreeItem>>;  // by path, without tensors
+
 struct JitEntry {
-  std::string key;  // the arguments' C++ types and structure, then the tensors' types and the grad mode
-  size_t structure_size = 0;
-  std::vector<std::vector<TreeItem>> arguments;  // by path, without tensors
-  Program program;
-  std::shared_ptr<void> result;  // the result tree of the trace, to be copied and refilled
-  std::vector<Part> parts;  // how the inputs take part in gradients in this signature
+  // What every call reads, together.
   bool records = false;  // calls go on the tape
   bool reusable = false;  // later calls of its signature may find it
-  std::vector<std::pair<uint32_t, uint32_t>> donations;  // input and result
   bool fuse = true;
-  Location made;
-  std::mutex compiling;
+  std::atomic<bool> ready = false;  // `plain` has its program, and changes no more
+  std::shared_ptr<void> result;  // the result tree of the trace, to be copied and refilled
+  Program program;
   Callable plain;  // compiled when first called
-  std::map<std::vector<uint32_t>, Callable> taped;  // by which inputs are the same value
+  // What first calls read.
+  std::mutex compiling;
+  uint64_t number = 0;  // of all entries: what its taped programs are found by
+  std::shared_ptr<const Arguments> arguments;
+  std::vector<Part> parts;  // how the inputs take part in gradients in this signature
+  std::vector<std::pair<uint32_t, uint32_t>> donations;  // input and result
+  Location made;
 };
 
 struct JitState {
-  JitOptions options;
-  Location made;
-  std::mutex mutex;
-  std::vector<std::shared_ptr<JitEntry>> entries;
-  bool warned_retraces = false;
+  JitState(JitOptions options, const Location& made);
+  const JitOptions options;
+  const Location made;
+  const std::shared_ptr<runtime::CacheBudget> budget;  // null: that of the process
+  runtime::CacheOf<JitEntry> entries;
+  runtime::CacheOf<const Callable> taped;  // by the entry, and which inputs are the same value
   const std::shared_ptr<std::atomic<bool>> warned_donation = std::make_shared<std::atomic<bool>>(false);
+
+  // How often tensors of the same types were traced, until a warning.
+  struct Retraced {
+    size_t times = 0;
+    std::shared_ptr<const Arguments> first;
+    std::string signature;  // of the first
+  };
+  std::mutex retracing;
+  std::unordered_map<std::string, Retraced> retraced;
+  bool warned_retraces = false;
 };
 
-const Callable& compiled(JitEntry& entry);
+// Compiles it unless that is done; whether this call did it.
+bool compile(JitEntry& entry);
 
 }  // namespace tenon::detail

@@ -66,8 +66,8 @@ std::string value_text(char tag, const std::string& bytes) {
 void note_value(Leaves& leaves, char tag, const void* bytes, size_t size) {
   if (leaves.want_structure) {
     leaves.structure += tag;
-    leaves.structure.append(reinterpret_cast<const char*>(&size), sizeof size);
-    leaves.structure.append(static_cast<const char*>(bytes), size);
+    leaves.structure.append(&size, sizeof size);
+    leaves.structure.append(bytes, size);
   }
   if (leaves.items) {
     TreeItem item{leaves.path, tag, std::string(static_cast<const char*>(bytes), size), "", nullptr};
@@ -79,7 +79,7 @@ void note_value(Leaves& leaves, char tag, const void* bytes, size_t size) {
 void note_keys(Leaves& leaves, size_t size, const std::string& keys, const std::string& text) {
   if (leaves.want_structure) {
     leaves.structure += 'm';
-    leaves.structure.append(reinterpret_cast<const char*>(&size), sizeof size);
+    leaves.structure.append(&size, sizeof size);
     leaves.structure += keys;
   }
   if (leaves.items)

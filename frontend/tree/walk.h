@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenon/frontend/tensor/key_bytes.h"
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/frontend/tree/members.h"
 #include "tenon/frontend/tree/nodes.h"
@@ -19,7 +20,7 @@ struct TreeItem;  // frontend/tree/items.h
 
 struct Leaves {
   std::vector<Tensor*> tensors;
-  std::string structure;
+  KeyBytes structure;
   bool want_structure = true;
   std::vector<TreeItem>* items = nullptr;  // listed if not null
   std::string path;  // of the node at hand, while items are wanted
@@ -53,7 +54,7 @@ template <class K>
 std::string key_bytes(const K& key) {
   Leaves alone;
   walk(key, alone);
-  return alone.structure;
+  return std::string(alone.structure.view());
 }
 template <class K>
 std::string key_text(const K& key) {
@@ -247,7 +248,7 @@ template <class T>
 std::string structure_of(T& tree) {
   Leaves leaves;
   walk(tree, leaves);
-  return std::move(leaves.structure);
+  return std::string(leaves.structure.view());
 }
 
 }  // namespace tenon::detail

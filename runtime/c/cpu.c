@@ -6,6 +6,7 @@
 #if defined(__x86_64__)
 
 #include <cpuid.h>
+#include <stdatomic.h>
 
 static int has(uint32_t word, uint32_t bits) { return (word & bits) == bits; }
 
@@ -16,7 +17,7 @@ static uint64_t saved_state(void) {
   return ((uint64_t)high << 32) | low;
 }
 
-int32_t tenon_cpu_level(void) {
+static int32_t find_level(void) {
   uint32_t a, b, c, d, extended_c = 0, leaf7_b = 0;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return 1;
   uint32_t leaf1_c = c;
@@ -34,6 +35,18 @@ int32_t tenon_cpu_level(void) {
   uint32_t level4 = bit_AVX512F | bit_AVX512DQ | bit_AVX512CD | bit_AVX512BW | bit_AVX512VL;
   if (!has(leaf7_b, level4) || (state & 0xe0) != 0xe0) return 3; /* masks, upper zmm halves, zmm16-31 */
   return 4;
+}
+
+/* Asked once: under a hypervisor CPUID takes as long as hundreds of small programs. Threads that ask at once find the
+ * same, so no lock is needed, and a forked child inherits the answer. */
+int32_t tenon_cpu_level(void) {
+  static _Atomic int32_t known; /* 0: not yet */
+  int32_t level = atomic_load_explicit(&known, memory_order_relaxed);
+  if (level == 0) {
+    level = find_level();
+    atomic_store_explicit(&known, level, memory_order_relaxed);
+  }
+  return level;
 }
 
 #else

@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -20,6 +19,7 @@
 #include <vector>
 
 #include "tenon/runtime/cache/digest.h"
+#include "tenon/runtime/cache/size_variable.h"
 
 namespace tenon::runtime {
 namespace {
@@ -244,13 +244,7 @@ DiskCache disk_cache_from_environment() {
     const char* value = secure_getenv(name);  // a program with more rights than its user ignores the user's wishes
     return value == nullptr ? "" : value;
   };
-  uint64_t most_bytes = DiskCache::default_bytes;
-  if (const std::string text = variable("TENON_CACHE_BYTES"); !text.empty()) {
-    // Digits and nothing else: strtoull alone takes " -1" for the largest number.
-    uint64_t bytes = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
-    if (error == std::errc() && end == text.data() + text.size()) most_bytes = bytes;
-  }
+  const uint64_t most_bytes = size_variable("TENON_CACHE_BYTES", DiskCache::default_bytes);
   if (variable("TENON_CACHE") == "0") return DiskCache("");
   if (const std::string own = variable("TENON_CACHE_DIR"); !own.empty()) return DiskCache(own, most_bytes);
   // The XDG specification: a path that is not absolute is to be ignored.

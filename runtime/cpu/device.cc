@@ -71,6 +71,10 @@ void unload(void* code) {
   delete linked;
 }
 
+uint64_t code_bytes(const void* code) {
+  return static_cast<const codegen::Linked*>(code)->code.size + sizeof(codegen::Linked);
+}
+
 int32_t run(const void* code, tenon_call& call, bool* started) {
   const auto& linked = *static_cast<const codegen::Linked*>(code);
   // Planned buffers and the kernels' scratch memory; negative if the extents are such that the entry refuses them.
@@ -108,6 +112,7 @@ constinit const Device cpu_device{.kind = TargetKind::cpu,
                                   .generate = &codegen::compile_objects,
                                   .load = &load,
                                   .unload = &unload,
+                                  .code_bytes = &code_bytes,
                                   .run = &run};
 
 }  // namespace tenon::runtime

@@ -1,0 +1,36 @@
+// Bytes that something is found by, made for one look-up and gone with it: on the stack while they are few, and in no thread-local,
+// which whatever runs while a thread ends would find destroyed. Refuses to be a string: they are only added to and looked at.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace tenon {
+
+class KeyBytes {
+ public:
+  void append(const void* bytes, size_t size) {
+    if (many_.empty() && size <= sizeof few_ - size_) {
+      if (size != 0) std::memcpy(few_ + size_, bytes, size);
+      size_ += size;
+    } else {
+      append_to_many(static_cast<const char*>(bytes), size);
+    }
+  }
+  KeyBytes& operator+=(char c) { return append(&c, 1), *this; }
+  KeyBytes& operator+=(std::string_view bytes) { return append(bytes.data(), bytes.size()), *this; }
+  std::string_view view() const { return many_.empty() ? std::string_view(few_, size_) : many_; }
+
+ private:
+  void append_to_many(const char* bytes, size_t size) {
+    if (many_.empty()) many_.assign(few_, size_);
+    many_.append(bytes, size);
+  }
+  size_t size_ = 0;  // of few
+  std::string many_;
+  char few_[232];
+};
+
+}  // namespace tenon

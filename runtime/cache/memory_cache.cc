@@ -1,0 +1,321 @@
+// Looking up, putting in, making room. A look-up only notes the time in its entry; the order of entries learns of it when one
+// comes up for eviction and turns out to have been used since. So a hit moves nothing and takes the lock of no other cache.
+// Refuses to destroy a value under a lock, since destructors come back here.
+#include "tenon/runtime/cache/memory_cache.h"
+
+#include <pthread.h>
+
+#include <cstdio>
+#include <cstring>
+#include <tuple>
+#include <unordered_set>
+#include <utility>
+
+#include "tenon/ir/base/heap_bytes.h"
+#include "tenon/runtime/cache/size_variable.h"
+
+namespace tenon::runtime {
+namespace {
+
+constexpr uint64_t default_bytes = uint64_t{1} << 30;
+constexpr uint64_t share_of_programs = 16;  // a sixteenth
+constexpr int stripes = 16;
+// A node of the order, up to four slots of the index, and the value's control block.
+constexpr uint64_t entry_bytes = sizeof(CacheEntry) + 48 + 4 * 16 + 16 + 3 * block_bytes;
+
+// The halves of the product of two words, whose every bit depends on every bit of both, one on the other.
+uint64_t fold(uint64_t a, uint64_t b) {
+  const auto product = static_cast<unsigned __int128>(a) * b;
+  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+}
+
+uint64_t hash_bytes(std::string_view bytes) {
+  constexpr uint64_t some = 0x9e3779b97f4a7c15u, other = 0xd1b54a32d192ed03u;
+  uint64_t hash = bytes.size() * other, word[2];
+  for (; bytes.size() >= sizeof word; bytes.remove_prefix(sizeof word)) {
+    std::memcpy(word, bytes.data(), sizeof word);
+    hash = fold(word[0] ^ some, word[1] ^ hash);
+  }
+  word[0] = word[1] = 0;
+  if (!bytes.empty()) std::memcpy(word, bytes.data(), bytes.size());
+  return fold(fold(word[0] ^ some, word[1] ^ hash) ^ other, some);
+}
+
+using Order = decltype(CacheBudget::order);
+
+}  // namespace
+
+// Whatever changes a cache takes `order` first and then the stripe of that cache; a look-up takes the stripe alone.
+struct CacheState {
+  std::mutex order;
+  struct alignas(64) Stripe {
+    std::mutex mutex;
+  } stripe[stripes];
+  std::atomic<uint32_t> next_stripe{0};
+  uint64_t numbers = 0;  // of entries
+  std::unordered_set<MemoryCache*> caches;
+  CacheUse past[cache_kinds];  // of caches that are gone
+  const std::shared_ptr<CacheBudget> process =
+      std::make_shared<CacheBudget>(0, "what was compiled", "raise TENON_MEMORY_CACHE_BYTES");
+  const std::shared_ptr<CacheBudget> programs = std::make_shared<CacheBudget>(0, "", "");
+  void (*told)(uint64_t) = nullptr;
+
+  void divide(uint64_t bytes) {
+    programs->most_bytes = bytes / share_of_programs;
+    process->most_bytes = bytes - programs->most_bytes;
+  }
+  // ---- `order` is locked ----
+  void take(CacheEntry& entry, Order& leaving);
+  void evict(CacheEntry& entry, Order& leaving);
+  void take_all(MemoryCache& cache, Order& leaving);
+  static CacheUse use_of(const MemoryCache& cache);
+};
+
+namespace {
+
+CacheState& state();
+
+void before_fork() {
+  state().order.lock();
+  for (CacheState::Stripe& s : state().stripe) s.mutex.lock();
+}
+void after_fork() {
+  for (CacheState::Stripe& s : state().stripe) s.mutex.unlock();
+  state().order.unlock();
+}
+
+CacheState& state() {
+  static CacheState* const only = [] {  // never destroyed
+    auto* const made = new CacheState;
+    made->divide(size_variable("TENON_MEMORY_CACHE_BYTES", default_bytes));
+    pthread_atfork(before_fork, after_fork, after_fork);
+    return made;
+  }();
+  return *only;
+}
+
+void say(const CacheBudget& full) {
+  std::fprintf(
+      stderr,
+      "tenon: %s fills its %.4g MiB of memory. What was used longest ago is dropped, and compiled again when it is "
+      "called again: %s; or, if a shape or a value among the arguments is new in every call, pad the shape, or pass "
+      "the value as a tensor.\n",
+      full.whose.c_str(), static_cast<double>(full.most_bytes) / (1 << 20), full.remedy.c_str());
+}
+
+// Locks what changes; what leaves the caches meanwhile is destroyed once the lock has been given back.
+class Change {
+ public:
+  Change() : hold_(state().order) {}
+  ~Change() {
+    const auto told = state().told;
+    uint64_t others = 0;
+    for (const auto& [place, entry] : leaving) others += entry.cache->kind() != CacheKind::programs;
+    hold_.unlock();
+    if (full_) say(*full_);
+    leaving.clear();
+    if (others != 0 && told != nullptr) told(others);
+  }
+  Change(const Change&) = delete;
+  Change& operator=(const Change&) = delete;
+
+  // An entry that has grown beyond the whole budget goes, and not all the others for its sake.
+  void make_room(const std::shared_ptr<CacheBudget>& budget, CacheEntry* grown = nullptr) {
+    if (budget->bytes <= budget->most_bytes) return;
+    if (grown != nullptr && grown->bytes > budget->most_bytes) state().evict(*grown, leaving);
+    Order& order = budget->order;
+    while (budget->bytes > budget->most_bytes && !order.empty()) {
+      CacheEntry& oldest = order.begin()->second;
+      const uint64_t last_use = oldest.last_use.load(std::memory_order_relaxed);
+      if (last_use == oldest.placed) {
+        state().evict(oldest, leaving);
+        continue;
+      }
+      auto node = order.extract(order.begin());
+      node.key().first = oldest.placed = last_use;
+      order.insert(std::move(node));
+    }
+    if (!budget->whose.empty() && !std::exchange(budget->said, true)) full_ = budget;
+  }
+
+  Order leaving;
+
+ private:
+  std::unique_lock<std::mutex> hold_;
+  std::shared_ptr<CacheBudget> full_;  // for the first time
+};
+
+}  // namespace
+
+void CacheState::take(CacheEntry& entry, Order& leaving) {
+  MemoryCache& cache = *entry.cache;
+  {
+    const std::lock_guard hold(cache.stripe_);
+    cache.index_.erase(entry.hash, &entry);
+  }
+  cache.use_.bytes -= entry.bytes;
+  cache.budget_->bytes -= entry.bytes;
+  leaving.insert(cache.budget_->order.extract({entry.placed, entry.number}));
+}
+
+void CacheState::evict(CacheEntry& entry, Order& leaving) {
+  ++entry.cache->use_.evictions;
+  take(entry, leaving);
+}
+
+void CacheState::take_all(MemoryCache& cache, Order& leaving) {
+  size_t from = 0;
+  while (CacheEntry* const entry = cache.index_.next(from)) take(*entry, leaving);
+}
+
+CacheUse CacheState::use_of(const MemoryCache& cache) {
+  const std::lock_guard hold(cache.stripe_);
+  CacheUse use = cache.use_;
+  use.entries = cache.index_.size();
+  return use;
+}
+
+const char* name(CacheKind kind) {
+  constexpr const char* names[] = {"programs", "eager", "jit", "pullbacks"};
+  return names[static_cast<int>(kind)];
+}
+
+MemoryCache::MemoryCache(CacheKind kind, std::shared_ptr<CacheBudget> budget, Hash hash)
+    : kind_(kind),
+      budget_(budget                        ? std::move(budget)
+              : kind == CacheKind::programs ? state().programs
+                                            : state().process),
+      hash_(hash != nullptr ? hash : &hash_bytes),
+      stripe_(state().stripe[state().next_stripe.fetch_add(1, std::memory_order_relaxed) % stripes].mutex) {
+  const Change change;
+  state().caches.insert(this);
+}
+
+MemoryCache::~MemoryCache() {
+  Change change;
+  state().take_all(*this, change.leaving);
+  state().caches.erase(this);
+  CacheUse& past = state().past[static_cast<int>(kind_)];
+  past.hits += use_.hits;
+  past.misses += use_.misses;
+  past.evictions += use_.evictions;
+  past.comparisons += use_.comparisons;
+}
+
+CacheEntry* MemoryCache::at(std::string_view key, uint64_t hash) {
+  return index_.find(hash, [&](const CacheEntry& entry) {
+    // Among thousands of entries none is in the processor's caches: the value's first lines come while the keys are compared.
+    for (int line = -1; line < 5; ++line) __builtin_prefetch(static_cast<const char*>(entry.value.get()) + 64 * line);
+    ++use_.comparisons;
+    return entry.key == key;
+  });
+}
+
+MemoryCache::Value MemoryCache::find(std::string_view key) {
+  const uint64_t hash = hash_(key), now = budget_->now.load(std::memory_order_relaxed);
+  const std::lock_guard hold(stripe_);
+  CacheEntry* const entry = at(key, hash);
+  if (entry == nullptr) {
+    ++use_.misses;
+    return nullptr;
+  }
+  ++use_.hits;
+  entry->last_use.store(now, std::memory_order_relaxed);
+  return entry->value;
+}
+
+MemoryCache::Value MemoryCache::keep(std::string_view key, Value value, uint64_t bytes) {
+  const uint64_t hash = hash_(key);
+  bytes += key.size() + entry_bytes;
+  Order fresh;
+  Change change;
+  const uint64_t now = ++budget_->now, number = ++state().numbers;
+  CacheEntry* entry = nullptr;
+  {
+    const std::lock_guard hold(stripe_);
+    if (const CacheEntry* there = at(key, hash)) return there->value;
+    entry = &fresh
+                 .emplace(std::piecewise_construct, std::forward_as_tuple(now, number),
+                          std::forward_as_tuple(now, value, std::string(key), this, hash, number, now, bytes))
+                 .first->second;
+    index_.insert(hash, entry);
+  }
+  budget_->order.merge(fresh);
+  use_.bytes += bytes;
+  budget_->bytes += bytes;
+  change.make_room(budget_, entry);
+  return value;
+}
+
+void MemoryCache::charge(std::string_view key, const void* value, uint64_t more) {
+  const uint64_t hash = hash_(key);
+  Change change;
+  CacheEntry* entry = nullptr;
+  {
+    const std::lock_guard hold(stripe_);
+    entry = at(key, hash);
+    if (entry == nullptr || entry->value.get() != value) return;
+  }
+  entry->bytes += more;
+  use_.bytes += more;
+  budget_->bytes += more;
+  change.make_room(budget_, entry);
+}
+
+void MemoryCache::trim(uint64_t most_bytes, bool (*unused)(const Value&)) {
+  Change change;
+  Order& order = budget_->order;
+  uint64_t bytes = 0;
+  for (auto next = order.end(); next != order.begin();) {
+    const auto at = std::prev(next);
+    if (!unused(at->second.value) || (bytes += at->second.bytes) <= most_bytes)
+      next = at;
+    else
+      state().take(at->second, change.leaving);
+  }
+}
+
+CacheUse MemoryCache::use() const {
+  const Change change;
+  return CacheState::use_of(*this);
+}
+
+CacheUse cache_use(CacheKind kind) {
+  const Change change;
+  CacheUse sum = state().past[static_cast<int>(kind)];
+  for (const MemoryCache* cache : state().caches) {
+    if (cache->kind() != kind) continue;
+    const CacheUse one = CacheState::use_of(*cache);
+    sum.entries += one.entries;
+    sum.bytes += one.bytes;
+    sum.hits += one.hits;
+    sum.misses += one.misses;
+    sum.evictions += one.evictions;
+    sum.comparisons += one.comparisons;
+  }
+  return sum;
+}
+
+uint64_t memory_cache_bytes() {
+  const Change change;
+  return state().process->most_bytes + state().programs->most_bytes;
+}
+
+void set_memory_cache_bytes(uint64_t bytes) {
+  Change change;
+  state().divide(bytes);
+  change.make_room(state().process);
+  change.make_room(state().programs);
+}
+
+void clear_memory_caches() {
+  Change change;
+  for (MemoryCache* cache : state().caches) state().take_all(*cache, change.leaving);
+}
+
+void after_dropping(void (*told)(uint64_t entries)) {
+  const Change change;
+  state().told = told;
+}
+
+}  // namespace tenon::runtime

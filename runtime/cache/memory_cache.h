@@ -1,0 +1,115 @@
+// The caches in memory: maps from bytes to shared values that hold at most so many bytes. What was used longest ago goes first,
+// and only the cache's reference to it: calls that run, tapes and other holders keep theirs.
+//
+// Keys are found by a hash and believed by all their bytes. Caches share a budget: the process's, or that of a jitted function
+// with a bound of its own. A budget that overflows for the first time says so once. Refuses to know what it holds: whoever puts
+// a value in says what it takes.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "tenon/runtime/cache/hash_table.h"
+
+namespace tenon::runtime {
+
+enum class CacheKind : uint8_t { programs, eager, jit, pullbacks };
+inline constexpr int cache_kinds = 4;
+const char* name(CacheKind kind);
+
+class MemoryCache;
+struct CacheEntry {
+  std::atomic<uint64_t> last_use;  // what a look-up meets comes first
+  std::shared_ptr<const void> value;
+  std::string key;
+  MemoryCache* cache;
+  uint64_t hash, number, placed;  // number: unique; placed: its last use as far as the order below knows
+  uint64_t bytes;
+};
+
+// What several caches may take together. Time is counted in entries that were put in.
+struct CacheBudget {
+  CacheBudget(uint64_t most, std::string whose, std::string remedy)
+      : most_bytes(most), whose(std::move(whose)), remedy(std::move(remedy)) {}
+  uint64_t most_bytes;
+  // For the message: "the function jitted at a.cc:9:3". Without a name none is printed.
+  const std::string whose, remedy;
+  uint64_t bytes = 0;
+  std::map<std::pair<uint64_t, uint64_t>, CacheEntry> order;  // by `placed` and `number`; addresses stay good
+  std::atomic<uint64_t> now = 0;
+  bool said = false;
+};
+
+struct CacheUse {
+  uint64_t entries = 0, bytes = 0;  // now
+  uint64_t hits = 0, misses = 0, evictions = 0;  // of look-ups, and of entries that had to make room, so far
+  uint64_t comparisons = 0;  // of whole keys, in all look-ups
+};
+
+class MemoryCache {
+ public:
+  using Value = std::shared_ptr<const void>;
+  using Hash = uint64_t (*)(std::string_view);
+  // Without a budget: the process's, or the small one of compiled programs.
+  explicit MemoryCache(CacheKind kind, std::shared_ptr<CacheBudget> budget = nullptr, Hash hash = nullptr);
+  ~MemoryCache();
+  MemoryCache(const MemoryCache&) = delete;
+  MemoryCache& operator=(const MemoryCache&) = delete;
+
+  Value find(std::string_view key);  // null when it is not there
+  // Puts a value in, and gives what is there from now on: that of another thread which came first. One that is larger than
+  // the whole budget goes at once.
+  Value keep(std::string_view key, Value value, uint64_t bytes);
+  void charge(std::string_view key, const void* value, uint64_t more);  // if it is still there
+  // Of the entries that unused() names, the youngest stay as far as they fit in most_bytes; of a cache alone in its budget.
+  void trim(uint64_t most_bytes, bool (*unused)(const Value&));
+  CacheUse use() const;
+  CacheKind kind() const { return kind_; }
+
+ private:
+  friend struct CacheState;
+  CacheEntry* at(std::string_view key, uint64_t hash);  // the stripe is locked
+  const CacheKind kind_;
+  const std::shared_ptr<CacheBudget> budget_;
+  const Hash hash_;
+  std::mutex&
+      stripe_;  // guards the index and the counters of look-ups; the rest is guarded by the one lock of all caches
+  HashTable<CacheEntry> index_;
+  CacheUse use_;
+};
+
+// The same for values of one type.
+template <class V>
+class CacheOf {
+ public:
+  explicit CacheOf(CacheKind kind, std::shared_ptr<CacheBudget> budget = nullptr) : cache_(kind, std::move(budget)) {}
+  std::shared_ptr<V> find(std::string_view key) { return typed(cache_.find(key)); }
+  std::shared_ptr<V> keep(std::string_view key, std::shared_ptr<V> value, uint64_t bytes) {
+    return typed(cache_.keep(key, std::move(value), bytes));
+  }
+  void charge(std::string_view key, const V* value, uint64_t more) { cache_.charge(key, value, more); }
+  MemoryCache& untyped() { return cache_; }
+
+ private:
+  static std::shared_ptr<V> typed(MemoryCache::Value value) {
+    return std::const_pointer_cast<V>(std::static_pointer_cast<const V>(std::move(value)));
+  }
+  MemoryCache cache_;
+};
+
+CacheUse cache_use(CacheKind kind);  // of all caches of the kind, those that are gone included
+// The bound on all caches without a bound of their own, together. At first $TENON_MEMORY_CACHE_BYTES, or 1 GiB. A sixteenth of it
+// is for compiled programs as such, which whoever calls them holds and counts as well.
+uint64_t memory_cache_bytes();
+void set_memory_cache_bytes(uint64_t bytes);
+void clear_memory_caches();  // drops all entries of all caches
+void after_dropping(
+    void (*told)(uint64_t entries));  // told, without a lock, whenever entries other than programs have gone
+
+}  // namespace tenon::runtime
