@@ -1,6 +1,7 @@
 // Loaded programs: an artifact's code on its device, and calls of it.
 #include <algorithm>
 
+#include "tenon/ir/base/float_environment.h"
 #include "tenon/ir/reference/array.h"
 #include "tenon/runtime/buffer.h"
 #include "tenon/runtime/compile.h"
@@ -11,7 +12,10 @@ Executable::~Executable() {
   if (code_ != nullptr) device_->unload(code_);
 }
 
-std::shared_ptr<const Executable> load(Artifact artifact) { return Executable::link(std::move(artifact)); }
+std::shared_ptr<const Executable> load(Artifact artifact) {
+  const FloatEnvironment standard;
+  return Executable::link(std::move(artifact));
+}
 
 std::shared_ptr<Executable> Executable::link(Artifact artifact) {
   const Device& device = device_of(artifact.manifest.kind);

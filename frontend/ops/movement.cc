@@ -5,6 +5,8 @@
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/trace.h"
+#include "tenon/ir/base/door.h"
+#include "tenon/ir/base/number_text.h"
 
 namespace tenon {
 namespace {
@@ -177,6 +179,7 @@ Tensor flip(Operand operand, const std::vector<int64_t>& axes) {
 }
 
 Tensor pad(Operand operand, const std::vector<std::pair<int64_t, int64_t>>& widths, double value) {
+  const FloatEnvironment standard;
   const Tensor x = as_tensor(operand, "pad");
   if (widths.size() != static_cast<size_t>(x.ndim()))
     throw Error("pad: one (low, high) pair per axis of " + describe(x), operand.where());
@@ -186,8 +189,7 @@ Tensor pad(Operand operand, const std::vector<std::pair<int64_t, int64_t>>& widt
     low.push_back(Dim(l)), high.push_back(Dim(h));
   }
   if (!is_floating(x.dtype()) && !(value >= -0x1p63 && value < 0x1p63))
-    throw Error("pad: the fill " + std::to_string(value) + " does not fit " + std::string(name(x.dtype())),
-                operand.where());
+    throw Error("pad: the fill " + shortest(value) + " does not fit " + std::string(name(x.dtype())), operand.where());
   const Operand fill =
       is_floating(x.dtype()) ? Operand(value, operand.where()) : Operand(static_cast<int64_t>(value), operand.where());
   return apply_one({"pad", build_pad}, made::WidenedAttrs{low, high}, {x, materialize(fill, x.dtype(), "pad")},

@@ -6,6 +6,7 @@
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/key.h"
 #include "tenon/frontend/tensor/tape.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon {
 namespace {
@@ -109,6 +110,7 @@ CallablePtr exact(const Wanted& w, std::string& key) {
   write_key(key, w, nullptr);
   CallablePtr found = find(key);
   if (found) return found;
+  const FloatEnvironment standard;  // a program that is there computes nothing outside its own code
   const std::string kept = key;  // compilation may apply ops of its own
   found = compile(w, *graph_of(w, nullptr));
   runtime::keep_cached(kept, found);
@@ -122,6 +124,7 @@ CallablePtr find_or_compile(const Wanted& w, ExtentPattern& pattern) {
   write_key(key, w, &pattern);
   CallablePtr found = find(key);
   if (found && found->program) return found;
+  const FloatEnvironment standard;
   const std::string kept = key;
   const bool fresh = !found;
   if (fresh) found = compile_general(w, pattern);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <new>
 
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
@@ -12,6 +11,7 @@
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/frontend/transform/jit_entry.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon::detail {
 namespace {
@@ -145,6 +145,7 @@ void* result_of(const JitEntry& entry) { return entry.result.get(); }
 const Callable& compiled(JitEntry& entry) {
   std::lock_guard lock(entry.compiling);
   if (!entry.plain.program) {
+    const FloatEnvironment standard;
     runtime::CompileOptions options;
     options.fuse = entry.fuse;
     options.donations = entry.donations;
@@ -159,6 +160,7 @@ const Callable& compiled_for_tape(JitEntry& entry, const std::vector<uint32_t>& 
   std::lock_guard lock(entry.compiling);
   Callable& taped = entry.taped[same];
   if (!taped.program) {
+    const FloatEnvironment standard;
     runtime::CompileOptions options;
     options.fuse = entry.fuse;
     taped.name = entry.plain.name;
@@ -186,11 +188,8 @@ void run_here(JitState& state, JitEntry& entry, const Leaves& leaves, std::vecto
 void run_entry(JitState& state, JitEntry& entry, const Leaves& leaves, std::vector<Tensor>& outputs) {
   try {
     run_here(state, entry, leaves, outputs);
-  } catch (const Error& e) {
-    if (e.where().known()) throw;
-    throw Error("'" + entry.plain.name + "': " + e.message(), entry.made);
-  } catch (const std::bad_alloc&) {
-    throw Error("'" + entry.plain.name + "': out of memory", entry.made);
+  } catch (...) {
+    leave_with_error(entry.plain.name.c_str(), entry.made, "'");
   }
 }
 
