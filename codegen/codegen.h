@@ -30,6 +30,8 @@ std::string custom_name_fault(const std::string& name);
 std::vector<std::string> compile_objects(const ir::Program& program, const Target& target, const Options& options = {});
 std::string llvm_text(const ir::Program& program, const Target& target, const Options& options = {});  // for dumps
 std::string compiler_version();  // of LLVM and of the emitter: part of every cache key
+const void*
+compiler_address();  // somewhere in the code of LLVM as it is loaded: its build is part of every cache key too
 
 // A static library of objects with its symbol index: members NAME.o, NAME_1.o and so on. Deterministic.
 std::string archive_objects(std::span<const std::string> objects, const std::string& name);

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "tenon/ir/base/environment.h"
 #include "tenon/ir/base/index_table.h"
 #include "tenon/passes/pass.h"
 #include "tenon/passes/rebuild.h"
@@ -45,18 +46,18 @@ struct Settings {
   bool verify = false, time = false;
 };
 
-bool switched_on(const char* variable) {
-  const char* value = std::getenv(variable);
-  return value && *value && std::string_view(value) != "0";
+bool switched_on(Variable variable) {
+  const std::string value = tenon::environment(variable);
+  return !value.empty() && value != "0";
 }
 
 Settings read_environment() {
   Settings settings;
-  if (const char* dump = std::getenv("TENON_DUMP")) settings.dump = dump;
-  settings.verify = switched_on("TENON_VERIFY");
-  settings.time = switched_on("TENON_DEBUG");
-  const char* passes = std::getenv("TENON_PASSES");
-  std::string_view rest = passes ? passes : "";
+  settings.dump = tenon::environment(Variable::dump);
+  settings.verify = switched_on(Variable::verify);
+  settings.time = switched_on(Variable::debug);
+  const std::string passes = tenon::environment(Variable::passes);
+  std::string_view rest = passes;
   while (!rest.empty()) {
     const std::string_view word = rest.substr(0, rest.find(','));
     rest.remove_prefix(std::min(rest.size(), word.size() + 1));

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/ir/base/float_environment.h"
 #include "tenon/passes/pass.h"
 #include "tenon/runtime/cache/build_identity.h"
 #include "tenon/runtime/cache/disk_cache.h"
@@ -89,10 +90,12 @@ std::string program_key(const ir::Graph& graph, const CompileOptions& options) {
 }
 
 Artifact compile_artifact(const ir::Graph& graph, const CompileOptions& options) {
+  const FloatEnvironment standard;
   return compile_for(graph, options, target_of(options));
 }
 
 std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileOptions& options) {
+  const FloatEnvironment standard;
   Cache& c = cache();
   const Target target = target_of(options);
   const std::string key = program_key(graph, options);

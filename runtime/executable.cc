@@ -1,6 +1,7 @@
 // Loaded programs: an artifact's code on its device, and calls of it.
 #include <algorithm>
 
+#include "tenon/ir/base/float_environment.h"
 #include "tenon/ir/base/heap_bytes.h"
 #include "tenon/ir/graph/footprint.h"
 #include "tenon/ir/reference/array.h"
@@ -33,7 +34,10 @@ uint64_t Executable::memory_bytes() const {
          tenon::heap_bytes(m.aliases) + all_bytes(m.kernels) + all_bytes(m.not_fused);
 }
 
-std::shared_ptr<const Executable> load(Artifact artifact) { return Executable::link(std::move(artifact)); }
+std::shared_ptr<const Executable> load(Artifact artifact) {
+  const FloatEnvironment standard;
+  return Executable::link(std::move(artifact));
+}
 
 std::shared_ptr<Executable> Executable::link(Artifact artifact) {
   const Device& device = device_of(artifact.manifest.kind);

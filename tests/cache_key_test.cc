@@ -112,8 +112,15 @@ TEST(CacheKey, HoldsTheProgramAndTheVersions) {
   EXPECT_NE(program_key(*ir::parse("graph @main(%0: f64[8], %1: f64[8]) -> (%2) {\n  %2 = add %0, %1 : f64[8]\n}\n")),
             key);
   for (const std::string& part :
-       {build_identity(), codegen::compiler_version(), "numerics " + std::to_string(numerics_version)})
+       {build_identity(), current_device().compiler(), "numerics " + std::to_string(numerics_version)})
     EXPECT_NE(key.find(part + "\n"), std::string::npos) << part;
+}
+
+// A compiler library that was built anew under the same version is another compiler.
+TEST(CacheKey, HoldsTheBuildOfTheCompiler) {
+  const std::string compiler = module_identity(codegen::compiler_address());
+  EXPECT_NE(compiler, build_identity()) << "LLVM is linked into the program itself; the key holds that";
+  EXPECT_NE(program_key(sum()).find(codegen::compiler_version() + " build " + compiler + "\n"), std::string::npos);
 }
 
 TEST(CacheKey, IsPrintedForAnotherProcess) {

@@ -4,10 +4,10 @@
 #include <dlfcn.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/ir/base/environment.h"
 
 namespace tenon::codegen {
 namespace {
@@ -26,12 +26,12 @@ struct Nvrtc {
 };
 
 std::vector<std::string> candidates() {
-  const char* named = std::getenv("TENON_NVRTC");
-  if (named && *named) return {named};  // a choice is not second-guessed
+  const std::string named = environment(Variable::nvrtc);
+  if (!named.empty()) return {named};  // a choice is not second-guessed
   const std::vector<std::string> names = {"libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"};
   std::vector<std::string> list = names, roots;
-  for (const char* variable : {"CUDA_HOME", "CUDA_PATH"})
-    if (const char* root = std::getenv(variable)) roots.push_back(root);
+  for (const Variable variable : {Variable::cuda_home, Variable::cuda_path})
+    if (const std::string root = environment(variable); !root.empty()) roots.push_back(root);
   std::vector<std::string> installed;
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator("/usr/local", ignored))

@@ -103,4 +103,6 @@ llvm::TargetMachine& target_machine(const CpuTarget& target, llvm::CodeGenOptLev
   return *machines.back().machine;
 }
 
+const void* compiler_address() { return reinterpret_cast<const void*>(&LLVMInitializeX86Target); }
+
 }  // namespace tenon::codegen

@@ -3,6 +3,7 @@
 
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/trace.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon {
 namespace {
@@ -89,6 +90,7 @@ Dim count_of_range(const Operand& start, const Operand& stop, const Operand& ste
 }  // namespace
 
 Tensor arange(Operand start, Operand stop, Operand step, const At& at) {
+  const FloatEnvironment standard;
   for (const Operand* x : {&start, &stop, &step})
     if (x->weak() == Operand::Weak::none)
       throw Error("arange takes C++ numbers, since its length is part of the type; use item() outside a trace",

@@ -1,6 +1,8 @@
 // Elementwise functions and operators. One function per row of the op table comes from the table itself.
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/ir/base/door.h"
+#include "tenon/ir/base/number_text.h"
 
 namespace tenon {
 namespace {
@@ -47,11 +49,10 @@ Tensor elementwise_op(std::initializer_list<const Operand*> operands) {
     const Operand& count = **(operands.end() - 1);
     if (count.weak() == Operand::Weak::floating ||
         (count.weak() == Operand::Weak::none && count.tensor().defined() && is_floating(count.tensor().dtype())))
-      throw Error(
-          std::string(row.name) + ": the shift count is an integer, not " +
-              (count.weak() == Operand::Weak::none ? describe(count.tensor()) : std::to_string(count.floating())) +
-              "; convert it with astype(tn::i32)",
-          at);
+      throw Error(std::string(row.name) + ": the shift count is an integer, not " +
+                      (count.weak() == Operand::Weak::none ? describe(count.tensor()) : shortest(count.floating())) +
+                      "; convert it with astype(tn::i32)",
+                  at);
   }
   const DType dtype = entering(row, operands, at);
   std::vector<Tensor> inputs;

@@ -6,6 +6,8 @@
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/trace.h"
+#include "tenon/ir/base/door.h"
+#include "tenon/ir/base/number_text.h"
 
 namespace tenon {
 namespace {
@@ -193,6 +195,7 @@ Tensor flip(Operand operand, const std::vector<int64_t>& axes) {
 }
 
 Tensor pad(Operand operand, const std::vector<std::pair<Extent, Extent>>& widths, double value) {
+  const FloatEnvironment standard;
   const Tensor x = as_tensor(operand, "pad");
   if (widths.size() != static_cast<size_t>(x.ndim()))
     throw Error("pad: one (low, high) pair per axis of " + describe(x), operand.where());
@@ -202,8 +205,7 @@ Tensor pad(Operand operand, const std::vector<std::pair<Extent, Extent>>& widths
     low.push_back(extent_here(l)), high.push_back(extent_here(h));
   }
   if (!is_floating(x.dtype()) && !(value >= -0x1p63 && value < 0x1p63))
-    throw Error("pad: the fill " + std::to_string(value) + " does not fit " + std::string(name(x.dtype())),
-                operand.where());
+    throw Error("pad: the fill " + shortest(value) + " does not fit " + std::string(name(x.dtype())), operand.where());
   const Operand fill =
       is_floating(x.dtype()) ? Operand(value, operand.where()) : Operand(static_cast<int64_t>(value), operand.where());
   return apply_one({"pad", build_pad}, made::WidenedAttrs{low, high}, {x, materialize(fill, x.dtype(), "pad")},

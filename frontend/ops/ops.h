@@ -5,6 +5,7 @@
 
 #include <span>
 
+#include "tenon/frontend/tensor/literals.h"
 #include "tenon/frontend/tensor/tensor.h"
 
 namespace tenon {

@@ -7,6 +7,7 @@
 
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/tensor/trace.h"
+#include "tenon/ir/base/door.h"
 #include "tenon/ir/reference/array.h"
 
 namespace tenon {
@@ -89,6 +90,7 @@ Tensor value_of_extent(const Operand& x, DType dtype, const char* op) {
 Tensor materialize(const Operand& x, DType dtype, const char* op) {
   if (x.weak() == Operand::Weak::none) return cast_to(x.tensor(), dtype, x.where());
   if (x.free()) return value_of_extent(x, dtype, op);
+  const FloatEnvironment standard;
   check_fits(x, dtype, op);
   ir::Array value(ir::Type{x.weak() == Operand::Weak::floating ? f64 : x.too_big() ? u64 : i64, {}});
   if (x.weak() == Operand::Weak::floating)

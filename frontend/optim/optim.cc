@@ -7,6 +7,8 @@
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tree/match.h"
+#include "tenon/ir/base/door.h"
+#include "tenon/ir/base/number_text.h"
 
 namespace tenon::optim::detail {
 namespace {
@@ -115,13 +117,14 @@ bool moves(const Tensor& parameter, const Tensor* gradient) {
 
 void check_beta(const char* name, double beta, const Location& at) {
   if (!(beta >= 0 && beta < 1))
-    throw Error("adamw: ." + std::string(name) + " lies in [0, 1), and is " + std::to_string(beta), at);
+    throw Error("adamw: ." + std::string(name) + " lies in [0, 1), and is " + shortest(beta), at);
 }
 
 }  // namespace
 
 void sgd_step(const Items& parameters, const Items& gradients, const Items* velocity, const Sgd& o,
               const Location& at) {
+  const FloatEnvironment standard;
   if (velocity == nullptr && o.momentum != 0)
     throw Error(
         "sgd: .momentum needs the velocity: sgd(parameters, gradients, velocity, options), which gives both back", at);
@@ -148,6 +151,7 @@ void make_moments(const Items& parameters) {
 
 void adamw_step(const Items& parameters, const Items& gradients, const Items& first, const Items& second, Tensor& step,
                 const AdamW& o, const Location& at) {
+  const FloatEnvironment standard;
   check_beta("beta1", o.beta1, at);
   check_beta("beta2", o.beta2, at);
   if (!step.defined() || step.dtype() != i64 || step.ndim() != 0)

@@ -35,38 +35,46 @@ void adamw_step(const Items& parameters, const Items& gradients, const Items& fi
 // p - rate * (g + weight_decay * p)
 template <class P>
 P sgd(P parameters, P gradients, const Sgd& o = {}, const At& at = At::current()) {
-  detail::sgd_step(tenon::detail::items_of(parameters), tenon::detail::items_of(gradients), nullptr, o, place(at));
+  tenon::detail::guarded("sgd", place(at), [&] {
+    detail::sgd_step(tenon::detail::items_of(parameters), tenon::detail::items_of(gradients), nullptr, o, place(at));
+  });
   return parameters;
 }
 // The velocity before the first step: zeros, f32 for f16 and bf16, undefined for integers and bools.
 template <class P>
 P sgd_init(P parameters) {
-  detail::make_moments(tenon::detail::items_of(parameters));
+  tenon::detail::guarded("sgd_init", {}, [&] { detail::make_moments(tenon::detail::items_of(parameters)); });
   return parameters;
 }
 // v = momentum * v + g + weight_decay * p; p - rate * v
 template <class P, class V>  // V is P, and not deduced from the braces of options
   requires std::is_same_v<P, V>
 std::pair<P, P> sgd(P parameters, P gradients, V velocity, const Sgd& o = {}, const At& at = At::current()) {
-  const detail::Items v = tenon::detail::items_of(velocity);
-  detail::sgd_step(tenon::detail::items_of(parameters), tenon::detail::items_of(gradients), &v, o, place(at));
+  tenon::detail::guarded("sgd", place(at), [&] {
+    const detail::Items v = tenon::detail::items_of(velocity);
+    detail::sgd_step(tenon::detail::items_of(parameters), tenon::detail::items_of(gradients), &v, o, place(at));
+  });
   return {std::move(parameters), std::move(velocity)};
 }
 
 template <class P>
 AdamWState<P> adamw_init(const P& parameters) {
-  AdamWState<P> state{parameters, parameters, zeros({}, {.dtype = i64})};
-  detail::make_moments(tenon::detail::items_of(state.first));
-  detail::make_moments(tenon::detail::items_of(state.second));
-  return state;
+  return tenon::detail::guarded("adamw_init", {}, [&] {
+    AdamWState<P> state{parameters, parameters, zeros({}, {.dtype = i64})};
+    detail::make_moments(tenon::detail::items_of(state.first));
+    detail::make_moments(tenon::detail::items_of(state.second));
+    return state;
+  });
 }
 // Decoupled weight decay (Loshchilov and Hutter, ICLR 2019, algorithm 2).
 template <class P>
 std::pair<P, AdamWState<P>> adamw(P parameters, P gradients, AdamWState<P> state, const AdamW& o = {},
                                   const At& at = At::current()) {
-  detail::adamw_step(tenon::detail::items_of(parameters), tenon::detail::items_of(gradients),
-                     tenon::detail::items_of(state.first), tenon::detail::items_of(state.second), state.step, o,
-                     place(at));
+  tenon::detail::guarded("adamw", place(at), [&] {
+    detail::adamw_step(tenon::detail::items_of(parameters), tenon::detail::items_of(gradients),
+                       tenon::detail::items_of(state.first), tenon::detail::items_of(state.second), state.step, o,
+                       place(at));
+  });
   return {std::move(parameters), std::move(state)};
 }
 

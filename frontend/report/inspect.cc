@@ -2,9 +2,10 @@
 #include "tenon/frontend/report/inspect.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "tenon/frontend/transform/jit_entry.h"
+#include "tenon/ir/base/door.h"
+#include "tenon/ir/base/number_text.h"
 #include "tenon/passes/pass.h"
 
 namespace tenon {
@@ -28,33 +29,33 @@ std::string describe_node(const ir::Graph& g, uint32_t n) {
 std::string amount(Dim d, const std::vector<Symbol>& symbols, const char* unit) {
   if (d.is_symbol()) return to_string(d, symbols) + " " + unit;
   const double v = static_cast<double>(d.number());
-  char out[64];
-  if (v >= 1e9)
-    std::snprintf(out, sizeof out, "%.2f G%s", v / 1e9, unit);
-  else if (v >= 1e6)
-    std::snprintf(out, sizeof out, "%.2f M%s", v / 1e6, unit);
-  else if (v >= 1e3)
-    std::snprintf(out, sizeof out, "%.1f k%s", v / 1e3, unit);
-  else
-    std::snprintf(out, sizeof out, "%.0f %s", v, unit);
-  return out;
+  if (v >= 1e9) return fixed(v / 1e9, 2) + " G" + unit;
+  if (v >= 1e6) return fixed(v / 1e6, 2) + " M" + unit;
+  if (v >= 1e3) return fixed(v / 1e3, 1) + " k" + unit;
+  return fixed(v, 0) + " " + unit;
 }
 
 }  // namespace
 
-std::string Lowered::ir() const { return entry_->program.graph->text(); }
-std::string Lowered::program() const {
+std::string Lowered::ir() const {
+  return door("ir()", entry_->made, [&] { return entry_->program.graph->text(); });
+}
+std::string Lowered::program() const try {
+  const FloatEnvironment standard;
   passes::Options options;
   options.fuse = entry_->fuse;
   options.donations = entry_->donations;
   return passes::build_program(*entry_->program.graph, runtime::current_device().target(), options).text();
+} catch (...) {
+  leave_with_error("program()", entry_->made);
 }
 Compiled Lowered::compile() const {
-  detail::compile(*entry_);
+  door("compile()", entry_->made, [&] { detail::compile(*entry_); });
   return Compiled(entry_);
 }
 
-std::vector<KernelInfo> Compiled::kernels() const {
+std::vector<KernelInfo> Compiled::kernels() const try {
+  const FloatEnvironment standard;
   const auto graph = passes::optimize(*entry_->program.graph);
   std::vector<KernelInfo> out;
   const runtime::Manifest& m = entry_->plain.program->manifest();
@@ -71,6 +72,8 @@ std::vector<KernelInfo> Compiled::kernels() const {
     out.push_back(std::move(info));
   }
   return out;
+} catch (...) {
+  leave_with_error("kernels()", entry_->made);
 }
 
 MemoryInfo Compiled::memory() const {
@@ -87,7 +90,8 @@ MemoryInfo Compiled::memory() const {
 bool Compiled::from_cache() const { return entry_->plain.program->from_disk(); }
 double Compiled::compile_seconds() const { return entry_->plain.program->compile_seconds(); }
 
-std::string Compiled::explain() const {
+std::string Compiled::explain() const try {
+  const FloatEnvironment standard;
   const auto graph = passes::optimize(*entry_->program.graph);
   std::string text;
   const std::vector<KernelInfo> all = kernels();
@@ -124,6 +128,8 @@ std::string Compiled::explain() const {
   for (const auto& [line, count] : lines)
     text += "  " + line + (count > 1 ? " (" + std::to_string(count) + " times)" : "") + "\n";
   return text;
+} catch (...) {
+  leave_with_error("explain()", entry_->made);
 }
 
 }  // namespace tenon

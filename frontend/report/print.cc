@@ -2,12 +2,12 @@
 // where they are not the default.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
 #include <ostream>
 
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/tape.h"
+#include "tenon/ir/base/door.h"
+#include "tenon/ir/base/number_text.h"
 
 namespace tenon {
 namespace {
@@ -23,14 +23,7 @@ struct Format {
 std::string number(double v, const Format& f) {
   if (std::isnan(v)) return "nan";
   if (std::isinf(v)) return v < 0 ? "-inf" : "inf";
-  char text[64];
-  if (f.scientific)
-    std::snprintf(text, sizeof text, "%.4e", v);
-  else if (f.integral)
-    std::snprintf(text, sizeof text, "%.0f.", v);
-  else
-    std::snprintf(text, sizeof text, "%.4f", v);
-  return text;
+  return f.scientific ? scientific(v, 4) : f.integral ? fixed(v, 0) + "." : fixed(v, 4);
 }
 
 // PyTorch's choice: scientific when the ratio of the largest to the smallest magnitude exceeds 1000, or the extremes do.
@@ -118,6 +111,7 @@ void positions(const Printer& p, const Shape& shape, std::vector<int64_t>& out) 
 }  // namespace
 
 std::string to_string(const Tensor& t) {
+  const FloatEnvironment standard;
   if (!t.defined()) return "tensor(undefined)";
   const Cell& cell = *t.cell();
   if (!cell.concrete()) return std::string(cell.is_spec ? "spec(" : "traced(") + type_text(cell.type) + ")";

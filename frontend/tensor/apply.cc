@@ -1,11 +1,10 @@
 // Applying frontend functions: into the current trace, or eagerly; and whole graphs the same way, spliced or op by op.
 #include "tenon/frontend/tensor/apply.h"
 
-#include <new>
-
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/eager.h"
 #include "tenon/frontend/tensor/trace.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon {
 namespace {
@@ -20,6 +19,7 @@ std::vector<Tensor> apply_here(const Emit& emit, const ir::Attrs& attrs, std::sp
               " belongs to a trace that has ended. Return it from the traced function instead of storing it outside",
           at);
   if (trace == nullptr) return apply_eagerly(emit, attrs, inputs, at);
+  const FloatEnvironment standard;  // constants are folded as ops are added
   std::vector<ir::Value> values;
   for (const Tensor& t : inputs) values.push_back(trace->value(t, at));
   trace->builder.set_location(at);
@@ -37,11 +37,8 @@ std::vector<Tensor> apply(const Emit& emit, const ir::Attrs& attrs, std::span<co
                           const Location& at) {
   try {
     return apply_here(emit, attrs, inputs, at);
-  } catch (const Error& e) {
-    if (e.where().known()) throw;
-    throw Error(std::string(emit.name) + ": " + e.message(), at);
-  } catch (const std::bad_alloc&) {
-    throw Error(std::string(emit.name) + ": out of memory", at);
+  } catch (...) {
+    leave_with_error(emit.name, at);
   }
 }
 
@@ -70,6 +67,7 @@ std::vector<Tensor> apply_primitive(ir::Op op, const ir::Attrs& attrs, std::span
 }
 
 std::vector<Tensor> apply_graph(const ir::Graph& graph, std::span<const Tensor> inputs, const Location& at) {
+  const FloatEnvironment standard;
   if (Trace* trace = Trace::current()) {
     std::vector<ir::ValueId> ids;
     for (const Tensor& t : inputs) ids.push_back(trace->value(t, at).id);

@@ -10,6 +10,7 @@
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/trace.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon {
 namespace {
@@ -152,8 +153,10 @@ void backward_from(const Tensor& root, const Tensor* cotangent, bool retain_grap
                 at);
   if (cotangent && (!cotangent->defined() || cotangent->shape() != root.shape() || cotangent->dtype() != root.dtype()))
     throw Error("backward(): the cotangent " + describe(*cotangent) + " does not match " + describe(root), at);
-  NoGrad off;
-  Backward(retain_graph, at).run(source_of(cell), cotangent ? cotangent->detach() : ones_like(root));
+  door("backward()", at, [&] {
+    NoGrad off;
+    Backward(retain_graph, at).run(source_of(cell), cotangent ? cotangent->detach() : ones_like(root));
+  });
 }
 
 }  // namespace tenon

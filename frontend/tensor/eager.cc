@@ -6,6 +6,7 @@
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/key.h"
 #include "tenon/frontend/tensor/tape.h"
+#include "tenon/ir/base/door.h"
 #include "tenon/runtime/cache/memory_cache.h"
 
 namespace tenon {
@@ -117,8 +118,9 @@ CallablePtr keep(const KeyBytes& key, const CallablePtr& made) {
 // The program for the very extents at hand. What is wrong with them is told here, in numbers.
 CallablePtr exact(const Wanted& w) {
   const KeyBytes key = key_of(w, nullptr);
-  CallablePtr found = programs().find(key.view());
-  return found ? found : keep(key, compile(w, *graph_of(w, nullptr)));
+  if (CallablePtr found = programs().find(key.view())) return found;
+  const FloatEnvironment standard;  // a program that is there computes nothing outside its own code
+  return keep(key, compile(w, *graph_of(w, nullptr)));
 }
 
 // Fills the pattern that the program is general over; it stays empty for a program of one shape.
@@ -127,6 +129,7 @@ CallablePtr find_or_compile(const Wanted& w, ExtentPattern& pattern) {
   const KeyBytes key = key_of(w, &pattern);
   CallablePtr found = programs().find(key.view());
   if (found && found->program) return found;
+  const FloatEnvironment standard;
   const bool fresh = !found;
   if (fresh) found = compile_general(w, pattern);
   if (fresh && found) return keep(key, found);

@@ -8,6 +8,7 @@
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/trace.h"
+#include "tenon/ir/base/door.h"
 #include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/reference/array.h"
 #include "tenon/runtime/named_extents.h"
@@ -21,6 +22,20 @@ const Cell& cell_of(const Tensor& t) {
 }
 
 }  // namespace
+
+void detail::out_of_memory(const char* what, uint64_t bytes, const Location& at) {
+  if (bytes != 0) refuse_memory(what, bytes, at);
+  leave_with_error(what, at);
+}
+
+double Operand::as_double(float value) {
+  const FloatEnvironment standard;
+  return static_cast<double>(value);
+}
+double Operand::as_double(long double value) {
+  const FloatEnvironment standard;
+  return static_cast<double>(value);
+}
 
 Device cpu() { return {}; }
 Device cuda(int index) {
@@ -110,6 +125,7 @@ void Tensor::read_elements(void* out, DType want, const Location& at) const {
     buffer->read(out);
     return;
   }
+  const FloatEnvironment standard;
   // Conversion on the way out follows the cast op's rules: it is that op, run by the reference interpreter.
   ir::Array from(cell_->type);
   buffer->read(from.data.data());

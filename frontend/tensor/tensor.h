@@ -7,6 +7,7 @@
 #include <initializer_list>
 #include <iosfwd>
 #include <memory>
+#include <new>
 #include <source_location>
 #include <string>
 #include <type_traits>
@@ -20,6 +21,20 @@ namespace tenon {
 struct Cell;  // frontend/tensor/cell.h
 class Operand;
 class Assignable;
+
+namespace detail {
+[[noreturn]] void out_of_memory(const char* what, uint64_t bytes,
+                                const Location& at);  // Error; 0: nobody knows how many
+// What templates do on behalf of the function `what`: no std::bad_alloc leaves it.
+template <class F>
+decltype(auto) guarded(const char* what, const Location& at, F&& work, uint64_t bytes = 0) {
+  try {
+    return std::forward<F>(work)();
+  } catch (const std::bad_alloc&) {
+    out_of_memory(what, bytes, at);
+  }
+}
+}  // namespace detail
 
 enum class Kind : uint8_t { cpu, cuda };
 struct Device {
@@ -77,12 +92,17 @@ class Tensor {
   // All elements in row-major order, converted to T.
   template <class T = float>
   std::vector<T> to_vector(const std::source_location& at = std::source_location::current()) const {
-    std::vector<std::conditional_t<std::is_same_v<T, bool>, char, T>> values(static_cast<size_t>(numel()));
-    read_elements(values.data(), dtype_of<T>(), place(at));
-    if constexpr (std::is_same_v<T, bool>)
-      return std::vector<bool>(values.begin(), values.end());
-    else
-      return values;
+    using Element = std::conditional_t<std::is_same_v<T, bool>, char, T>;
+    const size_t count = static_cast<size_t>(numel());
+    const auto read = [&] {
+      std::vector<Element> values(count);
+      read_elements(values.data(), dtype_of<T>(), place(at));
+      if constexpr (std::is_same_v<T, bool>)
+        return std::vector<bool>(values.begin(), values.end());
+      else
+        return values;
+    };
+    return detail::guarded("to_vector()", place(at), read, count * sizeof(Element));
   }
   const void* raw(const std::source_location& at = std::source_location::current()) const;  // the buffer's bytes
 
@@ -149,12 +169,15 @@ class Operand {
       : weak_(std::is_same_v<T, bool> ? Weak::boolean
               : std::is_integral_v<T> ? Weak::integer
                                       : Weak::floating),
-        floating_(static_cast<double>(value)),
         where_(place(at)) {
     if constexpr (std::is_integral_v<T>) {
       integer_ = static_cast<int64_t>(value);
       too_big_ =
           std::is_unsigned_v<T> && sizeof(T) == 8 && static_cast<uint64_t>(value) > static_cast<uint64_t>(INT64_MAX);
+    } else if constexpr (std::is_same_v<T, double>) {
+      floating_ = value;
+    } else {
+      floating_ = as_double(value);
     }
   }
   // An extent is a weak integer; the value of a free one is read when the program runs.
@@ -170,15 +193,16 @@ class Operand {
   // A weak scalar on behalf of the caller at `where`.
   template <class T>
     requires std::is_integral_v<T>
-  Operand(T value, const Location& where)
-      : weak_(Weak::integer), floating_(static_cast<double>(value)), integer_(value), where_(where) {}
-  Operand(int64_t value, const Location& where)
-      : weak_(Weak::integer), floating_(static_cast<double>(value)), integer_(value), where_(where) {}
+  Operand(T value, const Location& where) : weak_(Weak::integer), integer_(value), where_(where) {}
+  Operand(int64_t value, const Location& where) : weak_(Weak::integer), integer_(value), where_(where) {}
   Operand(double value, const Location& where) : weak_(Weak::floating), floating_(value), where_(where) {}
   enum class Weak : uint8_t { none, boolean, integer, floating };
   Weak weak() const { return weak_; }
   const Tensor& tensor() const { return tensor_; }
-  double floating() const { return floating_; }
+  double floating() const {  // of an integer the nearest
+    if (weak_ == Weak::floating) return floating_;
+    return too_big_ ? static_cast<double>(static_cast<uint64_t>(integer_)) : static_cast<double>(integer_);
+  }
   int64_t integer() const { return integer_; }
   Extent extent() const { return symbol_.is_symbol() ? Extent(symbol_) : Extent(integer_); }  // of a weak integer
   bool free() const { return symbol_.is_symbol(); }  // a free extent, whose value is not known yet
@@ -186,6 +210,10 @@ class Operand {
   const Location& where() const { return where_; }
 
  private:
+  // In the library's floating-point state: in the host's, a subnormal may count as zero.
+  static double as_double(float value);
+  static double as_double(long double value);
+
   Tensor tensor_;
   Weak weak_ = Weak::none;
   bool too_big_ = false;
@@ -240,68 +268,8 @@ Tensor copy_from(const void* data, const Extents& shape, DType dtype, bool requi
 Tensor from_blob(const void* data, const Extents& shape, DType dtype,
                  const std::source_location& at = std::source_location::current());
 
-namespace detail {
-template <class T>
-Tensor tensor_from(const std::vector<T>& values, const std::vector<int64_t>& shape, bool requires_grad) {
-  if constexpr (std::is_same_v<T, bool>) {
-    std::vector<char> bytes(values.begin(), values.end());
-    return copy_from(bytes.data(), Shape::from(shape), boolean, requires_grad);
-  } else {
-    return copy_from(values.data(), Shape::from(shape), Tensor::dtype_of<T>(), requires_grad);
-  }
-}
-}  // namespace detail
-
-// Nested braces, or a scalar: the dtype is the element type's (float f32, double f64, int i32, ...).
-struct GradOption {
-  bool requires_grad = false;
-};
-template <class T>
-  requires std::is_arithmetic_v<T>
-Tensor tensor(T value, GradOption o = {}) {
-  return detail::tensor_from(std::vector<T>{value}, {}, o.requires_grad);
-}
-template <class T>
-  requires std::is_arithmetic_v<T>
-Tensor tensor(const std::vector<T>& values, GradOption o = {}) {
-  return detail::tensor_from(values, {static_cast<int64_t>(values.size())}, o.requires_grad);
-}
-template <class T>
-  requires std::is_arithmetic_v<T>
-Tensor tensor(std::initializer_list<T> row, GradOption o = {}) {
-  return tensor(std::vector<T>(row), o);
-}
-template <class T>
-  requires std::is_arithmetic_v<T>
-Tensor tensor(std::initializer_list<std::initializer_list<T>> rows, GradOption o = {}) {
-  std::vector<T> values;
-  for (auto& row : rows) {
-    if (row.size() != rows.begin()->size()) throw Error("tensor: the rows of a nested list differ in length");
-    values.insert(values.end(), row.begin(), row.end());
-  }
-  const auto columns = rows.size() == 0 ? 0 : rows.begin()->size();
-  return detail::tensor_from(values, {static_cast<int64_t>(rows.size()), static_cast<int64_t>(columns)},
-                             o.requires_grad);
-}
-template <class T>
-  requires std::is_arithmetic_v<T>
-Tensor tensor(std::initializer_list<std::initializer_list<std::initializer_list<T>>> blocks, GradOption o = {}) {
-  std::vector<T> values;
-  const auto rows = blocks.size() == 0 ? 0 : blocks.begin()->size();
-  const auto columns = rows == 0 ? 0 : blocks.begin()->begin()->size();
-  for (auto& block : blocks) {
-    if (block.size() != rows) throw Error("tensor: the blocks of a nested list differ in length");
-    for (auto& row : block) {
-      if (row.size() != columns) throw Error("tensor: the rows of a nested list differ in length");
-      values.insert(values.end(), row.begin(), row.end());
-    }
-  }
-  return detail::tensor_from(
-      values, {static_cast<int64_t>(blocks.size()), static_cast<int64_t>(rows), static_cast<int64_t>(columns)},
-      o.requires_grad);
-}
-
 using At = std::source_location;
+
 Tensor zeros(const Extents& shape, TensorOptions o = {}, const At& at = At::current());
 Tensor ones(const Extents& shape, TensorOptions o = {}, const At& at = At::current());
 // dtype from the value unless given: 7 -> i64, 7.0 -> f32, true -> bool

@@ -9,6 +9,7 @@
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/transform/c_header.h"
 #include "tenon/frontend/transform/jit_entry.h"
+#include "tenon/ir/base/door.h"
 #include "tenon/ir/graph/build.h"
 
 namespace tenon::aot {
@@ -23,7 +24,8 @@ void write_file(const std::filesystem::path& path, const std::string& bytes, con
 
 }  // namespace
 
-void save(const Lowered& lowered, const SaveOptions& options) {
+void save(const Lowered& lowered, const SaveOptions& options) try {
+  const FloatEnvironment standard;
   const Location at = place(options.at);
   bool good =
       !options.name.empty() && options.name.size() <= 200 && !(options.name[0] >= '0' && options.name[0] <= '9');
@@ -65,6 +67,8 @@ void save(const Lowered& lowered, const SaveOptions& options) {
   write_file(folder / (options.name + ".o"), artifact.objects.at(0), at);
   write_file(folder / (options.name + ".h"), header(artifact.manifest, entry.plain.inputs), at);
   if (options.archive) write_file(folder / (options.name + ".a"), artifact.archive(), at);
+} catch (...) {
+  leave_with_error("aot::save", place(options.at));
 }
 
 }  // namespace tenon::aot

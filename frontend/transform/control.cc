@@ -6,6 +6,7 @@
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/transform/program.h"
+#include "tenon/ir/base/float_environment.h"
 #include "tenon/ir/graph/attributes.h"
 
 namespace tenon::detail {
@@ -16,6 +17,7 @@ namespace {
 // arguments; what it does not use is an unused input.
 std::shared_ptr<const ir::Graph> with_constants(const Program& p, const std::vector<Tensor>& constants,
                                                 bool constants_first) {
+  const FloatEnvironment standard;
   ir::GraphBuilder b(p.graph->name, p.graph->symbols);
   std::vector<ir::ValueId> arguments, shared, operands;
   const auto add_arguments = [&] {

@@ -29,27 +29,31 @@ inline constexpr const char* same_state =
 // then(args...) where the predicate (a bool scalar) holds, else otherwise(args...). Both give the same tree.
 template <class F, class G, class... A>
 auto cond(Operand predicate, F then, G otherwise, const A&... args) {
-  const std::tuple<A...> arguments(args...);
   const Location at = predicate.where();
-  const auto first = detail::recorded("cond", then, arguments, at);
-  using R = decltype(first.result);
-  const auto second = detail::recorded_as<R>("cond", otherwise, arguments, first.inputs, at);
-  detail::paired({"cond", "the first branch gives", "the second", "both return the same tree of the same types"},
-                 first.result, second.result, detail::Match::whole, at);
-  return first.with(detail::run_cond(predicate.tensor(), *first.program, *second.program, first.inputs, at));
+  return detail::guarded("cond", at, [&] {
+    const std::tuple<A...> arguments(args...);
+    const auto first = detail::recorded("cond", then, arguments, at);
+    using R = decltype(first.result);
+    const auto second = detail::recorded_as<R>("cond", otherwise, arguments, first.inputs, at);
+    detail::paired({"cond", "the first branch gives", "the second", "both return the same tree of the same types"},
+                   first.result, second.result, detail::Match::whole, at);
+    return first.with(detail::run_cond(predicate.tensor(), *first.program, *second.program, first.inputs, at));
+  });
 }
 
 // Repeats state = body(state) while condition(state), a bool scalar, holds.
 template <class C, class B, class S>
 S while_loop(C condition, B body, const S& init, const At& at = At::current()) {
   static_assert(sizeof(detail::ResultFor<C, S>) && sizeof(detail::ResultFor<B, S>));
-  const std::tuple<S> state(init);
-  const std::vector<Tensor> inputs = detail::tensors_of(state);
-  const auto test = detail::recorded_as<Tensor>("while_loop", condition, state, inputs, place(at));
-  const auto step = detail::recorded_as<S>("while_loop", body, state, inputs, place(at));
-  detail::paired({"while_loop", "the state goes in as", "comes out as", detail::same_state}, init, step.result,
-                 detail::Match::whole, place(at));
-  return step.with(detail::run_while(*test.program, *step.program, inputs, place(at)));
+  return detail::guarded("while_loop", place(at), [&] {
+    const std::tuple<S> state(init);
+    const std::vector<Tensor> inputs = detail::tensors_of(state);
+    const auto test = detail::recorded_as<Tensor>("while_loop", condition, state, inputs, place(at));
+    const auto step = detail::recorded_as<S>("while_loop", body, state, inputs, place(at));
+    detail::paired({"while_loop", "the state goes in as", "comes out as", detail::same_state}, init, step.result,
+                   detail::Match::whole, place(at));
+    return step.with(detail::run_while(*test.program, *step.program, inputs, place(at)));
+  });
 }
 
 struct ScanOptions {
@@ -62,14 +66,16 @@ template <class F, class S, class X>
 auto scan_as(const char* what, F& f, const S& init, const X& xs, ScanOptions o, const Location& at) {
   using R = ResultOf<F, S, X>;
   static_assert(IsPair<R>::value, "scan's function gives a pair of carry and y");
-  const std::vector<Tensor> carries = tensors_of(init), rows_in = tensors_of(xs);
   static_assert(std::is_same_v<Plain<decltype(R::first)>, Plain<S>>,
                 "the carry that comes out has the type of the one that goes in");
-  std::vector<Tensor> inputs = carries;  // and one row of xs
-  for (Tensor& row : row_specs(rows_in, o.length, at)) inputs.push_back(std::move(row));
-  const auto body = recorded_as<R>(what, f, std::tuple<S, X>(init, xs), std::move(inputs), at);
-  paired({what, "the state goes in as", "comes out as", same_state}, init, body.result.first, Match::whole, at);
-  return body.with(run_scan(*body.program, carries, rows_in, o.length, o.reverse, at));
+  return guarded(what, at, [&] {
+    const std::vector<Tensor> carries = tensors_of(init), rows_in = tensors_of(xs);
+    std::vector<Tensor> inputs = carries;  // and one row of xs
+    for (Tensor& row : row_specs(rows_in, o.length, at)) inputs.push_back(std::move(row));
+    const auto body = recorded_as<R>(what, f, std::tuple<S, X>(init, xs), std::move(inputs), at);
+    paired({what, "the state goes in as", "comes out as", same_state}, init, body.result.first, Match::whole, at);
+    return body.with(run_scan(*body.program, carries, rows_in, o.length, o.reverse, at));
+  });
 }
 }  // namespace detail
 

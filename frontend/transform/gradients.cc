@@ -6,12 +6,14 @@
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/transform/program.h"
+#include "tenon/ir/base/door.h"
 #include "tenon/passes/pass.h"
 
 namespace tenon::detail {
 
 std::vector<Tensor> run_gradient(const Program& p, const std::vector<Tensor>& inputs, const std::vector<bool>& active,
                                  const Location& at) {
+  const FloatEnvironment standard;
   const std::vector<Tensor> all = p.inputs(inputs);
   std::vector<bool> mask = active;
   mask.resize(all.size(), false);
@@ -50,6 +52,7 @@ Tensor stand_in(const Tensor& t) {
 
 JvpResult run_jvp(const Program& p, const std::vector<Tensor>& inputs, const std::vector<Tensor>& tangents,
                   const Location& at) {
+  const FloatEnvironment standard;
   std::vector<Tensor> all = p.inputs(inputs);
   check(tangents.size() == inputs.size(), "a tangent, or none, for every primal");
   std::vector<bool> active;
@@ -84,6 +87,7 @@ struct PullbackState {
 
 std::pair<std::vector<Tensor>, Pullback> run_vjp(const Program& p, const std::vector<Tensor>& inputs,
                                                  const Location& at) {
+  const FloatEnvironment standard;
   const std::vector<Tensor> all = p.inputs(inputs);
   auto state = std::make_shared<PullbackState>();
   for (const Tensor& t : inputs) state->active.push_back(is_floating(t.dtype()));

@@ -32,12 +32,18 @@ std::pair<std::vector<Tensor>, Pullback> run_vjp(const Program& p, const std::ve
 Tensor stand_in(const Tensor& t);  // its type and place without its value
 
 template <bool WithValue, class F, int... I>
-struct Gradient {
-  F f;
-  Location made;
+class Gradient {
+ public:
+  Gradient(F f, const Location& made) : f(std::move(f)), made(made) {}
 
   template <class... A>
   auto operator()(const A&... args) const {
+    return guarded("grad", made, [&] { return compute(args...); });
+  }
+
+ private:
+  template <class... A>
+  auto compute(const A&... args) const {
     static_assert(((I < static_cast<int>(sizeof...(A))) && ...), "tn::grad<I...> names an argument that is not there");
     std::tuple<A...> copy(args...);
     const auto traced = recorded("grad", f, copy, made);
@@ -72,6 +78,9 @@ struct Gradient {
     else
       return chosen;
   }
+
+  F f;
+  Location made;
 };
 
 }  // namespace detail
@@ -81,17 +90,17 @@ struct Gradient {
 template <int... I, class F>
 auto grad(F f, const At& at = At::current()) {
   if constexpr (sizeof...(I) == 0)
-    return detail::Gradient<false, F, 0>{std::move(f), place(at)};
+    return detail::Gradient<false, F, 0>(std::move(f), place(at));
   else
-    return detail::Gradient<false, F, I...>{std::move(f), place(at)};
+    return detail::Gradient<false, F, I...>(std::move(f), place(at));
 }
 // A pair of f's result and the gradient.
 template <int... I, class F>
 auto value_and_grad(F f, const At& at = At::current()) {
   if constexpr (sizeof...(I) == 0)
-    return detail::Gradient<true, F, 0>{std::move(f), place(at)};
+    return detail::Gradient<true, F, 0>(std::move(f), place(at));
   else
-    return detail::Gradient<true, F, I...>{std::move(f), place(at)};
+    return detail::Gradient<true, F, I...>(std::move(f), place(at));
 }
 
 namespace detail {
@@ -108,13 +117,15 @@ struct AsTuple<std::tuple<T...>> {
 // Value and directional derivative: primals and tangents are one argument, or a tuple of all arguments.
 template <class F, class P>
 auto jvp(F f, const P& primals, const P& tangents, const At& at = At::current()) {
-  const auto in = detail::AsTuple<P>::make(primals);
-  const std::vector<Tensor> directions =
-      detail::paired({"jvp", "the primals have", "the tangents", "tangents have the tree and the types of the primals"},
-                     primals, tangents, detail::Match::cotangent, place(at));
-  const auto traced = detail::recorded("jvp", f, in, place(at));
-  const detail::JvpResult r = detail::run_jvp(*traced.program, traced.inputs, directions, place(at));
-  return std::make_pair(traced.with(r.primals), traced.with(r.tangents));
+  return detail::guarded("jvp", place(at), [&] {
+    const auto in = detail::AsTuple<P>::make(primals);
+    const std::vector<Tensor> directions = detail::paired(
+        {"jvp", "the primals have", "the tangents", "tangents have the tree and the types of the primals"}, primals,
+        tangents, detail::Match::cotangent, place(at));
+    const auto traced = detail::recorded("jvp", f, in, place(at));
+    const detail::JvpResult r = detail::run_jvp(*traced.program, traced.inputs, directions, place(at));
+    return std::make_pair(traced.with(r.primals), traced.with(r.tangents));
+  });
 }
 
 template <class F>
@@ -125,25 +136,29 @@ auto jvp(F f, const Tensor& primals, const Tensor& tangents, const At& at = At::
 // Value and pullback: pull(cotangent of the result) gives cotangents of the arguments (one, or a tuple).
 template <class F, class... A>
 auto vjp(F f, const A&... args) {
-  std::tuple<A...> copy(args...);
-  const auto traced = detail::recorded("vjp", f, copy, {});
-  using R = decltype(traced.result);
-  auto [values, pullback] = detail::run_vjp(*traced.program, traced.inputs, {});
-  R like = traced.result;
-  for (Tensor* t : detail::leaves_of(like)) *t = detail::stand_in(*t);
-  auto pull = [pullback = pullback, copy, like](const R& cotangent, const At& at = At::current()) {
-    std::tuple<A...> out = copy;
-    const std::vector<Tensor> seeds = detail::paired(
-        {"vjp", "the result has", "the cotangent", "a cotangent has the tree and the types of the result"}, like,
-        cotangent, detail::Match::cotangent, place(at));
-    std::vector<Tensor> gradients = pullback(seeds, place(at));
-    detail::replace(out, gradients.data());
-    if constexpr (sizeof...(A) == 1)
-      return std::get<0>(out);
-    else
-      return out;
-  };
-  return std::make_pair(traced.with(values), std::move(pull));
+  return detail::guarded("vjp", {}, [&] {
+    std::tuple<A...> copy(args...);
+    const auto traced = detail::recorded("vjp", f, copy, {});
+    using R = decltype(traced.result);
+    auto [values, pullback] = detail::run_vjp(*traced.program, traced.inputs, {});
+    R like = traced.result;
+    for (Tensor* t : detail::leaves_of(like)) *t = detail::stand_in(*t);
+    auto pull = [pullback = pullback, copy, like](const R& cotangent, const At& at = At::current()) {
+      return detail::guarded("vjp", place(at), [&] {
+        std::tuple<A...> out = copy;
+        const std::vector<Tensor> seeds = detail::paired(
+            {"vjp", "the result has", "the cotangent", "a cotangent has the tree and the types of the result"}, like,
+            cotangent, detail::Match::cotangent, place(at));
+        std::vector<Tensor> gradients = pullback(seeds, place(at));
+        detail::replace(out, gradients.data());
+        if constexpr (sizeof...(A) == 1)
+          return std::get<0>(out);
+        else
+          return out;
+      });
+    };
+    return std::make_pair(traced.with(values), std::move(pull));
+  });
 }
 
 }  // namespace tenon

@@ -3,7 +3,6 @@
 #include "tenon/frontend/transform/jit.h"
 
 #include <algorithm>
-#include <new>
 
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
@@ -11,6 +10,7 @@
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/frontend/transform/jit_entry.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon::detail {
 
@@ -28,6 +28,7 @@ bool compile(JitEntry& entry) {
   if (entry.ready.load(std::memory_order_acquire)) return false;
   std::lock_guard lock(entry.compiling);
   if (entry.plain.program) return false;
+  const FloatEnvironment standard;
   runtime::CompileOptions options;
   options.fuse = entry.fuse;
   options.donations = entry.donations;
@@ -45,6 +46,7 @@ std::shared_ptr<const Callable> compiled_for_tape(JitState& state, const JitEntr
   key.append(&entry.number, sizeof entry.number);
   key.append(same.data(), same.size() * sizeof same[0]);
   if (auto found = state.taped.find(key.view())) return found;
+  const FloatEnvironment standard;
   runtime::CompileOptions options;
   options.fuse = entry.fuse;
   auto taped = std::make_shared<Callable>();
@@ -76,11 +78,8 @@ void run_here(JitState& state, JitEntry& entry, const Leaves& signature, std::ve
 void run_entry(JitState& state, JitEntry& entry, const Leaves& signature, std::vector<Tensor>& outputs) {
   try {
     run_here(state, entry, signature, outputs);
-  } catch (const Error& e) {
-    if (e.where().known()) throw;
-    throw Error("'" + entry.plain.name + "': " + e.message(), entry.made);
-  } catch (const std::bad_alloc&) {
-    throw Error("'" + entry.plain.name + "': out of memory", entry.made);
+  } catch (...) {
+    leave_with_error(entry.plain.name.c_str(), entry.made, "'");
   }
 }
 

@@ -66,6 +66,19 @@ class Jit {
 
   template <class... A>
   auto operator()(const A&... args) const {
+    return detail::guarded("jit", made_, [&] { return call(args...); });
+  }
+
+  // Traces and, when compile() is called, compiles, without running. Arguments may be tn::spec.
+  template <class... A>
+  Lowered lower(const A&... args) const {
+    return detail::guarded("lower()", made_,
+                           [&] { return Lowered(record(detail::signature_of(args...), false, args...)); });
+  }
+
+ private:
+  template <class... A>
+  auto call(const A&... args) const {
     using R = detail::ResultOf<const F, A...>;
     const detail::Leaves signature = detail::signature_of(args...);
     std::shared_ptr<detail::JitEntry> entry = detail::find_entry(*state_, signature);  // ours, if the cache drops it
@@ -81,13 +94,6 @@ class Jit {
     }
   }
 
-  // Traces and, when compile() is called, compiles, without running. Arguments may be tn::spec.
-  template <class... A>
-  Lowered lower(const A&... args) const {
-    return Lowered(record(detail::signature_of(args...), false, args...));
-  }
-
- private:
   template <class... A>
   std::shared_ptr<detail::JitEntry> record(const detail::Leaves& signature, bool keep, const A&... args) const {
     std::vector<std::vector<detail::TreeItem>> arguments;

@@ -4,6 +4,7 @@
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/frontend/transform/record.h"
+#include "tenon/ir/base/float_environment.h"
 #include "tenon/runtime/named_extents.h"
 
 namespace tenon::detail {
@@ -34,7 +35,8 @@ std::shared_ptr<Program> close(const char* what, const std::vector<Tensor>& inpu
     const ir::Type type = cell.is_spec ? in_table(cell.type, trace.builder.symbols()) : cell.type;
     arguments.push_back(trace.input(type, std::to_string(i), cell.made));
   }
-  body(context, arguments, outputs);
+  body(context, arguments, outputs);  // the caller's code, in the caller's floating-point state
+  const FloatEnvironment standard;
   std::vector<ir::ValueId> results;
   for (const Tensor& t : outputs) results.push_back(trace.value(t, t.defined() ? t.cell()->made : at).id);
   program->arguments = static_cast<uint32_t>(inputs.size());

@@ -4,11 +4,12 @@
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/transform/program.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon {
 
 std::string detail::text_of(const Program& p, bool annotated) {
-  return annotated ? p.graph->annotated_text() : p.graph->text();
+  return door("ir()", {}, [&] { return annotated ? p.graph->annotated_text() : p.graph->text(); });
 }
 
 namespace {
@@ -39,10 +40,12 @@ std::vector<Tensor> Traced::operator()(const std::vector<Tensor>& inputs, const 
 }
 
 Traced parse(const std::string& text) {
-  auto program = std::make_shared<detail::Program>();
-  program->graph = ir::parse(text);
-  program->arguments = program->graph->input_count();
-  return Traced(std::move(program));
+  return door("parse", {}, [&] {
+    auto program = std::make_shared<detail::Program>();
+    program->graph = ir::parse(text);
+    program->arguments = program->graph->input_count();
+    return Traced(std::move(program));
+  });
 }
 
 }  // namespace tenon

@@ -30,7 +30,8 @@ Traced parse(const std::string& text);  // Error with line and column
 
 template <class F, class... A>
 Traced trace(F&& f, const A&... args) {
-  return Traced(detail::recorded("trace", f, std::tuple<A...>(args...), {}).program);
+  return detail::guarded("trace", {},
+                         [&] { return Traced(detail::recorded("trace", f, std::tuple<A...>(args...), {}).program); });
 }
 
 }  // namespace tenon

@@ -2,11 +2,11 @@
 #include "tenon/frontend/tree/walk.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 #include "tenon/frontend/tree/items.h"
+#include "tenon/ir/base/float_environment.h"
+#include "tenon/ir/base/number_text.h"
 
 namespace tenon::detail {
 namespace {
@@ -18,14 +18,11 @@ T read(const std::string& bytes) {
   return value;
 }
 
-// Shortest text that tells the number from its neighbours.
-std::string floating_text(double value) {
-  char out[40];
-  for (int digits = 6; digits <= 17; ++digits) {
-    std::snprintf(out, sizeof out, "%.*g", digits, value);
-    if (std::strtod(out, nullptr) == value) break;
-  }
-  return out;
+// Trees are walked in templates, that is in the caller's floating-point state.
+template <class T>
+std::string floating_text(const std::string& bytes) {
+  const FloatEnvironment standard;
+  return shortest(static_cast<double>(read<T>(bytes)));
 }
 
 std::string value_text(char tag, const std::string& bytes) {
@@ -40,9 +37,9 @@ std::string value_text(char tag, const std::string& bytes) {
     }
     case 'n': return std::to_string(read<uint64_t>(bytes));
     case 'f':
-      if (bytes.size() == sizeof(float)) return floating_text(static_cast<double>(read<float>(bytes)));
-      if (bytes.size() == sizeof(double)) return floating_text(read<double>(bytes));
-      return floating_text(static_cast<double>(read<long double>(bytes)));
+      if (bytes.size() == sizeof(float)) return floating_text<float>(bytes);
+      if (bytes.size() == sizeof(double)) return floating_text<double>(bytes);
+      return floating_text<long double>(bytes);
     case 's': return '"' + bytes + '"';
     case 'l': {
       const size_t n = read<size_t>(bytes);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "tenon/ir/base/float_environment.h"
 #include "tenon/ir/graph/text.h"
 
 namespace tenon::ir {
@@ -192,6 +193,7 @@ void read_symbol(Reader& in, Symbols& symbols) {
 }  // namespace
 
 std::shared_ptr<const Graph> parse(std::string_view text) {
+  const FloatEnvironment standard;
   Reader in(text);
   auto symbols = std::make_shared<Symbols>();
   while (in.accept("symbol")) read_symbol(in, *symbols);

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "tenon/ir/base/float_environment.h"
 #include "tenon/ir/base/half.h"
 #include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/graph/text.h"
@@ -166,6 +167,7 @@ void write_body(std::string& out, const Graph& graph, int depth, bool places) {
 }
 
 std::string whole_text(const Graph& graph, bool places) {
+  const FloatEnvironment standard;
   std::string out;
   out.reserve(64 + static_cast<size_t>(graph.node_count()) * 40);
   for (uint32_t i : graph.symbols->free_symbols()) {

@@ -2,6 +2,7 @@
 // The oracle for every compiled route; it shares no code with lowering or rendering. Refuses speed.
 #include <algorithm>
 
+#include "tenon/ir/base/float_environment.h"
 #include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/reference/array.h"
 #include "tenon/ir/reference/lanes.h"
@@ -160,6 +161,7 @@ std::vector<Array> interpret_within(const Graph& graph, std::span<const Array> i
 }  // namespace rules
 
 std::vector<Array> interpret(const Graph& graph, std::span<const Array> inputs) {
+  const FloatEnvironment standard;
   if (inputs.size() != graph.input_count())
     throw Error("'" + graph.name + "' takes " + std::to_string(graph.input_count()) + " inputs, not " +
                 std::to_string(inputs.size()));

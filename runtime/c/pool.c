@@ -254,7 +254,7 @@ static int32_t available_cores(void) {
 
 /* TENON_THREADS if it is a number in range, otherwise one thread per available core. */
 static int32_t default_threads(void) {
-  const char* text = getenv("TENON_THREADS");
+  const char* text = secure_getenv("TENON_THREADS"); /* a program with more rights than its user ignores it */
   if (text == NULL || *text == '\0') return pool.cores;
   char* end;
   long value = strtol(text, &end, 10);

@@ -1,4 +1,4 @@
-// Reads the build id note of the loaded module that contains this very function.
+// Reads the build id note of the loaded module that contains an address.
 #include "tenon/runtime/cache/build_identity.h"
 
 #include <elf.h>
@@ -48,8 +48,10 @@ int visit(dl_phdr_info* module, size_t, void* data) {
   return 1;
 }
 
-std::string find() {
-  Search search{reinterpret_cast<uintptr_t>(&find), "", ""};
+}  // namespace
+
+std::string module_identity(const void* address) {
+  Search search{reinterpret_cast<uintptr_t>(address), "", ""};
   dl_iterate_phdr(visit, &search);
   if (!search.id.empty()) return search.id;
   struct stat s{};
@@ -58,10 +60,9 @@ std::string find() {
          std::to_string(s.st_size);
 }
 
-}  // namespace
-
 const std::string& build_identity() {
-  static const auto* const identity = new std::string(find());  // never destroyed
+  static const auto* const identity =
+      new std::string(module_identity(reinterpret_cast<const void*>(&build_identity)));  // never destroyed
   return *identity;
 }
 

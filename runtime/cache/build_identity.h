@@ -5,7 +5,10 @@
 
 namespace tenon::runtime {
 
-// The linker's build id of the shared library or program that holds Tenon, in hex; its path and time stamp without one.
+// The linker's build id of the shared library or program that holds this address, in hex; its path, time stamp and size without
+// one.
+std::string module_identity(const void* address);
+// That of Tenon.
 const std::string& build_identity();
 
 }  // namespace tenon::runtime

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,12 +13,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <utility>
 #include <vector>
 
+#include "tenon/ir/base/environment.h"
 #include "tenon/runtime/cache/digest.h"
 #include "tenon/runtime/cache/size_variable.h"
 
@@ -121,38 +122,43 @@ bool ends_with(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
 
-// Removes abandoned temporaries, and the entries used longest ago until three quarters of the limit remain.
-void evict(int directory, uint64_t most_bytes) {
+bool was_long_ago(time_t then) {  // or lies as far in the future, by a clock that has been set back
+  const time_t now = time(nullptr);
+  return (now > then ? now - then : then - now) > abandoned_after;
+}
+
+// Removes abandoned temporaries; and, where `needed` more bytes would be beyond the limit, the entries used longest ago until
+// three quarters of it remain. Gives the bytes that are left.
+uint64_t evict(int directory, uint64_t most_bytes, uint64_t needed) {
   DIR* listing = fdopendir(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (listing == nullptr) return;
+  if (listing == nullptr) return most_bytes;  // nobody knows: too many
   struct Entry {
     int64_t used;
     uint64_t bytes;
     std::string name;
   };
   std::vector<Entry> entries;
-  uint64_t total = 0;
-  const time_t now = time(nullptr);
+  uint64_t total = sizeof(uint64_t);  // the count itself
   while (const dirent* item = readdir(listing)) {
     const std::string name = item->d_name;
     struct stat info;
     const bool entry = ends_with(name, suffix);
     if (!entry && !ends_with(name, temporary)) continue;
     if (fstatat(directory, item->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    if (!entry) {
-      if (now - info.st_mtime > abandoned_after) unlinkat(directory, item->d_name, 0);
-      continue;
-    }
-    entries.push_back({info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec, uint64_t(info.st_size), name});
+    if (!entry && was_long_ago(info.st_mtime) && unlinkat(directory, item->d_name, 0) == 0) continue;
     total += uint64_t(info.st_size);
+    if (entry)
+      entries.push_back({info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec, uint64_t(info.st_size), name});
   }
   closedir(listing);
-  if (total <= most_bytes) return;
+  if (total + needed <= most_bytes) return total;
+  const uint64_t room = std::min(most_bytes - most_bytes / 4, most_bytes - needed);
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.used < b.used; });
   for (const Entry& entry : entries) {
-    if (total <= most_bytes - most_bytes / 4) break;
+    if (total <= room) break;
     if (unlinkat(directory, entry.name.c_str(), 0) == 0) total -= entry.bytes;
   }
+  return total;
 }
 
 std::optional<std::string> read_entry(int directory, std::string_view key) {
@@ -175,6 +181,40 @@ std::optional<std::string> read_entry(int directory, std::string_view key) {
   if (time(nullptr) - info.st_mtime > touch_after) futimens(file.descriptor, nullptr);
   return value;
 }
+
+// Writers take turns, and each counts what it adds before it does: so the count is too large where a writer was killed or
+// replaced an entry, and the limit holds all the same. A writer that does not get its turn, since another was stopped in its
+// own, stores nothing.
+class Turn {
+ public:
+  Turn(int directory, const std::string& path)
+      : file_(openat(directory, "total", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600)) {
+    if (!file_.is_open()) warn_once(path, strerror(errno));
+    for (int tries = 0; file_.is_open() && tries < 250 && !ours_; ++tries) {
+      if (tries > 0) usleep(1000);
+      // A file system without locks has no writers that could be told apart either.
+      ours_ = flock(file_.descriptor, LOCK_EX | LOCK_NB) == 0 || (errno != EWOULDBLOCK && errno != EINTR);
+    }
+  }
+  ~Turn() {
+    if (ours_) flock(file_.descriptor, LOCK_UN);  // a child that was forked meanwhile holds the file open
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  bool is_ours() const { return ours_; }
+  uint64_t total() const {  // the largest number where nobody has counted
+    uint64_t bytes = 0;
+    return pread(file_.descriptor, &bytes, sizeof bytes, 0) == sizeof bytes ? bytes : UINT64_MAX;
+  }
+  void set_total(uint64_t bytes) const {
+    // A full disk holds no count: the next store looks.
+    if (pwrite(file_.descriptor, &bytes, sizeof bytes, 0) != sizeof bytes) (void)!ftruncate(file_.descriptor, 0);
+  }
+
+ private:
+  File file_;
+  bool ours_ = false;
+};
 
 bool write_entry(int directory, const std::string& path, std::string_view key, std::string_view value) {
   Header header = {};
@@ -226,31 +266,34 @@ std::optional<std::string> DiskCache::load(std::string_view key) const noexcept 
 }
 
 bool DiskCache::store(std::string_view key, std::string_view value) const noexcept {
-  if (directory_.empty() || key.size() + value.size() > most_bytes_) return false;
+  const uint64_t needed = sizeof(Header) + key.size() + value.size();
+  if (directory_.empty() || needed > most_bytes_) return false;
   try {
     const File directory(open_directory(directory_, true));
-    if (!directory.is_open() || !write_entry(directory.descriptor, directory_, key, value)) return false;
-    // Looking through the directory takes milliseconds when it is full, and no process knows what others store: so
-    // about one store in 32 looks, and each that is large for the limit.
-    if (digest(key)[0] % 32 == 0 || value.size() > most_bytes_ / 32) evict(directory.descriptor, most_bytes_);
-    return true;
+    if (!directory.is_open()) return false;
+    const Turn turn(directory.descriptor, directory_);
+    if (!turn.is_ours()) return false;
+    // Listing a full directory takes milliseconds: the count says when. It may be too small where files came from elsewhere,
+    // and nobody counts what killed writers left, so one store in 32 looks anyway, and each that is large for the limit.
+    uint64_t total = turn.total();
+    if (total > most_bytes_ - needed || needed > most_bytes_ / 32 || digest(key)[0] % 32 == 0)
+      total = evict(directory.descriptor, most_bytes_, needed);
+    if (total > most_bytes_ - needed) return false;  // others' files, which cannot be removed
+    turn.set_total(total + needed);
+    return write_entry(directory.descriptor, directory_, key, value);
   } catch (...) {
     return false;
   }
 }
 
 DiskCache disk_cache_from_environment() {
-  const auto variable = [](const char* name) -> std::string {
-    const char* value = secure_getenv(name);  // a program with more rights than its user ignores the user's wishes
-    return value == nullptr ? "" : value;
-  };
-  const uint64_t most_bytes = size_variable("TENON_CACHE_BYTES", DiskCache::default_bytes);
-  if (variable("TENON_CACHE") == "0") return DiskCache("");
-  if (const std::string own = variable("TENON_CACHE_DIR"); !own.empty()) return DiskCache(own, most_bytes);
+  const uint64_t most_bytes = size_variable(Variable::cache_bytes, DiskCache::default_bytes);
+  if (environment(Variable::cache) == "0") return DiskCache("");
+  if (const std::string own = environment(Variable::cache_dir); !own.empty()) return DiskCache(own, most_bytes);
   // The XDG specification: a path that is not absolute is to be ignored.
-  if (const std::string xdg = variable("XDG_CACHE_HOME"); xdg.starts_with("/"))
+  if (const std::string xdg = environment(Variable::xdg_cache); xdg.starts_with("/"))
     return DiskCache(xdg + "/tenon", most_bytes);
-  if (const std::string user = variable("HOME"); user.starts_with("/"))
+  if (const std::string user = environment(Variable::home); user.starts_with("/"))
     return DiskCache(user + "/.cache/tenon", most_bytes);
   warn_once("$HOME", "not set");
   return DiskCache("");

@@ -23,8 +23,8 @@ class DiskCache {
   // The value stored under exactly this key, if it is there whole.
   std::optional<std::string> load(std::string_view key) const noexcept;
 
-  // Keeps the value for later processes; false when that did not succeed. Beyond most_bytes in all, the entries that
-  // were used longest ago are removed (checked by about every thirtieth store, and by each that is large).
+  // Keeps the value for later processes; false when that did not succeed. However many processes store at once, the entries
+  // take at most most_bytes in all: where another would not fit, those that were used longest ago go first.
   bool store(std::string_view key, std::string_view value) const noexcept;
 
   const std::string& directory() const { return directory_; }

@@ -87,7 +87,7 @@ void after_fork() {
 CacheState& state() {
   static CacheState* const only = [] {  // never destroyed
     auto* const made = new CacheState;
-    made->divide(size_variable("TENON_MEMORY_CACHE_BYTES", default_bytes));
+    made->divide(size_variable(Variable::memory_cache_bytes, default_bytes));
     pthread_atfork(before_fork, after_fork, after_fork);
     return made;
   }();

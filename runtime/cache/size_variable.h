@@ -3,9 +3,11 @@
 
 #include <cstdint>
 
+#include "tenon/ir/base/environment.h"
+
 namespace tenon::runtime {
 
 // What the variable says if it is digits and nothing else, `otherwise` if not, and for a program with more rights than its user.
-uint64_t size_variable(const char* name, uint64_t otherwise);
+uint64_t size_variable(Variable variable, uint64_t otherwise);
 
 }  // namespace tenon::runtime

@@ -7,6 +7,7 @@
 
 #include "tenon/codegen/codegen.h"
 #include "tenon/ir/base/error.h"
+#include "tenon/runtime/cache/build_identity.h"
 #include "tenon/runtime/compile.h"
 #include "tenon/runtime/cpu/code_memory.h"
 #include "tenon/runtime/device.h"
@@ -52,6 +53,12 @@ struct Arena {
 const Target& host() {
   static const auto* const target = new Target(codegen::host_target());  // never destroyed
   return *target;
+}
+
+// A library that was built anew says the same version.
+std::string compiler() {
+  static const auto* const build = new std::string(module_identity(codegen::compiler_address()));  // never destroyed
+  return codegen::compiler_version() + " build " + *build;
 }
 
 void copy(void* to, const void* from, uint64_t bytes) { std::memcpy(to, from, bytes); }
@@ -102,7 +109,7 @@ constinit const Device cpu_device{.kind = TargetKind::cpu,
                                   .name = "cpu",
                                   .host_addressed = true,
                                   .target = &host,
-                                  .compiler = &codegen::compiler_version,
+                                  .compiler = &compiler,
                                   .allocate = &tenon_alloc,
                                   .free = &tenon_free,
                                   .copy_in = &copy,

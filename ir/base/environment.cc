@@ -1,0 +1,18 @@
+// Reads environment variables. Refuses to keep them: whoever wants the value of the first use keeps it.
+#include "tenon/ir/base/environment.h"
+
+#include <cstdlib>
+
+namespace tenon {
+
+std::string environment(Variable variable) {
+  static constexpr const char* names[] = {
+#define TENON_VARIABLE(name, text) text,
+      TENON_VARIABLES(TENON_VARIABLE)
+#undef TENON_VARIABLE
+  };
+  const char* value = secure_getenv(names[static_cast<size_t>(variable)]);
+  return value == nullptr ? "" : value;
+}
+
+}  // namespace tenon
