@@ -67,7 +67,8 @@ std::vector<std::string> graph_passes();  // their names
 std::string left_out();  // the passes that TENON_PASSES leaves out, for keys
 
 // ---- graph to program --------------------------------------------------------------------------------------------
-enum class GroupKind : uint8_t { map, row, column, contract, nest, step };  // step: control flow, custom call
+// copy: a concatenation, or a slice that is one run of its operand. step: control flow, custom call.
+enum class GroupKind : uint8_t { map, row, column, contract, nest, copy, step };
 
 // What fusion, lowering and reports ask of a kind: a row each; the compiler warns of a field that is left out. The two other
 // switches over kinds, what joins a group (passes/fuse/point.cc) and how it becomes a kernel (passes/lower/group.cc), have no
@@ -128,6 +129,15 @@ constexpr GroupKindInfo info(GroupKind kind) {
               .over_space = false,
               .over_outer = false,
               .hoists = false};
+    case GroupKind::copy:
+      return {.name = "copy",
+              .nature = "a copy of whole runs of elements",
+              .rank = 0,
+              .alone = true,
+              .reduces = false,
+              .over_space = false,
+              .over_outer = false,
+              .hoists = false};
     case GroupKind::step:
       return {.name = "step",
               .nature = "control flow or a custom call",
@@ -150,7 +160,7 @@ struct Group {
   std::vector<ir::NodeId> nodes;  // ascending; a cheap node may be computed in several groups
   std::vector<ir::ValueId> inputs;  // read from buffers
   std::vector<ir::ValueId> outputs;  // written to buffers
-  ir::NodeId root = ir::no_node;  // of contract, nest, step; the reduction that shapes a row or column group
+  ir::NodeId root = ir::no_node;  // of contract, nest, copy, step; the reduction that shapes a row or column group
   // The iteration space, in axes that count (passes/axes.h); the axes [reduced_begin, reduced_end) of it that a row or
   // column group reduces, and the space of the results.
   Shape space, outer;

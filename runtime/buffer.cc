@@ -45,6 +45,16 @@ void Buffer::copy(const Buffer& from) {
   if (size_ != 0) device_->copy(address_, from.address_, static_cast<uint64_t>(size_));
 }
 
+void Buffer::copy_rows(int64_t place, int64_t stride, const Buffer& from, int64_t bytes, int64_t rows) {
+  check(!borrowed_, "borrowed memory is never written");
+  if (bytes == 0 || rows == 0) return;
+  check(from.device_ == device_ && from.size_ == bytes * rows && place >= 0 && bytes <= stride &&
+            place + (rows - 1) * stride + bytes <= size_,
+        "rows are copied that do not fit");
+  device_->copy_rows(static_cast<char*>(address_) + place, static_cast<uint64_t>(stride), from.address_,
+                     static_cast<uint64_t>(bytes), static_cast<uint64_t>(bytes), static_cast<uint64_t>(rows));
+}
+
 std::string Buffer::bytes() const {
   std::string text(static_cast<size_t>(size_), '\0');
   read(text.data());

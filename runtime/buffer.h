@@ -40,6 +40,8 @@ class Buffer {
   void read(void* to) const;  // all of its bytes
   void write(const void* from);  // only while nobody else holds it
   void copy(const Buffer& from);  // of the same size and device; only while nobody else holds this one
+  // All of `from` as rows of `bytes` each; row i goes to `place` + i * stride. Only while nobody else holds this one.
+  void copy_rows(int64_t place, int64_t stride, const Buffer& from, int64_t bytes, int64_t rows);
   std::string bytes() const;
 
  private:

@@ -33,6 +33,9 @@ struct Device {
   void (*copy_in)(void* to, const void* from, uint64_t bytes);  // host to device
   void (*copy_out)(void* to, const void* from, uint64_t bytes);  // device to host
   void (*copy)(void* to, const void* from, uint64_t bytes);  // inside
+  // Inside, `bytes` for each row; rows of either side lie a stride apart.
+  void (*copy_rows)(void* to, uint64_t to_stride, const void* from, uint64_t from_stride, uint64_t bytes,
+                    uint64_t rows);
   void (*synchronize)();  // waits for all work
 
   std::vector<std::string> (*generate)(const ir::Program& program, const Target& target,

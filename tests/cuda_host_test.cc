@@ -91,14 +91,15 @@ void run(void* library, Job& job, std::vector<Array>& outputs) {
       bytes.resize(static_cast<size_t>(b.shape.numel() * tenon::bytes(b.dtype)) + 1);
     else
       bytes.reserve(bytes.size() + 1);
-    return bytes.data();
+    return bytes.data() + o.start.number() * tenon::bytes(b.dtype);
   };
   for (const Step& s : job.program.steps) {
     std::vector<void*> pointers;
     for (const Operand& o : s.operands) pointers.push_back(memory(o));
     if (s.kind == StepKind::copy) {
       const ProgramBuffer& b = job.program.buffers[s.operands[0].buffer];
-      std::memcpy(pointers[1], pointers[0], static_cast<size_t>(b.shape.numel() * tenon::bytes(b.dtype)));
+      const int64_t count = s.count ? s.count->number() : b.shape.numel();
+      std::memcpy(pointers[1], pointers[0], static_cast<size_t>(count * tenon::bytes(b.dtype)));
       continue;
     }
     auto* kernel = reinterpret_cast<void (*)(void**)>(dlsym(library, entry(job, s.kernel).c_str()));

@@ -53,6 +53,7 @@ class Machine {
   unsigned char* pointer(const Operand& o) {
     const ProgramBuffer& b = p_.buffers.at(o.buffer);
     unsigned char* base = bytes_of(b);
+    base += Symbols::value(o.start, symbols_) * bytes(b.dtype);
     if (o.loop < 0) return base;
     const auto [index, count] = loops_.at(static_cast<size_t>(o.loop));
     return base + (o.reversed ? count - 1 - index : index) * Symbols::value(o.stride, symbols_) * bytes(b.dtype);
@@ -80,18 +81,19 @@ class Machine {
         std::memcpy(pointer(*operands[k]), arrays[k].data.data(), arrays[k].data.size());
   }
 
-  void copy(uint32_t from, uint32_t to) {
-    const ProgramBuffer& b = p_.buffers.at(to);
-    const size_t size = static_cast<size_t>(bind({b.dtype, b.shape}, symbols_).shape.numel() * bytes(b.dtype));
-    const unsigned char* source = bytes_of(p_.buffers.at(from));
-    if (size > 0) std::memmove(bytes_of(b), source, size);
+  void copy(const Operand& from, const Operand& to, std::optional<Dim> count) {
+    const ProgramBuffer& b = p_.buffers.at(to.buffer);
+    const int64_t all = bind({b.dtype, b.shape}, symbols_).shape.numel();
+    const int64_t size = (count ? Symbols::value(*count, symbols_) : all) * bytes(b.dtype);
+    const unsigned char* source = pointer(from);
+    if (size > 0) std::memmove(pointer(to), source, static_cast<size_t>(size));
   }
 
   void steps(const std::vector<Step>& list) {
     for (const Step& s : list) {
       switch (s.kind) {
         case StepKind::launch: launch(s); break;
-        case StepKind::copy: copy(s.operands[0].buffer, s.operands[1].buffer); break;
+        case StepKind::copy: copy(s.operands[0], s.operands[1], s.count); break;
         case StepKind::custom: throw InternalError("the program machine has no custom calls");
         case StepKind::branch: steps(*pointer(s.operands[0]) ? s.body : s.otherwise); break;
         case StepKind::loop: loop(s); break;
@@ -108,7 +110,7 @@ class Machine {
       steps(s.condition);
       if (!counted && !*pointer(s.operands[0])) break;
       steps(s.body);
-      for (const Step::Carry& c : s.carries) copy(c.next, c.current);
+      for (const Step::Carry& c : s.carries) copy({c.next, -1, false, 0}, {c.current, -1, false, 0}, {});
     }
     loops_.pop_back();
   }

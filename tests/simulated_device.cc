@@ -134,6 +134,11 @@ void copy_inside(void* to, const void* from, uint64_t bytes) {
   ++counters.inside;
   std::memcpy(memory().own(to, bytes), memory().own(from, bytes), bytes);
 }
+void copy_rows(void* to, uint64_t to_stride, const void* from, uint64_t from_stride, uint64_t bytes, uint64_t rows) {
+  ++counters.inside;
+  processor().copy_rows(memory().own(to, (rows - 1) * to_stride + bytes), to_stride,
+                        memory().own(from, (rows - 1) * from_stride + bytes), from_stride, bytes, rows);
+}
 void synchronize() {}
 
 std::vector<std::string> generate(const ir::Program& program, const Target&, const codegen::Options& options) {
@@ -182,6 +187,7 @@ constexpr runtime::Device table{.kind = TargetKind::cuda,
                                 .copy_in = &copy_in,
                                 .copy_out = &copy_out,
                                 .copy = &copy_inside,
+                                .copy_rows = &copy_rows,
                                 .synchronize = &synchronize,
                                 .generate = &generate,
                                 .load = &load,

@@ -4,6 +4,7 @@
 
 #include <llvm/IR/Module.h>
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ enum EnvField : uint64_t { env_size = 0, env_pool = 8, env_parallel_for = 16, en
 constexpr uint64_t env_bytes = 40;
 constexpr uint32_t default_mxcsr = 0x1f80, mxcsr_control = 0xffc0;
 constexpr int64_t arena_alignment = 64;
+constexpr size_t listed_from = 64;  // inputs and outputs: more are checked by a loop, and read where they are used
 
 class EntryEmitter {
  public:
@@ -73,6 +75,11 @@ class EntryEmitter {
   void emit_branch(const ir::Step& step);
   void emit_custom(const ir::Step& step);
   void emit_carries(const ir::Step& step);
+  llvm::Value* copied_bytes(const ir::Step& step);
+  bool fits_table(const ir::Step& step) const;  // codegen/llvm/copies.cc
+  size_t table_length(const std::vector<ir::Step>& steps, size_t first) const;
+  void emit_copy_table(std::span<const ir::Step> steps);
+  llvm::Value* some_missing(llvm::Value* list, ir::Home home);
   void copy(llvm::Value* to, llvm::Value* from, llvm::Value* bytes);
 
   struct Loop {
@@ -89,7 +96,8 @@ class EntryEmitter {
   llvm::BasicBlock* entry_ = nullptr;
   llvm::BasicBlock* failed_ = nullptr;
   llvm::PHINode* failure_ = nullptr;
-  Values symbols_, offsets_, pointers_;
+  Values symbols_, offsets_, pointers_;  // no pointer to an input or output of long lists: it is read where it is used
+  llvm::Value *inputs_ = nullptr, *outputs_ = nullptr, *arena_ = nullptr;
   llvm::Value* outside_ = nullptr;  // whether the extents lie outside their bounds, or what follows from them does
   llvm::Value* symbol_array_ = nullptr;
   llvm::Value* launch_slots_ = nullptr;

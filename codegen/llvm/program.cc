@@ -139,9 +139,9 @@ Value* EntryEmitter::constant_data(const ProgramBuffer& buffer) {
 }
 
 void EntryEmitter::bind_buffers(Value* request) {
-  Value* inputs = field(request, call_inputs, b_.getPtrTy());
-  Value* outputs = field(request, call_outputs, b_.getPtrTy());
-  Value* arena = field(request, call_arena, b_.getPtrTy());
+  Value* inputs = inputs_ = field(request, call_inputs, b_.getPtrTy());
+  Value* outputs = outputs_ = field(request, call_outputs, b_.getPtrTy());
+  Value* arena = arena_ = field(request, call_arena, b_.getPtrTy());
   Value* bad = b_.getFalse();
   Value* planned = arena_offsets();
   Value* total = b_.CreateAdd(planned, i64(scratch_bytes()));
@@ -153,12 +153,14 @@ void EntryEmitter::bind_buffers(Value* request) {
   if (has_inputs) bad = b_.CreateOr(bad, null(inputs));
   if (has_outputs) bad = b_.CreateOr(bad, null(outputs));
   fail_if(bad, b_.getInt32(static_cast<uint32_t>(bad_call)));
-  bad = b_.getFalse();
+  const bool listed = program_.inputs.size() + program_.outputs.size() > listed_from;
+  bad = listed ? b_.CreateOr(some_missing(inputs, Home::input), some_missing(outputs, Home::output)) : b_.getFalse();
   for (const ProgramBuffer& buffer : program_.buffers) {
     Value* p = nullptr;
     switch (buffer.home) {
       case Home::input:
       case Home::output:
+        if (listed && buffer.shape.is_static()) break;
         p = field(buffer.home == Home::input ? inputs : outputs, 8 * uint64_t{buffer.slot}, b_.getPtrTy());
         bad = b_.CreateOr(bad, b_.CreateAnd(null(p), b_.CreateICmpSGT(buffer_bytes(buffer), i64(0))));
         break;

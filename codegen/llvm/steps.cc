@@ -7,14 +7,22 @@
 
 namespace tenon::codegen {
 
+using ir::ProgramBuffer;
 using ir::Step;
 using ir::StepKind;
 using llvm::Value;
 
-Value* EntryEmitter::pointer(uint32_t buffer) { return pointers_.at(buffer); }
+Value* EntryEmitter::pointer(uint32_t buffer) {
+  if (Value* known = pointers_.at(buffer)) return known;
+  const ProgramBuffer& b = program_.buffers[buffer];
+  return field(b.home == ir::Home::input ? inputs_ : outputs_, 8 * uint64_t{b.slot}, b_.getPtrTy());
+}
 
 Value* EntryEmitter::pointer(const ir::Operand& operand) {
   Value* base = pointer(operand.buffer);
+  if (operand.is_whole()) return base;
+  const int64_t element = bytes(program_.buffers.at(operand.buffer).dtype);
+  if (operand.part) base = b_.CreateGEP(b_.getInt8Ty(), base, b_.CreateMul(value(operand.start), i64(element)));
   if (operand.loop < 0) return base;
   const Loop& loop = loops_.at(static_cast<size_t>(operand.loop));
   Value* index = loop.index;
@@ -22,7 +30,7 @@ Value* EntryEmitter::pointer(const ir::Operand& operand) {
     check(loop.trips != nullptr, "a reversed operand needs a counted loop");
     index = b_.CreateSub(b_.CreateSub(loop.trips, i64(1)), index);
   }
-  Value* size = b_.CreateMul(value(operand.stride), i64(bytes(program_.buffers.at(operand.buffer).dtype)));
+  Value* size = b_.CreateMul(value(operand.stride), i64(element));
   return b_.CreateGEP(b_.getInt8Ty(), base, b_.CreateMul(index, size));
 }
 
@@ -113,10 +121,17 @@ void EntryEmitter::emit_branch(const Step& step) {
   branch(b_, "branch", flag(step.operands.at(0)), [&] { emit_steps(step.body); }, [&] { emit_steps(step.otherwise); });
 }
 
+Value* EntryEmitter::copied_bytes(const Step& step) {
+  const ProgramBuffer& to = program_.buffers.at(step.operands.at(1).buffer);
+  return step.count ? b_.CreateMul(value(*step.count), i64(bytes(to.dtype))) : buffer_bytes(to);
+}
+
 void EntryEmitter::copy(Value* to, Value* from, Value* bytes) {
   const int64_t size = known(bytes).value_or(0);
   if (size != 1 && size != 2 && size != 4 && size != 8) {
-    b_.CreateMemCpy(to, llvm::MaybeAlign(1), from, llvm::MaybeAlign(1), bytes);
+    // The C library's by its name: the intrinsic would become a loop over bytes, for no pass here knows that library.
+    auto* type = llvm::FunctionType::get(b_.getPtrTy(), {b_.getPtrTy(), b_.getPtrTy(), b_.getInt64Ty()}, false);
+    b_.CreateCall(module_.getOrInsertFunction("memcpy", type), {to, from, bytes});
     return;
   }
   llvm::Type* type = b_.getIntNTy(static_cast<unsigned>(8 * size));  // one number: a carry of a scalar loop
@@ -157,12 +172,17 @@ void EntryEmitter::emit_loop(const Step& step) {
 }
 
 void EntryEmitter::emit_steps(const std::vector<Step>& steps) {
-  for (const Step& step : steps) {
+  for (size_t n = 0; n < steps.size(); ++n) {
+    const Step& step = steps[n];
+    if (const size_t length = table_length(steps, n); length > 0) {
+      emit_copy_table(std::span(steps).subspan(n, length));
+      n += length - 1;
+      continue;
+    }
     switch (step.kind) {
       case StepKind::launch: emit_launch(step); break;
       case StepKind::copy:
-        copy(pointer(step.operands.at(1)), pointer(step.operands.at(0)),
-             buffer_bytes(program_.buffers.at(step.operands[1].buffer)));
+        copy(pointer(step.operands.at(1)), pointer(step.operands.at(0)), copied_bytes(step));
         break;
       case StepKind::loop: emit_loop(step); break;
       case StepKind::branch: emit_branch(step); break;

@@ -3,6 +3,7 @@
 #include <numeric>
 #include <optional>
 
+#include "tenon/frontend/ops/join.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/trace.h"
@@ -162,11 +163,25 @@ ir::Attrs joined(std::span<const Tensor> parts, int64_t axis, const Location& at
   return made::JoinedAttrs{.axis = a, .dtype = dtype};
 }
 
+// shaped: the parts, or stand-ins of the shapes in which they are joined.
+Tensor join(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> shaped, std::span<const Tensor> parts,
+            const Location& at) {
+  if (!is_long_list(parts)) return apply(emit, attrs, parts, at)[0];
+  const made::Joined to(attrs);
+  const auto axis = static_cast<size_t>(to.axis);
+  Symbols extents;
+  Shape shape = shaped[0].shape();
+  shape[axis] = 0;
+  for (const Tensor& t : shaped) shape[axis] = extents.sum(shape[axis], t.shape()[axis]);
+  const ir::Type type{to.dtype, shape};
+  return join_list({emit, {emit.name, build_concat}, attrs, to.axis, type}, parts, at);
+}
+
 }  // namespace
 
 Tensor concat(std::span<const Tensor> parts, int64_t axis, const At& at) {
   if (parts.empty()) throw Error("concat of no tensors", place(at));
-  return apply({"concat", build_concat}, joined(parts, axis, place(at)), parts, place(at))[0];
+  return join({"concat", build_concat}, joined(parts, axis, place(at)), parts, parts, place(at));
 }
 Tensor concat(std::initializer_list<Tensor> parts, int64_t axis, const At& at) {
   return concat(std::span(parts.begin(), parts.size()), axis, at);
@@ -181,7 +196,7 @@ Tensor stack(std::span<const Tensor> parts, int64_t axis, const At& at) {
     shape.insert(static_cast<size_t>(axis_of(a, p.ndim() + 1, "expand_dims", place(at))), Dim(1));
     rows.push_back(stand_in({p.dtype(), shape}, place(at)));
   }
-  return apply({"stack", build_stack}, joined(rows, a, place(at)), parts, place(at))[0];
+  return join({"stack", build_stack}, joined(rows, a, place(at)), rows, parts, place(at));
 }
 Tensor stack(std::initializer_list<Tensor> parts, int64_t axis, const At& at) {
   return stack(std::span(parts.begin(), parts.size()), axis, at);

@@ -52,10 +52,12 @@ class Printer {
 
   std::string operand(const Operand& o) const {
     std::string text = "%" + std::to_string(o.buffer);
+    if (o.is_whole()) return text;
     if (o.loop >= 0)
       text += "[loop " + std::to_string(o.loop) + (o.reversed ? " reversed" : "") + " by " +
-              to_string(o.stride, symbols_) + "]";
-    return text;
+              to_string(o.stride, symbols_);
+    if (o.part) text += (o.loop >= 0 ? " at " : "[at ") + to_string(o.start, symbols_);
+    return text + "]";
   }
   std::string operands(const std::vector<Operand>& list, size_t begin = 0, size_t end = SIZE_MAX) const {
     std::string text;
@@ -76,7 +78,8 @@ class Printer {
                 operands(s.operands) + ")\n";
         return;
       case StepKind::copy:
-        out_ += "copy " + operands(s.operands, 0, 1) + " to " + operands(s.operands, 1) + "\n";
+        out_ += "copy " + (s.count ? to_string(*s.count, symbols_) + " of " : "") + operands(s.operands, 0, 1) +
+                " to " + operands(s.operands, 1) + "\n";
         return;
       case StepKind::custom: {
         const size_t inputs = s.operands.size() - std::min<size_t>(s.outputs, s.operands.size());

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,9 @@ struct Operand {
   int32_t loop = -1;          // number of an enclosing loop step (0 is the outermost), or -1
   bool reversed = false;      // uses trip count - 1 - index
   Dim stride = 0;             // elements per iteration
+  bool part = false;          // the step touches some of the buffer's elements, from number `start` on
+  Dim start = 0;
+  bool is_whole() const { return loop < 0 && !part; }
 };
 
 struct Step;
@@ -45,6 +49,7 @@ struct Step {
       // custom: inputs then outputs. branch: the i1 predicate (one bool element).
       // loop: the condition's bool buffer, absent for a counted loop
   Dim trip_count = 0;  // counted loop
+  std::optional<Dim> count;  // copy: elements; none: all of both buffers
   std::vector<Step> condition;  // steps that compute the loop condition, run before each iteration
   std::vector<Step> body, otherwise;  // loop body; branch taken, branch not taken
   // Loop carries: after each iteration the content of `next` becomes that of `current` (by copy or by swapping pointers;

@@ -80,6 +80,8 @@ class Fusion {
 
   void assign_roles();  // fuse/roles.cc
   Role role_of(ir::NodeId n);
+  bool is_stored(ir::ValueId v) const;
+  bool is_copy(const ir::Node& n) const;
 
   void place(ir::NodeId n);  // fuse/place.cc: the forward sweep
   void place_alone(ir::NodeId n);
@@ -125,6 +127,7 @@ class Fusion {
   void store_what_is_read(FusionPlan& plan, const std::vector<uint32_t>& tops);
   void report(FusionPlan& plan);
 
+  std::vector<char> copied_;  // per node: its result is copied together from whole runs
   std::vector<int> free_cost_;  // per value
   std::vector<ir::ValueId> storage_;  // per value: the value whose buffer it shares, through aliases
   std::vector<uint32_t> access_number_;  // per value, into accesses_; UINT32_MAX when not moved

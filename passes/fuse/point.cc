@@ -39,6 +39,7 @@ Why Fusion::joins(const Draft& d, const Access& a, SpaceId space) const {
     }
     case GroupKind::column: return over(d.outer);
     case GroupKind::nest:
+    case GroupKind::copy:
     case GroupKind::step: return Why::producer_alone;
   }
   return Why::producer_alone;

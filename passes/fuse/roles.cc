@@ -1,6 +1,9 @@
 // What each node is to fusion: a view, a value that is cheap to compute again, a point of a space, a reduction, a
 // contraction, or something with a kernel or a step of its own.
+#include <algorithm>
+
 #include "tenon/passes/fuse/draft.h"
+#include "tenon/passes/whole_runs.h"
 
 namespace tenon::passes {
 
@@ -16,16 +19,43 @@ bool is_step(const OpDef& row) { return row.family == Family::control || (row.fa
 
 }  // namespace
 
+// Whether a value is in a buffer whoever reads it, reshaped or not.
+bool Fusion::is_stored(ValueId v) const {
+  for (;;) {
+    if (graph.is_input(v) || forced[index(v)]) return true;
+    const Node& n = graph.node(graph.producer(v));
+    const OpDef& row = def(n.op);
+    if (!row.same || row.fence)
+      return row.nest || is_step(row) || row.fence || row.family == Family::reduction ||
+             row.family == Family::contraction;
+    v = graph.operands(n)[0];
+  }
+}
+
+// Whether a result that must be in a buffer is made of whole runs of others that are in buffers anyway; a concatenation of many
+// parts always is, since as a point each of its elements would ask every part.
+bool Fusion::is_copy(const Node& n) const {
+  const std::span<const ValueId> operands = graph.operands(n);
+  const bool kept = forced[index(graph.result(n))];
+  if (n.op == Op::concat) {
+    if (operands.size() > limits.parts) return true;
+    return kept && rows_of(graph, n) == 1 && std::all_of(operands.begin(), operands.end(), [&](ValueId v) { return is_stored(v); });
+  }
+  return kept && n.op == Op::slice && is_run(graph, n) && is_stored(operands[0]);
+}
+
 void Fusion::assign_roles() {
   const uint32_t count = graph.node_count();
   roles.assign(count, Role::point);
+  copied_.assign(count, 0);
   forced.assign(graph.value_count(), 0);
   for (ValueId v : graph.outputs()) forced[index(v)] = 1;
   // Backwards: who must be in a buffer because its consumer cannot compute it.
   for (uint32_t i = count; i-- > 0;) {
     const Node& n = graph.node(NodeId{i});
     const OpDef& row = def(n.op);
-    bool opaque = row.nest || is_step(row) || row.fence;
+    copied_[i] = is_copy(n);
+    bool opaque = row.nest || is_step(row) || row.fence || copied_[i];
     if (row.same && !opaque && (forced[index(graph.result(n))] || !enabled)) opaque = true;
     if (!enabled && row.family == Family::contraction) opaque = true;
     if (opaque)
@@ -45,7 +75,7 @@ Role Fusion::role_of(NodeId id) {
   const OpDef& row = def(n.op);
   const ValueId result = graph.result(n);
   const bool kept = forced[index(result)];
-  if (row.nest || is_step(row)) return Role::alone;
+  if (row.nest || is_step(row) || copied_[index(id)]) return Role::alone;
   if (row.family == Family::contraction) return Role::contraction;
   if (row.family == Family::reduction) return Role::reduction;
   if (row.same && (row.fence || kept || !enabled)) return Role::alias;

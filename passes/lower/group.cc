@@ -43,6 +43,7 @@ LoweredGroup lower_group(const Graph& graph, const Axes& axes, const Group& grou
     case GroupKind::column: lower_column(e, cost); break;
     case GroupKind::contract: lower_contract(e, cost); break;
     case GroupKind::nest: lower_nest(e); break;
+    case GroupKind::copy:
     case GroupKind::step: throw InternalError("a step has no kernel");
   }
   LoweredGroup result;

@@ -184,8 +184,10 @@ void ProgramLowering::copy(const Operand& from, const Operand& to, const Type& t
   step.operands = {from, to};
   step.origin = origin;
   step.kind = StepKind::copy;
+  if (!from.is_whole() || !to.is_whole()) step.count = program_.symbols->numel(type.shape);
   if (from.loop >= 0 || to.loop >= 0) {
     step.kind = StepKind::launch;
+    step.count.reset();
     KernelBuilder b("k" + std::to_string(program_.kernels.size()) + "_copy", program_.symbols);
     const Dim n = program_.symbols->numel(type.shape);
     const BufferId x = b.buffer("x", type.dtype, Shape{n}, Space::input),
@@ -204,7 +206,7 @@ void ProgramLowering::copy(const Operand& from, const Operand& to, const Type& t
 
 Operand ProgramLowering::whole(Frame& frame, ValueId v, std::vector<Step>& steps) {
   const Operand o = place(frame, v);
-  if (o.loop < 0) return o;
+  if (o.is_whole()) return o;
   const uint32_t origin = frame.origin;
   const Operand fresh{new_buffer(frame.graph.type(v), Home::arena, origin), -1, false, 0};
   copy(o, fresh, frame.graph.type(v), origin, steps);
@@ -224,9 +226,12 @@ void ProgramLowering::level(Frame& frame, const FusionPlan& plan, const std::vec
     frame.places[index(v)] = targets[i];
     direct[i] = 1;
   }
+  place_parts(frame, plan);
   for (const Group& group : plan.groups) {
     if (group.kind == GroupKind::step)
       control(frame, group, steps);
+    else if (group.kind == GroupKind::copy)
+      copies(frame, group.root, steps);
     else
       launch(frame, group, steps);
   }

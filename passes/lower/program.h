@@ -52,7 +52,13 @@ class ProgramLowering {
   void copy(const ir::Operand& from, const ir::Operand& to, const ir::Type& type, uint32_t origin,
             std::vector<ir::Step>& steps);
   ir::Operand whole(Frame& frame, ir::ValueId v,
-                    std::vector<ir::Step>& steps);  // copied when it is a slice of a loop's
+                    std::vector<ir::Step>& steps);  // copied when it is a part of another buffer
+  void place_parts(Frame& frame, const FusionPlan& plan);  // lower/copies.cc
+  void copies(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);
+  void copy_rows(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);
+  void copy_run(const ir::Operand& from, const ir::Operand& to, Dim count, uint32_t origin,
+                std::vector<ir::Step>& steps);
+  ir::Operand part(ir::Operand whole, Dim start);
   uint32_t add_kernel(ir::Kernel kernel, ir::KernelNote note);
   ir::KernelNote note_of(const Frame& frame, const Group& group, const ir::Kernel& kernel);
   Dim flops_of(const Frame& frame, ir::NodeId n);

@@ -122,7 +122,7 @@ class Planner {
       const Operand& o = s.operands[next++];
       uint32_t* which = o.buffer == in ? &x : o.buffer == out ? &y : nullptr;
       if (!which) continue;
-      if (*which != UINT32_MAX || o.loop >= 0) return false;
+      if (*which != UINT32_MAX || !o.is_whole()) return false;
       *which = b;
     }
     return x != UINT32_MAX && y != UINT32_MAX && same_place(kernel, x, y);
@@ -164,9 +164,9 @@ class Planner {
     for (const Step& s : steps) {
       if (s.kind == StepKind::launch) {
         for (const Operand& y : s.operands) {
-          if (!in_arena(y.buffer) || y.loop >= 0) continue;
+          if (!in_arena(y.buffer) || !y.is_whole()) continue;
           for (const Operand& x : s.operands) {
-            if (x.buffer == y.buffer || !in_arena(x.buffer) || x.loop >= 0) continue;
+            if (x.buffer == y.buffer || !in_arena(x.buffer) || !x.is_whole()) continue;
             const Life &dies = lives_[x.buffer], &starts = lives_[y.buffer];
             if (dies.last != starts.first || dies.first >= dies.last) continue;
             if (top(y.buffer) != y.buffer || taken_.contains({top(x.buffer), starts.first})) continue;

@@ -1,11 +1,10 @@
 // Whether a program stays inside its memory: every load and store of every kernel lies inside its buffer (the analysis is
-// ir/kernel/bounds.cc), and every kernel's buffers inside the program's. A symbolic extent stands for many numbers: it is
-// taken at its bounds, at 0 and 1, at small primes that no two symbols share, around the sizes at which loops are cut into
-// blocks, and large; definitions follow. Refuses to trust the passes that made the program: it reads loops and indices only.
-#include <algorithm>
+// ir/kernel/bounds.cc), and every kernel's buffers inside the program's. A symbolic extent stands for many numbers: those of
+// passes/memory/sample_calls.h. Refuses to trust the passes that made the program: it reads loops and indices only.
 #include <set>
 
 #include "tenon/ir/kernel/bounds.h"
+#include "tenon/passes/memory/sample_calls.h"
 #include "tenon/passes/pass.h"
 
 namespace tenon::passes {
@@ -13,48 +12,6 @@ namespace tenon::passes {
 using namespace ir;
 
 namespace {
-
-// Values of all symbols of the table, one list a call that the program may see.
-std::vector<std::vector<int64_t>> calls(const Symbols& symbols) {
-  const std::vector<uint32_t> free = symbols.free_symbols();
-  const auto number = [](std::initializer_list<int64_t> list, size_t i) {
-    return list.begin()[i % list.size()] + static_cast<int64_t>(i / list.size()) * 100;
-  };
-  std::set<std::vector<int64_t>> chosen;
-  const auto add = [&](auto&& value) {
-    std::vector<int64_t> values;
-    for (size_t i = 0; i < free.size(); ++i)
-      values.push_back(std::clamp<int64_t>(value(i), symbols[free[i]].lower, symbols[free[i]].upper));
-    chosen.insert(std::move(values));
-  };
-  const auto primes = [&](size_t i) { return number({5, 3, 7, 2, 11, 13}, i); };
-  for (const int64_t same : {0, 1, 2, 64, 100, 4096}) add([&](size_t) { return same; });
-  add(primes);
-  add([&](size_t i) { return number({67, 131, 29, 257, 41}, i); });
-  add([&](size_t i) { return number({8209, 4099, 521, 4111}, i); });
-  add([&](size_t i) { return symbols[free[i]].upper < INT64_MAX ? symbols[free[i]].upper : 1 << 20; });
-  for (size_t one = 0; one < free.size(); ++one)
-    for (const int64_t special : {0, 1, 100003}) add([&](size_t i) { return i == one ? special : primes(i); });
-  std::vector<std::vector<int64_t>> result;
-  for (const std::vector<int64_t>& values : chosen) try {
-      result.push_back(symbols.evaluate(values));
-    } catch (const Error&) {  // an extent that no call can have
-    }
-  return result;
-}
-
-// Elements of a shape; -1 where there is no such buffer.
-int64_t elements(const Shape& shape, const std::vector<int64_t>& extents) {
-  int64_t n = 1;
-  bool overflow = false, empty = false;
-  for (Dim d : shape) {
-    const int64_t value = Symbols::value(d, extents);
-    if (value < 0) return -1;
-    empty |= value == 0;
-    overflow |= __builtin_mul_overflow(n, value, &n);
-  }
-  return empty ? 0 : overflow ? -1 : n;
-}
 
 class Launches {
  public:
@@ -85,7 +42,11 @@ class Launches {
   }
   void copy(const Step& s) {
     const ProgramBuffer &from = p_.buffers[s.operands[0].buffer], &to = p_.buffers[s.operands[1].buffer];
-    if (from.dtype != to.dtype || elements(from.shape, extents_) != elements(to.shape, extents_))
+    if (from.dtype != to.dtype) return report(s, "a copy between buffers of different dtypes");
+    if (s.count)
+      for (const Operand& o : s.operands)
+        operand(s, o, Symbols::value(*s.count, extents_), from.dtype, "the run at %" + std::to_string(o.buffer));
+    else if (elements(from.shape, extents_) != elements(to.shape, extents_))
       report(s, "a copy between buffers of different sizes");
   }
   // `size` elements from the operand's place on.
@@ -93,6 +54,7 @@ class Launches {
     const ProgramBuffer& whole = p_.buffers[o.buffer];
     const int64_t all = elements(whole.shape, extents_);
     if (whole.dtype != dtype) return report(s, name + " and its buffer have different dtypes");
+    if (o.part && size == 0) return;  // nothing, wherever it starts
     int64_t end = size;
     if (o.loop >= 0) {
       const int64_t trips = static_cast<size_t>(o.loop) < trips_.size() ? trips_[o.loop] : -1;
@@ -101,7 +63,9 @@ class Launches {
       const int64_t stride = Symbols::value(o.stride, extents_);
       if (__builtin_mul_overflow(trips - 1, stride, &end) || __builtin_add_overflow(end, size, &end)) end = -1;
     }
-    if (size < 0 || end < 0 || (o.loop < 0 ? end != all : end > all))
+    const int64_t start = Symbols::value(o.start, extents_);
+    if (start < 0 || __builtin_add_overflow(end, start, &end)) end = -1;
+    if (size < 0 || end < 0 || (o.is_whole() ? end != all : end > all))
       report(s, name + " covers " + std::to_string(end) + " elements of %" + std::to_string(o.buffer) + ", which has " +
                     std::to_string(all));
   }
@@ -121,9 +85,8 @@ class Launches {
 std::vector<std::string> check_bounds(const Program& program) {
   std::vector<std::string> findings;
   std::set<std::string> places;
-  for (const std::vector<int64_t>& extents : calls(*program.symbols)) {
-    const auto possible = [&](const ProgramBuffer& b) { return elements(b.shape, extents) >= 0; };
-    if (!std::all_of(program.buffers.begin(), program.buffers.end(), possible)) continue;
+  for (const std::vector<int64_t>& extents : sample_calls(*program.symbols)) {
+    if (!is_possible(program, extents)) continue;
     std::string where;
     for (uint32_t s : program.symbols->free_symbols())
       where += (where.empty() ? " (" : ", ") + (*program.symbols)[s].name + " = " + std::to_string(extents[s]);

@@ -1,12 +1,14 @@
 // The independent check of a buffer plan. It runs a program's steps on a map of memory that records, for every byte, which
 // buffer wrote it last: a read that finds another buffer's bytes, or bytes nobody wrote, is unsound. Loop bodies run twice,
-// so that what one iteration leaves is met by the next; both arms of a branch run from the same state. Refuses to share
-// code with the planner, and to trust the lives that it computed.
+// so that what one iteration leaves is met by the next; both arms of a branch run from the same state. A symbolic program is
+// run at a few extents (passes/memory/sample_calls.h). Refuses to share code with the planner, and to trust the lives that it
+// computed.
 #include <algorithm>
 #include <map>
 #include <set>
 #include <tuple>
 
+#include "tenon/passes/memory/sample_calls.h"
 #include "tenon/passes/pass.h"
 
 namespace tenon::passes {
@@ -16,6 +18,8 @@ using namespace ir;
 namespace {
 
 constexpr uint32_t nobody = UINT32_MAX;
+constexpr size_t most_calls = 3;  // of a symbolic program
+constexpr int64_t most_rows = 4096;  // of a loop that copies, one by one
 
 struct Range {
   int region = 0;  // 0 is the arena; then inputs, outputs and constants; slots of symbolic programs
@@ -98,7 +102,7 @@ class Memory {
 
 class Checker {
  public:
-  explicit Checker(const Program& program) : p_(program) {
+  Checker(const Program& program, const std::vector<int64_t>& extents) : p_(program), extents_(extents) {
     for (uint32_t b = 0; b < p_.buffers.size(); ++b) ranges_.push_back(range_of(b));
   }
 
@@ -119,17 +123,13 @@ class Checker {
  private:
   Range range_of(uint32_t b) const {
     const ProgramBuffer& buffer = p_.buffers[b];
-    int64_t size = 1;  // a symbolic buffer is one unit of its region
-    if (buffer.shape.is_static())
-      size = buffer.shape.numel() * bytes(buffer.dtype);
-    else if (p_.is_static)
-      size = 0;
+    const int64_t size = elements(buffer.shape, extents_) * bytes(buffer.dtype);
     Range r;
     switch (buffer.home) {
       case Home::arena:
         if (p_.is_static) return {0, buffer.offset, buffer.offset + size};
         // Slots are laid out one behind the other, so bytes of two slots never meet.
-        return {1'000'000 + static_cast<int>(buffer.arena_slot), 0, size == 0 ? 0 : 1};
+        return {1'000'000 + static_cast<int>(buffer.arena_slot), 0, size};
       case Home::input: r = {1 + static_cast<int>(buffer.slot), 0, size}; break;
       case Home::constant: r = {500'000 + static_cast<int>(buffer.slot), 0, size}; break;
       case Home::output: r = {250'000 + static_cast<int>(buffer.slot), 0, size}; break;
@@ -144,13 +144,54 @@ class Checker {
     if (findings_.size() < 50 && known_.insert(text).second) findings_.push_back(std::move(text));
   }
 
-  void read(uint32_t b, const Memory& memory, const std::string& reader) {
-    for (uint32_t owner : memory.owners(ranges_[b])) {
+  // What a step touches: `count` elements where the operand is part of its buffer. Rows of a loop are taken for all of it.
+  Range touched(const Operand& o, int64_t count) const {
+    Range r = ranges_[o.buffer];
+    if (!o.part || o.loop >= 0) return r;
+    const int64_t size = bytes(p_.buffers[o.buffer].dtype);
+    r.begin += Symbols::value(o.start, extents_) * size;
+    r.end = r.begin + count * size;
+    return r;
+  }
+
+  void read(uint32_t b, const Memory& memory, const std::string& reader) { read(b, ranges_[b], memory, reader); }
+  void read(uint32_t b, const Range& range, const Memory& memory, const std::string& reader) {
+    for (uint32_t owner : memory.owners(range)) {
       if (owner == b) continue;
       report(
           reader + " reads buffer %" + std::to_string(b) +
           (owner == nobody ? ", parts of which nobody wrote" : ", which was overwritten by %" + std::to_string(owner)));
     }
+  }
+
+  void copy(const Step& s, Memory& memory, const std::string& who) {
+    const Operand &from = s.operands[0], &to = s.operands[1];
+    if (!s.count) {
+      read(from.buffer, memory, who);
+      copy_meets(from.buffer, to.buffer, who);
+      memory.write(ranges_[to.buffer], to.buffer);
+      return;
+    }
+    const int64_t count = Symbols::value(*s.count, extents_);
+    const Range source = touched(from, count), target = touched(to, count);
+    if (count > 0) read(from.buffer, source, memory, who);
+    if (source.region == target.region && source.begin < target.end && target.begin < source.end)
+      report(who + " copies between runs that overlap, of %" + std::to_string(from.buffer) + " and %" +
+             std::to_string(to.buffer));
+    for (const Range& r : rows(to, target, count)) memory.write(r, to.buffer);
+  }
+
+  // The runs that a copy writes while its loop goes round.
+  std::vector<Range> rows(const Operand& o, const Range& target, int64_t count) const {
+    const int64_t trips = o.loop < 0 ? 1 : trips_.at(static_cast<size_t>(o.loop));
+    if (o.loop < 0 || trips > most_rows) return {target};
+    const int64_t size = bytes(p_.buffers[o.buffer].dtype), stride = Symbols::value(o.stride, extents_);
+    std::vector<Range> result;
+    for (int64_t i = 0; i < trips; ++i) {
+      const int64_t begin = target.begin + (Symbols::value(o.start, extents_) + i * stride) * size;
+      result.push_back({target.region, begin, begin + count * size});
+    }
+    return result;
   }
 
   void copy_meets(uint32_t from, uint32_t to, const std::string& who) {
@@ -172,23 +213,26 @@ class Checker {
     }
     if (next != s.operands.size()) report(who + " has too many operands");
     for (const auto& [k, o] : ins)  // what is in and out is the kernel's own, undefined at first
-      if (kernel.buffers[k].space == Space::input) read(o->buffer, memory, who);
+      if (kernel.buffers[k].space == Space::input) read(o->buffer, touched(kernel, k, *o), memory, who);
     for (const auto& [k, out] : outs) {
-      const Range& w = ranges_[out->buffer];
+      const Range w = touched(kernel, k, *out);
       for (const auto& [j, in] : ins) {
-        const Range& r = ranges_[in->buffer];
+        const Range r = touched(kernel, j, *in);
         if (j == k || r.region != w.region || r.begin >= w.end || w.begin >= r.end) continue;
         if (r.begin != w.begin || out->loop >= 0 || in->loop >= 0 || !index_wise(kernel, j, k))
           report(who + " reads %" + std::to_string(in->buffer) + " where it writes %" + std::to_string(out->buffer));
       }
       for (const auto& [j, other] : outs) {
-        const Range& r = ranges_[other->buffer];
+        const Range r = touched(kernel, j, *other);
         if (j > k && r.region == w.region && r.begin < w.end && w.begin < r.end)
           report(who + " writes %" + std::to_string(out->buffer) + " and %" + std::to_string(other->buffer) +
                  " to the same bytes");
       }
     }
-    for (const auto& [k, o] : outs) memory.write(ranges_[o->buffer], o->buffer);
+    for (const auto& [k, o] : outs) memory.write(touched(kernel, k, *o), o->buffer);
+  }
+  Range touched(const Kernel& kernel, uint32_t k, const Operand& o) const {
+    return touched(o, elements(kernel.buffers[k].shape, extents_));
   }
 
   // Element i of kernel buffer `in` is read only on the way to writing element i of `out`: the set of index lists at which
@@ -221,11 +265,7 @@ class Checker {
       const std::string who = "step of node " + std::to_string(s.origin);
       switch (s.kind) {
         case StepKind::launch: launch(s, memory, who); break;
-        case StepKind::copy:
-          read(s.operands[0].buffer, memory, who);
-          copy_meets(s.operands[0].buffer, s.operands[1].buffer, who);
-          memory.write(ranges_[s.operands[1].buffer], s.operands[1].buffer);
-          break;
+        case StepKind::copy: copy(s, memory, who); break;
         case StepKind::custom: {
           const size_t inputs = s.operands.size() - s.outputs;
           for (size_t i = 0; i < inputs; ++i) read(s.operands[i].buffer, memory, who);
@@ -249,6 +289,7 @@ class Checker {
   }
 
   void loop(const Step& s, Memory& memory, const std::string& who) {
+    trips_.push_back(s.operands.empty() ? Symbols::value(s.trip_count, extents_) : most_rows + 1);
     for (int round = 0; round < 2; ++round) {
       steps(s.condition, memory);
       for (const Operand& o : s.operands) read(o.buffer, memory, who);
@@ -260,9 +301,12 @@ class Checker {
       }
     }
     steps(s.condition, memory);
+    trips_.pop_back();
   }
 
   const Program& p_;
+  const std::vector<int64_t>& extents_;
+  std::vector<int64_t> trips_;  // of the open loops
   std::vector<Range> ranges_;
   std::vector<std::string> findings_;
   std::set<std::string> known_;
@@ -270,6 +314,21 @@ class Checker {
 
 }  // namespace
 
-std::vector<std::string> check_buffers(const Program& program) { return Checker(program).run(); }
+// From the largest call down; those at which something is empty tell less, and serve where there are no others.
+std::vector<std::string> check_buffers(const Program& program) {
+  std::vector<std::vector<int64_t>> full, others;
+  for (std::vector<int64_t>& extents : sample_calls(*program.symbols)) {
+    if (!is_possible(program, extents)) continue;
+    const bool empty = std::any_of(program.buffers.begin(), program.buffers.end(),
+                                   [&](const ProgramBuffer& b) { return elements(b.shape, extents) == 0; });
+    (empty ? others : full).push_back(std::move(extents));
+  }
+  std::vector<std::string> findings;
+  const std::vector<std::vector<int64_t>>& calls = full.empty() ? others : full;
+  for (size_t k = 0; k < std::min(calls.size(), most_calls); ++k)
+    for (std::string& finding : Checker(program, calls[calls.size() - 1 - k]).run())
+      if (std::find(findings.begin(), findings.end(), finding) == findings.end()) findings.push_back(std::move(finding));
+  return findings;
+}
 
 }  // namespace tenon::passes

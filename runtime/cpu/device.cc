@@ -62,6 +62,19 @@ std::string compiler() {
 }
 
 void copy(void* to, const void* from, uint64_t bytes) { std::memcpy(to, from, bytes); }
+// Rows of a number or two are most of what is copied so: a size that is known takes no call.
+template <uint64_t size>
+void copy_each(char* to, uint64_t to_stride, const char* from, uint64_t from_stride, uint64_t rows) {
+  for (uint64_t i = 0; i < rows; ++i) std::memcpy(to + i * to_stride, from + i * from_stride, size);
+}
+void copy_rows(void* to_memory, uint64_t to_stride, const void* from_memory, uint64_t from_stride, uint64_t bytes,
+               uint64_t rows) {
+  auto* to = static_cast<char*>(to_memory);
+  const auto* from = static_cast<const char*>(from_memory);
+  if (rows > 1 && bytes == 4) return copy_each<4>(to, to_stride, from, from_stride, rows);
+  if (rows > 1 && bytes == 8) return copy_each<8>(to, to_stride, from, from_stride, rows);
+  for (uint64_t i = 0; i < rows; ++i) std::memcpy(to + i * to_stride, from + i * from_stride, bytes);
+}
 void synchronize() {}  // run() returns when all is done
 
 void* load(const Artifact& artifact) {
@@ -115,6 +128,7 @@ constinit const Device cpu_device{.kind = TargetKind::cpu,
                                   .copy_in = &copy,
                                   .copy_out = &copy,
                                   .copy = &copy,
+                                  .copy_rows = &copy_rows,
                                   .synchronize = &synchronize,
                                   .generate = &codegen::compile_objects,
                                   .load = &load,
