@@ -108,8 +108,11 @@ std::shared_ptr<JitEntry> start_entry(JitState& state, const Leaves& leaves,
 }
 
 std::shared_ptr<JitEntry> finish_entry(JitState& state, std::shared_ptr<JitEntry> entry, const Program& program,
-                                       const std::vector<Tensor>& inputs, std::shared_ptr<void> result, bool keep) {
+                                       const std::vector<Tensor>& inputs, std::shared_ptr<void> result,
+                                       const std::vector<TreeItem>& results, bool keep) {
   entry->program = program;
+  for (const TreeItem& item : results)
+    if (item.tag == 't') entry->results.push_back(item.path);
   entry->donations = donations(*program.graph, entry->plain.donated);
   entry->records = records(inputs);
   entry->parts = parts_of(inputs);

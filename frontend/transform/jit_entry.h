@@ -22,6 +22,7 @@ struct JitEntry {
   std::vector<std::vector<TreeItem>> arguments;  // by path, without tensors
   Program program;
   std::shared_ptr<void> result;  // the result tree of the trace, to be copied and refilled
+  std::vector<std::string> results;  // where each output stands in it, by path
   std::vector<Part> parts;  // how the inputs take part in gradients in this signature
   bool records = false;  // calls go on the tape
   bool reusable = false;  // later calls of its signature may find it
