@@ -55,12 +55,16 @@ Ran run_shipped(const std::string& folder, const ShippedSource& source) {
     return run_command(words);
   }
   for (const std::string& object : source.objects) words.push_back(object[0] == '/' ? object : folder + "/" + object);
+  // A runtime built under a sanitizer asks for the sanitizer.
+  if (const std::string sanitizers = TENON_SANITIZE; !sanitizers.empty()) words.push_back("-fsanitize=" + sanitizers);
   words.insert(words.end(), {TENON_BINARY_DIR "/libtenon_runtime.a", "-lm", "-pthread", "-o", program});
   if (Ran compiled = run_command(words); compiled.status != 0) {
     compiled.status = -2;
     return compiled;
   }
-  return run_command({program});
+  std::vector<std::string> command = {program};
+  command.insert(command.end(), source.arguments.begin(), source.arguments.end());
+  return run_command(command);
 }
 
 }  // namespace tenon::testing

@@ -18,6 +18,7 @@ struct ShippedSource {
   std::vector<std::string> objects;  // in the folder, or by their whole path
   std::vector<std::string> compiler = {"cc", "-std=c11"};
   bool link = true;  // else only compiled
+  std::vector<std::string> arguments = {};  // of the program
 };
 // Compiles with every warning an error. A compilation that fails gives what the compiler said.
 Ran run_shipped(const std::string& folder, const ShippedSource& source);
