@@ -6,7 +6,8 @@ if(NOT GTest_FOUND)
 endif()
 
 function(tenon_test_settings name)
-  target_compile_definitions(${name} PRIVATE TENON_SOURCE_DIR="${CMAKE_SOURCE_DIR}" TENON_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  target_compile_definitions(${name} PRIVATE TENON_SOURCE_DIR="${CMAKE_SOURCE_DIR}" TENON_BINARY_DIR="${CMAKE_BINARY_DIR}"
+                             TENON_SANITIZE="${TENON_SANITIZE}")
   if(MPFR_LIBRARY)
     target_link_libraries(${name} PRIVATE ${MPFR_LIBRARY})
     target_compile_definitions(${name} PRIVATE TENON_HAS_MPFR)
@@ -52,6 +53,10 @@ foreach(source ${test_sources})
                          "XDG_CACHE_HOME=${CMAKE_BINARY_DIR}/cache/${entry};TENON_VERIFY=1;GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${index}")
   endforeach()
 endforeach()
+
+if(TARGET service_test)
+  add_dependencies(service_test service_generator)
+endif()
 
 # Installs into a temporary prefix and builds a user's project against it. Sanitized libraries are not what one ships.
 if(TARGET tenon AND NOT TENON_SANITIZE AND EXISTS ${CMAKE_SOURCE_DIR}/frontend/transform/aot.h)

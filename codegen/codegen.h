@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tenon/ir/base/target.h"
@@ -19,15 +20,22 @@ struct Options {
   std::string entry = "tenon_main";  // the exported C symbol; NAME_arena_bytes beside it
   int parts = 1;  // how many objects to deal kernels into, compiled in parallel
   bool entry_apart = false;  // the entry gets an object of its own, before the others
+  // Inputs at the end that are no arguments of the entry: where each lies in the section `constants_section`, which is empty
+  // here and filled by put_constants.
+  std::vector<int64_t> stored = {};
 };
 // What is wrong with a custom call's name, to follow "the name 'x' "; empty when it may be used. A custom call is bound by its
 // name alone, so the name must be the caller's: a C identifier that neither the C library nor the runtime has, nor the compiler
 // reserves.
 std::string custom_name_fault(const std::string& name);
+bool in_c_library(const std::string& name);  // a function of that name
 // One or more relocatable objects with one exported entry point `int32_t NAME(const tenon_call*)`
 // (runtime/tenon_runtime.h), undefined symbols memcpy, memset and named custom calls only (else InternalError).
 // Deterministic: the same program, target and options give the same bytes.
 std::vector<std::string> compile_objects(const ir::Program& program, const Target& target, const Options& options = {});
+// The object with `bytes` as its section of constants, whatever their size: code generation never sees them.
+inline constexpr const char* constants_section = ".rodata.tenon";
+std::string put_constants(std::string object, std::span<const std::string_view> pieces);
 std::string llvm_text(const ir::Program& program, const Target& target, const Options& options = {});  // for dumps
 std::string compiler_version();  // of LLVM and of the emitter: part of every cache key
 const void*

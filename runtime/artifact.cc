@@ -4,11 +4,12 @@
 #include <cstring>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/runtime/targets.h"
 
 namespace tenon::runtime {
 namespace {
 
-constexpr uint32_t format_version = 2;
+constexpr uint32_t format_version = 3;
 
 struct Writer {
   std::string out;
@@ -71,7 +72,7 @@ std::string Artifact::bytes() const {
   const Manifest& m = manifest;
   w.text(m.entry);
   w.u64(static_cast<uint64_t>(m.kind));
-  w.u64(static_cast<uint64_t>(m.level));
+  w.u64(m.needs);
   w.u64(m.symbols.size());
   for (const Symbol& s : m.symbols) {
     w.text(s.name);
@@ -98,12 +99,19 @@ std::string Artifact::bytes() const {
   }
   w.u64(m.not_fused.size());
   for (const ir::FusionNote& n : m.not_fused) w.u64(n.producer), w.u64(n.consumer), w.text(n.reason);
+  w.u64(m.checks.size());
+  for (const CheckRecord& c : m.checks) w.u64(c.node), w.text(c.custom_call);
   w.u64(objects.size());
   for (const std::string& o : objects) w.text(o);
   return std::move(w.out);
 }
 
 std::string Artifact::archive() const { return codegen::archive_objects(objects, manifest.entry); }
+
+void Artifact::put_constants(const std::vector<std::string>& pieces) {
+  const std::vector<std::string_view> views(pieces.begin(), pieces.end());
+  objects.at(0) = codegen::put_constants(std::move(objects.at(0)), views);
+}
 
 std::optional<Artifact> Artifact::from_bytes(std::string_view bytes) {
   Reader r{bytes};
@@ -114,7 +122,7 @@ std::optional<Artifact> Artifact::from_bytes(std::string_view bytes) {
   const uint64_t kind = r.u64();
   if (kind > static_cast<uint64_t>(TargetKind::cuda)) r.ok = false;
   m.kind = static_cast<TargetKind>(kind);
-  m.level = static_cast<int32_t>(r.u64());
+  m.needs = r.u64();
   const uint64_t symbols = r.count(48);
   for (uint64_t i = 0; i < symbols && r.ok; ++i) {
     Symbol s;
@@ -157,6 +165,11 @@ std::optional<Artifact> Artifact::from_bytes(std::string_view bytes) {
     n.reason = r.text();
     m.not_fused.push_back(std::move(n));
   }
+  const uint64_t checks = r.count(16);
+  for (uint64_t i = 0; i < checks && r.ok; ++i) {
+    const auto node = static_cast<uint32_t>(r.u64());
+    m.checks.push_back({node, r.text()});
+  }
   const uint64_t objects = r.count(8);
   for (uint64_t i = 0; i < objects && r.ok; ++i) a.objects.push_back(r.text());
   if (!r.ok || !r.in.empty() || a.objects.empty() || m.arena_bytes < 0) return std::nullopt;
@@ -167,7 +180,7 @@ Manifest manifest_of(const ir::Program& program, const std::string& entry, const
   Manifest m;
   m.entry = entry;
   m.kind = target.kind();
-  m.level = target.kind() == TargetKind::cpu ? target.cpu().level : 0;
+  m.needs = needed_features(target);
   m.inputs = program.inputs;
   m.outputs = program.outputs;
   for (size_t i = 0; i < program.symbols->size(); ++i) m.symbols.push_back((*program.symbols)[i]);
@@ -187,6 +200,7 @@ Manifest manifest_of(const ir::Program& program, const std::string& entry, const
     m.kernels.push_back(std::move(record));
   }
   m.not_fused = program.not_fused;
+  for (const ir::Step* s : ir::custom_steps(program)) m.checks.push_back({s->origin, s->custom});
   return m;
 }
 

@@ -19,14 +19,20 @@ inline constexpr uint32_t numerics_version = 2;
 
 struct KernelRecord {
   std::string name, kind;
-  std::vector<uint32_t> nodes;  // numbers of graph nodes it computes
+  std::vector<uint32_t> nodes;  // of the optimised graph, those of loops' bodies too (ir/graph/levels.h)
   Dim bytes_read, bytes_written, flops;  // numbers, or symbols of the manifest
+};
+
+// What may fail while a program runs: number k of the list, from 1 on, is what its entry gives.
+struct CheckRecord {
+  uint32_t node = 0;  // as a kernel's nodes are numbered
+  std::string custom_call;  // the name of the function
 };
 
 struct Manifest {
   std::string entry;
   TargetKind kind = TargetKind::cpu;  // of the device that runs it
-  int32_t level = 3;  // x86-64 level that the code needs; 0 where no such processor runs it
+  uint64_t needs = 0;  // bits of tenon_cpu_features() that the code needs
   std::vector<ir::Type> inputs, outputs;  // symbolic extents refer to `symbols`
   std::vector<Symbol> symbols;
   int64_t arena_bytes = 0;  // of a static program; otherwise ask NAME_arena_bytes
@@ -34,6 +40,7 @@ struct Manifest {
   std::vector<std::pair<uint32_t, uint32_t>> aliases;  // (input, output) pairs that may share memory
   std::vector<KernelRecord> kernels;
   std::vector<ir::FusionNote> not_fused;
+  std::vector<CheckRecord> checks;
 };
 
 struct Artifact {
@@ -41,6 +48,7 @@ struct Artifact {
   std::vector<std::string> objects;
   std::string bytes() const;  // self-contained, versioned
   std::string archive() const;  // the objects as a static library
+  void put_constants(const std::vector<std::string>& pieces);  // into the one object: CompileOptions::stored
   static std::optional<Artifact> from_bytes(std::string_view);  // bounded; nullopt on anything unexpected
 };
 

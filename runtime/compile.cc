@@ -67,9 +67,11 @@ Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, cons
   // Compiling in several parts pays when there is enough to share out; how many depends on the program alone.
   code_options.parts = options.parts != 0 ? options.parts : program.kernels.size() >= 8 ? 2 : 1;
   code_options.entry_apart = options.parts == 0;
+  code_options.stored = options.stored;
   Artifact artifact;
   artifact.objects = device.generate(program, target, code_options);
   artifact.manifest = manifest_of(program, options.entry, target);
+  artifact.manifest.inputs.resize(program.inputs.size() - options.stored.size());
   return artifact;
 }
 
@@ -86,6 +88,8 @@ std::string program_key(const ir::Graph& graph, const CompileOptions& options) {
   key += "target " + to_string(target) + "\nentry " + options.entry + " fuse " + std::to_string(options.fuse) +
          " parts " + std::to_string(options.parts) + " donate";
   for (auto [i, o] : options.donations) key += " " + std::to_string(i) + ":" + std::to_string(o);
+  key += " stored";
+  for (int64_t offset : options.stored) key += " " + std::to_string(offset);
   return key + "\n" + graph.text();
 }
 

@@ -29,6 +29,9 @@ struct CompileOptions {  // the device is the one of the target's kind
   std::string entry = "tenon_main";
   std::optional<Target> target = {};  // none: what the current device asks for
   int parts = 0;  // objects to deal kernels into; 0: decided by the program alone
+  // Inputs at the end that lie beside the code, each at this offset in the object's section of constants; the manifest has the
+  // others alone. codegen::put_constants fills the section of the one object.
+  std::vector<int64_t> stored = {};
 };
 
 // Code loaded on a device, immutable, callable from any thread.
@@ -78,5 +81,7 @@ void clear_memory_cache();  // all caches in memory (runtime/cache/memory_cache.
 
 // Host functions for custom_call, by name; bound when an artifact is loaded.
 void register_custom_call(const std::string& name, void* function);
+// Whether the C library has a function of this name, which the linker might bind in place of a program's.
+bool is_c_library_name(const std::string& name);
 
 }  // namespace tenon::runtime

@@ -1,5 +1,8 @@
 // Loaded programs: an artifact's code on its device, and calls of it.
 #include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <exception>
 
 #include "tenon/ir/base/float_environment.h"
 #include "tenon/ir/base/heap_bytes.h"
@@ -47,26 +50,72 @@ std::shared_ptr<Executable> Executable::link(Artifact artifact) {
   return executable;
 }
 
+namespace {
+
+// What a custom function threw. A buffer of its own: nothing here may throw in turn.
+struct Thrown {
+  bool any = false;
+  char text[400] = "";
+};
+
+int32_t call_custom(void* context, tenon_custom function, const void* const* inputs, void* const* outputs) noexcept {
+  auto& thrown = *static_cast<Thrown*>(context);
+  try {
+    return function(inputs, outputs);
+  } catch (const std::exception& e) {
+    std::snprintf(thrown.text, sizeof thrown.text, "%s", e.what());
+  } catch (...) {
+    std::snprintf(thrown.text, sizeof thrown.text, "something that is no std::exception");
+  }
+  thrown.any = true;
+  return TENON_THREW;
+}
+
+// The caller's environment, or the pool's, with custom functions called by the function above.
+tenon_env catching(const tenon_env* env, Thrown& thrown) {
+  tenon_env own{};
+  if (env == nullptr) env = tenon_runtime_env();
+  std::memcpy(&own, env, std::min<size_t>(env->struct_size, sizeof own));
+  own.struct_size = sizeof own;
+  own.call_custom = &call_custom;
+  own.custom_context = &thrown;
+  return own;
+}
+
+[[noreturn]] void refuse(const Manifest& m, int32_t code, const tenon_error& error, const Thrown& thrown) {
+  const std::string who = "'" + m.entry + "'";
+  if (code == TENON_BAD_EXTENT)
+    throw Error(who + ": a symbolic dimension lies outside its bounds, an extent that follows from the dimensions is " +
+                "negative, or a tensor would be too large");
+  if (code > 0 && static_cast<size_t>(code) <= m.checks.size()) {
+    const std::string call = who + ": the custom call '" + m.checks[static_cast<size_t>(code) - 1].custom_call + "' ";
+    if (thrown.any) throw Error(call + "threw: " + thrown.text);
+    throw Error(call + "failed with code " + std::to_string(error.values[0]));
+  }
+  if (code > 0) throw Error(who + ": check " + std::to_string(code) + " failed at node " + std::to_string(error.node));
+  throw InternalError(who + " refused its call with code " + std::to_string(code));
+}
+
+}  // namespace
+
 void Executable::run(const void* const* inputs, void* const* outputs, const int64_t* dims, const tenon_env* env,
                      bool* started) const {
   tenon_error error{};
   tenon_call call{};
+  Thrown thrown;
+  tenon_env own;
   call.struct_size = sizeof call;
   call.inputs = inputs;
   call.outputs = outputs;
   call.dims = dims;
   call.env = env;
   call.error = &error;
+  if (!manifest().checks.empty()) {
+    own = catching(env, thrown);
+    call.env = &own;
+  }
   const int32_t code = device_->run(code_, call, started);
-  if (code == TENON_OK) return;
-  if (code == TENON_BAD_EXTENT)
-    throw Error("'" + manifest().entry +
-                "': a symbolic dimension lies outside its bounds, an extent that follows from " +
-                "the dimensions is negative, or a tensor would be too large");
-  if (code > 0)
-    throw Error("'" + manifest().entry + "': check " + std::to_string(code) + " failed at node " +
-                std::to_string(error.node));
-  throw InternalError("'" + manifest().entry + "' refused its call with code " + std::to_string(code));
+  if (code != TENON_OK) refuse(manifest(), code, error, thrown);
 }
 
 namespace {

@@ -14,18 +14,23 @@
 extern "C" {
 #endif
 
-/* Results of an entry point: 0 is success; a positive number is the failed check in the manifest; these are misuse. */
+/* Results of an entry point: 0 is success; a positive number is the failed check in the manifest; these are misuse.
+ * NAME_arena_bytes gives the same codes in place of a size. */
 enum {
   TENON_OK = 0,
-  TENON_BAD_CALL = -1,      /* struct_size too small, or a null pointer where one is needed */
+  TENON_BAD_CALL = -1,      /* struct_size too small, or a pointer that is null or not aligned where it must be */
   TENON_BAD_CPU = -2,       /* the processor lacks an instruction set that the object was built for */
   TENON_BAD_EXTENT = -3,    /* an extent lies outside its bounds, or one that follows from it does */
   TENON_NO_MEMORY = -4,     /* the runtime could not allocate an arena */
-  TENON_ALIAS = -5          /* an output overlaps another buffer that the manifest does not allow */
+  TENON_ALIAS = -5,         /* an output overlaps another buffer that the manifest does not allow */
+  TENON_THREW = -6          /* what call_custom gives for a custom function that threw an exception */
 };
 
 /* One range [begin, end) of a parallel loop. Returns 0, or a positive check number. Must not throw. */
 typedef int32_t (*tenon_chunk)(void* context, int64_t begin, int64_t end);
+
+/* The function behind a custom call: 0 is success. Only where call_custom catches it may it throw. */
+typedef int32_t (*tenon_custom)(const void* const* inputs, void* const* outputs);
 
 /* What compiled code may ask of its caller. Append only: struct_size says how much of it is there. */
 typedef struct tenon_env {
@@ -37,13 +42,17 @@ typedef struct tenon_env {
   void (*print)(const char* text, uint64_t length);
   int32_t threads; /* how many threads parallel_for may use, 1 when it runs in place */
   int32_t reserved;
+  /* Calls a custom function in the caller's manner, so that no exception crosses compiled code; its result is the
+   * function's. Null: it is called directly. */
+  int32_t (*call_custom)(void* custom_context, tenon_custom function, const void* const* inputs, void* const* outputs);
+  void* custom_context; /* passed back as the first argument of call_custom */
 } tenon_env;
 
 /* Filled in when an entry point returns non-zero. */
 typedef struct tenon_error {
   int32_t code; /* the entry point's result */
   int32_t node; /* number of the failing node in the program's canonical text, or -1 */
-  int64_t values[4]; /* what the check compared, zero where unused */
+  int64_t values[4]; /* what the check compared, zero where unused; of a custom call what its function returned */
 } tenon_error;
 
 typedef struct tenon_call {
@@ -77,6 +86,33 @@ void tenon_free(void* block, uint64_t bytes);
 void tenon_trim(void);
 /* Bytes handed out now, and bytes kept for reuse. */
 void tenon_memory_stats(uint64_t* in_use, uint64_t* kept);
+
+/* What a code says, in English; a positive one is a check that failed. Never null. */
+const char* tenon_message(int32_t code);
+
+/* Memory that a call reads or writes. */
+typedef struct tenon_span {
+  uintptr_t begin, end;
+  int32_t is_output;
+} tenon_span;
+/* TENON_BAD_CALL for an array or a buffer of more than 0 bytes that is null, TENON_ALIAS where an output overlaps another
+ * buffer, else 0. `spans` is room for one span for each buffer; its content does not matter. */
+int32_t tenon_check_buffers(const void* const* inputs, const uint64_t* input_bytes, uint32_t input_count,
+                            void* const* outputs, const uint64_t* output_bytes, uint32_t output_count,
+                            tenon_span* spans);
+
+/* Instruction sets that objects are built for, and which of them this processor and system have: asked of the processor
+ * once, then remembered. A header names what its object needs. */
+#define TENON_CPU_X86_64_V2 (UINT64_C(1) << 0)
+#define TENON_CPU_X86_64_V3 (UINT64_C(1) << 1)
+#define TENON_CPU_X86_64_V4 (UINT64_C(1) << 2)
+#define TENON_CPU_AVX512_VBMI (UINT64_C(1) << 3)
+#define TENON_CPU_AVX512_VBMI2 (UINT64_C(1) << 4)
+#define TENON_CPU_AVX512_BITALG (UINT64_C(1) << 5)
+#define TENON_CPU_AVX512_VPOPCNTDQ (UINT64_C(1) << 6)
+#define TENON_CPU_GFNI (UINT64_C(1) << 7)
+#define TENON_CPU_AARCH64 (UINT64_C(1) << 32)
+uint64_t tenon_cpu_features(void);
 
 /* Highest x86-64 micro-architecture level that this processor and system support (2, 3 or 4; 1 where they support
  * none of these; 0 where the processor is no x86-64). */

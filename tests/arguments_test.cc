@@ -229,8 +229,8 @@ TEST(Saved, HeadersNameInputsByPath) {
   std::ostringstream text;
   text << std::ifstream(folder / "scaled.h").rdbuf();
   std::filesystem::remove_all(folder);
-  EXPECT_HAS(text.str(), "in0: f32[2], argument 0, '[\"end *? of?\"].a'");
-  EXPECT_HAS(text.str(), "in3: f32[3], argument 0, '[\"k\"].b'");
+  EXPECT_HAS(text.str(), "in0_end_of_a: f32[2], in0[\"end *? of?\"].a");
+  EXPECT_HAS(text.str(), "in0_k_b: f32[3], in0[\"k\"].b");
 }
 
 TEST(Traced, RefusesOtherTypes) {

@@ -12,6 +12,7 @@
 #include "tenon/frontend/tree/members.h"
 #include "tenon/runtime/cache/build_identity.h"
 #include "tenon/runtime/compile.h"
+#include "tenon/runtime/targets.h"
 
 namespace tenon::runtime {
 namespace {
@@ -87,6 +88,7 @@ TEST(CacheKey, HoldsEveryOptionThatChangesCode) {
       {"entry", [](CompileOptions& o) { o.entry = "another"; }},
       {"target", [](CompileOptions& o) { o.target = Target::cuda_sm(90); }},
       {"parts", [](CompileOptions& o) { o.parts = 3; }},
+      {"stored", [](CompileOptions& o) { o.stored = {0}; }},
   };
   ASSERT_EQ(std::size(changes), detail::member_count<CompileOptions>()) << "an option is not in the list";
   const std::string before = program_key(sum());
@@ -189,8 +191,8 @@ TEST(Caches, KeepTargetsApart) {
   const auto a = compile(sum(), host), b = compile(sum(), portable), again = compile(sum(), portable);
   EXPECT_EQ(b, again);
   EXPECT_NE(a, b);
-  EXPECT_EQ(b->manifest().level, Target::portable().cpu().level);
-  EXPECT_EQ(a->manifest().level, current_device().target().cpu().level);
+  EXPECT_EQ(b->manifest().needs, needed_features(Target::portable()));
+  EXPECT_EQ(a->manifest().needs, needed_features(current_device().target()));
 }
 
 }  // namespace

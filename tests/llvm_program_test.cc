@@ -24,7 +24,9 @@ static_assert(offsetof(tenon_call, inputs) == 8 && offsetof(tenon_call, outputs)
               offsetof(tenon_call, arena) == 24 && offsetof(tenon_call, dims) == 32 &&
               offsetof(tenon_call, env) == 40 && offsetof(tenon_call, error) == 48 && sizeof(tenon_call) == 56);
 static_assert(offsetof(tenon_env, pool) == 8 && offsetof(tenon_env, parallel_for) == 16 &&
-              offsetof(tenon_env, threads) == 32 && sizeof(tenon_env) == 40);
+              offsetof(tenon_env, threads) == 32 && offsetof(tenon_env, call_custom) == 40 &&
+              offsetof(tenon_env, custom_context) == 48 && sizeof(tenon_env) == 56);
+static_assert(offsetof(tenon_error, node) == 4 && offsetof(tenon_error, values) == 8);
 static_assert(TENON_BAD_CALL == -1 && TENON_BAD_EXTENT == -3);
 
 uint32_t add_buffer(Program& p, DType t, const Shape& shape, Home home, uint32_t slot = 0, int64_t offset = -1) {

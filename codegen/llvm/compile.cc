@@ -53,8 +53,15 @@ std::unique_ptr<llvm::Module> make_module(llvm::LLVMContext& context, llvm::Targ
   module->setTargetTriple(machine.getTargetTriple());
   module->setDataLayout(machine.createDataLayout());
   module->setPICLevel(llvm::PICLevel::BigPIC);
-  if (with_entry) emit_entry(*module, program, target, options.entry);
-  for (size_t k : kernels) KernelEmitter(*module, program.kernels[k], target).emit(kernel_symbol(options.entry, k));
+  if (with_entry) emit_entry(*module, program, target, options);
+  for (size_t k : kernels) {
+    llvm::Function* kernel = KernelEmitter(*module, program.kernels[k], target).emit(kernel_symbol(options.entry, k));
+    if (kernels.size() < program.kernels.size() || !with_entry) continue;
+    kernel->setVisibility(llvm::GlobalValue::DefaultVisibility);  // all in one object: no name that could clash
+    kernel->setLinkage(llvm::GlobalValue::InternalLinkage);
+  }
+  if (const std::string& tune = target.cpu().tune; !tune.empty())
+    for (llvm::Function& function : *module) function.addFnAttr("tune-cpu", tune);
 #ifndef NDEBUG
   std::string problem;
   llvm::raw_string_ostream out(problem);
@@ -65,27 +72,8 @@ std::unique_ptr<llvm::Module> make_module(llvm::LLVMContext& context, llvm::Targ
 
 std::set<std::string> custom_calls(const ir::Program& program) {
   std::set<std::string> names;
-  std::vector<const std::vector<ir::Step>*> open{&program.steps};
-  while (!open.empty()) {
-    const auto* steps = open.back();
-    open.pop_back();
-    for (const ir::Step& s : *steps) {
-      if (s.kind == ir::StepKind::custom) names.insert(s.custom);
-      for (const auto* inner : {&s.condition, &s.body, &s.otherwise}) open.push_back(inner);
-    }
-  }
+  for (const ir::Step* s : ir::custom_steps(program)) names.insert(s->custom);
   return names;
-}
-
-// Whether the C library has a function of this name: the linker would bind it before it asks for the caller's.
-bool in_c_library(const std::string& name) {
-  for (const char* library : {"libc.so.6", "libm.so.6"})
-    if (void* handle = dlopen(library, RTLD_LAZY | RTLD_NOLOAD)) {
-      const bool found = dlsym(handle, name.c_str()) != nullptr;
-      dlclose(handle);
-      if (found) return true;
-    }
-  return false;
 }
 
 // What an object may not ask for because the object itself defines it.
@@ -93,7 +81,7 @@ void check_custom_names(const ir::Program& program, const Options& options) {
   for (const std::string& name : custom_calls(program)) {
     const std::string& entry = options.entry;
     const bool own = name == entry || name.rfind(entry + "_arena_bytes", 0) == 0 ||
-                     name.rfind(entry + "_kernel_", 0) == 0 || name.rfind(entry + "_constant_", 0) == 0;
+                     name.rfind(entry + "_kernel_", 0) == 0 || name.rfind(entry + "_constant", 0) == 0;
     if (const std::string fault = own ? "is a name of the compiled program itself" : custom_name_fault(name);
         !fault.empty())
       throw Error("custom_call: the name '" + name.substr(0, 100) + "' " + fault +
@@ -137,6 +125,17 @@ std::string compile_part(const ir::Program& program, const Target& target, const
 }
 
 }  // namespace
+
+// The linker would bind the C library's function before it asks for the caller's.
+bool in_c_library(const std::string& name) {
+  for (const char* library : {"libc.so.6", "libm.so.6"})
+    if (void* handle = dlopen(library, RTLD_LAZY | RTLD_NOLOAD)) {
+      const bool found = dlsym(handle, name.c_str()) != nullptr;
+      dlclose(handle);
+      if (found) return true;
+    }
+  return false;
+}
 
 std::string custom_name_fault(const std::string& name) {
   const bool identifier =

@@ -77,17 +77,27 @@ void EntryEmitter::emit_copy_table(std::span<const Step> steps) {
 
 // Whether memory is missing that is needed whatever the extents are: a loop for each range of the list.
 Value* EntryEmitter::some_missing(Value* list, Home home) {
-  std::vector<uint32_t> needed;
+  struct Needed {
+    uint32_t slot;
+    int64_t alignment;
+    bool operator<(const Needed& other) const { return slot < other.slot; }
+  };
+  std::vector<Needed> needed;
   for (const ProgramBuffer& b : program_.buffers)
-    if (b.home == home && b.shape.is_static() && b.shape.numel() > 0) needed.push_back(b.slot);
+    if (b.home == home && b.shape.is_static() && b.shape.numel() > 0 && !is_stored(b))
+      needed.push_back({b.slot, bytes(b.dtype)});
   std::sort(needed.begin(), needed.end());
   Value* missing = b_.getFalse();
   for (size_t first = 0, next = 0; first < needed.size(); first = next) {
-    for (next = first + 1; next < needed.size() && needed[next] == needed[next - 1] + 1;) ++next;
-    const Range range{i64(needed[first]), i64(int64_t{needed[next - 1]} + 1)};
+    const auto follows = [&](size_t n) {
+      return needed[n].slot == needed[n - 1].slot + 1 && needed[n].alignment == needed[first].alignment;
+    };
+    for (next = first + 1; next < needed.size() && follows(next);) ++next;
+    const Range range{i64(needed[first].slot), i64(int64_t{needed[next - 1].slot} + 1)};
     missing = carried_loop(b_, "given", range, missing, [&](Value* slot, ValueRefs so_far) {
       Value* p = b_.CreateLoad(b_.getPtrTy(), b_.CreateInBoundsGEP(b_.getPtrTy(), list, slot));
-      return Values{b_.CreateOr(so_far[0], b_.CreateIsNull(p))};
+      Value* wrong = b_.CreateOr(b_.CreateIsNull(p), misaligned(p, needed[first].alignment));
+      return Values{b_.CreateOr(so_far[0], wrong)};
     })[0];
   }
   return missing;

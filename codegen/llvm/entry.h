@@ -10,6 +10,7 @@
 
 #include "tenon/codegen/llvm/kernel.h"
 #include "tenon/codegen/llvm/program.h"
+#include "tenon/codegen/llvm/target.h"
 
 namespace tenon::codegen {
 
@@ -25,21 +26,39 @@ enum CallField : uint64_t {
   call_error = 48
 };
 constexpr uint64_t call_bytes = 56;
-enum EnvField : uint64_t { env_size = 0, env_pool = 8, env_parallel_for = 16, env_threads = 32 };
-constexpr uint64_t env_bytes = 40;
-constexpr uint32_t default_mxcsr = 0x1f80, mxcsr_control = 0xffc0;
+enum EnvField : uint64_t {
+  env_size = 0,
+  env_pool = 8,
+  env_parallel_for = 16,
+  env_threads = 32,
+  env_call_custom = 40,
+  env_custom_context = 48
+};
+constexpr uint64_t env_bytes = 40;  // at least
+constexpr uint64_t env_custom_bytes = 56;  // of an environment that may call custom functions
+enum ErrorField : uint64_t { error_code = 0, error_node = 4, error_values = 8 };
 constexpr int64_t arena_alignment = 64;
 constexpr size_t listed_from = 64;  // inputs and outputs: more are checked by a loop, and read where they are used
 
+// The caller's floating-point environment: the default one is set, and what was found put back, flags included
+// (codegen/llvm/control_word.cc).
+struct ControlWord {
+  llvm::Value *control = nullptr, *flags = nullptr;
+};
+ControlWord set_control_word(Builder& b, Machine machine, llvm::function_ref<llvm::Value*(llvm::Type*)> slot);
+void restore_control_word(Builder& b, Machine machine, const ControlWord& saved);
+
 class EntryEmitter {
  public:
-  EntryEmitter(llvm::Module& module, const ir::Program& program, const Target& target, const std::string& entry)
+  EntryEmitter(llvm::Module& module, const ir::Program& program, const Target& target, const Options& options)
       : module_(module),
         program_(program),
         target_(target),
-        name_(entry),
+        options_(options),
+        name_(options.entry),
         context_(module.getContext()),
-        b_(context_) {}
+        b_(context_),
+        custom_steps_(ir::custom_steps(program)) {}
   void emit_arena_bytes();
   void emit();
 
@@ -55,16 +74,27 @@ class EntryEmitter {
   Values symbol_values(llvm::Value* dims);
   llvm::Value* value(Dim d) { return d.is_number() ? i64(d.number()) : symbols_[d.index()]; }
   llvm::Value* buffer_bytes(const ir::ProgramBuffer& buffer);
+  llvm::Value* checked_bytes(const ir::ProgramBuffer& buffer);  // notes in outside_ what does not fit into 63 bits
   llvm::Value* arena_offsets();  // fills offsets_, gives the bytes of the planned buffers
+  struct Arena {
+    llvm::Value *planned, *whole;  // bytes of the planned buffers, and of all that the caller must bring
+  };
+  Arena arena_bytes();  // notes in outside_ whether any buffer is too large
   int64_t scratch_bytes() const;
   void bind_buffers(llvm::Value* request);
+  llvm::Value* misaligned(llvm::Value* pointer, int64_t alignment);
+  bool is_stored(const ir::ProgramBuffer& buffer) const {
+    return buffer.home == ir::Home::input && buffer.slot >= program_.inputs.size() - options_.stored.size();
+  }
+  llvm::Value* stored_data(const ir::ProgramBuffer& buffer);
   llvm::Value* constant_data(const ir::ProgramBuffer& buffer);
   llvm::Value* pointer(uint32_t buffer);
   llvm::Value* pointer(const ir::Operand& operand);
   llvm::Value* flag(const ir::Operand& operand);
   void refuse_strangers(llvm::Value* request);
-  llvm::Value* set_control_word();
-  void fail_if(llvm::Value* condition, llvm::Value* code);
+  void bind_environment(llvm::Value* request);
+  void fail_if(llvm::Value* condition, llvm::Value* code, uint32_t node = UINT32_MAX, llvm::Value* value = nullptr);
+  void write_error(llvm::Value* request);
   void emit_steps(const std::vector<ir::Step>& steps);
   void emit_launch(const ir::Step& step);
   void fill_slots(const ir::Step& step, const ir::Kernel& kernel);
@@ -89,13 +119,15 @@ class EntryEmitter {
   llvm::Module& module_;
   const ir::Program& program_;
   const Target& target_;
+  const Options& options_;
   const std::string& name_;
   llvm::LLVMContext& context_;
   Builder b_;
+  const std::vector<const ir::Step*> custom_steps_;
   llvm::Function* function_ = nullptr;
   llvm::BasicBlock* entry_ = nullptr;
   llvm::BasicBlock* failed_ = nullptr;
-  llvm::PHINode* failure_ = nullptr;
+  llvm::PHINode *failure_ = nullptr, *failed_node_ = nullptr, *failed_value_ = nullptr;
   Values symbols_, offsets_, pointers_;  // no pointer to an input or output of long lists: it is read where it is used
   llvm::Value *inputs_ = nullptr, *outputs_ = nullptr, *arena_ = nullptr;
   llvm::Value* outside_ = nullptr;  // whether the extents lie outside their bounds, or what follows from them does
@@ -104,6 +136,7 @@ class EntryEmitter {
   llvm::Value* scratch_ = nullptr;
   llvm::Value* env_ = nullptr;
   llvm::Value* threads_ = nullptr;
+  llvm::Value *call_custom_ = nullptr, *custom_context_ = nullptr;  // null where there is no custom call
   std::vector<Loop> loops_;
 };
 

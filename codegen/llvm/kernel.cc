@@ -5,6 +5,7 @@
 #include <llvm/IR/IntrinsicsX86.h>
 #include <llvm/IR/Module.h>
 
+#include "tenon/codegen/llvm/target.h"
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/kernel/walk.h"
 
@@ -110,7 +111,9 @@ llvm::Function* KernelEmitter::emit(const std::string& symbol) {
       emit_instruction(i);
     }
   }
-  if (nontemporal_used_) call(b_, llvm::Intrinsic::x86_sse_sfence, {}, {});
+  // On AArch64 such stores are ordered as all others are: by whoever hands the results on.
+  if (nontemporal_used_ && machine_of(target_.cpu()) == Machine::x86_64)
+    call(b_, llvm::Intrinsic::x86_sse_sfence, {}, {});
   b_.CreateRet(b_.getInt32(0));
   return function_;
 }

@@ -2,8 +2,6 @@
 // pointers in registers or on the stack; a launch costs a few stores and a call. A custom call is the C function
 // `int32_t NAME(const void* const* inputs, void* const* outputs)`; zero is success.
 // Refuses to allocate, and to know what kernels compute.
-#include <llvm/IR/IntrinsicsX86.h>
-
 #include <algorithm>
 
 #include "tenon/codegen/llvm/entry.h"
@@ -89,6 +87,13 @@ Value* EntryEmitter::buffer_bytes(const ProgramBuffer& buffer) {
   return total;
 }
 
+Value* EntryEmitter::checked_bytes(const ProgramBuffer& buffer) {
+  if (buffer.shape.is_static()) return buffer_bytes(buffer);
+  Value* total = i64(bytes(buffer.dtype));
+  for (Dim d : buffer.shape) total = checked(llvm::Intrinsic::smul_with_overflow, total, value(d));
+  return total;
+}
+
 // Symbolic programs: slots in order, each as large as the largest buffer in it.
 Value* EntryEmitter::arena_offsets() {
   if (program_.is_static) return i64((program_.arena_bytes + arena_alignment - 1) / arena_alignment * arena_alignment);
@@ -99,9 +104,7 @@ Value* EntryEmitter::arena_offsets() {
   for (const ProgramBuffer& buffer : program_.buffers) {
     if (buffer.home != Home::arena || buffer.arena_slot == UINT32_MAX) continue;
     Value*& size = sizes[buffer.arena_slot];
-    Value* own = i64(bytes(buffer.dtype));
-    for (Dim d : buffer.shape) own = checked(llvm::Intrinsic::smul_with_overflow, own, value(d));
-    size = emit_op(b_, ir::Op::max, DType::i64, DType::i64, {size, own});
+    size = emit_op(b_, ir::Op::max, DType::i64, DType::i64, {size, checked_bytes(buffer)});
   }
   Value* offset = i64(0);
   for (Value* size : sizes) {
@@ -113,11 +116,30 @@ Value* EntryEmitter::arena_offsets() {
   return offset;
 }
 
+EntryEmitter::Arena EntryEmitter::arena_bytes() {
+  Value* planned = arena_offsets();
+  for (const ProgramBuffer& buffer : program_.buffers)
+    if (buffer.home == Home::input || buffer.home == Home::output) static_cast<void>(checked_bytes(buffer));
+  if (program_.is_static) return {planned, b_.CreateAdd(planned, i64(scratch_bytes()))};
+  return {planned, checked(llvm::Intrinsic::sadd_with_overflow, planned, i64(scratch_bytes()))};
+}
+
+// The size, or why no call with these extents can be right.
 void EntryEmitter::emit_arena_bytes() {
   start(name_ + "_arena_bytes", b_.getInt64Ty());
+  const auto refuse_if = [&](Value* condition, int32_t code) {
+    if (known(condition) == 0) return;
+    auto *refused = block("refused"), *next = block("next");
+    b_.CreateCondBr(condition, refused, next);
+    b_.SetInsertPoint(refused);
+    b_.CreateRet(i64(code));
+    b_.SetInsertPoint(next);
+  };
+  if (!program_.symbols->free_symbols().empty()) refuse_if(b_.CreateIsNull(function_->getArg(0)), bad_call);
   if (!program_.is_static) symbols_ = symbol_values(function_->getArg(0));
-  Value* total = b_.CreateAdd(arena_offsets(), i64(scratch_bytes()));
-  b_.CreateRet(b_.CreateSelect(outside_, i64(-1), total));  // no arena is large enough
+  const Arena arena = arena_bytes();
+  refuse_if(outside_, bad_extent);
+  b_.CreateRet(arena.whole);
 }
 
 // Behind the planned buffers: launches run one after the other, so they share it.
@@ -138,21 +160,40 @@ Value* EntryEmitter::constant_data(const ProgramBuffer& buffer) {
   return global;
 }
 
+// Inputs that lie beside the code: one placeholder stands for the section that put_constants fills.
+Value* EntryEmitter::stored_data(const ProgramBuffer& buffer) {
+  const std::string name = name_ + "_constants";
+  llvm::GlobalVariable* all = module_.getNamedGlobal(name);
+  if (!all) {
+    auto* type = llvm::ArrayType::get(b_.getInt8Ty(), 64);
+    all = new llvm::GlobalVariable(module_, type, true, llvm::GlobalValue::InternalLinkage,
+                                   llvm::ConstantAggregateZero::get(type), name);
+    all->setAlignment(llvm::Align(64));
+    all->setSection(constants_section);
+  }
+  const size_t first = program_.inputs.size() - options_.stored.size();
+  return b_.CreatePtrAdd(all, i64(options_.stored.at(buffer.slot - first)));
+}
+
+Value* EntryEmitter::misaligned(Value* pointer, int64_t alignment) {
+  if (alignment == 1) return b_.getFalse();
+  return b_.CreateICmpNE(b_.CreateAnd(b_.CreatePtrToInt(pointer, b_.getInt64Ty()), i64(alignment - 1)), i64(0));
+}
+
 void EntryEmitter::bind_buffers(Value* request) {
   Value* inputs = inputs_ = field(request, call_inputs, b_.getPtrTy());
   Value* outputs = outputs_ = field(request, call_outputs, b_.getPtrTy());
   Value* arena = arena_ = field(request, call_arena, b_.getPtrTy());
-  Value* bad = b_.getFalse();
-  Value* planned = arena_offsets();
-  Value* total = b_.CreateAdd(planned, i64(scratch_bytes()));
+  Value* code = b_.getInt32(static_cast<uint32_t>(bad_call));
+  const Arena size = arena_bytes();
   fail_if(outside_, b_.getInt32(static_cast<uint32_t>(bad_extent)));
-  scratch_ = b_.CreateGEP(b_.getInt8Ty(), arena, planned);
+  scratch_ = b_.CreateGEP(b_.getInt8Ty(), arena, size.planned);
   const auto null = [&](Value* p) { return b_.CreateIsNull(p); };
-  bad = b_.CreateOr(bad, b_.CreateAnd(null(arena), b_.CreateICmpSGT(total, i64(0))));
-  const bool has_inputs = !program_.inputs.empty(), has_outputs = !program_.outputs.empty();
-  if (has_inputs) bad = b_.CreateOr(bad, null(inputs));
-  if (has_outputs) bad = b_.CreateOr(bad, null(outputs));
-  fail_if(bad, b_.getInt32(static_cast<uint32_t>(bad_call)));
+  Value* bad = b_.CreateAnd(null(arena), b_.CreateICmpSGT(size.whole, i64(0)));
+  bad = b_.CreateOr(bad, misaligned(arena, arena_alignment));
+  if (program_.inputs.size() > options_.stored.size()) bad = b_.CreateOr(bad, null(inputs));
+  if (!program_.outputs.empty()) bad = b_.CreateOr(bad, null(outputs));
+  fail_if(bad, code);
   const bool listed = program_.inputs.size() + program_.outputs.size() > listed_from;
   bad = listed ? b_.CreateOr(some_missing(inputs, Home::input), some_missing(outputs, Home::output)) : b_.getFalse();
   for (const ProgramBuffer& buffer : program_.buffers) {
@@ -160,9 +201,14 @@ void EntryEmitter::bind_buffers(Value* request) {
     switch (buffer.home) {
       case Home::input:
       case Home::output:
+        if (is_stored(buffer)) {
+          p = stored_data(buffer);
+          break;
+        }
         if (listed && buffer.shape.is_static()) break;
         p = field(buffer.home == Home::input ? inputs : outputs, 8 * uint64_t{buffer.slot}, b_.getPtrTy());
         bad = b_.CreateOr(bad, b_.CreateAnd(null(p), b_.CreateICmpSGT(buffer_bytes(buffer), i64(0))));
+        bad = b_.CreateOr(bad, misaligned(p, bytes(buffer.dtype)));
         break;
       case Home::arena: {
         Value* offset =
@@ -175,16 +221,30 @@ void EntryEmitter::bind_buffers(Value* request) {
     }
     pointers_.push_back(p);
   }
-  fail_if(bad, b_.getInt32(static_cast<uint32_t>(bad_call)));
+  fail_if(bad, code);
 }
 
-// All failures leave by one block, whose PHI collects their codes.
-void EntryEmitter::fail_if(Value* condition, Value* code) {
+// All failures leave by one block, whose PHIs collect their codes, the node and what its function returned.
+void EntryEmitter::fail_if(Value* condition, Value* code, uint32_t node, Value* value) {
   if (known(condition) == 0) return;
   auto* next = block("next");
   failure_->addIncoming(code, b_.GetInsertBlock());
+  failed_node_->addIncoming(b_.getInt32(node), b_.GetInsertBlock());
+  failed_value_->addIncoming(value ? value : i64(0), b_.GetInsertBlock());
   b_.CreateCondBr(condition, failed_, next);
   b_.SetInsertPoint(next);
+}
+
+void EntryEmitter::write_error(Value* request) {
+  Value* error = field(request, call_error, b_.getPtrTy());
+  const auto put = [&](uint64_t offset, Value* v) {
+    b_.CreateStore(v, b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), error, offset));
+  };
+  when(b_, "record", b_.CreateIsNotNull(error), [&] {
+    put(error_code, failure_);
+    put(error_node, failed_node_);
+    put(error_values, failed_value_);
+  });
 }
 
 // No call, or one from an older header: without an environment, and without a place for the error.
@@ -199,17 +259,24 @@ void EntryEmitter::refuse_strangers(Value* request) {
   b_.SetInsertPoint(sized);
 }
 
-// Sets the floating-point control word that kernels count on; gives where the caller's was saved.
-Value* EntryEmitter::set_control_word() {
-  Value* saved = stack(b_.getInt32Ty(), 1, 4);
-  Value* standard = stack(b_.getInt32Ty(), 1, 4);
-  call(b_, llvm::Intrinsic::x86_sse_stmxcsr, {}, {saved});
-  Value* control = b_.CreateAnd(b_.CreateLoad(b_.getInt32Ty(), saved), b_.getInt32(mxcsr_control));
-  when(b_, "mxcsr", b_.CreateICmpNE(control, b_.getInt32(default_mxcsr)), [&] {
-    b_.CreateStore(b_.getInt32(default_mxcsr), standard);
-    call(b_, llvm::Intrinsic::x86_sse_ldmxcsr, {}, {standard});
+// The pool, and how custom functions are called where the environment is new enough to say so.
+void EntryEmitter::bind_environment(Value* request) {
+  Value* bad = b_.getInt32(static_cast<uint32_t>(bad_call));
+  llvm::Type* pointer = b_.getPtrTy();
+  env_ = field(request, call_env, pointer);
+  fail_if(b_.CreateIsNull(env_), bad);
+  Value* size = field(env_, env_size, b_.getInt64Ty());
+  fail_if(b_.CreateICmpULT(size, i64(env_bytes)), bad);
+  threads_ = field(env_, env_threads, b_.getInt32Ty());
+  Value* no_pool = b_.CreateIsNull(field(env_, env_parallel_for, pointer));
+  fail_if(b_.CreateAnd(no_pool, b_.CreateICmpSGT(threads_, b_.getInt32(1))), bad);
+  if (custom_steps_.empty()) return;
+  Value* null = llvm::ConstantPointerNull::get(b_.getPtrTy());
+  const Values hook = when(b_, "hook", b_.CreateICmpUGE(size, i64(env_custom_bytes)), {null, null}, [&] {
+    return Values{field(env_, env_call_custom, pointer), field(env_, env_custom_context, pointer)};
   });
-  return saved;
+  call_custom_ = hook[0];
+  custom_context_ = hook[1];
 }
 
 void EntryEmitter::emit() {
@@ -217,14 +284,15 @@ void EntryEmitter::emit() {
   Value* request = function_->getArg(0);
   failed_ = block("failed");
   failure_ = llvm::PHINode::Create(b_.getInt32Ty(), 4, "code", failed_);
+  failed_node_ = llvm::PHINode::Create(b_.getInt32Ty(), 4, "node", failed_);
+  failed_value_ = llvm::PHINode::Create(b_.getInt64Ty(), 4, "value", failed_);
   refuse_strangers(request);
-  Value* saved = set_control_word();  // first, so that every way out restores it
+  const Machine machine = machine_of(target_.cpu());
+  // First, so that every way out restores it.
+  const ControlWord saved = set_control_word(b_, machine, [&](llvm::Type* type) { return stack(type, 1, 8); });
 
   Value* bad = b_.getInt32(static_cast<uint32_t>(bad_call));
-  env_ = field(request, call_env, b_.getPtrTy());
-  fail_if(b_.CreateIsNull(env_), bad);
-  fail_if(b_.CreateICmpULT(field(env_, env_size, b_.getInt64Ty()), i64(env_bytes)), bad);
-  threads_ = field(env_, env_threads, b_.getInt32Ty());
+  bind_environment(request);
   Value* dims = field(request, call_dims, b_.getPtrTy());
   const Symbols& table = *program_.symbols;
   if (!table.free_symbols().empty()) fail_if(b_.CreateIsNull(dims), bad);
@@ -240,21 +308,17 @@ void EntryEmitter::emit() {
   bind_buffers(request);
   emit_steps(program_.steps);
 
-  call(b_, llvm::Intrinsic::x86_sse_ldmxcsr, {}, {saved});
+  restore_control_word(b_, machine, saved);
   b_.CreateRet(b_.getInt32(0));
 
   b_.SetInsertPoint(failed_);
-  call(b_, llvm::Intrinsic::x86_sse_ldmxcsr, {}, {saved});
-  Value* error = field(request, call_error, b_.getPtrTy());
-  when(b_, "record", b_.CreateIsNotNull(error), [&] {
-    b_.CreateStore(failure_, error);
-    b_.CreateStore(b_.getInt32(UINT32_MAX), b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), error, 4));
-  });
+  restore_control_word(b_, machine, saved);
+  write_error(request);
   b_.CreateRet(failure_);
 }
 
-void emit_entry(llvm::Module& module, const ir::Program& program, const Target& target, const std::string& entry) {
-  EntryEmitter emitter(module, program, target, entry);
+void emit_entry(llvm::Module& module, const ir::Program& program, const Target& target, const Options& options) {
+  EntryEmitter emitter(module, program, target, options);
   emitter.emit_arena_bytes();
   emitter.emit();
 }

@@ -13,6 +13,6 @@ namespace tenon::codegen {
 std::string kernel_symbol(const std::string& entry, size_t k);
 // Defines `int32_t NAME(const tenon_call*)` and `int64_t NAME_arena_bytes(const int64_t*)`; kernels are declared where the
 // module does not define them.
-void emit_entry(llvm::Module& module, const ir::Program& program, const Target& target, const std::string& entry);
+void emit_entry(llvm::Module& module, const ir::Program& program, const Target& target, const Options& options);
 
 }  // namespace tenon::codegen

@@ -1,4 +1,5 @@
-// What code is generated for: the processor at hand, or the portable floor x86-64-v3. Refuses processors below the floor.
+// What code is generated for: the processor at hand, the portable floor x86-64-v3, or another machine by LLVM's names. Refuses
+// processors below the floor.
 #include "tenon/codegen/llvm/target.h"
 
 #include <llvm/ADT/StringMap.h>
@@ -68,6 +69,12 @@ Target host_target() {
   return *host;
 }
 
+Machine machine_of(const CpuTarget& target) {
+  if (target.triple.starts_with("x86_64-")) return Machine::x86_64;
+  if (target.triple.starts_with("aarch64-")) return Machine::aarch64;
+  throw InternalError("no code is generated for " + target.triple);
+}
+
 llvm::TargetMachine& target_machine(const CpuTarget& target, llvm::CodeGenOptLevel level) {
   static std::once_flag once;
   std::call_once(once, [] {
@@ -75,6 +82,10 @@ llvm::TargetMachine& target_machine(const CpuTarget& target, llvm::CodeGenOptLev
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
   });
   struct Entry {
     CpuTarget target;

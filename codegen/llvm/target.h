@@ -7,6 +7,9 @@
 
 namespace tenon::codegen {
 
+enum class Machine : uint8_t { x86_64, aarch64 };
+Machine machine_of(const CpuTarget& target);  // by its triple; InternalError for another one
+
 // Lives as long as the thread; `level` is LLVM's effort.
 llvm::TargetMachine& target_machine(const CpuTarget& target, llvm::CodeGenOptLevel level);
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "tenon/frontend/report/lines.h"
 #include "tenon/frontend/transform/jit_entry.h"
 #include "tenon/ir/base/door.h"
 #include "tenon/ir/base/number_text.h"
@@ -12,17 +13,11 @@ namespace tenon {
 namespace {
 
 // Kernels name nodes of the optimised graph by number; the same passes over the trace give its places.
-std::string file_line(const Location& where) {
-  std::string file = where.file;
-  const size_t slash = file.rfind('/');
-  return (slash == std::string::npos ? file : file.substr(slash + 1)) + ":" + std::to_string(where.line);
-}
-
-std::string describe_node(const ir::Graph& g, uint32_t n) {
-  if (n >= g.node_count()) return "node " + std::to_string(n);
-  const ir::Node& node = g.nodes()[n];
-  std::string text(ir::name(node.op));
-  if (g.location(node).known()) text += " (" + file_line(g.location(node)) + ")";
+std::string describe_node(const ir::Levels& levels, uint32_t n) {
+  const ir::Levels::Place place = levels.find(n);
+  if (place.graph == nullptr) return "node " + std::to_string(n);
+  std::string text(ir::name(place.graph->node(place.node).op));
+  if (const Location where = location_of(levels, n); where.known()) text += " (" + file_line(where) + ")";
   return text;
 }
 
@@ -57,18 +52,13 @@ Compiled Lowered::compile() const {
 std::vector<KernelInfo> Compiled::kernels() const try {
   const FloatEnvironment standard;
   const auto graph = passes::optimize(*entry_->program.graph);
+  const ir::Levels levels(*graph);
   std::vector<KernelInfo> out;
   const runtime::Manifest& m = entry_->plain.program->manifest();
   for (const runtime::KernelRecord& k : m.kernels) {
     const auto text = [&](Dim d) { return to_string(d, m.symbols); };
-    KernelInfo info{k.name, k.kind, {}, text(k.bytes_read), text(k.bytes_written), text(k.flops)};
-    for (uint32_t n : k.nodes) {
-      if (n >= graph->node_count()) continue;
-      const Location& where = graph->location(graph->nodes()[n]);
-      if (!where.known()) continue;
-      const std::string line = file_line(where);
-      if (std::find(info.lines.begin(), info.lines.end(), line) == info.lines.end()) info.lines.push_back(line);
-    }
+    KernelInfo info{k.name,       k.kind, lines_of(levels, k.nodes), text(k.bytes_read), text(k.bytes_written),
+                    text(k.flops)};
     out.push_back(std::move(info));
   }
   return out;
@@ -93,6 +83,7 @@ double Compiled::compile_seconds() const { return entry_->plain.program->compile
 std::string Compiled::explain() const try {
   const FloatEnvironment standard;
   const auto graph = passes::optimize(*entry_->program.graph);
+  const ir::Levels levels(*graph);
   std::string text;
   const std::vector<KernelInfo> all = kernels();
   const runtime::Manifest& m = entry_->plain.program->manifest();
@@ -118,7 +109,7 @@ std::string Compiled::explain() const try {
   std::vector<std::pair<std::string, int>> lines;  // equal ones, such as one per parameter, are counted
   for (const ir::FusionNote& n : notes) {
     const std::string line =
-        describe_node(*graph, n.producer) + " -> " + describe_node(*graph, n.consumer) + ": " + n.reason;
+        describe_node(levels, n.producer) + " -> " + describe_node(levels, n.consumer) + ": " + n.reason;
     const auto seen = std::find_if(lines.begin(), lines.end(), [&](const auto& l) { return l.first == line; });
     if (seen == lines.end())
       lines.emplace_back(line, 1);

@@ -1,7 +1,8 @@
-// Ahead-of-time compilation: a jitted function saved as an object file and a C header.
+// Ahead-of-time compilation: a jitted function saved as an object file with headers for C and C++ and a manifest.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "tenon/frontend/report/inspect.h"
 #include "tenon/frontend/transform/jit.h"
@@ -9,14 +10,17 @@
 namespace tenon::aot {
 
 struct SaveOptions {
-  std::string name;            // a C identifier: the function, and the names of the files
+  std::string name;            // an identifier of C and C++: the function, and the names of the files
   std::string out = ".";       // folder, made if missing
   bool archive = false;        // also NAME.a
-  bool native = false;         // for this machine's processor instead of x86-64-v3
-  At at = At::current();       // the line that errors name: where these options are written
+  bool native = false;         // for this machine's processor: the target "native"
+  std::string target = "";     // "x86-64-v4", "znver4", "aarch64-linux-gnu" ...; x86-64-v3 unless told otherwise
+  std::vector<std::string> arguments = {};  // what the headers call them, in order; in0, in1 ... unless told otherwise
+  At at = At::current();  // the line that errors name: where these options are written
 };
 
-// Writes NAME.o and NAME.h (and NAME.a). Error for a bad name or an unwritable folder.
+// Writes NAME.o, NAME.h, NAME.hpp and NAME.json (and NAME.a). Captured tensors become constants: those above 64 bytes lie in the
+// object beside the code, each content once. Error for a bad name, an unknown target or an unwritable folder.
 void save(const Lowered& lowered, const SaveOptions& options);
 
 template <class F, class... A>

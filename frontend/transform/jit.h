@@ -40,7 +40,7 @@ std::shared_ptr<JitEntry> start_entry(JitState& state, std::vector<std::vector<T
 // call: that of another thread which traced the same signature first. keep: whether calls may reuse it (specs may not run).
 std::shared_ptr<JitEntry> finish_entry(JitState& state, const Leaves& signature, std::shared_ptr<JitEntry> entry,
                                        const Program& program, const std::vector<Tensor>& inputs,
-                                       std::shared_ptr<void> result, bool keep);
+                                       std::shared_ptr<void> result, const std::vector<TreeItem>& results, bool keep);
 void* result_of(const JitEntry& entry);
 void run_entry(JitState& state, JitEntry& entry, const Leaves& signature, std::vector<Tensor>& outputs);
 
@@ -101,7 +101,8 @@ class Jit {
     auto entry = detail::start_entry(*state_, std::move(arguments));
     auto traced = detail::recorded("jit", f_, std::tuple<A...>(args...), made_);
     auto result = std::make_shared<decltype(traced.result)>(std::move(traced.result));
-    return detail::finish_entry(*state_, signature, std::move(entry), *traced.program, traced.inputs, std::move(result),
+    const auto results = detail::items_of(*result);
+    return detail::finish_entry(*state_, signature, std::move(entry), *traced.program, traced.inputs, std::move(result), results,
                                 keep);
   }
   F f_;

@@ -143,8 +143,10 @@ std::shared_ptr<JitEntry> start_entry(JitState& state, std::vector<std::vector<T
 
 std::shared_ptr<JitEntry> finish_entry(JitState& state, const Leaves& signature, std::shared_ptr<JitEntry> entry,
                                        const Program& program, const std::vector<Tensor>& inputs,
-                                       std::shared_ptr<void> result, bool keep) {
+                                       std::shared_ptr<void> result, const std::vector<TreeItem>& results, bool keep) {
   entry->program = program;
+  for (const TreeItem& item : results)
+    if (item.tag == 't') entry->results.push_back(item.path);
   entry->donations = donations(*program.graph, entry->plain.donated);
   entry->records = records(inputs);
   entry->parts = parts_of(inputs);

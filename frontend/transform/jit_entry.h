@@ -33,6 +33,7 @@ struct JitEntry {
   std::mutex compiling;
   uint64_t number = 0;  // of all entries: what its taped programs are found by
   std::shared_ptr<const Arguments> arguments;
+  std::vector<std::string> results;  // where each output stands in `result`, by path
   std::vector<Part> parts;  // how the inputs take part in gradients in this signature
   std::vector<std::pair<uint32_t, uint32_t>> donations;  // input and result
   Location made;

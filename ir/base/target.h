@@ -66,8 +66,9 @@ struct ContractTiles {
 struct CpuTarget {
   std::string triple = "x86_64-unknown-linux-gnu";
   std::string cpu = "x86-64-v3";  // LLVM's processor name
-  std::string features;  // LLVM's feature string, empty for the processor's own
-  int level = 3;  // x86-64 micro-architecture level, checked before the first call
+  std::string features;  // LLVM's feature string, on top of the processor's own
+  std::string tune;  // LLVM's name of the processor whose timing counts, empty for `cpu`
+  int level = 3;  // x86-64 micro-architecture level, checked before the first call; 0 of another architecture
   int vector_bytes = 32;  // width of a machine register
   int vector_registers = 16;
   int64_t l1_bytes = 32 << 10, l2_bytes = 1 << 20, l3_bytes = 32 << 20;
@@ -151,10 +152,11 @@ void for_each_field(T& tiles, F&& f) {
 }
 template <Fields<CpuTarget> T, class F>
 void for_each_field(T& machine, F&& f) {
-  auto& [triple, cpu, features, level, vector_bytes, vector_registers, l1, l2, l3, contract] = machine;
+  auto& [triple, cpu, features, tune, level, vector_bytes, vector_registers, l1, l2, l3, contract] = machine;
   f("triple", triple);
   f("cpu", cpu);
   f("features", features);
+  f("tune", tune);
   f("level", level);
   f("vector_bytes", vector_bytes);
   f("vector_registers", vector_registers);

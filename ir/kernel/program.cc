@@ -117,4 +117,20 @@ class Printer {
 
 std::string Program::text() const { return Printer(*this).run(); }
 
+std::vector<const Step*> custom_steps(const Program& program) {
+  std::vector<const Step*> found;
+  std::vector<const Step*> open;  // the next one last
+  const auto enter = [&](const std::vector<Step>& steps) {
+    for (auto it = steps.rbegin(); it != steps.rend(); ++it) open.push_back(&*it);
+  };
+  enter(program.steps);
+  while (!open.empty()) {
+    const Step& s = *open.back();
+    open.pop_back();
+    if (s.kind == StepKind::custom) found.push_back(&s);
+    for (const auto* inner : {&s.otherwise, &s.body, &s.condition}) enter(*inner);
+  }
+  return found;
+}
+
 }  // namespace tenon::ir

@@ -91,4 +91,7 @@ struct Program {
   std::string text() const;  // kernels and steps, for dumps and golden files
 };
 
+// The custom calls of a program in order, nested ones too. An entry that gives k says that number k of them failed, from 1 on.
+std::vector<const Step*> custom_steps(const Program& program);
+
 }  // namespace tenon::ir

@@ -31,7 +31,7 @@ std::string kernel_name(const Graph& graph, const Group& group, size_t number) {
 }  // namespace
 
 ProgramLowering::ProgramLowering(const Graph& graph, const Target& target)
-    : graph_(graph), target_(target), costs_(target) {
+    : graph_(graph), levels_(graph), target_(target), costs_(target) {
   program_.name = graph.name;
   program_.symbols = graph.symbols;
 }
@@ -100,10 +100,7 @@ Dim ProgramLowering::flops_of(const Frame& frame, NodeId id) {
 KernelNote ProgramLowering::note_of(const Frame& frame, const Group& group, const Kernel& kernel) {
   KernelNote note;
   note.kind = info(group.kind).name;
-  if (frame.origin != UINT32_MAX)
-    note.nodes.push_back(frame.origin);
-  else
-    for (NodeId n : group.nodes) note.nodes.push_back(index(n));
+  for (NodeId n : group.nodes) note.nodes.push_back(origin_of(frame, n));
   Symbols& symbols = *program_.symbols;
   for (const KernelBuffer& b : kernel.buffers) {
     if (b.space == Space::scratch) continue;
@@ -244,14 +241,15 @@ void ProgramLowering::level(Frame& frame, const FusionPlan& plan, const std::vec
     if (frame.origin == UINT32_MAX)
       program_.not_fused.push_back(note);
     else
-      program_.not_fused.push_back({frame.origin, frame.origin, "inside the body: " + note.reason});
+      program_.not_fused.push_back(
+          {frame.first + note.producer, frame.first + note.consumer, "inside the body: " + note.reason});
   }
 }
 
 void ProgramLowering::body(const Graph& graph, int depth, uint32_t origin, const std::vector<Operand>& inputs,
                            const std::vector<Operand>& targets, std::vector<Step>& steps) {
   const FusionPlan plan = fuse(graph, target_, fuse_);
-  Frame frame{graph, plan.axes, depth, origin, {}};
+  Frame frame{graph, plan.axes, depth, origin, levels_.first_of(origin, graph), {}};
   frame.places.assign(graph.value_count(), Operand{no_buffer, -1, false, 0});
   std::copy(inputs.begin(), inputs.end(), frame.places.begin());
   level(frame, plan, targets, steps);
@@ -259,7 +257,7 @@ void ProgramLowering::body(const Graph& graph, int depth, uint32_t origin, const
 
 Program ProgramLowering::run(const FusionPlan& plan, const std::vector<std::pair<uint32_t, uint32_t>>& donations) {
   fuse_ = plan.enabled;
-  Frame frame{graph_, plan.axes, 0, UINT32_MAX, {}};
+  Frame frame{graph_, plan.axes, 0, UINT32_MAX, 0, {}};
   frame.places.assign(graph_.value_count(), Operand{no_buffer, -1, false, 0});
   for (uint32_t i = 0; i < graph_.input_count(); ++i) {
     const Type& type = graph_.type(ValueId{i});

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "tenon/ir/graph/levels.h"
 #include "tenon/passes/lower/group.h"
 #include "tenon/passes/pass.h"
 
@@ -19,7 +20,8 @@ struct Frame {
   const ir::Graph& graph;
   const Axes& axes;                    // of the graph
   int depth = 0;                       // loops around it
-  uint32_t origin = UINT32_MAX;        // node of the outermost graph it belongs to, for explaining
+  uint32_t origin = UINT32_MAX;        // number of the node whose body it is; none for the outermost
+  uint32_t first = 0;                  // number of its first node (ir/graph/levels.h), for explaining
   std::vector<ir::Operand> places;     // per value; buffer is no_buffer where unknown
 };
 
@@ -63,11 +65,10 @@ class ProgramLowering {
   ir::KernelNote note_of(const Frame& frame, const Group& group, const ir::Kernel& kernel);
   Dim flops_of(const Frame& frame, ir::NodeId n);
   Dim bytes_of(const ir::Type& type);
-  uint32_t origin_of(const Frame& frame, ir::NodeId n) const {
-    return frame.depth == 0 && frame.origin == UINT32_MAX ? index(n) : frame.origin;
-  }
+  uint32_t origin_of(const Frame& frame, ir::NodeId n) const { return frame.first + index(n); }
 
   const ir::Graph& graph_;
+  const ir::Levels levels_;
   const Target& target_;
   bool fuse_ = true;  // in bodies, as the plan of the outermost level was made
   OpCosts costs_;

@@ -183,6 +183,7 @@ bool ProgramLowering::scan_in_registers(Frame& frame, NodeId id, std::vector<Ste
   KernelNote note;
   note.kind = info(GroupKind::nest).name;
   note.nodes = {origin};
+  for (uint32_t k = 0; k < next.node_count(); ++k) note.nodes.push_back(levels_.first_of(origin, next) + k);
   for (ValueId v : operands) note.bytes_read = program_.symbols->sum(note.bytes_read, bytes_of(graph.type(v)));
   for (uint32_t i = 0; i < n.result_count; ++i)
     note.bytes_written = program_.symbols->sum(note.bytes_written, bytes_of(graph.type(graph.result(n, i))));

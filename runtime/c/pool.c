@@ -282,7 +282,7 @@ const tenon_env* tenon_runtime_env(void) {
 }
 
 const tenon_env* tenon_serial_env(void) {
-  static const tenon_env env = {sizeof(tenon_env), NULL, serial_parallel_for, print, 1, 0};
+  static const tenon_env env = {sizeof(tenon_env), NULL, serial_parallel_for, print, 1, 0, NULL, NULL};
   return &env;
 }
 

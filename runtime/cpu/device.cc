@@ -11,6 +11,7 @@
 #include "tenon/runtime/compile.h"
 #include "tenon/runtime/cpu/code_memory.h"
 #include "tenon/runtime/device.h"
+#include "tenon/runtime/targets.h"
 
 namespace tenon::runtime {
 namespace {
@@ -79,9 +80,9 @@ void synchronize() {}  // run() returns when all is done
 
 void* load(const Artifact& artifact) {
   const Manifest& m = artifact.manifest;
-  if (tenon_cpu_level() < m.level)
-    throw Error("this processor lacks x86-64-v" + std::to_string(m.level) + ", which '" + m.entry +
-                "' was compiled for; compile it with a lower target");
+  if (const uint64_t lacking = m.needs & ~tenon_cpu_features(); lacking != 0)
+    throw Error("this processor lacks " + feature_expression(lacking) + ", which '" + m.entry +
+                "' was compiled for; compile it for another target");
   return new codegen::Linked(codegen::link_objects(artifact.objects, m.entry, memory));
 }
 
@@ -116,6 +117,8 @@ void register_custom_call(const std::string& name, void* function) {
   std::lock_guard lock(calls.mutex);
   calls.functions[name] = function;
 }
+
+bool is_c_library_name(const std::string& name) { return codegen::in_c_library(name); }
 
 extern const Device cpu_device;
 constinit const Device cpu_device{.kind = TargetKind::cpu,

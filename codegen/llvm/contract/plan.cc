@@ -139,7 +139,7 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
 
   p.width = std::min<int64_t>(16, cpu.vector_bytes / size);
   // Columns of a tile are at least one logical vector, because the epilogue runs over those.
-  p.vectors = cpu.vector_registers >= 32 ? cpu.contract.vectors : std::max<int64_t>(2, 16 / p.width);
+  p.vectors = std::max<int64_t>(cpu.vector_registers >= 32 ? cpu.contract.vectors : 2, 16 / p.width);
   p.rows = std::clamp<int64_t>((cpu.vector_registers - p.vectors - 2) / p.vectors, 1, cpu.contract.rows);
   p.lhs_along_k = unit_loads(kernel, contract.blocks[0], 2) >= unit_loads(kernel, contract.blocks[0], 1);
   p.rhs_along_k = unit_loads(kernel, contract.blocks[1], 1) > unit_loads(kernel, contract.blocks[1], 2);
