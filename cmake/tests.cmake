@@ -55,9 +55,12 @@ foreach(source ${test_sources})
   endforeach()
 endforeach()
 
-# Installs into a temporary prefix and builds a user's project against it. Sanitized libraries are not what one ships.
+# How Tenon is built in: an installed copy and a user's project against it, what the library shows, and what plain CMake makes of
+# the tree. Sanitized libraries are not what one ships.
 if(TENON_INSTALL AND NOT TENON_SANITIZE)
-  add_test(NAME package_test COMMAND ${PROJECT_SOURCE_DIR}/tests/package/run.sh ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}
-           ${CMAKE_CXX_COMPILER})
-  set_tests_properties(package_test PROPERTIES TIMEOUT 900)
+  set(package ${PROJECT_SOURCE_DIR}/tests/package)
+  add_test(NAME package_test COMMAND ${package}/run.sh ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} ${CMAKE_CXX_COMPILER})
+  add_test(NAME exports_test COMMAND ${package}/exports.sh ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} ${CMAKE_CXX_COMPILER})
+  add_test(NAME configure_test COMMAND ${package}/configure.sh ${PROJECT_SOURCE_DIR} ${CMAKE_CXX_COMPILER})
+  set_tests_properties(package_test exports_test configure_test PROPERTIES TIMEOUT 900)
 endif()

@@ -47,7 +47,7 @@ Selection selection_of(const Tensor& x, std::span<const Index> indices, const Lo
   Shape result;
   for (int64_t i = 0; i < x.ndim(); ++i) {
     const Index which = i < static_cast<int64_t>(indices.size()) ? indices[i] : Index(tenon::all);
-    if (which.what == Index::What::all) {  // also where the extent is symbolic
+    if (which.what == Index::What::every) {  // also where the extent is symbolic
       const Dim extent = x.shape()[i];
       starts.push_back(Dim(0)), sizes.push_back(extent), strides.push_back(1), result.push_back(extent);
       continue;

@@ -3,6 +3,8 @@
 // This header refuses to know graphs and compilers.
 #pragma once
 
+#include "tenon/frontend/language.h"  // before anything that needs C++20
+
 #include <cstdint>
 #include <initializer_list>
 #include <iosfwd>
@@ -70,7 +72,7 @@ struct TensorOptions {
 struct All {};
 inline constexpr All all{};
 struct Index {
-  enum class What : uint8_t { number, all, slice } what = What::all;
+  enum class What : uint8_t { number, every, slice } what = What::every;
   int64_t start = 0, stop = INT64_MAX, step = 1;
   Location where;  // of the indexing expression, for errors
   Index(All, const std::source_location& at = std::source_location::current()) : where(place(at)) {}  // NOLINT
@@ -197,7 +199,7 @@ class Operand {
   template <class T>
     requires std::is_arithmetic_v<T>
   Operand(T value, const std::source_location& at = std::source_location::current())  // NOLINT
-      : weak_(std::is_same_v<T, bool> ? Weak::boolean
+      : weak_(std::is_same_v<T, bool> ? Weak::truth
               : std::is_integral_v<T> ? Weak::integer
                                       : Weak::floating),
         floating_(static_cast<double>(value)),
@@ -216,7 +218,7 @@ class Operand {
   Operand(int64_t value, const Location& where)
       : weak_(Weak::integer), floating_(static_cast<double>(value)), integer_(value), where_(where) {}
   Operand(double value, const Location& where) : weak_(Weak::floating), floating_(value), where_(where) {}
-  enum class Weak : uint8_t { none, boolean, integer, floating };
+  enum class Weak : uint8_t { none, truth, integer, floating };
   Weak weak() const { return weak_; }
   const Tensor& tensor() const { return tensor_; }
   double floating() const { return floating_; }
