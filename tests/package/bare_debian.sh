@@ -18,25 +18,25 @@ if [[ ! -e $base/.complete ]]; then
   # Its packages come from where this machine's do.
   rm -f "$base/etc/apt/sources.list"
   cp -r $apt/sources.list.d $apt/apt.conf.d "$base/etc/apt/"
-  for extra in $apt/sources.list $apt/auth.conf.d; do if [[ -e $extra ]]; then cp -r "$extra" "$base/etc/apt/"; fi; done
+  if [[ -e $apt/sources.list ]]; then cp $apt/sources.list "$base/etc/apt/"; fi
   cp -L /etc/ssl/certs/ca-certificates.crt "$base/etc/ssl/certs/"
   touch "$base/.complete"
 fi
 rm -rf --one-file-system "$root" && cp -a "$base" "$root"
-cp "$deb" "$root/root/tenon.deb" && cp -r "$consumer" "$root/root/consumer"
+cp "$deb" "$root/tmp/tenon.deb" && cp -r "$consumer" "$root/tmp/consumer"
 cp /etc/resolv.conf /etc/hosts "$root/etc/"
-cat >"$root/root/try.sh" <<'TRY'
+cat >"$root/tmp/try.sh" <<'TRY'
 set -e
-export DEBIAN_FRONTEND=noninteractive HOME=/root LC_ALL=C
+export DEBIAN_FRONTEND=noninteractive HOME=/tmp LC_ALL=C
 apt-get update -q
-apt-get install -y -q --no-install-recommends /root/tenon.deb
+apt-get install -y -q --no-install-recommends /tmp/tenon.deb
 if ls /usr/lib/x86_64-linux-gnu/libLLVM* 2>/dev/null; then echo 'the .deb brought LLVM along'; exit 1; fi
 apt-get install -y -q --no-install-recommends g++ cmake make pkg-config
-cmake -S /root/consumer -B /root/out && cmake --build /root/out
-[ "$(/root/out/consumer)" = 'tensor([3., 5.])' ] && [ "$(/root/out/shipped)" = '3 5' ]
-g++ -std=c++20 /root/consumer/consumer.cc $(pkg-config --cflags --libs tenon) -o /root/plain && [ "$(/root/plain)" = 'tensor([3., 5.])' ]
+cmake -S /tmp/consumer -B /tmp/out && cmake --build /tmp/out
+[ "$(/tmp/out/consumer)" = 'tensor([3., 5.])' ] && [ "$(/tmp/out/shipped)" = '3 5' ]
+g++ -std=c++20 /tmp/consumer/consumer.cc $(pkg-config --cflags --libs tenon) -o /tmp/plain && [ "$(/tmp/plain)" = 'tensor([3., 5.])' ]
 TRY
 # The mounts are this command's own and end with it.
-unshare --mount bash -c "mount --rbind /dev '$root/dev' && mount -t proc proc '$root/proc' && exec chroot '$root' bash /root/try.sh" \
+unshare --mount bash -c "mount --rbind /dev '$root/dev' && mount -t proc proc '$root/proc' && exec chroot '$root' bash /tmp/try.sh" \
   >"$1/try.log" 2>&1 || { tail -30 "$1/try.log"; echo 'package: the .deb failed in a bare Debian' >&2; exit 1; }
 echo 'the .deb in a bare Debian: installs, builds a project by find_package and pkg-config, and runs'
