@@ -1,12 +1,14 @@
 # Each tests/NAME_test.cc is an executable and a ctest entry; the other sources in tests/ are what they share.
-find_package(GTest)
-if(NOT GTest_FOUND)
+find_package(GTest QUIET)
+if(NOT TARGET tenon_example_data)
+  return()  # cmake/programs.cmake says why
+elseif(NOT GTest_FOUND)
   message(STATUS "GoogleTest is not installed: the tests are left out")
   return()
 endif()
 
 function(tenon_test_settings name)
-  target_compile_definitions(${name} PRIVATE TENON_SOURCE_DIR="${CMAKE_SOURCE_DIR}" TENON_BINARY_DIR="${CMAKE_BINARY_DIR}"
+  target_compile_definitions(${name} PRIVATE TENON_SOURCE_DIR="${PROJECT_SOURCE_DIR}" TENON_BINARY_DIR="${PROJECT_BINARY_DIR}"
                              TENON_SANITIZE="${TENON_SANITIZE}")
   if(MPFR_LIBRARY)
     target_link_libraries(${name} PRIVATE ${MPFR_LIBRARY})
@@ -14,9 +16,9 @@ function(tenon_test_settings name)
   endif()
 endfunction()
 
-file(GLOB test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*_test.cc)
-file(GLOB shared_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*.cc)
-list(REMOVE_ITEM shared_sources ${test_sources} ${CMAKE_SOURCE_DIR}/tests/math_exhaustive.cc)
+file(GLOB test_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*_test.cc)
+file(GLOB shared_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*.cc)
+list(REMOVE_ITEM shared_sources ${test_sources} ${PROJECT_SOURCE_DIR}/tests/math_exhaustive.cc)
 if(shared_sources)
   add_library(tenon_testing STATIC ${shared_sources})
   target_link_libraries(tenon_testing PUBLIC tenon_frontend GTest::gtest)
@@ -24,8 +26,8 @@ if(shared_sources)
 endif()
 
 # ctest reads this before it runs anything: the kernel caches start empty, so no result comes from an earlier build.
-file(WRITE ${CMAKE_BINARY_DIR}/clear_caches.cmake "file(REMOVE_RECURSE ${CMAKE_BINARY_DIR}/cache)\nfile(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/cache)\n")
-set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${CMAKE_BINARY_DIR}/clear_caches.cmake)
+file(WRITE ${PROJECT_BINARY_DIR}/clear_caches.cmake "file(REMOVE_RECURSE ${PROJECT_BINARY_DIR}/cache)\nfile(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/cache)\n")
+set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${PROJECT_BINARY_DIR}/clear_caches.cmake)
 
 foreach(source ${test_sources})
   get_filename_component(name ${source} NAME_WE)
@@ -50,7 +52,7 @@ foreach(source ${test_sources})
     add_test(NAME ${entry} COMMAND ${name})
     # Each test has a kernel cache of its own, so that tests can run at once; the IR is verified after every pass.
     set_tests_properties(${entry} PROPERTIES TIMEOUT ${seconds} ENVIRONMENT
-                         "XDG_CACHE_HOME=${CMAKE_BINARY_DIR}/cache/${entry};TENON_VERIFY=1;GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${index}")
+                         "XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/cache/${entry};TENON_VERIFY=1;GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${index}")
   endforeach()
 endforeach()
 
@@ -58,9 +60,12 @@ if(TARGET service_test)
   add_dependencies(service_test service_generator)
 endif()
 
-# Installs into a temporary prefix and builds a user's project against it. Sanitized libraries are not what one ships.
-if(TARGET tenon AND NOT TENON_SANITIZE AND EXISTS ${CMAKE_SOURCE_DIR}/frontend/transform/aot.h)
-  add_test(NAME package_test COMMAND ${CMAKE_SOURCE_DIR}/tests/package/run.sh ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}
-           ${CMAKE_CXX_COMPILER})
-  set_tests_properties(package_test PROPERTIES TIMEOUT 900)
+# How Tenon is built in: an installed copy and a user's project against it, what the library shows, and what plain CMake makes of
+# the tree. Sanitized libraries are not what one ships.
+if(TENON_INSTALL AND NOT TENON_SANITIZE)
+  set(package ${PROJECT_SOURCE_DIR}/tests/package)
+  add_test(NAME package_test COMMAND ${package}/run.sh ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} ${CMAKE_CXX_COMPILER})
+  add_test(NAME exports_test COMMAND ${package}/exports.sh ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} ${CMAKE_CXX_COMPILER})
+  add_test(NAME configure_test COMMAND ${package}/configure.sh ${PROJECT_SOURCE_DIR} ${CMAKE_CXX_COMPILER})
+  set_tests_properties(package_test exports_test configure_test PROPERTIES TIMEOUT 900)
 endif()

@@ -1,6 +1,7 @@
 // Everything a user of Tenon includes.
 #pragma once
 
+#include "tenon/frontend/language.h"
 #include "tenon/frontend/ops/custom.h"
 #include "tenon/frontend/ops/ops.h"
 #include "tenon/frontend/optim/optim.h"

@@ -50,7 +50,11 @@ std::unique_ptr<llvm::Module> make_module(llvm::LLVMContext& context, llvm::Targ
                                           const ir::Program& program, const Target& target, const Options& options,
                                           const std::vector<size_t>& kernels, bool with_entry) {
   auto module = std::make_unique<llvm::Module>(options.entry, context);
+#if LLVM_VERSION_MAJOR >= 21
   module->setTargetTriple(machine.getTargetTriple());
+#else
+  module->setTargetTriple(machine.getTargetTriple().str());
+#endif
   module->setDataLayout(machine.createDataLayout());
   module->setPICLevel(llvm::PICLevel::BigPIC);
   if (with_entry) emit_entry(*module, program, target, options);

@@ -19,6 +19,15 @@ using llvm::orc::ExecutorAddr;
 
 constexpr uint64_t span_alignment = 64;
 
+// The text of a symbol's name, which is pooled since LLVM 20.
+template <class Name>
+std::string text_of(const Name& name) {
+  if constexpr (requires { name.str(); })
+    return name.str();
+  else
+    return (*name).str();
+}
+
 uint64_t aligned(uint64_t offset, uint64_t alignment) { return (offset + alignment - 1) / alignment * alignment; }
 
 // What the objects of one program share while they are linked.
@@ -87,7 +96,7 @@ class LinkContext : public jl::JITLinkContext {
   void lookup(const LookupMap& wanted, std::unique_ptr<jl::JITLinkAsyncLookupContinuation> next) override {
     jl::AsyncLookupResult found;
     for (const auto& [name, flags] : wanted) {
-      const std::string text = (*name).str();
+      const std::string text = text_of(name);
       uint64_t address = 0;
       if (auto known = image_.symbols.find(text); known != image_.symbols.end())
         address = known->second;
@@ -109,7 +118,7 @@ class LinkContext : public jl::JITLinkContext {
   llvm::Error notifyResolved(jl::LinkGraph& graph) override {
     for (jl::Symbol* symbol : graph.defined_symbols())
       if (symbol->hasName() && symbol->getScope() != jl::Scope::Local)
-        image_.symbols[(*symbol->getName()).str()] = symbol->getAddress().getValue();
+        image_.symbols[text_of(symbol->getName())] = symbol->getAddress().getValue();
     return llvm::Error::success();
   }
 
@@ -135,9 +144,14 @@ Linked link_objects(std::span<const std::string> objects, const std::string& ent
   if (objects.size() > 1)
     for (const std::string& o : objects) image.expected += o.size() + 256;
   SpanAllocator allocator(image);
-  auto pool = std::make_shared<llvm::orc::SymbolStringPool>();
+#if LLVM_VERSION_MAJOR >= 20
+  const auto pool = std::make_shared<llvm::orc::SymbolStringPool>();
+  const auto graph_of = [&](llvm::MemoryBufferRef o) { return jl::createLinkGraphFromELFObject_x86_64(o, pool); };
+#else
+  const auto graph_of = [](llvm::MemoryBufferRef o) { return jl::createLinkGraphFromELFObject_x86_64(o); };
+#endif
   for (size_t k = objects.size(); k-- > 0;) {  // the first object holds the entry and refers to the others
-    auto graph = jl::createLinkGraphFromELFObject_x86_64(llvm::MemoryBufferRef(objects[k], entry), pool);
+    auto graph = graph_of(llvm::MemoryBufferRef(objects[k], entry));
     if (!graph) fail(llvm::toString(graph.takeError()));
     jl::link(std::move(*graph), std::make_unique<LinkContext>(image, allocator));
     if (!image.problem.empty()) fail(image.problem);

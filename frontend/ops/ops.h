@@ -12,9 +12,10 @@ namespace tenon {
 
 // ---- elementwise: one function per row of the op table: sin(x), exp(x), pow(x, y), atan2(y, x) ...
 namespace elementwise {
-#define TENON_UNARY(name, ...) Tensor name(Operand x);
-#define TENON_BINARY(name, ...) Tensor name(Operand x, Operand y);
-#define TENON_TERNARY(name, ...) Tensor name(Operand x, Operand y, Operand z);
+// Names stand in parentheses where another header may have made them macros: min and max are <windows.h>'s.
+#define TENON_UNARY(name, ...) Tensor(name)(Operand x);
+#define TENON_BINARY(name, ...) Tensor(name)(Operand x, Operand y);
+#define TENON_TERNARY(name, ...) Tensor(name)(Operand x, Operand y, Operand z);
 #define TENON_OP(name, ...)
 #include "tenon/ir/ops.def"
 }  // namespace elementwise
@@ -65,8 +66,8 @@ struct Reduce {
 };
 Tensor sum(Operand x, Reduce r = {});
 Tensor prod(Operand x, Reduce r = {});
-Tensor max(Operand x, Reduce r = {});
-Tensor min(Operand x, Reduce r = {});
+Tensor(max)(Operand x, Reduce r = {});
+Tensor(min)(Operand x, Reduce r = {});
 Tensor mean(Operand x, Reduce r = {});
 Tensor var(Operand x, Reduce r = {});  // divides by n
 Tensor all_of(Operand x, Reduce r = {});

@@ -95,7 +95,7 @@ Selection selection_of(const Tensor& x, std::span<const Index> indices, const Lo
   for (int64_t i = 0; i < x.ndim(); ++i) {
     const Index which = i < static_cast<int64_t>(indices.size()) ? indices[i] : Index(tenon::all);
     const Extent n = x.shape()[i];
-    if (which.what == Index::What::all) {
+    if (which.what == Index::What::every) {
       take(0, n, 1);
       result.push_back(n);
     } else if (which.what == Index::What::number) {

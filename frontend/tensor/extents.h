@@ -133,7 +133,7 @@ class Extents {
 struct All {};
 inline constexpr All all{};
 struct Index {
-  enum class What : uint8_t { number, all, slice } what = What::all;
+  enum class What : uint8_t { number, every, slice } what = What::every;
   Extent start = 0, stop = INT64_MAX;
   int64_t step = 1;
   Location where;  // of the indexing expression, for errors

@@ -3,6 +3,8 @@
 // This header refuses to know graphs and compilers.
 #pragma once
 
+#include "tenon/frontend/language.h"  // before anything that needs C++20
+
 #include <cstdint>
 #include <initializer_list>
 #include <iosfwd>
@@ -166,7 +168,7 @@ class Operand {
   template <class T>
     requires std::is_arithmetic_v<T>
   Operand(T value, const std::source_location& at = std::source_location::current())  // NOLINT
-      : weak_(std::is_same_v<T, bool> ? Weak::boolean
+      : weak_(std::is_same_v<T, bool> ? Weak::truth
               : std::is_integral_v<T> ? Weak::integer
                                       : Weak::floating),
         where_(place(at)) {
@@ -196,7 +198,7 @@ class Operand {
   Operand(T value, const Location& where) : weak_(Weak::integer), integer_(value), where_(where) {}
   Operand(int64_t value, const Location& where) : weak_(Weak::integer), integer_(value), where_(where) {}
   Operand(double value, const Location& where) : weak_(Weak::floating), floating_(value), where_(where) {}
-  enum class Weak : uint8_t { none, boolean, integer, floating };
+  enum class Weak : uint8_t { none, truth, integer, floating };
   Weak weak() const { return weak_; }
   const Tensor& tensor() const { return tensor_; }
   double floating() const {  // of an integer the nearest

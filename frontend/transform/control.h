@@ -34,6 +34,7 @@ auto cond(Operand predicate, F then, G otherwise, const A&... args) {
     const std::tuple<A...> arguments(args...);
     const auto first = detail::recorded("cond", then, arguments, at);
     using R = decltype(first.result);
+    static_assert(!detail::gives_another<R, G, A...>, "the branches of cond give one type, and these give two");
     const auto second = detail::recorded_as<R>("cond", otherwise, arguments, first.inputs, at);
     detail::paired({"cond", "the first branch gives", "the second", "both return the same tree of the same types"},
                    first.result, second.result, detail::Match::whole, at);
@@ -44,7 +45,9 @@ auto cond(Operand predicate, F then, G otherwise, const A&... args) {
 // Repeats state = body(state) while condition(state), a bool scalar, holds.
 template <class C, class B, class S>
 S while_loop(C condition, B body, const S& init, const At& at = At::current()) {
-  static_assert(sizeof(detail::ResultFor<C, S>) && sizeof(detail::ResultFor<B, S>));
+  static_assert(!detail::gives_another<Tensor, C, S>,
+                "while_loop's condition gives a bool tensor; a trace has no value to make a bool of");
+  static_assert(!detail::gives_another<S, B, S>, "while_loop's body gives the type of the state that it takes");
   return detail::guarded("while_loop", place(at), [&] {
     const std::tuple<S> state(init);
     const std::vector<Tensor> inputs = detail::tensors_of(state);
@@ -62,12 +65,24 @@ struct ScanOptions {
 };
 
 namespace detail {
+template <class S, class R>
+struct Carries {
+  static constexpr bool pair = false, same = false;
+};
+template <class S, class C, class Y>
+struct Carries<S, std::pair<C, Y>> {
+  static constexpr bool pair = true, same = std::is_same_v<Plain<C>, Plain<S>>;
+};
+
 template <class F, class S, class X>
 auto scan_as(const char* what, F& f, const S& init, const X& xs, ScanOptions o, const Location& at) {
-  using R = ResultOf<F, S, X>;
-  static_assert(IsPair<R>::value, "scan's function gives a pair of carry and y");
-  static_assert(std::is_same_v<Plain<decltype(R::first)>, Plain<S>>,
-                "the carry that comes out has the type of the one that goes in");
+  constexpr bool called = is_callable<F, S, X>();
+  using Result = ResultOf<F, S, X>;
+  using Gives = Carries<S, Result>;
+  static_assert(!called || Gives::pair, "scan's function gives a pair of carry and y");
+  static_assert(!called || !Gives::pair || Gives::same,
+                "the carry that comes out of a scan has the type of the one that goes in");
+  using R = std::conditional_t<called && Gives::same, Result, std::pair<S, Tensor>>;  // said, and no more errors
   return guarded(what, at, [&] {
     const std::vector<Tensor> carries = tensors_of(init), rows_in = tensors_of(xs);
     std::vector<Tensor> inputs = carries;  // and one row of xs
@@ -88,8 +103,13 @@ auto scan(F f, const S& init, const X& xs, ScanOptions o = {}, const At& at = At
 // x = body(i, x) for i = low ... high - 1, i an i64 scalar. Differentiates in both modes, since the count is known.
 template <class B, class S>
 S fori_loop(Extent low, Extent high, B body, const S& init, const At& at = At::current()) {
-  static_assert(sizeof(detail::ResultFor<B, Tensor, S>));
-  const auto step = [&](const S& state, const Tensor& i) { return std::make_pair(body(i, state), 0); };
+  static_assert(!detail::gives_another<S, B, Tensor, S>, "fori_loop's body gives the type of the state that it takes");
+  const auto step = [&](const S& state, const Tensor& i) {
+    if constexpr (detail::gives<S, B, Tensor, S>())
+      return std::make_pair(body(i, state), 0);
+    else
+      return std::make_pair(state, 0);
+  };
   return S(detail::scan_as("fori_loop", step, init, detail::counter(low, high, place(at)), {}, place(at)).first);
 }
 

@@ -22,7 +22,14 @@ class Function<R(A...)> {
   struct Held final : Holder {
     Jit<F> jit;
     explicit Held(Jit<F> j) : jit(std::move(j)) {}
-    R call(const std::remove_cvref_t<A>&... args) const override { return jit(args...); }
+    R call(const std::remove_cvref_t<A>&... args) const override {
+      static_assert(!detail::gives_another<R, const F, std::remove_cvref_t<A>...>,
+                    "a tn::Function gives what its signature says; this jitted function gives another type");
+      if constexpr (detail::gives<R, const F, std::remove_cvref_t<A>...>())
+        return jit(args...);
+      else
+        __builtin_unreachable();
+    }
   };
   std::shared_ptr<const Holder> holder_;
 

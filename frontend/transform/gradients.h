@@ -31,10 +31,10 @@ std::pair<std::vector<Tensor>, Pullback> run_vjp(const Program& p, const std::ve
                                                  const Location& at);
 Tensor stand_in(const Tensor& t);  // its type and place without its value
 
-template <bool WithValue, class F, int... I>
+template <bool WithValue, class F, int... N>
 class Gradient {
  public:
-  Gradient(F f, const Location& made) : f(std::move(f)), made(made) {}
+  Gradient(F function, const Location& place) : f(std::move(function)), made(place) {}
 
   template <class... A>
   auto operator()(const A&... args) const {
@@ -44,14 +44,15 @@ class Gradient {
  private:
   template <class... A>
   auto compute(const A&... args) const {
-    static_assert(((I < static_cast<int>(sizeof...(A))) && ...), "tn::grad<I...> names an argument that is not there");
+    constexpr bool there = ((N >= 0 && N < static_cast<int>(sizeof...(A))) && ...);
+    static_assert(there, "tn::grad<...> names an argument that is not there");
     std::tuple<A...> copy(args...);
     const auto traced = recorded("grad", f, copy, made);
     using R = decltype(traced.result);
     std::vector<bool> active;
     int number = 0;
     const auto mark = [&](const auto& arg) {
-      const bool chosen = ((I == number) || ...);
+      const bool chosen = ((N == number) || ...);
       for (const Tensor& t : tensors_of(arg)) active.push_back(chosen && is_floating(t.dtype()));
       ++number;
     };
@@ -66,10 +67,10 @@ class Gradient {
     for (bool a : active) gradients.push_back(a ? values[next++] : Tensor());
     replace(copy, gradients.data());
     auto chosen = [&] {
-      if constexpr (sizeof...(I) == 1)
-        return std::get<I...>(copy);
+      if constexpr (sizeof...(N) == 1)
+        return std::get<(there ? N : 0)...>(copy);
       else
-        return std::make_tuple(std::get<I>(copy)...);
+        return std::make_tuple(std::get<(there ? N : 0)>(copy)...);
     }();
     if constexpr (WithValue)
       return std::make_pair(std::move(result), std::move(chosen));
@@ -87,20 +88,20 @@ class Gradient {
 
 // The gradient of f's value (a floating scalar, or the first of a pair whose second is aux) by argument 0, or by those named:
 // grad<0, 2>(f). The result has the arguments' types; with aux it is a pair of gradient and aux.
-template <int... I, class F>
+template <int... N, class F>
 auto grad(F f, const At& at = At::current()) {
-  if constexpr (sizeof...(I) == 0)
+  if constexpr (sizeof...(N) == 0)
     return detail::Gradient<false, F, 0>(std::move(f), place(at));
   else
-    return detail::Gradient<false, F, I...>(std::move(f), place(at));
+    return detail::Gradient<false, F, N...>(std::move(f), place(at));
 }
 // A pair of f's result and the gradient.
-template <int... I, class F>
+template <int... N, class F>
 auto value_and_grad(F f, const At& at = At::current()) {
-  if constexpr (sizeof...(I) == 0)
+  if constexpr (sizeof...(N) == 0)
     return detail::Gradient<true, F, 0>(std::move(f), place(at));
   else
-    return detail::Gradient<true, F, I...>(std::move(f), place(at));
+    return detail::Gradient<true, F, N...>(std::move(f), place(at));
 }
 
 namespace detail {
@@ -140,10 +141,10 @@ auto vjp(F f, const A&... args) {
     std::tuple<A...> copy(args...);
     const auto traced = detail::recorded("vjp", f, copy, {});
     using R = decltype(traced.result);
-    auto [values, pullback] = detail::run_vjp(*traced.program, traced.inputs, {});
+    auto [values, reverse] = detail::run_vjp(*traced.program, traced.inputs, {});
     R like = traced.result;
     for (Tensor* t : detail::leaves_of(like)) *t = detail::stand_in(*t);
-    auto pull = [pullback = pullback, copy, like](const R& cotangent, const At& at = At::current()) {
+    auto pull = [pullback = reverse, copy, like](const R& cotangent, const At& at = At::current()) {
       return detail::guarded("vjp", place(at), [&] {
         std::tuple<A...> out = copy;
         const std::vector<Tensor> seeds = detail::paired(

@@ -22,27 +22,54 @@ using Body = void (*)(void* context, std::vector<Tensor>& inputs, std::vector<Te
 std::shared_ptr<Program> close(const char* what, const std::vector<Tensor>& inputs, Body body, void* context,
                                const Location& at);
 
-// What F gives for arguments of types A; a Tensor where it gives an x[i].
+// Whether a transform can call F with arguments of types A and gets a result; where not, says why, once.
 template <class F, class... A>
-struct ResultFor {
-  static constexpr bool by_reference =
-      std::conjunction_v<std::negation<std::is_invocable<F&, const A&...>>, std::is_invocable<F&, A&...>>;
+constexpr bool is_callable() {
+  constexpr bool called = std::is_invocable_v<F&, const A&...>;
+  constexpr bool by_reference = !called && std::is_invocable_v<F&, A&...>;
+  constexpr bool changing = !called && !by_reference && std::is_invocable_v<std::remove_const_t<F>&, const A&...>;
   static_assert(
       !by_reference,
       "a function under a transform (jit, grad, scan ...) must not take tensors by non-const reference: it runs on "
       "traced copies, so the caller would never see the change; take them by value or const reference and return "
       "what changes");
-  static auto find() {
-    if constexpr (by_reference) {
-      return std::type_identity<Tensor>{};
-    } else {
-      return std::type_identity<Plain<std::remove_cvref_t<std::invoke_result_t<F&, const A&...>>>>{};
-    }
+  static_assert(
+      !changing,
+      "a function under jit or grad must not be a mutable lambda: it runs once, while it is traced, and later "
+      "calls would not see the change; make what changes an argument and a result");
+  static_assert(
+      called || by_reference || changing,
+      "a function under a transform cannot be called with these arguments; scan calls it with the carry and a "
+      "row of xs, fori_loop with the counter and the state, the others with the arguments as they are");
+  if constexpr (called) {
+    constexpr bool nothing = std::is_void_v<std::invoke_result_t<F&, const A&...>>;
+    static_assert(!nothing, "a function under a transform returns its results, tensors in a tree; this one is void");
+    return !nothing;
+  } else {
+    return false;
   }
-  using type = typename decltype(find())::type;
-};
+}
+// What F gives; a Tensor where it gives an x[i], or nothing that serves.
 template <class F, class... A>
-using ResultOf = typename ResultFor<F, A...>::type;
+auto result_for() {
+  if constexpr (is_callable<F, A...>())
+    return std::type_identity<Plain<std::remove_cvref_t<std::invoke_result_t<F&, const A&...>>>>{};
+  else
+    return std::type_identity<Tensor>{};
+}
+template <class F, class... A>
+using ResultOf = typename decltype(result_for<F, A...>())::type;
+
+// Whether F can be called and gives an R, without another word when it cannot be called: that has been said.
+template <class R, class F, class... A>
+constexpr bool gives() {
+  if constexpr (is_callable<F, A...>())
+    return std::is_convertible_v<std::invoke_result_t<F&, const A&...>, R>;
+  else
+    return false;
+}
+template <class R, class F, class... A>
+inline constexpr bool gives_another = is_callable<F, A...>() && !gives<R, F, A...>();
 
 template <class R>
 struct Recorded {
@@ -67,11 +94,13 @@ Recorded<R> recorded_as(const char* what, F& f, std::tuple<A...> args, std::vect
     std::optional<R> result;
   } context{f, args, {}};
   const Body body = [](void* pointer, std::vector<Tensor>& traced, std::vector<Tensor>& outputs) {
-    auto& self = *static_cast<Context*>(pointer);
-    replace(self.args, traced.data());
-    R result = std::apply(self.f, std::as_const(self.args));
-    outputs = tensors_of(result);
-    self.result.emplace(std::move(result));
+    if constexpr (gives<R, F, A...>()) {
+      auto& self = *static_cast<Context*>(pointer);
+      replace(self.args, traced.data());
+      R result = std::apply(self.f, std::as_const(self.args));
+      outputs = tensors_of(result);
+      self.result.emplace(std::move(result));
+    }
   };
   auto program = close(what, inputs, body, &context, at);
   return {std::move(program), std::move(inputs), std::move(*context.result)};

@@ -42,6 +42,9 @@ bool equal_structure(const A& a, const B& b) {
 
 namespace tenon::detail {
 
+template <class, class As>
+using OneOf = As;
+
 template <class F, class T, class... More>
 T mapped(const Location& at, F& f, const T& first, const More&... more) {
   const std::array<std::vector<Tensor>, sizeof...(More)> others{
@@ -50,8 +53,13 @@ T mapped(const Location& at, F& f, const T& first, const More&... more) {
              first, more, Match::whole, at)...};
   T result = first;
   size_t n = 0;
-  const auto value = [&]<size_t... I>(const Tensor& leaf, std::index_sequence<I...>) -> Tensor {
-    return f(leaf, others[I][n]...);
+  constexpr bool called = std::is_invocable_r_v<Tensor, F&, const Tensor&, OneOf<More, const Tensor&>...>;
+  static_assert(called, "tree::map's function takes a tensor of each tree and gives a tensor");
+  const auto value = [&]<size_t... N>(const Tensor& leaf, std::index_sequence<N...>) -> Tensor {
+    if constexpr (called)
+      return f(leaf, others[N][n]...);
+    else
+      return leaf;
   };
   for (Tensor* leaf : leaves_of(result)) {
     *leaf = value(*leaf, std::index_sequence_for<More...>{});

@@ -219,10 +219,7 @@ void walk(T& tree, Leaves& leaves) {
     };
     std::apply([&](auto&... item) { (each(item), ...); }, tree);
   } else {
-    static_assert(std::is_aggregate_v<U>,
-                  "an argument tree is made of tensors, numbers, strings, aggregates, tuples, arrays, vectors, maps, "
-                  "optionals and variants; mark any other class with tenon::is_static");
-    if constexpr (std::is_aggregate_v<U>) walk_members(tree, leaves);
+    if constexpr (is_aggregate_tree<U>()) walk_members(tree, leaves);
   }
 }
 

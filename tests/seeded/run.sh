@@ -117,7 +117,7 @@ say 'copying the tree'
 copy_tree
 if [[ ! -e $folder/build.ninja ]]; then
   launcher=$(command -v ccache || true)
-  cmake -S "$tree" -B "$folder" -G Ninja -DCMAKE_BUILD_TYPE=Release ${LLVM_DIR:+"-DLLVM_DIR=$LLVM_DIR"} \
+  cmake --preset dev -S "$tree" -B "$folder" ${LLVM_DIR:+"-DLLVM_DIR=$LLVM_DIR"} \
     "-DCMAKE_C_COMPILER_LAUNCHER=$launcher" "-DCMAKE_CXX_COMPILER_LAUNCHER=$launcher" >"$work/configure.log" 2>&1 \
     || { cat "$work/configure.log" >&2; die 'configuring failed'; }
 fi

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Holds cmake/exports.map against the library and the public headers: the library shows what they declare and nothing else, no
+# line is idle, and nothing of LLVM's gets out. Which names headers declare is GCC's to say; another compiler skips that part.
+# usage: exports.sh SOURCE_ROOT BUILD_FOLDER CXX
+set -euo pipefail
+source=$1 build=$2 cxx=$3
+work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+export LC_ALL=C
+library=$build/libtenon.so list=$source/cmake/exports.map
+failed=0
+complain() { printf 'exports_test: %s\n' "$1" >&2; sort -u "$2" | c++filt | sed 's/^/  /' >&2; failed=1; }
+
+nm -D --defined-only "$library" | awk '{print $3}' | sort -u >"$work/shown"
+echo "$(wc -l <"$work/shown") symbols"
+grep -vE '^(tenon_|_ZN[KOR]*5tenon|_ZT[IS]N5tenon)' "$work/shown" >"$work/foreign" || true
+if [[ -s $work/foreign ]]; then complain 'these symbols are not Tenon'"'"'s:' "$work/foreign"; fi
+
+# Every line lets something out.
+sed -n '/global:/,/local:/s/^ *\([_a-zA-Z].*\);$/\1/p' "$list" >"$work/lines"
+while read -r pattern; do
+  found=0
+  while read -r symbol; do
+    # shellcheck disable=SC2053
+    if [[ $symbol == $pattern ]]; then found=1; break; fi
+  done <"$work/shown"
+  if [[ $found == 0 ]]; then echo "$pattern"; fi
+done <"$work/lines" >"$work/idle"
+if [[ -s $work/idle ]]; then complain 'lines of cmake/exports.map that match nothing:' "$work/idle"; fi
+
+if ! "$cxx" --version | grep -q 'Free Software Foundation'; then echo 'not GCC: declarations were not compared'; exit $failed; fi
+mkdir "$work/ada"
+printf '#include <tenon/tenon.h>\n#include <tenon/runtime/tenon_runtime.h>\n' >"$work/all.cc"
+(cd "$work/ada" && "$cxx" -std=c++20 -fsyntax-only -fdump-ada-spec -I "$build/public" "$work/all.cc")
+# GCC writes neither constructors nor operators like += there.
+unwritten='^_ZT[IS]N5tenon|^_ZN5tenon.*[CD][12]E|^_ZN5tenon(pL|mI|mL|dV)E'
+cat "$work"/ada/*.ads | grep -o 'External_Name => "[^"]*"' | cut -d'"' -f2 | grep -E '5tenon|^tenon_' | sort -u >"$work/declared"
+[[ $(wc -l <"$work/declared") -gt 200 ]] || { echo 'exports_test: GCC names few declarations; the scan is broken' >&2; exit 1; }
+grep -vE "$unwritten" "$work/shown" | comm -23 - "$work/declared" >"$work/inside"
+if [[ -s $work/inside ]]; then complain 'shown, though no public header declares it (narrow its line in cmake/exports.map):' "$work/inside"; fi
+nm --defined-only "$build"/libtenon_layer_*.a "$build"/libtenon_runtime.a 2>/dev/null | awk '$2 ~ /^[TDBR]$/ {print $3}' | sort -u \
+  | comm -12 - "$work/declared" | comm -23 - "$work/shown" >"$work/hidden"
+if [[ -s $work/hidden ]]; then
+  complain 'declared by a public header and not shown (cmake/exports.map needs a line):' "$work/hidden"
+  sed -E 's/^(_ZN[KOR]*)/  mangled: \1/' "$work/hidden" >&2
+fi
+exit $failed
