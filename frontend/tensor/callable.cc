@@ -72,8 +72,9 @@ void refuse_shared_donations(const Callable& c, std::span<const Tensor> inputs, 
 
 // Makes the results that take over donated memory, or a copy of it where somebody else still holds it.
 void take_over(const Callable& c, std::span<const Tensor> inputs, Pointers<const void*>& in,
-               std::vector<Tensor>& results, const Location& at) {
+               const std::vector<int64_t>& dims, std::vector<Tensor>& results, const Location& at) {
   const runtime::Manifest& m = c.program->manifest();
+  const std::vector<int64_t> symbols = m.symbols.empty() ? std::vector<int64_t>{} : evaluate(m.symbols, dims);
   results.resize(m.outputs.size());
   for (auto [i, o] : m.aliases) {
     const Slot& slot = *inputs[i].cell()->slot;
@@ -89,7 +90,7 @@ void take_over(const Callable& c, std::span<const Tensor> inputs, Pointers<const
       buffer = copy;
     }
     in[i] = buffer->address();
-    results[o] = make_concrete(m.outputs[o], std::move(buffer), at);
+    results[o] = make_concrete(concrete_type(m.outputs[o], symbols), std::move(buffer), at);
   }
 }
 
@@ -125,7 +126,7 @@ std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, cons
     run_into(results, *c.program, in.data(), dims, at, nullptr);
   } else {
     refuse_shared_donations(c, inputs, in.data(), at);
-    take_over(c, inputs, in, results, at);
+    take_over(c, inputs, in, dims, results, at);
     // A call that is refused leaves its donated tensors as they were.
     bool started = false;
     try {

@@ -41,10 +41,12 @@ void KeyWriter::extents(std::span<const Dim> dims) {
 }
 
 // Every call of a jitted function or an eager op writes some: one append for each tensor of usual rank.
-void KeyWriter::tensor(const Cell& cell, Part part) {
+void KeyWriter::tensor(const Cell& cell, Part part) { type(cell.type, part); }
+
+void KeyWriter::type(const ir::Type& type, Part part) {
   constexpr size_t few = 8;
-  const char head[2] = {static_cast<char>('A' + static_cast<int>(cell.type.dtype)), static_cast<char>(part)};
-  const std::span<const Dim> dims = cell.type.shape.dims();
+  const char head[2] = {static_cast<char>('A' + static_cast<int>(type.dtype)), static_cast<char>(part)};
+  const std::span<const Dim> dims = type.shape.dims();
   if (dims.size() > few) {
     key_.append(head, sizeof head);
     return extents(dims);

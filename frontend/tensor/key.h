@@ -35,6 +35,7 @@ class KeyWriter {
   void number(int64_t v);
   void text(std::string_view bytes);
   void tensor(const Cell& cell, Part part);  // its type, and how it takes part in gradients
+  void type(const ir::Type& type, Part part);
   void attributes(const ir::Attrs& attrs);
 
  private:

@@ -21,6 +21,7 @@ class KeyBytes {
   }
   KeyBytes& operator+=(char c) { return append(&c, 1), *this; }
   KeyBytes& operator+=(std::string_view bytes) { return append(bytes.data(), bytes.size()), *this; }
+  bool operator==(const KeyBytes& other) const { return view() == other.view(); }
   std::string_view view() const { return many_.empty() ? std::string_view(few_, size_) : many_; }
 
  private:

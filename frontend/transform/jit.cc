@@ -61,14 +61,16 @@ void run_here(JitState& state, JitEntry& entry, const Leaves& signature, std::ve
   inputs.reserve(signature.tensors.size() + entry.program.captured.size());
   for (const Tensor* t : signature.tensors) inputs.push_back(*t);
   inputs.insert(inputs.end(), entry.program.captured.begin(), entry.program.captured.end());
-  if (Trace::current()) {
+  std::vector<int64_t> extents;
+  if (entry.free && !tracing()) extents = extents_of_call(entry, inputs);
+  if (tracing()) {
     outputs = apply_graph(*entry.program.graph, inputs, state.made);
   } else if (entry.records) {
-    outputs = call(*compiled_for_tape(state, entry, same_values(inputs)), inputs, {}, state.made);
+    outputs = call(*compiled_for_tape(state, entry, same_values(inputs)), inputs, extents, state.made);
   } else {
     if (compile(entry) && entry.reusable)
       state.entries.charge(signature.structure.view(), &entry, entry.plain.program->memory_bytes());
-    outputs = call(entry.plain, inputs, {}, state.made);
+    outputs = call(entry.plain, inputs, extents, state.made);
   }
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tenon/frontend/report/inspect.h"
+#include "tenon/frontend/transform/dynamic.h"
 #include "tenon/frontend/transform/record.h"
 #include "tenon/frontend/tree/items.h"
 
@@ -26,6 +27,7 @@ struct JitOptions {
   // What its signatures may take in memory, programs included; the least recently used go. Without it, all functions without a
   // bound share $TENON_MEMORY_CACHE_BYTES.
   std::optional<uint64_t> memory_cache_bytes = {};
+  Dynamic dynamic = {};  // extents that stay free: one compilation serves every size of them
 };
 
 namespace detail {
@@ -56,13 +58,23 @@ Leaves signature_of(const A&... args) {
   end_signature(leaves);
   return leaves;
 }
+// The same with free extents.
+template <class... A>
+Leaves free_signature_of(const Dynamic& dynamic, const A&... args) {
+  Leaves leaves;
+  const char* token = &type_token<Plain<A>...>;
+  leaves.structure.append(&token, sizeof token);
+  ((walk(args, leaves), leaves.ends.push_back(leaves.tensors.size())), ...);
+  write_free_types(dynamic, leaves);
+  return leaves;
+}
 }  // namespace detail
 
 template <class F>
 class Jit {
  public:
   Jit(F f, JitOptions options, const Location& made)
-      : f_(std::move(f)), made_(made), state_(detail::make_jit(std::move(options), made)) {}
+      : f_(std::move(f)), made_(made), dynamic_(options.dynamic), state_(detail::make_jit(std::move(options), made)) {}
 
   template <class... A>
   auto operator()(const A&... args) const {
@@ -72,15 +84,20 @@ class Jit {
   // Traces and, when compile() is called, compiles, without running. Arguments may be tn::spec.
   template <class... A>
   Lowered lower(const A&... args) const {
-    return detail::guarded("lower()", made_,
-                           [&] { return Lowered(record(detail::signature_of(args...), false, args...)); });
+    return detail::guarded("lower()", made_, [&] { return Lowered(record(signature_of(args...), false, args...)); });
   }
 
  private:
   template <class... A>
+  detail::Leaves signature_of(const A&... args) const {
+    if (dynamic_.any() && !detail::tracing()) return detail::free_signature_of(dynamic_, args...);
+    return detail::signature_of(args...);
+  }
+
+  template <class... A>
   auto call(const A&... args) const {
     using R = detail::ResultOf<const F, A...>;
-    const detail::Leaves signature = detail::signature_of(args...);
+    const detail::Leaves signature = signature_of(args...);
     std::shared_ptr<detail::JitEntry> entry = detail::find_entry(*state_, signature);  // ours, if the cache drops it
     if (!entry) entry = record(signature, true, args...);
     std::vector<Tensor> outputs;
@@ -99,14 +116,19 @@ class Jit {
     std::vector<std::vector<detail::TreeItem>> arguments;
     (arguments.push_back(detail::items_of(args)), ...);
     auto entry = detail::start_entry(*state_, std::move(arguments));
-    auto traced = detail::recorded("jit", f_, std::tuple<A...>(args...), made_);
+    const std::tuple<A...> trees(args...);
+    std::vector<Tensor> inputs = detail::tensors_of(trees), traced_as = inputs;
+    if (!signature.ends.empty()) traced_as = detail::free_inputs(dynamic_, signature, made_);
+    using R = detail::ResultOf<const F, A...>;
+    auto traced = detail::recorded_as<R>("jit", f_, trees, std::move(traced_as), made_);
     auto result = std::make_shared<decltype(traced.result)>(std::move(traced.result));
     const auto results = detail::items_of(*result);
-    return detail::finish_entry(*state_, signature, std::move(entry), *traced.program, traced.inputs, std::move(result), results,
-                                keep);
+    return detail::finish_entry(*state_, signature, std::move(entry), *traced.program, inputs, std::move(result),
+                                results, keep);
   }
   F f_;
   Location made_;
+  Dynamic dynamic_;
   std::shared_ptr<detail::JitState> state_;
 };
 

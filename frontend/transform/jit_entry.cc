@@ -151,7 +151,9 @@ std::shared_ptr<JitEntry> finish_entry(JitState& state, const Leaves& signature,
   entry->records = records(inputs);
   entry->parts = parts_of(inputs);
   entry->parts.resize(program.graph->input_count(), Part::none);
-  bool outside = false;  // captured from an enclosing trace: good for this one call only
+  entry->free = program.graph->symbols->size() != 0;
+  // What captured from an enclosing trace, or has its free extents, is good for this one call only.
+  bool outside = tracing() && entry->free;
   for (const Tensor& t : program.captured) outside = outside || t.cell()->traced();
   entry->reusable = keep && !outside;
   entry->result = std::move(result);

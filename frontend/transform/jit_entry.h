@@ -23,6 +23,7 @@ using Arguments = std::vector<std::vector<TreeItem>>;  // by path, without tenso
 struct JitEntry {
   // What every call reads, together.
   bool records = false;  // calls go on the tape
+  bool free = false;  // some extents are known only at the call
   bool reusable = false;  // later calls of its signature may find it
   bool fuse = true;
   std::atomic<bool> ready = false;  // `plain` has its program, and changes no more

@@ -21,6 +21,7 @@ struct TreeItem;  // frontend/tree/items.h
 struct Leaves {
   std::vector<Tensor*> tensors;
   KeyBytes structure;
+  std::vector<size_t> ends;  // how many tensors there are after each of several trees, where that is wanted
   bool want_structure = true;
   std::vector<TreeItem>* items = nullptr;  // listed if not null
   std::string path;  // of the node at hand, while items are wanted
@@ -146,7 +147,7 @@ void walk_static(const T& value, Leaves& leaves) {
   }
 }
 
-inline void walk_shape(const Shape& shape, Leaves& leaves) {
+inline void walk_shape(const Shape& shape, Leaves& leaves) {  // a free extent by its symbol
   std::vector<int64_t> codes;  // their number tells the rank
   for (Dim d : shape) codes.push_back(d.code());
   note_value(leaves, 'd', codes.data(), codes.size() * sizeof(int64_t));
@@ -192,6 +193,11 @@ void walk(T& tree, Leaves& leaves) {
     walk_static(tree, leaves);
   } else if constexpr (std::is_same_v<U, Shape>) {
     walk_shape(tree, leaves);
+  } else if constexpr (AnExtent<U>) {
+    if (tree.is_number())
+      note_number(leaves, tree.number());
+    else
+      walk_shape({tree}, leaves);
   } else if constexpr (MapLike<U>) {
     walk_map(tree, leaves);
   } else if constexpr (VectorLike<U>) {
