@@ -135,7 +135,8 @@ class Change {
       node.key().first = oldest.placed = last_use;
       order.insert(std::move(node));
     }
-    if (!budget->whose.empty() && !std::exchange(budget->said, true)) full_ = budget;
+    // Who asked for no memory knows.
+    if (!budget->whose.empty() && budget->most_bytes != 0 && !std::exchange(budget->said, true)) full_ = budget;
   }
 
   Order leaving;
