@@ -56,6 +56,17 @@ void add_latencies() {
     return std::vector<Subject>{{fused, [=] { compiled(x, y); }}, {eager, [=] { x + y; }}};
   };
   add(call);
+  Case among;  // other signatures take the processor's caches: what a call reads comes from far each time
+  among.name = "the same, 10000 signatures in turn";
+  among.unit = Unit::nanoseconds;
+  among.prepare = [] {
+    const Tensor x = ones({8});
+    auto compiled = jit([](const Tensor& a, int n) { return a + static_cast<float>(n & 1); });
+    constexpr int count = 10000;
+    for (int n = 0; n < count; ++n) compiled(x, n);
+    return std::vector<Subject>{{fused, [=, n = 0]() mutable { compiled(x, n = (n + 7919) % count); }}};
+  };
+  add(among);
   add_compile("compile, one kernel (gelu)", false, false, 5000, "37000 (JAX)");
   add_compile("the same from disk cache", true, false, 0, "");
   add_compile("compile, MLP training step", false, true, 0, "250000 (JAX)");

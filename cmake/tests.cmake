@@ -19,10 +19,16 @@ endfunction()
 file(GLOB test_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*_test.cc)
 file(GLOB shared_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*.cc)
 list(REMOVE_ITEM shared_sources ${test_sources} ${PROJECT_SOURCE_DIR}/tests/math_exhaustive.cc)
+file(GLOB test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*_test.cc)
+file(GLOB shared_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*.cc)
+list(REMOVE_ITEM shared_sources ${test_sources} ${CMAKE_SOURCE_DIR}/tests/math_exhaustive.cc
+     ${CMAKE_SOURCE_DIR}/tests/soak.cc)
 if(shared_sources)
   add_library(tenon_testing STATIC ${shared_sources})
   target_link_libraries(tenon_testing PUBLIC tenon_frontend GTest::gtest)
   tenon_test_settings(tenon_testing)
+  add_executable(soak tests/soak.cc)  # no test: it runs as long as one likes
+  target_link_libraries(soak PRIVATE tenon_testing tenon_example_data)
 endif()
 
 # ctest reads this before it runs anything: the kernel caches start empty, so no result comes from an earlier build.

@@ -24,11 +24,10 @@ struct Slot {
   std::shared_ptr<const Executable> executable;
 };
 
-// Whether only the cache holds a program. Asked under the caches' lock, so it waits for nobody.
+// Whether only the cache holds a program. Who compiles it holds its slot, so a slot that only the cache holds stays as it is.
 bool unused(const std::shared_ptr<const void>& value) {
-  auto& slot = *static_cast<Slot*>(const_cast<void*>(value.get()));
-  const std::unique_lock lock(slot.compiling, std::try_to_lock);
-  return value.use_count() == 1 && lock.owns_lock() && (!slot.executable || slot.executable.use_count() == 1);
+  const auto& slot = *static_cast<const Slot*>(value.get());
+  return value.use_count() == 1 && (!slot.executable || slot.executable.use_count() == 1);
 }
 
 // Of the programs that nobody calls any more, the youngest stay, up to this share of the bound (1 MiB of 1 GiB): a function that

@@ -112,6 +112,10 @@ TEST(Turnover, CodeGoesWithItsLastCaller) {
   const uint64_t traces = cache_use(CacheKind::jit).misses;
   kept(tn::ones({2, 50}));
   EXPECT_EQ(cache_use(CacheKind::jit).misses, traces);
+  // What went left room for as much again.
+  const uint64_t memory = tn::cache_stats().code_memory_bytes;
+  for (int n = 0; n < 30; ++n) tn::jit(body)(tn::ones({n + 2, 50}));
+  EXPECT_EQ(tn::cache_stats().code_memory_bytes, memory);
 }
 
 TEST(Turnover, EvictionsAreCountedAndSaidOnce) {

@@ -135,7 +135,8 @@ class Change {
       node.key().first = oldest.placed = last_use;
       order.insert(std::move(node));
     }
-    if (!budget->whose.empty() && !std::exchange(budget->said, true)) full_ = budget;
+    // Who asked for no memory knows.
+    if (!budget->whose.empty() && budget->most_bytes != 0 && !std::exchange(budget->said, true)) full_ = budget;
   }
 
   Order leaving;
@@ -268,7 +269,12 @@ void MemoryCache::trim(uint64_t most_bytes, bool (*unused)(const Value&)) {
   uint64_t bytes = 0;
   for (auto next = order.end(); next != order.begin();) {
     const auto at = std::prev(next);
-    if (!unused(at->second.value) || (bytes += at->second.bytes) <= most_bytes)
+    bool stays = true;
+    {
+      const std::lock_guard hold(stripe_);  // nobody finds it while it is asked about
+      stays = !unused(at->second.value) || (bytes += at->second.bytes) <= most_bytes;
+    }
+    if (stays)
       next = at;
     else
       state().take(at->second, change.leaving);

@@ -68,6 +68,7 @@ class MemoryCache {
   Value keep(std::string_view key, Value value, uint64_t bytes);
   void charge(std::string_view key, const void* value, uint64_t more);  // if it is still there
   // Of the entries that unused() names, the youngest stay as far as they fit in most_bytes; of a cache alone in its budget.
+  // unused() is called while nobody can find the entry, and may take no lock.
   void trim(uint64_t most_bytes, bool (*unused)(const Value&));
   CacheUse use() const;
   CacheKind kind() const { return kind_; }
