@@ -29,6 +29,8 @@ std::string custom_name_fault(const std::string& name);
 // Deterministic: the same program, target and options give the same bytes.
 std::vector<std::string> compile_objects(const ir::Program& program, const Target& target, const Options& options = {});
 std::string llvm_text(const ir::Program& program, const Target& target, const Options& options = {});  // for dumps
+// The arena of a static program: its planned buffers, and behind them what kernels pack their operands into.
+int64_t arena_bytes(const ir::Program& program, const Target& target);
 std::string compiler_version();  // of LLVM and of the emitter: part of every cache key
 
 // A static library of objects with its symbol index: members NAME.o, NAME_1.o and so on. Deterministic.

@@ -27,7 +27,8 @@ bool EntryEmitter::fits_table(const Step& step) const {
   const auto fits = [&](const Operand& o) {
     return o.loop < 0 && program_.buffers.at(o.buffer).home != Home::constant;
   };
-  return step.kind == StepKind::copy && program_.is_static && std::all_of(step.operands.begin(), step.operands.end(), fits);
+  return step.kind == StepKind::copy && program_.is_static &&
+         std::all_of(step.operands.begin(), step.operands.end(), fits);
 }
 
 // How many steps from `first` on are copies for one table; 0 where they are few.
@@ -59,7 +60,9 @@ void EntryEmitter::emit_copy_table(std::span<const Step> steps) {
   Value* arena = stack(b_.getPtrTy(), 1, 8);
   b_.CreateStore(arena_, arena);
   for (uint64_t k = 0; k < 3; ++k)
-    b_.CreateStore(k == 0 ? inputs_ : k == 1 ? outputs_ : arena,
+    b_.CreateStore(k == 0   ? inputs_
+                   : k == 1 ? outputs_
+                            : arena,
                    b_.CreateConstInBoundsGEP1_64(b_.getPtrTy(), lists, k));
   counted_loop(b_, "copies", {i64(0), i64(static_cast<int64_t>(steps.size()))}, [&](Value* n) {
     Value* line = b_.CreateInBoundsGEP(b_.getInt64Ty(), global, b_.CreateMul(n, i64(columns)));
