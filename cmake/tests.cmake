@@ -18,11 +18,8 @@ endfunction()
 
 file(GLOB test_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*_test.cc)
 file(GLOB shared_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*.cc)
-list(REMOVE_ITEM shared_sources ${test_sources} ${PROJECT_SOURCE_DIR}/tests/math_exhaustive.cc)
-file(GLOB test_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*_test.cc)
-file(GLOB shared_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*.cc)
-list(REMOVE_ITEM shared_sources ${test_sources} ${CMAKE_SOURCE_DIR}/tests/math_exhaustive.cc
-     ${CMAKE_SOURCE_DIR}/tests/soak.cc)
+list(REMOVE_ITEM shared_sources ${test_sources} ${PROJECT_SOURCE_DIR}/tests/math_exhaustive.cc
+     ${PROJECT_SOURCE_DIR}/tests/soak.cc)
 if(shared_sources)
   add_library(tenon_testing STATIC ${shared_sources})
   target_link_libraries(tenon_testing PUBLIC tenon_frontend GTest::gtest)

@@ -37,6 +37,8 @@ std::vector<std::string> compile_objects(const ir::Program& program, const Targe
 inline constexpr const char* constants_section = ".rodata.tenon";
 std::string put_constants(std::string object, std::span<const std::string_view> pieces);
 std::string llvm_text(const ir::Program& program, const Target& target, const Options& options = {});  // for dumps
+// The arena of a static program: its planned buffers, and behind them what kernels pack their operands into.
+int64_t arena_bytes(const ir::Program& program, const Target& target);
 std::string compiler_version();  // of LLVM and of the emitter: part of every cache key
 const void*
 compiler_address();  // somewhere in the code of LLVM as it is loaded: its build is part of every cache key too

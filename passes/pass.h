@@ -171,6 +171,7 @@ struct FusionPlan {
   Axes axes;  // of the graph: what the groups' spaces are made of
   std::vector<Group> groups;  // in an order that respects dependencies
   std::vector<ir::NodeId> aliases;  // reshapes and barriers whose results share their operands' buffers
+  std::vector<ir::NodeId> data;  // constants that lie in memory beside the code
   std::vector<ir::FusionNote> not_fused;
   bool enabled = true;  // false: one op a group, in the bodies of control flow too
 };

@@ -71,6 +71,8 @@ Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, cons
   artifact.objects = device.generate(program, target, code_options);
   artifact.manifest = manifest_of(program, options.entry, target);
   artifact.manifest.inputs.resize(program.inputs.size() - options.stored.size());
+  if (program.is_static && target.kind() == TargetKind::cpu)
+    artifact.manifest.arena_bytes = codegen::arena_bytes(program, target);
   return artifact;
 }
 

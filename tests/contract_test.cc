@@ -23,6 +23,7 @@ struct Problem {
   int epilogue = 0;  // 1: relu(sum + bias); 2: sum * row scale, rounded to the operand's dtype
   bool prologue = false;  // the left operand is doubled, the right one has its sign changed
   bool symbolic = false;
+  int64_t most = INT64_MAX;  // bound of the symbols of m, n and k
   int64_t batch = 1, m = 1, n = 1, k = 1;
 };
 
@@ -150,7 +151,16 @@ void randomise(const Fenced& memory, DType t, std::mt19937& random) {
 class Contraction {
  public:
   explicit Contraction(const Problem& p, const Target& target = codegen::host_target())
-      : problem_(p), compiled_(testing::program_of(ir::parse_kernel(kernel_text(p))), target) {}
+      : problem_(p), compiled_(testing::program_of(ir::parse_kernel(kernel_text(p), symbols(p))), target) {}
+  // In the order in which the text names them.
+  static std::shared_ptr<Symbols> symbols(const Problem& p) {
+    auto table = std::make_shared<Symbols>();
+    if (!p.symbolic) return table;
+    table->add("b");
+    for (const char* name : {p.left == 'n' ? "m" : "k", p.left == 'n' ? "k" : "m", "n"}) table->add(name, 0, p.most);
+    return table;
+  }
+  int64_t arena_bytes(const std::vector<int64_t>& dims) const { return compiled_.linked().arena_bytes(dims.data()); }
 
   // Runs at the given extents on 1 and on 2 threads, and compares every bit.
   void check(int64_t batch, int64_t m, int64_t n, int64_t k) {
@@ -325,6 +335,27 @@ TEST(Contract, ProloguesAndEpiloguesInEveryDtype) {
       p.m = 50, p.n = 35, p.k = 66;
       Contraction(p).check();
     }
+}
+
+TEST(Contract, BoundsOfExtentsBoundScratchMemory) {
+  for (DType t : {DType::f32, DType::f64, DType::bf16, DType::i32})
+    for (const char* layout : layouts)
+      for (const int64_t most : {5, 24, 70, 200, 5000}) {
+        Problem p = problem(t, layout, 1);
+        p.symbolic = true;
+        const Contraction unbounded(p);
+        p.most = most;
+        Contraction c(p);
+        c.check(2, 1, 2, 3);
+        c.check(1, most > 300 ? 41 : most, std::min<int64_t>(most, 70), most);
+        const int64_t bytes = c.arena_bytes({1, 1, 1, 1});
+        EXPECT_LE(bytes, unbounded.arena_bytes({1, 1, 1, 1}));
+        if (most <= 24) {
+          EXPECT_EQ(bytes, 0) << "as small as what is not packed";
+        } else if (most <= 70) {
+          EXPECT_LE(bytes, 256 << 10) << most;
+        }
+      }
 }
 
 TEST(Contract, EmptyExtents) {

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <ctime>
+#include <functional>
 
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/graph/build.h"
 #include "tenon/passes/pass.h"
 
@@ -195,6 +197,74 @@ TEST(Fuse, ScansOfNumbersAreOneLoop) {
   ASSERT_EQ(p.kernels.size(), 1u) << p.text();
   ASSERT_EQ(p.steps.size(), 1u);
   EXPECT_EQ(p.steps[0].kind, StepKind::launch);
+}
+
+size_t instructions(const Program& p) {
+  size_t n = 0;
+  for (const Kernel& k : p.kernels) n += k.instructions.size();
+  return n;
+}
+
+// A step reads what the step before it made at two or three places, which are other places each time.
+Program turned(int steps, const std::function<Value(Value)>& turn) {
+  Built g;
+  Value h = g.input({64});
+  const Value w = g.input({64});
+  for (int i = 0; i < steps; ++i) h = h * w + turn(h) * like(h, 0.5);
+  return g.program({h});
+}
+
+TEST(Fuse, ChainsThatAreReadAtSeveralPlacesAreCut) {
+  const std::function<Value(Value)> turns[] = {
+      [](Value h) { return reverse(h, {0}); },
+      [](Value h) {
+        return pad(slice(h, {1}, {63}, {1}), like(reshape(slice(h, {0}, {1}, {1}), Shape{}), 0), {0}, {1}, {0});
+      },
+      [](Value h) {
+        const Value parts[] = {slice(h, {1}, {63}, {1}), slice(h, {0}, {1}, {1})};
+        return concat(parts, 0);
+      }};
+  for (const auto& turn : turns) {
+    const Program some = turned(24, turn), twice = turned(48, turn);
+    EXPECT_LE(instructions(twice), 5 * instructions(some) / 2) << "24 steps take " << instructions(some);
+    EXPECT_LE(twice.steps.size(), 5 * some.steps.size() / 2 + 1);
+    EXPECT_LE(instructions(some), 24u * 40);
+    EXPECT_TRUE(has_reason(twice, "kernel is full"));
+  }
+}
+
+TEST(Fuse, ManySmallMapsStandSideBySide) {
+  Built g;
+  const Value x = g.input({16});
+  std::vector<Value> many;
+  for (int i = 0; i < 500; ++i) many.push_back(x * like(x, i + 2));
+  EXPECT_EQ(g.program(many).steps.size(), 16u) << "32 results a kernel";
+  Built h;
+  std::vector<Value> few;
+  for (int i = 0; i < 8; ++i) few.push_back(exp(h.input({16})));
+  EXPECT_EQ(h.program(few).steps.size(), 8u);
+  Built k;
+  const Value z = k.input({1 << 16});
+  std::vector<Value> large;
+  for (int i = 0; i < 20; ++i) large.push_back(z * like(z, i + 2));
+  EXPECT_EQ(k.program(large).steps.size(), 20u) << "large maps keep a kernel each";
+}
+
+TEST(Fuse, LongConstantsAreDataNotCode) {
+  Built g;
+  const int64_t n = 20000;
+  std::string raw(static_cast<size_t>(n) * 4, '\0');
+  for (size_t i = 0; i < raw.size(); ++i) raw[i] = static_cast<char>(i * 31 % 63);
+  const auto table = [&] {
+    const Attrs attrs = ConstantAttrs{.dtype = f32, .shape = {Dim(n)}, .value = raw};
+    return Value{&g.b, g.b.add(Op::constant, {}, attrs)};
+  };
+  const Value x = g.input({n}), c = table();
+  const Program p = g.program({x * c, reverse(c, {0}), c});
+  ASSERT_EQ(p.constants.size(), 1u) << "equal constants are one";
+  EXPECT_LT(instructions(p), 60u) << p.text();
+  EXPECT_TRUE(p.constants[0] == raw);
+  for (const Step& s : p.steps) EXPECT_NE(s.kind, StepKind::custom);
 }
 
 TEST(Fuse, OffMeansOneOpAKernel) {

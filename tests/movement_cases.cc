@@ -32,6 +32,12 @@ void constant_cases(Inputs& in) {
     const Array a = special_array(type_of(in.t, shape), in.random, Domain::any, 1);
     in.c.output(constant(in.c.builder, in.t, a.type.shape, std::string(a.data.begin(), a.data.end())));
   }
+  const Array a = special_array(type_of(in.t, {3, 67}), in.random, Domain::any, 1);  // data beside the code
+  const Attrs long_one =
+      ConstantAttrs{.dtype = in.t, .shape = a.type.shape.dims(), .value = std::string(a.data.begin(), a.data.end())};
+  const Value data{&in.c.builder, in.c.builder.add(Op::constant, {}, long_one)};
+  in.c.output(reverse(data, {1}));
+  in.c.output(data);
 }
 
 void iota_cases(Inputs& in) {
@@ -101,6 +107,11 @@ void concat_cases(Inputs& in) {
   in.c.output(concat(std::vector<Value>{in({5, 3}), in({5, 1}), in({5, 17})}, 1));
   in.c.output(concat(std::vector<Value>{in({1, 7}), in({4, 7})}, 0));
   in.c.output(concat(std::vector<Value>{in({2, 1, 3}), in({2, 4, 3})}, 1));
+  // More parts than one element would ask: copied run by run, in one piece or row by row.
+  std::vector<Value> many, columns;
+  for (int64_t k = 0; k < 13; ++k) many.push_back(in({k % 4, 5})), columns.push_back(in({3, k % 3, 2}));
+  in.c.output(concat(many, 0));
+  in.c.output(concat(columns, 1));
 }
 
 void reverse_cases(Inputs& in) {

@@ -21,7 +21,7 @@ namespace {
 class Machine {
  public:
   Machine(const Program& program, const std::vector<Array>& inputs, const std::vector<int64_t>& dims)
-      : p_(program), symbols_(program.symbols->evaluate(dims)), inputs_(inputs) {
+      : p_(program), symbols_(program.symbols->evaluate(dims)), constants_(program.constants), inputs_(inputs) {
     for (const Type& t : p_.outputs) outputs_.emplace_back(bind(t, symbols_));
     for (Array& a : outputs_) std::fill(a.data.begin(), a.data.end(), 0xcd);
     arena_.assign(static_cast<size_t>(p_.arena_bytes), 0xcd);
@@ -37,7 +37,7 @@ class Machine {
     switch (b.home) {
       case Home::input: return inputs_.at(b.slot).data.data();
       case Home::output: return outputs_.at(b.slot).data.data();
-      case Home::constant: throw InternalError("the program machine has no constants");
+      case Home::constant: return reinterpret_cast<unsigned char*>(constants_.at(b.slot).data());
       case Home::arena: break;
     }
     if (p_.is_static) return arena_.data() + b.offset;
@@ -117,6 +117,7 @@ class Machine {
 
   const Program& p_;
   std::vector<int64_t> symbols_;
+  std::vector<std::string> constants_;
   std::vector<Array> inputs_, outputs_;
   std::vector<unsigned char> arena_;
   std::vector<std::vector<unsigned char>> slots_;

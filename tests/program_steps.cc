@@ -265,7 +265,8 @@ void join(Draw& d, const Value& x) {
   if (rank == 0) return;
   const size_t axis = d.below(rank);
   std::vector<Value> parts = {x};
-  for (uint64_t n = 1 + d.below(3); n > 0; --n) {
+  const uint64_t most = d.chance(4) ? 12 : 3;  // beyond what one element asks, and what eager lists have programs for
+  for (uint64_t n = 1 + d.below(most); n > 0; --n) {
     Shape other = shape;
     if (d.chance(2)) other[axis] = d.extent();
     if (!d.fits(other)) return;

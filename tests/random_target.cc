@@ -28,6 +28,7 @@ Target random_target(Random& random) {
   draw(fusion.number, {0, 24, 100});
   draw(fusion.view_depth, {0, 1, 8});
   draw(fusion.reads, {0, 1, 32});
+  draw(fusion.beside, {0, 1, 3, 32});
   draw(fusion.parts, {0, 2, 4, 100});
   draw(fusion.few_rows, {1, 8, 1000});
   draw(fusion.long_rows, {1, 600, 65536});

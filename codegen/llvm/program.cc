@@ -4,6 +4,7 @@
 // Refuses to allocate, and to know what kernels compute.
 #include <algorithm>
 
+#include "tenon/codegen/codegen.h"
 #include "tenon/codegen/llvm/entry.h"
 #include "tenon/ir/base/error.h"
 
@@ -12,6 +13,25 @@ namespace tenon::codegen {
 using ir::Home;
 using ir::ProgramBuffer;
 using llvm::Value;
+
+namespace {
+
+// Behind the planned buffers: launches run one after the other, so they share it.
+int64_t scratch_bytes(const ir::Program& program, const Target& target) {
+  int64_t most = 0;
+  for (const ir::Kernel& k : program.kernels) most = std::max(most, kernel_scratch_bytes(k, target));
+  return most;
+}
+
+int64_t planned_bytes(const ir::Program& program) {
+  return (program.arena_bytes + arena_alignment - 1) / arena_alignment * arena_alignment;
+}
+
+}  // namespace
+
+int64_t arena_bytes(const ir::Program& program, const Target& target) {
+  return planned_bytes(program) + scratch_bytes(program, target);
+}
 
 std::string kernel_symbol(const std::string& entry, size_t k) { return entry + "_kernel_" + std::to_string(k); }
 
@@ -96,7 +116,7 @@ Value* EntryEmitter::checked_bytes(const ProgramBuffer& buffer) {
 
 // Symbolic programs: slots in order, each as large as the largest buffer in it.
 Value* EntryEmitter::arena_offsets() {
-  if (program_.is_static) return i64((program_.arena_bytes + arena_alignment - 1) / arena_alignment * arena_alignment);
+  if (program_.is_static) return i64(planned_bytes(program_));
   uint32_t slots = 0;
   for (const ProgramBuffer& buffer : program_.buffers)
     if (buffer.home == Home::arena && buffer.arena_slot != UINT32_MAX) slots = std::max(slots, buffer.arena_slot + 1);
@@ -142,12 +162,7 @@ void EntryEmitter::emit_arena_bytes() {
   b_.CreateRet(arena.whole);
 }
 
-// Behind the planned buffers: launches run one after the other, so they share it.
-int64_t EntryEmitter::scratch_bytes() const {
-  int64_t most = 0;
-  for (const ir::Kernel& k : program_.kernels) most = std::max(most, kernel_scratch_bytes(k, target_));
-  return most;
-}
+int64_t EntryEmitter::scratch_bytes() const { return codegen::scratch_bytes(program_, target_); }
 
 Value* EntryEmitter::constant_data(const ProgramBuffer& buffer) {
   const std::string name = name_ + "_constant_" + std::to_string(buffer.slot);

@@ -189,9 +189,7 @@ void EntryEmitter::emit_steps(const std::vector<Step>& steps) {
     }
     switch (step.kind) {
       case StepKind::launch: emit_launch(step); break;
-      case StepKind::copy:
-        copy(pointer(step.operands.at(1)), pointer(step.operands.at(0)), copied_bytes(step));
-        break;
+      case StepKind::copy: copy(pointer(step.operands.at(1)), pointer(step.operands.at(0)), copied_bytes(step)); break;
       case StepKind::loop: emit_loop(step); break;
       case StepKind::branch: emit_branch(step); break;
       case StepKind::custom: emit_custom(step); break;

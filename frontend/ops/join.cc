@@ -52,7 +52,8 @@ bool has_value_twice(std::span<const Tensor> parts) {
 // How many neighbours one program joins: a power of two of equals, or two that differ.
 size_t arity_at(std::span<const Tensor> list) {
   const auto equal = [&](const Tensor& t) {
-    return t.dtype() == list[0].dtype() && t.shape() == list[0].shape() && part_of(*t.cell()) == part_of(*list[0].cell());
+    return t.dtype() == list[0].dtype() && t.shape() == list[0].shape() &&
+           part_of(*t.cell()) == part_of(*list[0].cell());
   };
   size_t run = 1;
   while (run < std::min(list.size(), most_arity) && equal(list[run])) ++run;

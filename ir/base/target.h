@@ -42,6 +42,7 @@ struct FusionLimits {
   int number = 24;  // up to here every thread may repeat what a single number takes: a launch costs more
   int view_depth = 8;  // movement ops that one read may pass: bounds recursion while lowering
   uint32_t reads = 32;  // reads of one value that are looked at: keeps both sweeps linear in the graph
+  uint32_t beside = 32;  // small maps that one kernel computes side by side, where there are many
   uint32_t parts = 4;  // a concatenation of more is copied together: elsewhere every element asks every part
 
   // A reduction is split into partial results when its results alone would leave threads without work, and every thread
@@ -124,8 +125,8 @@ void for_each_field(T& tiles, F&& f) {
 }
 template <Fields<FusionLimits> T, class F>
 void for_each_field(T& limits, F&& f) {
-  auto& [kernel_ops, free, cheap, dear, number, depth, reads, parts, few_rows, long_rows, few_columns, long_column] =
-      limits;
+  auto& [kernel_ops, free, cheap, dear, number, depth, reads, beside, parts, few_rows, long_rows, few_columns,
+         long_column] = limits;
   f("kernel_ops", kernel_ops);
   f("free", free);
   f("cheap", cheap);
@@ -133,6 +134,7 @@ void for_each_field(T& limits, F&& f) {
   f("number", number);
   f("view_depth", depth);
   f("reads", reads);
+  f("beside", beside);
   f("parts", parts);
   f("few_rows", few_rows);
   f("long_rows", long_rows);

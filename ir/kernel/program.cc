@@ -54,8 +54,8 @@ class Printer {
     std::string text = "%" + std::to_string(o.buffer);
     if (o.is_whole()) return text;
     if (o.loop >= 0)
-      text += "[loop " + std::to_string(o.loop) + (o.reversed ? " reversed" : "") + " by " +
-              to_string(o.stride, symbols_);
+      text +=
+          "[loop " + std::to_string(o.loop) + (o.reversed ? " reversed" : "") + " by " + to_string(o.stride, symbols_);
     if (o.part) text += (o.loop >= 0 ? " at " : "[at ") + to_string(o.start, symbols_);
     return text + "]";
   }

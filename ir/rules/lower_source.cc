@@ -6,7 +6,7 @@
 
 namespace tenon::ir::rules {
 
-// A literal of all elements is at most 64 bytes (larger constants are inputs), so a chain of selects finds one.
+// A literal of all elements is at most 64 bytes (passes/fuse/roles.cc keeps larger ones in memory), so a chain of selects finds one.
 Scalar lower_constant(Lowering& c, const Node& node, std::span<const Scalar> index) {
   const Type& type = c.result_type(node);
   const std::string& raw = Constant(c.graph, node).value;

@@ -16,8 +16,8 @@ namespace tenon::passes {
 
 // free: computed again wherever it is read (constants, iotas, a few ops on scalars). moved: a view of its operand.
 // point: one element per index of its space. alias: shares its operand's buffer (a reshape, a barrier). alone: a nest,
-// control flow, a custom call.
-enum class Role : uint8_t { free, moved, point, reduction, contraction, alone, alias };
+// control flow, a custom call, a copy of whole runs. data: a constant too long for code, which lies in memory.
+enum class Role : uint8_t { free, moved, point, reduction, contraction, alone, alias, data };
 
 inline constexpr uint32_t no_draft = UINT32_MAX;
 
@@ -113,6 +113,7 @@ class Fusion {
   Refusal sinks(uint32_t from, uint32_t into, const std::vector<uint32_t>& uses);
   Refusal sinks_through(const Draft& from, const Draft& into, const Edge& edge) const;
   Refusal recompute(const Edge& edge) const;
+  int64_t places(std::span<const uint32_t> uses) const;
 
   void sink_nodes();  // fuse/sink_nodes.cc: the backward sweep over single nodes
   void sink_node(ir::NodeId n, std::vector<char>& stored);
@@ -121,6 +122,8 @@ class Fusion {
   bool is_read_by(ir::ValueId v, uint32_t draft);
   bool can_store(const Draft& d, ir::ValueId v) const;
 
+  void place_side_by_side();  // fuse/beside.cc
+
   FusionPlan finish();  // fuse/finish.cc
   std::vector<uint32_t> deal(FusionPlan& plan);
   void complete(Group& group, uint32_t number, std::vector<uint32_t>& seen) const;
@@ -128,6 +131,7 @@ class Fusion {
   void report(FusionPlan& plan);
 
   std::vector<char> copied_;  // per node: its result is copied together from whole runs
+  std::vector<int64_t> times_;  // per node: at how many places its draft computes it, at most
   std::vector<int> free_cost_;  // per value
   std::vector<ir::ValueId> storage_;  // per value: the value whose buffer it shares, through aliases
   std::vector<uint32_t> access_number_;  // per value, into accesses_; UINT32_MAX when not moved

@@ -119,8 +119,10 @@ FusionPlan Fusion::finish() {
   std::vector<uint32_t> seen(graph.value_count(), UINT32_MAX);
   for (uint32_t g = 0; g < plan.groups.size(); ++g) complete(plan.groups[g], g, seen);
   store_what_is_read(plan, tops);
-  for (uint32_t i = 0; i < graph.node_count(); ++i)
+  for (uint32_t i = 0; i < graph.node_count(); ++i) {
     if (roles[i] == Role::alias) plan.aliases.push_back(NodeId{i});
+    if (roles[i] == Role::data) plan.data.push_back(NodeId{i});
+  }
   report(plan);
   plan.axes = std::move(axes);
   return plan;

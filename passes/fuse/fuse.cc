@@ -3,8 +3,9 @@
 //   %2 = exp %0 ; %3 = reduce_sum %2 ; %4 = broadcast %3 ; %5 = div %2, %4    ->    one row group {%2, %3, %4, %5}
 //
 // Two sweeps, both linear: forward, every node joins the groups of its operands where iteration spaces agree
-// (fuse/place.cc); backward, groups and nodes move into their only reader (fuse/sink.cc, fuse/sink_nodes.cc). Views and
-// trivial values are computed wherever they are read. An edge that a sweep refuses holds the reason, which is what is
+// (fuse/place.cc); backward, groups and nodes move into their only reader (fuse/sink.cc, fuse/sink_nodes.cc). Small maps that
+// are left in great number are computed side by side (fuse/beside.cc). Views and trivial values are computed wherever they
+// are read. An edge that a sweep refuses holds the reason, which is what is
 // reported when it stays (fuse/reason.h): the backward sweep overrules the forward one where it has looked at the edge
 // itself; where it stops before, because the value is stored for others anyway, the obstacle that the forward sweep met is
 // what a user can do something about. Refuses to change the graph.
@@ -27,6 +28,7 @@ FusionPlan Fusion::run() {
   if (enabled) {
     sink_groups();
     sink_nodes();
+    place_side_by_side();
   }
   return finish();
 }

@@ -99,7 +99,7 @@ void Fusion::place(NodeId n) {
   const Node& node = graph.node(n);
   const Role role = roles[index(n)];
   const uint32_t first = first_edge[index(n)] = static_cast<uint32_t>(edges.size());
-  if (role == Role::free || role == Role::moved) return;
+  if (role == Role::free || role == Role::moved || role == Role::data) return;
   read_operands(n);
   const auto refuse = [&](const auto& reason) {
     for (uint32_t e = first; e < edges.size(); ++e)
@@ -107,7 +107,8 @@ void Fusion::place(NodeId n) {
   };
   switch (role) {
     case Role::free:
-    case Role::moved: return;
+    case Role::moved:
+    case Role::data: return;
     case Role::point: place_point(n); break;
     case Role::reduction: place_reduction(n); break;
     case Role::contraction: {

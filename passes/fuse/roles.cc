@@ -14,6 +14,9 @@ namespace {
 // Reads one element of its operand, and no other operand says which.
 bool is_view(const OpDef& row) { return row.whole && row.reads != Reads::operands; }
 
+// Up to 64 bytes a constant is code: a chain of selects finds an element.
+bool is_data(const Graph& graph, const Node& n) { return n.op == Op::constant && Constant(graph, n).value.size() > 64; }
+
 // Control flow and custom calls: steps of a program.
 bool is_step(const OpDef& row) { return row.family == Family::control || (row.family == Family::effect && !row.same); }
 
@@ -25,6 +28,7 @@ bool Fusion::is_stored(ValueId v) const {
     if (graph.is_input(v) || forced[index(v)]) return true;
     const Node& n = graph.node(graph.producer(v));
     const OpDef& row = def(n.op);
+    if (is_data(graph, n)) return true;
     if (!row.same || row.fence)
       return row.nest || is_step(row) || row.fence || row.family == Family::reduction ||
              row.family == Family::contraction;
@@ -39,7 +43,8 @@ bool Fusion::is_copy(const Node& n) const {
   const bool kept = forced[index(graph.result(n))];
   if (n.op == Op::concat) {
     if (operands.size() > limits.parts) return true;
-    return kept && rows_of(graph, n) == 1 && std::all_of(operands.begin(), operands.end(), [&](ValueId v) { return is_stored(v); });
+    return kept && rows_of(graph, n) == 1 &&
+           std::all_of(operands.begin(), operands.end(), [&](ValueId v) { return is_stored(v); });
   }
   return kept && n.op == Op::slice && is_run(graph, n) && is_stored(operands[0]);
 }
@@ -76,6 +81,7 @@ Role Fusion::role_of(NodeId id) {
   const ValueId result = graph.result(n);
   const bool kept = forced[index(result)];
   if (row.nest || is_step(row) || copied_[index(id)]) return Role::alone;
+  if (is_data(graph, n)) return Role::data;
   if (row.family == Family::contraction) return Role::contraction;
   if (row.family == Family::reduction) return Role::reduction;
   if (row.same && (row.fence || kept || !enabled)) return Role::alias;

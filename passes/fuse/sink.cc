@@ -10,6 +10,7 @@ using namespace ir;
 
 // Who reads each value, and which nodes each draft holds.
 void Fusion::index_edges() {
+  times_.assign(graph.node_count(), 1);
   use_begin_.assign(graph.value_count() + 1, 0);
   for (const Edge& e : edges) ++use_begin_[index(e.access.base) + 1];
   for (size_t v = 0; v < graph.value_count(); ++v) use_begin_[v + 1] += use_begin_[v];
@@ -20,6 +21,27 @@ void Fusion::index_edges() {
   members_.assign(drafts.size(), {});
   for (uint32_t n = 0; n < graph.node_count(); ++n)
     if (draft_of[n] != no_draft) members_[find(draft_of[n])].push_back(NodeId{n});
+}
+
+// At how many places the reader computes what these edges read: at each index that it asks for, as often as it computes who
+// asks. In a chain of shifts and turns these multiply, and so would the code.
+int64_t Fusion::places(std::span<const uint32_t> uses) const {
+  constexpr int64_t plenty = 1 << 20;
+  std::vector<std::pair<const Access*, int64_t>> asked;
+  for (uint32_t u : uses) {
+    const Access& a = edges[u].access;
+    const int64_t times = times_[index(edges[u].consumer)];
+    const auto same = std::find_if(asked.begin(), asked.end(), [&](const auto& known) {
+      return a.exact && known.first->exact && a.axes == known.first->axes;
+    });
+    if (same == asked.end())
+      asked.emplace_back(&a, times);
+    else
+      same->second = std::max(same->second, times);
+  }
+  int64_t all = 0;
+  for (const auto& [access, times] : asked) all = std::min(plenty, all + times);
+  return all;
 }
 
 Refusal Fusion::recompute(const Edge& edge) const {
@@ -100,13 +122,16 @@ void Fusion::sink_group(uint32_t d) {
   std::vector<uint32_t> uses;
   const uint32_t reader = only_reader(d, uses);
   if (reader == no_draft) return;
-  const bool full = drafts[d].cost + drafts[reader].cost > limits.kernel_ops;
+  const int64_t times = places(uses), cost = times * drafts[d].cost;
+  const bool full = drafts[reader].cost + cost > limits.kernel_ops;
   const Refusal refusal = full ? Refusal{Why::full} : sinks(d, reader, uses);
   if (refusal.why != Why::none) {
     for (uint32_t u : uses) edges[u].refusal = refusal;
     return;
   }
   for (uint32_t u : uses) edges[u].refusal = {};
+  for (NodeId n : members_[d]) times_[index(n)] = times;
+  drafts[d].cost = static_cast<int>(cost);
   const uint32_t level = drafts[reader].level, first = drafts[reader].first_consumer;
   merge(reader, d);
   drafts[reader].level = level;  // the reader keeps its place

@@ -64,13 +64,16 @@ void Fusion::sink_node(NodeId n, std::vector<char>& stored) {
   const ValueId v = graph.result(graph.node(n));
   const uint32_t own = find(draft_of[index(n)]), reader = only_reader_of(n);
   if (reader == no_draft || info(drafts[reader].kind).alone) return;
-  if (drafts[reader].cost + cost(n) > limits.kernel_ops || !moves_fewer_bytes(n, reader, stored)) return;
+  const std::span<const uint32_t> uses(uses_.data() + use_begin_[index(v)], uses_.data() + use_begin_[index(v) + 1]);
+  const int64_t times = places(uses), added = times * cost(n);
+  if (drafts[reader].cost + added > limits.kernel_ops || !moves_fewer_bytes(n, reader, stored)) return;
   // It is cheap and read at its own index: what refuses a group (passes/fuse/sink.cc) takes it in.
   for (uint32_t e = first_edge[index(n)]; e < first_edge[index(n) + 1]; ++e)
     if (draft_of_value(edges[e].access.base) == own) edges[e].refusal = {Why::stored};  // if this reader is another
   draft_of[index(n)] = reader;
-  drafts[reader].cost += cost(n);
+  drafts[reader].cost += static_cast<int>(added);
   drafts[own].cost -= cost(n);
+  times_[index(n)] = times;
   stored[index(v)] = 0;
   for (uint32_t e = first_edge[index(n)]; e < first_edge[index(n) + 1]; ++e) {
     const uint32_t d = draft_of_value(edges[e].access.base);

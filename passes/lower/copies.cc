@@ -88,8 +88,7 @@ void ProgramLowering::copy_rows(Frame& frame, NodeId id, std::vector<Step>& step
   const ValueId v = graph.result(n);
   const uint32_t origin = origin_of(frame, id);
   const Operand wanted = result(frame, v);
-  const Operand to =
-      wanted.loop < 0 ? wanted : Operand{new_buffer(graph.type(v), Home::arena, origin), -1, false, 0};
+  const Operand to = wanted.loop < 0 ? wanted : Operand{new_buffer(graph.type(v), Home::arena, origin), -1, false, 0};
   const auto row_of = [&](Operand o, Dim length, Dim start) {
     o = part(o, start);
     o.loop = frame.depth;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/passes/fuse/cost.h"
 
 namespace tenon::passes {
@@ -174,6 +175,15 @@ void ProgramLowering::launch(Frame& frame, const Group& group, std::vector<Step>
   }
 }
 
+// A constant in memory. Equal ones are one.
+uint32_t ProgramLowering::constant(const Frame& frame, NodeId n) {
+  const std::string& raw = Constant(frame.graph, frame.graph.node(n)).value;
+  const auto [at, fresh] = constants_.try_emplace(raw, static_cast<uint32_t>(program_.constants.size()));
+  if (fresh) program_.constants.push_back(raw);
+  return new_buffer(frame.graph.type(frame.graph.result(frame.graph.node(n))), Home::constant, origin_of(frame, n),
+                    at->second);
+}
+
 // A whole buffer by a copy step; a slice of one by a kernel, which knows how much of it to copy.
 void ProgramLowering::copy(const Operand& from, const Operand& to, const Type& type, uint32_t origin,
                            std::vector<Step>& steps) {
@@ -215,6 +225,7 @@ void ProgramLowering::level(Frame& frame, const FusionPlan& plan, const std::vec
   const Graph& graph = frame.graph;
   alias_.emplace_back(graph.node_count(), 0);
   for (NodeId n : plan.aliases) alias_.back()[index(n)] = 1;
+  for (NodeId n : plan.data) frame.places[index(graph.result(graph.node(n)))].buffer = constant(frame, n);
   // The first output that a value is gets written directly; others, and inputs that are outputs, are copied.
   std::vector<char> direct(graph.outputs().size(), 0);
   for (size_t i = 0; i < graph.outputs().size(); ++i) {

@@ -55,6 +55,7 @@ class ProgramLowering {
             std::vector<ir::Step>& steps);
   ir::Operand whole(Frame& frame, ir::ValueId v,
                     std::vector<ir::Step>& steps);  // copied when it is a part of another buffer
+  uint32_t constant(const Frame& frame, ir::NodeId n);
   void place_parts(Frame& frame, const FusionPlan& plan);  // lower/copies.cc
   void copies(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);
   void copy_rows(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);
@@ -74,6 +75,7 @@ class ProgramLowering {
   OpCosts costs_;
   ir::Program program_;
   std::vector<std::vector<char>> alias_;         // per open level: nodes that are aliases
+  std::unordered_map<std::string, uint32_t> constants_;  // by their bytes
   std::unordered_map<std::string, uint32_t> kernels_;  // by text without names: equal kernels are one
 };
 

@@ -327,7 +327,8 @@ std::vector<std::string> check_buffers(const Program& program) {
   const std::vector<std::vector<int64_t>>& calls = full.empty() ? others : full;
   for (size_t k = 0; k < std::min(calls.size(), most_calls); ++k)
     for (std::string& finding : Checker(program, calls[calls.size() - 1 - k]).run())
-      if (std::find(findings.begin(), findings.end(), finding) == findings.end()) findings.push_back(std::move(finding));
+      if (std::find(findings.begin(), findings.end(), finding) == findings.end())
+        findings.push_back(std::move(finding));
   return findings;
 }
 

@@ -197,7 +197,7 @@ void ContractEmitter::rounds(Value* end, int64_t step, Body body) {
 // Waiting partial sums at most: one for each bit of a segment's number. Integers sum to the same in any order.
 int64_t ContractEmitter::join_levels() const {
   if (!is_floating(contract_.dtype)) return 0;
-  const int64_t extent = plan_.k >= 0 ? plan_.k : int64_t{1} << 48;
+  const int64_t extent = plan_.most_k >= 0 ? plan_.most_k : int64_t{1} << 48;
   const int64_t segments = (extent + contract_segment - 1) / contract_segment;
   return segments <= 1 ? 0 : std::bit_width(static_cast<uint64_t>(segments - 1));
 }

@@ -38,6 +38,21 @@ int64_t number_of(const Kernel& kernel, ScalarId v) {
   return unknown_extent;
 }
 
+// The largest that an extent can be: a number is known, a symbol has bounds.
+int64_t most_of(const Kernel& kernel, ScalarId v) {
+  const Instruction* i = definition(kernel, v);
+  if (!i || i->kind != KernelOp::extent || i->dim.is_number()) return number_of(kernel, v);
+  const int64_t upper = (*kernel.symbols)[i->dim.index()].upper;
+  return upper < INT64_MAX ? upper : unknown_extent;
+}
+
+// x * y * z, where all are known and that fits.
+int64_t product(int64_t x, int64_t y, int64_t z) {
+  int64_t r = 0;
+  const bool known = x >= 0 && y >= 0 && z >= 0;
+  return known && !__builtin_mul_overflow(x, y, &r) && !__builtin_mul_overflow(r, z, &r) ? r : unknown_extent;
+}
+
 // How much an index moves with the argument: a number, or `other`. Divisions move rarely, remainders like their dividend.
 constexpr int64_t other = INT64_MIN;
 int64_t slope(const Kernel& kernel, ScalarId v, ScalarId argument, int depth = 0) {
@@ -66,8 +81,8 @@ void direct_tile(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   p.width = 16;
   const int64_t parts = std::max<int64_t>(1, p.width * size / cpu.vector_bytes);  // registers per logical vector
   const int64_t room = std::max<int64_t>(1, cpu.vector_registers * 3 / 4 / parts);
-  p.rows = even_tile(p.m, std::min(room, cpu.contract.rows));
-  const int64_t vectors = p.n >= 0 ? ceil_divide(p.n, p.width) : cpu.contract.vectors;
+  p.rows = even_tile(p.most_m, std::min(room, cpu.contract.rows));
+  const int64_t vectors = p.most_n >= 0 ? ceil_divide(p.most_n, p.width) : cpu.contract.vectors;
   p.vectors = even_tile(vectors, std::clamp<int64_t>(room / p.rows, 1, cpu.contract.vectors));
 }
 
@@ -80,12 +95,14 @@ void cut_blocks(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   if (p.k >= 0 && p.k <= contract_segment) {
     const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.k, cap));
     p.depth = round_up(std::max<int64_t>(1, ceil_divide(p.k, blocks)), 16);
+  } else if (p.most_k >= 0 && p.most_k <= cap) {
+    p.depth = round_up(std::max<int64_t>(1, p.most_k), 16);
   }
   const int64_t most_rows = std::max(p.rows, round_up(2 * cpu.l2_bytes / (cap * size), p.rows));
   p.block_rows = most_rows;
-  if (p.m >= 0) {
-    const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.m, most_rows));
-    p.block_rows = round_up(std::max<int64_t>(1, ceil_divide(p.m, blocks)), p.rows);
+  if (p.most_m >= 0) {
+    const int64_t blocks = p.m >= 0 ? std::max<int64_t>(1, ceil_divide(p.m, most_rows)) : 1;
+    p.block_rows = std::min(most_rows, round_up(std::max<int64_t>(1, ceil_divide(p.most_m, blocks)), p.rows));
   }
   // Strides depend on the machine alone, so that contractions of one module share their micro-kernels.
   p.row_stride = p.lhs_along_k ? cap + cpu.contract.padding : 1;
@@ -93,16 +110,17 @@ void cut_blocks(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   p.tile_stride = p.lhs_along_k ? p.rows * p.row_stride : cap * p.rows + cpu.contract.padding;
   // A micro-kernel for the edge costs compile time; padding up to a fiftieth of the work is cheaper.
   if (p.m >= 0 && (p.rows - p.m % p.rows) * 50 > p.m) p.edge_rows = p.m % p.rows;
-  p.resumes = p.k < 0 || p.k > p.depth;
+  p.resumes = p.most_k < 0 || p.most_k > p.depth;
 }
 
 // Where what a worker packs and sums lies in its slot.
 void lay_out_slot(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   const int64_t row_tiles = p.block_rows / p.rows;
-  const int64_t panels = p.n >= 0 ? std::max<int64_t>(1, std::min<int64_t>(8, ceil_divide(p.n, p.columns()))) : 8;
+  const int64_t panels =
+      p.most_n >= 0 ? std::max<int64_t>(1, std::min<int64_t>(8, ceil_divide(p.most_n, p.columns()))) : 8;
   p.tiles = p.resumes ? row_tiles * panels : 1;
   // Room for the sums that wait in the tree of segments.
-  if (p.k < 0 || p.k > contract_segment) p.tiles = std::max<int64_t>(p.tiles, 64);
+  if (p.most_k < 0 || p.most_k > contract_segment) p.tiles = std::max<int64_t>(p.tiles, 64);
   const int64_t left = p.block_rows / p.rows * p.tile_stride + cpu.contract.padding;
   p.panel_offset = round_up(left * size, 4096);
   p.turn_offset = p.panel_offset + round_up(p.depth * p.columns() * size, 64);
@@ -134,8 +152,10 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   p.m = number_of(kernel, contract.operands[1]);
   p.n = number_of(kernel, contract.operands[2]);
   p.k = number_of(kernel, contract.operands[3]);
-  const int64_t size = bytes(contract.dtype);
-  const bool extents_known = p.m >= 0 && p.n >= 0 && p.k >= 0;
+  p.most_m = most_of(kernel, contract.operands[1]);
+  p.most_n = most_of(kernel, contract.operands[2]);
+  p.most_k = most_of(kernel, contract.operands[3]);
+  const int64_t size = bytes(contract.dtype), most_work = product(p.most_m, p.most_n, p.most_k);
 
   p.width = std::min<int64_t>(16, cpu.vector_bytes / size);
   // Columns of a tile are at least one logical vector, because the epilogue runs over those.
@@ -144,8 +164,9 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   p.lhs_along_k = unit_loads(kernel, contract.blocks[0], 2) >= unit_loads(kernel, contract.blocks[0], 1);
   p.rhs_along_k = unit_loads(kernel, contract.blocks[1], 1) > unit_loads(kernel, contract.blocks[1], 2);
 
-  const bool small = extents_known && p.m * p.n * p.k <= cpu.contract.small_work;
-  const bool few_rows = p.m >= 0 && p.m <= p.rows && !p.rhs_along_k;  // every element of the right operand is used once
+  const bool small = most_work >= 0 && most_work <= cpu.contract.small_work;
+  const bool few_rows =
+      p.most_m >= 0 && p.most_m <= p.rows && !p.rhs_along_k;  // every element of the right operand is used once
   p.packed = shared && !small && !few_rows;
   if (!p.packed) {
     direct_tile(p, size, cpu);
@@ -155,6 +176,11 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   cut_blocks(p, size, cpu);
   lay_out_slot(p, size, cpu);
   p.workers = target.cores > 1 ? std::min<int64_t>(target.cores, 64) : cpu.contract.unknown_workers;
+  // A launch takes no more workers than its work is worth (ContractEmitter::packed_total), nor slots for them.
+  const int64_t batch = most_of(kernel, contract.operands[0]);
+  if (p.m < 0 || p.n < 0 || p.k < 0)
+    if (const int64_t work = product(batch, most_work, 1); work >= 0)
+      p.workers = std::clamp<int64_t>(work / p.claim, 1, p.workers);
   return p;
 }
 

@@ -21,6 +21,8 @@ struct ContractPlan {
   bool packed = false;  // otherwise direct: without scratch memory, a tile of rows x vectors logical vectors at a time
   int64_t batch = unknown_extent, m = unknown_extent, n = unknown_extent, k = unknown_extent;
 
+  int64_t most_m = unknown_extent, most_n = unknown_extent, most_k = unknown_extent;  // what they are at most
+
   // The accumulators in registers: rows x (vectors x width); width is a machine register's, of a direct plan 16 lanes.
   int64_t rows = 1, vectors = 1, width = 16;
   int64_t columns() const { return vectors * width; }
