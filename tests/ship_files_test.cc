@@ -275,7 +275,7 @@ TEST_F(ShippedFiles, TheManifestIsJson) {
   if (ran.status != 0) return;  // no Python here
   EXPECT_EQ(ran.output,
             "['arena_bytes', 'checks', 'constants', 'custom_calls', 'extents', 'format', 'inputs', 'kernels', "
-            "'numerics', 'outputs', 'program', 'shared', 'target'] True\n");
+            "'not_fused', 'numerics', 'outputs', 'program', 'shared', 'target'] True\n");
 }
 
 }  // namespace

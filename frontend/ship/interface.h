@@ -42,6 +42,7 @@ struct Interface {
   std::vector<Extent> extents;  // the free ones, in the order of dims
   std::vector<Constant> constants;
   std::vector<std::string> checks;  // what failed, by number from 1 on
+  std::vector<std::string> not_fused;  // edges, each with its reason
   std::vector<std::vector<std::string>> kernel_lines;  // per kernel of the manifest
 };
 

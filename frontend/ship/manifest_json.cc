@@ -108,6 +108,7 @@ std::string manifest_json(const Interface& p) {
        ",\n";
   j += "  \"arena_bytes\": " + (m.is_static ? number(m.arena_bytes) : "null") + ",\n";
   j += "  \"kernels\": " + lines(numbers, [&](size_t k) { return w.kernel(k); }) + ",\n";
+  j += "  \"not_fused\": " + lines(p.not_fused, text) + ",\n";
   j += "  \"constants\": " +
        lines(p.constants,
              [&](const Constant& c) {

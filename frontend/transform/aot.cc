@@ -105,6 +105,9 @@ void add_lines(Interface& program, const ir::Graph& graph) {
   const ir::Levels levels(*optimised);
   for (const runtime::KernelRecord& k : program.manifest.kernels)
     program.kernel_lines.push_back(lines_of(levels, k.nodes));
+  for (const ir::FusionNote& n : program.manifest.not_fused)
+    program.not_fused.push_back(describe_node(levels, n.producer) + " -> " + describe_node(levels, n.consumer) + ": " +
+                                n.reason);
   for (const runtime::CheckRecord& c : program.manifest.checks) {
     const Location where = location_of(levels, c.node);
     program.checks.push_back("the custom call '" + c.custom_call + "'" +
