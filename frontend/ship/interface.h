@@ -35,6 +35,7 @@ struct Constant {  // beside the code
 struct Interface {
   runtime::Manifest manifest;
   std::string target;  // by name
+  std::string triple, processor;  // what LLVM calls it
   Symbols symbols;
   std::vector<Tree> arguments;
   Tree result;

@@ -89,7 +89,8 @@ std::string manifest_json(const Interface& p) {
   size_t check = 0;
   std::string j = "{\n  \"format\": 1,\n  \"program\": " + text(m.entry) +
                   ",\n  \"numerics\": " + number(runtime::numerics_version) +
-                  ",\n  \"target\": {\"name\": " + text(p.target) +
+                  ",\n  \"target\": {\"name\": " + text(p.target) + ", \"triple\": " + text(p.triple) +
+                  ", \"processor\": " + text(p.processor) +
                   ", \"needs\": " + text(runtime::feature_expression(m.needs)) + "},\n";
   j += "  \"inputs\": " + lines(p.inputs, [&](const Leaf& l) { return w.leaf(l); }) + ",\n";
   j += "  \"outputs\": " + lines(p.outputs, [&](const Leaf& l) { return w.leaf(l); }) + ",\n";

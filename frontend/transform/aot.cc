@@ -130,6 +130,9 @@ void save(const Lowered& lowered, const SaveOptions& options) {
   } catch (const Error& e) {
     throw Error("aot::save: " + e.message(), at);
   }
+  const CpuTarget& cpu = compile.target->cpu();
+  program.triple = cpu.triple;
+  program.processor = cpu.tune.empty() ? cpu.cpu : cpu.tune;
   const std::shared_ptr<const ir::Graph> graph = closed(entry, options.name, stored, program.constants, at);
   compile.entry = options.name;
   compile.donations = entry.donations;
