@@ -92,6 +92,9 @@ std::vector<Row> other_rows() {
     };
   };
   return {
+      {"past_the_caches",
+       [](const auto& v) -> std::vector<Tensor> { return {v[0] * 2 + 1, v[0].astype(f16)}; },
+       {numbers({1310723}, 24)}},
       {"gather_scatter",
        [](const auto& v) -> std::vector<Tensor> {
          const Tensor at = abs(v[1]) % 5;

@@ -79,6 +79,22 @@ TEST_F(ShippedFiles, HeadersCompileEverywhereWithoutAWarning) {
   EXPECT_HAS(header, "typedef struct model_params {");
 }
 
+// Programs that take nothing, and nothing but numbers.
+TEST_F(ShippedFiles, HeadersOfProgramsWithoutInputsCompile) {
+  const auto f = jit([] { return tensor({1.f, 2.f}) * 3; });
+  aot::save(f, {.name = "none", .out = folder_});
+  expect_prints(
+      {.text = "#include <stdio.h>\n#include \"none.h\"\nint main(void) { float y[2]; int32_t code = none_typed(y); "
+               "printf(\"%d %g\\n\", code, y[1]); return none_run(NULL, NULL, NULL, NULL) != TENON_BAD_CALL; }\n",
+       .objects = {"none.o"}},
+      "0 6\n");
+  expect_prints({.text = "#include <cstdio>\n#include \"none.hpp\"\nint main() { float y[2]; "
+                         "tenon::programs::none::run({y, 2}); std::printf(\"%g\\n\", static_cast<double>(y[1])); }\n",
+                 .objects = {"none.o"},
+                 .compiler = {"c++", "-std=c++17"}},
+                "6\n");
+}
+
 TEST_F(ShippedFiles, NamesThatAreOthersAreRefused) {
   const auto f = jit([](const Tensor& x) { return x + 1; });
   const auto save = [&](const std::string& name, std::vector<std::string> arguments = {}) {
@@ -275,7 +291,7 @@ TEST_F(ShippedFiles, TheManifestIsJson) {
   if (ran.status != 0) return;  // no Python here
   EXPECT_EQ(ran.output,
             "['arena_bytes', 'checks', 'constants', 'custom_calls', 'extents', 'format', 'inputs', 'kernels', "
-            "'numerics', 'outputs', 'program', 'shared', 'target'] True\n");
+            "'not_fused', 'numerics', 'outputs', 'program', 'shared', 'target'] True\n");
 }
 
 }  // namespace

@@ -68,7 +68,8 @@ TEST_F(ShippedTargets, EveryTargetCompilesAndThoseOfThisMachineGiveOneResult) {
     const std::string elf = run_command({"readelf", "-h", folder_ + "/f.o"}).output;
     const bool arm = runtime::named_target(name).cpu().level == 0;
     EXPECT_HAS(elf, arm ? "AArch64" : "X86-64");
-    EXPECT_HAS(read("f.json"), "\"target\": {\"name\": \"" + name + "\"");
+    EXPECT_HAS(read("f.json"),
+               "\"target\": {\"name\": \"" + name + "\", \"triple\": \"" + (arm ? "aarch64" : "x86_64"));
     const uint64_t needs = runtime::needed_features(runtime::named_target(name));
     EXPECT_HAS(read("f.h"), "needs = " + runtime::feature_expression(needs) + ";");
     if ((needs & ~tenon_cpu_features()) != 0) continue;

@@ -127,7 +127,8 @@ class EntryEmitter {
   llvm::Function* function_ = nullptr;
   llvm::BasicBlock* entry_ = nullptr;
   llvm::BasicBlock* failed_ = nullptr;
-  llvm::PHINode *failure_ = nullptr, *failed_node_ = nullptr, *failed_value_ = nullptr;
+  llvm::PHINode* failure_ = nullptr;
+  llvm::PHINode *failed_node_ = nullptr, *failed_value_ = nullptr;  // of a custom call; null where there is none
   Values symbols_, offsets_, pointers_;  // no pointer to an input or output of long lists: it is read where it is used
   llvm::Value *inputs_ = nullptr, *outputs_ = nullptr, *arena_ = nullptr;
   llvm::Value* outside_ = nullptr;  // whether the extents lie outside their bounds, or what follows from them does

@@ -244,8 +244,10 @@ void EntryEmitter::fail_if(Value* condition, Value* code, uint32_t node, Value* 
   if (known(condition) == 0) return;
   auto* next = block("next");
   failure_->addIncoming(code, b_.GetInsertBlock());
-  failed_node_->addIncoming(b_.getInt32(node), b_.GetInsertBlock());
-  failed_value_->addIncoming(value ? value : i64(0), b_.GetInsertBlock());
+  if (failed_node_) {
+    failed_node_->addIncoming(b_.getInt32(node), b_.GetInsertBlock());
+    failed_value_->addIncoming(value ? value : i64(0), b_.GetInsertBlock());
+  }
   b_.CreateCondBr(condition, failed_, next);
   b_.SetInsertPoint(next);
 }
@@ -257,8 +259,8 @@ void EntryEmitter::write_error(Value* request) {
   };
   when(b_, "record", b_.CreateIsNotNull(error), [&] {
     put(error_code, failure_);
-    put(error_node, failed_node_);
-    put(error_values, failed_value_);
+    put(error_node, failed_node_ ? failed_node_ : static_cast<Value*>(b_.getInt32(UINT32_MAX)));
+    put(error_values, failed_value_ ? failed_value_ : i64(0));
   });
 }
 
@@ -299,8 +301,10 @@ void EntryEmitter::emit() {
   Value* request = function_->getArg(0);
   failed_ = block("failed");
   failure_ = llvm::PHINode::Create(b_.getInt32Ty(), 4, "code", failed_);
-  failed_node_ = llvm::PHINode::Create(b_.getInt32Ty(), 4, "node", failed_);
-  failed_value_ = llvm::PHINode::Create(b_.getInt64Ty(), 4, "value", failed_);
+  if (!custom_steps_.empty()) {
+    failed_node_ = llvm::PHINode::Create(b_.getInt32Ty(), 4, "node", failed_);
+    failed_value_ = llvm::PHINode::Create(b_.getInt64Ty(), 4, "value", failed_);
+  }
   refuse_strangers(request);
   const Machine machine = machine_of(target_.cpu());
   // First, so that every way out restores it.

@@ -12,15 +12,6 @@
 namespace tenon {
 namespace {
 
-// Kernels name nodes of the optimised graph by number; the same passes over the trace give its places.
-std::string describe_node(const ir::Levels& levels, uint32_t n) {
-  const ir::Levels::Place place = levels.find(n);
-  if (place.graph == nullptr) return "node " + std::to_string(n);
-  std::string text(ir::name(place.graph->node(place.node).op));
-  if (const Location where = location_of(levels, n); where.known()) text += " (" + file_line(where) + ")";
-  return text;
-}
-
 std::string amount(Dim d, const std::vector<Symbol>& symbols, const char* unit) {
   if (d.is_symbol()) return to_string(d, symbols) + " " + unit;
   const double v = static_cast<double>(d.number());

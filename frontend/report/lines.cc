@@ -16,6 +16,14 @@ std::string file_line(const Location& where) {
   return (slash == std::string::npos ? file : file.substr(slash + 1)) + ":" + std::to_string(where.line);
 }
 
+std::string describe_node(const ir::Levels& levels, uint32_t n) {
+  const ir::Levels::Place place = levels.find(n);
+  if (place.graph == nullptr) return "node " + std::to_string(n);
+  std::string text(ir::name(place.graph->node(place.node).op));
+  if (const Location where = location_of(levels, n); where.known()) text += " (" + file_line(where) + ")";
+  return text;
+}
+
 std::vector<std::string> lines_of(const ir::Levels& levels, std::span<const uint32_t> nodes) {
   std::vector<std::string> lines;
   for (uint32_t n : nodes) {

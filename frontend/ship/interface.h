@@ -35,6 +35,7 @@ struct Constant {  // beside the code
 struct Interface {
   runtime::Manifest manifest;
   std::string target;  // by name
+  std::string triple, processor;  // what LLVM calls it
   Symbols symbols;
   std::vector<Tree> arguments;
   Tree result;
@@ -42,6 +43,7 @@ struct Interface {
   std::vector<Extent> extents;  // the free ones, in the order of dims
   std::vector<Constant> constants;
   std::vector<std::string> checks;  // what failed, by number from 1 on
+  std::vector<std::string> not_fused;  // edges, each with its reason
   std::vector<std::vector<std::string>> kernel_lines;  // per kernel of the manifest
 };
 

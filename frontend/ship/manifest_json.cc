@@ -89,7 +89,8 @@ std::string manifest_json(const Interface& p) {
   size_t check = 0;
   std::string j = "{\n  \"format\": 1,\n  \"program\": " + text(m.entry) +
                   ",\n  \"numerics\": " + number(runtime::numerics_version) +
-                  ",\n  \"target\": {\"name\": " + text(p.target) +
+                  ",\n  \"target\": {\"name\": " + text(p.target) + ", \"triple\": " + text(p.triple) +
+                  ", \"processor\": " + text(p.processor) +
                   ", \"needs\": " + text(runtime::feature_expression(m.needs)) + "},\n";
   j += "  \"inputs\": " + lines(p.inputs, [&](const Leaf& l) { return w.leaf(l); }) + ",\n";
   j += "  \"outputs\": " + lines(p.outputs, [&](const Leaf& l) { return w.leaf(l); }) + ",\n";
@@ -108,6 +109,7 @@ std::string manifest_json(const Interface& p) {
        ",\n";
   j += "  \"arena_bytes\": " + (m.is_static ? number(m.arena_bytes) : "null") + ",\n";
   j += "  \"kernels\": " + lines(numbers, [&](size_t k) { return w.kernel(k); }) + ",\n";
+  j += "  \"not_fused\": " + lines(p.not_fused, text) + ",\n";
   j += "  \"constants\": " +
        lines(p.constants,
              [&](const Constant& c) {

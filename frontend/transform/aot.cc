@@ -106,6 +106,9 @@ void add_lines(Interface& program, const ir::Graph& graph) {
   const ir::Levels levels(*optimised);
   for (const runtime::KernelRecord& k : program.manifest.kernels)
     program.kernel_lines.push_back(lines_of(levels, k.nodes));
+  for (const ir::FusionNote& n : program.manifest.not_fused)
+    program.not_fused.push_back(describe_node(levels, n.producer) + " -> " + describe_node(levels, n.consumer) + ": " +
+                                n.reason);
   for (const runtime::CheckRecord& c : program.manifest.checks) {
     const Location where = location_of(levels, c.node);
     program.checks.push_back("the custom call '" + c.custom_call + "'" +
@@ -129,6 +132,9 @@ void save(const Lowered& lowered, const SaveOptions& options) try {
   } catch (const Error& e) {
     throw Error("aot::save: " + e.message(), at);
   }
+  const CpuTarget& cpu = compile.target->cpu();
+  program.triple = cpu.triple;
+  program.processor = cpu.tune.empty() ? cpu.cpu : cpu.tune;
   const std::shared_ptr<const ir::Graph> graph = closed(entry, options.name, stored, program.constants, at);
   compile.entry = options.name;
   compile.donations = entry.donations;

@@ -29,8 +29,11 @@ awk -v line="$printed" 'BEGIN {gsub(/tensor\(|\)/, "", line); exit !(line ~ /^[0
 echo "README: $printed"
 
 # The shipped program: C, no compiler, no C++ library.
-printed=$("$work/out/shipped") || fail "the shipped program failed and printed: $printed"
-[[ $printed == '3 5' ]] || fail "the shipped program printed '$printed', not '3 5'"
+for program in shipped shipped_cpp; do
+  printed=$("$work/out/$program") || fail "the shipped program failed and printed: $printed"
+  [[ $printed == '3 5' ]] || fail "the shipped program printed '$printed', not '3 5'"
+  if ldd "$work/out/$program" | grep libtenon; then fail 'the shipped program needs a library of Tenon'; fi
+done
 if ldd "$work/out/shipped" | grep -E 'libtenon|libLLVM|libstdc'; then fail 'the shipped program needs more than libc'; fi
 echo "shipped: $printed"
 
