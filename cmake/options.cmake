@@ -24,6 +24,13 @@ set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# What the surrounding project may have chosen for itself: Tenon's names are hidden by cmake/exports.map alone, and its sources do
+# not join.
+set(CMAKE_UNITY_BUILD OFF)
+if(CMAKE_CXX_VISIBILITY_PRESET OR CMAKE_C_VISIBILITY_PRESET)
+  set(CMAKE_CXX_VISIBILITY_PRESET default)
+  set(CMAKE_C_VISIBILITY_PRESET default)
+endif()
 if(PROJECT_IS_TOP_LEVEL)
   set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 endif()

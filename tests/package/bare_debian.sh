@@ -11,10 +11,12 @@ fi
 apt=/etc/apt
 if [[ ! -e $base/.complete ]]; then
   rm -rf "$base" && mkdir -p "$base"
-  mirror=$(cat $apt/sources.list $apt/sources.list.d/* 2>/dev/null | sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb [^h]*\(http[^ ]*\).*/\1/p' | head -1)
+  sources=$(find $apt -path '*/sources.list*' -type f -exec cat {} +)
+  mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb [^h]*\(http[^ ]*\).*/\1/p' <<<"$sources" | grep -m1 '/debian/\?$' || echo http://deb.debian.org/debian)
   # shellcheck disable=SC1091
   suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-  debootstrap --variant=minbase --include=ca-certificates "$suite" "$base" "$mirror" >"$1/debootstrap.log" 2>&1 || { tail -20 "$1/debootstrap.log"; exit 1; }
+  debootstrap --variant=minbase --include=ca-certificates "$suite" "$base" "$mirror" >"$1/debootstrap.log" 2>&1 ||
+    { tail -20 "$1/debootstrap.log"; exit 1; }
   # Its packages come from where this machine's do.
   rm -f "$base/etc/apt/sources.list"
   cp -r $apt/sources.list.d $apt/apt.conf.d "$base/etc/apt/"

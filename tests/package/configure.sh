@@ -24,9 +24,11 @@ done
 # As a part of another project: the library alone, and not a flag for that project's own files.
 for from in subdirectory fetch; do
   folder=$work/$from
-  configure "$folder" -S "$source/tests/package/consumer" -G Ninja "-DTENON_FROM=$from" "-DTENON_TREE=$source" -DCMAKE_BUILD_TYPE=Release ||
-    { cat "$folder.log"; fail "$from failed"; }
-  optimised "$(flags_of "$folder" 'ir/graph/graph\.cc')" || fail "$from: not optimised"
+  configure "$folder" -S "$source/tests/package/consumer" -G Ninja "-DTENON_FROM=$from" "-DTENON_TREE=$source" -DCMAKE_BUILD_TYPE=Release \
+    -DCMAKE_CXX_VISIBILITY_PRESET=hidden || { cat "$folder.log"; fail "$from failed"; }
+  flags=$(flags_of "$folder" 'ir/graph/graph\.cc')
+  optimised "$flags" || fail "$from: not optimised: $flags"
+  [[ $flags != *-fvisibility=hidden* ]] || fail "$from: the project's choice would hide all of Tenon"
   flags=$(flags_of "$folder" consumer/consumer.cc)
   [[ $flags != *ffp-contract* && $flags != *-fstack-protector* && $flags != *-Wall* ]] || fail "$from: Tenon's flags leak: $flags"
   [[ $flags == */public* ]] || fail "$from: the consumer does not see the public headers: $flags"
@@ -37,7 +39,9 @@ done
 
 # What is missing or misspelt is named, with a way out.
 if configure "$work/none" -S "$source" -G Ninja -DCMAKE_DISABLE_FIND_PACKAGE_LLVM=ON; then fail 'went on without LLVM'; fi
-grep -q 'apt install llvm-19-dev' "$work/none.log" && grep -q 'dnf install llvm-devel' "$work/none.log" || { cat "$work/none.log"; fail 'no way to LLVM is named'; }
+for way in 'apt install llvm-19-dev' 'dnf install llvm-devel'; do
+  grep -q "$way" "$work/none.log" || { cat "$work/none.log"; fail "a missing LLVM is not answered by: $way"; }
+done
 if configure "$work/odd" -S "$source" -G Ninja -DTENON_LLVM=some; then fail 'TENON_LLVM=some went through'; fi
 grep -q "is 'shared' or 'static'" "$work/odd.log" || fail 'TENON_LLVM=some is not explained'
 echo 'plain builds, add_subdirectory, FetchContent: as they should be'
