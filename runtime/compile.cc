@@ -3,10 +3,10 @@
 
 #include <atomic>
 #include <chrono>
-#include <mutex>
 #include <unordered_map>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/ir/base/undisturbed.h"
 #include "tenon/passes/pass.h"
 #include "tenon/runtime/cache/build_identity.h"
 #include "tenon/runtime/cache/disk_cache.h"
@@ -19,19 +19,26 @@ constexpr size_t longest_disk_key = 16u << 20;
 
 // One compiled program, or the place where others wait for the thread that compiles it.
 struct Slot {
-  std::mutex compiling;
+  Mutex compiling;
   std::shared_ptr<const Executable> executable;
 };
 
+struct TextHash {  // finds by text that is no std::string yet
+  using is_transparent = void;
+  size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+};
+template <class T>
+using ByText = std::unordered_map<std::string, T, TextHash, std::equal_to<>>;
+
 struct Cache {
-  std::mutex mutex;
-  std::unordered_map<std::string, std::shared_ptr<Slot>> programs;
-  std::unordered_map<std::string, std::shared_ptr<const void>> kept;
+  BriefMutex<LockFamily::programs> mutex;
+  ByText<std::shared_ptr<Slot>> programs;
+  ByText<std::shared_ptr<const void>> kept;
   std::atomic<uint64_t> compiled{0}, memory_hits{0}, disk_hits{0};
 };
 Cache& cache() {
-  static auto* c = new Cache;  // never destroyed
-  return *c;
+  static constinit Forever<Cache> only;
+  return only.get();
 }
 
 Target target_of(const CompileOptions& options) { return options.target ? *options.target : current_device().target(); }
@@ -53,6 +60,15 @@ Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, cons
   return artifact;
 }
 
+// Near the end of the process the compiler is gone, and what runs then, such as a destructor of a static object, is not.
+Artifact without_code(const ir::Graph& graph, const CompileOptions& options, const Target& target) {
+  passes::Options pass_options;
+  pass_options.donations = options.donations;
+  Artifact artifact;
+  artifact.manifest = manifest_of(passes::build_program(graph, target, pass_options), options.entry, target);
+  return artifact;
+}
+
 }  // namespace
 
 // Every field of Target and of CompileOptions stands here, or changes nothing but where results are kept
@@ -70,10 +86,13 @@ std::string program_key(const ir::Graph& graph, const CompileOptions& options) {
 }
 
 Artifact compile_artifact(const ir::Graph& graph, const CompileOptions& options) {
+  const Undisturbed section;
+  if (codegen::has_ended()) throw Error("programs cannot be compiled any more: the process is about to end");
   return compile_for(graph, options, target_of(options));
 }
 
 std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileOptions& options) {
+  const Undisturbed section;
   Cache& c = cache();
   const Target target = target_of(options);
   const std::string key = program_key(graph, options);
@@ -90,6 +109,11 @@ std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileO
   const auto start = std::chrono::steady_clock::now();
   const bool disk = options.disk_cache && key.size() <= longest_disk_key;
   std::shared_ptr<Executable> executable;
+  if (codegen::has_ended()) {
+    executable = Executable::interpreted(graph, without_code(graph, options, target));
+    slot->executable = executable;
+    return executable;
+  }
   if (disk)
     if (const auto bytes = disk_cache().load(key))
       if (auto artifact = Artifact::from_bytes(*bytes)) {
@@ -110,17 +134,15 @@ std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileO
 
 std::shared_ptr<const void> find_cached(std::string_view key) {
   Cache& c = cache();
-  thread_local std::string text;
-  text.assign(key);
   std::lock_guard lock(c.mutex);
-  const auto it = c.kept.find(text);
+  const auto it = c.kept.find(key);
   return it == c.kept.end() ? nullptr : it->second;
 }
 
 void keep_cached(std::string key, std::shared_ptr<const void> value) {
   Cache& c = cache();
   std::lock_guard lock(c.mutex);
-  c.kept.insert_or_assign(std::move(key), std::move(value));
+  c.kept[std::move(key)].swap(value);  // what was there goes after the lock
 }
 
 CacheStats cache_stats() {
@@ -130,9 +152,11 @@ CacheStats cache_stats() {
 
 void clear_memory_cache() {
   Cache& c = cache();
+  decltype(c.programs) programs;  // destroyed after the lock, with all that hangs on them
+  decltype(c.kept) kept;
   std::lock_guard lock(c.mutex);
-  c.programs.clear();
-  c.kept.clear();
+  programs.swap(c.programs);
+  kept.swap(c.kept);
 }
 
 }  // namespace tenon::runtime

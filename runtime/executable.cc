@@ -1,6 +1,8 @@
 // Loaded programs: an artifact's code on its device, and calls of it.
 #include <algorithm>
 
+#include "tenon/codegen/codegen.h"
+#include "tenon/ir/base/undisturbed.h"
 #include "tenon/ir/reference/array.h"
 #include "tenon/runtime/buffer.h"
 #include "tenon/runtime/compile.h"
@@ -11,7 +13,11 @@ Executable::~Executable() {
   if (code_ != nullptr) device_->unload(code_);
 }
 
-std::shared_ptr<const Executable> load(Artifact artifact) { return Executable::link(std::move(artifact)); }
+std::shared_ptr<const Executable> load(Artifact artifact) {
+  const Undisturbed section;
+  if (codegen::has_ended()) throw Error("programs cannot be loaded any more: the process is about to end");
+  return Executable::link(std::move(artifact));
+}
 
 std::shared_ptr<Executable> Executable::link(Artifact artifact) {
   const Device& device = device_of(artifact.manifest.kind);
@@ -21,8 +27,35 @@ std::shared_ptr<Executable> Executable::link(Artifact artifact) {
   return executable;
 }
 
+std::shared_ptr<Executable> Executable::interpreted(const ir::Graph& graph, Artifact artifact) {
+  std::shared_ptr<Executable> executable(new Executable(device_of(artifact.manifest.kind)));
+  executable->graph_ = std::make_shared<const ir::Graph>(graph);
+  executable->artifact_ = std::move(artifact);
+  return executable;
+}
+
+// The same call, the same bits, slowly.
+void Executable::interpret(const void* const* inputs, void* const* outputs, const int64_t* dims) const {
+  const Manifest& m = manifest();
+  std::vector<int64_t> free_symbols;
+  for (const Symbol& s : m.symbols)
+    if (s.kind == SymbolKind::free) free_symbols.push_back(dims[free_symbols.size()]);
+  const std::vector<int64_t> values = evaluate(m.symbols, free_symbols);
+  std::vector<ir::Array> arrays;
+  for (size_t i = 0; i < m.inputs.size(); ++i) {
+    ir::Type type{m.inputs[i].dtype, {}};
+    for (Dim d : m.inputs[i].shape) type.shape.push_back(Dim(Symbols::value(d, values)));
+    ir::Array& array = arrays.emplace_back(type);
+    if (!array.data.empty()) device_->copy_out(array.data.data(), inputs[i], array.data.size());
+  }
+  const std::vector<ir::Array> results = ir::interpret(*graph_, arrays);
+  for (size_t o = 0; o < results.size(); ++o)
+    if (!results[o].data.empty()) device_->copy_in(outputs[o], results[o].data.data(), results[o].data.size());
+}
+
 void Executable::run(const void* const* inputs, void* const* outputs, const int64_t* dims, const tenon_env* env,
                      bool* started) const {
+  if (graph_ != nullptr) return interpret(inputs, outputs, dims);
   tenon_error error{};
   tenon_call call{};
   call.struct_size = sizeof call;

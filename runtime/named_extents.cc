@@ -1,20 +1,19 @@
 // The process's table of named extents.
 #include "tenon/runtime/named_extents.h"
 
-#include <mutex>
-
 #include "tenon/ir/base/error.h"
+#include "tenon/ir/base/undisturbed.h"
 
 namespace tenon::runtime {
 namespace {
 
 struct Table {
-  std::mutex mutex;
+  Mutex mutex;
   Symbols symbols;
 };
 Table& table() {
-  static auto* t = new Table;  // never destroyed
-  return *t;
+  static constinit Forever<Table> only;
+  return only.get();
 }
 
 }  // namespace

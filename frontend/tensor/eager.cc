@@ -6,6 +6,7 @@
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/key.h"
 #include "tenon/frontend/tensor/tape.h"
+#include "tenon/frontend/tensor/thread_record.h"
 
 namespace tenon {
 namespace {
@@ -117,7 +118,7 @@ CallablePtr exact(const Wanted& w, std::string& key) {
 
 // Fills the pattern that the program is general over; it stays empty for a program of one shape.
 CallablePtr find_or_compile(const Wanted& w, ExtentPattern& pattern) {
-  thread_local std::string key;
+  std::string& key = this_thread().key;
   if (has_graph(w.attrs)) return exact(w, key);
   write_key(key, w, &pattern);
   CallablePtr found = find(key);
@@ -141,7 +142,7 @@ std::vector<Tensor> apply_eagerly(const Emit& emit, const ir::Attrs& attrs, std:
                                   const Location& at) {
   for (const Tensor& t : inputs) {
     if (!t.defined()) throw Error(std::string(emit.name) + ": an operand is undefined; give it a value first", at);
-    buffer_of(t, emit.name, at);
+    check_readable(t, emit.name, at);
   }
   Wanted wanted{emit, attrs, inputs, at, records(inputs)};
   if (wanted.taped) wanted.parts = parts_of(inputs), wanted.same = same_values(inputs);

@@ -10,6 +10,7 @@
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/key.h"
 #include "tenon/frontend/tensor/tape.h"
+#include "tenon/frontend/tensor/thread_record.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/frontend/transform/jit_entry.h"
 
@@ -71,7 +72,7 @@ std::shared_ptr<JitState> make_jit(JitOptions options, const Location& made) {
 }
 
 JitEntry* find_entry(JitState& state, const Leaves& leaves) {
-  thread_local std::string key;
+  std::string& key = this_thread().key;
   signature(key, leaves);
   std::lock_guard lock(state.mutex);
   for (const auto& e : state.entries)
@@ -143,12 +144,14 @@ std::shared_ptr<JitEntry> finish_entry(JitState& state, std::shared_ptr<JitEntry
 void* result_of(const JitEntry& entry) { return entry.result.get(); }
 
 const Callable& compiled(JitEntry& entry) {
+  if (entry.ready.load(std::memory_order_acquire)) return entry.plain;
   std::lock_guard lock(entry.compiling);
   if (!entry.plain.program) {
     runtime::CompileOptions options;
     options.fuse = entry.fuse;
     options.donations = entry.donations;
     entry.plain.program = runtime::compile(*entry.program.graph, options);
+    entry.ready.store(true, std::memory_order_release);
   }
   return entry.plain;
 }

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,15 +27,16 @@ struct JitEntry {
   std::vector<std::pair<uint32_t, uint32_t>> donations;  // input and result
   bool fuse = true;
   Location made;
-  std::mutex compiling;
+  Mutex compiling;
   Callable plain;  // compiled when first called
+  std::atomic<bool> ready = false;  // plain is compiled
   std::map<std::vector<uint32_t>, Callable> taped;  // by which inputs are the same value
 };
 
 struct JitState {
   JitOptions options;
   Location made;
-  std::mutex mutex;
+  BriefMutex<LockFamily::signatures> mutex;
   std::vector<std::shared_ptr<JitEntry>> entries;
   bool warned_retraces = false;
   const std::shared_ptr<std::atomic<bool>> warned_donation = std::make_shared<std::atomic<bool>>(false);

@@ -7,6 +7,8 @@
 
 #include <cstring>
 
+#include "tenon/ir/base/undisturbed.h"
+
 namespace tenon::runtime {
 namespace {
 
@@ -61,8 +63,8 @@ std::string find() {
 }  // namespace
 
 const std::string& build_identity() {
-  static const auto* const identity = new std::string(find());  // never destroyed
-  return *identity;
+  static constinit Forever<const std::string> identity;
+  return identity.get([] { return new std::string(find()); });
 }
 
 }  // namespace tenon::runtime

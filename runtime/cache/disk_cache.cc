@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenon/ir/base/undisturbed.h"
 #include "tenon/runtime/cache/digest.h"
 
 namespace tenon::runtime {
@@ -263,8 +264,8 @@ DiskCache disk_cache_from_environment() {
 }
 
 const DiskCache& disk_cache() {
-  static const DiskCache* cache = new DiskCache(disk_cache_from_environment());  // never destroyed
-  return *cache;
+  static constinit Forever<const DiskCache> cache;
+  return cache.get([] { return new DiskCache(disk_cache_from_environment()); });
 }
 
 }  // namespace tenon::runtime
