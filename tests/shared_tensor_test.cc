@@ -35,7 +35,7 @@ void side_by_side(int rounds, std::vector<std::function<void()>> functions) {
   for (size_t t = 0; t < functions.size(); ++t)
     threads.emplace_back([&, t] {
       try {
-        for (int round = 0; t == 0 ? round < rounds : !over; ++round) functions[t]();
+        for (int round = 0; t == 0 ? round < rounds : !over || round < 30; ++round) functions[t]();
       } catch (const std::exception& e) {
         failures[t] = e.what();
       }

@@ -152,7 +152,7 @@ std::string custom_name_fault(const std::string& name) {
 
 std::vector<std::string> compile_objects(const ir::Program& program, const Target& target, const Options& options) {
   const Undisturbed section;
-  start_compiler(target.cpu());
+  start_llvm();
   check_custom_names(program, options);
   const auto parts = deal(program, options.parts);
   const bool apart = options.entry_apart && !program.kernels.empty();
@@ -191,7 +191,7 @@ std::vector<std::string> compile_objects(const ir::Program& program, const Targe
 
 std::string llvm_text(const ir::Program& program, const Target& target, const Options& options) {
   const Undisturbed section;
-  start_compiler(target.cpu());
+  start_llvm();
   Generator generator(target.cpu(), llvm::CodeGenOptLevel::Default);
   llvm::LLVMContext context;
   std::vector<size_t> all(program.kernels.size());

@@ -126,7 +126,7 @@ class LinkContext : public jl::JITLinkContext {
 
 Linked link_objects(std::span<const std::string> objects, const std::string& entry, const CodeMemory& memory) {
   const Undisturbed section;
-  start_linker();
+  start_llvm();
   Image image{memory, {}, 0, 0, {}, {}, {}};
   const auto fail = [&](const std::string& what) {
     if (image.span.writable && memory.release) memory.release(image.span);

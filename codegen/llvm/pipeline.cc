@@ -150,15 +150,13 @@ struct Start {
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
-    for (const auto level : {llvm::CodeGenOptLevel::Default, llvm::CodeGenOptLevel::None}) {
-      Generator generator(target, level);
-      llvm::LLVMContext context;
-      llvm::Module module("start", context);
-      module.setTargetTriple(generator.machine().getTargetTriple());
-      module.setDataLayout(generator.machine().createDataLayout());
-      emit_start(module);
-      generator.emit(module);
-    }
+    Generator generator(target, llvm::CodeGenOptLevel::Default);
+    llvm::LLVMContext context;
+    llvm::Module module("start", context);
+    module.setTargetTriple(generator.machine().getTargetTriple());
+    module.setDataLayout(generator.machine().createDataLayout());
+    emit_start(module);
+    generator.emit(module);
     llvm::LibFunc found;
     llvm::TargetLibraryInfoImpl(llvm::Triple(target.triple)).getLibFunc("memcpy", found);
     std::atexit(end_llvm);
@@ -166,24 +164,23 @@ struct Start {
 };
 constinit Forever<const Start> start;
 
-struct Watch {
-  Watch() { std::atexit(end_llvm); }
-};
-constinit Forever<const Watch> watch;  // over what LLVM made when it was loaded
+// When the library is loaded, so that no thread is in the middle of it while another one ends the process, and so that the
+// destructors of the program's own statics, which run before end_llvm, still compile. It takes what the first compilation is
+// then spared. What fails here is said by the first compilation.
+[[gnu::constructor]] void start_at_load() {
+  try {
+    start_llvm();
+  } catch (...) {
+  }
+}
 
 }  // namespace
 
 bool has_ended() { return ended.load(); }
 
-void start_linker() {
+void start_llvm() {
   if (has_ended()) throw InternalError("LLVM is used after its end");
-  watch.get();
-}
-
-void start_compiler(const CpuTarget& target) {
-  start_linker();
-  idle.get();
-  start.get([&] { return new Start(target); });
+  start.get([] { return new Start(host_target().cpu()); });
 }
 
 Generator::Generator(const CpuTarget& target, llvm::CodeGenOptLevel level) {

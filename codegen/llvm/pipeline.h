@@ -15,10 +15,9 @@ class Module;
 
 namespace tenon::codegen {
 
-// Make LLVM ready; whatever uses LLVM calls one of them first, in a section that lasts until it is done
+// Makes LLVM ready, if it is not; whatever uses LLVM calls it first, in a section that lasts until it is done
 // (ir/base/undisturbed.h). InternalError when LLVM is gone (codegen.h, has_ended).
-void start_linker();
-void start_compiler(const CpuTarget& target);
+void start_llvm();
 
 struct Pipeline;
 

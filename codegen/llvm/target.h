@@ -9,7 +9,7 @@
 
 namespace tenon::codegen {
 
-// `level` is LLVM's effort. LLVM has been started (codegen/llvm/pipeline.h, start_compiler).
+// `level` is LLVM's effort. LLVM has been started (codegen/llvm/pipeline.h, start_llvm).
 std::unique_ptr<llvm::TargetMachine> make_target_machine(const CpuTarget& target, llvm::CodeGenOptLevel level);
 
 }  // namespace tenon::codegen

@@ -1,10 +1,9 @@
 // One call of a compiled program: pointers to its inputs, memory for its results, donated memory handed over, the tape.
 #include "tenon/frontend/tensor/callable.h"
 
-#include <cstdio>
-
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/tape.h"
+#include "tenon/runtime/write.h"
 
 namespace tenon {
 namespace {
@@ -85,8 +84,8 @@ Taken take_over(const Callable& c, std::span<const Tensor> inputs, const Pins& p
       taken.emplace_back(slot.get(), buffer);
     } else {
       if (!c.warned_donation->exchange(true))
-        std::fprintf(stderr, "tenon: '%s' (%s) copies the donated tensor of %s, because somebody else still holds it\n",
-                     c.name.c_str(), to_string(at).c_str(), place_of_input(c, i).c_str());
+        runtime::warn("tenon: '" + c.name + "' (" + to_string(at) + ") copies the donated tensor of " +
+                      place_of_input(c, i) + ", because somebody else still holds it");
       buffer = runtime::Buffer::allocate(pins[i]->size(), pins[i]->device());
       buffer->copy(*pins[i]);
     }

@@ -4,21 +4,19 @@
 
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/transform/c_header.h"
 #include "tenon/frontend/transform/jit_entry.h"
 #include "tenon/ir/graph/build.h"
+#include "tenon/runtime/write.h"
 
 namespace tenon::aot {
 namespace {
 
 void write_file(const std::filesystem::path& path, const std::string& bytes, const Location& at) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (!out) throw Error("aot::save: cannot write " + path.string(), at);
+  const std::string fault = runtime::write_file(path.string(), bytes);
+  if (!fault.empty()) throw Error("aot::save: cannot write " + path.string() + ": " + fault, at);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include "tenon/frontend/transform/jit.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <new>
 
 #include "tenon/frontend/tensor/apply.h"
@@ -13,6 +12,7 @@
 #include "tenon/frontend/tensor/thread_record.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/frontend/transform/jit_entry.h"
+#include "tenon/runtime/write.h"
 
 namespace tenon::detail {
 namespace {
@@ -131,11 +131,11 @@ std::shared_ptr<JitEntry> finish_entry(JitState& state, std::shared_ptr<JitEntry
     for (const auto& e : state.entries) same += types(*e) == types(*entry);
     if (same >= 16) {
       state.warned_retraces = true;
-      std::fprintf(stderr,
-                   "tenon: the function jitted at %s was traced %zu times for tensors of the same types: a non-tensor "
-                   "member of its arguments changes: %s, counting from 0. Pass it as a tensor to compile once.\n",
-                   to_string(state.made).c_str(), state.entries.size(),
-                   first_difference(*state.entries.front(), *entry).c_str());
+      runtime::warn("tenon: the function jitted at " + to_string(state.made) + " was traced " +
+                    std::to_string(state.entries.size()) +
+                    " times for tensors of the same types: a non-tensor member of its arguments changes: " +
+                    first_difference(*state.entries.front(), *entry) +
+                    ", counting from 0. Pass it as a tensor to compile once.");
     }
   }
   return entry;

@@ -18,6 +18,7 @@
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/base/undisturbed.h"
 #include "tenon/runtime/fork.h"
+#include "tenon/runtime/write.h"
 
 namespace tenon::runtime {
 namespace {
@@ -88,14 +89,33 @@ int memory_file() {
   return static_cast<int>(syscall(SYS_memfd_create, "tenon-code", close_on_exec));
 }
 
-std::unique_ptr<Slab> map_slab(uint64_t size) {
+// A file in memory of this size, or -1: there is a limit on open files, and one on the size of files.
+int sized_memory_file(uint64_t size) {
   const int file = memory_file();
-  if (file < 0) refuse("memfd_create");
-  const bool sized = ftruncate(file, static_cast<off_t>(size)) == 0;
-  void* writable = sized ? mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;
-  void* executable = sized ? mmap(nullptr, size, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0) : MAP_FAILED;
+  if (file < 0) return -1;
+  const SignalsHeld held;
+  if (ftruncate(file, static_cast<off_t>(size)) == 0) return file;
   const int error = errno;
-  close(file);  // the mappings hold it
+  close(file);
+  errno = error;
+  return -1;
+}
+
+std::unique_ptr<Slab> map_slab(uint64_t size) {
+  const int file = sized_memory_file(size);
+  if (file < 0 && errno != EFBIG) refuse("memfd_create");
+  // Shared memory that is no file has no name in /proc, but no limit either. Its second mapping is made of the first.
+  const bool nameless = file < 0;
+  void* writable = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | (nameless ? MAP_ANONYMOUS : 0), file, 0);
+  void* executable = !nameless                ? mmap(nullptr, size, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0)
+                     : writable != MAP_FAILED ? mremap(writable, 0, size, MREMAP_MAYMOVE)
+                                              : MAP_FAILED;
+  if (nameless && executable != MAP_FAILED && mprotect(executable, size, PROT_READ | PROT_EXEC) != 0) {
+    munmap(executable, size);
+    executable = MAP_FAILED;
+  }
+  const int error = errno;
+  if (!nameless) close(file);  // the mappings hold it
   if (writable == MAP_FAILED || executable == MAP_FAILED) {
     if (writable != MAP_FAILED) munmap(writable, size);
     if (executable != MAP_FAILED) munmap(executable, size);
