@@ -50,7 +50,7 @@ TEST(SharedTensor, WritersThroughDataAndReaders) {
   const auto f = tn::jit([](const Tensor& v) { return v * 2 + v; });
   const auto captures = tn::jit([&](const Tensor& v) { return v + x; });
   const Tensor zero = tn::zeros({extent});
-  side_by_side(3000, {[&] { x.data() -= one; }, [&] { x.data() = one; }, [&] { EXPECT_TRUE(whole(x)); },
+  side_by_side(30000, {[&] { x.data() -= one; }, [&] { x.data() = one; }, [&] { EXPECT_TRUE(whole(x)); },
                       [&] { EXPECT_TRUE(whole(x + one)); }, [&] { EXPECT_TRUE(whole(f(x))); },
                       [&] { EXPECT_TRUE(whole(captures(zero))); },
                       [&] { EXPECT_TRUE(whole(tn::reshape(x.detach(), {extent / 2, 2}))); }});
@@ -64,7 +64,7 @@ TEST(SharedTensor, UpdatesOfALeafAndItem) {
     const tn::NoGrad off;
     w += 1;
   };
-  side_by_side(3000, {add, add, [&] { w.item<float>(); }, [&] { EXPECT_TRUE((w * 2).requires_grad()); },
+  side_by_side(30000, {add, add, [&] { w.item<float>(); }, [&] { EXPECT_TRUE((w * 2).requires_grad()); },
                       [&] { w.data() -= tn::ones({1}); }});
 }
 
@@ -78,13 +78,13 @@ TEST(SharedTensor, AReaderInsideALongCall) {
     const float low = tn::min(y).item<float>(), high = tn::max(y).item<float>();
     EXPECT_EQ(low, high);
   };
-  side_by_side(60, {[&] { x.data() = tn::full({1200, 1000}, 3.0f); }, check, check});
+  side_by_side(300, {[&] { x.data() = tn::full({1200, 1000}, 3.0f); }, check, check});
   tenon_runtime_set_threads(0);
 }
 
 TEST(SharedTensor, BackwardOnOneLeafAddsUp) {
   const Tensor w = tn::full({40}, 2.0f, {.requires_grad = true});
-  constexpr int rounds = 300, threads = 3;
+  constexpr int rounds = 3000, threads = 3;
   std::vector<std::thread> all;
   for (int t = 0; t < threads; ++t)
     all.emplace_back([&] {
@@ -96,7 +96,7 @@ TEST(SharedTensor, BackwardOnOneLeafAddsUp) {
 
 TEST(SharedTensor, GradientsReadClearedAndMade) {
   Tensor w = tn::full({40}, 2.0f, {.requires_grad = true});
-  side_by_side(1500,
+  side_by_side(10000,
                {[&] { tn::sum(w * w).backward(); }, [&] { tn::sum(tn::exp(w) * w).backward(); }, [&] { w.zero_grad(); },
                 [&] {
                   const Tensor g = w.grad();
