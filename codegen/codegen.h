@@ -13,6 +13,10 @@
 
 namespace tenon::codegen {
 
+// Whether the process is so near its end that the compiler is gone: no objects are made or linked any more. Asked for in a
+// section (ir/base/undisturbed.h), in which it does not change.
+bool has_ended();
+
 // The machine this process runs on: processor, features, caches, cores.
 Target host_target();
 

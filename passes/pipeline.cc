@@ -7,6 +7,7 @@
 
 #include "tenon/ir/base/environment.h"
 #include "tenon/ir/base/index_table.h"
+#include "tenon/ir/base/undisturbed.h"
 #include "tenon/passes/pass.h"
 #include "tenon/passes/rebuild.h"
 
@@ -67,8 +68,8 @@ Settings read_environment() {
 }
 
 const Settings& environment() {
-  static const Settings settings = read_environment();
-  return settings;
+  static constinit Forever<const Settings> settings;
+  return settings.get([] { return new Settings(read_environment()); });
 }
 
 bool contains(const std::vector<std::string>& names, std::string_view name) {

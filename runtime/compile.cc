@@ -3,10 +3,10 @@
 
 #include <atomic>
 #include <chrono>
-#include <mutex>
 
 #include "tenon/codegen/codegen.h"
 #include "tenon/ir/base/float_environment.h"
+#include "tenon/ir/base/undisturbed.h"
 #include "tenon/passes/pass.h"
 #include "tenon/runtime/cache/build_identity.h"
 #include "tenon/runtime/cache/disk_cache.h"
@@ -20,7 +20,7 @@ constexpr size_t longest_disk_key = 16u << 20;
 
 // One compiled program, or the place where others wait for the thread that compiles it.
 struct Slot {
-  std::mutex compiling;
+  Mutex compiling;
   std::shared_ptr<const Executable> executable;
 };
 
@@ -41,8 +41,8 @@ struct Cache {
   Cache() { after_dropping(&drop_unused_programs); }
 };
 Cache& cache() {
-  static auto* c = new Cache;  // never destroyed
-  return *c;
+  static constinit Forever<Cache> only;
+  return only.get();
 }
 
 // Looking through all programs is worth it when as many holders have gone as a quarter of them.
@@ -76,6 +76,15 @@ Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, cons
   return artifact;
 }
 
+// Near the end of the process the compiler is gone, and what runs then, such as a destructor of a static object, is not.
+Artifact without_code(const ir::Graph& graph, const CompileOptions& options, const Target& target) {
+  passes::Options pass_options;
+  pass_options.donations = options.donations;
+  Artifact artifact;
+  artifact.manifest = manifest_of(passes::build_program(graph, target, pass_options), options.entry, target);
+  return artifact;
+}
+
 }  // namespace
 
 // Every field of Target and of CompileOptions stands here, or changes nothing but where results are kept
@@ -96,11 +105,14 @@ std::string program_key(const ir::Graph& graph, const CompileOptions& options) {
 
 Artifact compile_artifact(const ir::Graph& graph, const CompileOptions& options) {
   const FloatEnvironment standard;
+  const Undisturbed section;
+  if (codegen::has_ended()) throw Error("programs cannot be compiled any more: the process is about to end");
   return compile_for(graph, options, target_of(options));
 }
 
 std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileOptions& options) {
   const FloatEnvironment standard;
+  const Undisturbed section;
   Cache& c = cache();
   const Target target = target_of(options);
   const std::string key = program_key(graph, options);
@@ -117,6 +129,11 @@ std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileO
   const auto start = std::chrono::steady_clock::now();
   const bool disk = options.disk_cache && key.size() <= longest_disk_key;
   std::shared_ptr<Executable> executable;
+  if (codegen::has_ended()) {
+    executable = Executable::interpreted(graph, without_code(graph, options, target));
+    slot->executable = executable;
+    return executable;
+  }
   if (disk)
     if (const auto bytes = disk_cache().load(key))
       if (auto artifact = Artifact::from_bytes(*bytes)) {

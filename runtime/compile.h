@@ -58,9 +58,12 @@ class Executable {
   friend std::shared_ptr<const Executable> compile(const ir::Graph&, const CompileOptions&);
   explicit Executable(const Device& device) : device_(&device) {}
   static std::shared_ptr<Executable> link(Artifact artifact);
+  static std::shared_ptr<Executable> interpreted(const ir::Graph& graph, Artifact artifact);
+  void interpret(const void* const* inputs, void* const* outputs, const int64_t* dims) const;
   const Device* device_;
   void* code_ = nullptr;  // what the device made of the artifact
   Manifest manifest_;
+  std::shared_ptr<const ir::Graph> graph_;  // run by the interpreter where there is no code (compile.cc says when)
   bool from_disk_ = false;
   double compile_seconds_ = 0;
 };

@@ -4,8 +4,10 @@
 #include <cstring>
 #include <exception>
 
+#include "tenon/codegen/codegen.h"
 #include "tenon/ir/base/float_environment.h"
 #include "tenon/ir/base/heap_bytes.h"
+#include "tenon/ir/base/undisturbed.h"
 #include "tenon/ir/graph/footprint.h"
 #include "tenon/ir/reference/array.h"
 #include "tenon/runtime/buffer.h"
@@ -39,6 +41,8 @@ uint64_t Executable::memory_bytes() const {
 
 std::shared_ptr<const Executable> load(Artifact artifact) {
   const FloatEnvironment standard;
+  const Undisturbed section;
+  if (codegen::has_ended()) throw Error("programs cannot be loaded any more: the process is about to end");
   return Executable::link(std::move(artifact));
 }
 
@@ -98,8 +102,35 @@ tenon_env catching(const tenon_env* env, Thrown& thrown) {
 
 }  // namespace
 
+std::shared_ptr<Executable> Executable::interpreted(const ir::Graph& graph, Artifact artifact) {
+  std::shared_ptr<Executable> executable(new Executable(device_of(artifact.manifest.kind)));
+  executable->graph_ = std::make_shared<const ir::Graph>(graph);
+  executable->manifest_ = std::move(artifact.manifest);
+  return executable;
+}
+
+// The same call, the same bits, slowly.
+void Executable::interpret(const void* const* inputs, void* const* outputs, const int64_t* dims) const {
+  const Manifest& m = manifest();
+  std::vector<int64_t> free_symbols;
+  for (const Symbol& s : m.symbols)
+    if (s.kind == SymbolKind::free) free_symbols.push_back(dims[free_symbols.size()]);
+  const std::vector<int64_t> values = evaluate(m.symbols, free_symbols);
+  std::vector<ir::Array> arrays;
+  for (size_t i = 0; i < m.inputs.size(); ++i) {
+    ir::Type type{m.inputs[i].dtype, {}};
+    for (Dim d : m.inputs[i].shape) type.shape.push_back(Dim(Symbols::value(d, values)));
+    ir::Array& array = arrays.emplace_back(type);
+    if (!array.data.empty()) device_->copy_out(array.data.data(), inputs[i], array.data.size());
+  }
+  const std::vector<ir::Array> results = ir::interpret(*graph_, arrays);
+  for (size_t o = 0; o < results.size(); ++o)
+    if (!results[o].data.empty()) device_->copy_in(outputs[o], results[o].data.data(), results[o].data.size());
+}
+
 void Executable::run(const void* const* inputs, void* const* outputs, const int64_t* dims, const tenon_env* env,
                      bool* started) const {
+  if (graph_ != nullptr) return interpret(inputs, outputs, dims);
   tenon_error error{};
   tenon_call call{};
   Thrown thrown;

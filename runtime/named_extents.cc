@@ -1,15 +1,14 @@
 // The process's table of named extents.
 #include "tenon/runtime/named_extents.h"
 
-#include <mutex>
-
 #include "tenon/ir/base/error.h"
+#include "tenon/ir/base/undisturbed.h"
 
 namespace tenon::runtime {
 namespace {
 
 struct Table {
-  std::mutex mutex;
+  Mutex mutex;
   Symbols symbols;
 
   Dim inner(Dim d) const {
@@ -21,8 +20,8 @@ struct Table {
   }
 };
 Table& table() {
-  static auto* t = new Table;  // never destroyed
-  return *t;
+  static constinit Forever<Table> only;
+  return only.get();
 }
 
 Dim outer(Dim d) { return d.is_number() ? d : Dim::symbol(first_named_extent + d.index()); }

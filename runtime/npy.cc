@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "tenon/ir/base/error.h"
+#include "tenon/runtime/write.h"
 
 namespace tenon::runtime {
 namespace {
@@ -319,18 +320,8 @@ std::string npy_prefix(DType dtype, std::span<const int64_t> shape) {
 void write_npy(const std::string& path, DType dtype, std::span<const int64_t> shape, const void* elements) {
   uint64_t count = static_cast<uint64_t>(bytes(dtype));
   for (const int64_t extent : shape) count *= static_cast<uint64_t>(extent);
-  const File file(open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
-  if (file.descriptor < 0) refuse(path, strerror(errno));
-  const std::string prefix = npy_prefix(dtype, shape);
-  for (std::string_view part :
-       {std::string_view(prefix), std::string_view(static_cast<const char*>(elements), count)}) {
-    while (!part.empty()) {
-      const ssize_t put = write(file.descriptor, part.data(), std::min<size_t>(part.size(), 1 << 30));
-      if (put < 0 && errno == EINTR) continue;
-      if (put <= 0) refuse(path, std::string("cannot be written: ") + strerror(errno));
-      part.remove_prefix(static_cast<size_t>(put));
-    }
-  }
+  const std::string fault = write_file(path, npy_prefix(dtype, shape), {static_cast<const char*>(elements), count});
+  if (!fault.empty()) refuse(path, "cannot be written: " + fault);
 }
 
 }  // namespace tenon::runtime

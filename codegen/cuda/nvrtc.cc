@@ -8,6 +8,7 @@
 
 #include "tenon/codegen/codegen.h"
 #include "tenon/ir/base/environment.h"
+#include "tenon/ir/base/undisturbed.h"
 
 namespace tenon::codegen {
 namespace {
@@ -69,7 +70,9 @@ Nvrtc load() {
 }  // namespace
 
 Cubin compile_cuda(const std::string& source, int sm) {
-  static const Nvrtc n = load();  // stays loaded: unloading it is not safe
+  static constinit Forever<const Nvrtc> nvrtc;  // stays loaded: unloading it is not safe
+  const Undisturbed section;
+  const Nvrtc& n = nvrtc.get([] { return new Nvrtc(load()); });
   Cubin cubin;
   cubin.found = n.found;
   if (!n.found) {

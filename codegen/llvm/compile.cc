@@ -18,8 +18,8 @@
 #include "tenon/codegen/llvm/kernel.h"
 #include "tenon/codegen/llvm/pipeline.h"
 #include "tenon/codegen/llvm/program.h"
-#include "tenon/codegen/llvm/target.h"
 #include "tenon/ir/base/error.h"
+#include "tenon/ir/base/undisturbed.h"
 
 namespace tenon::codegen {
 
@@ -119,11 +119,10 @@ void check_object(const std::string& bytes, const ir::Program& program, const Op
 std::string compile_part(const ir::Program& program, const Target& target, const Options& options,
                          const std::vector<size_t>& kernels, bool with_entry) {
   const bool quick = kernels.empty();  // an entry on its own, which asks for no optimisation
-  llvm::TargetMachine& machine =
-      target_machine(target.cpu(), quick ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default);
+  Generator generator(target.cpu(), quick ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default);
   llvm::LLVMContext context;
-  auto module = make_module(context, machine, program, target, options, kernels, with_entry);
-  std::string object = emit_object(*module, machine);
+  auto module = make_module(context, generator.machine(), program, target, options, kernels, with_entry);
+  std::string object = generator.emit(*module);
   check_object(object, program, options);
   return object;
 }
@@ -155,6 +154,8 @@ std::string custom_name_fault(const std::string& name) {
 }
 
 std::vector<std::string> compile_objects(const ir::Program& program, const Target& target, const Options& options) {
+  const Undisturbed section;
+  start_llvm();
   check_custom_names(program, options);
   const auto parts = deal(program, options.parts);
   const bool apart = options.entry_apart && !program.kernels.empty();
@@ -192,11 +193,13 @@ std::vector<std::string> compile_objects(const ir::Program& program, const Targe
 }
 
 std::string llvm_text(const ir::Program& program, const Target& target, const Options& options) {
+  const Undisturbed section;
+  start_llvm();
+  Generator generator(target.cpu(), llvm::CodeGenOptLevel::Default);
   llvm::LLVMContext context;
   std::vector<size_t> all(program.kernels.size());
   for (size_t k = 0; k < all.size(); ++k) all[k] = k;
-  auto module = make_module(context, target_machine(target.cpu(), llvm::CodeGenOptLevel::Default), program, target,
-                            options, all, true);
+  auto module = make_module(context, generator.machine(), program, target, options, all, true);
   std::string text;
   llvm::raw_string_ostream out(text);
   module->print(out, nullptr);

@@ -8,7 +8,9 @@
 #include <map>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/codegen/llvm/pipeline.h"
 #include "tenon/ir/base/error.h"
+#include "tenon/ir/base/undisturbed.h"
 
 namespace tenon::codegen {
 
@@ -132,6 +134,8 @@ class LinkContext : public jl::JITLinkContext {
 }  // namespace
 
 Linked link_objects(std::span<const std::string> objects, const std::string& entry, const CodeMemory& memory) {
+  const Undisturbed section;
+  start_llvm();
   Image image{memory, {}, 0, 0, {}, {}, {}};
   const auto fail = [&](const std::string& what) {
     if (image.span.writable && memory.release) memory.release(image.span);

@@ -1,32 +1,41 @@
-// LLVM's code generator as a list of passes, set up once per thread and machine description: listing a hundred passes and
-// what each needs costs 0.3 to 0.5 ms. Refuses targets for which LLVM cannot write objects.
+// LLVM's code generator as a list of passes, kept when it is idle: listing a hundred passes and what each needs costs 0.3 to
+// 0.5 ms. Its start and its end, too. Refuses targets for which LLVM cannot write objects.
 #include "tenon/codegen/llvm/pipeline.h"
 
 #include <llvm/ADT/SmallVector.h>
+#include <llvm/Analysis/TargetLibraryInfo.h>
 #include <llvm/CodeGen/MachineModuleInfo.h>
 #include <llvm/CodeGen/Passes.h>
 #include <llvm/CodeGen/TargetPassConfig.h>
+#include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Module.h>
+#include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetMachine.h>
 #if LLVM_VERSION_MAJOR >= 20
 #include <llvm/CodeGen/CodeGenTargetMachineImpl.h>
 #endif
 
+#include <atomic>
+#include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <vector>
 
+#include "tenon/codegen/codegen.h"
+#include "tenon/codegen/llvm/target.h"
 #include "tenon/ir/base/error.h"
+#include "tenon/ir/base/undisturbed.h"
 
 namespace tenon::codegen {
 
 namespace {
 
 #if LLVM_VERSION_MAJOR >= 20
-using Machine = llvm::CodeGenTargetMachineImpl;
+using CodeMachine = llvm::CodeGenTargetMachineImpl;
 #else
-using Machine = llvm::LLVMTargetMachine;
+using CodeMachine = llvm::LLVMTargetMachine;
 #endif
 
 // Passes that leave the code of kernels and entries as it is: they serve garbage collectors, tracing tools, exceptions, debug
@@ -60,41 +69,157 @@ std::vector<const void*> idle_passes() {
   };
 }
 
+}  // namespace
+
 struct Pipeline {
-  llvm::TargetMachine* machine = nullptr;
+  const CpuTarget target;
+  const llvm::CodeGenOptLevel level;
+  const std::unique_ptr<llvm::TargetMachine> machine;
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream out{bytes};
   llvm::legacy::PassManager passes;
 
-  explicit Pipeline(llvm::TargetMachine& m) : machine(&m) {
-    auto& target = static_cast<Machine&>(m);
-    llvm::TargetPassConfig* config = target.createPassConfig(passes);
+  Pipeline(const CpuTarget& t, llvm::CodeGenOptLevel l) : target(t), level(l), machine(make_target_machine(t, l)) {
+    auto& m = static_cast<CodeMachine&>(*machine);
+    llvm::TargetPassConfig* config = m.createPassConfig(passes);
     config->setDisableVerify(true);
     for (const void* pass : idle_passes()) config->disablePass(pass);
-    auto* info = new llvm::MachineModuleInfoWrapperPass(&target);  // the manager owns its passes
+    auto* info = new llvm::MachineModuleInfoWrapperPass(&m);  // the manager owns its passes
     passes.add(config);
     passes.add(info);
     if (config->addISelPasses())
       throw InternalError("LLVM cannot select instructions for " + m.getTargetTriple().str());
     config->addMachinePasses();
     config->setInitialized();
-    if (target.addAsmPrinter(passes, out, nullptr, llvm::CodeGenFileType::ObjectFile, info->getMMI().getContext()))
+    if (m.addAsmPrinter(passes, out, nullptr, llvm::CodeGenFileType::ObjectFile, info->getMMI().getContext()))
       throw InternalError("LLVM cannot write objects for " + m.getTargetTriple().str());
     passes.add(llvm::createFreeMachineFunctionPass());
   }
+
+  std::string emit(llvm::Module& module) {
+    bytes.clear();
+    passes.run(module);
+    return {bytes.data(), bytes.size()};
+  }
 };
+
+namespace {
+
+constexpr size_t most_idle = 8;
+
+struct Idle {
+  std::mutex mutex;  // taken inside sections only
+  std::vector<std::unique_ptr<Pipeline>> pipelines;
+};
+constinit Forever<Idle> idle;
+
+constinit std::atomic<bool> ended{false};
+
+// LLVM's statics go from here on. Compilations that run come to their end first; none that comes later finds `ended` unset.
+void end_llvm() {
+  begin_alone();
+  ended.store(true);
+  end_alone();
+}
+
+// Has what asks for them: a load to unfold, vectors, a constant to broadcast.
+//   void start(float16* p, int64* q, int64 x) { *p = *p * *p + 3; *q = (x + *q) * x; }
+void emit_start(llvm::Module& module) {
+  llvm::LLVMContext& context = module.getContext();
+  auto* pointer = llvm::PointerType::get(context, 0);
+  auto* type = llvm::FunctionType::get(llvm::Type::getVoidTy(context),
+                                       {pointer, pointer, llvm::Type::getInt64Ty(context)}, false);
+  auto* function = llvm::Function::Create(type, llvm::Function::ExternalLinkage, "start", module);
+  llvm::IRBuilder<> b(llvm::BasicBlock::Create(context, "", function));
+  auto* vector = llvm::FixedVectorType::get(b.getFloatTy(), 16);
+  llvm::Value* x = b.CreateAlignedLoad(vector, function->getArg(0), llvm::Align(4));
+  llvm::Value* y = b.CreateFAdd(b.CreateFMul(x, x), llvm::ConstantFP::get(vector, 3));
+  b.CreateAlignedStore(y, function->getArg(0), llvm::Align(4));
+  llvm::Value* n = function->getArg(2);
+  llvm::Value* sum = b.CreateAdd(n, b.CreateAlignedLoad(b.getInt64Ty(), function->getArg(1), llvm::Align(8)));
+  b.CreateAlignedStore(b.CreateMul(sum, n), function->getArg(1), llvm::Align(8));
+  b.CreateRetVoid();
+}
+
+// LLVM makes some of its statics when it first generates code. Objects are destroyed in the reverse order of their making, so
+// they are made here, by compiling a little, and end_llvm is registered after them: it runs before they go. tests/life_test.cc
+// counts what is made later.
+struct Start {
+  explicit Start(const CpuTarget& target) {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
+    Generator generator(target, llvm::CodeGenOptLevel::Default);
+    llvm::LLVMContext context;
+    llvm::Module module("start", context);
+    module.setTargetTriple(generator.machine().getTargetTriple());
+    module.setDataLayout(generator.machine().createDataLayout());
+    emit_start(module);
+    generator.emit(module);
+    llvm::LibFunc found;
+    llvm::TargetLibraryInfoImpl(llvm::Triple(target.triple)).getLibFunc("memcpy", found);
+    std::atexit(end_llvm);
+  }
+};
+constinit Forever<const Start> start;
+
+// When the library is loaded, so that no thread is in the middle of it while another one ends the process, and so that the
+// destructors of the program's own statics, which run before end_llvm, still compile. It takes what the first compilation is
+// then spared. What fails here is said by the first compilation.
+[[gnu::constructor]] void start_at_load() {
+  try {
+    start_llvm();
+  } catch (...) {
+  }
+}
 
 }  // namespace
 
-std::string emit_object(llvm::Module& module, llvm::TargetMachine& machine) {
-  thread_local std::vector<std::unique_ptr<Pipeline>> pipelines;
-  Pipeline* pipeline = nullptr;
-  for (const auto& p : pipelines)
-    if (p->machine == &machine) pipeline = p.get();
-  if (!pipeline) pipeline = pipelines.emplace_back(std::make_unique<Pipeline>(machine)).get();
-  pipeline->bytes.clear();
-  pipeline->passes.run(module);
-  return {pipeline->bytes.data(), pipeline->bytes.size()};
+bool has_ended() { return ended.load(); }
+
+void start_llvm() {
+  if (has_ended()) throw InternalError("LLVM is used after its end");
+  start.get([] { return new Start(host_target().cpu()); });
+}
+
+Generator::Generator(const CpuTarget& target, llvm::CodeGenOptLevel level) {
+  {
+    Idle& all = idle.get();
+    const std::lock_guard lock(all.mutex);
+    for (size_t i = all.pipelines.size(); i-- > 0 && !pipeline_;) {
+      if (all.pipelines[i]->level != level || !(all.pipelines[i]->target == target)) continue;
+      pipeline_ = std::move(all.pipelines[i]);
+      all.pipelines.erase(all.pipelines.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+  }
+  if (!pipeline_) pipeline_ = std::make_unique<Pipeline>(target, level);
+}
+
+// Beyond the most that are kept, the one that was idle longest goes.
+Generator::~Generator() {
+  if (!pipeline_) return;
+  Idle& all = idle.get();
+  const std::lock_guard lock(all.mutex);
+  all.pipelines.push_back(std::move(pipeline_));
+  if (all.pipelines.size() > most_idle) all.pipelines.erase(all.pipelines.begin());
+}
+
+llvm::TargetMachine& Generator::machine() const { return *pipeline_->machine; }
+
+std::string Generator::emit(llvm::Module& module) {
+  std::string object;
+  try {
+    object = pipeline_->emit(module);
+  } catch (...) {
+    pipeline_.reset();  // of unknown state
+    throw;
+  }
+  return object;
 }
 
 }  // namespace tenon::codegen

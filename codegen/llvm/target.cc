@@ -4,17 +4,16 @@
 
 #include <llvm/ADT/StringMap.h>
 #include <llvm/MC/TargetRegistry.h>
-#include <llvm/Support/TargetSelect.h>
 #include <llvm/TargetParser/Host.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "tenon/codegen/codegen.h"
 #include "tenon/ir/base/error.h"
+#include "tenon/ir/base/undisturbed.h"
 
 namespace tenon::codegen {
 
@@ -65,8 +64,8 @@ Target find_host() {
 }  // namespace
 
 Target host_target() {
-  static const auto* const host = new Target(find_host());  // never destroyed
-  return *host;
+  static constinit Forever<const Target> host;
+  return host.get([] { return new Target(find_host()); });
 }
 
 Machine machine_of(const CpuTarget& target) {
@@ -75,43 +74,21 @@ Machine machine_of(const CpuTarget& target) {
   throw InternalError("no code is generated for " + target.triple);
 }
 
-llvm::TargetMachine& target_machine(const CpuTarget& target, llvm::CodeGenOptLevel level) {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    LLVMInitializeX86TargetInfo();
-    LLVMInitializeX86Target();
-    LLVMInitializeX86TargetMC();
-    LLVMInitializeX86AsmPrinter();
-    LLVMInitializeAArch64TargetInfo();
-    LLVMInitializeAArch64Target();
-    LLVMInitializeAArch64TargetMC();
-    LLVMInitializeAArch64AsmPrinter();
-  });
-  struct Entry {
-    CpuTarget target;
-    llvm::CodeGenOptLevel level;
-    std::unique_ptr<llvm::TargetMachine> machine;
-  };
-  thread_local std::vector<Entry> machines;
-  for (const Entry& e : machines)
-    if (e.level == level && e.target == target) return *e.machine;
-
+std::unique_ptr<llvm::TargetMachine> make_target_machine(const CpuTarget& target, llvm::CodeGenOptLevel level) {
   std::string problem;
 #if LLVM_VERSION_MAJOR >= 22
   const llvm::Triple triple(target.triple);
-  const llvm::Target* found = llvm::TargetRegistry::lookupTarget(triple, problem);
 #else
   const std::string triple = target.triple;
-  const llvm::Target* found = llvm::TargetRegistry::lookupTarget(triple, problem);
 #endif
+  const llvm::Target* found = llvm::TargetRegistry::lookupTarget(triple, problem);
   if (!found) throw InternalError("no code generator for " + target.triple + ": " + problem);
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;  // an fma only where the kernel says fma
   std::unique_ptr<llvm::TargetMachine> machine(found->createTargetMachine(
       triple, target.cpu, target.features, options, llvm::Reloc::PIC_, llvm::CodeModel::Small, level));
   if (!machine) throw InternalError("cannot make a code generator for " + target.cpu);
-  machines.push_back({target, level, std::move(machine)});
-  return *machines.back().machine;
+  return machine;
 }
 
 const void* compiler_address() { return reinterpret_cast<const void*>(&LLVMInitializeX86Target); }

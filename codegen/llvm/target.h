@@ -1,7 +1,9 @@
-// LLVM's view of a CPU target: a machine description per thread, because LLVM's is not thread-safe and costs 0.1 ms to make.
+// LLVM's view of a CPU target: a machine description, good for one thread at a time.
 #pragma once
 
 #include <llvm/Target/TargetMachine.h>
+
+#include <memory>
 
 #include "tenon/ir/base/target.h"
 
@@ -10,7 +12,7 @@ namespace tenon::codegen {
 enum class Machine : uint8_t { x86_64, aarch64 };
 Machine machine_of(const CpuTarget& target);  // by its triple; InternalError for another one
 
-// Lives as long as the thread; `level` is LLVM's effort.
-llvm::TargetMachine& target_machine(const CpuTarget& target, llvm::CodeGenOptLevel level);
+// `level` is LLVM's effort. LLVM has been started (codegen/llvm/pipeline.h, start_llvm).
+std::unique_ptr<llvm::TargetMachine> make_target_machine(const CpuTarget& target, llvm::CodeGenOptLevel level);
 
 }  // namespace tenon::codegen

@@ -26,7 +26,7 @@ void check_assignable(const Tensor& x, const char* op, const Location& at) {
 
 // Puts the new buffer into the cell that all copies share.
 void replace_buffer(Cell& cell, const Tensor& value, const char* op, const Location& at) {
-  cell.slot->buffer = buffer_of(value, op, at);
+  cell.slot->replace(buffer_of(value, op, at));
 }
 
 // Gives a variable its new value, of the old one's type.

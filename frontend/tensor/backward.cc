@@ -31,9 +31,12 @@ class Backward {
     // A leaf that was reached, but by zero derivatives only, has a gradient of zeros, as with grad.
     for (auto& [cell, sum] : leaves_) {
       if (!sum.defined()) sum = zeros(cell->type.shape, {.dtype = cell->type.dtype});
-      const Tensor total = cell->grad ? Tensor(cell->grad) + sum : sum.detach();
-      total.cell()->backward = at_;
-      cell->grad = total.cell();
+      for (bool added = false; !added;) {  // once more if another thread's backward came between
+        const std::shared_ptr<Cell> before = grad_of(*cell);
+        const Tensor total = before ? Tensor(before) + sum : sum.detach();
+        total.cell()->backward = at_;
+        added = set_grad(*cell, before, total.cell());
+      }
     }
   }
 
@@ -66,12 +69,20 @@ class Backward {
     return &it->second->sums[to.output];
   }
 
-  void check_usable(const TapeEntry& e) const {
+  // Under the entry's lock: another thread's backward may use it up meanwhile.
+  void refuse_freed(const TapeEntry& e) const {
     if (e.freed)
       throw Error("backward(): the record of '" + e.name + "' (" + tenon::to_string(e.where) +
                       ") was used up by the backward at " + tenon::to_string(e.freed_at) +
                       "; compute the result again, or give the first backward {.retain_graph = true}",
                   at_);
+  }
+
+  void check_usable(TapeEntry& e) const {
+    {
+      const std::lock_guard hold(e.lock);
+      refuse_freed(e);
+    }
     if (e.used_gradient.known())
       throw Error("backward(): '" + e.name + "' (" + tenon::to_string(e.where) +
                       ") used a gradient made by the backward at " + tenon::to_string(e.used_gradient) +
@@ -89,7 +100,13 @@ class Backward {
     std::vector<bool> arrived(program.outputs), summed;
     std::vector<const void*> pointers;
     bool any = false;
-    for (const auto& r : e.residuals) pointers.push_back(r->address());
+    std::vector<BufferPtr> residuals;
+    {
+      const std::lock_guard hold(e.lock);
+      refuse_freed(e);
+      residuals = e.residuals;
+    }
+    for (const BufferPtr& r : residuals) pointers.push_back(r->address());
     for (size_t o = 0; o < arrived.size(); ++o) {
       if (!p.sums[o].defined()) continue;
       if (program.refused[o]) throw Error(*program.refused[o]);
@@ -117,8 +134,10 @@ class Backward {
       }
     }
     if (retain_) return;
+    const std::lock_guard hold(e.lock);
     e.freed = true;
     e.freed_at = at_;
+    e.residuals.swap(residuals);  // they go with the other shares, after the lock
     e.residuals.clear();
   }
 

@@ -1,11 +1,10 @@
 // One call of a compiled program: pointers to its inputs, memory for its results, donated memory handed over, the tape.
 #include "tenon/frontend/tensor/callable.h"
 
-#include <cstdio>
-
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/ir/base/heap_bytes.h"
+#include "tenon/runtime/write.h"
 
 namespace tenon {
 namespace {
@@ -45,7 +44,7 @@ void run_into(std::vector<Tensor>& results, const runtime::Executable& program, 
   Pointers<void*> out(m.outputs.size());
   for (size_t o = 0; o < m.outputs.size(); ++o) {
     if (results[o].defined()) {
-      out[o] = results[o].cell()->slot->buffer->address();
+      out[o] = results[o].cell()->slot->buffer()->address();
       continue;
     }
     ir::Type type = concrete_type(m.outputs[o], symbols);
@@ -60,48 +59,42 @@ std::string place_of_input(const Callable& c, size_t i) {
   return i < c.inputs.size() ? c.inputs[i] : "a tensor that it captured";
 }
 
-void refuse_shared_donations(const Callable& c, std::span<const Tensor> inputs, const void* const* in,
-                             const Location& at) {
+void refuse_shared_donations(const Callable& c, size_t inputs, const Pins& pins, const Location& at) {
   for (size_t i = 0; i < c.donated.size(); ++i)
-    for (size_t j = 0; c.donated[i] && j < inputs.size(); ++j)
-      if (j != i && in[j] == in[i] && inputs[j].cell()->slot->buffer == inputs[i].cell()->slot->buffer)
+    for (size_t j = 0; c.donated[i] && j < inputs; ++j)
+      if (j != i && pins[j] == pins[i])
         throw Error("'" + c.name + "': the tensor of " + place_of_input(c, i) + " is donated and also passed as " +
                         place_of_input(c, j) + "; pass a copy",
                     at);
 }
 
-// Makes the results that take over donated memory, or a copy of it where somebody else still holds it.
-void take_over(const Callable& c, std::span<const Tensor> inputs, Pointers<const void*>& in,
-               const std::vector<int64_t>& dims, std::vector<Tensor>& results, const Location& at) {
+using Taken = std::vector<std::pair<Slot*, BufferPtr>>;
+
+// Makes the results that take over donated memory, or a copy of it where somebody else still holds it. What was taken over is
+// gone from the tensors that gave it.
+Taken take_over(const Callable& c, std::span<const Tensor> inputs, const Pins& pins, Pointers<const void*>& in,
+                const std::vector<int64_t>& dims, std::vector<Tensor>& results, const Location& at) {
   const runtime::Manifest& m = c.program->manifest();
   const std::vector<int64_t> symbols = m.symbols.empty() ? std::vector<int64_t>{} : evaluate(m.symbols, dims);
+  Taken taken;
   results.resize(m.outputs.size());
   for (auto [i, o] : m.aliases) {
-    const Slot& slot = *inputs[i].cell()->slot;
-    std::shared_ptr<runtime::Buffer> buffer = slot.buffer;
-    // Held by this slot and by us alone, and the slot by no other tensor: ours to write.
-    const bool alone = buffer.use_count() == 2 && inputs[i].cell()->slot.use_count() == 1 && !buffer->borrowed();
-    if (!alone) {
+    const std::shared_ptr<Slot>& slot = inputs[i].cell()->slot;
+    // Held by this slot alone, and the slot by no other tensor: ours to write.
+    BufferPtr buffer = slot.use_count() == 1 ? pins.take(i, *slot, at) : nullptr;
+    if (buffer != nullptr) {
+      taken.emplace_back(slot.get(), buffer);
+    } else {
       if (!c.warned_donation->exchange(true))
-        std::fprintf(stderr, "tenon: '%s' (%s) copies the donated tensor of %s, because somebody else still holds it\n",
-                     c.name.c_str(), to_string(at).c_str(), place_of_input(c, i).c_str());
-      auto copy = runtime::Buffer::allocate(buffer->size(), buffer->device());
-      copy->copy(*buffer);
-      buffer = copy;
+        runtime::warn("tenon: '" + c.name + "' (" + to_string(at) + ") copies the donated tensor of " +
+                      place_of_input(c, i) + ", because somebody else still holds it");
+      buffer = runtime::Buffer::allocate(pins[i]->size(), pins[i]->device());
+      buffer->copy(*pins[i]);
     }
     in[i] = buffer->address();
     results[o] = make_concrete(concrete_type(m.outputs[o], symbols), std::move(buffer), at);
   }
-}
-
-// What was taken over is gone from the tensors that gave it.
-void give_up(const Callable& c, std::span<const Tensor> inputs, Pointers<const void*>& in, const Location& at) {
-  for (auto [i, o] : c.program->manifest().aliases) {
-    Slot& slot = *inputs[i].cell()->slot;
-    if (slot.buffer->address() != in[i]) continue;  // copied
-    slot.buffer.reset();
-    slot.donated = at;
-  }
+  return taken;
 }
 
 }  // namespace
@@ -118,27 +111,37 @@ uint64_t Callable::memory_bytes() const {
 std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, const std::vector<int64_t>& dims,
                          const Location& at) {
   const size_t count = c.tape ? c.tape->inputs.size() : inputs.size();
+  const auto input = [&](size_t i) -> const Tensor& { return inputs[c.tape ? c.tape->inputs[i] : i]; };
+  Pins pins;
+  for (size_t i = 0; i < count; ++i) {
+    check_readable(input(i), c.name.c_str(), at);
+    const Slot& slot = *input(i).cell()->slot;
+    c.tape ? pins.add_share(slot) : pins.add(slot);
+  }
+  pins.hold();
   Pointers<const void*> in(count);
-  for (size_t i = 0; i < count; ++i)
-    in[i] = buffer_of(inputs[c.tape ? c.tape->inputs[i] : i], c.name.c_str(), at)->address();
+  for (size_t i = 0; i < count; ++i) {
+    if (pins[i] == nullptr) check_readable(input(i), c.name.c_str(), at);
+    in[i] = pins[i]->address();
+  }
   std::vector<Tensor> results;
   if (c.donated.empty()) {
     run_into(results, *c.program, in.data(), dims, at, nullptr);
   } else {
-    refuse_shared_donations(c, inputs, in.data(), at);
-    take_over(c, inputs, in, dims, results, at);
+    refuse_shared_donations(c, count, pins, at);
+    Taken taken = take_over(c, inputs, pins, in, dims, results, at);
     // A call that is refused leaves its donated tensors as they were.
     bool started = false;
     try {
       run_into(results, *c.program, in.data(), dims, at, &started);
     } catch (...) {
-      if (started) give_up(c, inputs, in, at);
+      for (auto& [slot, buffer] : taken)
+        if (!started) slot->put_back(std::move(buffer));
       throw;
     }
-    give_up(c, inputs, in, at);
   }
   if (c.tape)
-    put_on_tape(c, inputs, dims, at, results);
+    put_on_tape(c, inputs, pins, dims, at, results);
   else
     pass_gradients_on(inputs, results);
   return results;

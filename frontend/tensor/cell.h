@@ -2,9 +2,11 @@
 // Cell by name only. Refuses to know how tensors come about (frontend/tensor/apply.h) or what the tape keeps (frontend/tensor/tape.h).
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 
+#include "tenon/frontend/tensor/slot.h"
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/ir/graph/graph.h"
 #include "tenon/runtime/buffer.h"
@@ -13,12 +15,8 @@ namespace tenon {
 
 struct TapeEntry;  // frontend/tensor/tape.h
 
-// The replaceable content of a concrete tensor. data() shares the slot, so an assignment through it is seen by the tensor.
-struct Slot {
-  std::shared_ptr<runtime::Buffer> buffer;  // null after donation
-  Location donated;  // where, if it was
-};
-
+// Threads may share a cell. What can change in it after it was made is the content of its slot, which data() shares, its
+// gradient, and whether it is a leaf that requires one.
 struct Cell {
   ir::Type type;
   std::shared_ptr<Slot> slot;  // of a concrete tensor
@@ -27,12 +25,12 @@ struct Cell {
   bool is_spec = false;
   Location made;  // the call that made it, for errors
   // autograd
-  bool requires_grad = false;
+  std::atomic<bool> requires_grad = false;
   bool flat = false;  // made from what requires grad, but its derivative is zero: floor, a comparison, an index
   std::shared_ptr<TapeEntry> entry;  // what produced it on the tape; null for a leaf
   uint32_t output = 0;  // which of the entry's outputs
   std::shared_ptr<Cell> leaf;  // the leaf that a call gave back unchanged
-  std::shared_ptr<Cell> grad;
+  std::shared_ptr<Cell> grad;  // through grad_of() and set_grad()
   Location backward;  // of what backward() computed, and of what was computed from it: the backward
 
   bool has_history() const { return requires_grad || entry != nullptr; }
@@ -43,8 +41,12 @@ struct Cell {
 
 Tensor make_concrete(ir::Type type, std::shared_ptr<runtime::Buffer> buffer, const Location& made);
 Tensor make_traced(ir::Type type, uint64_t trace, ir::ValueId value, const Location& made);
-// The buffer of a concrete tensor; Error for a spec, a donated or a leaked tensor.
-const std::shared_ptr<runtime::Buffer>& buffer_of(const Tensor& t, const char* use, const Location& at);
+// A share of the buffer of a concrete tensor; Error for a spec, a donated or a leaked tensor.
+BufferPtr buffer_of(const Tensor& t, const char* use, const Location& at);
+void check_readable(const Tensor& t, const char* use, const Location& at);  // the same errors
+std::shared_ptr<Cell> grad_of(const Cell& cell);
+// False, changing nothing, if the gradient is no longer `before`.
+bool set_grad(Cell& cell, const std::shared_ptr<Cell>& before, std::shared_ptr<Cell> after);
 // Element type and shape as error messages show them: f32[64, 784] from main.cc:12:9.
 std::string describe(const Tensor& t);
 std::string type_text(const ir::Type& type);

@@ -107,8 +107,8 @@ bool has_graph(const ir::Attrs& attrs) {
 }
 
 runtime::CacheOf<const Callable>& programs() {
-  static auto* const cache = new runtime::CacheOf<const Callable>(runtime::CacheKind::eager);  // never destroyed
-  return *cache;
+  static constinit Forever<runtime::CacheOf<const Callable>> cache;
+  return cache.get([] { return new runtime::CacheOf<const Callable>(runtime::CacheKind::eager); });
 }
 
 CallablePtr keep(const KeyBytes& key, const CallablePtr& made) {
@@ -145,7 +145,7 @@ std::vector<Tensor> apply_eagerly(const Emit& emit, const ir::Attrs& attrs, std:
                                   const Location& at) {
   for (const Tensor& t : inputs) {
     if (!t.defined()) throw Error(std::string(emit.name) + ": an operand is undefined; give it a value first", at);
-    buffer_of(t, emit.name, at);
+    check_readable(t, emit.name, at);
   }
   Wanted wanted{emit, attrs, inputs, at, records(inputs)};
   if (wanted.taped) wanted.parts = parts_of(inputs), wanted.same = same_values(inputs);

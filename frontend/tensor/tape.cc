@@ -1,6 +1,7 @@
 // Recording: the grad mode, and the entries of the tape. frontend/tensor/backward.cc walks them.
 #include "tenon/frontend/tensor/tape.h"
 
+#include <algorithm>
 #include <atomic>
 
 #include "tenon/frontend/tensor/callable.h"
@@ -74,8 +75,9 @@ std::vector<uint32_t> same_values(std::span<const Tensor> inputs) {
 
 namespace {
 
-std::shared_ptr<TapeEntry> entry_of(const Callable& c, std::span<const Tensor> inputs, const std::vector<int64_t>& dims,
-                                    const Location& at, const std::vector<Tensor>& results) {
+std::shared_ptr<TapeEntry> entry_of(const Callable& c, std::span<const Tensor> inputs, const Pins& pins,
+                                    const std::vector<int64_t>& dims, const Location& at,
+                                    const std::vector<Tensor>& results) {
   const TapedProgram& program = *c.tape;
   auto entry = std::make_shared<TapeEntry>();
   entry->sequence = next_sequence();
@@ -84,9 +86,11 @@ std::shared_ptr<TapeEntry> entry_of(const Callable& c, std::span<const Tensor> i
   entry->program = c.tape;
   entry->dims = dims;
   using From = TapedProgram::Residual::From;
-  for (const TapedProgram::Residual& r : program.residuals)
-    entry->residuals.push_back(
-        buffer_of(r.from == From::input ? inputs[r.number] : results[r.number], c.name.c_str(), at));
+  for (const TapedProgram::Residual& r : program.residuals) {
+    const auto pin = std::lower_bound(program.inputs.begin(), program.inputs.end(), r.number);
+    entry->residuals.push_back(r.from == From::input ? pins.share(static_cast<size_t>(pin - program.inputs.begin()))
+                                                     : results[r.number].cell()->slot->buffer());
+  }
   for (uint32_t i : program.active_inputs) entry->inputs.push_back(source_of(inputs[i].cell()));
   for (uint32_t i : program.flat_inputs) entry->inputs.push_back(source_of(inputs[i].cell()));
   for (uint32_t o = 0; o < program.outputs; ++o) entry->output_types.push_back(results[o].cell()->type);
@@ -97,15 +101,15 @@ std::shared_ptr<TapeEntry> entry_of(const Callable& c, std::span<const Tensor> i
 
 }  // namespace
 
-void put_on_tape(const Callable& c, std::span<const Tensor> inputs, const std::vector<int64_t>& dims,
+void put_on_tape(const Callable& c, std::span<const Tensor> inputs, const Pins& pins, const std::vector<int64_t>& dims,
                  const Location& at, std::vector<Tensor>& results) {
   const TapedProgram& program = *c.tape;
-  const std::shared_ptr<TapeEntry> entry = entry_of(c, inputs, dims, at, results);
+  const std::shared_ptr<TapeEntry> entry = entry_of(c, inputs, pins, dims, at, results);
   results.resize(program.outputs);
   for (uint32_t o = 0; o < program.outputs; ++o) {
     if (!program.output_has_history[o]) continue;
     Cell& cell = *results[o].cell();
-    cell.requires_grad = is_floating(cell.type.dtype);
+    cell.requires_grad.store(is_floating(cell.type.dtype), std::memory_order_relaxed);
     const bool active = program.output_is_active[o] || program.refused[o];
     if (active && program.same_input[o] >= 0) {  // the input itself, not a value made of it
       const std::shared_ptr<Cell>& from = inputs[program.same_input[o]].cell();

@@ -16,6 +16,7 @@
 namespace tenon {
 
 struct Callable;  // frontend/tensor/callable.h
+class Pins;  // frontend/tensor/slot.h
 struct TapeEntry;
 
 // Where a cotangent goes, as it was when recorded: an output of an entry, or a leaf.
@@ -31,10 +32,11 @@ struct TapeEntry {
   Location where;
   std::shared_ptr<const TapedProgram> program;
   std::vector<int64_t> dims;
-  std::vector<std::shared_ptr<runtime::Buffer>> residuals;
+  std::vector<std::shared_ptr<runtime::Buffer>> residuals;  // under the lock, as is what is said of the backward
   std::vector<TapeSource> inputs;  // one per active input, then one per flat input
   std::vector<ir::Type> output_types;  // concrete
   Location used_gradient;  // the backward whose result it used as a constant
+  BriefMutex<LockFamily::tensors> lock;
   bool freed = false;
   Location freed_at;  // the backward that used it up
   ~TapeEntry();  // releases a long chain by a loop
@@ -49,8 +51,9 @@ std::vector<uint32_t> same_values(std::span<const Tensor> inputs);
 
 bool records(std::span<const Tensor> inputs);  // grad mode is on and an input has a history
 // Records a call of a taped callable. `results` are all that its program gave; the function's own outputs stay, with a history.
-void put_on_tape(const Callable& callable, std::span<const Tensor> inputs, const std::vector<int64_t>& dims,
-                 const Location& at, std::vector<Tensor>& results);
+// `pins` are the buffers that the program read.
+void put_on_tape(const Callable& callable, std::span<const Tensor> inputs, const Pins& pins,
+                 const std::vector<int64_t>& dims, const Location& at, std::vector<Tensor>& results);
 // Marks results of ops that are not recorded and use what a backward computed, so that a backward through them is refused.
 void pass_gradients_on(std::span<const Tensor> inputs, std::span<const Tensor> results);
 bool set_grad_enabled(bool on);  // returns what it was

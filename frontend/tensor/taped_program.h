@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tenon/ir/base/error.h"
+#include "tenon/ir/base/undisturbed.h"
 #include "tenon/ir/graph/graph.h"
 #include "tenon/runtime/cache/memory_cache.h"
 #include "tenon/runtime/compile.h"
@@ -26,7 +27,8 @@ struct TapedProgram {
   std::vector<uint32_t> same_output;  // the first output that is the same value
   std::vector<int64_t> same_input;  // the input that the output is, or -1
   std::vector<std::shared_ptr<const Error>> refused;  // per output: why its cotangent cannot be taken; null when it can
-  std::vector<uint32_t> inputs;  // of the call, in the order of forward's: one that is passed twice is one value
+  std::vector<uint32_t>
+      inputs;  // of the call, ascending, in the order of forward's: one that is passed twice is one value
   std::vector<uint32_t> active_inputs;  // numbers of inputs that get a cotangent
   std::vector<uint32_t> flat_inputs;  // those that only have a history
   // Where each residual comes from: input i of the call, output j, or an extra output of forward.

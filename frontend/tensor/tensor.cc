@@ -53,8 +53,7 @@ std::ostream& operator<<(std::ostream& out, const Device& device) {
 Tensor make_concrete(ir::Type type, std::shared_ptr<runtime::Buffer> buffer, const Location& made) {
   auto cell = std::make_shared<Cell>();
   cell->type = std::move(type);
-  cell->slot = std::make_shared<Slot>();
-  cell->slot->buffer = std::move(buffer);
+  cell->slot = std::make_shared<Slot>(std::move(buffer));
   cell->made = made;
   return Tensor(std::move(cell));
 }
@@ -83,7 +82,18 @@ std::string describe(const Tensor& t) {
   return text;
 }
 
-const std::shared_ptr<runtime::Buffer>& buffer_of(const Tensor& t, const char* use, const Location& at) {
+namespace {
+
+[[noreturn]] void refuse_donated(const Tensor& t, const char* use, const Location& at) {
+  const Location donated = t.cell()->slot->donated();
+  throw Error(std::string(use) + ": " + describe(t) + " was donated" +
+                  (donated.known() ? " at " + to_string(donated) : "") +
+                  " and its memory is gone; use the result "
+                  "of that call, or do not donate it",
+              at);
+}
+
+void check_concrete(const Tensor& t, const char* use, const Location& at) {
   const Cell& c = cell_of(t);
   if (c.is_spec) throw Error(std::string(use) + ": a tn::spec has no values; pass a tensor", at);
   if (c.traced()) {
@@ -97,13 +107,33 @@ const std::shared_ptr<runtime::Buffer>& buffer_of(const Tensor& t, const char* u
             " belongs to a trace that has ended. Return it from the traced function instead of storing it outside",
         at);
   }
-  if (!c.slot->buffer)
-    throw Error(std::string(use) + ": " + describe(t) + " was donated" +
-                    (c.slot->donated.known() ? " at " + to_string(c.slot->donated) : "") +
-                    " and its memory is gone; use the result "
-                    "of that call, or do not donate it",
-                at);
-  return c.slot->buffer;
+}
+
+}  // namespace
+
+void check_readable(const Tensor& t, const char* use, const Location& at) {
+  check_concrete(t, use, at);
+  if (t.cell()->slot->empty()) refuse_donated(t, use, at);
+}
+
+BufferPtr buffer_of(const Tensor& t, const char* use, const Location& at) {
+  check_concrete(t, use, at);
+  BufferPtr buffer = t.cell()->slot->buffer();
+  if (buffer == nullptr) refuse_donated(t, use, at);
+  return buffer;
+}
+
+std::shared_ptr<Cell> grad_of(const Cell& cell) {
+  if (!cell.concrete()) return cell.grad;
+  const std::lock_guard hold(cell.slot->lock());
+  return cell.grad;
+}
+
+bool set_grad(Cell& cell, const std::shared_ptr<Cell>& before, std::shared_ptr<Cell> after) {
+  const std::lock_guard hold(cell.slot->lock());
+  if (cell.grad != before) return false;
+  cell.grad.swap(after);  // what was there goes after the lock, when `after` does
+  return true;
 }
 
 const Shape& Tensor::shape() const { return cell_of(*this).type.shape; }
@@ -118,8 +148,7 @@ Extent Tensor::numel() const {
 DType Tensor::dtype() const { return cell_of(*this).type.dtype; }
 
 void Tensor::read_elements(void* out, DType want, const Location& at) const {
-  if (Trace::current() && cell_ && cell_->concrete() == false) buffer_of(*this, "to_vector()", at);
-  const auto& buffer = buffer_of(*this, "to_vector()", at);
+  const BufferPtr buffer = buffer_of(*this, "to_vector()", at);
   const size_t size = static_cast<size_t>(numel()) * static_cast<size_t>(bytes(want));
   if (want == dtype()) {
     buffer->read(out);
@@ -233,10 +262,11 @@ Tensor& Tensor::set_requires_grad(bool value, const At& at) {
 
 std::ostream& operator<<(std::ostream& out, const GradFn& fn) { return out << (fn ? "<" + fn.name + ">" : "none"); }
 GradFn Tensor::grad_fn() const { return {cell_of(*this).entry && cell_->requires_grad ? cell_->entry->name : ""}; }
-Tensor Tensor::grad() const { return Tensor(cell_of(*this).grad); }
+Tensor Tensor::grad() const { return Tensor(grad_of(cell_of(*this))); }
 void Tensor::zero_grad() {
   cell_of(*this);
-  cell_->grad.reset();
+  while (cell_->concrete() && !set_grad(*cell_, grad_of(*cell_), nullptr)) {
+  }
 }
 void Tensor::backward(BackwardOptions o, const At& at) const {
   cell_of(*this);

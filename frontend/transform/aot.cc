@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <map>
 
 #include "tenon/frontend/report/lines.h"
@@ -17,6 +16,7 @@
 #include "tenon/passes/pass.h"
 #include "tenon/runtime/cache/digest.h"
 #include "tenon/runtime/targets.h"
+#include "tenon/runtime/write.h"
 
 namespace tenon::aot {
 namespace {
@@ -24,10 +24,8 @@ namespace {
 constexpr int64_t most_inline_bytes = 64;  // of a captured tensor that becomes a constant of the graph
 
 void write_file(const std::filesystem::path& path, const std::string& bytes, const Location& at) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (!out) throw Error("aot::save: cannot write " + path.string(), at);
+  const std::string fault = runtime::write_file(path.string(), bytes);
+  if (!fault.empty()) throw Error("aot::save: cannot write " + path.string() + ": " + fault, at);
 }
 
 void check_options(const SaveOptions& options, size_t arguments, const Location& at) {

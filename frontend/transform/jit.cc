@@ -8,6 +8,7 @@
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/key_bytes.h"
 #include "tenon/frontend/tensor/tape.h"
+#include "tenon/frontend/tensor/thread_record.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/frontend/transform/jit_entry.h"
 #include "tenon/ir/base/door.h"

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -31,7 +30,7 @@ struct JitEntry {
   Program program;
   Callable plain;  // compiled when first called
   // What first calls read.
-  std::mutex compiling;
+  Mutex compiling;
   uint64_t number = 0;  // of all entries: what its taped programs are found by
   std::shared_ptr<const Arguments> arguments;
   std::vector<std::string> results;  // where each output stands in `result`, by path
@@ -55,7 +54,7 @@ struct JitState {
     std::shared_ptr<const Arguments> first;
     std::string signature;  // of the first
   };
-  std::mutex retracing;
+  Mutex retracing;
   std::unordered_map<std::string, Retraced> retraced;
   bool warned_retraces = false;
 };

@@ -3,14 +3,15 @@
 
 #include <algorithm>
 
+#include "tenon/ir/base/undisturbed.h"
 #include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/graph/text.h"
 
 namespace tenon::ir {
 
 const std::string& Graph::input_note(uint32_t i) const {
-  static const std::string none;
-  return i < input_notes_.size() ? input_notes_[i] : none;
+  static constinit Forever<const std::string> none;
+  return i < input_notes_.size() ? input_notes_[i] : none.get();
 }
 
 // Equal up to names, notes and places. Graphs over two symbol tables are equal if they read the same.

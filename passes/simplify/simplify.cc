@@ -4,6 +4,7 @@
 // Refuses what is true of reals only: x + 0 (x may be -0), x * 0 (x may be NaN), log(exp x), division by reciprocals.
 #include "tenon/passes/simplify/simplify.h"
 
+#include "tenon/ir/base/undisturbed.h"
 #include "tenon/passes/pass.h"
 #include "tenon/passes/rebuild.h"
 #include "tenon/passes/simplify/rules.h"
@@ -30,8 +31,8 @@ struct Table {
 };
 
 const Table& table() {
-  static const auto* const whole = new Table;  // never destroyed: threads may compile while the process ends
-  return *whole;
+  static constinit Forever<const Table> whole;  // threads may compile while the process ends
+  return whole.get();
 }
 
 std::vector<Value> results_of(GraphBuilder& builder, ValueId first) {

@@ -4,13 +4,19 @@
  * a lock; the rest through one store under a lock, which maps blocks of 2 MiB and more on huge pages. The
  * store keeps freed blocks as long as memory handed out plus memory kept stays within the recent peak of what
  * was handed out, and beyond that gives up the blocks that were freed longest ago. Frees carry the size, so
- * blocks have no header. This file refuses to detect a wrong size or a double free. */
+ * blocks have no header. This file refuses to detect a wrong size or a double free.
+ *
+ * Where this code is unloaded with the library that holds it, nothing of it stays: no key of a thread, no block. Threads that
+ * go on (the process may be ending instead) find the store closed and come to it without their caches. */
 #define _GNU_SOURCE
 #include <malloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "tenon/runtime/tenon_runtime.h"
 
@@ -39,6 +45,8 @@ typedef struct thread_cache {
   free_block* blocks[SMALL_CLASSES];
   _Atomic int64_t in_use; /* handed out less taken back, by this thread */
   _Atomic int64_t kept;
+  _Atomic int32_t busy; /* its thread is using it just now */
+  int32_t taken;        /* by a thread, while it lies in the array of caches */
 } thread_cache;
 
 static struct {
@@ -50,7 +58,11 @@ static struct {
   uint32_t huge_frees;
   int64_t in_use; /* what large blocks and threads that have ended add to the sum */
   thread_cache* caches;
+  _Atomic int32_t closed;
+  int32_t has_key;
 } store = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static thread_cache first_caches[32]; /* unloaded with the library; further ones come from the system */
 
 static pthread_once_t store_once = PTHREAD_ONCE_INIT;
 static pthread_key_t cache_key;
@@ -181,8 +193,7 @@ static void add(_Atomic int64_t* counter, int64_t amount) { /* one writer: no lo
   atomic_store_explicit(counter, value + amount, memory_order_relaxed);
 }
 
-static void flush_cache(thread_cache* cache) {
-  pthread_mutex_lock(&store.lock);
+static void flush_cache_locked(thread_cache* cache) {
   for (uint32_t i = 0; i < SMALL_CLASSES; i++) {
     while (cache->blocks[i] != NULL) {
       free_block* block = cache->blocks[i];
@@ -191,6 +202,11 @@ static void flush_cache(thread_cache* cache) {
     }
   }
   atomic_store_explicit(&cache->kept, 0, memory_order_relaxed);
+}
+
+static void flush_cache(thread_cache* cache) {
+  pthread_mutex_lock(&store.lock);
+  flush_cache_locked(cache);
   pthread_mutex_unlock(&store.lock);
 }
 
@@ -204,79 +220,141 @@ static void end_thread(void* value) {
   while (*link != cache) link = &(*link)->next_cache;
   *link = cache->next_cache;
   store.in_use += atomic_load_explicit(&cache->in_use, memory_order_relaxed);
+  atomic_store_explicit(&cache->in_use, 0, memory_order_relaxed);
+  int32_t in_array = cache->taken;
+  cache->taken = 0;
   pthread_mutex_unlock(&store.lock);
-  free(cache);
+  if (!in_array) free(cache);
 }
 
 static void lock_store(void) { pthread_mutex_lock(&store.lock); }
 static void unlock_store(void) { pthread_mutex_unlock(&store.lock); }
+static void unlock_store_in_child(void) { /* other threads are no more */
+  for (thread_cache* cache = store.caches; cache != NULL; cache = cache->next_cache)
+    if (cache != own_cache) atomic_store_explicit(&cache->busy, 0, memory_order_relaxed);
+  pthread_mutex_unlock(&store.lock);
+}
 
-static void initialise(void) {
-  pthread_key_create(&cache_key, end_thread);
-  pthread_atfork(lock_store, unlock_store, unlock_store);
+/* Before what registers with fork without a priority: handlers run in the reverse order, so this lock is taken last. */
+__attribute__((constructor(101))) static void register_with_fork(void) {
+  pthread_atfork(lock_store, unlock_store, unlock_store_in_child);
+}
+
+static void initialise(void) { store.has_key = pthread_key_create(&cache_key, end_thread) == 0; }
+
+/* Runs when the library that holds this code is unloaded, and when the process ends. A thread that does not see the store
+ * closed after the barrier shows that it is busy with its cache; there is no barrier where threads allocate. */
+__attribute__((destructor)) static void close_store(void) {
+  enum { BARRIER_OF_ALL_THREADS = 1 }; /* MEMBARRIER_CMD_GLOBAL */
+  atomic_store(&store.closed, 1);
+  if (store.has_key) pthread_key_delete(cache_key);
+  if (store.caches != NULL && syscall(SYS_membarrier, BARRIER_OF_ALL_THREADS, 0, 0) != 0) return;
+  pthread_mutex_lock(&store.lock);
+  for (thread_cache* cache = store.caches; cache != NULL;) {
+    if (cache == own_cache || !atomic_load_explicit(&cache->busy, memory_order_acquire)) {
+      flush_cache_locked(cache);
+      cache = cache->next_cache;
+      continue;
+    }
+    pthread_mutex_unlock(&store.lock); /* which it may wait for */
+    sched_yield();
+    pthread_mutex_lock(&store.lock);
+    cache = store.caches;
+  }
+  evict_until(0);
+  pthread_mutex_unlock(&store.lock);
 }
 
 /* The calling thread's cache, or null when it has none and can get none. */
 static thread_cache* make_cache(void) {
-  if (thread_ended) return NULL;
   pthread_once(&store_once, initialise);
-  thread_cache* cache = calloc(1, sizeof *cache);
-  if (cache == NULL || pthread_setspecific(cache_key, cache) != 0) {
-    free(cache);
-    return NULL;
-  }
+  if (thread_ended || !store.has_key || atomic_load_explicit(&store.closed, memory_order_relaxed)) return NULL;
+  thread_cache* cache = NULL;
   pthread_mutex_lock(&store.lock);
-  cache->next_cache = store.caches;
-  store.caches = cache;
+  for (uint32_t i = 0; i < sizeof first_caches / sizeof *first_caches && cache == NULL; i++)
+    if (!first_caches[i].taken) cache = &first_caches[i];
+  if (cache != NULL)
+    cache->taken = 1;
+  else
+    cache = calloc(1, sizeof *cache);
+  if (cache != NULL && pthread_setspecific(cache_key, cache) != 0) {
+    if (!cache->taken)
+      free(cache);
+    else
+      cache->taken = 0;
+    cache = NULL;
+  }
+  if (cache != NULL) {
+    cache->next_cache = store.caches;
+    store.caches = cache;
+  }
   pthread_mutex_unlock(&store.lock);
   return own_cache = cache;
+}
+
+/* The calling thread's cache for the moment, or null. */
+static thread_cache* enter_cache(void) {
+  thread_cache* cache = own_cache != NULL ? own_cache : make_cache();
+  if (cache == NULL) return NULL;
+  atomic_store_explicit(&cache->busy, 1, memory_order_relaxed);
+  atomic_signal_fence(memory_order_seq_cst); /* with the barrier of close_store */
+  if (!atomic_load_explicit(&store.closed, memory_order_relaxed)) return cache;
+  atomic_store_explicit(&cache->busy, 0, memory_order_release);
+  return NULL;
+}
+
+static void leave_cache(thread_cache* cache) {
+  if (cache != NULL) atomic_store_explicit(&cache->busy, 0, memory_order_release);
 }
 
 void* tenon_alloc(uint64_t bytes) {
   if (bytes > MAX_BYTES) return NULL;
   uint32_t index = class_of(bytes);
-  thread_cache* cache = own_cache != NULL ? own_cache : make_cache();
+  thread_cache* cache = enter_cache();
   uint64_t size = size_of_class(index);
+  void* block;
   if (index < SMALL_CLASSES && cache != NULL && cache->blocks[index] != NULL) {
-    free_block* block = cache->blocks[index];
-    cache->blocks[index] = block->next;
+    block = cache->blocks[index];
+    cache->blocks[index] = cache->blocks[index]->next;
     add(&cache->kept, -(int64_t)size);
-    add(&cache->in_use, (int64_t)size);
-    return block;
+  } else {
+    if (size >= HUGE_PAGE) size = size_of_class(class_of(round_up(bytes, HUGE_PAGE)));
+    pthread_mutex_lock(&store.lock);
+    block = store_alloc(size);
+    if (block != NULL && cache == NULL) store.in_use += (int64_t)size;
+    pthread_mutex_unlock(&store.lock);
   }
-  if (size >= HUGE_PAGE) size = size_of_class(class_of(round_up(bytes, HUGE_PAGE)));
-  pthread_mutex_lock(&store.lock);
-  void* block = store_alloc(size);
-  if (block != NULL && cache == NULL) store.in_use += (int64_t)size;
-  pthread_mutex_unlock(&store.lock);
   if (block != NULL && cache != NULL) add(&cache->in_use, (int64_t)size);
+  leave_cache(cache);
   return block;
 }
 
 void tenon_free(void* block, uint64_t bytes) {
   if (block == NULL) return;
   uint32_t index = class_of(bytes);
-  thread_cache* cache = own_cache != NULL ? own_cache : make_cache();
+  thread_cache* cache = enter_cache();
   uint64_t size = size_of_class(index);
-  if (size >= HUGE_PAGE) size = size_of_class(class_of(round_up(bytes, HUGE_PAGE)));
   if (index < SMALL_CLASSES && cache != NULL) {
     free_block* freed = block;
     freed->next = cache->blocks[index];
     cache->blocks[index] = freed;
-    add(&cache->in_use, -(int64_t)size);
     add(&cache->kept, (int64_t)size);
     if (atomic_load_explicit(&cache->kept, memory_order_relaxed) > (int64_t)THREAD_CACHE_BYTES) flush_cache(cache);
-    return;
+  } else {
+    if (size >= HUGE_PAGE) size = size_of_class(class_of(round_up(bytes, HUGE_PAGE)));
+    pthread_mutex_lock(&store.lock);
+    store_free(block, size);
+    if (cache == NULL) store.in_use -= (int64_t)size;
+    pthread_mutex_unlock(&store.lock);
   }
-  pthread_mutex_lock(&store.lock);
-  store_free(block, size);
-  if (cache == NULL) store.in_use -= (int64_t)size;
-  pthread_mutex_unlock(&store.lock);
   if (cache != NULL) add(&cache->in_use, -(int64_t)size);
+  leave_cache(cache);
 }
 
 void tenon_trim(void) {
-  if (own_cache != NULL) flush_cache(own_cache);
+  thread_cache* cache = enter_cache();
+  if (cache != NULL) flush_cache(cache);
+  leave_cache(cache);
   pthread_mutex_lock(&store.lock);
   evict_until(0);
   store.peak = store.previous_peak = store.out;

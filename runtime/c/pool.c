@@ -4,8 +4,8 @@
  * stolen by another process delays one piece and not half of the loop; the caller always works, and waits
  * only for workers that have joined. A worker spins briefly after a loop, then sleeps on a futex. A loop that
  * is nested, small, or finds the pool taken by another thread runs in place. The pool starts no thread before
- * it is needed, refuses to cancel a piece, and is never destroyed; a forked child starts afresh. A process
- * forked from inside a piece may only exec or _exit. */
+ * it is needed and refuses to cancel a piece; a forked child starts afresh. A process forked from inside a piece
+ * may only exec or _exit. Where this code is unloaded with the library that holds it, its threads end before. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
@@ -38,6 +38,7 @@ static struct {
   _Atomic uint32_t sleepers; /* workers that sleep, or are about to */
   _Atomic uint32_t taken;    /* a caller owns the pool */
   _Atomic uint32_t forks;    /* how often this process is a forked child */
+  _Atomic uint32_t stopped;  /* workers end; the pool stays taken, so that every later loop runs in place */
 
   _Alignas(64) _Atomic int64_t next; /* the first piece that nobody has claimed */
   int64_t pieces, piece, total;
@@ -49,6 +50,7 @@ static struct {
   int32_t failed_code;
 
   int32_t workers;         /* started so far; only the owner of the pool starts threads */
+  pthread_t handles[MAX_THREADS];
   _Atomic int32_t threads; /* wanted, the caller included */
   int32_t cores;
 } pool = {.failure_lock = PTHREAD_MUTEX_INITIALIZER};
@@ -150,6 +152,7 @@ static void* worker(void* unused) {
   uint32_t forks = atomic_load(&pool.forks);
   for (;;) {
     uint32_t seen = atomic_load(&pool.signal);
+    if (atomic_load(&pool.stopped)) return NULL;
     if (join_loop()) {
       run_shared();
       if (atomic_load(&pool.forks) != forks) return NULL; /* forked inside a piece: this pool is gone */
@@ -169,10 +172,9 @@ static void start_workers(int32_t wanted) {
   sigfillset(&all);
   if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return;
   while (pool.workers < wanted) {
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, worker, NULL) != 0) break;
-    pthread_setname_np(thread, "tenon");
-    pthread_detach(thread);
+    pthread_t* thread = &pool.handles[pool.workers];
+    if (pthread_create(thread, NULL, worker, NULL) != 0) break;
+    pthread_setname_np(*thread, "tenon");
     pool.workers++;
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -243,6 +245,18 @@ static void start_afresh(void) {
   atomic_store(&pool.taken, 0);
   atomic_fetch_add(&pool.forks, 1);
   pthread_mutex_init(&pool.failure_lock, NULL);
+  pool.workers = 0;
+}
+
+/* Runs when the library that holds this code is unloaded, and when the process ends. Whoever unloads it has no loop running;
+ * where one runs, the process ends and the workers with it. */
+__attribute__((destructor)) static void stop_workers(void) {
+  uint32_t free_pool = 0;
+  if (!atomic_compare_exchange_strong(&pool.taken, &free_pool, 1)) return;
+  atomic_store(&pool.stopped, 1);
+  atomic_fetch_add(&pool.signal, 1);
+  futex_wake(&pool.signal, INT_MAX);
+  for (int32_t i = 0; i < pool.workers; i++) pthread_join(pool.handles[i], NULL);
   pool.workers = 0;
 }
 

@@ -7,6 +7,8 @@
 
 #include <cstring>
 
+#include "tenon/ir/base/undisturbed.h"
+
 namespace tenon::runtime {
 namespace {
 
@@ -61,9 +63,8 @@ std::string module_identity(const void* address) {
 }
 
 const std::string& build_identity() {
-  static const auto* const identity =
-      new std::string(module_identity(reinterpret_cast<const void*>(&build_identity)));  // never destroyed
-  return *identity;
+  static constinit Forever<const std::string> identity;
+  return identity.get([] { return new std::string(module_identity(reinterpret_cast<const void*>(&build_identity))); });
 }
 
 }  // namespace tenon::runtime

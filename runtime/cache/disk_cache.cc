@@ -12,15 +12,16 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <utility>
 #include <vector>
 
 #include "tenon/ir/base/environment.h"
+#include "tenon/ir/base/undisturbed.h"
 #include "tenon/runtime/cache/digest.h"
 #include "tenon/runtime/cache/size_variable.h"
+#include "tenon/runtime/write.h"
 
 namespace tenon::runtime {
 namespace {
@@ -54,8 +55,8 @@ struct File {  // closes what it holds
 void warn_once(const std::string& directory, const char* reason) {
   static std::atomic<bool> warned = false;
   if (warned.exchange(true)) return;
-  std::fprintf(stderr, "tenon: the kernel cache is off: %s: %s; set TENON_CACHE_DIR to a directory of your own\n",
-               directory.c_str(), reason);
+  warn("tenon: the kernel cache is off: " + directory + ": " + reason +
+       "; set TENON_CACHE_DIR to a directory of your own");
 }
 
 // Whether only this user could have put it there.
@@ -97,16 +98,6 @@ bool read_all(int descriptor, char* to, size_t count) {
     if (got <= 0) return false;
     to += got;
     count -= static_cast<size_t>(got);
-  }
-  return true;
-}
-
-bool write_all(int descriptor, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t put = write(descriptor, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return false;
-    bytes.remove_prefix(static_cast<size_t>(put));
   }
   return true;
 }
@@ -239,7 +230,7 @@ bool write_entry(int directory, const std::string& path, std::string_view key, s
   if (write_all(file.descriptor, head) && write_all(file.descriptor, key) && write_all(file.descriptor, value) &&
       renameat(directory, draft.c_str(), directory, name.c_str()) == 0)
     return true;
-  if (errno == ENOSPC || errno == EDQUOT) warn_once(path, strerror(errno));
+  if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) warn_once(path, strerror(errno));
   unlinkat(directory, draft.c_str(), 0);
   return false;
 }
@@ -300,8 +291,8 @@ DiskCache disk_cache_from_environment() {
 }
 
 const DiskCache& disk_cache() {
-  static const DiskCache* cache = new DiskCache(disk_cache_from_environment());  // never destroyed
-  return *cache;
+  static constinit Forever<const DiskCache> cache;
+  return cache.get([] { return new DiskCache(disk_cache_from_environment()); });
 }
 
 }  // namespace tenon::runtime

@@ -3,8 +3,6 @@
 // Refuses to destroy a value under a lock, since destructors come back here.
 #include "tenon/runtime/cache/memory_cache.h"
 
-#include <pthread.h>
-
 #include <cstdio>
 #include <cstring>
 #include <tuple>
@@ -13,6 +11,7 @@
 
 #include "tenon/ir/base/heap_bytes.h"
 #include "tenon/runtime/cache/size_variable.h"
+#include "tenon/runtime/write.h"
 
 namespace tenon::runtime {
 namespace {
@@ -47,9 +46,9 @@ using Order = decltype(CacheBudget::order);
 
 // Whatever changes a cache takes `order` first and then the stripe of that cache; a look-up takes the stripe alone.
 struct CacheState {
-  std::mutex order;
-  struct alignas(64) Stripe {
-    std::mutex mutex;
+  Mutex order;
+  struct alignas(64) Stripe {  // apart, since a brief lock goes by its address
+    CacheStripe mutex;
   } stripe[stripes];
   std::atomic<uint32_t> next_stripe{0};
   uint64_t numbers = 0;  // of entries
@@ -75,32 +74,21 @@ namespace {
 
 CacheState& state();
 
-void before_fork() {
-  state().order.lock();
-  for (CacheState::Stripe& s : state().stripe) s.mutex.lock();
-}
-void after_fork() {
-  for (CacheState::Stripe& s : state().stripe) s.mutex.unlock();
-  state().order.unlock();
-}
-
 CacheState& state() {
-  static CacheState* const only = [] {  // never destroyed
+  static constinit Forever<CacheState> only;
+  return only.get([] {
     auto* const made = new CacheState;
     made->divide(size_variable(Variable::memory_cache_bytes, default_bytes));
-    pthread_atfork(before_fork, after_fork, after_fork);
     return made;
-  }();
-  return *only;
+  });
 }
 
 void say(const CacheBudget& full) {
-  std::fprintf(
-      stderr,
-      "tenon: %s fills its %.4g MiB of memory. What was used longest ago is dropped, and compiled again when it is "
-      "called again: %s; or, if a shape or a value among the arguments is new in every call, pad the shape, or pass "
-      "the value as a tensor.\n",
-      full.whose.c_str(), static_cast<double>(full.most_bytes) / (1 << 20), full.remedy.c_str());
+  char mebibytes[32];
+  std::snprintf(mebibytes, sizeof mebibytes, "%.4g", static_cast<double>(full.most_bytes) / (1 << 20));
+  warn("tenon: " + full.whose + " fills its " + mebibytes +
+       " MiB of memory. What was used longest ago is dropped, and compiled again when it is called again: " + full.remedy +
+       "; or, if a shape or a value among the arguments is new in every call, pad the shape, or pass the value as a tensor.");
 }
 
 // Locks what changes; what leaves the caches meanwhile is destroyed once the lock has been given back.
@@ -142,7 +130,7 @@ class Change {
   Order leaving;
 
  private:
-  std::unique_lock<std::mutex> hold_;
+  std::unique_lock<Mutex> hold_;
   std::shared_ptr<CacheBudget> full_;  // for the first time
 };
 

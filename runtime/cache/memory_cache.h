@@ -10,11 +10,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "tenon/ir/base/undisturbed.h"
 #include "tenon/runtime/cache/hash_table.h"
 
 namespace tenon::runtime {
@@ -52,6 +52,8 @@ struct CacheUse {
   uint64_t comparisons = 0;  // of whole keys, in all look-ups
 };
 
+using CacheStripe = BriefMutex<LockFamily::signatures>;
+
 class MemoryCache {
  public:
   using Value = std::shared_ptr<const void>;
@@ -79,8 +81,7 @@ class MemoryCache {
   const CacheKind kind_;
   const std::shared_ptr<CacheBudget> budget_;
   const Hash hash_;
-  std::mutex&
-      stripe_;  // guards the index and the counters of look-ups; the rest is guarded by the one lock of all caches
+  CacheStripe& stripe_;  // guards the index and the counters of look-ups; the rest is guarded by the one lock of all caches
   HashTable<CacheEntry> index_;
   CacheUse use_;
 };

@@ -3,7 +3,6 @@
 #include "tenon/runtime/cpu/code_memory.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -12,12 +11,14 @@
 #include <cstring>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <tuple>
 
 #include "tenon/ir/base/error.h"
+#include "tenon/ir/base/undisturbed.h"
+#include "tenon/runtime/fork.h"
+#include "tenon/runtime/write.h"
 
 namespace tenon::runtime {
 namespace {
@@ -45,42 +46,37 @@ struct Span {  // what CodeSpan::handle points to
 };
 
 struct State {
-  std::mutex lock;
+  Mutex lock;
   std::map<Slab*, std::unique_ptr<Slab>> slabs;
   std::set<std::tuple<uint64_t, Slab*, uint64_t>> free;  // size, slab, offset: the smallest that fits comes first
-  uint64_t fork_count = 0;
+  ForkCounts forks = fork_counts();
   CodeMemoryStats stats;
 };
 
-void before_fork();
-void after_fork_in_parent();
-void after_fork_in_child();
-
 State& state() {
-  static State* const only = [] {  // never destroyed: code may run until the process ends
-    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-    return new State;
-  }();
-  return *only;
+  static constinit Forever<State> only;  // code may run until the process ends
+  return only.get();
 }
 
-void before_fork() { state().lock.lock(); }
-
-void after_fork_in_parent() {
-  ++state().fork_count;
-  state().lock.unlock();
-}
-
-void after_fork_in_child() {
-  State& s = state();
-  ++s.fork_count;
-  s.free.clear();
-  for (auto& [slab, owner] : s.slabs) {
-    slab->writable = nullptr;
-    slab->free.clear();
+// The state, under its lock. A forked child, when it first comes here, gives up what its parent goes on to use.
+class Held {
+ public:
+  Held() : hold_(state().lock) {
+    const ForkCounts now = fork_counts();
+    if (s.forks.generation != now.generation) {
+      s.free.clear();
+      for (auto& [slab, owner] : s.slabs) {
+        slab->writable = nullptr;
+        slab->free.clear();
+      }
+    }
+    s.forks = now;
   }
-  s.lock.unlock();
-}
+  State& s = state();
+
+ private:
+  const std::lock_guard<Mutex> hold_;
+};
 
 [[noreturn]] void refuse(const char* what) {
   throw Error(std::string("no executable memory for compiled code: ") + what + ": " + strerror(errno));
@@ -93,14 +89,33 @@ int memory_file() {
   return static_cast<int>(syscall(SYS_memfd_create, "tenon-code", close_on_exec));
 }
 
-std::unique_ptr<Slab> map_slab(uint64_t size) {
+// A file in memory of this size, or -1: there is a limit on open files, and one on the size of files.
+int sized_memory_file(uint64_t size) {
   const int file = memory_file();
-  if (file < 0) refuse("memfd_create");
-  const bool sized = ftruncate(file, static_cast<off_t>(size)) == 0;
-  void* writable = sized ? mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;
-  void* executable = sized ? mmap(nullptr, size, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0) : MAP_FAILED;
+  if (file < 0) return -1;
+  const SignalsHeld held;
+  if (ftruncate(file, static_cast<off_t>(size)) == 0) return file;
   const int error = errno;
-  close(file);  // the mappings hold it
+  close(file);
+  errno = error;
+  return -1;
+}
+
+std::unique_ptr<Slab> map_slab(uint64_t size) {
+  const int file = sized_memory_file(size);
+  if (file < 0 && errno != EFBIG) refuse("memfd_create");
+  // Shared memory that is no file has no name in /proc, but no limit either. Its second mapping is made of the first.
+  const bool nameless = file < 0;
+  void* writable = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | (nameless ? MAP_ANONYMOUS : 0), file, 0);
+  void* executable = !nameless                ? mmap(nullptr, size, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0)
+                     : writable != MAP_FAILED ? mremap(writable, 0, size, MREMAP_MAYMOVE)
+                                              : MAP_FAILED;
+  if (nameless && executable != MAP_FAILED && mprotect(executable, size, PROT_READ | PROT_EXEC) != 0) {
+    munmap(executable, size);
+    executable = MAP_FAILED;
+  }
+  const int error = errno;
+  if (!nameless) close(file);  // the mappings hold it
   if (writable == MAP_FAILED || executable == MAP_FAILED) {
     if (writable != MAP_FAILED) munmap(writable, size);
     if (executable != MAP_FAILED) munmap(executable, size);
@@ -165,9 +180,9 @@ codegen::CodeSpan allocate_code(uint64_t bytes, uint64_t alignment) {
   if (bytes > uint64_t{1} << 32) throw Error("no executable memory for compiled code: a program of more than 4 GiB");
   alignment = std::max(alignment, granule);
   const uint64_t size = round_up(std::max<uint64_t>(bytes, 1), granule);
-  State& s = state();
   auto handle = std::make_unique<Span>();
-  const std::lock_guard hold(s.lock);
+  Held held;
+  State& s = held.s;
 
   // The smallest free block that fits when placed at the alignment; sizes up to one alignment more may just not fit.
   const auto lead = [&](uint64_t offset) { return round_up(offset, alignment) - offset; };
@@ -187,20 +202,20 @@ codegen::CodeSpan allocate_code(uint64_t bytes, uint64_t alignment) {
   ++slab->live;
   ++s.stats.live;
   s.stats.live_bytes += size;
-  *handle = {slab, offset + before, size, s.fork_count};
+  *handle = {slab, offset + before, size, s.forks.forks};
   return {slab->writable + offset + before, slab->executable + offset + before, size, handle.release()};
 }
 
 void release_code(const codegen::CodeSpan& span) {
   if (span.handle == nullptr) return;
   const std::unique_ptr<Span> freed(static_cast<Span*>(span.handle));
-  State& s = state();
-  const std::lock_guard hold(s.lock);
+  Held held;
+  State& s = held.s;
   Slab* const slab = freed->slab;
   --slab->live;
   --s.stats.live;
   s.stats.live_bytes -= freed->size;
-  if (slab->writable == nullptr || freed->fork_count != s.fork_count) {
+  if (slab->writable == nullptr || freed->fork_count != s.forks.forks) {
     slab->has_lost = true;
   } else {
     std::memset(slab->writable + freed->offset, trap, freed->size);
@@ -210,10 +225,6 @@ void release_code(const codegen::CodeSpan& span) {
   if (slab->live == 0 && (slab->has_lost || s.slabs.size() > 1 || slab->size > least_slab)) drop_slab(s, slab);
 }
 
-CodeMemoryStats code_memory_stats() {
-  State& s = state();
-  const std::lock_guard hold(s.lock);
-  return s.stats;
-}
+CodeMemoryStats code_memory_stats() { return Held().s.stats; }
 
 }  // namespace tenon::runtime

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
-#include <mutex>
 
 #include "tenon/codegen/codegen.h"
 #include "tenon/ir/base/error.h"
 #include "tenon/runtime/cache/build_identity.h"
+#include "tenon/ir/base/undisturbed.h"
 #include "tenon/runtime/compile.h"
 #include "tenon/runtime/cpu/code_memory.h"
 #include "tenon/runtime/device.h"
@@ -17,12 +17,12 @@ namespace tenon::runtime {
 namespace {
 
 struct CustomCalls {
-  std::mutex mutex;
+  Mutex mutex;
   std::map<std::string, void*> functions;
 };
 CustomCalls& custom_calls() {
-  static auto* calls = new CustomCalls;  // never destroyed: programs may run until the process ends
-  return *calls;
+  static constinit Forever<CustomCalls> calls;  // programs may run until the process ends
+  return calls.get();
 }
 
 void* resolve(const char* symbol) {
@@ -52,14 +52,15 @@ struct Arena {
 };
 
 const Target& host() {
-  static const auto* const target = new Target(codegen::host_target());  // never destroyed
-  return *target;
+  static constinit Forever<const Target> target;
+  return target.get([] { return new Target(codegen::host_target()); });
 }
 
 // A library that was built anew says the same version.
 std::string compiler() {
-  static const auto* const build = new std::string(module_identity(codegen::compiler_address()));  // never destroyed
-  return codegen::compiler_version() + " build " + *build;
+  static constinit Forever<const std::string> build;
+  return codegen::compiler_version() + " build " +
+         build.get([] { return new std::string(module_identity(codegen::compiler_address())); });
 }
 
 void copy(void* to, const void* from, uint64_t bytes) { std::memcpy(to, from, bytes); }

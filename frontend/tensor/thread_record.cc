@@ -1,0 +1,72 @@
+// The list of all threads' records. A key of pthreads says when a thread is over, late: after the destructors of the program's
+// thread-locals. Whatever asks later still is given a record again.
+#include "tenon/frontend/tensor/thread_record.h"
+
+#include <pthread.h>
+
+#include <mutex>
+
+#include "tenon/ir/base/undisturbed.h"
+
+namespace tenon {
+namespace {
+
+constinit thread_local ThreadRecord* own = nullptr;
+constinit std::atomic<ThreadRecord*> first{nullptr};
+constinit Mutex lock;
+constinit pthread_key_t key = 0;
+constinit bool has_key = false;
+
+void give_back(void* record) {
+  const std::lock_guard hold(lock);
+  static_cast<ThreadRecord*>(record)->taken = false;
+  own = nullptr;
+}
+
+// Threads that a forked child does not have read nothing in it.
+void clear_in_child() {
+  for (ThreadRecord* r = first.load(std::memory_order_relaxed); r != nullptr; r = r->next) {
+    if (r == own) continue;
+    r->pinned.store(0, std::memory_order_relaxed);
+    for (ThreadRecord::Pin& pin : r->pins) pin.buffer.store(nullptr, std::memory_order_relaxed);
+    r->taken = false;
+  }
+}
+
+ThreadRecord& take_record() {
+  const std::lock_guard hold(lock);
+  if (!has_key) {
+    has_key = pthread_key_create(&key, give_back) == 0;  // without one, records of ended threads stay theirs
+    pthread_atfork(nullptr, nullptr, clear_in_child);
+  }
+  ThreadRecord* record = first.load(std::memory_order_relaxed);
+  while (record != nullptr && record->taken) record = record->next;
+  if (record == nullptr) {
+    record = new ThreadRecord;
+    record->next = first.load(std::memory_order_relaxed);
+    first.store(record, std::memory_order_release);
+  }
+  record->taken = true;
+  if (has_key) pthread_setspecific(key, record);
+  own = record;
+  return *record;
+}
+
+}  // namespace
+
+ThreadRecord& this_thread() { return own != nullptr ? *own : take_record(); }
+
+const ThreadRecord* all_threads() { return first.load(std::memory_order_acquire); }
+
+uint32_t pins_on(const runtime::Buffer* buffer) {
+  uint32_t count = 0;
+  for (ThreadRecord* r = first.load(std::memory_order_acquire); r != nullptr; r = r->next) {
+    // Either the reader's raise came first, and its pins are seen here, or it comes now, and sees what was done before.
+    r->meetings.fetch_add(1, std::memory_order_acq_rel);
+    for (uint32_t i = 0; i < r->pinned.load(std::memory_order_acquire); ++i)
+      count += r->pins[i].buffer.load(std::memory_order_acquire) == buffer;
+  }
+  return count;
+}
+
+}  // namespace tenon
