@@ -253,4 +253,91 @@ TEST(FreeExtents, ErrorsNameThePlace) {
   EXPECT_HAS(message_of([&] { (void)tn::trace(wrong, x); }), "free_extents_test.cc");
 }
 
+TEST(Dynamic, OneTraceServesEverySize) {
+  int traces = 0;
+  const auto f = [&](const Tensor& x, const Tensor& w) {
+    ++traces;
+    return tn::softmax(tn::matmul(x, w).reshape({x.shape()[0], 2, -1}), -1) * x.shape()[0];
+  };
+  const auto free = tn::jit(f, {.dynamic = {{0, 0, tn::dim("rows", 1, 64)}}});
+  const Tensor w = tn::normal(tn::key(1), {3, 4});
+  for (int64_t n : {1, 2, 33, 64}) {
+    const Tensor x = tn::normal(tn::key(2), {n, 3});
+    traces = 0;
+    const Tensor y = free(x, w);
+    EXPECT_EQ(traces, n == 1) << n;
+    EXPECT_EQ(bytes_of(y), bytes_of(tn::jit(f)(x, w))) << n;
+  }
+  EXPECT_HAS(message_of([&] { free(tn::ones({65, 3}), w); }), "'rows' is 65, outside its bounds [1, 64]");
+}
+
+TEST(Dynamic, GradientsAndDonationsFollow) {
+  int traces = 0;
+  const auto f = [&](const Tensor& x, const Tensor& w) {
+    ++traces;
+    return tn::mean(tn::tanh(tn::matmul(x, w)));
+  };
+  const auto free = tn::jit(f, {.dynamic = {{0, 0}}});
+  const Tensor w = tn::normal(tn::key(1), {3, 4}).detach().set_requires_grad(true);
+  for (int64_t n : {1, 2, 33}) {
+    const Tensor x = tn::normal(tn::key(2), {n, 3});
+    free(x, w).backward();
+    const Tensor gradient = w.grad();
+    w.cell();
+    Tensor(w).zero_grad();
+    tn::jit(f)(x, w).backward();
+    EXPECT_EQ(bytes_of(gradient), bytes_of(w.grad())) << n;
+    Tensor(w).zero_grad();
+  }
+  EXPECT_EQ(traces, 1 + 3);
+  const auto twice = tn::jit([](const Tensor& x) { return x * 2; }, {.donate = {0}, .dynamic = true});
+  for (int64_t n : {2, 5, 7}) {
+    Tensor x = tn::ones({n, 3});
+    const void* memory = x.raw();
+    const Tensor y = twice(x);
+    EXPECT_EQ(y.shape(), (tn::Shape{n, 3}));
+    EXPECT_EQ(y.raw(), memory);
+    EXPECT_EQ(y.to_vector<float>(), std::vector<float>(static_cast<size_t>(3 * n), 2));
+  }
+}
+
+TEST(Dynamic, EveryExtentAboveOne) {
+  int traces = 0;
+  const auto f = tn::jit([&](const Tensor& x, const Tensor& y) { return ++traces, x + y; }, {.dynamic = true});
+  const auto run = [&](tn::Shape a, tn::Shape b) { return f(tn::ones(a), tn::ones(b)).shape(); };
+  EXPECT_EQ(run({4, 3}, {3}), (tn::Shape{4, 3}));
+  EXPECT_EQ(run({7, 5}, {5}), (tn::Shape{7, 5}));
+  EXPECT_EQ(traces, 1);
+  EXPECT_EQ(run({3, 3}, {3}), (tn::Shape{3, 3}));  // equal where they were not
+  EXPECT_EQ(run({4, 3}, {1}), (tn::Shape{4, 3}));  // 1 stretches
+  EXPECT_EQ(traces, 3);
+}
+
+TEST(Dynamic, WrongCallsAreNamed) {
+  const auto add = [](const Tensor& x, const Tensor& y) { return x + y; };
+  const tn::Dim n = tn::dim("wrong_n", 1, 64);
+  const auto f = tn::jit(add, {.dynamic = {{0, 0, n}, {1, 0, n}}});
+  EXPECT_EQ(f(tn::ones({3}), tn::ones({3})).numel(), 3);
+  const std::string error = message_of([&] { f(tn::ones({3}), tn::ones({4})); });
+  EXPECT_HAS(error, "argument 1");
+  EXPECT_HAS(error, "wrong_n");
+  EXPECT_HAS(message_of([&] { tn::jit(add, {.dynamic = {{2, 0, n}}})(tn::ones({3}), tn::ones({3})); }), "argument 2");
+  EXPECT_HAS(message_of([&] { tn::jit(add, {.dynamic = {{0, 1, n}}})(tn::ones({3}), tn::ones({3})); }), "axis 1");
+}
+
+// In another trace the extents are that trace's, free or not.
+TEST(Dynamic, InsideOtherTraces) {
+  const auto inner = tn::jit([](const Tensor& x) { return x.reshape({-1}) * x.numel(); }, {.dynamic = {{0, 0}}});
+  const auto outer = [&](const Tensor& x) { return inner(x) + inner(x * 2); };
+  expect_one_meaning("nested", outer, {3}, one);
+}
+
+TEST(Dynamic, ExtentsAsArguments) {
+  const auto f = [](const Tensor& x, tn::Dim n) { return x[{tn::slice(0, n)}] * n; };
+  EXPECT_EQ(tn::jit(f)(tn::ones({5}), tn::Dim(3)).to_vector<float>(), std::vector<float>(3, 3));
+  EXPECT_EQ(tn::jit(f)(tn::ones({5}), tn::Dim(2)).numel(), 2);
+  const auto lowered = tn::jit(f).lower(tn::ones({5}), tn::dim("taken", 1, 5));
+  EXPECT_HAS(lowered.ir(), "taken");
+}
+
 }  // namespace
