@@ -171,12 +171,16 @@ const Callable& compiled_for_tape(JitEntry& entry, const std::vector<uint32_t>& 
   return taped;
 }
 
+// A handle that counts as none: for a call that keeps no input longer than its caller does.
+Tensor borrowed(const Tensor& t) { return Tensor(std::shared_ptr<Cell>(std::shared_ptr<void>(), t.cell().get())); }
+
 void run_here(JitState& state, JitEntry& entry, const Leaves& leaves, std::vector<Tensor>& outputs) {
   std::vector<Tensor> inputs;
   inputs.reserve(leaves.tensors.size() + entry.program.captured.size());
-  for (const Tensor* t : leaves.tensors) inputs.push_back(*t);
+  const bool keeps = entry.records || Trace::current() != nullptr;
+  for (const Tensor* t : leaves.tensors) inputs.push_back(keeps ? *t : borrowed(*t));
   inputs.insert(inputs.end(), entry.program.captured.begin(), entry.program.captured.end());
-  if (Trace::current())
+  if (Trace::current() != nullptr)
     outputs = apply_graph(*entry.program.graph, inputs, state.made);
   else
     outputs =
