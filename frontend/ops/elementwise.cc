@@ -56,9 +56,10 @@ Tensor elementwise_op(std::initializer_list<const Operand*> operands) {
   }
   const DType dtype = entering(row, operands, at);
   std::vector<Tensor> inputs;
+  inputs.reserve(operands.size());
   for (const Operand* x : operands) inputs.push_back(materialize(*x, dtype, row.name));
   check_broadcast(row.name, inputs, at);
-  return apply(emit, {}, inputs, at)[0];
+  return std::move(apply(emit, {}, inputs, at)[0]);
 }
 
 std::vector<ir::Value> build_where(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs&) {

@@ -43,7 +43,7 @@ std::vector<Tensor> apply(const Emit& emit, const ir::Attrs& attrs, std::span<co
 }
 
 Tensor apply_one(const Emit& emit, const ir::Attrs& attrs, std::initializer_list<Tensor> inputs, const Location& at) {
-  return apply(emit, attrs, std::span(inputs.begin(), inputs.size()), at)[0];
+  return std::move(apply(emit, attrs, std::span(inputs.begin(), inputs.size()), at)[0]);
 }
 
 namespace {

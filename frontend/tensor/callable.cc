@@ -114,9 +114,9 @@ std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, cons
   const auto input = [&](size_t i) -> const Tensor& { return inputs[c.tape ? c.tape->inputs[i] : i]; };
   Pins pins;
   for (size_t i = 0; i < count; ++i) {
-    check_readable(input(i), c.name.c_str(), at);
-    const Slot& slot = *input(i).cell()->slot;
-    c.tape ? pins.add_share(slot) : pins.add(slot);
+    const Tensor& t = input(i);
+    if (!t.defined() || !t.cell()->concrete()) check_readable(t, c.name.c_str(), at);
+    c.tape ? pins.add_share(*t.cell()->slot) : pins.add(*t.cell()->slot);
   }
   pins.hold();
   Pointers<const void*> in(count);

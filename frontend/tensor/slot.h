@@ -19,6 +19,9 @@ namespace tenon {
 
 using BufferPtr = std::shared_ptr<runtime::Buffer>;
 
+extern std::atomic<size_t> retired_buffers;  // that wait for the end of a call
+void release_retired();
+
 class Slot {
  public:
   explicit Slot(BufferPtr buffer) : now_(buffer.get()), buffer_(std::move(buffer)) {}
@@ -44,23 +47,51 @@ class Slot {
 // tensors, so that their slots stay.
 class Pins {
  public:
-  Pins();
-  ~Pins();
+  Pins() : record_(this_thread()), base_(record_.pinned.load(std::memory_order_relaxed)), end_(base_) {}
+  ~Pins() {
+    record_.pinned.store(base_, std::memory_order_release);
+    if (retired_buffers.load(std::memory_order_relaxed) != 0) release_retired();
+  }
   Pins(const Pins&) = delete;
   Pins& operator=(const Pins&) = delete;
-  void add(const Slot& slot);
+
+  void add(const Slot& slot) {
+    if (end_ == ThreadRecord::most_pins) return add_share(slot);
+    ThreadRecord::Pin& pin = record_.pins[end_++];
+    pin.slot = &slot;
+    pin.buffer.store(slot.now_.load(std::memory_order_acquire), std::memory_order_relaxed);
+  }
   void add_share(const Slot& slot);  // counted, so that share() can give it on; either all are, or none
-  void hold();
-  const runtime::Buffer* operator[](size_t i) const;  // null where the slot was empty
+  void hold() {
+    if (end_ == base_) return;
+    record_.pinned.store(end_, std::memory_order_relaxed);
+    do record_.meetings.fetch_add(1, std::memory_order_acq_rel);
+    while (!still_there());
+  }
+  const runtime::Buffer* operator[](size_t i) const {  // null where the slot was empty
+    return i < end_ - base_ ? record_.pins[base_ + i].buffer.load(std::memory_order_relaxed)
+                            : more_[i - (end_ - base_)].get();
+  }
   const BufferPtr& share(size_t i) const { return more_[i]; }
   // The buffer for this call alone, leaving the slot empty: null when somebody else holds it or reads it. `at` is kept as the
   // place of the donation.
   BufferPtr take(size_t i, Slot& slot, const Location& at) const;
 
  private:
+  bool still_there() {  // else what is there now is pinned instead
+    bool unchanged = true;
+    for (uint32_t i = base_; i < end_; ++i) {
+      ThreadRecord::Pin& pin = record_.pins[i];
+      const runtime::Buffer* now = pin.slot->now_.load(std::memory_order_acquire);
+      if (now == pin.buffer.load(std::memory_order_relaxed)) continue;
+      pin.buffer.store(now, std::memory_order_relaxed);
+      unchanged = false;
+    }
+    return unchanged;
+  }
   ThreadRecord& record_;
   const uint32_t base_;
-  uint32_t count_ = 0;
+  uint32_t end_;
   std::vector<BufferPtr> more_;  // those that find no room in the record, or are counted
 };
 

@@ -28,7 +28,6 @@ void clear_in_child() {
   for (ThreadRecord* r = first.load(std::memory_order_relaxed); r != nullptr; r = r->next) {
     if (r == own) continue;
     r->pinned.store(0, std::memory_order_relaxed);
-    for (ThreadRecord::Pin& pin : r->pins) pin.buffer.store(nullptr, std::memory_order_relaxed);
     r->taken = false;
   }
 }
@@ -55,8 +54,6 @@ ThreadRecord& take_record() {
 }  // namespace
 
 ThreadRecord& this_thread() { return own != nullptr ? *own : take_record(); }
-
-const ThreadRecord* all_threads() { return first.load(std::memory_order_acquire); }
 
 uint32_t pins_on(const runtime::Buffer* buffer) {
   uint32_t count = 0;

@@ -24,7 +24,7 @@ struct ThreadRecord {
 
   std::string key;  // of the call at hand; whoever writes it reads it before anything else is called
   std::atomic<uint32_t> meetings{0};  // raised by the reader after it pinned, by a writer before it looks at the pins
-  std::atomic<uint32_t> pinned{0};
+  std::atomic<uint32_t> pinned{0};  // how many of the pins count
   std::array<Pin, most_pins> pins;
 
   bool taken = false;  // a thread has it; under the lock of thread_record.cc
@@ -32,7 +32,6 @@ struct ThreadRecord {
 };
 
 ThreadRecord& this_thread();
-const ThreadRecord* all_threads();  // the first of all records
 
 // How many pins there are on a buffer. Whoever pins it later finds that it is no longer where it was.
 uint32_t pins_on(const runtime::Buffer* buffer);

@@ -57,10 +57,14 @@ std::shared_ptr<const Callable> compiled_for_tape(JitState& state, const JitEntr
   return state.taped.keep(key.view(), taped, taped->memory_bytes());
 }
 
+// A handle that counts as none: for a call that keeps no input longer than its caller does.
+Tensor borrowed(const Tensor& t) { return Tensor(std::shared_ptr<Cell>(std::shared_ptr<void>(), t.cell().get())); }
+
 void run_here(JitState& state, JitEntry& entry, const Leaves& signature, std::vector<Tensor>& outputs) {
   std::vector<Tensor> inputs;
   inputs.reserve(signature.tensors.size() + entry.program.captured.size());
-  for (const Tensor* t : signature.tensors) inputs.push_back(*t);
+  const bool keeps = entry.records || tracing();
+  for (const Tensor* t : signature.tensors) inputs.push_back(keeps ? *t : borrowed(*t));
   inputs.insert(inputs.end(), entry.program.captured.begin(), entry.program.captured.end());
   std::vector<int64_t> extents;
   if (entry.free && !tracing()) extents = extents_of_call(entry, inputs);

@@ -103,7 +103,7 @@ class Jit {
     std::vector<Tensor> outputs;
     detail::run_entry(*state_, *entry, signature, outputs);
     if constexpr (std::is_same_v<R, Tensor>) {
-      return outputs.empty() ? Tensor() : outputs[0];
+      return outputs.empty() ? Tensor() : std::move(outputs[0]);
     } else {
       R result = *static_cast<R*>(detail::result_of(*entry));
       detail::replace(result, outputs.data());

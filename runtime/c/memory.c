@@ -293,7 +293,7 @@ static thread_cache* make_cache(void) {
 }
 
 /* The calling thread's cache for the moment, or null. */
-static thread_cache* enter_cache(void) {
+static inline thread_cache* enter_cache(void) {
   thread_cache* cache = own_cache != NULL ? own_cache : make_cache();
   if (cache == NULL) return NULL;
   atomic_store_explicit(&cache->busy, 1, memory_order_relaxed);
@@ -303,7 +303,7 @@ static thread_cache* enter_cache(void) {
   return NULL;
 }
 
-static void leave_cache(thread_cache* cache) {
+static inline void leave_cache(thread_cache* cache) {
   if (cache != NULL) atomic_store_explicit(&cache->busy, 0, memory_order_release);
 }
 
