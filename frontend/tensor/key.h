@@ -7,9 +7,9 @@
 #include <string_view>
 #include <vector>
 
-#include "tenon/frontend/tensor/key_bytes.h"
 #include "tenon/frontend/tensor/taped_program.h"
 #include "tenon/ir/graph/graph.h"
+#include "tenon/runtime/cache/key_bytes.h"
 
 namespace tenon {
 

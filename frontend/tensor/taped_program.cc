@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
-#include "tenon/frontend/tensor/key_bytes.h"
 #include "tenon/ir/base/heap_bytes.h"
 #include "tenon/ir/graph/footprint.h"
 #include "tenon/passes/pass.h"
+#include "tenon/runtime/cache/key_bytes.h"
 
 namespace tenon {
 namespace {

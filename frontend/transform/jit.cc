@@ -6,12 +6,12 @@
 
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
-#include "tenon/frontend/tensor/key_bytes.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/thread_record.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/frontend/transform/jit_entry.h"
 #include "tenon/ir/base/door.h"
+#include "tenon/runtime/cache/key_bytes.h"
 
 namespace tenon::detail {
 

@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "tenon/frontend/tensor/key_bytes.h"
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/frontend/tree/members.h"
 #include "tenon/frontend/tree/nodes.h"
+#include "tenon/runtime/cache/key_bytes.h"
 
 namespace tenon::detail {
 

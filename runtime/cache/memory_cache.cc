@@ -191,12 +191,17 @@ MemoryCache::~MemoryCache() {
   past.comparisons += use_.comparisons;
 }
 
+// Among thousands of entries none is in the processor's caches: all its lines are asked for at once, and the first of the value
+// while the keys are compared.
 CacheEntry* MemoryCache::at(std::string_view key, uint64_t hash) {
+  const auto fetch = [](const void* from, int lines) {
+    for (int line = 0; line < lines; ++line) __builtin_prefetch(static_cast<const char*>(from) + 64 * line);
+  };
   return index_.find(hash, [&](const CacheEntry& entry) {
-    // Among thousands of entries none is in the processor's caches: the value's first lines come while the keys are compared.
-    for (int line = -1; line < 5; ++line) __builtin_prefetch(static_cast<const char*>(entry.value.get()) + 64 * line);
+    fetch(&entry, 3);
+    fetch(static_cast<const char*>(entry.value.get()) - 64, 6);
     ++use_.comparisons;
-    return entry.key == key;
+    return entry.key.view() == key;
   });
 }
 
@@ -225,7 +230,7 @@ MemoryCache::Value MemoryCache::keep(std::string_view key, Value value, uint64_t
     if (const CacheEntry* there = at(key, hash)) return there->value;
     entry = &fresh
                  .emplace(std::piecewise_construct, std::forward_as_tuple(now, number),
-                          std::forward_as_tuple(now, value, std::string(key), this, hash, number, now, bytes))
+                          std::forward_as_tuple(now, value, KeyBytes(key), this, hash, number, now, bytes))
                  .first->second;
     index_.insert(hash, entry);
   }

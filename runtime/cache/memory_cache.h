@@ -16,6 +16,7 @@
 
 #include "tenon/ir/base/undisturbed.h"
 #include "tenon/runtime/cache/hash_table.h"
+#include "tenon/runtime/cache/key_bytes.h"
 
 namespace tenon::runtime {
 
@@ -27,7 +28,7 @@ class MemoryCache;
 struct CacheEntry {
   std::atomic<uint64_t> last_use;  // what a look-up meets comes first
   std::shared_ptr<const void> value;
-  std::string key;
+  KeyBytes key;
   MemoryCache* cache;
   uint64_t hash, number, placed;  // number: unique; placed: its last use as far as the order below knows
   uint64_t bytes;

@@ -1,5 +1,6 @@
-// Bytes that something is found by, made for one look-up and gone with it: on the stack while they are few, and in no thread-local,
-// which whatever runs while a thread ends would find destroyed. Refuses to be a string: they are only added to and looked at.
+// Bytes that something is found by, in place while they are few: made on the stack for one look-up, and kept beside what they find.
+// So a look-up allocates nothing, needs no thread-local, which whatever runs while a thread ends would find destroyed, and does not
+// go far to compare. Refuses to be a string: they are only added to and looked at.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +12,8 @@ namespace tenon {
 
 class KeyBytes {
  public:
+  KeyBytes() = default;
+  explicit KeyBytes(std::string_view bytes) { append(bytes.data(), bytes.size()); }
   void append(const void* bytes, size_t size) {
     if (many_.empty() && size <= sizeof few_ - size_) {
       if (size != 0) std::memcpy(few_ + size_, bytes, size);
