@@ -37,9 +37,9 @@ foreach(source ${test_sources})
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE $<TARGET_NAME_IF_EXISTS:tenon_testing> tenon_frontend tenon_example_data GTest::gtest_main)
   tenon_test_settings(${name})
-  # The test over the whole op table takes as long as all others together, so it is dealt out to run on several cores.
+  # The tests over the whole op table take as long as all others together, so they are dealt out to run on several cores.
   set(shards 1)
-  if(name STREQUAL ops_test)
+  if(name STREQUAL ops_test OR name STREQUAL aarch64_ops_test)
     set(shards 4)
   endif()
   set(seconds 900)

@@ -9,14 +9,11 @@
 #include <functional>
 #include <random>
 
-#include "tenon/tests/shipped.h"
+#include "tenon/tests/aarch64.h"
 #include "tenon/tests/temporary_folder.h"
 
 namespace tenon::testing {
 namespace {
-
-const char* const compiler = "/usr/bin/aarch64-linux-gnu-gcc";
-const char* const machine = "/usr/bin/qemu-aarch64";
 
 // Numbers of every kind: special ones first, then random ones, small and large.
 Tensor numbers(const Shape& shape, uint32_t seed, double scale = 4) {
@@ -166,10 +163,11 @@ std::string driver(const std::vector<Row>& table) {
   std::string source = "#include <stdio.h>\n#include <stdlib.h>\n#include <fenv.h>\n";
   for (const Row& row : table) source += "#include \"" + std::string(row.name) + ".h\"\n";
   source += R"(
+static const char* folder;
 static int run(const char* name, int (*f)(const void* const*, void* const*, const int64_t*, const tenon_env*), int n,
                const uint64_t* in, int m, const uint64_t* out) {
-  const void* inputs[16]; void* outputs[32]; char path[64];
-  snprintf(path, sizeof path, "%s.in", name);
+  const void* inputs[16]; void* outputs[32]; char path[4096];
+  snprintf(path, sizeof path, "%s/%s.in", folder, name);
   FILE* file = fopen(path, "rb");
   if (!file) return 1;
   for (int k = 0; k < n; k++) {
@@ -183,15 +181,16 @@ static int run(const char* name, int (*f)(const void* const*, void* const*, cons
   int code = f(inputs, outputs, NULL, NULL);
   if (fegetround() != FE_UPWARD) code = 3;
   fesetround(FE_TONEAREST);
-  snprintf(path, sizeof path, "%s.out", name);
+  snprintf(path, sizeof path, "%s/%s.out", folder, name);
   file = fopen(path, "wb");
   for (int k = 0; k < m; k++) fwrite(outputs[k], 1, out[k], file);
   fclose(file);
   if (code) printf("%s: %d\n", name, code);
   return code;
 }
-int main(void) {
-  int bad = 0;
+int main(int argc, char** argv) {
+  int bad = argc != 2;
+  folder = argv[1];
 )";
   for (const Row& row : table) {
     const std::string n = row.name;
@@ -202,16 +201,11 @@ int main(void) {
 }
 
 TEST(AArch64, ObjectsGiveTheBitsOfThisMachine) {
-  for (const char* needed : {compiler, machine})
-    if (!std::filesystem::exists(needed))
-      GTEST_SKIP() << needed
-                   << " is missing: install qemu-user, gcc-aarch64-linux-gnu and libc6-dev-arm64-cross (./dev test "
-                   << "does)";
+  if (const std::string missing = missing_for_aarch64(); !missing.empty()) GTEST_SKIP() << missing;
   const std::string folder = temporary_folder("aarch64");
   std::vector<Row> table = numeric_rows();
   for (Row& row : other_rows()) table.push_back(std::move(row));
-  std::vector<std::string> build = {compiler,  "-std=gnu11", "-O1",  "-Wall", "-Werror",
-                                    "-static", "-I",         folder, "-I",    TENON_BINARY_DIR "/include"};
+  std::vector<std::string> objects;
   std::vector<std::vector<Tensor>> expected;
   for (const Row& row : table) {
     const auto f = jit(row.program);
@@ -219,20 +213,9 @@ TEST(AArch64, ObjectsGiveTheBitsOfThisMachine) {
     aot::save(f, {.name = row.name, .out = folder, .target = "aarch64-linux-gnu"}, row.inputs);
     std::ofstream in(folder + "/" + row.name + ".in", std::ios::binary);
     for (const Tensor& t : row.inputs) in << bytes_of(t);
-    build.push_back(folder + "/" + row.name + ".o");
+    objects.push_back(std::string(row.name) + ".o");
   }
-  std::ofstream(folder + "/driver.c") << driver(table);
-  build.push_back(folder + "/driver.c");
-  for (const auto& file : std::filesystem::directory_iterator(TENON_SOURCE_DIR "/runtime/c"))
-    build.push_back(file.path().string());
-  for (const char* word : {"-lm", "-lpthread", "-o"}) build.emplace_back(word);
-  build.push_back(folder + "/driver");
-  const Ran built = run_command(build);
-  ASSERT_EQ(built.status, 0) << built.output;
-  const auto here = std::filesystem::current_path();
-  std::filesystem::current_path(folder);
-  const Ran ran = run_command({machine, "./driver"});
-  std::filesystem::current_path(here);
+  const Ran ran = run_on_aarch64(folder, driver(table), objects);
   EXPECT_EQ(ran.status, 0) << ran.output;
   for (size_t k = 0; k < table.size(); ++k) {
     std::ifstream file(folder + "/" + table[k].name + ".out", std::ios::binary);

@@ -92,7 +92,8 @@ void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) 
 int64_t KernelEmitter::main_lanes(const Instruction& i) const {
   if (weight(i.blocks[0]) > paired_weight) return target_.lanes;
   const bool has_chains = contains(i.blocks[0], [](const Instruction& x) { return x.kind == KernelOp::reduce; });
-  return (has_chains ? 4 : 2) * target_.lanes;  // several chains hide each other's latency
+  // Several chains hide each other's latency; so do the registers of one logical vector where they are many.
+  return (has_chains ? 4 : target_.cpu().vector_bytes < 32 ? 1 : 2) * target_.lanes;
 }
 
 void KernelEmitter::emit_lanes_at(const Instruction& i, Value* position, int64_t width, Value* mask) {
