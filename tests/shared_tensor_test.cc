@@ -51,9 +51,9 @@ TEST(SharedTensor, WritersThroughDataAndReaders) {
   const auto captures = tn::jit([&](const Tensor& v) { return v + x; });
   const Tensor zero = tn::zeros({extent});
   side_by_side(30000, {[&] { x.data() -= one; }, [&] { x.data() = one; }, [&] { EXPECT_TRUE(whole(x)); },
-                      [&] { EXPECT_TRUE(whole(x + one)); }, [&] { EXPECT_TRUE(whole(f(x))); },
-                      [&] { EXPECT_TRUE(whole(captures(zero))); },
-                      [&] { EXPECT_TRUE(whole(tn::reshape(x.detach(), {extent / 2, 2}))); }});
+                       [&] { EXPECT_TRUE(whole(x + one)); }, [&] { EXPECT_TRUE(whole(f(x))); },
+                       [&] { EXPECT_TRUE(whole(captures(zero))); },
+                       [&] { EXPECT_TRUE(whole(tn::reshape(x.detach(), {extent / 2, 2}))); }});
   x.data() = one;
   EXPECT_EQ(x.to_vector<float>(), one.to_vector<float>());
 }
@@ -65,7 +65,7 @@ TEST(SharedTensor, UpdatesOfALeafAndItem) {
     w += 1;
   };
   side_by_side(30000, {add, add, [&] { w.item<float>(); }, [&] { EXPECT_TRUE((w * 2).requires_grad()); },
-                      [&] { w.data() -= tn::ones({1}); }});
+                       [&] { w.data() -= tn::ones({1}); }});
 }
 
 // Long calls: a reader is inside the program when the buffer is replaced.

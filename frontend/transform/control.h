@@ -103,9 +103,10 @@ auto scan(F f, const S& init, const X& xs, ScanOptions o = {}, const At& at = At
 // x = body(i, x) for i = low ... high - 1, i an i64 scalar. Differentiates in both modes, since the count is known.
 template <class B, class S>
 S fori_loop(Extent low, Extent high, B body, const S& init, const At& at = At::current()) {
-  static_assert(!detail::gives_another<S, B, Tensor, S>, "fori_loop's body gives the type of the state that it takes");
+  static_assert(!detail::gives_another<detail::Plain<S>, B, Tensor, S>,
+                "fori_loop's body gives the type of the state that it takes");
   const auto step = [&](const S& state, const Tensor& i) {
-    if constexpr (detail::gives<S, B, Tensor, S>())
+    if constexpr (detail::gives<detail::Plain<S>, B, Tensor, S>())
       return std::make_pair(body(i, state), 0);
     else
       return std::make_pair(state, 0);

@@ -19,7 +19,7 @@ struct FreeAxis {
   int64_t axis = 0;  // from the end where negative
   Dim dim =
       0;  // its name and bounds (tn::dim), the same for extents that are equal; without one it is 1 or more, and has a name of
-      // its own
+  // its own
 };
 
 // {{0, 0, batch}, {1, 0, batch}} names axes. true: every extent above 1 is free, and those that are equal in a call are taken for

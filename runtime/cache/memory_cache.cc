@@ -87,8 +87,10 @@ void say(const CacheBudget& full) {
   char mebibytes[32];
   std::snprintf(mebibytes, sizeof mebibytes, "%.4g", static_cast<double>(full.most_bytes) / (1 << 20));
   warn("tenon: " + full.whose + " fills its " + mebibytes +
-       " MiB of memory. What was used longest ago is dropped, and compiled again when it is called again: " + full.remedy +
-       "; or, if a shape or a value among the arguments is new in every call, pad the shape, or pass the value as a tensor.");
+       " MiB of memory. What was used longest ago is dropped, and compiled again when it is called again: " +
+       full.remedy +
+       "; or, if a shape or a value among the arguments is new in every call, pad the shape, or pass the value as a "
+       "tensor.");
 }
 
 // Locks what changes; what leaves the caches meanwhile is destroyed once the lock has been given back.

@@ -82,7 +82,8 @@ class MemoryCache {
   const CacheKind kind_;
   const std::shared_ptr<CacheBudget> budget_;
   const Hash hash_;
-  CacheStripe& stripe_;  // guards the index and the counters of look-ups; the rest is guarded by the one lock of all caches
+  CacheStripe&
+      stripe_;  // guards the index and the counters of look-ups; the rest is guarded by the one lock of all caches
   HashTable<CacheEntry> index_;
   CacheUse use_;
 };

@@ -6,8 +6,8 @@
 
 #include "tenon/codegen/codegen.h"
 #include "tenon/ir/base/error.h"
-#include "tenon/runtime/cache/build_identity.h"
 #include "tenon/ir/base/undisturbed.h"
+#include "tenon/runtime/cache/build_identity.h"
 #include "tenon/runtime/compile.h"
 #include "tenon/runtime/cpu/code_memory.h"
 #include "tenon/runtime/device.h"
