@@ -65,9 +65,9 @@ void expect_one_meaning(const char* name, const F& f, const std::vector<int64_t>
   }
 }
 
-const Sizes one = {{1}, {2}, {3}, {7}, {8}, {33}, {64}};
+const Sizes one = {{1}, {2}, {7}, {64}};
 const Sizes even = {{2}, {8}, {10}, {64}};
-const Sizes two = {{1, 1}, {2, 3}, {7, 1}, {8, 8}, {5, 33}, {64, 2}};
+const Sizes two = {{1, 1}, {2, 3}, {7, 1}, {5, 33}};
 
 TEST(FreeExtents, Reshapes) {
   expect_one_meaning("flatten", [](const Tensor& x) { return x.reshape({x.shape()[0], -1}) * 2; }, {3, 4}, one);
@@ -90,7 +90,7 @@ TEST(FreeExtents, Reshapes) {
 }
 
 TEST(FreeExtents, Slices) {
-  for (int64_t step : {1, 3, -1, -2}) {
+  for (int64_t step : {1, 3, -2}) {
     for (int64_t start : {int64_t{0}, int64_t{3}, int64_t{-4}, INT64_MAX})
       for (int64_t stop : {INT64_MAX, int64_t{5}, INT64_MIN})
         expect_one_meaning(
