@@ -37,24 +37,46 @@ TEST(Eager, AMissBuildsOnceAndAHitNotAtAll) {
   EXPECT_EQ(count(ones({7, 8}, {.requires_grad = true})), 0);
 }
 
-// The first half of an even number of elements: the rules cannot compare halves of symbols.
+// The sum of the two halves of an even number of elements: the rules cannot compare halves of symbols.
 std::vector<ir::Value> build_halves(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs&) {
   ++builds;
-  const Dim n = x[0].shape()[0], half = b.symbols().quotient(n, 2);
-  return {ir::reshape(x[0], {half, Dim(2)})};
+  const Dim n = x[0].shape()[0], half = b.symbols().quotient(n, 2), rest = b.symbols().difference(n, half);
+  return {ir::slice(x[0], {Dim(0)}, {half}, {1}) + ir::slice(x[0], {half}, {rest}, {1})};
 }
 constexpr Emit halves{"halves", build_halves};
 
 TEST(Eager, WhereRulesNeedNumbersEveryShapeHasAProgram) {
   const auto count = [](int64_t n) {
     builds = 0;
-    EXPECT_EQ(apply_to(halves, {arange(n)}).shape(), (Shape{n / 2, 2}));
+    EXPECT_EQ(apply_to(halves, {arange(n)}).shape(), (Shape{n / 2}));
     return builds;
   };
   EXPECT_EQ(count(6), 2);  // in symbols, and in numbers
   EXPECT_EQ(count(6), 0);
   EXPECT_EQ(count(8), 1);
   const std::string text = message_of([] { apply_to(halves, {arange(7)}); });
+  EXPECT_HAS(text, "i64[3]");
+  EXPECT_HAS(text, "i64[4]");
+  EXPECT_HAS(text, "eager_test.cc");
+}
+
+// Pairs of an even number of elements: that is checked at the call, and what is wrong is said in numbers.
+std::vector<ir::Value> build_pairs(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs&) {
+  ++builds;
+  const Dim n = x[0].shape()[0], half = b.symbols().quotient(n, 2);
+  return {ir::reshape(x[0], {half, Dim(2)})};
+}
+constexpr Emit pairs{"pairs", build_pairs};
+
+TEST(Eager, WhatIsCheckedAtTheCallIsSaidInNumbers) {
+  const auto count = [](int64_t n) {
+    builds = 0;
+    EXPECT_EQ(apply_to(pairs, {arange(n)}).shape(), (Shape{n / 2, 2}));
+    return builds;
+  };
+  EXPECT_EQ(count(6), 1);
+  EXPECT_EQ(count(8), 0);
+  const std::string text = message_of([] { apply_to(pairs, {arange(7)}); });
   EXPECT_HAS(text, "[7] has 7, [3, 2] has 6");
   EXPECT_HAS(text, "eager_test.cc");
 }

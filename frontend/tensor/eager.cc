@@ -139,6 +139,16 @@ CallablePtr find_or_compile(const Wanted& w, ExtentPattern& pattern) {
   return found;
 }
 
+// Whether the extents of a call are such as the program is for.
+bool fits(const Callable& callable, const std::vector<int64_t>& extents) {
+  try {
+    (void)evaluate(callable.program->manifest().symbols, extents);
+  } catch (const Error&) {
+    return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::vector<Tensor> apply_eagerly(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
@@ -151,7 +161,13 @@ std::vector<Tensor> apply_eagerly(const Emit& emit, const ir::Attrs& attrs, std:
   if (wanted.taped) wanted.parts = parts_of(inputs), wanted.same = same_values(inputs);
   ExtentPattern pattern;
   const CallablePtr callable = find_or_compile(wanted, pattern);
-  return call(*callable, inputs, pattern.values(), at);
+  try {
+    return call(*callable, inputs, pattern.values(), at);
+  } catch (const Error&) {
+    if (fits(*callable, pattern.values())) throw;
+  }
+  pattern = {};  // what is wrong with these extents is told in numbers
+  return call(*exact(wanted), inputs, pattern.values(), at);
 }
 
 }  // namespace tenon
