@@ -21,7 +21,7 @@ namespace {
 
 using Tensors = std::vector<Tensor>;
 
-const runtime::Buffer& memory_of(const Tensor& t) { return *t.cell()->slot->buffer; }
+const runtime::Buffer& memory_of(const Tensor& t) { return *t.cell()->slot->buffer(); }
 
 // Types, bits and what is printed of each.
 std::string shown(const Tensors& tensors) {
