@@ -67,8 +67,8 @@ typedef struct tenon_call {
 
 /* ---- the small runtime: libc and pthreads only -------------------------------------------------------------- */
 
-/* The process-wide environment: a pool of tenon_runtime_threads() threads that starts on first use. Never destroyed;
- * a forked child starts a fresh pool. A process forked from inside a piece may only exec or _exit. */
+/* The environment: a pool of tenon_runtime_threads() threads, started on first use, ended with the library that holds
+ * this code; a forked child starts a fresh pool. A process forked from inside a piece may only exec or _exit. */
 const tenon_env* tenon_runtime_env(void);
 /* An environment that runs every loop in the calling thread. */
 const tenon_env* tenon_serial_env(void);

@@ -112,7 +112,8 @@ TEST(FileLimit, TheKernelCacheIsSkippedAndSaysSoOnce) {
             0);
   EXPECT_EQ(count(said, "the kernel cache is off"), 1) << said;
   for (const auto& file : std::filesystem::directory_iterator(folder + "/cache"))
-    ADD_FAILURE() << file.path() << " was left behind";
+    if (file.path().filename() != "total")  // the count of what is there
+      ADD_FAILURE() << file.path() << " was left behind";
   std::filesystem::remove_all(folder);
 }
 

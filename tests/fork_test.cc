@@ -14,6 +14,7 @@
 
 #include "tenon/runtime/named_extents.h"
 #include "tenon/runtime/tenon_runtime.h"
+#include "tenon/tests/source_tree.h"
 
 namespace tn = tenon;
 using tn::Tensor;
@@ -145,6 +146,24 @@ TEST(Fork, FromSeveralThreadsAndInChildren) {
     });
   for (std::thread& t : threads) t.join();
   EXPECT_EQ(bad, 0);
+}
+
+// Locks are those of ir/base/undisturbed.h; elsewhere a plain one is for what is locked inside sections only, and named here.
+TEST(Fork, EveryLockIsOneThatAForkWaitsFor) {
+  const std::map<std::string, int> inside_sections = {{"codegen/llvm/pipeline.cc", 1}};
+  int files = 0;
+  for (const tn::testing::SourceFile& file : tn::testing::source_tree()) {
+    const std::string layer = file.layer(), code = tn::testing::without_comments(file.text);
+    if (layer != "ir" && layer != "passes" && layer != "codegen" && layer != "runtime" && layer != "frontend") continue;
+    if (file.path.starts_with("ir/base/undisturbed.")) continue;
+    ++files;
+    int found = 0;
+    for (const char* word : {"std::mutex", "shared_mutex", "recursive_mutex", "condition_variable", "call_once"})
+      for (size_t at = code.find(word); at != std::string::npos; at = code.find(word, at + 1)) ++found;
+    const auto allowed = inside_sections.find(file.path);
+    EXPECT_EQ(found, allowed == inside_sections.end() ? 0 : allowed->second) << file.path;
+  }
+  EXPECT_GT(files, 200);
 }
 
 }  // namespace

@@ -199,6 +199,7 @@ class Turn {
   }
   void set_total(uint64_t bytes) const {
     // A full disk holds no count: the next store looks.
+    const SignalsHeld held;  // there may be a limit on the size of files
     if (pwrite(file_.descriptor, &bytes, sizeof bytes, 0) != sizeof bytes) (void)!ftruncate(file_.descriptor, 0);
   }
 
