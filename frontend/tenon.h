@@ -5,6 +5,7 @@
 #include "tenon/frontend/ops/ops.h"
 #include "tenon/frontend/optim/optim.h"
 #include "tenon/frontend/report/inspect.h"
+#include "tenon/frontend/report/print.h"
 #include "tenon/frontend/tensor/literals.h"
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/frontend/transform/aot.h"

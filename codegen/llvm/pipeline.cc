@@ -86,8 +86,22 @@ struct Pipeline {
 
 }  // namespace
 
-std::string emit_object(llvm::Module& module, llvm::TargetMachine& machine) {
+namespace {
+
+std::vector<std::unique_ptr<Pipeline>>& own_pipelines() {
   thread_local std::vector<std::unique_ptr<Pipeline>> pipelines;
+  return pipelines;
+}
+
+}  // namespace
+
+void forget_pipelines() {
+  for (auto& pipeline : own_pipelines()) (void)pipeline.release();
+  own_pipelines().clear();
+}
+
+std::string emit_object(llvm::Module& module, llvm::TargetMachine& machine) {
+  auto& pipelines = own_pipelines();
   Pipeline* pipeline = nullptr;
   for (const auto& p : pipelines)
     if (p->machine == &machine) pipeline = p.get();

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <locale>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -24,6 +25,7 @@ int64_t cache_bytes(int level, int64_t otherwise) {
   for (int index = 0; index < 8; ++index) {
     const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/";
     std::ifstream level_file(folder + "level"), type_file(folder + "type"), size_file(folder + "size");
+    for (std::ifstream* file : {&level_file, &type_file, &size_file}) file->imbue(std::locale::classic());
     int found = 0;
     int64_t size = 0;
     std::string type, unit;
@@ -68,6 +70,25 @@ Target host_target() {
   return *host;
 }
 
+namespace {
+
+struct Machine {
+  CpuTarget target;
+  llvm::CodeGenOptLevel level;
+  std::unique_ptr<llvm::TargetMachine> machine;
+};
+std::vector<Machine>& own_machines() {
+  thread_local std::vector<Machine> machines;
+  return machines;
+}
+
+}  // namespace
+
+void forget_target_machines() {
+  for (Machine& m : own_machines()) (void)m.machine.release();
+  own_machines().clear();
+}
+
 llvm::TargetMachine& target_machine(const CpuTarget& target, llvm::CodeGenOptLevel level) {
   static std::once_flag once;
   std::call_once(once, [] {
@@ -76,13 +97,8 @@ llvm::TargetMachine& target_machine(const CpuTarget& target, llvm::CodeGenOptLev
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
   });
-  struct Entry {
-    CpuTarget target;
-    llvm::CodeGenOptLevel level;
-    std::unique_ptr<llvm::TargetMachine> machine;
-  };
-  thread_local std::vector<Entry> machines;
-  for (const Entry& e : machines)
+  std::vector<Machine>& machines = own_machines();
+  for (const Machine& e : machines)
     if (e.level == level && e.target == target) return *e.machine;
 
   std::string problem;

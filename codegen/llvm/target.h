@@ -9,5 +9,6 @@ namespace tenon::codegen {
 
 // Lives as long as the thread; `level` is LLVM's effort.
 llvm::TargetMachine& target_machine(const CpuTarget& target, llvm::CodeGenOptLevel level);
+void forget_target_machines();  // this thread's, without destroying them: LLVM was interrupted while it used one
 
 }  // namespace tenon::codegen

@@ -48,5 +48,6 @@ const std::shared_ptr<runtime::Buffer>& buffer_of(const Tensor& t, const char* u
 // Element type and shape as error messages show them: f32[64, 784] from main.cc:12:9.
 std::string describe(const Tensor& t);
 std::string type_text(const ir::Type& type);
+std::string extent_text(Dim extent);  // by its name: that of tn::dim, or that in the trace at hand
 
 }  // namespace tenon

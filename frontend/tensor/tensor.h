@@ -66,9 +66,9 @@ class Extents {
     Extent(Dim d) : number(d.is_number() ? d.number() : 0), symbol(d), named(d.is_symbol()) {}  // NOLINT
   };
   Extents() = default;
-  Extents(std::initializer_list<Extent> extents) : extents_(extents) {}
-  Extents(const Shape& shape) : extents_(shape.begin(), shape.end()) {}  // NOLINT
-  Extents(const std::vector<int64_t>& numbers) : extents_(numbers.begin(), numbers.end()) {}  // NOLINT
+  Extents(std::initializer_list<Extent> extents);
+  Extents(const Shape& shape);  // NOLINT
+  Extents(const std::vector<int64_t>& numbers);  // NOLINT
   // Error unless every extent is 0 or more and a tensor of them is not too large.
   Shape checked(const char* op, DType dtype, const Location& at) const;
 

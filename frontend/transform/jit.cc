@@ -57,7 +57,7 @@ std::vector<std::pair<uint32_t, uint32_t>> donations(const ir::Graph& g, const s
 
 }  // namespace
 
-std::shared_ptr<JitState> make_jit(JitOptions options, const Location& made) {
+std::shared_ptr<JitState> make_jit(JitOptions options, const Location& made) try {
   for (size_t i = 0; i < options.donate.size(); ++i) {
     const int number = options.donate[i];
     if (std::find(options.donate.begin(), options.donate.begin() + static_cast<std::ptrdiff_t>(i), number) !=
@@ -68,6 +68,8 @@ std::shared_ptr<JitState> make_jit(JitOptions options, const Location& made) {
   state->options = std::move(options);
   state->made = made;
   return state;
+} catch (...) {
+  leave_with_error("jit", made);
 }
 
 JitEntry* find_entry(JitState& state, const Leaves& leaves) {

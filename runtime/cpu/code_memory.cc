@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <set>
 #include <string>
 #include <tuple>
@@ -30,6 +31,13 @@ constexpr int trap = 0xcc;  // int3 on x86
 constexpr uint64_t round_up(uint64_t value, uint64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 struct Slab {
+  Slab() = default;
+  Slab(const Slab&) = delete;
+  Slab& operator=(const Slab&) = delete;
+  ~Slab() {
+    if (writable != nullptr) munmap(writable, size);
+    if (executable != nullptr) munmap(executable, size);
+  }
   char* writable = nullptr;  // null in a forked child, which does not own the slab
   char* executable = nullptr;
   uint64_t size = 0;
@@ -82,8 +90,15 @@ void after_fork_in_child() {
   s.lock.unlock();
 }
 
-[[noreturn]] void refuse(const char* what) {
-  throw Error(std::string("no executable memory for compiled code: ") + what + ": " + strerror(errno));
+[[noreturn]] void refuse(const char* what, int error) {
+  const std::string failure = std::string("no executable memory for compiled code: ") + what + ": " + strerror(error);
+  if (error != EPERM && error != EACCES && error != ENOSYS)
+    throw Error(failure +
+                "; raise the limits of the process (ulimit -v, ulimit -n), or drop compiled programs that are kept");
+  throw Error(failure +
+              ": a policy of this system forbids it (seccomp, SELinux's execmem or execmod, a container's profile, "
+              "vm.memfd_noexec); allow this process memfd_create and mappings with PROT_EXEC, or compile ahead of time "
+              "with tn::aot::save and link the object");
 }
 
 int memory_file() {
@@ -94,24 +109,25 @@ int memory_file() {
 }
 
 std::unique_ptr<Slab> map_slab(uint64_t size) {
+  auto slab = std::make_unique<Slab>();
+  slab->size = size;
   const int file = memory_file();
-  if (file < 0) refuse("memfd_create");
-  const bool sized = ftruncate(file, static_cast<off_t>(size)) == 0;
-  void* writable = sized ? mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;
-  void* executable = sized ? mmap(nullptr, size, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0) : MAP_FAILED;
+  if (file < 0) refuse("memfd_create", errno);
+  const char* step = "ftruncate";
+  bool good = ftruncate(file, static_cast<off_t>(size)) == 0;
+  const auto map = [&](const char* name, int protection) -> char* {
+    if (!good) return nullptr;
+    step = name;
+    void* const at = mmap(nullptr, size, protection, MAP_SHARED, file, 0);
+    good = at != MAP_FAILED;
+    return good ? static_cast<char*>(at) : nullptr;
+  };
+  slab->writable = map("mmap", PROT_READ | PROT_WRITE);
+  slab->executable = map("mmap with PROT_EXEC", PROT_READ | PROT_EXEC);
   const int error = errno;
   close(file);  // the mappings hold it
-  if (writable == MAP_FAILED || executable == MAP_FAILED) {
-    if (writable != MAP_FAILED) munmap(writable, size);
-    if (executable != MAP_FAILED) munmap(executable, size);
-    errno = error;
-    refuse("mmap");
-  }
-  madvise(writable, size, MADV_DONTFORK);  // a child must not write into its parent's code
-  auto slab = std::make_unique<Slab>();
-  slab->writable = static_cast<char*>(writable);
-  slab->executable = static_cast<char*>(executable);
-  slab->size = size;
+  if (!good) refuse(step, error);
+  madvise(slab->writable, size, MADV_DONTFORK);  // a child must not write into its parent's code
   return slab;
 }
 
@@ -151,8 +167,6 @@ Slab* add_slab(State& s, uint64_t bytes) {
 
 void drop_slab(State& s, Slab* slab) {
   for (const auto& [offset, size] : slab->free) s.free.erase({size, slab, offset});
-  if (slab->writable != nullptr) munmap(slab->writable, slab->size);
-  munmap(slab->executable, slab->size);
   --s.stats.slabs;
   s.stats.slab_bytes -= slab->size;
   s.slabs.erase(slab);
@@ -204,7 +218,11 @@ void release_code(const codegen::CodeSpan& span) {
     slab->has_lost = true;
   } else {
     std::memset(slab->writable + freed->offset, trap, freed->size);
-    add_free(s, slab, freed->offset, freed->size);
+    try {
+      add_free(s, slab, freed->offset, freed->size);
+    } catch (const std::bad_alloc&) {  // programs are released in destructors
+      slab->has_lost = true;
+    }
   }
   // One small empty slab stays, so that compiling and dropping a single program maps nothing.
   if (slab->live == 0 && (slab->has_lost || s.slabs.size() > 1 || slab->size > least_slab)) drop_slab(s, slab);
