@@ -151,6 +151,12 @@ void Executable::run(const void* const* inputs, void* const* outputs, const int6
 
 namespace {
 
+std::string type_text(const ir::Type& type, std::span<const Symbol> symbols) {
+  std::string text = std::string(name(type.dtype)) + "[";
+  for (size_t i = 0; i < type.shape.size(); ++i) text += (i ? ", " : "") + to_string(type.shape[i], symbols);
+  return text + "]";
+}
+
 // The values of all symbols and those of the free ones, from the arrays' shapes.
 struct Bound {
   std::vector<int64_t> values, dims;
@@ -175,7 +181,7 @@ Bound bind(const Manifest& m, std::span<const ir::Array> inputs) {
     }
     if (!fits)
       throw Error("'" + m.entry + "': input " + std::to_string(i) + " is " + ir::to_string(inputs[i].type) + ", not " +
-                  ir::to_string(m.inputs[i]));
+                  type_text(m.inputs[i], m.symbols));
   }
   for (size_t i = 0; i < m.symbols.size(); ++i)
     if (m.symbols[i].kind == SymbolKind::free) bound.dims.push_back(values[i] < 0 ? m.symbols[i].lower : values[i]);
