@@ -34,9 +34,10 @@ uint64_t all_bytes(const std::vector<T>& v) {
 
 uint64_t Executable::memory_bytes() const {
   const Manifest& m = manifest_;
-  return sizeof(Executable) + 2 * block_bytes + device_->code_bytes(code_) + tenon::heap_bytes(m.entry) +
-         tenon::heap_bytes(m.inputs) + tenon::heap_bytes(m.outputs) + tenon::heap_bytes(m.symbols) +
-         tenon::heap_bytes(m.aliases) + all_bytes(m.kernels) + all_bytes(m.not_fused);
+  const uint64_t code_bytes = code_ != nullptr ? device_->code_bytes(code_) : 0;  // none where it is interpreted
+  return sizeof(Executable) + 2 * block_bytes + code_bytes + tenon::heap_bytes(m.entry) + tenon::heap_bytes(m.inputs) +
+         tenon::heap_bytes(m.outputs) + tenon::heap_bytes(m.symbols) + tenon::heap_bytes(m.aliases) +
+         all_bytes(m.kernels) + all_bytes(m.not_fused);
 }
 
 std::shared_ptr<const Executable> load(Artifact artifact) {
