@@ -34,6 +34,11 @@ void Buffer::read(void* to) const {
   if (size_ != 0) device_->copy_out(to, address_, static_cast<uint64_t>(size_));
 }
 
+void Buffer::read(void* to, int64_t offset, int64_t bytes) const {
+  check(offset >= 0 && bytes >= 0 && bytes <= size_ - offset, "a read leaves its buffer");
+  if (bytes != 0) device_->copy_out(to, static_cast<const char*>(address_) + offset, static_cast<uint64_t>(bytes));
+}
+
 void Buffer::write(const void* from) {
   check(!borrowed_, "borrowed memory is never written");
   if (size_ != 0) device_->copy_in(address_, from, static_cast<uint64_t>(size_));

@@ -38,6 +38,7 @@ class Buffer {
 
   const void* host_data() const;  // InternalError for memory that the host cannot address
   void read(void* to) const;  // all of its bytes
+  void read(void* to, int64_t offset, int64_t bytes) const;  // some that it has
   void write(const void* from);  // only while nobody else holds it
   void copy(const Buffer& from);  // of the same size and device; only while nobody else holds this one
   // All of `from` as rows of `bytes` each; row i goes to `place` + i * stride. Only while nobody else holds this one.

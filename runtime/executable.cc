@@ -34,9 +34,10 @@ uint64_t all_bytes(const std::vector<T>& v) {
 
 uint64_t Executable::memory_bytes() const {
   const Manifest& m = manifest_;
-  return sizeof(Executable) + 2 * block_bytes + device_->code_bytes(code_) + tenon::heap_bytes(m.entry) +
-         tenon::heap_bytes(m.inputs) + tenon::heap_bytes(m.outputs) + tenon::heap_bytes(m.symbols) +
-         tenon::heap_bytes(m.aliases) + all_bytes(m.kernels) + all_bytes(m.not_fused);
+  const uint64_t code_bytes = code_ != nullptr ? device_->code_bytes(code_) : 0;  // none where it is interpreted
+  return sizeof(Executable) + 2 * block_bytes + code_bytes + tenon::heap_bytes(m.entry) + tenon::heap_bytes(m.inputs) +
+         tenon::heap_bytes(m.outputs) + tenon::heap_bytes(m.symbols) + tenon::heap_bytes(m.aliases) +
+         all_bytes(m.kernels) + all_bytes(m.not_fused);
 }
 
 std::shared_ptr<const Executable> load(Artifact artifact) {
@@ -151,6 +152,12 @@ void Executable::run(const void* const* inputs, void* const* outputs, const int6
 
 namespace {
 
+std::string type_text(const ir::Type& type, std::span<const Symbol> symbols) {
+  std::string text = std::string(name(type.dtype)) + "[";
+  for (size_t i = 0; i < type.shape.size(); ++i) text += (i ? ", " : "") + to_string(type.shape[i], symbols);
+  return text + "]";
+}
+
 // The values of all symbols and those of the free ones, from the arrays' shapes.
 struct Bound {
   std::vector<int64_t> values, dims;
@@ -175,7 +182,7 @@ Bound bind(const Manifest& m, std::span<const ir::Array> inputs) {
     }
     if (!fits)
       throw Error("'" + m.entry + "': input " + std::to_string(i) + " is " + ir::to_string(inputs[i].type) + ", not " +
-                  ir::to_string(m.inputs[i]));
+                  type_text(m.inputs[i], m.symbols));
   }
   for (size_t i = 0; i < m.symbols.size(); ++i)
     if (m.symbols[i].kind == SymbolKind::free) bound.dims.push_back(values[i] < 0 ? m.symbols[i].lower : values[i]);

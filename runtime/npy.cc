@@ -12,6 +12,7 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <optional>
 
 #include "tenon/ir/base/error.h"
@@ -298,7 +299,12 @@ NpyArray read_npy(const std::string& path) {
     read_exactly(file, 0, start.data(), start.size(), path);
   }
   Layout layout = parse_layout(start, size, path);
-  std::vector<std::byte> elements(layout.bytes);
+  std::vector<std::byte> elements;
+  try {
+    elements.resize(layout.bytes);
+  } catch (const std::bad_alloc&) {
+    refuse(path, "out of memory: " + std::to_string(layout.bytes) + " bytes could not be allocated");
+  }
   read_exactly(file, layout.offset, reinterpret_cast<char*>(elements.data()), layout.bytes, path);
   return finish(std::move(layout), std::move(elements), path);
 }

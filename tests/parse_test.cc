@@ -115,6 +115,22 @@ TEST(Parse, NestsAtMost64Deep) {
   EXPECT_NE(error_of(extent).find("nested too deeply"), std::string::npos);
 }
 
+// One bound, the same wherever a graph goes: what can be built prints, reads back and is sound.
+TEST(Parse, NestsAsDeepAsGraphsAreBuilt) {
+  const auto around = [](std::shared_ptr<const Graph> inner) {
+    GraphBuilder b;
+    const ValueId x = b.input({f32, {2}});
+    const ValueId y = inner ? b.add(Op::call, {x}, CallAttrs{.graph = inner}) : b.add(Op::neg, {x});
+    return b.finish(std::vector{y});
+  };
+  std::shared_ptr<const Graph> graph = around(nullptr);
+  for (uint32_t i = 0; i < deepest_nesting; ++i) graph = around(graph);
+  EXPECT_EQ(graph->nesting(), deepest_nesting);
+  EXPECT_EQ(verify(*graph), std::vector<std::string>());
+  EXPECT_EQ(parse(graph->text())->text(), graph->text());
+  EXPECT_THROW(around(graph), Error);
+}
+
 // Mutated text either reads back to a sound graph or is refused with an Error: nothing else may happen.
 TEST(Parse, GarbageIsRefused) {
   std::mt19937 random(3);

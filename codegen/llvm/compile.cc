@@ -10,11 +10,13 @@
 
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <set>
 #include <system_error>
 #include <thread>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/codegen/llvm/interrupt.h"
 #include "tenon/codegen/llvm/kernel.h"
 #include "tenon/codegen/llvm/pipeline.h"
 #include "tenon/codegen/llvm/program.h"
@@ -119,13 +121,29 @@ void check_object(const std::string& bytes, const ir::Program& program, const Op
 std::string compile_part(const ir::Program& program, const Target& target, const Options& options,
                          const std::vector<size_t>& kernels, bool with_entry) {
   const bool quick = kernels.empty();  // an entry on its own, which asks for no optimisation
-  Generator generator(target.cpu(), quick ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default);
-  llvm::LLVMContext context;
-  auto module = make_module(context, generator.machine(), program, target, options, kernels, with_entry);
-  std::string object = generator.emit(*module);
-  check_object(object, program, options);
-  return object;
+  return with_llvm(target.cpu(), quick ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default, [&](Work& work) {
+    work.module = make_module(work.context, work.generator.machine(), program, target, options, kernels, with_entry);
+    std::string object = work.generator.emit(*work.module);
+    check_object(object, program, options);
+    return object;
+  });
 }
+
+// What one thread may take to compile so many kernels: some 15 MiB were seen for a tile of a contraction.
+uint64_t room_for(const ir::Program& program) {
+  uint64_t instructions = 0;
+  for (const ir::Kernel& kernel : program.kernels) instructions += kernel.instructions.size();
+  return (uint64_t{40} << 20) + (instructions << 13);
+}
+constexpr uint64_t room_for_thread = uint64_t{144} << 20;  // its stack, and the C library's arena for it
+
+struct Joined : std::vector<std::thread> {  // also where an exception passes
+  ~Joined() { join(); }
+  void join() {
+    for (std::thread& t : *this)
+      if (t.joinable()) t.join();
+  }
+};
 
 }  // namespace
 
@@ -168,10 +186,16 @@ std::vector<std::string> compile_objects(const ir::Program& program, const Targe
       failures[part] = std::current_exception();
     }
   };
-  std::vector<std::thread> threads;
+  const uint64_t room = room_for(program);
+  require_room(room, "compiling this program");
+  const bool together = parts.size() > 1 && has_room(parts.size() * (room + room_for_thread));
+  Joined threads;
   for (size_t part = 1; part < parts.size(); ++part) {
     try {
-      threads.emplace_back(run, part);
+      if (together)
+        threads.emplace_back(run, part);
+      else
+        run(part);
     } catch (const std::system_error&) {  // no thread to be had: the caller does its work
       run(part);
     }
@@ -185,7 +209,7 @@ std::vector<std::string> compile_objects(const ir::Program& program, const Targe
       failures[0] = std::current_exception();
     }
   }
-  for (std::thread& t : threads) t.join();
+  threads.join();
   for (const std::exception_ptr& failure : failures)
     if (failure) std::rethrow_exception(failure);
   if (apart) objects.insert(objects.begin(), std::move(entry));
@@ -195,15 +219,15 @@ std::vector<std::string> compile_objects(const ir::Program& program, const Targe
 std::string llvm_text(const ir::Program& program, const Target& target, const Options& options) {
   const Undisturbed section;
   start_llvm();
-  Generator generator(target.cpu(), llvm::CodeGenOptLevel::Default);
-  llvm::LLVMContext context;
   std::vector<size_t> all(program.kernels.size());
   for (size_t k = 0; k < all.size(); ++k) all[k] = k;
-  auto module = make_module(context, generator.machine(), program, target, options, all, true);
-  std::string text;
-  llvm::raw_string_ostream out(text);
-  module->print(out, nullptr);
-  return text;
+  return with_llvm(target.cpu(), llvm::CodeGenOptLevel::Default, [&](Work& work) {
+    work.module = make_module(work.context, work.generator.machine(), program, target, options, all, true);
+    std::string text;
+    llvm::raw_string_ostream out(text);
+    work.module->print(out, nullptr);
+    return text;
+  });
 }
 
 std::string compiler_version() { return "llvm " LLVM_VERSION_STRING " emitter " + std::string(emitter_version); }

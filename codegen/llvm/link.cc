@@ -5,9 +5,11 @@
 #include <llvm/ExecutionEngine/Orc/SymbolStringPool.h>
 
 #include <cstring>
+#include <exception>
 #include <map>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/codegen/llvm/interrupt.h"
 #include "tenon/codegen/llvm/pipeline.h"
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/base/undisturbed.h"
@@ -41,6 +43,7 @@ struct Image {
   std::map<std::string, uint64_t> symbols;
   std::string problem;
   std::string undefined;  // a custom call: an object leaves nothing else open (check_object)
+  std::exception_ptr refused;  // what the caller's memory threw: no exception crosses LLVM
 };
 
 class SpanAllocator : public jl::JITLinkMemoryManager {
@@ -63,7 +66,11 @@ class SpanAllocator : public jl::JITLinkMemoryManager {
     for (auto& [group, segment] : layout.segments())
       size = aligned(size, segment.Alignment.value()) + segment.ContentSize + segment.ZeroFillSize;
     if (!image_.span.writable) {
-      image_.span = image_.memory.allocate(std::max<uint64_t>({size, image_.expected, 1}), span_alignment);
+      try {
+        image_.span = image_.memory.allocate(std::max<uint64_t>({size, image_.expected, 1}), span_alignment);
+      } catch (...) {
+        image_.refused = std::current_exception();
+      }
       if (!image_.span.writable) return done(llvm::createStringError("no memory for code"));
     }
     if (size > image_.span.size) return done(llvm::createStringError("code outgrew its span"));
@@ -136,14 +143,25 @@ class LinkContext : public jl::JITLinkContext {
 Linked link_objects(std::span<const std::string> objects, const std::string& entry, const CodeMemory& memory) {
   const Undisturbed section;
   start_llvm();
-  Image image{memory, {}, 0, 0, {}, {}, {}};
+  const Interruptible llvm;
+  Image image{memory, {}, 0, 0, {}, {}, {}, {}};
+  struct Releases {  // unless the program holds it
+    const Image& image;
+    bool held = false;
+    ~Releases() {
+      if (!held && image.span.writable && image.memory.release) image.memory.release(image.span);
+    }
+  } span{image};
   const auto fail = [&](const std::string& what) {
-    if (image.span.writable && memory.release) memory.release(image.span);
+    if (image.refused) std::rethrow_exception(image.refused);
     if (!image.undefined.empty())
       throw Error("custom_call: no function is registered as '" + image.undefined +
                   "'; call tn::register_custom_call before the program is loaded");
     throw InternalError("linking " + entry + ": " + what);
   };
+  uint64_t bytes = 0;
+  for (const std::string& o : objects) bytes += o.size();
+  require_room((uint64_t{8} << 20) + 8 * bytes, "loading this program");
   // Headers and symbol tables are not loaded, so an object's size bounds what it needs, stubs included.
   if (objects.size() > 1)
     for (const std::string& o : objects) image.expected += o.size() + 256;
@@ -169,6 +187,7 @@ Linked link_objects(std::span<const std::string> objects, const std::string& ent
   };
   linked.entry = reinterpret_cast<int32_t (*)(const void*)>(find(entry));
   linked.arena_bytes = reinterpret_cast<int64_t (*)(const int64_t*)>(find(entry + "_arena_bytes"));
+  span.held = true;
   return linked;
 }
 

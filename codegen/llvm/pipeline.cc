@@ -21,9 +21,11 @@
 #include <cstdlib>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/codegen/llvm/interrupt.h"
 #include "tenon/codegen/llvm/target.h"
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/base/undisturbed.h"
@@ -79,7 +81,9 @@ struct Pipeline {
   llvm::raw_svector_ostream out{bytes};
   llvm::legacy::PassManager passes;
 
-  Pipeline(const CpuTarget& t, llvm::CodeGenOptLevel l) : target(t), level(l), machine(make_target_machine(t, l)) {
+  Pipeline(const CpuTarget& t, llvm::CodeGenOptLevel l) : target(t), level(l), machine(make_target_machine(t, l)) {}
+
+  void list_passes() {
     auto& m = static_cast<CodeMachine&>(*machine);
     llvm::TargetPassConfig* config = m.createPassConfig(passes);
     config->setDisableVerify(true);
@@ -107,7 +111,22 @@ namespace {
 
 constexpr size_t most_idle = 8;
 
+// Does `step` with what `held` holds. Where LLVM failed in it, that is left behind.
+template <class T, class Step>
+auto unless_interrupted(std::unique_ptr<T>& held, Step step) {
+  try {
+    return step();
+  } catch (const std::bad_alloc&) {
+    (void)held.release();
+    throw;
+  } catch (...) {
+    if (Interruptible::happened()) (void)held.release();
+    throw;
+  }
+}
+
 struct Idle {
+  Idle() { pipelines.reserve(most_idle + 1); }  // giving one back needs no memory
   std::mutex mutex;  // taken inside sections only
   std::vector<std::unique_ptr<Pipeline>> pipelines;
 };
@@ -146,6 +165,7 @@ void emit_start(llvm::Module& module) {
 // counts what is made later.
 struct Start {
   explicit Start(const CpuTarget& target) {
+    require_room(uint64_t{40} << 20, "starting LLVM");
     LLVMInitializeX86TargetInfo();
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
@@ -154,15 +174,15 @@ struct Start {
     LLVMInitializeAArch64Target();
     LLVMInitializeAArch64TargetMC();
     LLVMInitializeAArch64AsmPrinter();
-    Generator generator(target, llvm::CodeGenOptLevel::Default);
-    llvm::LLVMContext context;
-    llvm::Module module("start", context);
-    module.setTargetTriple(generator.machine().getTargetTriple());
-    module.setDataLayout(generator.machine().createDataLayout());
-    emit_start(module);
-    generator.emit(module);
-    llvm::LibFunc found;
-    llvm::TargetLibraryInfoImpl(llvm::Triple(target.triple)).getLibFunc("memcpy", found);
+    with_llvm(target, llvm::CodeGenOptLevel::Default, [&](Work& work) {
+      work.module = std::make_unique<llvm::Module>("start", work.context);
+      work.module->setTargetTriple(work.generator.machine().getTargetTriple());
+      work.module->setDataLayout(work.generator.machine().createDataLayout());
+      emit_start(*work.module);
+      llvm::LibFunc found;
+      llvm::TargetLibraryInfoImpl(llvm::Triple(target.triple)).getLibFunc("memcpy", found);
+      return work.generator.emit(*work.module);
+    });
     std::atexit(end_llvm);
   }
 };
@@ -197,7 +217,9 @@ Generator::Generator(const CpuTarget& target, llvm::CodeGenOptLevel level) {
       all.pipelines.erase(all.pipelines.begin() + static_cast<std::ptrdiff_t>(i));
     }
   }
-  if (!pipeline_) pipeline_ = std::make_unique<Pipeline>(target, level);
+  if (pipeline_) return;
+  pipeline_ = std::make_unique<Pipeline>(target, level);
+  unless_interrupted(pipeline_, [&] { pipeline_->list_passes(); });
 }
 
 // Beyond the most that are kept, the one that was idle longest goes.
@@ -212,14 +234,14 @@ Generator::~Generator() {
 llvm::TargetMachine& Generator::machine() const { return *pipeline_->machine; }
 
 std::string Generator::emit(llvm::Module& module) {
-  std::string object;
-  try {
-    object = pipeline_->emit(module);
-  } catch (...) {
-    pipeline_.reset();  // of unknown state
-    throw;
-  }
-  return object;
+  return unless_interrupted(pipeline_, [&] { return pipeline_->emit(module); });
+}
+
+std::string with_llvm(const CpuTarget& target, llvm::CodeGenOptLevel level,
+                      const std::function<std::string(Work&)>& work) {
+  const Interruptible llvm;
+  auto on = std::make_unique<Work>(target, level);
+  return unless_interrupted(on, [&] { return work(*on); });
 }
 
 }  // namespace tenon::codegen

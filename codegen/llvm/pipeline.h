@@ -2,16 +2,15 @@
 // when the process ends. Refuses to optimise the module first.
 #pragma once
 
+#include <llvm/IR/LLVMContext.h>
+#include <llvm/IR/Module.h>
 #include <llvm/Target/TargetMachine.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "tenon/ir/base/target.h"
-
-namespace llvm {
-class Module;
-}  // namespace llvm
 
 namespace tenon::codegen {
 
@@ -34,5 +33,18 @@ class Generator {
  private:
   std::unique_ptr<Pipeline> pipeline_;
 };
+
+// What a thread works on with LLVM.
+struct Work {
+  Work(const CpuTarget& target, llvm::CodeGenOptLevel level) : generator(target, level) {}
+  Generator generator;
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> module;
+};
+
+// Does `work`. Where LLVM fails meanwhile (codegen/llvm/interrupt.h), what it worked on is left behind: neither destroyed nor
+// lent again.
+std::string with_llvm(const CpuTarget& target, llvm::CodeGenOptLevel level,
+                      const std::function<std::string(Work&)>& work);
 
 }  // namespace tenon::codegen

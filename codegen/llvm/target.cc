@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <locale>
 #include <memory>
 #include <vector>
 
@@ -25,6 +26,7 @@ int64_t cache_bytes(int level, int64_t otherwise) {
   for (int index = 0; index < 8; ++index) {
     const std::string folder = "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index) + "/";
     std::ifstream level_file(folder + "level"), type_file(folder + "type"), size_file(folder + "size");
+    for (std::ifstream* file : {&level_file, &type_file, &size_file}) file->imbue(std::locale::classic());
     int found = 0;
     int64_t size = 0;
     std::string type, unit;

@@ -5,6 +5,7 @@
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/trace.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon {
 namespace formula {
@@ -52,7 +53,7 @@ void check_labels(const Tensor& labels, int64_t classes, int64_t ignore_index, c
 
 }  // namespace
 
-Tensor cross_entropy(Operand logits, Operand labels, CrossEntropy c) {
+Tensor cross_entropy(Operand logits, Operand labels, CrossEntropy c) try {
   const Location& at = logits.where();
   const Tensor x = as_tensor(logits, "cross_entropy"), l = as_tensor(labels, "cross_entropy");
   if (x.ndim() != 2 || l.ndim() != 1 || !(x.shape()[0] == l.shape()[0]) || !is_integer(l.dtype()))
@@ -63,6 +64,8 @@ Tensor cross_entropy(Operand logits, Operand labels, CrossEntropy c) {
   (void)one_hot_shape(l, x.shape()[1], boolean, at);
   return apply_one({"cross_entropy", formula::build_cross_entropy}, made::CrossEntropyAttrs{c.ignore_index}, {x, l},
                    at);
+} catch (...) {
+  leave_with_error("cross_entropy", logits.where());
 }
 
 }  // namespace tenon

@@ -4,6 +4,7 @@
 
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon {
 namespace formula {
@@ -67,9 +68,11 @@ std::vector<Value> build_rms_norm(ir::GraphBuilder&, std::span<const Value> give
 
 namespace {
 
-Tensor along(const Emit& emit, const Operand& x, int64_t axis) {
+Tensor along(const Emit& emit, const Operand& x, int64_t axis) try {
   const Tensor t = as_tensor(x, emit.name);
   return apply_one(emit, made::AlongAttrs{axis_of(axis, t.ndim(), emit.name, x.where())}, {t}, x.where());
+} catch (...) {
+  leave_with_error(emit.name, x.where());
 }
 
 // What scale meets in a norm: computed numbers, shaped as x.
@@ -83,7 +86,7 @@ Tensor rows_of(const Tensor& x, const Location& at) {
 Tensor softmax(Operand x, int64_t axis) { return along({"softmax", formula::build_softmax}, x, axis); }
 Tensor log_softmax(Operand x, int64_t axis) { return along({"log_softmax", formula::build_log_softmax}, x, axis); }
 
-Tensor layer_norm(Operand x, Operand scale, Operand shift, double epsilon) {
+Tensor layer_norm(Operand x, Operand scale, Operand shift, double epsilon) try {
   const Location& at = x.where();
   const Tensor given = as_tensor(x, "layer_norm");
   const Operand entering(typed(given, formula::floating(given.dtype()), at), at);
@@ -94,9 +97,11 @@ Tensor layer_norm(Operand x, Operand scale, Operand shift, double epsilon) {
   return apply_one({"layer_norm", formula::build_layer_norm},
                    made::LayerNormAttrs{.epsilon = epsilon, .scaled = product, .shifted = sum, .result = result},
                    {given, entered(scale, product, "mul"), entered(shift, sum, "add")}, at);
+} catch (...) {
+  leave_with_error("layer_norm", x.where());
 }
 
-Tensor rms_norm(Operand x, Operand scale, double epsilon) {
+Tensor rms_norm(Operand x, Operand scale, double epsilon) try {
   const Location& at = x.where();
   const Tensor given = as_tensor(x, "rms_norm");
   const Operand entering(typed(given, formula::floating(given.dtype()), at), at);
@@ -106,6 +111,8 @@ Tensor rms_norm(Operand x, Operand scale, double epsilon) {
   return apply_one({"rms_norm", formula::build_rms_norm},
                    made::RmsNormAttrs{.epsilon = epsilon, .scaled = product, .result = result},
                    {given, entered(scale, product, "mul")}, at);
+} catch (...) {
+  leave_with_error("rms_norm", x.where());
 }
 
 }  // namespace tenon

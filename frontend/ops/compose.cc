@@ -4,6 +4,7 @@
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/trace.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon {
 namespace formula {
@@ -31,8 +32,10 @@ std::vector<Value> build_barrier(ir::GraphBuilder& b, std::span<const Value> x, 
 
 namespace {
 
-Tensor activation(const Emit& emit, const Operand& x) {
+Tensor activation(const Emit& emit, const Operand& x) try {
   return apply_one(emit, {}, {as_tensor(x, emit.name)}, x.where());
+} catch (...) {
+  leave_with_error(emit.name, x.where());
 }
 
 }  // namespace

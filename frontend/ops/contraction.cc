@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon {
 namespace {
@@ -82,7 +83,7 @@ std::vector<ir::Value> build_einsum(ir::GraphBuilder&, Values given, const ir::A
 
 }  // namespace
 
-Tensor einsum(const std::string& equation, std::span<const Tensor> operands, const At& where) {
+Tensor einsum(const std::string& equation, std::span<const Tensor> operands, const At& where) try {
   const Location at = place(where);
   const auto refuse = [&](const std::string& why) { return Error("einsum \"" + equation + "\": " + why, at); };
   std::string text;
@@ -114,22 +115,34 @@ Tensor einsum(const std::string& equation, std::span<const Tensor> operands, con
         throw refuse("a letter occurs twice in '" + terms[i] + "'; take a diagonal first");
       const auto [it, fresh] = extents.emplace(c, operands[i].shape()[j]);
       if (!fresh && !(it->second == operands[i].shape()[j]))
-        throw refuse(std::string("extents of '") + c + "' differ: " + to_string(it->second) + " and " +
-                     to_string(operands[i].shape()[j]) + " in " + describe(operands[i]));
+        throw refuse(std::string("extents of '") + c + "' differ: " + extent_text(it->second) + " and " +
+                     extent_text(operands[i].shape()[j]) + " in " + describe(operands[i]));
     }
   }
   for (size_t j = 0; j < out.size(); ++j)
     if (!extents.count(out[j]) || out.find(out[j], j + 1) != std::string::npos)
       throw refuse(std::string("output letter '") + out[j] + "' is unknown or occurs twice");
   return apply({"einsum", build_einsum}, made::EinsumAttrs{.equation = text, .dtype = dtype}, operands, at)[0];
+} catch (...) {
+  leave_with_error("einsum", place(where));
 }
 Tensor einsum(const std::string& equation, std::initializer_list<Tensor> operands, const At& at) {
   return einsum(equation, std::span(operands.begin(), operands.size()), at);
 }
 
-Tensor convolution(Operand x, Operand kernel, Convolution c) {
+namespace {
+std::vector<ir::Value> build_mixed_convolution(ir::GraphBuilder& b, Values x, const ir::Attrs& attrs) {
+  const DType dtype = promote(x[0].dtype(), x[1].dtype(), "convolution", b.location());
+  const ir::Value same[] = {ir::cast(x[0], dtype), ir::cast(x[1], dtype)};
+  return ir::apply(b, ir::Op::convolution, same, attrs);
+}
+}  // namespace
+
+Tensor convolution(Operand x, Operand kernel, Convolution c) try {
   const Location at = place_of({&x, &kernel});
-  const std::vector<Tensor> inputs = promoted("convolution", {&x, &kernel}, at);
+  const Operand* const operands[] = {&x, &kernel};
+  const DType dtype = common_dtype(operands, "convolution");
+  const Tensor inputs[] = {met_in(x, dtype, "convolution"), met_in(kernel, dtype, "convolution")};
   const size_t spatial = inputs[0].ndim() >= 2 ? static_cast<size_t>(inputs[0].ndim() - 2) : 0;
   const auto filled = [&](std::vector<int64_t> v, int64_t fill, const char* what) {
     if (v.empty()) v.assign(spatial, fill);
@@ -138,14 +151,17 @@ Tensor convolution(Operand x, Operand kernel, Convolution c) {
                   at);
     return v;
   };
-  return apply_primitive(ir::Op::convolution,
-                         ir::ConvolutionAttrs{.strides = filled(c.strides, 1, "strides"),
-                                              .low = filled(c.low, 0, "low"),
-                                              .high = filled(c.high, 0, "high"),
-                                              .lhs_dilation = filled({}, 1, ""),
-                                              .rhs_dilation = filled(c.dilation, 1, "dilation"),
-                                              .groups = c.groups},
-                         inputs, at)[0];
+  const ir::Attrs attrs = ir::ConvolutionAttrs{.strides = filled(c.strides, 1, "strides"),
+                                               .low = filled(c.low, 0, "low"),
+                                               .high = filled(c.high, 0, "high"),
+                                               .lhs_dilation = filled({}, 1, ""),
+                                               .rhs_dilation = filled(c.dilation, 1, "dilation"),
+                                               .groups = c.groups};
+  if (inputs[0].dtype() != inputs[1].dtype())
+    return apply({"convolution", build_mixed_convolution}, attrs, inputs, at)[0];
+  return apply_primitive(ir::Op::convolution, attrs, inputs, at)[0];
+} catch (...) {
+  leave_with_error("convolution", place_of({&x, &kernel}));
 }
 
 }  // namespace tenon

@@ -14,7 +14,7 @@ std::vector<ir::Value> build_full(ir::GraphBuilder&, std::span<const ir::Value> 
 }
 
 Tensor filled(const char* op, const Extents& extents, const Operand& value, DType dtype, bool requires_grad,
-              const Location& at) {
+              const Location& at) try {
   const Shape shape = extents.checked(op, dtype, at);
   if (!shape.is_static() && Trace::current() == nullptr)
     throw Error(std::string(op) + ": a named extent has no value outside a trace; tn::spec stands for such a tensor",
@@ -24,6 +24,8 @@ Tensor filled(const char* op, const Extents& extents, const Operand& value, DTyp
   t.cell()->made = at;
   if (requires_grad) t.set_requires_grad(true);
   return t;
+} catch (...) {
+  leave_with_error(op, at);
 }
 
 // x * step + start over 0 .. n-1.
@@ -89,7 +91,7 @@ Dim count_of_range(const Operand& start, const Operand& stop, const Operand& ste
 
 }  // namespace
 
-Tensor arange(Operand start, Operand stop, Operand step, const At& at) {
+Tensor arange(Operand start, Operand stop, Operand step, const At& at) try {
   const FloatEnvironment standard;
   for (const Operand* x : {&start, &stop, &step})
     if (x->weak() == Operand::Weak::none)
@@ -110,6 +112,8 @@ Tensor arange(Operand start, Operand stop, Operand step, const At& at) {
   const DType dtype = floating ? f32 : i64;
   return apply_one(arange_emit, made::ShapedAttrs{{n}},
                    {materialize(start, dtype, "arange"), materialize(step, dtype, "arange")}, place(at));
+} catch (...) {
+  leave_with_error("arange", place(at));
 }
 Tensor arange(Operand stop, const At& at) { return arange(0, stop, 1, at); }
 

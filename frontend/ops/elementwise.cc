@@ -12,8 +12,8 @@ Shape check_broadcast(const char* op, std::span<const Tensor> inputs, const Loca
   const auto refuse = [&](int axis, Dim d, Dim e) {
     std::string text = std::string(op) + ": shapes do not broadcast: ";
     for (size_t k = 0; k < inputs.size(); ++k) text += (k ? " with " : "") + describe(inputs[k]);
-    throw Error(text + "; axes align from the last, and axis " + std::to_string(axis) + " has extents " + to_string(d) +
-                    " and " + to_string(e) + " (only 1 stretches). Reshape or transpose one of them",
+    throw Error(text + "; axes align from the last, and axis " + std::to_string(axis) + " has extents " +
+                    extent_text(d) + " and " + extent_text(e) + " (only 1 stretches). Reshape or transpose one of them",
                 at);
   };
   return formula::common_shape(inputs, [](const Tensor& t) -> const Shape& { return t.shape(); }, refuse);
@@ -39,11 +39,20 @@ std::vector<ir::Value> build_elementwise(ir::GraphBuilder& b, std::span<const ir
   return ir::apply(b, op, formula::broadcast_together(x, ir::def(op).name));
 }
 
+// Operands of other dtypes are converted inside.
 template <ir::Op op>
-Tensor elementwise_op(std::initializer_list<const Operand*> operands) {
+std::vector<ir::Value> build_mixed(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  std::vector<ir::Value> same;
+  for (const ir::Value& v : x) same.push_back(ir::cast(v, ir::Convert(attrs).dtype));
+  return build_elementwise<op>(b, same, attrs);
+}
+
+template <ir::Op op>
+Tensor elementwise_op(std::initializer_list<const Operand*> operands) try {
   static constexpr auto build = build_elementwise<op>;
   const ir::OpDef& row = ir::def(op);
   const Emit emit{row.name, build};
+  static constexpr auto mixed = build_mixed<op>;
   const Location at = place_of(operands);
   if constexpr (op == ir::Op::shl || op == ir::Op::shr) {
     const Operand& count = **(operands.end() - 1);
@@ -57,9 +66,16 @@ Tensor elementwise_op(std::initializer_list<const Operand*> operands) {
   const DType dtype = entering(row, operands, at);
   std::vector<Tensor> inputs;
   inputs.reserve(operands.size());
-  for (const Operand* x : operands) inputs.push_back(materialize(*x, dtype, row.name));
+  bool converts = false;
+  for (const Operand* x : operands) {
+    inputs.push_back(met_in(*x, dtype, row.name));
+    converts = converts || inputs.back().dtype() != dtype;
+  }
   check_broadcast(row.name, inputs, at);
+  if (converts) return std::move(apply({row.name, mixed}, ir::ConvertAttrs{dtype}, inputs, at)[0]);
   return std::move(apply(emit, {}, inputs, at)[0]);
+} catch (...) {
+  leave_with_error(ir::def(op).name, place_of(operands));
 }
 
 std::vector<ir::Value> build_where(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs&) {
@@ -67,6 +83,11 @@ std::vector<ir::Value> build_where(ir::GraphBuilder& b, std::span<const ir::Valu
   return ir::apply(b, ir::Op::select, formula::broadcast_together(operands, "where"));
 }
 constexpr Emit where_emit{"where", build_where};
+std::vector<ir::Value> build_mixed_where(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  const DType dtype = ir::Convert(attrs).dtype;
+  const ir::Value operands[] = {x[0], ir::cast(x[1], dtype), ir::cast(x[2], dtype)};
+  return build_where(b, operands, attrs);
+}
 
 std::vector<ir::Value> build_clip(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
   const made::Clip to(attrs);
@@ -84,17 +105,19 @@ std::vector<ir::Value> build_logical(ir::GraphBuilder& b, std::span<const ir::Va
   return ir::apply(b, op, formula::together({formula::truth(x[0]), y}, boolean));
 }
 template <ir::Op op>
-Tensor logical(const char* name, const Operand& x, const Operand& y) {
+Tensor logical(const char* name, const Operand& x, const Operand& y) try {
   static constexpr auto build = build_logical<op>;
   const Tensor left = as_tensor(x, name), right = as_tensor(y, name);
   const Operand first(typed(left, boolean, x.where()), x.where()), second(typed(right, boolean, y.where()), y.where());
   (void)foreseen(op, {&first, &second});
   return apply_one({name, build}, {}, {left, right}, x.where());
+} catch (...) {
+  leave_with_error(name, x.where());
 }
 
 }  // namespace
 
-Tensor foreseen(ir::Op op, std::initializer_list<const Operand*> operands) {
+Tensor foreseen(ir::Op op, std::initializer_list<const Operand*> operands) try {
   const ir::OpDef& row = ir::def(op);
   const Location at = place_of(operands);
   const DType dtype = entering(row, operands, at);
@@ -105,6 +128,8 @@ Tensor foreseen(ir::Op op, std::initializer_list<const Operand*> operands) {
                                                      : stand_in({dtype, {}}, x->where()));
   }
   return stand_in({dtype, check_broadcast(row.name, shown, at)}, at);
+} catch (...) {
+  leave_with_error(ir::def(op).name, place_of(operands));
 }
 
 namespace elementwise {
@@ -123,24 +148,34 @@ namespace elementwise {
 #include "tenon/ir/ops.def"
 }  // namespace elementwise
 
-Tensor where(Operand condition, Operand x, Operand y) {
+Tensor where(Operand condition, Operand x, Operand y) try {
   const Location at = place_of({&condition, &x, &y});
-  std::vector<Tensor> inputs = promoted("where", {&x, &y}, at);
+  const Operand* const values[] = {&x, &y};
+  const DType dtype = common_dtype(values, "where");
+  const Tensor inputs[] = {met_in(x, dtype, "where"), met_in(y, dtype, "where")};
   const Tensor chosen = as_tensor(condition, "where");
   (void)check_broadcast("where", std::vector{typed(chosen, boolean, condition.where()), inputs[0], inputs[1]}, at);
+  if (inputs[0].dtype() != dtype || inputs[1].dtype() != dtype)
+    return apply_one({"where", build_mixed_where}, ir::ConvertAttrs{dtype}, {chosen, inputs[0], inputs[1]}, at);
   return apply_one(where_emit, {}, {chosen, inputs[0], inputs[1]}, at);
+} catch (...) {
+  leave_with_error("where", place_of({&condition, &x, &y}));
 }
 
 Tensor maximum(Operand x, Operand y) { return elementwise::max(x, y); }
 Tensor minimum(Operand x, Operand y) { return elementwise::min(x, y); }
-Tensor clip(Operand x, Operand low, Operand high) {
+Tensor clip(Operand x, Operand low, Operand high) try {
   const Operand raised(foreseen(ir::Op::max, {&x, &low}), x.where());
   const DType first = raised.tensor().dtype(), second = foreseen(ir::Op::min, {&raised, &high}).dtype();
   return apply_one({"clip", build_clip}, made::ClipAttrs{.raised = first, .lowered = second},
                    {entered(x, first, "max"), entered(low, first, "max"), entered(high, second, "min")}, x.where());
+} catch (...) {
+  leave_with_error("clip", x.where());
 }
-Tensor logical_not(Operand x) {
+Tensor logical_not(Operand x) try {
   return apply_one({"logical_not", build_not}, {}, {as_tensor(x, "logical_not")}, x.where());
+} catch (...) {
+  leave_with_error("logical_not", x.where());
 }
 Tensor logical_and(Operand x, Operand y) { return logical<ir::Op::bit_and>("logical_and", x, y); }
 Tensor logical_or(Operand x, Operand y) { return logical<ir::Op::bit_or>("logical_or", x, y); }

@@ -1,6 +1,7 @@
 // Gather, scatter and order.
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon {
 namespace {
@@ -43,24 +44,30 @@ ir::Value formula::one_hot(Value indices, const Shape& shape, DType dtype) {
   return ir::cast(ir::eq(ir::broadcast(number, to, axes), classes), dtype);
 }
 
-Tensor take(Operand operand, Operand indices, int64_t axis) {
+Tensor take(Operand operand, Operand indices, int64_t axis) try {
   const Location& at = operand.where();
   const Tensor x = as_tensor(operand, "take"), index = index_tensor(indices, "take");
   return apply_one({"gather", build_take}, ir::GatherAttrs{index_of(axis, x, "take", at)}, {x, index}, at);
+} catch (...) {
+  leave_with_error("take", operand.where());
 }
 
-Tensor scatter_add(Operand operand, Operand indices, Operand updates, int64_t axis) {
+Tensor scatter_add(Operand operand, Operand indices, Operand updates, int64_t axis) try {
   const Location& at = operand.where();
   const Tensor x = as_tensor(operand, "scatter_add"), index = index_tensor(indices, "scatter_add");
   const Tensor added = entered(updates, x.dtype(), "scatter_add");
   return apply_one({"scatter_add", build_scatter_add}, ir::ScatterAddAttrs{index_of(axis, x, "scatter_add", at)},
                    {x, index, added}, at);
+} catch (...) {
+  leave_with_error("scatter_add", operand.where());
 }
 
-Tensor sort(Operand operand, int64_t axis) {
+Tensor sort(Operand operand, int64_t axis) try {
   const Tensor x = as_tensor(operand, "sort");
   return apply_primitive(ir::Op::sort, ir::SortAttrs{index_of(axis, x, "sort", operand.where())}, std::span(&x, 1),
                          operand.where())[0];
+} catch (...) {
+  leave_with_error("sort", operand.where());
 }
 
 namespace {
@@ -72,10 +79,12 @@ std::vector<ir::Value> build_argsort(ir::GraphBuilder& b, std::span<const ir::Va
 }
 }  // namespace
 
-Tensor argsort(Operand operand, int64_t axis) {
+Tensor argsort(Operand operand, int64_t axis) try {
   const Tensor x = as_tensor(operand, "argsort");
   return apply_one({"argsort", build_argsort}, ir::SortAttrs{index_of(axis, x, "argsort", operand.where())}, {x},
                    operand.where());
+} catch (...) {
+  leave_with_error("argsort", operand.where());
 }
 
 Shape one_hot_shape(const Tensor& indices, Extent classes, DType dtype, const Location& at) {
@@ -86,10 +95,12 @@ Shape one_hot_shape(const Tensor& indices, Extent classes, DType dtype, const Lo
   return Extents(shape).checked("one_hot", dtype, at);
 }
 
-Tensor one_hot(Operand indices, Extent classes, DType dtype) {
+Tensor one_hot(Operand indices, Extent classes, DType dtype) try {
   const Tensor x = index_tensor(indices, "one_hot");
   const Shape shape = one_hot_shape(x, classes, dtype, indices.where());
   return apply_one({"one_hot", build_one_hot}, made::OneHotAttrs{dtype, shape.dims()}, {x}, indices.where());
+} catch (...) {
+  leave_with_error("one_hot", indices.where());
 }
 
 }  // namespace tenon

@@ -5,6 +5,7 @@
 
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon {
 namespace formula {
@@ -109,9 +110,9 @@ void check_matrices(const Tensor& lhs, const Tensor& rhs, const Location& at) {
   const Dim k = lhs.shape()[lhs.ndim() - 1];
   const Dim l = rhs.shape()[rhs.ndim() == 1 ? 0 : rhs.ndim() - 2];
   if (k == l) return;
-  throw Error("matmul: the last axis of the left operand (" + to_string(k) + ") must equal the " +
+  throw Error("matmul: the last axis of the left operand (" + extent_text(k) + ") must equal the " +
                   (rhs.ndim() == 1 ? "" : "second last axis of the right operand (") +
-                  (rhs.ndim() == 1 ? "length of the right operand (" : "") + to_string(l) +
+                  (rhs.ndim() == 1 ? "length of the right operand (" : "") + extent_text(l) +
                   ")\n  left:  " + describe(lhs) + "\n  right: " + describe(rhs) +
                   (rhs.ndim() >= 2 && rhs.shape()[rhs.ndim() - 1] == k ? "\n  hint: transpose the right operand" : ""),
               at);
@@ -154,20 +155,24 @@ Tensor foreseen_matmul(const Operand& a, const Operand& b) {
   return stand_in({lhs.dtype(), shape}, at);
 }
 
-Tensor dot(Operand a, Operand b) {
+Tensor dot(Operand a, Operand b) try {
   const Location at = place_of({&a, &b});
   const auto [x, y] = met(a, b, "dot");
   check_vectors(x, y, at);
   return apply_one({"dot", formula::build_matmul}, ir::ConvertAttrs{x.dtype()}, {a.tensor(), b.tensor()}, at);
+} catch (...) {
+  leave_with_error("dot", place_of({&a, &b}));
 }
 
-Tensor matmul(Operand a, Operand b) {
+Tensor matmul(Operand a, Operand b) try {
   const DType dtype = foreseen_matmul(a, b).dtype();
   return apply_one({"matmul", formula::build_matmul}, ir::ConvertAttrs{dtype}, {a.tensor(), b.tensor()},
                    place_of({&a, &b}));
+} catch (...) {
+  leave_with_error("matmul", place_of({&a, &b}));
 }
 
-Tensor linear(Operand x, Operand weight, Operand bias) {
+Tensor linear(Operand x, Operand weight, Operand bias) try {
   const DType result = common_dtype(std::array<const Operand*, 3>{&x, &weight, &bias}, "linear");
   const auto computed = [&](const Operand& o) { return is_half(result) ? widened(o) : o; };
   const Operand product(foreseen_matmul(computed(x), computed(weight)), x.where()), added = computed(bias);
@@ -175,6 +180,8 @@ Tensor linear(Operand x, Operand weight, Operand bias) {
   return apply_one({"linear", formula::build_linear},
                    made::LinearAttrs{.product = product.tensor().dtype(), .sum = sum, .result = result},
                    {x.tensor(), weight.tensor(), entered(bias, sum, "add")}, x.where());
+} catch (...) {
+  leave_with_error("linear", x.where());
 }
 
 }  // namespace tenon

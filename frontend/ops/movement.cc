@@ -92,7 +92,7 @@ std::string extents_text(const Extents& extents) {
 
 }  // namespace
 
-Tensor reshape(Operand operand, const Extents& extents) {
+Tensor reshape(Operand operand, const Extents& extents) try {
   const Location& at = operand.where();
   const Tensor x = as_tensor(operand, "reshape");
   std::vector<Extent> asked = extents.list();
@@ -112,14 +112,18 @@ Tensor reshape(Operand operand, const Extents& extents) {
                     extents_text(extents),
                 at);
   return reshape_to(x, to, at);
+} catch (...) {
+  leave_with_error("reshape", operand.where());
 }
 
 Tensor Tensor::reshape(const Extents& shape, const At& at) const { return tenon::reshape(Operand(*this, at), shape); }
 
-Tensor transpose(Operand operand, const std::vector<int64_t>& permutation) {
+Tensor transpose(Operand operand, const std::vector<int64_t>& permutation) try {
   const Tensor x = as_tensor(operand, "transpose");
   return apply_one({"transpose", build_transpose},
                    ir::TransposeAttrs{checked_permutation(permutation, x, operand.where())}, {x}, operand.where());
+} catch (...) {
+  leave_with_error("transpose", operand.where());
 }
 Tensor Tensor::transpose(const std::vector<int64_t>& permutation, const At& at) const {
   return tenon::transpose(Operand(*this, at), permutation);
@@ -131,7 +135,7 @@ Tensor Tensor::transpose(const At& at) const {
 }
 Tensor Tensor::astype(DType dtype, const At& at) const { return cast_to(*this, dtype, place(at)); }
 
-Tensor broadcast_to(Operand operand, const Extents& extents) {
+Tensor broadcast_to(Operand operand, const Extents& extents) try {
   const Tensor x = as_tensor(operand, "broadcast_to");
   const Shape shape = extents.checked("broadcast_to", x.dtype(), operand.where());
   const int offset = shape.rank() - x.ndim();
@@ -140,9 +144,13 @@ Tensor broadcast_to(Operand operand, const Extents& extents) {
     const Dim d = x.shape()[i];
     fits = d == 1 || d == shape[i + offset];
   }
-  if (!fits) throw Error("broadcast_to: " + describe(x) + " does not stretch to " + to_string(shape), operand.where());
+  if (!fits)
+    throw Error("broadcast_to: " + describe(x) + " does not stretch to " + type_text({x.dtype(), shape}),
+                operand.where());
   if (x.shape() == shape) return x;
   return apply_one({"broadcast_to", build_broadcast}, made::ShapedAttrs{shape.dims()}, {x}, operand.where());
+} catch (...) {
+  leave_with_error("broadcast_to", operand.where());
 }
 
 namespace {
@@ -179,15 +187,17 @@ Tensor join(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> sh
 
 }  // namespace
 
-Tensor concat(std::span<const Tensor> parts, int64_t axis, const At& at) {
+Tensor concat(std::span<const Tensor> parts, int64_t axis, const At& at) try {
   if (parts.empty()) throw Error("concat of no tensors", place(at));
   return join({"concat", build_concat}, joined(parts, axis, place(at)), parts, parts, place(at));
+} catch (...) {
+  leave_with_error("concat", place(at));
 }
 Tensor concat(std::initializer_list<Tensor> parts, int64_t axis, const At& at) {
   return concat(std::span(parts.begin(), parts.size()), axis, at);
 }
 
-Tensor stack(std::span<const Tensor> parts, int64_t axis, const At& at) {
+Tensor stack(std::span<const Tensor> parts, int64_t axis, const At& at) try {
   if (parts.empty()) throw Error("stack of no tensors", place(at));
   std::vector<Tensor> rows;
   const int64_t a = axis_of(axis, parts[0].ndim() + 1, "stack", place(at));
@@ -197,19 +207,23 @@ Tensor stack(std::span<const Tensor> parts, int64_t axis, const At& at) {
     rows.push_back(stand_in({p.dtype(), shape}, place(at)));
   }
   return join({"stack", build_stack}, joined(rows, a, place(at)), rows, parts, place(at));
+} catch (...) {
+  leave_with_error("stack", place(at));
 }
 Tensor stack(std::initializer_list<Tensor> parts, int64_t axis, const At& at) {
   return stack(std::span(parts.begin(), parts.size()), axis, at);
 }
 
-Tensor flip(Operand operand, const std::vector<int64_t>& axes) {
+Tensor flip(Operand operand, const std::vector<int64_t>& axes) try {
   const Tensor x = as_tensor(operand, "flip");
   std::vector<int64_t> a;
   for (int64_t axis : axes) a.push_back(axis_of(axis, x.ndim(), "flip", operand.where()));
   return apply_one({"flip", build_reverse}, ir::ReverseAttrs{a}, {x}, operand.where());
+} catch (...) {
+  leave_with_error("flip", operand.where());
 }
 
-Tensor pad(Operand operand, const std::vector<std::pair<Extent, Extent>>& widths, double value) {
+Tensor pad(Operand operand, const std::vector<std::pair<Extent, Extent>>& widths, double value) try {
   const FloatEnvironment standard;
   const Tensor x = as_tensor(operand, "pad");
   if (widths.size() != static_cast<size_t>(x.ndim()))
@@ -225,9 +239,11 @@ Tensor pad(Operand operand, const std::vector<std::pair<Extent, Extent>>& widths
       is_floating(x.dtype()) ? Operand(value, operand.where()) : Operand(static_cast<int64_t>(value), operand.where());
   return apply_one({"pad", build_pad}, made::WidenedAttrs{low, high}, {x, materialize(fill, x.dtype(), "pad")},
                    operand.where());
+} catch (...) {
+  leave_with_error("pad", operand.where());
 }
 
-Tensor squeeze(Operand operand, int64_t axis) {
+Tensor squeeze(Operand operand, int64_t axis) try {
   const Tensor x = as_tensor(operand, "squeeze");
   const auto a = static_cast<size_t>(axis_of(axis, x.ndim(), "squeeze", operand.where()));
   Shape shape = x.shape();
@@ -235,12 +251,16 @@ Tensor squeeze(Operand operand, int64_t axis) {
     throw Error("squeeze: axis " + std::to_string(axis) + " of " + describe(x) + " is not 1", operand.where());
   shape.erase(a);
   return reshape_to(x, shape, operand.where());
+} catch (...) {
+  leave_with_error("squeeze", operand.where());
 }
-Tensor expand_dims(Operand operand, int64_t axis) {
+Tensor expand_dims(Operand operand, int64_t axis) try {
   const Tensor x = as_tensor(operand, "expand_dims");
   Shape shape = x.shape();
   shape.insert(static_cast<size_t>(axis_of(axis, x.ndim() + 1, "expand_dims", operand.where())), Dim(1));
   return reshape_to(x, shape, operand.where());
+} catch (...) {
+  leave_with_error("expand_dims", operand.where());
 }
 
 }  // namespace tenon

@@ -97,10 +97,8 @@ Tensor materialize(const Operand& x, DType dtype, const char* op) {
     *value.as<double>() = x.floating();
   else
     *value.as<int64_t>() = x.integer();
-  const ir::Array* operand = &value;
   const ir::Type type{dtype, {}};
-  const ir::Array converted =
-      ir::interpret(ir::Op::cast, std::span(&operand, 1), ir::ConvertAttrs{dtype}, std::span(&type, 1))[0];
+  const ir::Array converted = ir::recast(value, dtype);
   if (Trace* trace = Trace::current()) {
     trace->builder.set_location(x.where());
     const std::string raw(converted.data.begin(), converted.data.end());
@@ -184,6 +182,12 @@ Tensor entered(const Operand& x, DType dtype, const char* op) {
   if (x.weak() != Operand::Weak::none) return materialize(x, dtype, op);
   check_defined(x.tensor(), x.where());
   return x.tensor();
+}
+
+Tensor met_in(const Operand& x, DType dtype, const char* op) {
+  const bool there = x.weak() == Operand::Weak::none && x.tensor().defined() && x.tensor().dtype() == dtype;
+  if (there) return x.tensor();
+  return Trace::current() ? materialize(x, dtype, op) : entered(x, dtype, op);
 }
 
 }  // namespace tenon

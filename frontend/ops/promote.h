@@ -47,5 +47,8 @@ Tensor foreseen_matmul(const Operand& a, const Operand& b);
 Shape one_hot_shape(const Tensor& indices, Extent classes, DType dtype, const Location& at);
 // An operand as the input of a formula: a tensor as it is, since the formula casts; a number as a tensor of the dtype.
 Tensor entered(const Operand& x, DType dtype, const char* op);
+// An operand of a primitive that its formula casts: eagerly as it is, so that nothing is converted by a program of its own; in a
+// trace in the dtype already.
+Tensor met_in(const Operand& x, DType dtype, const char* op);
 
 }  // namespace tenon

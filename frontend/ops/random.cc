@@ -5,6 +5,7 @@
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/trace.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon {
 namespace {
@@ -75,19 +76,23 @@ void check_key(const Tensor& key, const Location& at) {
     throw Error("a random key is u32[2], made by tn::key, not " + describe(key), at);
 }
 
-Tensor draw(const Emit& emit, const Tensor& key, DType dtype, const Shape& shape, const Location& at) {
+Tensor draw(const Emit& emit, const Tensor& key, DType dtype, const Shape& shape, const Location& at) try {
   check_key(key, at);
   return apply_one(emit, ir::RandomBitsAttrs{dtype, shape.dims()}, {key}, at);
+} catch (...) {
+  leave_with_error(emit.name, at);
 }
 
 }  // namespace
 
-Tensor key(uint64_t seed) {
+Tensor key(uint64_t seed) try {
   const uint32_t words[2] = {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
   return copy_from(words, {2}, u32);
+} catch (...) {
+  leave_with_error("key", Location{});
 }
 
-std::vector<Tensor> split(const Tensor& key, int64_t count, const At& where) {
+std::vector<Tensor> split(const Tensor& key, int64_t count, const At& where) try {
   const Location at = place(where);
   if (count < 1) throw Error("split: the number of keys is positive, not " + std::to_string(count), at);
   constexpr int64_t most = 1 << 20;  // each is a tensor of its own
@@ -105,13 +110,15 @@ std::vector<Tensor> split(const Tensor& key, int64_t count, const At& where) {
     keys.back().cell()->made = at;
   }
   return keys;
+} catch (...) {
+  leave_with_error("split", place(where));
 }
 std::pair<Tensor, Tensor> split(const Tensor& key, const At& at) {
   std::vector<Tensor> two = split(key, 2, at);
   return {two[0], two[1]};
 }
 
-Tensor fold_in(const Tensor& key, Operand data) {
+Tensor fold_in(const Tensor& key, Operand data) try {
   const Location& at = data.where();
   const Tensor number = as_tensor(data, "fold_in");
   if (number.shape().is_static() && number.numel() != 1)
@@ -121,21 +128,27 @@ Tensor fold_in(const Tensor& key, Operand data) {
   const Operand given(key, at), word(stand_in({u32, {2}}, at), at);
   check_key(foreseen(ir::Op::bit_xor, {&given, &word}), at);
   return apply_one({"fold_in", build_fold_in}, {}, {key, number}, at);
+} catch (...) {
+  leave_with_error("fold_in", data.where());
 }
 
-Tensor random_bits(const Tensor& key, const Extents& shape, DType dtype, const At& at) {
+Tensor random_bits(const Tensor& key, const Extents& shape, DType dtype, const At& at) try {
   if (dtype != u32 && dtype != u64) throw Error("random_bits: u32 or u64", place(at));
   return draw({"random_bits", build_bits<draw_space>}, key, dtype, shape.checked("random_bits", dtype, place(at)),
               place(at));
+} catch (...) {
+  leave_with_error("random_bits", place(at));
 }
 
-Tensor uniform(const Tensor& key, const Extents& shape, Draw d, const At& at) {
+Tensor uniform(const Tensor& key, const Extents& shape, Draw d, const At& at) try {
   if (!is_floating(d.dtype)) throw Error("uniform: a floating dtype", place(at));
   return draw({"uniform", build_uniform}, key, d.dtype, shape.checked("uniform", d.dtype == f64 ? u64 : u32, place(at)),
               place(at));
+} catch (...) {
+  leave_with_error("uniform", place(at));
 }
 
-Tensor normal(const Tensor& key, const Extents& extents, Draw d, const At& at) {
+Tensor normal(const Tensor& key, const Extents& extents, Draw d, const At& at) try {
   if (!is_floating(d.dtype)) throw Error("normal: a floating dtype", place(at));
   const DType word = d.dtype == f64 ? u64 : u32;
   const Shape shape = extents.checked("normal", word, place(at));
@@ -143,6 +156,8 @@ Tensor normal(const Tensor& key, const Extents& extents, Draw d, const At& at) {
   two.insert(0, Dim(2));
   (void)Extents(two).checked("uniform", word, place(at));
   return draw({"normal", build_normal}, key, d.dtype, shape, place(at));
+} catch (...) {
+  leave_with_error("normal", place(at));
 }
 
 }  // namespace tenon

@@ -3,6 +3,7 @@
 
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon {
 namespace {
@@ -22,12 +23,14 @@ std::vector<ir::Value> build_reduce(ir::GraphBuilder&, std::span<const ir::Value
 }
 
 template <ir::Op op>
-Tensor reduce(const char* name, const Operand& x, const Reduce& r) {
+Tensor reduce(const char* name, const Operand& x, const Reduce& r) try {
   static constexpr auto build = build_reduce<op>;
   const Tensor t = as_tensor(x, name);
   const std::vector<int64_t> axes = axes_of(r, t.ndim(), name, x.where());
   if (axes.empty() && reduced_as<op>(t.dtype()) == t.dtype()) return t;
   return apply_one({name, build}, made::KeptReduceAttrs{axes, r.keepdims}, {t}, x.where());
+} catch (...) {
+  leave_with_error(name, x.where());
 }
 
 void check_not_empty(const Tensor& x, const std::vector<int64_t>& axes, const char* op, const Location& at) {
@@ -43,12 +46,14 @@ std::vector<ir::Value> build_arg(ir::GraphBuilder& b, std::span<const ir::Value>
 }
 
 template <ir::Op op>
-Tensor arg_reduce(const Operand& x, int64_t axis, const char* name) {
+Tensor arg_reduce(const Operand& x, int64_t axis, const char* name) try {
   static constexpr auto build = build_arg<op>;
   const Tensor t = as_tensor(x, name);
   const int64_t a = axis_of(axis, t.ndim(), name, x.where());
   check_not_empty(t, {a}, name, x.where());
   return apply_one(Emit{name, build}, ir::ReduceAttrs{{a}}, {t}, x.where());
+} catch (...) {
+  leave_with_error(name, x.where());
 }
 
 std::vector<ir::Value> build_cumsum(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
@@ -72,29 +77,35 @@ std::vector<int64_t> axes_of(const Reduce& r, int rank, const char* op, const Lo
 Tensor sum(Operand x, Reduce r) { return reduce<ir::Op::reduce_sum>("sum", x, r); }
 Tensor prod(Operand x, Reduce r) { return reduce<ir::Op::reduce_prod>("prod", x, r); }
 
-Tensor max(Operand x, Reduce r) {
+Tensor max(Operand x, Reduce r) try {
   const Tensor t = as_tensor(x, "max");
   if (t.dtype() == boolean) return any_of(x, r);
   check_not_empty(t, axes_of(r, t.ndim(), "max", x.where()), "max", x.where());
   return reduce<ir::Op::reduce_max>("max", Operand(t, x.where()), r);
+} catch (...) {
+  leave_with_error("max", x.where());
 }
-Tensor min(Operand x, Reduce r) {
+Tensor min(Operand x, Reduce r) try {
   const Tensor t = as_tensor(x, "min");
   if (t.dtype() == boolean) return all_of(x, r);
   check_not_empty(t, axes_of(r, t.ndim(), "min", x.where()), "min", x.where());
   return reduce<ir::Op::reduce_min>("min", Operand(t, x.where()), r);
+} catch (...) {
+  leave_with_error("min", x.where());
 }
 Tensor all_of(Operand x, Reduce r) { return reduce<ir::Op::reduce_and>("all_of", x, r); }
 Tensor any_of(Operand x, Reduce r) { return reduce<ir::Op::reduce_or>("any_of", x, r); }
 Tensor argmax(Operand x, int64_t axis) { return arg_reduce<ir::Op::argmax>(x, axis, "argmax"); }
 Tensor argmin(Operand x, int64_t axis) { return arg_reduce<ir::Op::argmin>(x, axis, "argmin"); }
 
-Tensor cumsum(Operand x, int64_t axis, bool reverse) {
+Tensor cumsum(Operand x, int64_t axis, bool reverse) try {
   const Tensor t = as_tensor(x, "cumsum");
   return apply_one(
       {"cumsum", build_cumsum},
       ir::CumsumAttrs{.axis = static_cast<size_t>(axis_of(axis, t.ndim(), "cumsum", x.where())), .reverse = reverse},
       {t}, x.where());
+} catch (...) {
+  leave_with_error("cumsum", x.where());
 }
 
 }  // namespace tenon

@@ -6,6 +6,7 @@
 
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon {
 namespace {
@@ -119,27 +120,33 @@ Selection selection_of(const Tensor& x, std::span<const Index> indices, const Lo
   return {std::move(starts), std::move(sizes), std::move(strides), std::move(reversed), std::move(result)};
 }
 
-Tensor select_at(const Tensor& x, std::span<const Index> indices, const Location& at) {
+Tensor select_at(const Tensor& x, std::span<const Index> indices, const Location& at) try {
   const Selection s = selection_of(x, indices, at);
   return apply_one(
       {"index", build_index},
       made::SelectedAttrs{
           .starts = s.starts, .sizes = s.sizes, .strides = s.strides, .reversed = s.reversed, .shape = s.result.dims()},
       {x}, at);
+} catch (...) {
+  leave_with_error("index", at);
 }
 
-Tensor dynamic_slice(Operand operand, std::span<const Tensor> starts, const Extents& sizes) {
+Tensor dynamic_slice(Operand operand, std::span<const Tensor> starts, const Extents& sizes) try {
   std::vector<Tensor> inputs{as_tensor(operand, "dynamic_slice")};
   append_starts(inputs, starts, "dynamic_slice", operand.where());
   const Shape window = sizes.checked("dynamic_slice", inputs[0].dtype(), operand.where());
   return apply({"dynamic_slice", build_dynamic_slice}, ir::DynamicSliceAttrs{window.dims()}, inputs,
                operand.where())[0];
+} catch (...) {
+  leave_with_error("dynamic_slice", operand.where());
 }
-Tensor dynamic_update_slice(Operand operand, Operand update, std::span<const Tensor> starts) {
+Tensor dynamic_update_slice(Operand operand, Operand update, std::span<const Tensor> starts) try {
   const Tensor x = as_tensor(operand, "dynamic_update_slice");
   std::vector<Tensor> inputs{x, entered(update, x.dtype(), "dynamic_update_slice")};
   append_starts(inputs, starts, "dynamic_update_slice", operand.where());
   return apply({"dynamic_update_slice", build_dynamic_update_slice}, {}, inputs, operand.where())[0];
+} catch (...) {
+  leave_with_error("dynamic_update_slice", operand.where());
 }
 
 }  // namespace tenon

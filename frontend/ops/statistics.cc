@@ -2,6 +2,7 @@
 // runtime::numerics_version.
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon {
 namespace formula {
@@ -55,9 +56,11 @@ std::vector<Value> build_logsumexp(ir::GraphBuilder&, std::span<const Value> x, 
 namespace {
 
 // `inner` is what errors about axes name: the reduction that meets them first.
-Tensor statistic(const Emit& emit, const Operand& x, const Reduce& r, const char* inner) {
+Tensor statistic(const Emit& emit, const Operand& x, const Reduce& r, const char* inner) try {
   const Tensor t = as_tensor(x, emit.name);
   return apply_one(emit, made::KeptReduceAttrs{axes_of(r, t.ndim(), inner, x.where()), r.keepdims}, {t}, x.where());
+} catch (...) {
+  leave_with_error(emit.name, x.where());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/ops/selection.h"
 #include "tenon/frontend/tensor/trace.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon {
 namespace {
@@ -73,8 +74,8 @@ Tensor fitted(const Tensor& x, const Selection& s, const Operand& value, const L
     fits = d == 1 || d == s.result[s.result.rank() - i];
   }
   if (!fits)
-    throw Error("assignment: " + describe(v) + " does not stretch to the selected " +
-                    ir::to_string(ir::Type{x.dtype(), s.result}) + " of " + describe(x),
+    throw Error("assignment: " + describe(v) + " does not stretch to the selected " + type_text({x.dtype(), s.result}) +
+                    " of " + describe(x),
                 at);
   if (shape != v.shape()) v = reshape(Operand(v, at), shape);
   return broadcast_to(Operand(v, at), s.result);
@@ -114,11 +115,13 @@ std::span<const Index> as_span(const std::vector<Index>& indices) { return {indi
 std::span<const Index> as_span(std::initializer_list<Index> indices) { return {indices.begin(), indices.size()}; }
 Location place_of_index(std::span<const Index> indices) { return indices.empty() ? Location{} : indices[0].where; }
 
-Tensor& assign(Tensor& x, const char* op, const Operand& y, Tensor (*compute)(Operand, Operand)) {
+Tensor& assign(Tensor& x, const char* op, const Operand& y, Tensor (*compute)(Operand, Operand)) try {
   const Location at = y.where();
   check_assignable(x, op, at);
   rebind(x, compute(Operand(x, at), y), op, at);
   return x;
+} catch (...) {
+  leave_with_error(op, y.where());
 }
 
 }  // namespace
@@ -133,19 +136,23 @@ Tensor Tensor::operator[](std::initializer_list<Index> indices) const& {
 }
 Tensor Tensor::operator[](Index index) const& { return select_at(*this, std::span(&index, 1), index.where); }
 // A copy is a value only, so each of these returns what it makes without naming it.
-Assignable Tensor::operator[](std::initializer_list<Index> indices) & {
+Assignable Tensor::operator[](std::initializer_list<Index> indices) & try {
   const Location at = place_of_index(as_span(indices));
   return Assignable(select_at(*this, as_span(indices), at), this, nullptr, {indices}, at);
+} catch (...) {
+  leave_with_error("index", place_of_index(as_span(indices)));
 }
 Assignable Tensor::operator[](Index index) & { return (*this)[{index}]; }
-Assignable Assignable::operator[](std::initializer_list<Index> indices) && {
+Assignable Assignable::operator[](std::initializer_list<Index> indices) && try {
   Path path = std::move(path_);
   path.emplace_back(indices);
   return Assignable(select_at(*this, as_span(indices), where_), variable_, shared_, std::move(path), where_);
+} catch (...) {
+  leave_with_error("index", place_of_index(as_span(indices)));
 }
 Assignable Assignable::operator[](Index index) && { return std::move(*this)[{index}]; }
 
-Assignable Tensor::data() const {
+Assignable Tensor::data() const try {
   if (!defined()) throw Error("an undefined tensor has no data(); give it a value first");
   const Cell& c = *cell_;
   if (!c.concrete()) return Assignable(stop_gradient(*this), nullptr, nullptr, {}, {});
@@ -154,9 +161,11 @@ Assignable Tensor::data() const {
   cell->slot = c.slot;
   cell->made = c.made;
   return Assignable(Tensor(cell), nullptr, cell, {}, c.made);
+} catch (...) {
+  leave_with_error("data()", Location{});
 }
 
-void Assignable::write(Write how, const Operand& value) const {
+void Assignable::write(Write how, const Operand& value) const try {
   static constexpr const char* names[] = {"=", "+=", "-=", "*=", "/="};
   const char* op = names[static_cast<int>(how)];
   const Location at = value.where().known() ? value.where() : where_;
@@ -196,6 +205,8 @@ void Assignable::write(Write how, const Operand& value) const {
     replace_buffer(*shared_, next, op, at);
   else
     rebind(*variable_, next, op, at);
+} catch (...) {
+  leave_with_error("assignment", value.where().known() ? value.where() : where_);
 }
 
 }  // namespace tenon

@@ -151,6 +151,17 @@ std::ostream& operator<<(std::ostream& out, const Extent& extent) {
 }
 std::ostream& operator<<(std::ostream& out, const Dim& dim) { return out << Extent(dim); }
 
+// Written where the caller writes them, whom no function stands around yet.
+Extents::Extents(std::initializer_list<Extent> extents) {
+  detail::guarded("a shape", {}, [&] { extents_ = extents; });
+}
+Extents::Extents(const Shape& shape) {
+  detail::guarded("a shape", {}, [&] { extents_.assign(shape.begin(), shape.end()); });
+}
+Extents::Extents(const std::vector<Dim>& extents) {
+  detail::guarded("a shape", {}, [&] { extents_.assign(extents.begin(), extents.end()); });
+}
+
 Shape Extents::checked(const char* op, DType dtype, const Location& at) const {
   Shape shape;
   for (size_t i = 0; i < extents_.size(); ++i) {

@@ -7,8 +7,10 @@
 #include <cstdint>
 #include <initializer_list>
 #include <iosfwd>
+#include <new>
 #include <source_location>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "tenon/ir/base/dtype.h"
@@ -27,6 +29,18 @@ template <class A, class B>
 concept Extentwise = (AnExtent<A> && (AnExtent<B> || std::integral<B>)) || (std::integral<A> && AnExtent<B>);
 
 namespace detail {
+[[noreturn]] void out_of_memory(const char* what, uint64_t bytes,
+                                const Location& at);  // Error; 0: nobody knows how many
+// What templates do on behalf of the function `what`: no std::bad_alloc leaves it.
+template <class F>
+decltype(auto) guarded(const char* what, const Location& at, F&& work, uint64_t bytes = 0) {
+  try {
+    return std::forward<F>(work)();
+  } catch (const std::bad_alloc&) {
+    out_of_memory(what, bytes, at);
+  }
+}
+
 Extent add(Extent a, Extent b);
 Extent subtract(Extent a, Extent b);
 Extent multiply(Extent a, Extent b);
@@ -114,12 +128,14 @@ std::ostream& operator<<(std::ostream& out, const Dim& dim);
 class Extents {
  public:
   Extents() = default;
-  Extents(std::initializer_list<Extent> extents) : extents_(extents) {}
-  Extents(const Shape& shape) : extents_(shape.begin(), shape.end()) {}  // NOLINT
+  Extents(std::initializer_list<Extent> extents);
+  Extents(const Shape& shape);  // NOLINT
   template <std::integral T>
-  Extents(const std::vector<T>& numbers) : extents_(numbers.begin(), numbers.end()) {}  // NOLINT
+  Extents(const std::vector<T>& numbers) {  // NOLINT
+    detail::guarded("a shape", {}, [&] { extents_.assign(numbers.begin(), numbers.end()); });
+  }
   Extents(std::vector<Extent> extents) : extents_(std::move(extents)) {}  // NOLINT
-  Extents(const std::vector<Dim>& extents) : extents_(extents.begin(), extents.end()) {}  // NOLINT
+  Extents(const std::vector<Dim>& extents);  // NOLINT
   // Error unless every extent is 0 or more and a tensor of them is not too large.
   Shape checked(const char* op, DType dtype, const Location& at) const;
   const std::vector<Extent>& list() const { return extents_; }

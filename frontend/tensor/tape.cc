@@ -124,14 +124,18 @@ void put_on_tape(const Callable& c, std::span<const Tensor> inputs, const Pins& 
   }
 }
 
-// A chain of entries is released one by one: each entry's own sources are moved to a list before they go.
+// A chain of entries is released one by one: each entry's own sources are moved to a list before they go. Those that no list has
+// room for, since memory ran out, go with their entry.
 TapeEntry::~TapeEntry() {
   std::vector<TapeSource> pending = std::move(inputs);
   while (!pending.empty()) {
     const std::shared_ptr<TapeEntry> entry = std::move(pending.back().entry);
     pending.pop_back();
     if (!entry || entry.use_count() != 1) continue;
-    for (TapeSource& below : entry->inputs) pending.push_back(std::move(below));
+    try {
+      for (TapeSource& below : entry->inputs) pending.push_back(std::move(below));
+    } catch (const std::bad_alloc&) {
+    }
     entry->inputs.clear();
   }
 }

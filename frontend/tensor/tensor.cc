@@ -46,7 +46,7 @@ bool cuda_is_available() { return false; }
 int device_count(Kind kind) { return kind == Kind::cpu ? 1 : 0; }
 std::ostream& operator<<(std::ostream& out, const Device& device) {
   out << (device.kind == Kind::cpu ? "cpu" : "cuda");
-  if (device.kind != Kind::cpu) out << ':' << device.index;
+  if (device.kind != Kind::cpu) out << ':' << std::to_string(device.index);  // in no locale
   return out;
 }
 
@@ -67,7 +67,6 @@ Tensor make_traced(ir::Type type, uint64_t trace, ir::ValueId value, const Locat
   return Tensor(std::move(cell));
 }
 
-// Extents by their names: those of tn::dim, or those of the trace at hand.
 std::string type_text(const ir::Type& type) {
   std::string text = std::string(name(type.dtype)) + "[";
   for (size_t i = 0; i < type.shape.size(); ++i) text += (i ? ", " : "") + extent_text(type.shape[i]);
@@ -147,7 +146,7 @@ Extent Tensor::numel() const {
 }
 DType Tensor::dtype() const { return cell_of(*this).type.dtype; }
 
-void Tensor::read_elements(void* out, DType want, const Location& at) const {
+void Tensor::read_elements(void* out, DType want, const Location& at) const try {
   const BufferPtr buffer = buffer_of(*this, "to_vector()", at);
   const size_t size = static_cast<size_t>(numel()) * static_cast<size_t>(bytes(want));
   if (want == dtype()) {
@@ -155,17 +154,15 @@ void Tensor::read_elements(void* out, DType want, const Location& at) const {
     return;
   }
   const FloatEnvironment standard;
-  // Conversion on the way out follows the cast op's rules: it is that op, run by the reference interpreter.
   ir::Array from(cell_->type);
   buffer->read(from.data.data());
-  const ir::Array* operand = &from;
-  const ir::Type result{want, shape()};
-  const std::vector<ir::Array> to =
-      ir::interpret(ir::Op::cast, std::span(&operand, 1), ir::ConvertAttrs{want}, std::span(&result, 1));
-  if (size != 0) std::memcpy(out, to[0].data.data(), size);
+  const ir::Array to = ir::recast(from, want);
+  if (size != 0) std::memcpy(out, to.data.data(), size);
+} catch (...) {
+  leave_with_error("to_vector()", at);
 }
 
-void Tensor::read_element(void* out, DType want, const Location& at) const {
+void Tensor::read_element(void* out, DType want, const Location& at) const try {
   if (Trace::current())
     throw Error("item() inside a trace: " + describe(*this) + " has no value while '" + Trace::current()->what +
                     "' traces. Use tn::cond or tn::where to choose by value, or return it and read it outside",
@@ -173,6 +170,8 @@ void Tensor::read_element(void* out, DType want, const Location& at) const {
   if (numel() != 1)
     throw Error("item() reads a one-element tensor, and this is " + describe(*this) + "; index it first", at);
   read_elements(out, want, at);
+} catch (...) {
+  leave_with_error("item()", at);
 }
 
 const void* Tensor::raw(const std::source_location& at) const {
@@ -181,7 +180,7 @@ const void* Tensor::raw(const std::source_location& at) const {
 
 // ---- making --------------------------------------------------------------------------------------------------------
 
-Tensor copy_from(const void* data, const Extents& extents, DType dtype, bool requires_grad, const At& at) {
+Tensor copy_from(const void* data, const Extents& extents, DType dtype, bool requires_grad, const At& at) try {
   const Shape shape = extents.checked("copy_from", dtype, place(at));
   if (!shape.is_static())
     throw Error("copy_from: a tensor with values has numbers as extents; tn::spec takes names", place(at));
@@ -192,9 +191,11 @@ Tensor copy_from(const void* data, const Extents& extents, DType dtype, bool req
   Tensor t = make_concrete({dtype, shape}, std::move(buffer), {});
   if (requires_grad) t.set_requires_grad(true, at);
   return t;
+} catch (...) {
+  leave_with_error("copy_from", place(at));
 }
 
-Tensor from_blob(const void* data, const Extents& extents, DType dtype, const At& at) {
+Tensor from_blob(const void* data, const Extents& extents, DType dtype, const At& at) try {
   const Shape shape = extents.checked("from_blob", dtype, place(at));
   if (!shape.is_static())
     throw Error("from_blob: a tensor with values has numbers as extents; tn::spec takes names", place(at));
@@ -205,18 +206,22 @@ Tensor from_blob(const void* data, const Extents& extents, DType dtype, const At
         "from_blob: the address is not aligned to an element of " + std::string(name(dtype)) + "; use tn::copy_from",
         place(at));
   return make_concrete({dtype, shape}, runtime::Buffer::borrow(data, size), {});
+} catch (...) {
+  leave_with_error("from_blob", place(at));
 }
 
-Tensor spec(const Extents& extents, DType dtype, const At& at) {
+Tensor spec(const Extents& extents, DType dtype, const At& at) try {
   const Shape shape = extents.checked("spec", dtype, place(at));
   auto cell = std::make_shared<Cell>();
   cell->type = {dtype, shape};
   cell->is_spec = true;
   cell->made = place(at);
   return Tensor(std::move(cell));
+} catch (...) {
+  leave_with_error("spec", place(at));
 }
 
-Dim dim(const std::string& name, int64_t lower, int64_t upper, const At& at) {
+Dim dim(const std::string& name, int64_t lower, int64_t upper, const At& at) try {
   bool good = !name.empty() && (name[0] < '0' || name[0] > '9') && name != "max";
   for (char c : name)
     good = good && (c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
@@ -233,6 +238,8 @@ Dim dim(const std::string& name, int64_t lower, int64_t upper, const At& at) {
   } catch (const Error& e) {
     throw Error(e.message(), place(at));
   }
+} catch (...) {
+  leave_with_error("dim", place(at));
 }
 
 // ---- autograd --------------------------------------------------------------------------------------------------------
@@ -277,10 +284,12 @@ void Tensor::backward(const Tensor& cotangent, BackwardOptions o, const At& at) 
   backward_from(*this, &cotangent, o.retain_graph, place(at));
 }
 
-Tensor Tensor::detach() const {
+Tensor Tensor::detach() const try {
   const Cell& c = cell_of(*this);
   if (!c.concrete()) return stop_gradient(*this);
   return make_concrete(c.type, buffer_of(*this, "detach()", {}), c.made);
+} catch (...) {
+  leave_with_error("detach()", Location{});
 }
 
 Tensor Tensor::to(Device device, const At& at) const {

@@ -24,20 +24,6 @@ struct Cell;  // frontend/tensor/cell.h
 class Operand;
 class Assignable;
 
-namespace detail {
-[[noreturn]] void out_of_memory(const char* what, uint64_t bytes,
-                                const Location& at);  // Error; 0: nobody knows how many
-// What templates do on behalf of the function `what`: no std::bad_alloc leaves it.
-template <class F>
-decltype(auto) guarded(const char* what, const Location& at, F&& work, uint64_t bytes = 0) {
-  try {
-    return std::forward<F>(work)();
-  } catch (const std::bad_alloc&) {
-    out_of_memory(what, bytes, at);
-  }
-}
-}  // namespace detail
-
 enum class Kind : uint8_t { cpu, cuda };
 struct Device {
   Kind kind = Kind::cpu;

@@ -25,7 +25,8 @@ std::vector<Tensor> run_gradient(const Program& p, const std::vector<Tensor>& in
     std::string from;
     if (producer != ir::no_node && p.graph->location(p.graph->node(producer)).known())
       from = " from " + to_string(p.graph->location(p.graph->node(producer)));
-    throw Error("grad: the function must return a floating scalar, and it returns " + ir::to_string(type) + from +
+    throw Error("grad: the function must return a floating scalar, and it returns " +
+                    ir::to_string(type, p.graph->symbols.get()) + from +
                     "; reduce it with tn::sum or tn::mean, or use tn::vjp with a cotangent of its shape",
                 at);
   }

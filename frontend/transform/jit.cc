@@ -15,7 +15,7 @@
 
 namespace tenon::detail {
 
-std::shared_ptr<JitState> make_jit(JitOptions options, const Location& made) {
+std::shared_ptr<JitState> make_jit(JitOptions options, const Location& made) try {
   for (size_t i = 0; i < options.donate.size(); ++i) {
     const int number = options.donate[i];
     if (std::find(options.donate.begin(), options.donate.begin() + static_cast<std::ptrdiff_t>(i), number) !=
@@ -23,6 +23,8 @@ std::shared_ptr<JitState> make_jit(JitOptions options, const Location& made) {
       throw Error("jit: .donate names argument " + std::to_string(number) + " twice", made);
   }
   return std::make_shared<JitState>(std::move(options), made);
+} catch (...) {
+  leave_with_error("jit", made);
 }
 
 bool compile(JitEntry& entry) {

@@ -24,7 +24,7 @@ bool takes(const ir::Type& type, const Tensor& t) {
 
 }  // namespace
 
-std::vector<Tensor> Traced::operator()(const std::vector<Tensor>& inputs, const At& at) const {
+std::vector<Tensor> Traced::operator()(const std::vector<Tensor>& inputs, const At& at) const try {
   if (inputs.size() != program_->arguments)
     throw Error("this traced function takes " + std::to_string(program_->arguments) + " tensors, not " +
                     std::to_string(inputs.size()),
@@ -37,6 +37,8 @@ std::vector<Tensor> Traced::operator()(const std::vector<Tensor>& inputs, const 
                   place(at));
   }
   return apply_graph(*program_->graph, program_->inputs(inputs), place(at));
+} catch (...) {
+  leave_with_error("a traced function", place(at));
 }
 
 Traced parse(const std::string& text) {

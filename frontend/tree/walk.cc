@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tree/items.h"
 #include "tenon/ir/base/float_environment.h"
 #include "tenon/ir/base/number_text.h"
@@ -50,7 +51,7 @@ std::string value_text(char tag, const std::string& bytes) {
       std::string text = "[";
       for (size_t i = 0; i < bytes.size(); i += sizeof(int64_t)) {
         const auto code = read<int64_t>(bytes.substr(i, sizeof(int64_t)));
-        text += (i ? ", " : "") + (code < 0 ? "a symbol" : std::to_string(code));
+        text += (i ? ", " : "") + extent_text(code < 0 ? Dim::symbol(static_cast<uint32_t>(~code)) : Dim(code));
       }
       return text + "]";
     }

@@ -59,6 +59,17 @@ uint64_t hash_node(Op op, AttrsId attrs, std::span<const ValueId> operands) {
   return 2 * newest + (h & 4095);
 }
 
+uint32_t nesting_of(const Attrs& attrs, const Location& where) {
+  uint32_t nesting = 0;
+  for (const Attr& a : attrs)
+    if (a.graph) nesting = std::max(nesting, a.graph->nesting() + 1);
+  if (nesting > deepest_nesting)
+    throw Error("control flow is nested more than " + std::to_string(deepest_nesting) +
+                    " deep: loops and branches inside one another; run the outer ones in C++, or join inner ones",
+                where);
+  return nesting;
+}
+
 uint64_t hash_location(const Location& w) { return mix(mix(reinterpret_cast<uintptr_t>(w.file), w.line), w.column); }
 
 }  // namespace
@@ -90,6 +101,7 @@ AttrsId GraphBuilder::intern(const Attrs& attrs) {
   uint32_t at = tables_->attrs.find(h, [&](uint32_t i) { return graph_->attrs_[i] == attrs; });
   if (at == IndexTable::none) {
     at = static_cast<uint32_t>(graph_->attrs_.size());
+    graph_->nesting_ = std::max(graph_->nesting_, nesting_of(attrs, where_));
     graph_->attrs_.push_back(attrs);
     tables_->attrs.insert(h, at);
   }

@@ -35,6 +35,10 @@ struct Node {
   uint32_t location = 0;  // in the graph's side table; 0 is unknown
 };
 
+// Sub-graphs (bodies of loops, branches) nest at most so deep: the builder refuses more, so whatever is built also prints, reads
+// back, verifies and compiles.
+inline constexpr uint32_t deepest_nesting = 64;
+
 class Graph {
  public:
   std::string name = "main";
@@ -42,6 +46,7 @@ class Graph {
 
   // Values 0 .. inputs-1 are the inputs; the others are results of nodes, ascending.
   uint32_t input_count() const { return input_count_; }
+  uint32_t nesting() const { return nesting_; }  // levels of sub-graphs below this graph; 0: it has none
   std::span<const ValueId> outputs() const { return outputs_; }
   uint32_t value_count() const { return static_cast<uint32_t>(value_type_.size()); }
   uint32_t node_count() const { return static_cast<uint32_t>(nodes_.size()); }
@@ -66,7 +71,7 @@ class Graph {
 
  private:
   friend class GraphBuilder;
-  uint32_t input_count_ = 0;
+  uint32_t input_count_ = 0, nesting_ = 0;
   std::vector<Node> nodes_;
   std::vector<ValueId> operands_, outputs_;
   std::vector<TypeId> value_type_;

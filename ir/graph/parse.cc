@@ -1,5 +1,5 @@
 // Reads graphs from text: the exact inverse of Graph::text(). The text is untrusted: every failure is an Error with line and
-// column, sub-graphs nest at most 64 deep, and everything read is checked by the builder's type rules. Refuses to fold or
+// column, sub-graphs nest at most deepest_nesting deep, and everything read is checked by the builder's type rules. Refuses to fold or
 // merge: what is written is what is built.
 #include <algorithm>
 #include <unordered_map>
@@ -9,8 +9,6 @@
 
 namespace tenon::ir {
 namespace {
-
-constexpr int deepest = 64;
 
 // Value names of one graph. Canonical text numbers values as they come, which needs no table.
 class Names {
@@ -138,7 +136,8 @@ void read_node(Reader& in, GraphBuilder& b, Names& names, const std::shared_ptr<
 
 std::shared_ptr<const Graph> read_graph(Reader& in, std::string name, const std::shared_ptr<Symbols>& symbols,
                                         int depth) {
-  if (depth > deepest) in.fail("graphs are nested more than 64 deep");
+  if (depth > static_cast<int>(deepest_nesting))
+    in.fail("graphs are nested more than " + std::to_string(deepest_nesting) + " deep");
   GraphBuilder b(std::move(name), symbols);
   b.folding = b.merging = false;
   Names names;

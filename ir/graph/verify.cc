@@ -4,7 +4,7 @@
 //   3. attributes fit the row's schema; operand counts fit its arity; the first operand's dtype is one that the row takes
 //   4. the result types are those that the row's type rule gives
 //   5. extents refer to symbols of the graph's table, which sub-graphs share
-//   6. sub-graphs satisfy all of this, at most 64 deep
+//   6. sub-graphs satisfy all of this, at most deepest_nesting deep
 #include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/graph/text.h"
 
@@ -61,7 +61,8 @@ void verify_inference(const Graph& g, const Node& n, const std::string& place, F
 }
 
 void verify_graph(const Graph& g, Findings& found, int depth) {
-  if (depth > 64) return found.add("sub-graphs are nested more than 64 deep");
+  if (depth > static_cast<int>(deepest_nesting))
+    return found.add("sub-graphs are nested more than " + std::to_string(deepest_nesting) + " deep");
   verify_types(g, found);
   uint32_t next = g.input_count();
   for (uint32_t i = 0; i < g.input_count(); ++i)

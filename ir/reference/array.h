@@ -29,6 +29,8 @@ struct Array {
 // Runs a graph op by op: the oracle for every other route, sharing no code with code generation. Symbolic extents are
 // bound from the input shapes. Throws Error when inputs do not fit the graph's types.
 std::vector<Array> interpret(const Graph& graph, std::span<const Array> inputs);
+// The elements as another dtype, by the rules of the cast op.
+Array recast(const Array& from, DType to);
 // One op.
 std::vector<Array> interpret(Op op, std::span<const Array* const> operands, const Attrs& attrs,
                              std::span<const Type> results);

@@ -170,6 +170,12 @@ std::vector<Array> interpret(const Graph& graph, std::span<const Array> inputs) 
   return run(graph, inputs, values);
 }
 
+Array recast(const Array& from, DType to) {
+  const Array* operand = &from;
+  const Type type{to, from.type.shape};
+  return std::move(interpret(Op::cast, std::span(&operand, 1), ConvertAttrs{to}, std::span(&type, 1))[0]);
+}
+
 std::vector<Array> interpret(Op op, std::span<const Array* const> operands, const Attrs& attrs,
                              std::span<const Type> results) {
   return evaluate({operands, attrs, results, op, nullptr, {}});

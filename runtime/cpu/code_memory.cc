@@ -11,6 +11,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <new>
 #include <set>
 #include <string>
 #include <tuple>
@@ -31,6 +32,13 @@ constexpr int trap = 0xcc;  // int3 on x86
 constexpr uint64_t round_up(uint64_t value, uint64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 struct Slab {
+  Slab() = default;
+  Slab(const Slab&) = delete;
+  Slab& operator=(const Slab&) = delete;
+  ~Slab() {
+    if (writable != nullptr) munmap(writable, size);
+    if (executable != nullptr) munmap(executable, size);
+  }
   char* writable = nullptr;  // null in a forked child, which does not own the slab
   char* executable = nullptr;
   uint64_t size = 0;
@@ -78,8 +86,15 @@ class Held {
   const std::lock_guard<Mutex> hold_;
 };
 
-[[noreturn]] void refuse(const char* what) {
-  throw Error(std::string("no executable memory for compiled code: ") + what + ": " + strerror(errno));
+[[noreturn]] void refuse(const char* what, int error) {
+  const std::string failure = std::string("no executable memory for compiled code: ") + what + ": " + strerror(error);
+  if (error != EPERM && error != EACCES && error != ENOSYS)
+    throw Error(failure +
+                "; raise the limits of the process (ulimit -v, ulimit -n), or drop compiled programs that are kept");
+  throw Error(failure +
+              ": a policy of this system forbids it (seccomp, SELinux's execmem or execmod, a container's profile, "
+              "vm.memfd_noexec); allow this process memfd_create and mappings with PROT_EXEC, or compile ahead of time "
+              "with tn::aot::save and link the object");
 }
 
 int memory_file() {
@@ -89,10 +104,12 @@ int memory_file() {
   return static_cast<int>(syscall(SYS_memfd_create, "tenon-code", close_on_exec));
 }
 
-// A file in memory of this size, or -1: there is a limit on open files, and one on the size of files.
-int sized_memory_file(uint64_t size) {
+// A file in memory of this size, or -1: there is a limit on open files, and one on the size of files. `step` is what failed.
+int sized_memory_file(uint64_t size, const char*& step) {
+  step = "memfd_create";
   const int file = memory_file();
   if (file < 0) return -1;
+  step = "ftruncate";
   const SignalsHeld held;
   if (ftruncate(file, static_cast<off_t>(size)) == 0) return file;
   const int error = errno;
@@ -102,31 +119,33 @@ int sized_memory_file(uint64_t size) {
 }
 
 std::unique_ptr<Slab> map_slab(uint64_t size) {
-  const int file = sized_memory_file(size);
-  if (file < 0 && errno != EFBIG) refuse("memfd_create");
+  auto slab = std::make_unique<Slab>();
+  slab->size = size;
+  const char* step = nullptr;
+  const int file = sized_memory_file(size, step);
+  if (file < 0 && errno != EFBIG) refuse(step, errno);
   // Shared memory that is no file has no name in /proc, but no limit either. Its second mapping is made of the first.
   const bool nameless = file < 0;
-  void* writable = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | (nameless ? MAP_ANONYMOUS : 0), file, 0);
-  void* executable = !nameless                ? mmap(nullptr, size, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0)
-                     : writable != MAP_FAILED ? mremap(writable, 0, size, MREMAP_MAYMOVE)
-                                              : MAP_FAILED;
-  if (nameless && executable != MAP_FAILED && mprotect(executable, size, PROT_READ | PROT_EXEC) != 0) {
-    munmap(executable, size);
-    executable = MAP_FAILED;
+  const auto mapped = [&](const char* name, void* at) {
+    step = name;
+    return at == MAP_FAILED ? nullptr : static_cast<char*>(at);
+  };
+  const int shared = MAP_SHARED | (nameless ? MAP_ANONYMOUS : 0);
+  slab->writable = mapped("mmap", mmap(nullptr, size, PROT_READ | PROT_WRITE, shared, file, 0));
+  if (slab->writable != nullptr && nameless) {
+    slab->executable = mapped("mremap", mremap(slab->writable, 0, size, MREMAP_MAYMOVE));
+  } else if (slab->writable != nullptr) {
+    slab->executable = mapped("mmap with PROT_EXEC", mmap(nullptr, size, PROT_READ | PROT_EXEC, shared, file, 0));
+  }
+  bool good = slab->executable != nullptr;
+  if (good && nameless) {
+    step = "mprotect with PROT_EXEC";
+    good = mprotect(slab->executable, size, PROT_READ | PROT_EXEC) == 0;
   }
   const int error = errno;
   if (!nameless) close(file);  // the mappings hold it
-  if (writable == MAP_FAILED || executable == MAP_FAILED) {
-    if (writable != MAP_FAILED) munmap(writable, size);
-    if (executable != MAP_FAILED) munmap(executable, size);
-    errno = error;
-    refuse("mmap");
-  }
-  madvise(writable, size, MADV_DONTFORK);  // a child must not write into its parent's code
-  auto slab = std::make_unique<Slab>();
-  slab->writable = static_cast<char*>(writable);
-  slab->executable = static_cast<char*>(executable);
-  slab->size = size;
+  if (!good) refuse(step, error);
+  madvise(slab->writable, size, MADV_DONTFORK);  // a child must not write into its parent's code
   return slab;
 }
 
@@ -166,8 +185,6 @@ Slab* add_slab(State& s, uint64_t bytes) {
 
 void drop_slab(State& s, Slab* slab) {
   for (const auto& [offset, size] : slab->free) s.free.erase({size, slab, offset});
-  if (slab->writable != nullptr) munmap(slab->writable, slab->size);
-  munmap(slab->executable, slab->size);
   --s.stats.slabs;
   s.stats.slab_bytes -= slab->size;
   s.slabs.erase(slab);
@@ -219,7 +236,11 @@ void release_code(const codegen::CodeSpan& span) {
     slab->has_lost = true;
   } else {
     std::memset(slab->writable + freed->offset, trap, freed->size);
-    add_free(s, slab, freed->offset, freed->size);
+    try {
+      add_free(s, slab, freed->offset, freed->size);
+    } catch (const std::bad_alloc&) {  // programs are released in destructors
+      slab->has_lost = true;
+    }
   }
   // One small empty slab stays, so that compiling and dropping a single program maps nothing.
   if (slab->live == 0 && (slab->has_lost || s.slabs.size() > 1 || slab->size > least_slab)) drop_slab(s, slab);
