@@ -11,6 +11,7 @@
 
 #include "tenon/ir/base/heap_bytes.h"
 #include "tenon/runtime/cache/size_variable.h"
+#include "tenon/runtime/fork.h"
 #include "tenon/runtime/write.h"
 
 namespace tenon::runtime {
@@ -77,6 +78,7 @@ CacheState& state();
 CacheState& state() {
   static constinit Forever<CacheState> only;
   return only.get([] {
+    (void)fork_counts();  // forks wait for the locks here also where a program links nothing else that asks
     auto* const made = new CacheState;
     made->divide(size_variable(Variable::memory_cache_bytes, default_bytes));
     return made;
