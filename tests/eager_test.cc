@@ -99,7 +99,7 @@ TEST(Eager, TooLargeAResultIsRefusedByItsNumbers) {
   EXPECT_HAS(text, "dot_general");
   EXPECT_HAS(text, "[1099511627776, 1099511627777] is too large");
   EXPECT_EQ(matmul(zeros({3, 0}), zeros({0, 4})).shape(), (Shape{3, 4}));
-  EXPECT_HAS(message_of([&] { matmul(a, b); }), "matmul: the extent");  // a hit, which builds no graph of numbers
+  EXPECT_EQ(message_of([&] { matmul(a, b); }).find("the extent"), std::string::npos);  // a hit speaks of numbers, too
 }
 
 // argmax over the first fifth.
