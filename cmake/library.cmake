@@ -20,6 +20,7 @@ while(work)
 endwhile()
 # For who uses Tenon where it is built: the same folder as the installed one, of links.
 set(public ${PROJECT_BINARY_DIR}/public)
+file(REMOVE_RECURSE ${public})  # a header that went would stay
 foreach(header ${tenon_public_headers})
   get_filename_component(folder ${public}/tenon/${header} DIRECTORY)
   file(MAKE_DIRECTORY ${folder})
