@@ -49,23 +49,17 @@ void run_entry(JitState& state, JitEntry& entry, const Leaves& signature, std::v
 // Tells lists of argument types apart: a generic function's trees may have one structure and several types.
 template <class... A>
 inline char type_token = 0;
+// dynamic: null where extents are as the arguments have them.
 template <class... A>
-Leaves signature_of(const A&... args) {
+Leaves signature_of(const Dynamic* dynamic, const A&... args) {
   Leaves leaves;
   const char* token = &type_token<Plain<A>...>;
   leaves.structure.append(&token, sizeof token);
-  (walk(args, leaves), ...);
-  end_signature(leaves);
-  return leaves;
-}
-// The same with free extents.
-template <class... A>
-Leaves free_signature_of(const Dynamic& dynamic, const A&... args) {
-  Leaves leaves;
-  const char* token = &type_token<Plain<A>...>;
-  leaves.structure.append(&token, sizeof token);
-  ((walk(args, leaves), leaves.ends.push_back(leaves.tensors.size())), ...);
-  write_free_types(dynamic, leaves);
+  const auto end = [&] {
+    if (dynamic != nullptr) leaves.ends.push_back(leaves.tensors.size());
+  };
+  ((walk(args, leaves), end()), ...);
+  dynamic != nullptr ? write_free_types(*dynamic, leaves) : end_signature(leaves);
   return leaves;
 }
 }  // namespace detail
@@ -84,20 +78,17 @@ class Jit {
   // Traces and, when compile() is called, compiles, without running. Arguments may be tn::spec.
   template <class... A>
   Lowered lower(const A&... args) const {
-    return detail::guarded("lower()", made_, [&] { return Lowered(record(signature_of(args...), false, args...)); });
+    return detail::guarded("lower()", made_,
+                           [&] { return Lowered(record(detail::signature_of(free(), args...), false, args...)); });
   }
 
  private:
-  template <class... A>
-  detail::Leaves signature_of(const A&... args) const {
-    if (dynamic_.any() && !detail::tracing()) return detail::free_signature_of(dynamic_, args...);
-    return detail::signature_of(args...);
-  }
+  const Dynamic* free() const { return dynamic_.any() && !detail::tracing() ? &dynamic_ : nullptr; }
 
   template <class... A>
   auto call(const A&... args) const {
     using R = detail::ResultOf<const F, A...>;
-    const detail::Leaves signature = signature_of(args...);
+    const detail::Leaves signature = detail::signature_of(free(), args...);
     std::shared_ptr<detail::JitEntry> entry = detail::find_entry(*state_, signature);  // ours, if the cache drops it
     if (!entry) entry = record(signature, true, args...);
     std::vector<Tensor> outputs;
