@@ -55,7 +55,7 @@ Leaves signature_of(const Dynamic* dynamic, const A&... args) {
   Leaves leaves;
   const char* token = &type_token<Plain<A>...>;
   leaves.structure.append(&token, sizeof token);
-  const auto end = [&] {
+  [[maybe_unused]] const auto end = [&] {  // of one argument
     if (dynamic != nullptr) leaves.ends.push_back(leaves.tensors.size());
   };
   ((walk(args, leaves), end()), ...);
