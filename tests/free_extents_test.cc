@@ -231,6 +231,9 @@ TEST(FreeExtents, NumbersStayNumbers) {
   EXPECT_EQ(std::vector<float>(x.numel()).size(), 6u);
   EXPECT_EQ(static_cast<double>(n) * share, 1);
   EXPECT_HAS(message_of([&] { (void)(x.numel() * INT64_MAX); }), "64 bits");
+  const tn::Extent least = INT64_MIN;
+  EXPECT_HAS(message_of([&] { (void)(least / -1); }), "64 bits");
+  EXPECT_EQ(least % -1, 0);
 }
 
 TEST(FreeExtents, WhatIsNotDecidedIsCheckedAtTheCall) {

@@ -89,7 +89,8 @@ Extent multiply(Extent a, Extent b) {
 
 Extent divide(Extent a, Extent b) {
   check_divisor(b);
-  if (numbers(a, b)) return checked(a.number() == INT64_MIN && b.number() == -1, 0) + a.number() / b.number();
+  if (numbers(a, b))
+    return b.number() == -1 ? subtract(0, a) : Extent(a.number() / b.number());  // INT64_MIN / -1 is refused there
   for (const Extent& e : {a, b})
     if (e.is_number() && e.number() < 0) refuse_below_zero("dividing", e);
   return combined(&Symbols::quotient, a, b);
