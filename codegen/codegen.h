@@ -39,7 +39,7 @@ bool in_c_library(const std::string& name);  // a function of that name
 std::vector<std::string> compile_objects(const ir::Program& program, const Target& target, const Options& options = {});
 // The object with `bytes` as its section of constants, whatever their size: code generation never sees them.
 inline constexpr const char* constants_section = ".rodata.tenon";
-std::string put_constants(std::string object, std::span<const std::string_view> pieces);
+std::string put_constants(std::string object, std::span<const std::string> pieces);
 std::string llvm_text(const ir::Program& program, const Target& target, const Options& options = {});  // for dumps
 // The arena of a static program: its planned buffers, and behind them what kernels pack their operands into.
 int64_t arena_bytes(const ir::Program& program, const Target& target);

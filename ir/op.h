@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "tenon/ir/base/dtype.h"
-#include "tenon/ir/base/shape.h"
+#include "tenon/ir/base/symbols.h"
 
 namespace tenon::ir {
 

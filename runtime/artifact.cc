@@ -109,8 +109,7 @@ std::string Artifact::bytes() const {
 std::string Artifact::archive() const { return codegen::archive_objects(objects, manifest.entry); }
 
 void Artifact::put_constants(const std::vector<std::string>& pieces) {
-  const std::vector<std::string_view> views(pieces.begin(), pieces.end());
-  objects.at(0) = codegen::put_constants(std::move(objects.at(0)), views);
+  objects.at(0) = codegen::put_constants(std::move(objects.at(0)), pieces);
 }
 
 std::optional<Artifact> Artifact::from_bytes(std::string_view bytes) {

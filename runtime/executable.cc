@@ -8,6 +8,7 @@
 #include "tenon/ir/base/float_environment.h"
 #include "tenon/ir/base/heap_bytes.h"
 #include "tenon/ir/base/undisturbed.h"
+#include "tenon/ir/graph/bind.h"
 #include "tenon/ir/graph/footprint.h"
 #include "tenon/ir/reference/array.h"
 #include "tenon/runtime/buffer.h"
@@ -24,6 +25,7 @@ uint64_t heap_bytes(const ir::FusionNote& note) { return tenon::heap_bytes(note.
 uint64_t heap_bytes(const KernelRecord& k) {
   return tenon::heap_bytes(k.name) + tenon::heap_bytes(k.kind) + tenon::heap_bytes(k.nodes);
 }
+uint64_t heap_bytes(const CheckRecord& c) { return tenon::heap_bytes(c.custom_call); }
 template <class T>
 uint64_t all_bytes(const std::vector<T>& v) {
   uint64_t sum = v.empty() ? 0 : v.capacity() * sizeof(T) + block_bytes;
@@ -37,7 +39,7 @@ uint64_t Executable::memory_bytes() const {
   const uint64_t code_bytes = code_ != nullptr ? device_->code_bytes(code_) : 0;  // none where it is interpreted
   return sizeof(Executable) + 2 * block_bytes + code_bytes + tenon::heap_bytes(m.entry) + tenon::heap_bytes(m.inputs) +
          tenon::heap_bytes(m.outputs) + tenon::heap_bytes(m.symbols) + tenon::heap_bytes(m.aliases) +
-         all_bytes(m.kernels) + all_bytes(m.not_fused);
+         all_bytes(m.kernels) + all_bytes(m.not_fused) + all_bytes(m.checks);
 }
 
 std::shared_ptr<const Executable> load(Artifact artifact) {
@@ -119,9 +121,7 @@ void Executable::interpret(const void* const* inputs, void* const* outputs, cons
   const std::vector<int64_t> values = evaluate(m.symbols, free_symbols);
   std::vector<ir::Array> arrays;
   for (size_t i = 0; i < m.inputs.size(); ++i) {
-    ir::Type type{m.inputs[i].dtype, {}};
-    for (Dim d : m.inputs[i].shape) type.shape.push_back(Dim(Symbols::value(d, values)));
-    ir::Array& array = arrays.emplace_back(type);
+    ir::Array& array = arrays.emplace_back(ir::resolved(m.inputs[i], values));
     if (!array.data.empty()) device_->copy_out(array.data.data(), inputs[i], array.data.size());
   }
   const std::vector<ir::Array> results = ir::interpret(*graph_, arrays);
@@ -165,33 +165,23 @@ struct Bound {
 Bound bind(const Manifest& m, std::span<const ir::Array> inputs) {
   if (inputs.size() != m.inputs.size())
     throw Error("'" + m.entry + "' takes " + std::to_string(m.inputs.size()) + " inputs");
-  Bound bound;
-  std::vector<int64_t>& values = bound.values;
-  values.assign(m.symbols.size(), -1);
+  const auto type_of = [&](size_t i) -> const ir::Type& { return m.inputs[i]; };
+  const auto shape_of = [&](size_t i) -> const Shape& { return inputs[i].type.shape; };
   for (size_t i = 0; i < inputs.size(); ++i) {
-    const Shape& want = m.inputs[i].shape;
-    const Shape& have = inputs[i].type.shape;
+    const Shape &want = m.inputs[i].shape, &have = shape_of(i);
     bool fits = want.rank() == have.rank() && m.inputs[i].dtype == inputs[i].type.dtype;
-    for (size_t d = 0; fits && d < want.size(); ++d) {
-      const Dim w = want[d];
-      const int64_t h = have[d].number();
-      if (w.is_number())
-        fits = w.number() == h;
-      else if (m.symbols[w.index()].kind == SymbolKind::free && values[w.index()] < 0)
-        values[w.index()] = h;
-    }
+    for (size_t d = 0; fits && d < want.size(); ++d) fits = want[d].is_symbol() || want[d] == have[d];
     if (!fits)
       throw Error("'" + m.entry + "': input " + std::to_string(i) + " is " + ir::to_string(inputs[i].type) + ", not " +
                   type_text(m.inputs[i], m.symbols));
   }
-  for (size_t i = 0; i < m.symbols.size(); ++i)
-    if (m.symbols[i].kind == SymbolKind::free) bound.dims.push_back(values[i] < 0 ? m.symbols[i].lower : values[i]);
-  values = evaluate(m.symbols, bound.dims);
+  Bound bound;
+  bound.dims = ir::free_values(m.symbols, inputs.size(), type_of, shape_of);
+  bound.values = evaluate(m.symbols, bound.dims);
   for (size_t i = 0; i < inputs.size(); ++i)
-    for (size_t d = 0; d < m.inputs[i].shape.size(); ++d)
-      if (!(inputs[i].type.shape[d] == Symbols::value(m.inputs[i].shape[d], values)))
-        throw Error("'" + m.entry + "': input " + std::to_string(i) + " is " + ir::to_string(inputs[i].type) +
-                    ": equal symbols are equal extents");
+    if (ir::resolved(m.inputs[i], bound.values) != inputs[i].type)
+      throw Error("'" + m.entry + "': input " + std::to_string(i) + " is " + ir::to_string(inputs[i].type) +
+                  ": equal symbols are equal extents");
   return bound;
 }
 
@@ -203,11 +193,7 @@ std::vector<ir::Array> Executable::run(std::span<const ir::Array> inputs, const 
   const Manifest& m = manifest();
   const Bound bound = bind(m, inputs);
   std::vector<ir::Array> results;
-  for (const ir::Type& t : m.outputs) {
-    ir::Type type{t.dtype, {}};
-    for (Dim d : t.shape) type.shape.push_back(Dim(Symbols::value(d, bound.values)));
-    results.emplace_back(type);
-  }
+  for (const ir::Type& t : m.outputs) results.emplace_back(ir::resolved(t, bound.values));
   for (auto [input, output] : m.aliases) results[output].data = inputs[input].data;
   std::vector<const void*> in;
   std::vector<void*> out;

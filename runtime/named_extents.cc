@@ -32,13 +32,7 @@ Dim copied(const Symbols& from, Dim d, Symbols& to) {
   const Symbol& s = from[d.index()];
   if (s.kind == SymbolKind::free) return to.add(s.name, s.lower, s.upper);
   const Dim left = copied(from, s.left, to), right = copied(from, s.right, to);
-  switch (s.kind) {
-    case SymbolKind::sum: return to.sum(left, right);
-    case SymbolKind::difference: return to.difference(left, right);
-    case SymbolKind::product: return to.product(left, right);
-    case SymbolKind::quotient: return to.quotient(left, right);
-    default: return to.maximum(left, right);
-  }
+  return to.combined(s.kind, left, right);
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "tenon/ir/base/shape.h"
+#include "tenon/ir/base/symbols.h"
 
 namespace tenon::runtime {
 

@@ -31,31 +31,29 @@ constexpr Feature floors[] = {
     {"", TENON_CPU_AARCH64, "TENON_CPU_AARCH64"},
 };
 
-constexpr const char* all_avx512 = "+avx512vbmi,+avx512vbmi2,+avx512bitalg,+avx512vpopcntdq,+gfni";
-
 struct Row {
   const char* name;
   int level;  // of x86-64; 0: AArch64
-  const char* features;
+  bool extended;  // has all of x86_features
   const char* tune;
   int64_t l1_kib, l2_kib, l3_mib;
 };
 constexpr Row table[] = {
-    {"x86-64-v3", 3, "", "", 32, 1024, 32},
-    {"x86-64-v4", 4, "", "", 32, 1024, 32},
-    {"haswell", 3, "", "haswell", 32, 256, 16},
-    {"skylake-avx512", 4, "", "skylake-avx512", 32, 1024, 24},
-    {"icelake-server", 4, all_avx512, "icelake-server", 48, 1280, 36},
-    {"sapphirerapids", 4, all_avx512, "sapphirerapids", 48, 2048, 60},
-    {"znver3", 3, "", "znver3", 32, 512, 32},
-    {"znver4", 4, all_avx512, "znver4", 32, 1024, 32},
-    {"znver5", 4, all_avx512, "znver5", 48, 1024, 32},
-    {"aarch64-linux-gnu", 0, "", "", 32, 512, 8},
-    {"cortex-a72", 0, "", "cortex-a72", 32, 512, 1},
-    {"cortex-a76", 0, "", "cortex-a76", 64, 512, 2},
-    {"neoverse-n1", 0, "", "neoverse-n1", 64, 1024, 32},
-    {"neoverse-v1", 0, "", "neoverse-v1", 64, 1024, 32},
-    {"neoverse-v2", 0, "", "neoverse-v2", 64, 2048, 64},
+    {"x86-64-v3", 3, false, "", 32, 1024, 32},
+    {"x86-64-v4", 4, false, "", 32, 1024, 32},
+    {"haswell", 3, false, "haswell", 32, 256, 16},
+    {"skylake-avx512", 4, false, "skylake-avx512", 32, 1024, 24},
+    {"icelake-server", 4, true, "icelake-server", 48, 1280, 36},
+    {"sapphirerapids", 4, true, "sapphirerapids", 48, 2048, 60},
+    {"znver3", 3, false, "znver3", 32, 512, 32},
+    {"znver4", 4, true, "znver4", 32, 1024, 32},
+    {"znver5", 4, true, "znver5", 48, 1024, 32},
+    {"aarch64-linux-gnu", 0, false, "", 32, 512, 8},
+    {"cortex-a72", 0, false, "cortex-a72", 32, 512, 1},
+    {"cortex-a76", 0, false, "cortex-a76", 64, 512, 2},
+    {"neoverse-n1", 0, false, "neoverse-n1", 64, 1024, 32},
+    {"neoverse-v1", 0, false, "neoverse-v1", 64, 1024, 32},
+    {"neoverse-v2", 0, false, "neoverse-v2", 64, 2048, 64},
 };
 
 void set_level(CpuTarget& cpu, int level) {
@@ -76,15 +74,20 @@ bool has(const std::string& features, const char* name) {
   return ("," + features + ",").find(",+" + std::string(name) + ",") != std::string::npos;
 }
 
+template <class Keep>
+std::string features_that(Keep keep) {
+  std::string kept;
+  for (const Feature& f : x86_features)
+    if (keep(f)) kept += std::string(kept.empty() ? "+" : ",+") + f.llvm;
+  return kept;
+}
+
 // The machine at hand, less what the check does not know.
 Target native() {
   Target target = device_of(TargetKind::cpu).target();
   CpuTarget& cpu = target.cpu();
-  std::string kept;
-  for (const Feature& f : x86_features)
-    if (cpu.level >= 4 && has(cpu.features, f.llvm)) kept += std::string(kept.empty() ? "+" : ",+") + f.llvm;
   cpu.tune = cpu.cpu;
-  cpu.features = kept;
+  cpu.features = features_that([&](const Feature& f) { return cpu.level >= 4 && has(cpu.features, f.llvm); });
   set_level(cpu, cpu.level);
   return target;
 }
@@ -108,7 +111,7 @@ Target named_target(const std::string& name) {
   Target target;
   CpuTarget& cpu = target.cpu();
   set_level(cpu, row->level);
-  cpu.features = row->features;
+  if (row->extended) cpu.features = features_that([](const Feature&) { return true; });
   cpu.tune = row->tune;
   cpu.l1_bytes = row->l1_kib << 10;
   cpu.l2_bytes = row->l2_kib << 10;

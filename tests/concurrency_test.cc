@@ -1,7 +1,6 @@
 // One process, many threads: eager ops, first compilations, jitted functions and tapes at once give the bits that one thread
 // gives; a forked child computes on; a process may end while threads compute. Refuses to assert times.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <tenon/tenon.h>
 #include <unistd.h>
 
@@ -17,8 +16,10 @@
 #include "tenon/ir/graph/graph.h"
 #include "tenon/runtime/compile.h"
 #include "tenon/runtime/tenon_runtime.h"
+#include "tenon/tests/child.h"
 
 namespace tn = tenon;
+using tenon::testing::in_child;
 using tn::Tensor;
 
 namespace {
@@ -173,24 +174,6 @@ TEST_F(Concurrency, TensorsOutliveTheirThread) {
   const Tensor next = kept + 1;
   std::thread([gone = std::move(kept)]() mutable { gone = Tensor(); }).join();
   EXPECT_EQ(next.to_vector<float>()[99], 199);
-}
-
-// Runs the function in a child that must end by itself; its exit code, or 1000 and the signal.
-int in_child(const std::function<int()>& function) {
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(60);
-    int code = 99;
-    try {
-      code = function();
-    } catch (const std::exception& e) {
-      fprintf(stderr, "%s\n", e.what());
-    }
-    _exit(code);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
 TEST_F(Concurrency, ForkedChildComputesOn) {

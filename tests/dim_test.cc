@@ -5,7 +5,7 @@
 #include <random>
 
 #include "tenon/ir/base/error.h"
-#include "tenon/ir/base/shape.h"
+#include "tenon/ir/base/symbols.h"
 
 namespace tenon {
 namespace {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tenon/runtime/cache/disk_cache.h"
+#include "tenon/tests/files.h"
 #include "tenon/tests/temporary_folder.h"
 
 namespace tenon::runtime {
@@ -20,13 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void write_file(const fs::path& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
-
-std::string sample(size_t bytes, unsigned seed) {
-  std::string text(bytes, '\0');
-  for (char& c : text) c = static_cast<char>((seed = seed * 1664525 + 1013904223) >> 24);
-  return text;
-}
+using testing::sample, testing::write_file;
 
 class DiskCacheBound : public ::testing::Test {
  protected:

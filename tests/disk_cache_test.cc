@@ -16,6 +16,7 @@
 #include <string>
 
 #include "tenon/runtime/cache/disk_cache.h"
+#include "tenon/tests/files.h"
 #include "tenon/tests/temporary_folder.h"
 
 namespace tenon::runtime {
@@ -24,19 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 constexpr uid_t nobody = 65534;
 
-std::string read_file(const fs::path& path) {
-  std::ostringstream text;
-  text << std::ifstream(path, std::ios::binary).rdbuf();
-  return text.str();
-}
-
-void write_file(const fs::path& path, const std::string& text) { std::ofstream(path, std::ios::binary) << text; }
-
-std::string sample(size_t bytes, unsigned seed) {
-  std::string text(bytes, '\0');
-  for (char& c : text) c = static_cast<char>((seed = seed * 1664525 + 1013904223) >> 24);
-  return text;
-}
+using testing::read_file, testing::sample, testing::write_file;
 
 class DiskCacheTest : public ::testing::Test {
  protected:

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <tenon/tenon.h>
 #include <unistd.h>
 
@@ -16,41 +15,14 @@
 
 #include "tenon/runtime/cache/disk_cache.h"
 #include "tenon/runtime/cpu/code_memory.h"
+#include "tenon/tests/child.h"
 #include "tenon/tests/temporary_folder.h"
 
 namespace tn = tenon;
+using tenon::testing::in_child;
 using tn::Tensor;
 
 namespace {
-
-// Its exit code, or 1000 and the signal; what it said on stderr.
-int in_child(const std::function<int()>& function, std::string* said = nullptr) {
-  int ends[2];
-  if (pipe(ends) != 0) return -1;
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(60);
-    dup2(ends[1], STDERR_FILENO);
-    close(ends[0]);
-    close(ends[1]);
-    int code = 99;
-    try {
-      code = function();
-    } catch (const std::exception& e) {
-      fprintf(stderr, "%s\n", e.what());
-    }
-    _exit(code);
-  }
-  close(ends[1]);
-  std::string text;
-  char buffer[4096];
-  for (ssize_t got; (got = read(ends[0], buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<size_t>(got));
-  close(ends[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (said != nullptr) *said = text;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
 
 void limit_files(rlim_t bytes) {
   const rlimit limit{bytes, bytes};

@@ -251,6 +251,10 @@ TEST(FreeExtents, ErrorsNameThePlace) {
   const auto number = [](const Tensor& y) { return y + static_cast<double>(std::vector<int>(y.numel()).size()); };
   const std::string error = message_of([&] { (void)tn::trace(number, x); });
   EXPECT_HAS(error, "free extent");
+  const auto branches = tn::jit([](const Tensor& y) { return y.shape()[0] > 4 ? y + 1 : y; }, {.dynamic = {{0, 0}}});
+  const std::string undecided = message_of([&] { (void)branches(tn::ones({3})); });
+  EXPECT_HAS(undecided, "free_extents_test.cc");
+  EXPECT_HAS(undecided, "while 'jit' traces: whether 4 < argument0_axis0 is not decided");
   const auto wrong = [](const Tensor& y) { return y.reshape({y.shape()[0], 4}); };
   EXPECT_HAS(message_of([&] { (void)tn::trace(wrong, x); }), "placed_n");
   EXPECT_HAS(message_of([&] { (void)tn::trace(wrong, x); }), "free_extents_test.cc");

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "tenon/tests/files.h"
 #include "tenon/tests/messages.h"
 #include "tenon/tests/shipped.h"
 #include "tenon/tests/temporary_folder.h"
@@ -19,11 +20,7 @@ class ShippedFiles : public ::testing::Test {
  protected:
   ShippedFiles() : folder_(temporary_folder("files")) {}
   ~ShippedFiles() override { std::filesystem::remove_all(folder_); }
-  std::string read(const std::string& name) const {
-    std::ostringstream text;
-    text << std::ifstream(folder_ + "/" + name, std::ios::binary).rdbuf();
-    return text.str();
-  }
+  std::string read(const std::string& name) const { return read_file(folder_ + "/" + name); }
   void expect_prints(const ShippedSource& source, const std::string& output) {
     const Ran ran = run_shipped(folder_, source);
     EXPECT_EQ(ran.output, output);

@@ -9,6 +9,7 @@
 
 #include "tenon/runtime/targets.h"
 #include "tenon/runtime/tenon_runtime.h"
+#include "tenon/tests/files.h"
 #include "tenon/tests/messages.h"
 #include "tenon/tests/shipped.h"
 #include "tenon/tests/temporary_folder.h"
@@ -20,11 +21,7 @@ class ShippedTargets : public ::testing::Test {
  protected:
   ShippedTargets() : folder_(temporary_folder("targets")) {}
   ~ShippedTargets() override { std::filesystem::remove_all(folder_); }
-  std::string read(const std::string& name) const {
-    std::ostringstream text;
-    text << std::ifstream(folder_ + "/" + name, std::ios::binary).rdbuf();
-    return text.str();
-  }
+  std::string read(const std::string& name) const { return read_file(folder_ + "/" + name); }
   void save(const std::string& name, const std::string& target) const {
     const auto f = jit([](const Tensor& x, const Tensor& y) {
       return softmax(matmul(tanh(x), y), 1) + sum(exp(x), {.axes = {0}}) + popcount(x.astype(i32)).astype(f32);

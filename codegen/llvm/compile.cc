@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <new>
 #include <set>
 #include <system_error>
 #include <thread>
@@ -51,13 +50,7 @@ std::vector<std::vector<size_t>> deal(const ir::Program& program, int parts) {
 std::unique_ptr<llvm::Module> make_module(llvm::LLVMContext& context, llvm::TargetMachine& machine,
                                           const ir::Program& program, const Target& target, const Options& options,
                                           const std::vector<size_t>& kernels, bool with_entry) {
-  auto module = std::make_unique<llvm::Module>(options.entry, context);
-#if LLVM_VERSION_MAJOR >= 21
-  module->setTargetTriple(machine.getTargetTriple());
-#else
-  module->setTargetTriple(machine.getTargetTriple().str());
-#endif
-  module->setDataLayout(machine.createDataLayout());
+  auto module = new_module(options.entry, context, machine);
   module->setPICLevel(llvm::PICLevel::BigPIC);
   if (with_entry) emit_entry(*module, program, target, options);
   for (size_t k : kernels) {
@@ -87,7 +80,8 @@ void check_custom_names(const ir::Program& program, const Options& options) {
   for (const std::string& name : custom_calls(program)) {
     const std::string& entry = options.entry;
     const bool own = name == entry || name.rfind(entry + "_arena_bytes", 0) == 0 ||
-                     name.rfind(entry + "_kernel_", 0) == 0 || name.rfind(entry + "_constant", 0) == 0;
+                     name.rfind(entry + "_kernel_", 0) == 0 || name.rfind(entry + "_constant", 0) == 0 ||
+                     name.rfind(entry + "_copies", 0) == 0;
     if (const std::string fault = own ? "is a name of the compiled program itself" : custom_name_fault(name);
         !fault.empty())
       throw Error("custom_call: the name '" + name.substr(0, 100) + "' " + fault +

@@ -40,11 +40,11 @@ uint64_t header_of(const std::string& object, const char* section) {
 
 }  // namespace
 
-std::string put_constants(std::string object, std::span<const std::string_view> pieces) {
+std::string put_constants(std::string object, std::span<const std::string> pieces) {
   const uint64_t where = header_of(object, constants_section);
   auto header = read<Elf64_Shdr>(object, where);
   size_t size = 0;
-  for (std::string_view piece : pieces) size += (piece.size() + 63) / 64 * 64;
+  for (const std::string& piece : pieces) size += (piece.size() + 63) / 64 * 64;
   if (size >= most_bytes)
     throw Error("constants of " + std::to_string(size) + " bytes are more than fits beside the code (2 GiB); pass " +
                 "them as arguments");
@@ -54,7 +54,7 @@ std::string put_constants(std::string object, std::span<const std::string_view> 
   header.sh_offset = object.size();
   header.sh_size = size;
   std::memcpy(object.data() + where, &header, sizeof header);
-  for (std::string_view piece : pieces) {
+  for (const std::string& piece : pieces) {
     object.append(piece);
     pad(64);
   }

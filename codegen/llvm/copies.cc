@@ -59,11 +59,8 @@ void EntryEmitter::emit_copy_table(std::span<const Step> steps) {
   Value* lists = stack(b_.getPtrTy(), 3, 8);
   Value* arena = stack(b_.getPtrTy(), 1, 8);
   b_.CreateStore(arena_, arena);
-  for (uint64_t k = 0; k < 3; ++k)
-    b_.CreateStore(k == 0   ? inputs_
-                   : k == 1 ? outputs_
-                            : arena,
-                   b_.CreateConstInBoundsGEP1_64(b_.getPtrTy(), lists, k));
+  Value* const each[] = {inputs_, outputs_, arena};
+  for (uint64_t k = 0; k < 3; ++k) b_.CreateStore(each[k], b_.CreateConstInBoundsGEP1_64(b_.getPtrTy(), lists, k));
   counted_loop(b_, "copies", {i64(0), i64(static_cast<int64_t>(steps.size()))}, [&](Value* n) {
     Value* line = b_.CreateInBoundsGEP(b_.getInt64Ty(), global, b_.CreateMul(n, i64(columns)));
     const auto column = [&](int64_t c) { return field(line, 8 * static_cast<uint64_t>(c), b_.getInt64Ty()); };

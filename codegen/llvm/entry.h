@@ -80,7 +80,6 @@ class EntryEmitter {
     llvm::Value *planned, *whole;  // bytes of the planned buffers, and of all that the caller must bring
   };
   Arena arena_bytes();  // notes in outside_ whether any buffer is too large
-  int64_t scratch_bytes() const;
   void bind_buffers(llvm::Value* request);
   llvm::Value* misaligned(llvm::Value* pointer, int64_t alignment);
   bool is_stored(const ir::ProgramBuffer& buffer) const {

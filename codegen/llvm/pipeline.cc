@@ -175,9 +175,7 @@ struct Start {
     LLVMInitializeAArch64TargetMC();
     LLVMInitializeAArch64AsmPrinter();
     with_llvm(target, llvm::CodeGenOptLevel::Default, [&](Work& work) {
-      work.module = std::make_unique<llvm::Module>("start", work.context);
-      work.module->setTargetTriple(work.generator.machine().getTargetTriple());
-      work.module->setDataLayout(work.generator.machine().createDataLayout());
+      work.module = new_module("start", work.context, work.generator.machine());
       emit_start(*work.module);
       llvm::LibFunc found;
       llvm::TargetLibraryInfoImpl(llvm::Triple(target.triple)).getLibFunc("memcpy", found);
@@ -199,6 +197,18 @@ constinit Forever<const Start> start;
 }
 
 }  // namespace
+
+std::unique_ptr<llvm::Module> new_module(const std::string& name, llvm::LLVMContext& context,
+                                         llvm::TargetMachine& machine) {
+  auto module = std::make_unique<llvm::Module>(name, context);
+#if LLVM_VERSION_MAJOR >= 21
+  module->setTargetTriple(machine.getTargetTriple());
+#else
+  module->setTargetTriple(machine.getTargetTriple().str());
+#endif
+  module->setDataLayout(machine.createDataLayout());
+  return module;
+}
 
 bool has_ended() { return ended.load(); }
 

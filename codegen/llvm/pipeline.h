@@ -34,6 +34,10 @@ class Generator {
   std::unique_ptr<Pipeline> pipeline_;
 };
 
+// An empty module for what `machine` generates.
+std::unique_ptr<llvm::Module> new_module(const std::string& name, llvm::LLVMContext& context,
+                                         llvm::TargetMachine& machine);
+
 // What a thread works on with LLVM.
 struct Work {
   Work(const CpuTarget& target, llvm::CodeGenOptLevel level) : generator(target, level) {}

@@ -140,8 +140,8 @@ EntryEmitter::Arena EntryEmitter::arena_bytes() {
   Value* planned = arena_offsets();
   for (const ProgramBuffer& buffer : program_.buffers)
     if (buffer.home == Home::input || buffer.home == Home::output) static_cast<void>(checked_bytes(buffer));
-  if (program_.is_static) return {planned, b_.CreateAdd(planned, i64(scratch_bytes()))};
-  return {planned, checked(llvm::Intrinsic::sadd_with_overflow, planned, i64(scratch_bytes()))};
+  if (program_.is_static) return {planned, b_.CreateAdd(planned, i64(scratch_bytes(program_, target_)))};
+  return {planned, checked(llvm::Intrinsic::sadd_with_overflow, planned, i64(scratch_bytes(program_, target_)))};
 }
 
 // The size, or why no call with these extents can be right.
@@ -161,8 +161,6 @@ void EntryEmitter::emit_arena_bytes() {
   refuse_if(outside_, bad_extent);
   b_.CreateRet(arena.whole);
 }
-
-int64_t EntryEmitter::scratch_bytes() const { return codegen::scratch_bytes(program_, target_); }
 
 Value* EntryEmitter::constant_data(const ProgramBuffer& buffer) {
   const std::string name = name_ + "_constant_" + std::to_string(buffer.slot);

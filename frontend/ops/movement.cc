@@ -69,12 +69,6 @@ std::vector<int64_t> checked_permutation(const std::vector<int64_t>& permutation
   return p;
 }
 
-Extent product(const Shape& shape) {
-  Extent n = 1;
-  for (Dim d : shape) n = n * d;
-  return n;
-}
-
 // What is left of n elements for one open extent. Where free extents leave open whether it comes out even, it is rounded down, and
 // the type rule has it checked at the call.
 Dim left_over(Extent n, Extent known) {
@@ -85,8 +79,7 @@ Dim left_over(Extent n, Extent known) {
 
 std::string extents_text(const Extents& extents) {
   std::string text = "[";
-  for (const Extent& e : extents.list())
-    text += (text.size() > 1 ? ", " : "") + (e.is_number() ? std::to_string(e.number()) : extent_text(e.symbol()));
+  for (const Extent& e : extents.list()) text += (text.size() > 1 ? ", " : "") + extent_text(e);
   return text + "]";
 }
 
@@ -104,7 +97,7 @@ Tensor reshape(Operand operand, const Extents& extents) try {
     asked[i] = 1;
   }
   Shape to = Extents(asked).checked("reshape", x.dtype(), at);
-  const Extent known = product(to), n = x.numel();
+  const Extent known = element_count(to), n = x.numel();
   const bool nothing = known.is_number() && known.number() == 0;  // leaves every value open
   if (open && !nothing) to[*open] = left_over(n, known);
   if ((open && nothing) || (to.is_static() && x.shape().is_static() && to.numel() != n.number()))

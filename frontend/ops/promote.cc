@@ -110,13 +110,6 @@ Tensor materialize(const Operand& x, DType dtype, const char* op) {
   return t;
 }
 
-std::vector<Tensor> promoted(const char* op, std::initializer_list<const Operand*> operands, const Location&) {
-  const DType dtype = common_dtype(std::span(operands.begin(), operands.size()), op);
-  std::vector<Tensor> out;
-  for (const Operand* x : operands) out.push_back(materialize(*x, dtype, op));
-  return out;
-}
-
 Tensor as_tensor(const Operand& x, const char* op) {
   const Operand* one = &x;
   return materialize(x, common_dtype(std::span(&one, 1), op), op);

@@ -17,8 +17,6 @@ DType common_dtype(std::span<const Operand* const> operands, const char* op);
 Tensor materialize(const Operand& x, DType dtype, const char* op);
 // Error for an integer that the dtype does not hold.
 void check_fits(const Operand& x, DType dtype, const char* op);
-// Tensors of one dtype for the operands, scalars included.
-std::vector<Tensor> promoted(const char* op, std::initializer_list<const Operand*> operands, const Location& at);
 // The tensor of an operand that must be one, or a scalar in its own dtype.
 Tensor as_tensor(const Operand& x, const char* op);
 // Where to report a call: the first known place among its operands.

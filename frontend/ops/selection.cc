@@ -38,10 +38,6 @@ void append_starts(std::vector<Tensor>& inputs, std::span<const Tensor> starts, 
   }
 }
 
-}  // namespace
-
-namespace {
-
 // Where counting from the end starts at 0: v clamped to 0 ... n.
 Extent clamped(Extent v, Extent n) {
   if (v.is_number() && v.number() < 0) {
@@ -78,11 +74,12 @@ Run run_of(const Index& slice, Extent n, const Location& at) {
   };
   const Extent stop = above(slice.stop), first = max(above(slice.start), stop);
   const Extent size = steps_over(first - stop, step);
-  const Extent last = (max(size, 1) - 1) * step + min(size, 1);  // how far below `first` the lowest element starts
-  return {first - last, size, step, true};
+  return {first - covered(size, step), size, step, true};
 }
 
 }  // namespace
+
+Extent covered(Extent size, int64_t step) { return (max(size, 1) - 1) * step + min(size, 1); }
 
 Selection selection_of(const Tensor& x, std::span<const Index> indices, const Location& at) {
   if (indices.size() > static_cast<size_t>(x.ndim()))

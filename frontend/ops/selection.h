@@ -14,6 +14,8 @@ struct Selection {
   std::vector<int64_t> strides, reversed;
   Shape result;
 };
+// How many elements of an axis `size` elements cover, each `step` from the next: none where there are none.
+Extent covered(Extent size, int64_t step);
 // Error for too many indices, a number out of range, a step of zero.
 Selection selection_of(const Tensor& x, std::span<const Index> indices, const Location& at);
 Tensor select_at(const Tensor& x, std::span<const Index> indices, const Location& at);

@@ -1,5 +1,7 @@
 // The C header of a saved program: its entry, the sizes of its buffers, a struct for each tree, and the functions that call it.
 // It compiles without a warning as C11 and as C++17. Refuses to write files.
+#include <algorithm>
+
 #include "tenon/frontend/ship/interface.h"
 #include "tenon/frontend/ship/names.h"
 #include "tenon/runtime/targets.h"

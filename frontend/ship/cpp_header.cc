@@ -1,6 +1,8 @@
 // The C++ header of a saved program: one function over spans, above the C header. It compiles without a warning as C++17.
 // Errors are exceptions here, for in C++ a code that nobody looks at is an error that nobody sees; whoever wants codes calls the C
 // functions. Refuses to write files.
+#include <algorithm>
+
 #include "tenon/frontend/ship/interface.h"
 #include "tenon/frontend/ship/names.h"
 

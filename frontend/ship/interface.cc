@@ -24,21 +24,11 @@ Tree add_tree(std::string name, const std::vector<std::string>& paths, const std
   return tree;
 }
 
-// The manifest's symbols as a table, so that types can be spelled.
 void name_extents(Interface& program, Scope& parameters) {
-  for (const Symbol& s : program.manifest.symbols) {
-    switch (s.kind) {
-      case SymbolKind::free:
-        program.symbols.add(s.name, s.lower, s.upper);
-        program.extents.push_back({s.name, parameters.unique(identifier_of(s.name)), s.lower, s.upper});
-        break;
-      case SymbolKind::sum: program.symbols.sum(s.left, s.right); break;
-      case SymbolKind::difference: program.symbols.difference(s.left, s.right); break;
-      case SymbolKind::product: program.symbols.product(s.left, s.right); break;
-      case SymbolKind::quotient: program.symbols.quotient(s.left, s.right); break;
-      case SymbolKind::maximum: program.symbols.maximum(s.left, s.right); break;
-    }
-  }
+  program.symbols = Symbols::of(program.manifest.symbols);  // so that types can be spelled
+  for (const Symbol& s : program.manifest.symbols)
+    if (s.kind == SymbolKind::free)
+      program.extents.push_back({s.name, parameters.unique(identifier_of(s.name)), s.lower, s.upper});
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ void name_leaves(Interface& program, const std::vector<std::vector<detail::TreeI
 
 const char* c_type(DType t);
 std::string in_comment(std::string text);  // nothing in it ends a comment or begins a line
-std::string quoted(const std::string& text);  // as a string of C, C++ and JSON alike
+std::string quoted(const std::string& text);  // as a string of C and C++
 std::string c_header(const Interface& program);
 std::string cpp_header(const Interface& program);
 std::string manifest_json(const Interface& program);

@@ -1,5 +1,6 @@
 // The manifest beside a saved program, as JSON: everything about it but its code. Numbers that depend on extents are text.
 // Refuses to hold bytes that are no UTF-8: a path may have any.
+#include <algorithm>
 #include <cstdio>
 
 #include "tenon/frontend/ship/interface.h"

@@ -98,8 +98,7 @@ Tensor with_assigned(const Tensor& x, std::span<const Index> indices, const Oper
   std::vector<Dim> high;
   std::vector<int64_t> interior;
   for (size_t i = 0; i < s.sizes.size(); ++i) {
-    const Extent size = s.sizes[i], covered = (max(size, 1) - 1) * s.strides[i] + min(size, 1);
-    high.push_back(extent_here(Extent(x.shape()[i]) - s.starts[i] - covered));
+    high.push_back(extent_here(Extent(x.shape()[i]) - s.starts[i] - covered(s.sizes[i], s.strides[i])));
     interior.push_back(s.strides[i] - 1);
   }
   return apply({"assign_strided", build_assign_strided},

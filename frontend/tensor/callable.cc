@@ -4,6 +4,7 @@
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/ir/base/heap_bytes.h"
+#include "tenon/ir/graph/bind.h"
 #include "tenon/runtime/write.h"
 
 namespace tenon {
@@ -28,13 +29,6 @@ class Pointers {
   P* all_ = few_;
 };
 
-ir::Type concrete_type(const ir::Type& type, const std::vector<int64_t>& symbols) {
-  if (type.shape.is_static()) return type;
-  ir::Type out{type.dtype, {}};
-  for (Dim d : type.shape) out.shape.push_back(Dim(Symbols::value(d, symbols)));
-  return out;
-}
-
 // Results that are there already have taken a donated input's memory; the others get memory of their own.
 void run_into(std::vector<Tensor>& results, const runtime::Executable& program, const void* const* in,
               const std::vector<int64_t>& dims, const Location& at, bool* started) {
@@ -47,7 +41,7 @@ void run_into(std::vector<Tensor>& results, const runtime::Executable& program, 
       out[o] = results[o].cell()->slot->buffer()->address();
       continue;
     }
-    ir::Type type = concrete_type(m.outputs[o], symbols);
+    ir::Type type = ir::resolved(m.outputs[o], symbols);
     auto buffer = runtime::Buffer::allocate(byte_count(type.shape, bytes(type.dtype)), program.device());
     out[o] = buffer->address();
     results[o] = make_concrete(std::move(type), std::move(buffer), at);
@@ -71,13 +65,13 @@ void refuse_shared_donations(const Callable& c, size_t inputs, const Pins& pins,
 using Taken = std::vector<std::pair<Slot*, BufferPtr>>;
 
 // Makes the results that take over donated memory, or a copy of it where somebody else still holds it. What was taken over is
-// gone from the tensors that gave it.
-Taken take_over(const Callable& c, std::span<const Tensor> inputs, const Pins& pins, Pointers<const void*>& in,
-                const std::vector<int64_t>& dims, std::vector<Tensor>& results, const Location& at) {
+// gone from the tensors that gave it, and stands in `taken`, also where this throws.
+void take_over(const Callable& c, std::span<const Tensor> inputs, const Pins& pins, Pointers<const void*>& in,
+               const std::vector<int64_t>& dims, std::vector<Tensor>& results, Taken& taken, const Location& at) {
   const runtime::Manifest& m = c.program->manifest();
   const std::vector<int64_t> symbols = m.symbols.empty() ? std::vector<int64_t>{} : evaluate(m.symbols, dims);
-  Taken taken;
   results.resize(m.outputs.size());
+  taken.reserve(m.aliases.size());
   for (auto [i, o] : m.aliases) {
     const std::shared_ptr<Slot>& slot = inputs[i].cell()->slot;
     // Held by this slot alone, and the slot by no other tensor: ours to write.
@@ -92,9 +86,8 @@ Taken take_over(const Callable& c, std::span<const Tensor> inputs, const Pins& p
       buffer->copy(*pins[i]);
     }
     in[i] = buffer->address();
-    results[o] = make_concrete(concrete_type(m.outputs[o], symbols), std::move(buffer), at);
+    results[o] = make_concrete(ir::resolved(m.outputs[o], symbols), std::move(buffer), at);
   }
-  return taken;
 }
 
 }  // namespace
@@ -129,10 +122,11 @@ std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, cons
     run_into(results, *c.program, in.data(), dims, at, nullptr);
   } else {
     refuse_shared_donations(c, count, pins, at);
-    Taken taken = take_over(c, inputs, pins, in, dims, results, at);
     // A call that is refused leaves its donated tensors as they were.
+    Taken taken;
     bool started = false;
     try {
+      take_over(c, inputs, pins, in, dims, results, taken, at);
       run_into(results, *c.program, in.data(), dims, at, &started);
     } catch (...) {
       for (auto& [slot, buffer] : taken)

@@ -53,5 +53,7 @@ std::string type_text(const ir::Type& type);
 // An extent as the table at hand has it: in a trace that trace's own symbol for a named one. Error for one of a trace that ended.
 Dim extent_here(Dim d);
 std::string extent_text(Dim d);
+std::string extent_text(const Extent& extent);
+Extent element_count(const Shape& shape);
 
 }  // namespace tenon

@@ -7,6 +7,7 @@
 #include "tenon/frontend/tensor/key.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/ir/base/door.h"
+#include "tenon/ir/base/undisturbed.h"
 #include "tenon/runtime/cache/memory_cache.h"
 
 namespace tenon {

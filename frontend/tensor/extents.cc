@@ -52,6 +52,10 @@ std::string extent_text(Dim d) {
   return runtime::is_named_extent(d) ? runtime::named_text(d) : to_string(d, table_at_hand());
 }
 
+std::string extent_text(const Extent& e) {
+  return e.is_number() ? std::to_string(e.number()) : extent_text(e.symbol());
+}
+
 namespace detail {
 
 Extent add(Extent a, Extent b) {
@@ -135,7 +139,7 @@ bool less(Extent a, Extent b) {
     bounds += bounds.empty() ? "" : ", ";
     bounds += runtime::is_named_extent(d) ? runtime::named_bounds(d) : table->bounds_text(d);
   }
-  throw Error("whether " + extent_text(left) + " < " + extent_text(right) + " is not decided while tracing: " + bounds +
+  throw Error("whether " + extent_text(left) + " < " + extent_text(right) + " is not decided: " + bounds +
               ". Narrow the bounds of tn::dim, or choose by values: tn::cond, or tn::where over tn::arange");
 }
 
@@ -147,9 +151,7 @@ bool same(Extent a, Extent b) {
 
 }  // namespace detail
 
-std::ostream& operator<<(std::ostream& out, const Extent& extent) {
-  return out << (extent.is_number() ? std::to_string(extent.number()) : extent_text(extent.symbol()));
-}
+std::ostream& operator<<(std::ostream& out, const Extent& extent) { return out << extent_text(extent); }
 std::ostream& operator<<(std::ostream& out, const Dim& dim) { return out << Extent(dim); }
 
 // Written where the caller writes them, whom no function stands around yet.

@@ -3,7 +3,9 @@
 // second sees the other.
 #include "tenon/frontend/tensor/slot.h"
 
+#include <algorithm>
 #include <mutex>
+#include <new>
 #include <utility>
 
 namespace tenon {
@@ -19,27 +21,34 @@ constinit Forever<Retired> retired;
 
 constinit std::atomic<size_t> retired_buffers{0};
 
+// Runs in destructors, so it asks for no memory: one buffer after the other, each destroyed after the lock.
 void release_retired() {
-  std::vector<BufferPtr> free;  // destroyed after the lock
   Retired& all = retired.get();
-  const std::lock_guard hold(all.mutex);
-  for (size_t i = 0; i < all.buffers.size();) {
-    if (pins_on(all.buffers[i].get()) != 0) {
-      ++i;
-      continue;
+  while (true) {
+    BufferPtr one;
+    const std::lock_guard hold(all.mutex);
+    const auto at =
+        std::find_if(all.buffers.begin(), all.buffers.end(), [](const BufferPtr& b) { return pins_on(b.get()) == 0; });
+    if (at != all.buffers.end()) {
+      one.swap(*at);
+      at->swap(all.buffers.back());
+      all.buffers.pop_back();
     }
-    free.push_back(std::move(all.buffers[i]));
-    all.buffers[i] = std::move(all.buffers.back());
-    all.buffers.pop_back();
+    retired_buffers.store(all.buffers.size(), std::memory_order_relaxed);
+    if (one == nullptr) return;
   }
-  retired_buffers.store(all.buffers.size(), std::memory_order_relaxed);
 }
 
 void retire(BufferPtr buffer) {
   if (buffer == nullptr || pins_on(buffer.get()) == 0) return;
   Retired& all = retired.get();
   const std::lock_guard hold(all.mutex);
-  all.buffers.push_back(std::move(buffer));
+  try {
+    all.buffers.push_back(buffer);
+  } catch (const std::bad_alloc&) {  // somebody reads it: it stays for good, rather than go under his eyes
+    alignas(BufferPtr) std::byte kept[sizeof(BufferPtr)];
+    new (kept) BufferPtr(std::move(buffer));
+  }
   retired_buffers.store(all.buffers.size(), std::memory_order_relaxed);
 }
 

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "tenon/ir/base/error.h"
-#include "tenon/ir/base/undisturbed.h"
 #include "tenon/ir/graph/graph.h"
 #include "tenon/runtime/cache/memory_cache.h"
 #include "tenon/runtime/compile.h"

@@ -137,13 +137,13 @@ bool set_grad(Cell& cell, const std::shared_ptr<Cell>& before, std::shared_ptr<C
 
 const Shape& Tensor::shape() const { return cell_of(*this).type.shape; }
 int Tensor::ndim() const { return shape().rank(); }
-Extent Tensor::numel() const {
-  const Shape& all = shape();
-  if (all.is_static()) return all.numel();
+Extent element_count(const Shape& shape) {
+  if (shape.is_static()) return shape.numel();
   Extent n = 1;
-  for (Dim d : all) n = n * d;
+  for (Dim d : shape) n = n * d;
   return n;
 }
+Extent Tensor::numel() const { return element_count(shape()); }
 DType Tensor::dtype() const { return cell_of(*this).type.dtype; }
 
 void Tensor::read_elements(void* out, DType want, const Location& at) const try {

@@ -174,7 +174,6 @@ class Operand {
       : Operand(Extent(value), place(at)) {}
   Operand(Extent value, const Location& where)
       : weak_(Weak::integer),
-        floating_(value.is_number() ? static_cast<double>(value.number()) : 0),
         integer_(value.is_number() ? value.number() : 0),
         symbol_(value.symbol()),
         where_(where) {}

@@ -32,12 +32,13 @@ void clear_in_child() {
   }
 }
 
+// When the library is loaded: who forks may hold a lock of the C library's that registering takes.
+[[gnu::constructor]] void register_with_fork() { pthread_atfork(nullptr, nullptr, clear_in_child); }
+
 ThreadRecord& take_record() {
   const std::lock_guard hold(lock);
-  if (!has_key) {
+  if (!has_key)
     has_key = pthread_key_create(&key, give_back) == 0;  // without one, records of ended threads stay theirs
-    pthread_atfork(nullptr, nullptr, clear_in_child);
-  }
   ThreadRecord* record = first.load(std::memory_order_relaxed);
   while (record != nullptr && record->taken) record = record->next;
   if (record == nullptr) {

@@ -1,4 +1,4 @@
-// What a thread keeps from call to call: room for keys, and which buffers it reads just now. Made when a thread first asks,
+// What a thread keeps from call to call: which buffers it reads just now. Made when a thread first asks,
 // handed on to another thread after its end, never destroyed, so that it serves in every destructor that the thread runs.
 // Internal to the frontend. Refuses to count: a reader pays one atomic operation for a whole call.
 #pragma once
@@ -6,7 +6,6 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <string>
 
 namespace tenon {
 
@@ -22,7 +21,6 @@ struct ThreadRecord {
     const Slot* slot = nullptr;  // where it was found; the thread's own business
   };
 
-  std::string key;  // of the call at hand; whoever writes it reads it before anything else is called
   std::atomic<uint32_t> meetings{0};  // raised by the reader after it pinned, by a writer before it looks at the pins
   std::atomic<uint32_t> pinned{0};  // how many of the pins count
   std::array<Pin, most_pins> pins;

@@ -125,11 +125,7 @@ void save(const Lowered& lowered, const SaveOptions& options) try {
   program.target = options.native ? "native" : options.target.empty() ? "x86-64-v3" : options.target;
   Stored stored;
   runtime::CompileOptions compile;
-  try {
-    compile.target = runtime::named_target(program.target);
-  } catch (const Error& e) {
-    throw Error("aot::save: " + e.message(), at);
-  }
+  compile.target = runtime::named_target(program.target);
   const CpuTarget& cpu = compile.target->cpu();
   program.triple = cpu.triple;
   program.processor = cpu.tune.empty() ? cpu.cpu : cpu.tune;

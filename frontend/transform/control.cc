@@ -96,10 +96,7 @@ std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, Extent& length, con
     if (t.ndim() == 0) throw Error("scan: xs have a leading axis to run over, not " + describe(t), at);
     const Extent n = extent_here(t.shape()[0]);
     if (!(length.is_number() && length.number() < 0) && !(n == length))
-      throw Error("scan: leading extents differ: " +
-                      (length.is_number() ? std::to_string(length.number()) : extent_text(length)) + " and " +
-                      describe(t),
-                  at);
+      throw Error("scan: leading extents differ: " + extent_text(length) + " and " + describe(t), at);
     length = n;
     Shape row = t.shape();
     row.erase(0);

@@ -3,8 +3,6 @@
 
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/cell.h"
-#include "tenon/frontend/tensor/key.h"
-#include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/frontend/transform/jit_entry.h"
 #include "tenon/ir/graph/bind.h"
@@ -79,13 +77,12 @@ std::vector<Tensor> free_inputs(const Dynamic& dynamic, const Leaves& leaves, co
 }
 
 void write_free_types(const Dynamic& dynamic, Leaves& leaves) {
-  KeyWriter writer(leaves.structure);
-  writer.tag('|');
   ExtentPattern sizes;
-  each_tensor(leaves, [&](size_t argument, const Tensor& t) {
-    writer.type(free_type(dynamic, argument, t, sizes), part_of(*t.cell()));
+  write_types(leaves.structure, [&](KeyWriter& writer) {
+    each_tensor(leaves, [&](size_t argument, const Tensor& t) {
+      writer.type(free_type(dynamic, argument, t, sizes), part_of(*t.cell()));
+    });
   });
-  writer.tag(grad_enabled() ? 'G' : 'N');
 }
 
 std::vector<int64_t> extents_of_call(const JitEntry& entry, std::span<const Tensor> inputs) {
@@ -94,7 +91,15 @@ std::vector<int64_t> extents_of_call(const JitEntry& entry, std::span<const Tens
   const auto type_of = [&](size_t i) -> const ir::Type& { return graph.type(ir::ValueId{static_cast<uint32_t>(i)}); };
   std::vector<int64_t> values = ir::free_values(symbols.entries(), inputs.size(), type_of,
                                                 [&](size_t i) -> const Shape& { return inputs[i].shape(); });
-  const std::vector<int64_t> all = symbols.evaluate(values);
+  const std::vector<int64_t> all = [&] {
+    try {
+      return symbols.evaluate(values);
+    } catch (const Error& e) {
+      throw Error(e.message() +
+                  ". These extents do not fit their bounds, or what the function reshapes, slices or joins; the text "
+                  "that .lower(...).ir() gives names them");
+    }
+  }();
   for (size_t i = 0; i < inputs.size(); ++i)
     for (size_t axis = 0; axis < type_of(i).shape.size(); ++axis) {
       const Dim wanted = type_of(i).shape[axis];

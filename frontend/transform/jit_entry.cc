@@ -2,13 +2,11 @@
 #include "tenon/frontend/transform/jit_entry.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "tenon/frontend/tensor/cell.h"
-#include "tenon/frontend/tensor/key.h"
-#include "tenon/frontend/tensor/tape.h"
 #include "tenon/ir/base/heap_bytes.h"
 #include "tenon/ir/graph/footprint.h"
+#include "tenon/runtime/write.h"
 
 namespace tenon::detail {
 namespace {
@@ -16,11 +14,10 @@ namespace {
 constexpr size_t many_retraces = 16;
 constexpr size_t most_watched = 256;  // lists of tensor types whose retraces are counted; then counting starts anew
 
-void write_types(KeyBytes& key, const std::vector<Tensor*>& tensors) {
-  KeyWriter writer(key);
-  writer.tag('|');
-  for (const Tensor* t : tensors) writer.tensor(*t->cell(), part_of(*t->cell()));
-  writer.tag(grad_enabled() ? 'G' : 'N');
+void write_tensors(KeyBytes& key, const std::vector<Tensor*>& tensors) {
+  write_types(key, [&](KeyWriter& writer) {
+    for (const Tensor* t : tensors) writer.tensor(*t->cell(), part_of(*t->cell()));
+  });
 }
 
 std::string place_in(size_t argument, const std::string& path) {
@@ -37,27 +34,37 @@ std::string first_difference(const Arguments& a, const Arguments& b) {
   return "an argument's C++ type";
 }
 
-// Same tensors, different C++ values: the caller probably meant to pass a tensor.
-void note_trace(JitState& state, const Leaves& signature, const JitEntry& entry) {
-  KeyBytes types;
-  write_types(types, signature.tensors);
-  const std::lock_guard lock(state.retracing);
-  if (state.warned_retraces) return;
+// What is to be said of a trace, when enough have come for tensors of these types; under the lock.
+std::string retraced_often(JitState& state, const std::string& types, const Leaves& signature, const JitEntry& entry) {
+  if (state.warned_retraces) return {};
   if (state.retraced.size() >= most_watched) state.retraced.clear();
-  JitState::Retraced& seen = state.retraced[std::string(types.view())];
+  JitState::Retraced& seen = state.retraced[types];
   if (!seen.first) {
     seen.first = entry.arguments;
     seen.signature = signature.structure.view();
   } else if (seen.signature == signature.structure.view()) {
-    return;  // dropped from the cache, and back
+    return {};  // dropped from the cache, and back
   }
-  if (++seen.times < many_retraces) return;
+  if (++seen.times < many_retraces) return {};
   state.warned_retraces = true;
-  std::fprintf(stderr,
-               "tenon: the function jitted at %s was traced %zu times for tensors of the same types: a non-tensor "
-               "member of its arguments changes: %s, counting from 0. Pass it as a tensor to compile once.\n",
-               to_string(state.made).c_str(), seen.times, first_difference(*seen.first, *entry.arguments).c_str());
+  const std::string warning =
+      "tenon: the function jitted at " + to_string(state.made) + " was traced " + std::to_string(seen.times) +
+      " times for tensors of the same types: a non-tensor member of its arguments changes: " +
+      first_difference(*seen.first, *entry.arguments) + ", counting from 0. Pass it as a tensor to compile once.";
   state.retraced.clear();
+  return warning;
+}
+
+// Same tensors, different C++ values: the caller probably meant to pass a tensor.
+void note_trace(JitState& state, const Leaves& signature, const JitEntry& entry) {
+  KeyBytes types;
+  write_tensors(types, signature.tensors);
+  std::string warning;
+  {
+    const std::lock_guard lock(state.retracing);
+    warning = retraced_often(state, std::string(types.view()), signature, entry);
+  }
+  if (!warning.empty()) runtime::warn(warning);
 }
 
 // Pairs each donated leaf with the first result of its type that is not taken yet.
@@ -108,7 +115,7 @@ JitState::JitState(JitOptions given, const Location& where)
       entries(runtime::CacheKind::jit, budget),
       taped(runtime::CacheKind::jit, budget) {}
 
-void end_signature(Leaves& leaves) { write_types(leaves.structure, leaves.tensors); }
+void end_signature(Leaves& leaves) { write_tensors(leaves.structure, leaves.tensors); }
 
 std::shared_ptr<JitEntry> find_entry(JitState& state, const Leaves& signature) {
   return state.entries.find(signature.structure.view());

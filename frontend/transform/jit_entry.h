@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "tenon/frontend/tensor/callable.h"
+#include "tenon/frontend/tensor/key.h"
+#include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/taped_program.h"
 #include "tenon/frontend/transform/jit.h"
 #include "tenon/frontend/transform/program.h"
@@ -58,6 +60,15 @@ struct JitState {
   std::unordered_map<std::string, Retraced> retraced;
   bool warned_retraces = false;
 };
+
+// The end of every signature, behind the structure: types of tensors as write(KeyWriter&) has them, and the grad mode.
+template <class Write>
+void write_types(KeyBytes& key, Write write) {
+  KeyWriter writer(key);
+  writer.tag('|');
+  write(writer);
+  writer.tag(grad_enabled() ? 'G' : 'N');
+}
 
 // Compiles it unless that is done; whether this call did it.
 bool compile(JitEntry& entry);

@@ -35,7 +35,12 @@ std::shared_ptr<Program> close(const char* what, const std::vector<Tensor>& inpu
     const ir::Type type = cell.is_spec ? in_table(cell.type, trace.builder.symbols()) : cell.type;
     arguments.push_back(trace.input(type, std::to_string(i), cell.made));
   }
-  body(context, arguments, outputs);  // the caller's code, in the caller's floating-point state
+  try {
+    body(context, arguments, outputs);  // the caller's code, in the caller's floating-point state
+  } catch (const Error& e) {  // arithmetic on extents knows no place: that of the transform is better than none
+    if (e.where().known() || !at.known()) throw;
+    throw Error(std::string("while '") + what + "' traces: " + e.message(), at);
+  }
   const FloatEnvironment standard;
   std::vector<ir::ValueId> results;
   for (const Tensor& t : outputs) results.push_back(trace.value(t, t.defined() ? t.cell()->made : at).id);

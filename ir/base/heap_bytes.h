@@ -7,7 +7,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "tenon/ir/base/shape.h"
+#include "tenon/ir/base/symbols.h"
 
 namespace tenon {
 

@@ -6,17 +6,12 @@
 #include <span>
 
 #include "tenon/ir/base/error.h"
+#include "tenon/ir/base/symbols.h"
 
 namespace tenon {
 namespace {
 
-constexpr int64_t unbounded = INT64_MAX;
 constexpr int most_axes = 64;  // NumPy's limit
-
-int64_t checked(bool overflow, int64_t value) {
-  if (overflow) throw Error("an extent does not fit into 63 bits");
-  return value;
-}
 
 // Recursion is bounded by deepest_extent, the text by longest_extent.
 std::string text(Dim d, std::span<const Symbol> entries) {
@@ -36,6 +31,11 @@ std::string text(Dim d, std::span<const Symbol> entries) {
 
 }  // namespace
 
+int64_t fitting_extent(bool overflow, int64_t value) {
+  if (overflow) throw Error("an extent does not fit into 63 bits");
+  return value;
+}
+
 void refuse_negative(int64_t number) {
   throw Error("an extent is negative: " + std::to_string(number) +
               "; extents are 0 or more, and one that is not known yet is named by tn::dim");
@@ -45,9 +45,7 @@ void refuse_number() {
   throw Error(
       "a free extent was used as a number, and its value is known only when the program runs. Keep it as an extent "
       "(auto n = "
-      "x.shape()[0]: n + 1, n * 2, n / 2, n % 2 are extents too, and reshape, slice, arange, pad and scan take them), "
-      "use it as "
-      "an operand (x / n), or compile for fixed extents where the code needs the number");
+      "x.shape()[0]; n / 2 is one, too), use it as an operand (x / n), or compile for fixed extents");
 }
 
 void refuse_kind(bool is_symbol) {
@@ -69,7 +67,7 @@ int64_t Shape::numel() const {
     empty |= d.number() == 0;
     overflow |= __builtin_mul_overflow(n, d.number(), &n);
   }
-  return empty ? 0 : checked(overflow, n);
+  return empty ? 0 : fitting_extent(overflow, n);
 }
 
 void check_size(const Shape& shape, int64_t element_bytes) {
@@ -130,7 +128,7 @@ std::vector<int64_t> evaluate(const std::vector<Symbol>& entries, const std::vec
         if (v < s.lower || v > s.upper)
           throw Error("dimension '" + s.name + "' is " + std::to_string(v) + ", outside its bounds [" +
                       std::to_string(s.lower) + ", " +
-                      (s.upper == unbounded ? std::string("unbounded") : std::to_string(s.upper)) + "]");
+                      (s.upper == unbounded_extent ? std::string("unbounded") : std::to_string(s.upper)) + "]");
         break;
       case SymbolKind::sum: overflow = __builtin_add_overflow(l, r, &v); break;
       case SymbolKind::difference:

@@ -1,29 +1,26 @@
 // Arithmetic on extents. Folds what is certain for every value of the symbols and nothing else: n - n is 0, (n + 2) * 3 - 6 is
 // n * 3, (n * 6 + 3) / 6 is n, but (n / 2) * 2 stays. Every definition has a form, a polynomial over atoms, by which equal extents
 // are found and bounds are proved. Refuses to solve for a symbol; what stays open is checked when the program runs.
+#include "tenon/ir/base/symbols.h"
+
 #include <algorithm>
+#include <cstdlib>
+#include <iterator>
 
 #include "tenon/ir/base/error.h"
-#include "tenon/ir/base/shape.h"
 
 namespace tenon {
 namespace {
 
 __extension__ typedef __int128 Wide;
 
-constexpr int64_t unbounded = INT64_MAX;
 // A form beyond these is an atom of its own: sound, and found equal to itself alone.
 constexpr size_t most_terms = 32, most_atoms = 12;
-
-int64_t checked(bool overflow, int64_t value) {
-  if (overflow) throw Error("an extent does not fit into 63 bits");
-  return value;
-}
 
 int64_t saturating_mul(int64_t a, int64_t b) {
   int64_t r;
   if (a == 0 || b == 0) return 0;
-  return a == unbounded || b == unbounded || __builtin_mul_overflow(a, b, &r) ? unbounded : r;
+  return a == unbounded_extent || b == unbounded_extent || __builtin_mul_overflow(a, b, &r) ? unbounded_extent : r;
 }
 
 int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && a < 0); }  // b > 0
@@ -94,9 +91,9 @@ Symbols::Range Symbols::range(const Form& form) const {
       high = saturating_mul(high, entries_[atom].upper);
     }
     if (t.factor > 0)
-      lower += low, upper += high, above |= high == unbounded;
+      lower += low, upper += high, above |= high == unbounded_extent;
     else
-      lower -= high, upper -= low, below |= high == unbounded;
+      lower -= high, upper -= low, below |= high == unbounded_extent;
   }
   const auto clamped = [](Wide v) { return static_cast<int64_t>(std::clamp<Wide>(v, INT64_MIN, INT64_MAX)); };
   return {below ? INT64_MIN : clamped(lower), above ? INT64_MAX : clamped(upper)};
@@ -135,7 +132,7 @@ std::string Symbols::bounds_text(Dim d) const {
   if (d.is_number()) return {};
   const Symbol& s = entries_[d.index()];
   return to_string(d, this) + " is " + std::to_string(s.lower) +
-         (s.upper == unbounded ? " or more" : " to " + std::to_string(s.upper));
+         (s.upper == unbounded_extent ? " or more" : " to " + std::to_string(s.upper));
 }
 
 Dim Symbols::add(std::string_view name, int64_t lower, int64_t upper) {
@@ -160,6 +157,24 @@ Dim Symbols::push(Symbol entry, std::optional<Form> form) {
   entries_.push_back(std::move(entry));
   forms_.push_back(form ? std::move(*form) : Form{{{index}, 1}});
   return Dim::symbol(index);
+}
+
+Symbols Symbols::of(std::span<const Symbol> entries) {
+  Symbols table;
+  for (const Symbol& s : entries) table.push(s, table.form_of(s.kind, s.left, s.right));
+  return table;
+}
+
+Dim Symbols::combined(SymbolKind kind, Dim a, Dim b) {
+  switch (kind) {
+    case SymbolKind::sum: return sum(a, b);
+    case SymbolKind::difference: return difference(a, b);
+    case SymbolKind::product: return product(a, b);
+    case SymbolKind::quotient: return quotient(a, b);
+    case SymbolKind::maximum: return maximum(a, b);
+    case SymbolKind::free: break;
+  }
+  throw InternalError("a free extent is not computed from others");
 }
 
 // The extent that has this form already: a number, or a symbol.
@@ -216,10 +231,10 @@ Symbols::Range Symbols::bounds_of(SymbolKind kind, Dim a, Dim b, const std::opti
   const auto [bl, bu] = range(b);
   switch (kind) {
     case SymbolKind::quotient:
-      return {bu == unbounded || bl == 0 ? 0 : al / std::max<int64_t>(bu, 1),  // by 0 it is 0
-              au == unbounded ? unbounded : au / std::max<int64_t>(bl, 1)};
+      return {bu == unbounded_extent || bl == 0 ? 0 : al / std::max<int64_t>(bu, 1),  // by 0 it is 0
+              au == unbounded_extent ? unbounded_extent : au / std::max<int64_t>(bl, 1)};
     case SymbolKind::maximum: return {std::max(al, bl), std::max(au, bu)};
-    default: return {0, unbounded};
+    default: return {0, unbounded_extent};
   }
 }
 
@@ -227,7 +242,7 @@ Dim Symbols::sum(Dim a, Dim b) {
   if (a.is_number() && b.is_number()) {
     int64_t r;
     const bool overflow = __builtin_add_overflow(a.code(), b.code(), &r);
-    return checked(overflow, r);
+    return fitting_extent(overflow, r);
   }
   if (a.is_number()) std::swap(a, b);  // a number stands on the right
   if (b == 0) return a;
@@ -278,7 +293,7 @@ Dim Symbols::product(Dim a, Dim b) {
   if (a.is_number() && b.is_number()) {
     int64_t r;
     const bool overflow = __builtin_mul_overflow(a.code(), b.code(), &r);
-    return checked(overflow, r);
+    return fitting_extent(overflow, r);
   }
   if (a.is_number()) std::swap(a, b);
   if (b == 1) return a;

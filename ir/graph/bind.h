@@ -26,4 +26,12 @@ std::vector<int64_t> free_values(std::span<const Symbol> symbols, size_t inputs,
   return values;
 }
 
+// A type over symbols in numbers, from the values of all symbols.
+inline Type resolved(const Type& type, std::span<const int64_t> values) {
+  Type result = type;
+  for (size_t i = 0; i < type.shape.size(); ++i)
+    if (type.shape[i].is_symbol()) result.shape[i] = values[type.shape[i].index()];
+  return result;
+}
+
 }  // namespace tenon::ir

@@ -4,6 +4,7 @@
 
 #include "tenon/ir/base/float_environment.h"
 #include "tenon/ir/graph/attributes.h"
+#include "tenon/ir/graph/bind.h"
 #include "tenon/ir/reference/array.h"
 #include "tenon/ir/reference/lanes.h"
 #include "tenon/ir/rules/eval.h"
@@ -50,14 +51,6 @@ std::vector<Array> evaluate(const EvalArgs& args) {
 
 // ---- symbols
 
-Dim resolved(Dim d, std::span<const int64_t> values) { return d.is_number() ? d : Dim(values[d.index()]); }
-
-Type resolved(const Type& type, std::span<const int64_t> values) {
-  Type result = type;
-  for (size_t i = 0; i < result.shape.size(); ++i) result.shape[i] = resolved(type.shape[i], values);
-  return result;
-}
-
 bool has_symbols(const Attrs& attrs) {
   for (const Attr& attr : attrs)
     for (Dim d : attr.dims)
@@ -72,27 +65,13 @@ bool has_symbols(const Attrs& attrs) {
 
 // Values of all symbols from the shapes of the inputs. A symbol that no input mentions has its lower bound.
 std::vector<int64_t> bind_symbols(const Graph& graph, std::span<const Array> inputs) {
-  const Symbols& symbols = *graph.symbols;
-  std::vector<int64_t> bound(symbols.size(), -1);
-  for (uint32_t i = 0; i < graph.input_count(); ++i) {
-    const Type& type = graph.type(ValueId{i});
-    if (inputs[i].type.dtype != type.dtype || inputs[i].type.shape.size() != type.shape.size())
+  const auto type_of = [&](size_t i) -> const Type& { return graph.type(ValueId{static_cast<uint32_t>(i)}); };
+  for (uint32_t i = 0; i < graph.input_count(); ++i)
+    if (inputs[i].type.dtype != type_of(i).dtype || inputs[i].type.shape.size() != type_of(i).shape.size())
       mismatch(graph, i, inputs[i]);
-    for (size_t axis = 0; axis < type.shape.size(); ++axis) {
-      const Dim d = type.shape[axis];
-      if (d.is_symbol() && symbols[d.index()].kind == SymbolKind::free && bound[d.index()] < 0)
-        bound[d.index()] = inputs[i].type.shape[axis].number();
-    }
-  }
-  std::vector<int64_t> free_values;
-  for (uint32_t s : symbols.free_symbols()) {
-    const Symbol& symbol = symbols[s];
-    free_values.push_back(bound[s] < 0 ? symbol.lower : bound[s]);
-    if (free_values.back() < symbol.lower || free_values.back() > symbol.upper)
-      throw Error("dimension " + symbol.name + " is " + std::to_string(free_values.back()) + ", outside its bounds [" +
-                  std::to_string(symbol.lower) + ", " + std::to_string(symbol.upper) + "]");
-  }
-  return symbols.evaluate(free_values);
+  const Symbols& symbols = *graph.symbols;
+  return symbols.evaluate(free_values(symbols.entries(), graph.input_count(), type_of,
+                                      [&](size_t i) -> const Shape& { return inputs[i].type.shape; }));
 }
 
 void check_inputs(const Graph& graph, std::span<const Array> inputs, std::span<const int64_t> values) {
@@ -129,7 +108,7 @@ std::vector<Array> run(const Graph& graph, std::span<const Array> inputs, std::s
     if (has_symbols(*attrs)) {
       numbers = *attrs;
       for (Attr& attr : numbers)
-        for (Dim& d : attr.dims) d = resolved(d, symbol_values);
+        for (Dim& d : attr.dims) d = Symbols::value(d, symbol_values);
       attrs = &numbers;
     }
     std::vector<Array> results = evaluate({operands, *attrs, types, node.op, graph.symbols.get(), symbol_values});

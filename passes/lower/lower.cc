@@ -191,10 +191,10 @@ void ProgramLowering::copy(const Operand& from, const Operand& to, const Type& t
   step.operands = {from, to};
   step.origin = origin;
   step.kind = StepKind::copy;
-  if (!from.is_whole() || !to.is_whole()) step.count = program_.symbols->numel(type.shape);
-  if (from.loop >= 0 || to.loop >= 0) {
+  if (from.loop < 0 && to.loop < 0) {
+    if (!from.is_whole() || !to.is_whole()) step.count = program_.symbols->numel(type.shape);
+  } else {
     step.kind = StepKind::launch;
-    step.count.reset();
     KernelBuilder b("k" + std::to_string(program_.kernels.size()) + "_copy", program_.symbols);
     const Dim n = program_.symbols->numel(type.shape);
     const BufferId x = b.buffer("x", type.dtype, Shape{n}, Space::input),

@@ -51,8 +51,10 @@ int64_t elements(const Shape& shape, const std::vector<int64_t>& extents) {
 }
 
 bool is_possible(const Program& program, const std::vector<int64_t>& extents) {
-  return std::all_of(program.buffers.begin(), program.buffers.end(),
-                     [&](const ProgramBuffer& b) { return elements(b.shape, extents) >= 0; });
+  return std::all_of(program.buffers.begin(), program.buffers.end(), [&](const ProgramBuffer& b) {
+    const int64_t n = elements(b.shape, extents);
+    return n >= 0 && n <= most_bytes / bytes(b.dtype);
+  });
 }
 
 }  // namespace tenon::passes

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <new>
 #include <tuple>
 #include <unordered_set>
 #include <utility>
@@ -73,8 +74,6 @@ struct CacheState {
 
 namespace {
 
-CacheState& state();
-
 CacheState& state() {
   static constinit Forever<CacheState> only;
   return only.get([] {
@@ -104,7 +103,10 @@ class Change {
     uint64_t others = 0;
     for (const auto& [place, entry] : leaving) others += entry.cache->kind() != CacheKind::programs;
     hold_.unlock();
-    if (full_) say(*full_);
+    try {
+      if (full_) say(*full_);
+    } catch (const std::bad_alloc&) {  // there is no memory for a word about memory
+    }
     leaving.clear();
     if (others != 0 && told != nullptr) told(others);
   }
@@ -188,11 +190,7 @@ MemoryCache::~MemoryCache() {
   Change change;
   state().take_all(*this, change.leaving);
   state().caches.erase(this);
-  CacheUse& past = state().past[static_cast<int>(kind_)];
-  past.hits += use_.hits;
-  past.misses += use_.misses;
-  past.evictions += use_.evictions;
-  past.comparisons += use_.comparisons;
+  state().past[static_cast<int>(kind_)] += use_;
 }
 
 // Among thousands of entries none is in the processor's caches: all its lines are asked for at once, and the first of the value
@@ -288,13 +286,7 @@ CacheUse cache_use(CacheKind kind) {
   CacheUse sum = state().past[static_cast<int>(kind)];
   for (const MemoryCache* cache : state().caches) {
     if (cache->kind() != kind) continue;
-    const CacheUse one = CacheState::use_of(*cache);
-    sum.entries += one.entries;
-    sum.bytes += one.bytes;
-    sum.hits += one.hits;
-    sum.misses += one.misses;
-    sum.evictions += one.evictions;
-    sum.comparisons += one.comparisons;
+    sum += CacheState::use_of(*cache);
   }
   return sum;
 }

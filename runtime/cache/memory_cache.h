@@ -51,6 +51,11 @@ struct CacheUse {
   uint64_t entries = 0, bytes = 0;  // now
   uint64_t hits = 0, misses = 0, evictions = 0;  // of look-ups, and of entries that had to make room, so far
   uint64_t comparisons = 0;  // of whole keys, in all look-ups
+  CacheUse& operator+=(const CacheUse& other) {
+    entries += other.entries, bytes += other.bytes, hits += other.hits, misses += other.misses;
+    evictions += other.evictions, comparisons += other.comparisons;
+    return *this;
+  }
 };
 
 using CacheStripe = BriefMutex<LockFamily::signatures>;

@@ -213,8 +213,13 @@ codegen::CodeSpan allocate_code(uint64_t bytes, uint64_t alignment) {
   const uint64_t before = lead(offset), behind = block_size - before - size;
   s.free.erase(found);
   slab->free.erase(offset);
-  if (before != 0) add_free(s, slab, offset, before);
-  if (behind != 0) add_free(s, slab, offset + before + size, behind);
+  try {
+    if (before != 0) add_free(s, slab, offset, before);
+    if (behind != 0) add_free(s, slab, offset + before + size, behind);
+  } catch (const std::bad_alloc&) {
+    slab->has_lost = true;
+    throw;
+  }
 
   ++slab->live;
   ++s.stats.live;

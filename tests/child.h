@@ -1,0 +1,13 @@
+// A piece of a test in a process of its own, which a signal may end and limits may bind.
+#pragma once
+
+#include <functional>
+#include <string>
+
+namespace tenon::testing {
+
+// Runs the function in a forked child that must end by itself within a minute. Its result, 99 and a line on stderr where it throws,
+// or 1000 and the signal that ended the child. `said`: what the child wrote to stderr, which is not shown then.
+int in_child(const std::function<int()>& function, std::string* said = nullptr);
+
+}  // namespace tenon::testing
