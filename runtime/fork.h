@@ -3,6 +3,8 @@
 // must know of forks compares counts.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace tenon::runtime {
@@ -12,5 +14,24 @@ struct ForkCounts {
   uint64_t generation = 0;  // how many of them made an ancestor of this process, or itself
 };
 ForkCounts fork_counts();  // asked for in a section, in which it does not change
+
+// Forks of this process that may have left others that go on in this program: a child, or a child of a child, that has neither
+// ended nor begun another program.
+class OpenForks {
+ public:
+  // Whether none of the forks after number `after`, up to number `until`, is one.
+  bool none(uint64_t after, uint64_t until) const {
+    for (size_t k = 0; k < count; ++k)
+      if (runs[k].first <= until && runs[k].last > after) return false;
+    return true;
+  }
+  struct Run {
+    uint64_t first, last;
+  };
+  static constexpr size_t most = 8;  // what forks beyond it leave is told apart no more
+  std::array<Run, most> runs{};
+  size_t count = 0;
+};
+OpenForks open_forks();  // asked for in a section; a few system calls
 
 }  // namespace tenon::runtime

@@ -1,4 +1,5 @@
 // Code memory: runs what is written, never writable and executable at once, few mappings, safe across fork.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -208,6 +209,83 @@ TEST(CodeMemory, ForksDoNotLeakForEver) {
     release_code(span);
   }
   EXPECT_LE(code_memory_stats().slabs, 1u);
+}
+
+// A slab that something live holds on to: what is released in it comes back when no child can run it any more, whatever a child
+// does to its files and whoever of its children is left.
+TEST(CodeMemory, WhatChildrenMayRunComesBackWhenTheyAreGone) {
+  const codegen::CodeSpan holds = allocate_code(64, 64);
+  codegen::CodeSpan old = allocate_code(1 << 20, 64);
+  write_return(old, 7);
+  int ready[2], gone[2];
+  ASSERT_EQ(pipe(ready), 0);
+  ASSERT_EQ(pipe(gone), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    if (fork() != 0) _exit(0);  // the child's child goes on
+    alarm(20);
+    char byte;
+    close(ready[1]);
+    const ssize_t got = read(ready[0], &byte, 1);
+    for (int file = 3; file < 100; ++file)
+      if (file != gone[1]) close(file);
+    for (int i = 0; i < 100; ++i) {
+      if (got != 1 || run(old) != 7) _exit(1);
+      usleep(1000);
+    }
+    _exit(write(gone[1], "x", 1) == 1 ? 0 : 1);
+  }
+  int status = 1;
+  waitpid(child, &status, 0);
+  ASSERT_EQ(status, 0);
+  close(gone[1]);
+  const void* const place = old.executable;
+  release_code(old);
+  const auto takes_place = [&] {
+    std::vector<codegen::CodeSpan> spans;
+    bool taken = false;
+    for (int i = 0; i < 8; ++i) {  // more than a slab holds, so that all that is free is looked at
+      spans.push_back(allocate_code(1 << 20, 64));
+      write_return(spans.back(), 9);
+      taken = taken || spans.back().executable == place;
+    }
+    for (const auto& span : spans) release_code(span);
+    return taken;
+  };
+  EXPECT_FALSE(takes_place());
+  ASSERT_EQ(write(ready[1], "x", 1), 1);
+  char byte;
+  EXPECT_EQ(read(gone[0], &byte, 1), 1);  // its last word, a moment before its end
+  bool back = false;
+  for (int i = 0; i < 1000 && !back; ++i, usleep(10000)) back = takes_place();
+  EXPECT_TRUE(back);
+  for (int file : {ready[0], ready[1], gone[0]}) close(file);
+  release_code(holds);
+}
+
+// However many forks there were, and however many children live on.
+TEST(CodeMemory, ManyForksCostLittle) {
+  const codegen::CodeSpan holds = allocate_code(64, 64);
+  for (int round = 0; round < 200; ++round) {
+    const codegen::CodeSpan span = allocate_code(1 << 20, 64);
+    write_return(span, 3);
+    ASSERT_EQ(in_child([] { return 0; }), 0);
+    release_code(span);
+  }
+  EXPECT_LE(code_memory_stats().slabs, 2u);
+  std::vector<pid_t> children;
+  for (int i = 0; i < 40; ++i) {
+    children.push_back(fork());
+    if (children.back() == 0) pause(), _exit(0);
+  }
+  int files = 0;
+  for (int file = 0; file < 200; ++file) files += fcntl(file, F_GETFD) != -1;
+  EXPECT_LT(files, 40);
+  for (pid_t child : children) {
+    kill(child, SIGKILL);
+    waitpid(child, nullptr, 0);
+  }
+  release_code(holds);
 }
 
 TEST(CodeMemory, ManyThreads) {

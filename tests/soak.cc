@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "tenon/runtime/cpu/code_memory.h"
 #include "tenon/tests/gradient_program.h"
 #include "tenon/tests/program_routes.h"
 #include "tenon/tests/temporary_folder.h"
@@ -153,8 +154,10 @@ void say(double now, const std::vector<Activity>& activities) {
   for (const auto& cache : cache_stats().caches) bytes += cache.bytes, evictions += cache.evictions;
   std::printf("%6.0f s ", now);
   for (const Activity& a : activities) std::printf(" %s %llu,", a.name, static_cast<unsigned long long>(a.count));
-  std::printf(" memory %.0f MiB, caches %.1f MiB, evictions %llu\n", resident(), static_cast<double>(bytes) / MiB,
-              static_cast<unsigned long long>(evictions));
+  const runtime::CodeMemoryStats code = runtime::code_memory_stats();
+  std::printf(" memory %.0f MiB, code %.1f of %.1f MiB, caches %.1f MiB, evictions %llu\n", resident(),
+              static_cast<double>(code.live_bytes) / MiB, static_cast<double>(code.slab_bytes) / MiB,
+              static_cast<double>(bytes) / MiB, static_cast<unsigned long long>(evictions));
   std::fflush(stdout);
 }
 

@@ -1,5 +1,6 @@
-// Slabs of dual-mapped memory and the best-fit free lists over them.
-// Refuses to give an address out twice while another process, forked off, may still run what lies there.
+// Slabs of dual-mapped memory and the best-fit free lists over them. What a forked child may still run waits, once it is
+// released, until the child is gone (runtime/fork.h).
+// Refuses to give an address out twice while another process may run what lies there.
 #include "tenon/runtime/cpu/code_memory.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/base/undisturbed.h"
@@ -42,8 +44,8 @@ struct Slab {
   char* writable = nullptr;  // null in a forked child, which does not own the slab
   char* executable = nullptr;
   uint64_t size = 0;
-  uint64_t live = 0;                  // spans handed out
-  bool has_lost = false;              // some freed memory cannot be reused because of a fork
+  uint64_t live = 0;  // spans handed out
+  bool has_lost = false;  // not all of the rest is free: children may run some, or there was no memory for a note
   std::map<uint64_t, uint64_t> free;  // offset to size; neighbours are joined
 };
 
@@ -53,10 +55,17 @@ struct Span {  // what CodeSpan::handle points to
   uint64_t fork_count;  // when it was handed out
 };
 
+struct Waiting {  // released, but live at the forks after number `after` up to number `until`
+  uint64_t after, until;
+  Slab* slab;
+  uint64_t offset, size;
+};
+
 struct State {
   Mutex lock;
   std::map<Slab*, std::unique_ptr<Slab>> slabs;
   std::set<std::tuple<uint64_t, Slab*, uint64_t>> free;  // size, slab, offset: the smallest that fits comes first
+  std::vector<Waiting> waiting;
   ForkCounts forks = fork_counts();
   CodeMemoryStats stats;
 };
@@ -73,6 +82,7 @@ class Held {
     const ForkCounts now = fork_counts();
     if (s.forks.generation != now.generation) {
       s.free.clear();
+      s.waiting.clear();
       for (auto& [slab, owner] : s.slabs) {
         slab->writable = nullptr;
         slab->free.clear();
@@ -184,10 +194,39 @@ Slab* add_slab(State& s, uint64_t bytes) {
 }
 
 void drop_slab(State& s, Slab* slab) {
+  std::erase_if(s.waiting, [&](const Waiting& w) { return w.slab == slab; });
   for (const auto& [offset, size] : slab->free) s.free.erase({size, slab, offset});
   --s.stats.slabs;
   s.stats.slab_bytes -= slab->size;
   s.slabs.erase(slab);
+}
+
+void overwrite_and_free(State& s, Slab* slab, uint64_t offset, uint64_t size) {
+  std::memset(slab->writable + offset, trap, size);
+  try {
+    add_free(s, slab, offset, size);
+  } catch (const std::bad_alloc&) {  // programs are released in destructors
+    slab->has_lost = true;
+  }
+}
+
+// Takes back what waits for children that are gone by now.
+void take_back(State& s) {
+  if (s.waiting.empty()) return;
+  const OpenForks open = open_forks();
+  std::erase_if(s.waiting, [&](const Waiting& w) {
+    if (!open.none(w.after, w.until)) return false;
+    overwrite_and_free(s, w.slab, w.offset, w.size);
+    return true;
+  });
+}
+
+// The smallest free block that fits when placed at the alignment; sizes up to one alignment more may just not fit.
+uint64_t lead(uint64_t offset, uint64_t alignment) { return round_up(offset, alignment) - offset; }
+auto find_free(const State& s, uint64_t size, uint64_t alignment) {
+  auto found = s.free.lower_bound({size, nullptr, 0});
+  while (found != s.free.end() && std::get<0>(*found) < size + lead(std::get<2>(*found), alignment)) ++found;
+  return found;
 }
 
 }  // namespace
@@ -201,16 +240,17 @@ codegen::CodeSpan allocate_code(uint64_t bytes, uint64_t alignment) {
   Held held;
   State& s = held.s;
 
-  // The smallest free block that fits when placed at the alignment; sizes up to one alignment more may just not fit.
-  const auto lead = [&](uint64_t offset) { return round_up(offset, alignment) - offset; };
-  auto found = s.free.lower_bound({size, nullptr, 0});
-  while (found != s.free.end() && std::get<0>(*found) < size + lead(std::get<2>(*found))) ++found;
+  auto found = find_free(s, size, alignment);
+  if (found == s.free.end()) {
+    take_back(s);
+    found = find_free(s, size, alignment);
+  }
   if (found == s.free.end()) {
     Slab* const fresh = add_slab(s, size);
     found = s.free.find({fresh->size, fresh, 0});
   }
   const auto [block_size, slab, offset] = *found;
-  const uint64_t before = lead(offset), behind = block_size - before - size;
+  const uint64_t before = lead(offset, alignment), behind = block_size - before - size;
   s.free.erase(found);
   slab->free.erase(offset);
   try {
@@ -237,14 +277,15 @@ void release_code(const codegen::CodeSpan& span) {
   --slab->live;
   --s.stats.live;
   s.stats.live_bytes -= freed->size;
-  if (slab->writable == nullptr || freed->fork_count != s.forks.forks) {
+  if (slab->writable == nullptr) {
     slab->has_lost = true;
+  } else if (freed->fork_count == s.forks.forks) {
+    overwrite_and_free(s, slab, freed->offset, freed->size);
   } else {
-    std::memset(slab->writable + freed->offset, trap, freed->size);
+    slab->has_lost = true;
     try {
-      add_free(s, slab, freed->offset, freed->size);
-    } catch (const std::bad_alloc&) {  // programs are released in destructors
-      slab->has_lost = true;
+      s.waiting.push_back({freed->fork_count, s.forks.forks, slab, freed->offset, freed->size});
+    } catch (const std::bad_alloc&) {
     }
   }
   // One small empty slab stays, so that compiling and dropping a single program maps nothing.
