@@ -2,6 +2,8 @@
 // tracing, passes, code generation and linking are all in its figure. Nothing here is compared with a loop.
 #include <tenon/tenon.h>
 
+#include <functional>
+
 #include "tenon/bench/case.h"
 #include "tenon/examples/data/mlp.h"
 #include "tenon/frontend/transform/program.h"
@@ -11,6 +13,7 @@ namespace tenon::bench {
 namespace {
 
 Tensor activation(const Tensor& x, const Tensor& w, const Tensor& b) { return gelu(x * w + b); }
+Tensor product(const Tensor& x, const Tensor& w) { return matmul(x, w); }
 
 template <class F, class... A>
 void compile_again(bool disk, F&& f, const A&... args) {
@@ -22,24 +25,18 @@ void compile_again(bool disk, F&& f, const A&... args) {
   static_cast<void>(executable);
 }
 
-void add_compile(const char* name, bool disk, bool step, double limit, const char* published) {
-  Case c;
-  c.name = name;
-  c.unit = Unit::microseconds;
-  c.published = published;
-  if (limit > 0) c.bars = {{"value", false, limit}};
-  c.prepare = [=] {
-    if (step) {
-      const mlp::Params params = mlp::init(7);
-      const mlp::State state = optim::adamw_init(params);
-      const Tensor images = zeros({128, 784}).astype(u8), labels = zeros({128}).astype(u8);
-      return std::vector<Subject>{
-          {fused, [=] { compile_again(disk, mlp::train_step, params, state, images, labels); }}};
-    }
-    const Tensor x = ones({256, 256}), w = ones({256}), b = ones({256});
-    return std::vector<Subject>{{fused, [=] { compile_again(disk, activation, x, w, b); }}};
-  };
-  add(c);
+using Compile = std::function<void(bool disk)>;
+
+void add_compile(const char* name, double limit, const char* published, std::function<Compile()> make) {
+  for (bool disk : {false, true}) {
+    Case c;
+    c.name = disk ? "the same from disk cache" : name;
+    c.unit = Unit::microseconds;
+    if (!disk) c.published = published;
+    if (!disk && limit > 0) c.bars = {{"value", false, limit}};
+    c.prepare = [=] { return std::vector<Subject>{{fused, [=, compile = make()] { compile(disk); }}}; };
+    add(c);
+  }
 }
 
 }  // namespace
@@ -67,10 +64,25 @@ void add_latencies() {
     return std::vector<Subject>{{fused, [=, n = 0]() mutable { compiled(x, n = (n + 7919) % count); }}};
   };
   add(among);
-  add_compile("compile, one kernel (gelu)", false, false, 5000, "37000 (JAX)");
-  add_compile("the same from disk cache", true, false, 0, "");
-  add_compile("compile, MLP training step", false, true, 0, "250000 (JAX)");
-  add_compile("the same from disk cache", true, true, 0, "");
+  add_compile("compile, one kernel (gelu)", 5000, "37000 (JAX)", [] {
+    return [x = ones({256, 256}), w = ones({256})](bool disk) { compile_again(disk, activation, x, w, w); };
+  });
+  add_compile("compile, contraction of a free batch", 8000, "", [] {
+    return [x = spec({dim("rows_of_batch", 1, 4096), 784}, f32), w = spec({784, 512}, f32)](bool disk) {
+      compile_again(disk, product, x, w);
+    };
+  });
+  add_compile("compile, contraction of free extents", 0, "", [] {
+    const Dim m = dim("rows"), n = dim("columns"), k = dim("inner");
+    return [x = spec({m, k}, f32), w = spec({k, n}, f32)](bool disk) { compile_again(disk, product, x, w); };
+  });
+  add_compile("compile, MLP training step", 0, "250000 (JAX)", [] {
+    const mlp::Params params = mlp::init(7);
+    return [=, state = optim::adamw_init(params), images = zeros({128, 784}).astype(u8),
+            labels = zeros({128}).astype(u8)](bool disk) {
+      compile_again(disk, mlp::train_step, params, state, images, labels);
+    };
+  });
 }
 
 }  // namespace tenon::bench

@@ -1,11 +1,9 @@
 // Programs to relocatable objects: kernels are dealt into modules by weight, each module goes straight through LLVM's code
-// generator (no pass pipeline), and each object is checked for what it may contain. Refuses objects with writable data or
-// with undefined symbols other than memcpy, memset and the program's own custom calls.
+// generator (no pass pipeline), and each object is checked for what it may contain. Refuses undefined symbols other than
+// memcpy, memset, the program's own custom calls and what its other objects define.
 #include <dlfcn.h>
 #include <llvm/Config/llvm-config.h>
 #include <llvm/IR/Module.h>
-#include <llvm/IR/Verifier.h>
-#include <llvm/Object/ELFObjectFile.h>
 #include <llvm/Support/raw_ostream.h>
 
 #include <algorithm>
@@ -15,8 +13,10 @@
 #include <thread>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/codegen/llvm/contract/shared.h"
 #include "tenon/codegen/llvm/interrupt.h"
 #include "tenon/codegen/llvm/kernel.h"
+#include "tenon/codegen/llvm/object.h"
 #include "tenon/codegen/llvm/pipeline.h"
 #include "tenon/codegen/llvm/program.h"
 #include "tenon/ir/base/error.h"
@@ -26,7 +26,7 @@ namespace tenon::codegen {
 
 namespace {
 
-constexpr const char* emitter_version = "8";  // raise it when generated code changes
+constexpr const char* emitter_version = "9";  // raise it when generated code changes
 
 // Kernel numbers of each part, and the part that holds the entry is the first. Heaviest first into the lightest part.
 std::vector<std::vector<size_t>> deal(const ir::Program& program, int parts) {
@@ -59,13 +59,17 @@ std::unique_ptr<llvm::Module> make_module(llvm::LLVMContext& context, llvm::Targ
     kernel->setVisibility(llvm::GlobalValue::DefaultVisibility);  // all in one object: no name that could clash
     kernel->setLinkage(llvm::GlobalValue::InternalLinkage);
   }
-  if (const std::string& tune = target.cpu().tune; !tune.empty())
-    for (llvm::Function& function : *module) function.addFnAttr("tune-cpu", tune);
-#ifndef NDEBUG
-  std::string problem;
-  llvm::raw_string_ostream out(problem);
-  if (llvm::verifyModule(*module, &out)) throw InternalError("LLVM refuses the module: " + problem);
-#endif
+  if (!options.entry_apart)
+    for (size_t k : kernels)
+      for (const SharedFunction& f : shared_functions(program.kernels[k], target)) {
+        llvm::Function* function = module->getFunction(f.symbol);
+        if (function && !function->isDeclaration()) continue;
+        f.define(*module);
+        function = module->getFunction(f.symbol);
+        function->setVisibility(llvm::GlobalValue::DefaultVisibility);
+        function->setLinkage(llvm::GlobalValue::InternalLinkage);
+      }
+  finish_module(*module, target.cpu());
   return module;
 }
 
@@ -89,27 +93,12 @@ void check_custom_names(const ir::Program& program, const Options& options) {
   }
 }
 
-void check_object(const std::string& bytes, const ir::Program& program, const Options& options) {
-  const auto fail = [&](const std::string& what) { throw InternalError("object of " + options.entry + ": " + what); };
-  auto file = llvm::object::ObjectFile::createELFObjectFile(llvm::MemoryBufferRef(bytes, options.entry));
-  if (!file) fail(llvm::toString(file.takeError()));
-  for (const llvm::object::SectionRef& section : (*file)->sections()) {
-    const llvm::object::ELFSectionRef elf(section);
-    if ((elf.getFlags() & llvm::ELF::SHF_WRITE) && section.getSize() > 0) {
-      auto name = section.getName();
-      fail("writable data in section " + (name ? name->str() : std::string("?")));
-    }
-  }
+void check_object_of(const std::string& bytes, const ir::Program& program, const Options& options) {
   const std::set<std::string> custom = custom_calls(program);
-  for (const llvm::object::SymbolRef& symbol : (*file)->symbols()) {
-    auto flags = symbol.getFlags();
-    auto name = symbol.getName();
-    if (!flags || !name) fail("unreadable symbol table");
-    if (!(*flags & llvm::object::SymbolRef::SF_Undefined) || name->empty()) continue;
-    const std::string text = name->str();
-    const bool own = (options.parts > 1 || options.entry_apart) && text.rfind(options.entry + "_kernel_", 0) == 0;
-    if (text != "memcpy" && text != "memset" && !own && !custom.count(text)) fail("undefined symbol " + text);
-  }
+  check_object(bytes, options.entry, [&](const std::string& name) {
+    const bool own = (options.parts > 1 || options.entry_apart) && name.rfind(options.entry + "_kernel_", 0) == 0;
+    return own || (options.entry_apart && name.rfind(shared_prefix, 0) == 0) || custom.count(name) > 0;
+  });
 }
 
 std::string compile_part(const ir::Program& program, const Target& target, const Options& options,
@@ -118,7 +107,7 @@ std::string compile_part(const ir::Program& program, const Target& target, const
   return with_llvm(target.cpu(), quick ? llvm::CodeGenOptLevel::None : llvm::CodeGenOptLevel::Default, [&](Work& work) {
     work.module = make_module(work.context, work.generator.machine(), program, target, options, kernels, with_entry);
     std::string object = work.generator.emit(*work.module);
-    check_object(object, program, options);
+    check_object_of(object, program, options);
     return object;
   });
 }
@@ -171,27 +160,45 @@ std::vector<std::string> compile_objects(const ir::Program& program, const Targe
   check_custom_names(program, options);
   const auto parts = deal(program, options.parts);
   const bool apart = options.entry_apart && !program.kernels.empty();
-  std::vector<std::string> objects(parts.size());
-  std::vector<std::exception_ptr> failures(parts.size());
-  const auto run = [&](size_t part) {
+  std::vector<SharedFunction> shared;
+  for (const ir::Kernel& kernel : program.kernels)
+    if (options.entry_apart)
+      for (SharedFunction& f : shared_functions(kernel, target))
+        if (std::none_of(shared.begin(), shared.end(), [&](const auto& known) { return known.symbol == f.symbol; }))
+          shared.push_back(std::move(f));
+  // Linking goes from the last object to the first, which calls the others.
+  std::stable_sort(shared.begin(), shared.end(), [](const auto& a, const auto& b) { return a.calls > b.calls; });
+  // Jobs of one thread each: the parts, then the shared functions that are not kept, all together.
+  std::vector<std::string> objects(parts.size() + shared.size());
+  std::vector<size_t> missing;
+  for (size_t k = parts.size(); k < objects.size(); ++k) {
+    objects[k] = kept_object(shared[k - parts.size()].symbol);
+    if (objects[k].empty()) missing.push_back(k);
+  }
+  const size_t jobs = parts.size() + !missing.empty();
+  std::vector<std::exception_ptr> failures(jobs);
+  const auto run = [&](size_t job) {
     try {
-      objects[part] = compile_part(program, target, options, parts[part], part == 0 && !apart);
+      if (job < parts.size())
+        objects[job] = compile_part(program, target, options, parts[job], job == 0 && !apart);
+      else
+        for (size_t k : missing) objects[k] = shared_object(shared[k - parts.size()], target.cpu());
     } catch (...) {
-      failures[part] = std::current_exception();
+      failures[job] = std::current_exception();
     }
   };
   const uint64_t room = room_for(program);
   require_room(room, "compiling this program");
-  const bool together = parts.size() > 1 && has_room(parts.size() * (room + room_for_thread));
+  const bool together = jobs > 1 && has_room(jobs * (room + room_for_thread));
   Joined threads;
-  for (size_t part = 1; part < parts.size(); ++part) {
+  for (size_t job = 1; job < jobs; ++job) {
     try {
       if (together)
-        threads.emplace_back(run, part);
+        threads.emplace_back(run, job);
       else
-        run(part);
+        run(job);
     } catch (const std::system_error&) {  // no thread to be had: the caller does its work
-      run(part);
+      run(job);
     }
   }
   run(0);

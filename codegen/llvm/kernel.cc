@@ -70,24 +70,18 @@ llvm::BasicBlock* KernelEmitter::new_block(const char* name) {
   return llvm::BasicBlock::Create(context_, name, function_);
 }
 
-llvm::Function* KernelEmitter::emit(const std::string& symbol) {
-  llvm::Type* ptr = b_.getPtrTy();
-  auto* type = llvm::FunctionType::get(b_.getInt32Ty(), {ptr, b_.getInt64Ty(), b_.getInt64Ty()}, false);
-  function_ = module_.getFunction(symbol);
-  if (!function_) function_ = llvm::Function::Create(type, llvm::Function::ExternalLinkage, symbol, module_);
-  function_->setVisibility(llvm::GlobalValue::HiddenVisibility);
-  function_->setDSOLocal(true);
-  function_->addFnAttr(llvm::Attribute::NoUnwind);
-  const std::string width = std::to_string(8 * target_.cpu().vector_bytes);
-  function_->addFnAttr("prefer-vector-width", width);
-  function_->addFnAttr("min-legal-vector-width", width);
-
+// Begins the function that the emitter stands for.
+void KernelEmitter::open(llvm::Function* function) {
+  function_ = function;
+  set_attributes(*function, target_.cpu());
   auto* entry = new_block("entry");
   auto* body = new_block("body");
   entry_.SetInsertPoint(llvm::BranchInst::Create(body, entry));
   b_.SetInsertPoint(body);
+}
 
-  Value* context = function_->getArg(0);
+void KernelEmitter::load_context(Value* context) {
+  llvm::Type* ptr = b_.getPtrTy();
   uint64_t slot = 0;
   for (const ir::KernelBuffer& buffer : kernel_.buffers) {
     Value* pointer = nullptr;
@@ -98,6 +92,16 @@ llvm::Function* KernelEmitter::emit(const std::string& symbol) {
   symbols_ = entry_.CreateLoad(ptr, entry_.CreateConstInBoundsGEP1_64(ptr, context, slot++), "symbols");
   if (kernel_scratch_bytes(kernel_, target_) > 0)
     scratch_ = entry_.CreateLoad(ptr, entry_.CreateConstInBoundsGEP1_64(ptr, context, slot), "scratch");
+}
+
+llvm::Function* KernelEmitter::emit(const std::string& symbol) {
+  auto* type = llvm::FunctionType::get(b_.getInt32Ty(), {b_.getPtrTy(), b_.getInt64Ty(), b_.getInt64Ty()}, false);
+  llvm::Function* function = module_.getFunction(symbol);
+  if (!function) function = llvm::Function::Create(type, llvm::Function::ExternalLinkage, symbol, module_);
+  function->setVisibility(llvm::GlobalValue::HiddenVisibility);
+  function->setDSOLocal(true);
+  open(function);
+  load_context(function->getArg(0));
 
   const KernelRange range = kernel_range(kernel_);
   for (uint32_t number : kernel_.body().instructions) {
@@ -172,12 +176,6 @@ Value* KernelEmitter::entry_slot(llvm::Type* type, uint64_t count, uint64_t alig
   llvm::AllocaInst* slot = entry_.CreateAlloca(type, entry_.getInt64(count));
   slot->setAlignment(llvm::Align(alignment));
   return slot;
-}
-
-Value* KernelEmitter::lane_numbers(llvm::Type* element, unsigned width) {
-  std::vector<llvm::Constant*> numbers;
-  for (unsigned l = 0; l < width; ++l) numbers.push_back(llvm::ConstantInt::get(element, l));
-  return llvm::ConstantVector::get(numbers);
 }
 
 // ---- values ---------------------------------------------------------------------------------------------------------

@@ -50,6 +50,8 @@ class KernelEmitter {
   };
 
   // llvm/kernel.cc: frame, blocks, single instructions
+  void open(llvm::Function* function);
+  void load_context(llvm::Value* context);  // the pointers to the buffers, the symbols and the scratch memory
   void emit_block(ir::BlockId block);
   void emit_instruction(const ir::Instruction& i);
   void emit_scalar(const ir::Instruction& i);
@@ -63,7 +65,6 @@ class KernelEmitter {
   }
   void define_index(ir::ScalarId v);  // the index of the vector loop being emitted
   llvm::Value* extent_value(Dim d);
-  llvm::Value* lane_numbers(llvm::Type* element, unsigned width);
   llvm::Value* entry_slot(llvm::Type* type, uint64_t count, uint64_t alignment);  // stack memory of the whole call
   int64_t weight(ir::BlockId block) const;  // instructions inside, nested ones too
   bool contains(ir::BlockId block, bool (*test)(const ir::Instruction&)) const;
@@ -131,7 +132,7 @@ class KernelEmitter {
   Partial load_partial(ValueRefs slots, llvm::Value* number, const Partial& like);
   void store_partial(ValueRefs slots, llvm::Value* number, const Partial& p);
 
-  // llvm/contract/contract.cc: contractions
+  // llvm/contract: contractions
   friend class ContractEmitter;
   void emit_contract(const ir::Instruction& i, llvm::Value* begin, llvm::Value* end);
   llvm::Value* contract_total(const ir::Instruction& i);

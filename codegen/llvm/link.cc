@@ -154,7 +154,7 @@ Linked link_objects(std::span<const std::string> objects, const std::string& ent
   } span{image};
   const auto fail = [&](const std::string& what) {
     if (image.refused) std::rethrow_exception(image.refused);
-    if (!image.undefined.empty())
+    if (!image.undefined.empty() && image.undefined.rfind("tenon_", 0) != 0)
       throw Error("custom_call: no function is registered as '" + image.undefined +
                   "'; call tn::register_custom_call before the program is loaded");
     throw InternalError("linking " + entry + ": " + what);

@@ -10,6 +10,7 @@
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Module.h>
+#include <llvm/IR/Verifier.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetMachine.h>
@@ -208,6 +209,16 @@ std::unique_ptr<llvm::Module> new_module(const std::string& name, llvm::LLVMCont
 #endif
   module->setDataLayout(machine.createDataLayout());
   return module;
+}
+
+void finish_module(llvm::Module& module, const CpuTarget& target) {
+  if (!target.tune.empty())
+    for (llvm::Function& function : module) function.addFnAttr("tune-cpu", target.tune);
+#ifndef NDEBUG
+  std::string problem;
+  llvm::raw_string_ostream out(problem);
+  if (llvm::verifyModule(module, &out)) throw InternalError("LLVM refuses the module: " + problem);
+#endif
 }
 
 bool has_ended() { return ended.load(); }

@@ -37,6 +37,8 @@ class Generator {
 // An empty module for what `machine` generates.
 std::unique_ptr<llvm::Module> new_module(const std::string& name, llvm::LLVMContext& context,
                                          llvm::TargetMachine& machine);
+// What each is given at its end; where assertions are on it is verified.
+void finish_module(llvm::Module& module, const CpuTarget& target);
 
 // What a thread works on with LLVM.
 struct Work {

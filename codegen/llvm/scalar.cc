@@ -22,6 +22,12 @@ llvm::Type* memory_type(llvm::LLVMContext& context, DType t) {
   return t == DType::boolean ? llvm::Type::getInt8Ty(context) : register_type(context, t);
 }
 
+llvm::Constant* lane_numbers(llvm::Type* element, unsigned lanes) {
+  std::vector<llvm::Constant*> numbers;
+  for (unsigned l = 0; l < lanes; ++l) numbers.push_back(llvm::ConstantInt::get(element, l));
+  return llvm::ConstantVector::get(numbers);
+}
+
 Value* splat(Builder& b, Value* scalar, unsigned lanes) {
   if (lanes == 1 || scalar->getType()->isVectorTy()) return scalar;
   return b.CreateVectorSplat(lanes, scalar);

@@ -29,6 +29,7 @@ inline llvm::Type* widened(llvm::Type* element, unsigned lanes) {
   return lanes == 1 ? element : llvm::FixedVectorType::get(element, lanes);
 }
 llvm::Value* splat(Builder& b, llvm::Value* scalar, unsigned lanes);
+llvm::Constant* lane_numbers(llvm::Type* element, unsigned lanes);  // 0, 1 ...
 llvm::Constant* literal(llvm::LLVMContext& context, DType t, uint64_t bits);
 llvm::Constant* identity(llvm::LLVMContext& context, ir::Op combine, DType t);  // of a reduction
 

@@ -3,6 +3,7 @@
 #include "tenon/codegen/llvm/target.h"
 
 #include <llvm/ADT/StringMap.h>
+#include <llvm/IR/Function.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/TargetParser/Host.h>
@@ -95,5 +96,12 @@ std::unique_ptr<llvm::TargetMachine> make_target_machine(const CpuTarget& target
 }
 
 const void* compiler_address() { return reinterpret_cast<const void*>(&LLVMInitializeX86Target); }
+
+void set_attributes(llvm::Function& function, const CpuTarget& target) {
+  function.addFnAttr(llvm::Attribute::NoUnwind);
+  const std::string width = std::to_string(8 * target.vector_bytes);
+  function.addFnAttr("prefer-vector-width", width);
+  function.addFnAttr("min-legal-vector-width", width);
+}
 
 }  // namespace tenon::codegen

@@ -15,4 +15,6 @@ Machine machine_of(const CpuTarget& target);  // by its triple; InternalError fo
 // `level` is LLVM's effort. LLVM has been started (codegen/llvm/pipeline.h, start_llvm).
 std::unique_ptr<llvm::TargetMachine> make_target_machine(const CpuTarget& target, llvm::CodeGenOptLevel level);
 
+void set_attributes(llvm::Function& function, const CpuTarget& target);  // that each one of a kernel has
+
 }  // namespace tenon::codegen

@@ -2,8 +2,6 @@
 // segments. Refuses to choose tiles.
 #include "tenon/codegen/llvm/contract/contract.h"
 
-#include <bit>
-
 #include "tenon/ir/base/error.h"
 
 namespace tenon::codegen {
@@ -33,13 +31,9 @@ bool is_shared(const ir::Kernel& kernel, const ir::Instruction& i) {
 }  // namespace
 
 ContractEmitter::ContractEmitter(KernelEmitter& kernel, const ir::Instruction& i)
-    : kernel_(kernel),
-      contract_(i),
-      plan_(plan_contract(kernel.kernel_, i, kernel.target_, is_shared(kernel.kernel_, i))),
-      b_(kernel.b_),
-      element_(register_type(kernel.context_, i.dtype)),
-      vector_(llvm::FixedVectorType::get(element_, lanes)),
-      size_(bytes(i.dtype)) {
+    : ContractCode(kernel.b_, plan_contract(kernel.kernel_, i, kernel.target_, is_shared(kernel.kernel_, i)), i.dtype),
+      kernel_(kernel),
+      contract_(i) {
   batches_ = kernel.uniform(i.operands[0]);
   m_ = kernel.uniform(i.operands[1]);
   n_ = kernel.uniform(i.operands[2]);
@@ -111,7 +105,7 @@ void ContractEmitter::epilogue(Value* batch, Value* row, Value* rows, Value* col
 
 // Asks for what the epilogue of a tile will read and write at the tile's own elements, so that it is on its way into the
 // caches while the tile is summed: rows of 64 columns are too short for the processor to guess.
-void ContractEmitter::fetch_ahead(Value* batch, Value* row, Value* rows, Value* column) {
+std::vector<const ir::Instruction*> ContractEmitter::accesses_ahead() const {
   const ir::BlockId block = contract_.blocks[2];
   const ir::Kernel& kernel = kernel_.kernel_;
   const auto& names = kernel.blocks[index(block)].arguments;
@@ -130,12 +124,17 @@ void ContractEmitter::fetch_ahead(Value* batch, Value* row, Value* rows, Value* 
     }
     if (known && by_row) accesses.push_back(&x);
   }
-  if (accesses.empty()) return;
+  return accesses;
+}
+
+void ContractEmitter::fetch_ahead(const std::vector<const ir::Instruction*>& accesses, Value* batch, Value* row,
+                                  Value* rows, Value* column) {
+  const ir::BlockId block = contract_.blocks[2];
   repeat(rows, [&](Value* r) {
     kernel_.lanes_ = {};
     bind(block, {batch, b_.CreateAdd(row, r), column}, -1);
     for (const ir::Instruction* x : accesses) {
-      const size_t rank = kernel.buffers[index(x->buffer)].shape.size();
+      const size_t rank = kernel_.kernel_.buffers[index(x->buffer)].shape.size();
       Value* first = kernel_.address(x->buffer, llvm::ArrayRef(x->operands).take_front(rank)).pointer;
       for (int64_t byte = 0; byte < plan_.columns() * bytes(x->dtype); byte += 64)
         codegen::call(b_, llvm::Intrinsic::prefetch, {b_.getPtrTy()},
@@ -145,91 +144,9 @@ void ContractEmitter::fetch_ahead(Value* batch, Value* row, Value* rows, Value* 
   });
 }
 
-// ---- edges ----------------------------------------------------------------------------------------------------------
-
 Value* ContractEmitter::mask_below(Value* position, Value* end) {
   if (const auto number = known(end); number && *number % lanes == 0) return nullptr;
   return lane_mask(b_.CreateSub(end, position));
-}
-
-Value* ContractEmitter::lane_mask(Value* count) {
-  llvm::Type* lane = b_.getInt32Ty();
-  Value* few = b_.CreateTrunc(smaller(count, i64(lanes)), lane);
-  return b_.CreateICmpSLT(kernel_.lane_numbers(lane, lanes), splat(b_, few, lanes));
-}
-
-Value* ContractEmitter::smaller(Value* x, Value* y) {
-  const auto left = known(x), right = known(y);
-  if (left && right) return *left < *right ? x : y;
-  return codegen::call(b_, llvm::Intrinsic::smin, {x->getType()}, {x, y});
-}
-
-Value* ContractEmitter::larger(Value* x, Value* y) {
-  const auto left = known(x), right = known(y);
-  if (left && right) return *left > *right ? x : y;
-  return codegen::call(b_, llvm::Intrinsic::smax, {x->getType()}, {x, y});
-}
-
-Value* ContractEmitter::divide_up(Value* x, Value* by) {
-  return b_.CreateSDiv(b_.CreateAdd(x, b_.CreateSub(by, i64(1))), by);
-}
-
-Value* ContractEmitter::multiply_add(Builder& b, Value* x, Value* y, Value* sum) {
-  if (is_floating(contract_.dtype)) return codegen::call(b, llvm::Intrinsic::fma, {sum->getType()}, {x, y, sum});
-  return b.CreateAdd(b.CreateMul(x, y), sum);
-}
-
-void ContractEmitter::steps(Value* end, int64_t step, Body body) {
-  when(b_, "steps", b_.CreateICmpSGT(end, i64(0)), [&] { rounds(end, step, body); });
-}
-
-void ContractEmitter::rounds(Value* end, int64_t step, Body body) {
-  if (const auto number = known(end); number && *number <= step) return body(i64(0));
-  do_loop(b_, "count", i64(0), [&](ValueRefs position) {
-    body(position[0]);
-    Value* next = b_.CreateAdd(position[0], i64(step));
-    return Round{{next}, b_.CreateICmpSLT(next, end)};
-  });
-}
-
-// ---- segments -------------------------------------------------------------------------------------------------------
-
-// Waiting partial sums at most: one for each bit of a segment's number. Integers sum to the same in any order.
-int64_t ContractEmitter::join_levels() const {
-  if (!is_floating(contract_.dtype)) return 0;
-  const int64_t extent = plan_.most_k >= 0 ? plan_.most_k : int64_t{1} << 48;
-  const int64_t segments = (extent + contract_segment - 1) / contract_segment;
-  return segments <= 1 ? 0 : std::bit_width(static_cast<uint64_t>(segments - 1));
-}
-
-// The tree over neighbours, the odd last one moving up, as a binary counter: level l holds the sum of 2^l whole segments.
-// A finished segment joins the levels that its number's trailing ones name; the last one joins every level left.
-void ContractEmitter::join(Value* tile, Value* levels, Value* level_bytes, Value* number, Value* segments,
-                           int64_t elements) {
-  Value* last = b_.CreateICmpEQ(number, b_.CreateSub(segments, i64(1)));
-  Value* odd = nullptr;
-  const auto more = [&](ValueRefs carried) {
-    odd = b_.CreateTrunc(carried[0], b_.getInt1Ty());
-    return b_.CreateSelect(last, b_.CreateICmpNE(carried[0], i64(0)), odd);
-  };
-  const Values left = while_loop(b_, "join", {number, levels}, more, [&](ValueRefs carried) {
-    when(b_, "join.add", odd, [&] {
-      steps(i64(elements), lanes, [&](Value* e) {
-        Value* here = element(tile, e);
-        Value* older = b_.CreateAlignedLoad(vector_, element(carried[1], e), vector_align());
-        Value* newer = b_.CreateAlignedLoad(vector_, here, vector_align());
-        b_.CreateAlignedStore(b_.CreateFAdd(older, newer), here, vector_align());
-      });
-    });
-    Value* bits = b_.CreateLShr(carried[0], i64(1));
-    return Values{bits, at(carried[1], level_bytes)};
-  });
-  when(b_, "join.store", b_.CreateNot(last), [&] {
-    steps(i64(elements), lanes, [&](Value* e) {
-      Value* sum = b_.CreateAlignedLoad(vector_, element(tile, e), vector_align());
-      b_.CreateAlignedStore(sum, element(left[1], e), vector_align());
-    });
-  });
 }
 
 }  // namespace tenon::codegen

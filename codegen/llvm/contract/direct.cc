@@ -72,7 +72,7 @@ void ContractEmitter::direct_chains(Value* batch, Value* row, Value* column, Val
       y.push_back(vector_operand(1, batch, k, b_.CreateAdd(column, i64(int64_t{lanes} * std::ssize(y))), 2, mask));
     for (Value* place : places) {
       Value* x = splat(b_, scalar_operand(0, batch, place, k), lanes);
-      for (Value* v : y) next.push_back(multiply_add(b_, x, v, chains[next.size()]));
+      for (Value* v : y) next.push_back(multiply_add(b_, dtype_, x, v, chains[next.size()]));
     }
     return next;
   });

@@ -1,63 +1,45 @@
-// The packed way of a contraction. A worker claims runs of panels of C; for each block of k it evaluates a block of the
-// left operand and, panel by panel, of the right one into its scratch memory, runs the micro-kernel over the tiles, joins
-// segments, and hands finished tiles to the epilogue while they are in L1. Prologues run once per packed element.
-// Refuses to share packed memory between workers: a panel costs less to pack again than to wait for.
+// What a packed contraction evaluates of its kernel: blocks of the left operand, panels of the right one, and the epilogue of a
+// tile, each a function that the driver calls (codegen/llvm/contract/shared.h). Refuses to choose what is packed when.
+#include <llvm/IR/Module.h>
+
+#include <algorithm>
+#include <array>
+
 #include "tenon/codegen/llvm/contract/contract.h"
+#include "tenon/codegen/llvm/contract/shared.h"
+#include "tenon/codegen/llvm/target.h"
+#include "tenon/ir/kernel/walk.h"
 
 namespace tenon::codegen {
 
+using ir::ScalarId;
 using llvm::Value;
 
 namespace {
-constexpr int64_t claims_per_worker = 4;
-}  // namespace
 
-// Row blocks, panels and units (a panel of a row block of a batch element) at run time.
-ContractEmitter::Grid ContractEmitter::grid() {
-  Grid g;
-  const auto number = [&](int64_t v) { return i64(v); };
-  g.depth = number(plan_.depth);
-  Value* one = number(1);
-  if (plan_.k < 0) {  // blocks of k of even size; whole segments once there are several
-    Value* blocks = larger(divide_up(k_, plan_.depth), one);
-    Value* even = b_.CreateAnd(b_.CreateAdd(divide_up(k_, blocks), number(15)), number(-16));
-    g.depth =
-        b_.CreateSelect(b_.CreateICmpSGT(k_, number(contract_segment)), number(plan_.depth), larger(even, number(16)));
+constexpr std::array<const char*, frame_functions> suffixes = {"_left", "_right", "_fetch", "_epilogue"};
+
+// Scalars that exist before the contraction and that its extents or its blocks use, in the order of their numbers.
+std::vector<ScalarId> used_outside(const ir::Kernel& kernel, const ir::Instruction& contract) {
+  std::vector<ScalarId> used(contract.operands);
+  const auto note = [&](const std::vector<ScalarId>& operands) {
+    for (ScalarId v : operands)
+      if (kernel.scalars[index(v)].block == ir::BlockId{0}) used.push_back(v);
+  };
+  for (ir::BlockId block : contract.blocks) {
+    note(kernel.blocks[index(block)].yields);
+    ir::contains(kernel, block, [&](const ir::Instruction& i) {
+      note(i.operands);
+      for (ir::BlockId inner : i.blocks) note(kernel.blocks[index(inner)].yields);
+      return false;
+    });
   }
-  g.k_blocks = larger(divide_up(k_, g.depth), one);
-  g.segments = larger(divide_up(k_, contract_segment), one);
-  Value* most = number(plan_.block_rows);
-  g.levels = one;
-  if (join_levels()) {
-    // As many levels as the tree needs, and the tile at hand.
-    Value* several = b_.CreateICmpSGT(g.segments, one);
-    Value* zeros =
-        codegen::call(b_, llvm::Intrinsic::ctlz, {b_.getInt64Ty()}, {b_.CreateSub(g.segments, one), b_.getFalse()});
-    g.levels = b_.CreateSelect(several, b_.CreateSub(number(65), zeros), one);
-    Value* rows = b_.CreateMul(b_.CreateSDiv(number(plan_.tiles), g.levels), number(plan_.rows));
-    most = b_.CreateSelect(several, smaller(most, rows), most);
-  }
-  g.panels = divide_up(n_, plan_.columns());
-  // Few panels and many rows: each worker gets rows of its own, if they are worth it.
-  Value* line =
-      b_.CreateMul(larger(k_, one), smaller(larger(n_, one), number(plan_.columns())));  // work of a row of a panel
-  Value* across = larger(b_.CreateMul(batches_, g.panels), one);
-  Value* worth = b_.CreateSDiv(b_.CreateMul(m_, line), number(plan_.claim));
-  Value* wanted = smaller(divide_up(number(plan_.workers), across), worth);
-  g.row_blocks = larger(larger(divide_up(m_, most), wanted), one);
-  g.block_rows = b_.CreateMul(divide_up(larger(divide_up(m_, g.row_blocks), one), plan_.rows), number(plan_.rows));
-  g.row_blocks = divide_up(m_, g.block_rows);
-  g.units = b_.CreateMul(batches_, b_.CreateMul(g.row_blocks, g.panels));
-  Value* least = divide_up(number(plan_.claim), b_.CreateMul(g.block_rows, line));
-  Value* even = divide_up(g.units, number(claims_per_worker * plan_.workers));
-  g.claim = larger(larger(least, even), one);
-  // A slot keeps one tile at hand when k is one block, else the tiles of the whole run.
-  g.alone = b_.CreateICmpEQ(g.k_blocks, one);
-  g.row_tiles = b_.CreateSDiv(g.block_rows, number(plan_.rows));
-  Value* room = larger(b_.CreateSDiv(number(plan_.tiles), b_.CreateMul(larger(g.row_tiles, one), g.levels)), one);
-  g.run = b_.CreateSelect(g.alone, larger(g.panels, one), room);
-  return g;
+  std::sort(used.begin(), used.end());
+  used.erase(std::unique(used.begin(), used.end()), used.end());
+  return used;
 }
+
+}  // namespace
 
 // Workers that find nothing to claim return at once, so an estimate will do.
 Value* ContractEmitter::packed_total() {
@@ -65,103 +47,84 @@ Value* ContractEmitter::packed_total() {
   return smaller(larger(b_.CreateSDiv(work, i64(plan_.claim)), i64(1)), i64(plan_.workers));
 }
 
-void ContractEmitter::emit_packed(Value* begin) {
-  grid_ = grid();
-  Value* scratch = kernel_.scratch_;
-  Value* slot = at(scratch, b_.CreateAdd(i64(contract_header_bytes), b_.CreateMul(begin, i64(plan_.slot_bytes))));
-  left_ = slot;
-  panel_ = at(slot, i64(plan_.panel_offset));
-  turn_ = at(slot, i64(plan_.turn_offset));
-  tiles_ = at(slot, i64(plan_.tile_offset));
-  packed_ = kernel_.entry_slot(b_.getInt64Ty(), 1, 8);
-  b_.CreateStore(i64(-1), packed_);
+// The frame, after its functions: the kernel's context, then each scalar that is no constant, and each pointer to the
+// kernel's own memory, in 8 bytes.
+void ContractEmitter::emit_packed(Value* worker) {
+  Values kept;
+  const std::vector<ScalarId> scalars = used_outside(kernel_.kernel_, contract_);
+  for (ScalarId v : scalars) kept.push_back(kernel_.uniform(v));
+  const size_t first_buffer = kept.size();
+  for (size_t k = 0; k < kernel_.pointers_.size(); ++k)
+    kept.push_back(kernel_.kernel_.buffers[k].space == ir::Space::scratch ? kernel_.pointers_[k] : nullptr);
+  const auto in_frame = [&](Value* v) { return v && !llvm::isa<llvm::Constant>(v); };
 
-  Value* first = nullptr;
-  const auto claim = [&](ValueRefs) {
-    first = b_.CreateAtomicRMW(llvm::AtomicRMWInst::Add, scratch, grid_.claim, llvm::MaybeAlign(8),
-                               llvm::AtomicOrdering::Monotonic);
-    return b_.CreateICmpSLT(first, grid_.units);
+  const auto slot = [](Builder& b, Value* frame, uint64_t number) {
+    return b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), frame, number);
   };
-  while_loop(b_, "claim", {}, claim, [&](ValueRefs) {
-    Value* last = smaller(b_.CreateAdd(first, grid_.claim), grid_.units);
-    do_loop(b_, "run", first, [&](ValueRefs unit) {
-      Value* panel = b_.CreateSRem(unit[0], grid_.panels);
-      Value* block = b_.CreateSDiv(unit[0], grid_.panels);
-      Value* panels = smaller(smaller(b_.CreateSub(last, unit[0]), b_.CreateSub(grid_.panels, panel)), grid_.run);
-      run_panels(block, panel, panels);
-      Value* next = b_.CreateAdd(unit[0], panels);
-      return Round{{next}, b_.CreateICmpSLT(next, last)};
-    });
-    return Values{};
-  });
-}
+  Value* frame = kernel_.entry_slot(b_.getInt64Ty(), frame_functions + 1 + kept.size(), 16);
+  b_.CreateStore(kernel_.function_->getArg(0), slot(b_, frame, frame_functions));
+  uint64_t number = frame_functions;
+  for (Value* v : kept)
+    if (in_frame(v)) b_.CreateStore(v, slot(b_, frame, ++number));
 
-void ContractEmitter::run_panels(Value* block, Value* panel, Value* panels) {
-  Piece x{};
-  x.batch = b_.CreateSDiv(block, grid_.row_blocks);
-  x.row = b_.CreateMul(b_.CreateSRem(block, grid_.row_blocks), grid_.block_rows);
-  x.rows = smaller(b_.CreateSub(m_, x.row), grid_.block_rows);
-  Value* row_tiles = divide_up(x.rows, plan_.rows);
-  repeat(grid_.k_blocks, [&](Value* k_block) {
-    x.from = b_.CreateMul(k_block, grid_.depth);
-    x.to = smaller(b_.CreateAdd(x.from, grid_.depth), k_);
-    x.depth = b_.CreateSub(x.to, x.from);
-    x.ends = plan_.resumes ? b_.CreateICmpEQ(x.to, k_) : b_.getTrue();
-    // A claim often goes on in the row block that the last one left.
-    Value* key = b_.CreateAdd(b_.CreateMul(block, grid_.k_blocks), k_block);
-    when(b_, "pack", b_.CreateICmpNE(b_.CreateLoad(b_.getInt64Ty(), packed_), key), [&] {
-      pack_left(x.batch, x.row, x.rows, x.from, x.depth);
-      b_.CreateStore(key, packed_);
-    });
-    repeat(panels, [&](Value* p) {
-      x.column = b_.CreateMul(b_.CreateAdd(panel, p), i64(plan_.columns()));
-      x.columns = i64(plan_.columns());
-      if (plan_.n < 0 || plan_.n % plan_.columns()) x.columns = smaller(b_.CreateSub(n_, x.column), x.columns);
-      pack_right(x.batch, x.from, x.depth, x.column, x.columns);
-      repeat(row_tiles, [&](Value* t) {
-        Value* number = b_.CreateSelect(grid_.alone, i64(0), b_.CreateAdd(b_.CreateMul(p, grid_.row_tiles), t));
-        advance_tile(x, t, element(tiles_, b_.CreateMul(number, i64(plan_.rows * plan_.columns()))));
-      });
-    });
+  const auto put = [&](FrameFunction which, llvm::function_ref<void(ContractEmitter&, ValueRefs)> body) {
+    auto* function =
+        llvm::Function::Create(frame_function_type(kernel_.context_, which), llvm::Function::InternalLinkage,
+                               kernel_.function_->getName() + suffixes[static_cast<size_t>(which)], kernel_.module_);
+    KernelEmitter inner(kernel_.module_, kernel_.kernel_, kernel_.target_);
+    inner.open(function);
+    Builder& b = inner.entry_;
+    Value* of_caller = function->getArg(0);
+    inner.load_context(b.CreateLoad(b.getPtrTy(), slot(b, of_caller, frame_functions)));
+    uint64_t next = frame_functions;
+    const auto take = [&](Value* v) -> Value* {
+      return in_frame(v) ? b.CreateLoad(v->getType(), slot(b, of_caller, ++next)) : v;
+    };
+    for (size_t k = 0; k < scalars.size(); ++k) inner.define(scalars[k], take(kept[k]));
+    for (size_t k = first_buffer; k < kept.size(); ++k)
+      if (kept[k]) inner.pointers_[k - first_buffer] = take(kept[k]);
+    ContractEmitter part(inner, contract_);
+    Values arguments;
+    for (llvm::Argument& a : llvm::drop_begin(function->args())) arguments.push_back(&a);
+    if (plan_.batch == 1) arguments[0] = i64(0);
+    body(part, arguments);
+    inner.b_.CreateRetVoid();
+    kernel_.nontemporal_used_ |= inner.nontemporal_used_;
+    b_.CreateStore(function, slot(b_, frame, static_cast<uint64_t>(which)));
+  };
+  const bool one_block = plan_.k >= 0 && plan_.k <= plan_.depth, one_panel = plan_.n >= 0 && plan_.n <= plan_.columns();
+  Value *from = one_block ? i64(0) : nullptr, *depth = one_block ? i64(plan_.k) : nullptr;
+  Value* column = one_panel ? i64(0) : nullptr;
+  Value* columns = one_panel ? i64(plan_.n) : nullptr;
+  if (plan_.n > 0 && plan_.n % plan_.columns() == 0) columns = i64(plan_.columns());
+  const auto or_else = [](Value* x, Value* y) { return x ? x : y; };
+  put(FrameFunction::left, [&](ContractEmitter& e, ValueRefs a) {
+    e.pack_left(a[0], a[1], a[2], or_else(from, a[3]), or_else(depth, a[4]), a[5]);
   });
-}
-
-// Takes tile `t` of the row block through one block of k, and hands it on when that was the last one.
-void ContractEmitter::advance_tile(const Piece& x, Value* t, Value* tile) {
-  const int64_t elements = plan_.rows * plan_.columns();
-  Value* offset = b_.CreateMul(t, i64(plan_.rows));
-  Value* left = element(left_, b_.CreateMul(t, i64(plan_.tile_stride)));
-  Value* rows = smaller(b_.CreateSub(x.rows, offset), i64(plan_.rows));
-  when(b_, "fetch", x.ends, [&] { fetch_ahead(x.batch, b_.CreateAdd(x.row, offset), rows, x.column); });
-  branch(
-      b_, "tile", b_.CreateICmpSGT(plan_.k > 0 ? k_ : x.depth, i64(0)),
-      [&] {
-        // Integers have one sum over all segments.
-        Value* behind = join_levels() ? b_.CreateAnd(x.from, i64(contract_segment - 1)) : x.from;
-        run_tile(left, panel_, x.depth, tile, b_.CreateICmpNE(behind, i64(0)), rows, x.columns);
-      },
-      [&] {  // an empty sum is +0
-        b_.CreateMemSet(tile, b_.getInt8(0), i64(elements * size_), llvm::MaybeAlign(64));
-      });
-  if (join_levels()) {
-    Value* whole = b_.CreateICmpEQ(b_.CreateAnd(x.to, i64(contract_segment - 1)), i64(0));
-    Value* finished = b_.CreateOr(whole, x.ends);
-    when(b_, "segment", b_.CreateAnd(b_.CreateICmpSGT(grid_.segments, i64(1)), finished), [&] {
-      Value* step = b_.CreateMul(b_.CreateSDiv(i64(plan_.tiles), grid_.levels), i64(elements * size_));
-      Value* number = b_.CreateSDiv(x.from, i64(contract_segment));
-      join(tile, at(tile, step), step, number, grid_.segments, elements);
-    });
-  }
-  when(b_, "epilogue", x.ends,
-       [&] { epilogue(x.batch, b_.CreateAdd(x.row, offset), rows, x.column, x.columns, tile, plan_.columns()); });
+  put(FrameFunction::right, [&](ContractEmitter& e, ValueRefs a) {
+    e.pack_right(a[0], or_else(from, a[1]), or_else(depth, a[2]), or_else(column, a[3]), or_else(columns, a[4]), a[5]);
+  });
+  if (const auto ahead = accesses_ahead(); ahead.empty())
+    b_.CreateStore(llvm::ConstantPointerNull::get(b_.getPtrTy()),
+                   slot(b_, frame, static_cast<uint64_t>(FrameFunction::fetch)));
+  else
+    put(FrameFunction::fetch,
+        [&](ContractEmitter& e, ValueRefs a) { e.fetch_ahead(ahead, a[0], a[1], a[2], or_else(column, a[3])); });
+  put(FrameFunction::epilogue, [&](ContractEmitter& e, ValueRefs a) {
+    e.epilogue(a[0], a[1], a[2], or_else(column, a[3]), or_else(columns, a[4]), a[5], plan_.columns());
+  });
+  for (auto attribute : {llvm::Attribute::NoInline, llvm::Attribute::OptimizeNone})  // it runs once a worker
+    kernel_.function_->addFnAttr(attribute);
+  b_.CreateCall(driver_function(kernel_.module_, plan_, dtype_, kernel_.target_.cpu()),
+                {frame, kernel_.scratch_, worker, batches_, m_, n_, k_});
 }
 
 // The left block as its loads have it: rows of k; or, where i is contiguous in memory, the rows of a tile side by side.
-void ContractEmitter::pack_left(Value* batch, Value* row, Value* rows, Value* from, Value* depth) {
+void ContractEmitter::pack_left(Value* batch, Value* row, Value* rows, Value* from, Value* depth, Value* block) {
   const llvm::Align align(static_cast<uint64_t>(size_));
   if (plan_.lhs_along_k) {
     repeat(rows, [&](Value* r) {
-      Value* line = element(left_, b_.CreateMul(r, i64(plan_.row_stride)));
+      Value* line = element(block, b_.CreateMul(r, i64(plan_.row_stride)));
       Value* i = b_.CreateAdd(row, r);
       steps(depth, lanes, [&](Value* q) {
         Value* k = b_.CreateAdd(from, q);
@@ -173,7 +136,7 @@ void ContractEmitter::pack_left(Value* batch, Value* row, Value* rows, Value* fr
   // A vector reaches past the rows of its tile; what it writes too much, the next k or the padding takes.
   steps(depth, 1, [&](Value* q) {
     Value* k = b_.CreateAdd(from, q);
-    Value* line = element(left_, b_.CreateMul(q, i64(plan_.k_stride)));
+    Value* line = element(block, b_.CreateMul(q, i64(plan_.k_stride)));
     repeat(divide_up(rows, plan_.rows), [&](Value* t) {
       Value* i = b_.CreateAdd(row, b_.CreateMul(t, i64(plan_.rows)));
       Value* few = smaller(b_.CreateSub(m_, i), i64(plan_.rows));
@@ -185,10 +148,10 @@ void ContractEmitter::pack_left(Value* batch, Value* row, Value* rows, Value* fr
 
 // A panel of the right operand: row after row of its columns. Only panels known to be whole are unrolled: a second copy of
 // the block would cost compile time, and what this loop waits for are loads from far away.
-void ContractEmitter::pack_right(Value* batch, Value* from, Value* depth, Value* column, Value* columns) {
-  if (plan_.rhs_along_k) return turn_right(batch, from, depth, column, columns);
+void ContractEmitter::pack_right(Value* batch, Value* from, Value* depth, Value* column, Value* columns, Value* panel) {
+  if (plan_.rhs_along_k) return turn_right(batch, from, depth, column, columns, panel);
   steps(depth, 1, [&](Value* q) {
-    Value* line = element(panel_, b_.CreateMul(q, i64(plan_.columns())));
+    Value* line = element(panel, b_.CreateMul(q, i64(plan_.columns())));
     Value* k = b_.CreateAdd(from, q);
     const auto put = [&](Value* c) {
       Value* j = b_.CreateAdd(column, c);
@@ -201,7 +164,8 @@ void ContractEmitter::pack_right(Value* batch, Value* from, Value* depth, Value*
 }
 
 // Squares of 16 x 16 are read along k, kept in L1, and written back turned, a machine register's width at a time.
-void ContractEmitter::turn_right(Value* batch, Value* from, Value* depth, Value* column, Value* columns) {
+void ContractEmitter::turn_right(Value* batch, Value* from, Value* depth, Value* column, Value* columns, Value* panel) {
+  Value* turn = at(panel, i64(plan_.turn_offset - plan_.panel_offset));
   const int64_t width = plan_.width;
   steps(columns, lanes, [&](Value* c) {
     Value* count = smaller(b_.CreateSub(columns, c), i64(lanes));
@@ -210,11 +174,11 @@ void ContractEmitter::turn_right(Value* batch, Value* from, Value* depth, Value*
       Value* k = b_.CreateAdd(from, q);
       repeat(count, [&](Value* r) {
         Value* v = vector_operand(1, batch, k, b_.CreateAdd(first, r), 1, mask_below(k, k_));
-        b_.CreateAlignedStore(v, element(turn_, b_.CreateMul(r, i64(lanes))), vector_align());
+        b_.CreateAlignedStore(v, element(turn, b_.CreateMul(r, i64(lanes))), vector_align());
       });
       const auto square = [&](Value* r, Value* s) {  // rows r.. of columns s.. of the square
         Value* row = b_.CreateAdd(b_.CreateMul(b_.CreateAdd(q, s), i64(plan_.columns())), b_.CreateAdd(c, r));
-        turn_square(element(turn_, b_.CreateAdd(b_.CreateMul(r, i64(lanes)), s)), element(panel_, row));
+        turn_square(element(turn, b_.CreateAdd(b_.CreateMul(r, i64(lanes)), s)), element(panel, row));
       };
       if (width == lanes) return square(i64(0), i64(0));
       steps(i64(lanes), width, [&](Value* r) { steps(i64(lanes), width, [&](Value* s) { square(r, s); }); });
