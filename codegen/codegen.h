@@ -23,7 +23,9 @@ Target host_target();
 struct Options {
   std::string entry = "tenon_main";  // the exported C symbol; NAME_arena_bytes beside it
   int parts = 1;  // how many objects to deal kernels into, compiled in parallel
-  bool entry_apart = false;  // the entry gets an object of its own, before the others
+  // To be linked in memory, now: the entry gets an object of its own, before the others, and so do functions that contractions of
+  // several programs share, behind them.
+  bool entry_apart = false;
   // Inputs at the end that are no arguments of the entry: where each lies in the section `constants_section`, which is empty
   // here and filled by put_constants.
   std::vector<int64_t> stored = {};
@@ -37,6 +39,8 @@ bool in_c_library(const std::string& name);  // a function of that name
 // (runtime/tenon_runtime.h), undefined symbols memcpy, memset and named custom calls only (else InternalError).
 // Deterministic: the same program, target and options give the same bytes.
 std::vector<std::string> compile_objects(const ir::Program& program, const Target& target, const Options& options = {});
+void drop_kept_objects();  // of the functions that programs share: at most 64 of some KiB are kept
+
 // The object with `bytes` as its section of constants, whatever their size: code generation never sees them.
 inline constexpr const char* constants_section = ".rodata.tenon";
 std::string put_constants(std::string object, std::span<const std::string> pieces);

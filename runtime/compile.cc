@@ -158,6 +158,9 @@ CacheStats cache_stats() {
   return {c.compiled, c.memory_hits, c.disk_hits};
 }
 
-void clear_memory_cache() { clear_memory_caches(); }
+void clear_memory_cache() {
+  clear_memory_caches();
+  codegen::drop_kept_objects();
+}
 
 }  // namespace tenon::runtime

@@ -32,6 +32,6 @@ class OpenForks {
   std::array<Run, most> runs{};
   size_t count = 0;
 };
-OpenForks open_forks();  // asked for in a section; a few system calls
+OpenForks open_forks();  // asked for in a section, by one thread at a time; a few system calls
 
 }  // namespace tenon::runtime

@@ -50,6 +50,7 @@ TEST(FileLimit, JittedFunctionsRun) {
                 const auto f = tn::jit([](const Tensor& v) { return tn::tanh(v) + 2; });
                 if (f(tn::zeros({5})).to_vector<float>()[4] != 2) return 1;
                 if (tn::sum(tn::ones({3, 3})).item<float>() != 9) return 2;
+                if (in_child([&] { return f(tn::ones({6})).to_vector<float>()[5] > 2 ? 0 : 1; }) != 0) return 4;
                 return none_pending() ? 0 : 3;
               }),
               0)

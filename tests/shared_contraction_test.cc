@@ -6,6 +6,7 @@
 
 #include "tenon/codegen/codegen.h"
 #include "tenon/frontend/transform/program.h"
+#include "tenon/ir/graph/graph.h"
 #include "tenon/ir/reference/array.h"
 #include "tenon/passes/pass.h"
 #include "tenon/runtime/compile.h"
@@ -69,6 +70,24 @@ TEST(SharedContraction, ProgramsOfSeveralRunAsInOneObject) {
       }
     }
   }
+}
+
+// An operand's place goes back, across what is computed outside, to a scalar that no block names itself.
+TEST(SharedContraction, BlocksSeeWhatTheirIndicesCameFrom) {
+  const auto graph = ir::parse(R"(graph @main(%0: f32[2, 2, 48, 48], %1: i64[]) -> (%8) {
+  %2 = constant {dtype = i64, shape = [], value = [0]} : i64[]
+  %3 = reshape %0 {shape = [4, 48, 48]} : f32[4, 48, 48]
+  %4 = dynamic_slice %3, %1, %2, %2 {sizes = [1, 48, 48]} : f32[1, 48, 48]
+  %5 = reshape %4 {shape = [48, 48]} : f32[48, 48]
+  %6 = slice %0 {starts = [1, 0, 0, 0], sizes = [1, 1, 48, 48], strides = [1, 1, 1, 1]} : f32[1, 1, 48, 48]
+  %7 = reshape %6 {shape = [48, 48]} : f32[48, 48]
+  %8 = dot_general %5, %7 {lhs_batch = [], rhs_batch = [], lhs_contract = [1], rhs_contract = [0]} : f32[48, 48]
+}
+)");
+  testing::Random random(2);
+  std::vector<ir::Array> inputs{testing::random_array({f32, {2, 2, 48, 48}}, random), ir::Array({i64, {}})};
+  *inputs[1].as<int64_t>() = 3;
+  EXPECT_EQ(runtime::compile(*graph)->run(inputs)[0].data, ir::interpret(*graph, inputs)[0].data);
 }
 
 }  // namespace

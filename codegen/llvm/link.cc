@@ -42,7 +42,7 @@ struct Image {
   uint64_t expected = 0;  // allocate at least this much: later objects need a place too
   std::map<std::string, uint64_t> symbols;
   std::string problem;
-  std::string undefined;  // a custom call: an object leaves nothing else open (check_object)
+  std::string undefined;  // a custom call, unless an object is missing (check_object)
   std::exception_ptr refused;  // what the caller's memory threw: no exception crosses LLVM
 };
 

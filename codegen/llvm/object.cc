@@ -14,24 +14,24 @@
 
 namespace tenon::codegen {
 
-void check_object(const std::string& bytes, const std::string& of,
+void check_object(const std::string& bytes, const std::string& name,
                   const std::function<bool(const std::string&)>& may_ask_for) {
-  const auto fail = [&](const std::string& what) { throw InternalError("object of " + of + ": " + what); };
-  auto file = llvm::object::ObjectFile::createELFObjectFile(llvm::MemoryBufferRef(bytes, of));
+  const auto fail = [&](const std::string& what) { throw InternalError("object of " + name + ": " + what); };
+  auto file = llvm::object::ObjectFile::createELFObjectFile(llvm::MemoryBufferRef(bytes, name));
   if (!file) fail(llvm::toString(file.takeError()));
   for (const llvm::object::SectionRef& section : (*file)->sections()) {
     const llvm::object::ELFSectionRef elf(section);
     if ((elf.getFlags() & llvm::ELF::SHF_WRITE) && section.getSize() > 0) {
-      auto name = section.getName();
-      fail("writable data in section " + (name ? name->str() : std::string("?")));
+      auto section_name = section.getName();
+      fail("writable data in section " + (section_name ? section_name->str() : std::string("?")));
     }
   }
   for (const llvm::object::SymbolRef& symbol : (*file)->symbols()) {
     auto flags = symbol.getFlags();
-    auto name = symbol.getName();
-    if (!flags || !name) fail("unreadable symbol table");
-    if (!(*flags & llvm::object::SymbolRef::SF_Undefined) || name->empty()) continue;
-    const std::string text = name->str();
+    auto symbol_name = symbol.getName();
+    if (!flags || !symbol_name) fail("unreadable symbol table");
+    if (!(*flags & llvm::object::SymbolRef::SF_Undefined) || symbol_name->empty()) continue;
+    const std::string text = symbol_name->str();
     if (text != "memcpy" && text != "memset" && !may_ask_for(text)) fail("undefined symbol " + text);
   }
 }
@@ -66,10 +66,11 @@ std::string shared_object(const SharedFunction& function, const CpuTarget& targe
     work.module = new_module(function.symbol, work.context, work.generator.machine());
     work.module->setPICLevel(llvm::PICLevel::BigPIC);
     function.define(*work.module);
-    // Where several programs are linked into one, as saved objects may be, one of the equal functions stays.
-    llvm::Function* defined = work.module->getFunction(function.symbol);
-    defined->setLinkage(llvm::GlobalValue::WeakODRLinkage);
-    defined->setComdat(work.module->getOrInsertComdat(function.symbol));
+    // Where a system's linker joins the objects of several programs, one of the equal functions stays, and its parts.
+    llvm::Comdat* group = work.module->getOrInsertComdat(function.symbol);
+    for (llvm::Function& f : *work.module)
+      if (!f.isDeclaration()) f.setComdat(group);
+    work.module->getFunction(function.symbol)->setLinkage(llvm::GlobalValue::WeakODRLinkage);
     finish_module(*work.module, target);
     std::string bytes = work.generator.emit(*work.module);
     check_object(bytes, function.symbol, [](const std::string& name) { return name.rfind(shared_prefix, 0) == 0; });
@@ -77,9 +78,18 @@ std::string shared_object(const SharedFunction& function, const CpuTarget& targe
   });
   Library& all = library.get();
   const std::lock_guard lock(all.mutex);
+  for (const Kept& k : all.kept)
+    if (k.symbol == function.symbol) return object;  // another thread was as fast
   all.kept.push_front({function.symbol, object});
   if (all.kept.size() > most_kept) all.kept.pop_back();
   return object;
+}
+
+void drop_kept_objects() {
+  const Undisturbed section;
+  Library& all = library.get();
+  const std::lock_guard lock(all.mutex);
+  all.kept.clear();
 }
 
 }  // namespace tenon::codegen

@@ -8,8 +8,8 @@
 
 namespace tenon::codegen {
 
-// InternalError for an object, of whom `name` says, with writable data, or with an undefined symbol that is neither memcpy nor
-// memset nor one that it may ask for.
+// InternalError for an object with writable data, or with an undefined symbol that is neither memcpy nor memset nor one that it
+// may ask for; its text says what the object is of.
 void check_object(const std::string& bytes, const std::string& name,
                   const std::function<bool(const std::string&)>& may_ask_for);
 

@@ -3,8 +3,8 @@
 // 100,000 live programs cost a few hundred mappings, where one mapping or two a program would meet the system's limit.
 //
 // Code is relocated for the executable address and written through the writable one; read-only data may lie in the same
-// span. The mappings are shared, so a forked child and its parent see the same bytes: after a fork neither reuses memory
-// that was live at that moment, and the child writes to slabs of its own only. Refuses to link or to know objects.
+// span. The mappings are shared, so a forked child and its parent see the same bytes: memory that was live at a fork is not
+// reused before the child is gone, and the child writes to slabs of its own only. Refuses to link or to know objects.
 #pragma once
 
 #include <cstdint>

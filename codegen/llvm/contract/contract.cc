@@ -1,5 +1,5 @@
-// What both ways of a contraction share: operands at a place, the epilogue over a finished tile, and the joining of
-// segments. Refuses to choose tiles.
+// What both ways of a contraction evaluate of their kernel: operands at a place, and the epilogue over a finished tile.
+// Refuses to choose tiles.
 #include "tenon/codegen/llvm/contract/contract.h"
 
 #include "tenon/ir/base/error.h"

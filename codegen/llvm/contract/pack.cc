@@ -2,42 +2,18 @@
 // tile, each a function that the driver calls (codegen/llvm/contract/shared.h). Refuses to choose what is packed when.
 #include <llvm/IR/Module.h>
 
-#include <algorithm>
 #include <array>
 
 #include "tenon/codegen/llvm/contract/contract.h"
 #include "tenon/codegen/llvm/contract/shared.h"
-#include "tenon/codegen/llvm/target.h"
-#include "tenon/ir/kernel/walk.h"
 
 namespace tenon::codegen {
 
-using ir::ScalarId;
 using llvm::Value;
 
 namespace {
 
 constexpr std::array<const char*, frame_functions> suffixes = {"_left", "_right", "_fetch", "_epilogue"};
-
-// Scalars that exist before the contraction and that its extents or its blocks use, in the order of their numbers.
-std::vector<ScalarId> used_outside(const ir::Kernel& kernel, const ir::Instruction& contract) {
-  std::vector<ScalarId> used(contract.operands);
-  const auto note = [&](const std::vector<ScalarId>& operands) {
-    for (ScalarId v : operands)
-      if (kernel.scalars[index(v)].block == ir::BlockId{0}) used.push_back(v);
-  };
-  for (ir::BlockId block : contract.blocks) {
-    note(kernel.blocks[index(block)].yields);
-    ir::contains(kernel, block, [&](const ir::Instruction& i) {
-      note(i.operands);
-      for (ir::BlockId inner : i.blocks) note(kernel.blocks[index(inner)].yields);
-      return false;
-    });
-  }
-  std::sort(used.begin(), used.end());
-  used.erase(std::unique(used.begin(), used.end()), used.end());
-  return used;
-}
 
 }  // namespace
 
@@ -47,13 +23,13 @@ Value* ContractEmitter::packed_total() {
   return smaller(larger(b_.CreateSDiv(work, i64(plan_.claim)), i64(1)), i64(plan_.workers));
 }
 
-// The frame, after its functions: the kernel's context, then each scalar that is no constant, and each pointer to the
-// kernel's own memory, in 8 bytes.
+// The frame, after its functions: the kernel's context, then each scalar of its body that is no constant, and each pointer to
+// its own memory, in 8 bytes.
 void ContractEmitter::emit_packed(Value* worker) {
   Values kept;
-  const std::vector<ScalarId> scalars = used_outside(kernel_.kernel_, contract_);
-  for (ScalarId v : scalars) kept.push_back(kernel_.uniform(v));
-  const size_t first_buffer = kept.size();
+  const size_t first_buffer = kernel_.values_.size();
+  for (size_t k = 0; k < first_buffer; ++k)
+    kept.push_back(kernel_.kernel_.scalars[k].block == ir::BlockId{0} ? kernel_.values_[k].value : nullptr);
   for (size_t k = 0; k < kernel_.pointers_.size(); ++k)
     kept.push_back(kernel_.kernel_.buffers[k].space == ir::Space::scratch ? kernel_.pointers_[k] : nullptr);
   const auto in_frame = [&](Value* v) { return v && !llvm::isa<llvm::Constant>(v); };
@@ -80,7 +56,8 @@ void ContractEmitter::emit_packed(Value* worker) {
     const auto take = [&](Value* v) -> Value* {
       return in_frame(v) ? b.CreateLoad(v->getType(), slot(b, of_caller, ++next)) : v;
     };
-    for (size_t k = 0; k < scalars.size(); ++k) inner.define(scalars[k], take(kept[k]));
+    for (size_t k = 0; k < first_buffer; ++k)
+      if (kept[k]) inner.define(ir::ScalarId{static_cast<uint32_t>(k)}, take(kept[k]));
     for (size_t k = first_buffer; k < kept.size(); ++k)
       if (kept[k]) inner.pointers_[k - first_buffer] = take(kept[k]);
     ContractEmitter part(inner, contract_);

@@ -104,7 +104,7 @@ void cut_blocks(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
     const int64_t blocks = p.m >= 0 ? std::max<int64_t>(1, ceil_divide(p.m, most_rows)) : 1;
     p.block_rows = std::min(most_rows, round_up(std::max<int64_t>(1, ceil_divide(p.most_m, blocks)), p.rows));
   }
-  // Strides depend on the machine alone, so that contractions of one module share their micro-kernels.
+  // Strides depend on the machine alone, so that contractions of one machine share their micro-kernels.
   p.row_stride = p.lhs_along_k ? cap + cpu.contract.padding : 1;
   p.k_stride = p.lhs_along_k ? 1 : p.rows;
   p.tile_stride = p.lhs_along_k ? p.rows * p.row_stride : cap * p.rows + cpu.contract.padding;

@@ -42,7 +42,7 @@ struct TileShape {
   DType dtype = DType::f32;
   int64_t rows = 1, vectors = 1, width = 1;  // of the accumulators
   int64_t columns = 1;  // of the panel and of the tile in memory, in which it may be one vector
-  int64_t memory_rows = 1;  // of the tile in memory
+  int64_t memory_rows = 0;  // of the tile in memory, where it resumes: the next one follows
   int64_t row_stride = 1, k_stride = 1;
   bool resumes = false;
 };

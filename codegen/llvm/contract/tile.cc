@@ -12,7 +12,7 @@ namespace tenon::codegen {
 using llvm::Value;
 
 TileShape tile_shape(const ContractPlan& p, DType dtype, int64_t rows, int64_t vectors) {
-  return {dtype, rows, vectors, p.width, p.columns(), p.rows, p.row_stride, p.k_stride, p.resumes};
+  return {dtype, rows, vectors, p.width, p.columns(), p.resumes ? p.rows : 0, p.row_stride, p.k_stride, p.resumes};
 }
 
 namespace {
