@@ -18,8 +18,6 @@
 #include <llvm/CodeGen/CodeGenTargetMachineImpl.h>
 #endif
 
-#include <atomic>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -133,15 +131,6 @@ struct Idle {
 };
 constinit Forever<Idle> idle;
 
-constinit std::atomic<bool> ended{false};
-
-// LLVM's statics go from here on. Compilations that run come to their end first; none that comes later finds `ended` unset.
-void end_llvm() {
-  begin_alone();
-  ended.store(true);
-  end_alone();
-}
-
 // Has what asks for them: a load to unfold, vectors, a constant to broadcast.
 //   void start(float16* p, int64* q, int64 x) { *p = *p * *p + 3; *q = (x + *q) * x; }
 void emit_start(llvm::Module& module) {
@@ -182,20 +171,10 @@ struct Start {
       llvm::TargetLibraryInfoImpl(llvm::Triple(target.triple)).getLibFunc("memcpy", found);
       return work.generator.emit(*work.module);
     });
-    std::atexit(end_llvm);
+    end_llvm_at_exit();
   }
 };
 constinit Forever<const Start> start;
-
-// When the library is loaded, so that no thread is in the middle of it while another one ends the process, and so that the
-// destructors of the program's own statics, which run before end_llvm, still compile. It takes what the first compilation is
-// then spared. What fails here is said by the first compilation.
-[[gnu::constructor]] void start_at_load() {
-  try {
-    start_llvm();
-  } catch (...) {
-  }
-}
 
 }  // namespace
 
@@ -220,8 +199,6 @@ void finish_module(llvm::Module& module, const CpuTarget& target) {
   if (llvm::verifyModule(module, &out)) throw InternalError("LLVM refuses the module: " + problem);
 #endif
 }
-
-bool has_ended() { return ended.load(); }
 
 void start_llvm() {
   if (has_ended()) throw InternalError("LLVM is used after its end");
