@@ -42,6 +42,8 @@ class Executable {
   bool from_disk() const { return from_disk_; }
   double compile_seconds() const { return compile_seconds_; }
   uint64_t memory_bytes() const;  // code and manifest
+  // Of one call with these values of the free symbols; negative where they are refused, or nobody knows.
+  int64_t arena_bytes(const int64_t* dims) const;
 
   // One call. Pointers are to dense row-major memory of the device; dims are the values of the free symbols. Throws Error for a failed check, InternalError for a misuse; *started tells whether code had begun to run.
   void run(const void* const* inputs, void* const* outputs, const int64_t* dims, const tenon_env* env = nullptr,

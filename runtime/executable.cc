@@ -34,6 +34,11 @@ uint64_t all_bytes(const std::vector<T>& v) {
 }
 }  // namespace
 
+int64_t Executable::arena_bytes(const int64_t* dims) const {
+  if (manifest_.is_static) return manifest_.arena_bytes;
+  return code_ != nullptr && device_->arena_bytes != nullptr ? device_->arena_bytes(code_, dims) : -1;
+}
+
 uint64_t Executable::memory_bytes() const {
   const Manifest& m = manifest_;
   const uint64_t code_bytes = code_ != nullptr ? device_->code_bytes(code_) : 0;  // none where it is interpreted

@@ -278,6 +278,28 @@ TEST(Dynamic, OneTraceServesEverySize) {
   EXPECT_HAS(message_of([&] { free(tn::ones({65, 3}), w); }), "'rows' is 65, outside its bounds [1, 64]");
 }
 
+// What a program needs at most, from the bounds of its extents.
+TEST(Dynamic, MemoryIsThatOfTheLargestExtents) {
+  const auto network = [](const Tensor& x, const Tensor& w, const Tensor& v) {
+    return tn::softmax(tn::matmul(tn::tanh(tn::matmul(x, w)), v), -1);
+  };
+  const auto memory = [&](const tn::Extent& n) {
+    return tn::jit(network)
+        .lower(tn::spec({n, 8}, tn::f32), tn::spec({8, 16}, tn::f32), tn::spec({16, 3}, tn::f32))
+        .compile();
+  };
+  const tn::MemoryInfo fixed = memory(64).memory(), free = memory(tn::dim("up_to_64", 1, 64)).memory();
+  EXPECT_GT(free.arena_bytes, 0);
+  EXPECT_LE(free.arena_bytes, 2 * fixed.arena_bytes + 4096);
+  EXPECT_EQ(free.input_bytes, fixed.input_bytes);
+  EXPECT_EQ(free.output_bytes, 64 * 3 * 4);
+  EXPECT_HAS(memory(tn::dim("up_to_64", 1, 64)).explain(), "arena up to ");
+  const auto open = memory(tn::dim("up_to_anything"));
+  EXPECT_EQ(open.memory().arena_bytes, -1);
+  EXPECT_EQ(open.memory().output_bytes, -1);
+  EXPECT_HAS(open.explain(), "arena without a bound");
+}
+
 TEST(Dynamic, GradientsAndDonationsFollow) {
   int traces = 0;
   const auto f = [&](const Tensor& x, const Tensor& w) {

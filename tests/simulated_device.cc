@@ -161,6 +161,9 @@ void unload(void* code) {
 }
 
 uint64_t code_bytes(const void* code) { return processor().code_bytes(static_cast<const Code*>(code)->linked); }
+int64_t arena_bytes(const void* code, const int64_t* dims) {
+  return processor().arena_bytes(static_cast<const Code*>(code)->linked, dims);
+}
 
 int32_t run(const void* code, tenon_call& call, bool* started) {
   const auto& mine = *static_cast<const Code*>(code);
@@ -193,6 +196,7 @@ constexpr runtime::Device table{.kind = TargetKind::cuda,
                                 .load = &load,
                                 .unload = &unload,
                                 .code_bytes = &code_bytes,
+                                .arena_bytes = &arena_bytes,
                                 .run = &run};
 
 }  // namespace

@@ -7,6 +7,8 @@
 #include "tenon/frontend/transform/jit_entry.h"
 #include "tenon/ir/base/door.h"
 #include "tenon/ir/base/number_text.h"
+#include "tenon/ir/base/symbols.h"
+#include "tenon/ir/graph/bind.h"
 #include "tenon/passes/pass.h"
 
 namespace tenon {
@@ -57,15 +59,28 @@ std::vector<KernelInfo> Compiled::kernels() const try {
   leave_with_error("kernels()", entry_->made);
 }
 
-MemoryInfo Compiled::memory() const {
-  const runtime::Manifest& m = entry_->plain.program->manifest();
-  MemoryInfo info;
-  info.arena_bytes = m.arena_bytes;
-  for (const ir::Type& t : m.inputs)
-    if (t.shape.is_static()) info.input_bytes += t.shape.numel() * bytes(t.dtype);
-  for (const ir::Type& t : m.outputs)
-    if (t.shape.is_static()) info.output_bytes += t.shape.numel() * bytes(t.dtype);
-  return info;
+MemoryInfo Compiled::memory() const try {
+  const runtime::Executable& program = *entry_->plain.program;
+  const runtime::Manifest& m = program.manifest();
+  std::vector<int64_t> largest;
+  for (const Symbol& s : m.symbols)
+    if (s.kind == SymbolKind::free) largest.push_back(s.upper);
+  if (std::count(largest.begin(), largest.end(), unbounded_extent) > 0) return {-1, -1, -1};
+  const std::vector<int64_t> values = evaluate(m.symbols, largest);
+  const auto sum = [&](const std::vector<ir::Type>& types) {
+    int64_t sum = 0;
+    for (const ir::Type& t : types) {
+      const ir::Type type = ir::resolved(t, values);
+      int64_t size = bytes(type.dtype);
+      bool fits = true;
+      for (Dim d : type.shape) fits &= !__builtin_mul_overflow(size, d.number(), &size);
+      if (!fits || __builtin_add_overflow(sum, size, &sum)) return int64_t{-1};  // larger than any memory
+    }
+    return sum;
+  };
+  return {std::max<int64_t>(-1, program.arena_bytes(largest.data())), sum(m.inputs), sum(m.outputs)};
+} catch (const Error&) {  // the largest extents do not go together
+  return {-1, -1, -1};
 }
 
 bool Compiled::from_cache() const { return entry_->plain.program->from_disk(); }
@@ -79,7 +94,12 @@ std::string Compiled::explain() const try {
   const std::vector<KernelInfo> all = kernels();
   const runtime::Manifest& m = entry_->plain.program->manifest();
   const auto shown = [&](Dim d, const char* unit) { return amount(d, m.symbols, unit); };
-  text += std::to_string(all.size()) + " kernels, arena " + shown(m.arena_bytes, "B") + "\n";
+  const int64_t arena = memory().arena_bytes;
+  text += std::to_string(all.size()) + " kernels, arena " +
+          (m.is_static ? ""
+           : arena < 0 ? "without a bound"
+                       : "up to ") +
+          (arena < 0 ? "" : shown(arena, "B")) + "\n";
   for (size_t i = 0; i < all.size(); ++i) {
     const KernelInfo& k = all[i];
     const runtime::KernelRecord& r = m.kernels[i];

@@ -18,6 +18,7 @@ struct KernelInfo {
   std::vector<std::string> lines;  // file:line of the ops it computes
   std::string bytes_read, bytes_written, flops;
 };
+// In bytes. Of a program with free extents: where each is as large as its bound lets it be; -1 where one has no bound.
 struct MemoryInfo {
   int64_t arena_bytes = 0, input_bytes = 0, output_bytes = 0;
 };

@@ -97,6 +97,10 @@ uint64_t code_bytes(const void* code) {
   return static_cast<const codegen::Linked*>(code)->code.size + sizeof(codegen::Linked);
 }
 
+int64_t arena_bytes(const void* code, const int64_t* dims) {
+  return static_cast<const codegen::Linked*>(code)->arena_bytes(dims);
+}
+
 int32_t run(const void* code, tenon_call& call, bool* started) {
   const auto& linked = *static_cast<const codegen::Linked*>(code);
   // Planned buffers and the kernels' scratch memory; negative if the extents are such that the entry refuses them.
@@ -138,6 +142,7 @@ constinit const Device cpu_device{.kind = TargetKind::cpu,
                                   .load = &load,
                                   .unload = &unload,
                                   .code_bytes = &code_bytes,
+                                  .arena_bytes = &arena_bytes,
                                   .run = &run};
 
 }  // namespace tenon::runtime
