@@ -53,9 +53,7 @@ void EntryEmitter::emit_copy_table(std::span<const Step> steps) {
     side(step.operands[1]);
     table.push_back((step.count ? step.count->number() : to.shape.numel()) * bytes(to.dtype));
   }
-  auto* data = llvm::ConstantDataArray::get(context_, llvm::ArrayRef(table));
-  auto* global = new llvm::GlobalVariable(module_, data->getType(), true, llvm::GlobalValue::InternalLinkage, data,
-                                          name_ + "_copies");
+  auto* global = add_data(module_, name_ + "_copies", llvm::ConstantDataArray::get(context_, llvm::ArrayRef(table)));
   Value* lists = stack(b_.getPtrTy(), 3, 8);
   Value* arena = stack(b_.getPtrTy(), 1, 8);
   b_.CreateStore(arena_, arena);

@@ -40,6 +40,15 @@ enum ErrorField : uint64_t { error_code = 0, error_node = 4, error_values = 8 };
 constexpr int64_t arena_alignment = 64;
 constexpr size_t listed_from = 64;  // inputs and outputs: more are checked by a loop, and read where they are used
 
+// Data of the module's own that nobody writes.
+inline llvm::GlobalVariable* add_data(llvm::Module& module, const std::string& name, llvm::Constant* data) {
+  auto* global = llvm::cast<llvm::GlobalVariable>(module.getOrInsertGlobal(name, data->getType()));
+  global->setInitializer(data);
+  global->setConstant(true);
+  global->setLinkage(llvm::GlobalValue::InternalLinkage);
+  return global;
+}
+
 // The caller's floating-point environment: the default one is set, and what was found put back, flags included
 // (codegen/llvm/control_word.cc).
 struct ControlWord {

@@ -166,9 +166,7 @@ Value* EntryEmitter::constant_data(const ProgramBuffer& buffer) {
   const std::string name = name_ + "_constant_" + std::to_string(buffer.slot);
   if (llvm::GlobalVariable* known = module_.getNamedGlobal(name)) return known;
   const std::string& raw = program_.constants.at(buffer.slot);
-  auto* data = llvm::ConstantDataArray::getString(context_, raw, false);
-  auto* global =
-      new llvm::GlobalVariable(module_, data->getType(), true, llvm::GlobalValue::InternalLinkage, data, name);
+  auto* global = add_data(module_, name, llvm::ConstantDataArray::getString(context_, raw, false));
   global->setAlignment(llvm::Align(64));
   return global;
 }
@@ -178,9 +176,7 @@ Value* EntryEmitter::stored_data(const ProgramBuffer& buffer) {
   const std::string name = name_ + "_constants";
   llvm::GlobalVariable* all = module_.getNamedGlobal(name);
   if (!all) {
-    auto* type = llvm::ArrayType::get(b_.getInt8Ty(), 64);
-    all = new llvm::GlobalVariable(module_, type, true, llvm::GlobalValue::InternalLinkage,
-                                   llvm::ConstantAggregateZero::get(type), name);
+    all = add_data(module_, name, llvm::ConstantAggregateZero::get(llvm::ArrayType::get(b_.getInt8Ty(), 64)));
     all->setAlignment(llvm::Align(64));
     all->setSection(constants_section);
   }
