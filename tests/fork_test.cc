@@ -115,6 +115,8 @@ void fork_under_load(int forks, int at_once) {
 TEST(Fork, ChildrenOfABusyProcessComputeOn) {
 #if defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "ThreadSanitizer knows no threads in a child of a threaded process";
+#elif defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "AddressSanitizer's own allocator may be locked in a child";
 #endif
   fork_under_load(500, 4);
 }
