@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/frontend/transform/program.h"
 #include "tenon/ir/graph/build.h"
 #include "tenon/ir/reference/array.h"
 #include "tenon/passes/pass.h"
@@ -79,6 +80,25 @@ TEST(Copies, TheEntryOfThousandsOfPartsIsShort) {
     return std::count(text.begin(), text.end(), '\n');
   };
   EXPECT_EQ(lines(100), lines(3000)) << "a table and a loop, however many parts there are";
+}
+
+// What is copied before a kernel and what is copied after it are tables of their own.
+TEST(Copies, SeveralTablesInOneProgram) {
+  const auto f = [](const std::vector<Tensor>& parts) {
+    std::vector<Tensor> more = parts;
+    more.push_back(tenon::cumsum(tenon::concat(parts, 0), 0));
+    return std::pair(tenon::concat(more, 0), tenon::concat(parts, 1));
+  };
+  std::vector<Tensor> parts;
+  for (uint64_t k = 0; k < 20; ++k) parts.push_back(normal(key(k), {3, 8}));
+  const auto [rows, columns] = jit(f)(parts);
+  const auto [eager_rows, eager_columns] = f(parts);
+  EXPECT_EQ(rows.to_vector<float>(), eager_rows.to_vector<float>());
+  EXPECT_EQ(columns.to_vector<float>(), eager_columns.to_vector<float>());
+  const auto traced = trace(f, parts);
+  const Program p = passes::build_program(*traced.program()->graph, Target::portable());
+  const std::string text = codegen::llvm_text(p, Target::portable(), {});
+  EXPECT_NE(text.find("_copies_1 ="), std::string::npos) << p.text();
 }
 
 TEST(Copies, PartsAreComputedWhereTheyStand) {

@@ -53,7 +53,8 @@ void EntryEmitter::emit_copy_table(std::span<const Step> steps) {
     side(step.operands[1]);
     table.push_back((step.count ? step.count->number() : to.shape.numel()) * bytes(to.dtype));
   }
-  auto* global = add_data(module_, name_ + "_copies", llvm::ConstantDataArray::get(context_, llvm::ArrayRef(table)));
+  auto* global = add_data(module_, name_ + "_copies_" + std::to_string(tables_++),
+                          llvm::ConstantDataArray::get(context_, llvm::ArrayRef(table)));
   Value* lists = stack(b_.getPtrTy(), 3, 8);
   Value* arena = stack(b_.getPtrTy(), 1, 8);
   b_.CreateStore(arena_, arena);

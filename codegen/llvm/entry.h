@@ -11,6 +11,7 @@
 #include "tenon/codegen/llvm/kernel.h"
 #include "tenon/codegen/llvm/program.h"
 #include "tenon/codegen/llvm/target.h"
+#include "tenon/ir/base/error.h"
 
 namespace tenon::codegen {
 
@@ -40,8 +41,9 @@ enum ErrorField : uint64_t { error_code = 0, error_node = 4, error_values = 8 };
 constexpr int64_t arena_alignment = 64;
 constexpr size_t listed_from = 64;  // inputs and outputs: more are checked by a loop, and read where they are used
 
-// Data of the module's own that nobody writes.
+// Data of the module's own that nobody writes, under a name that is not taken.
 inline llvm::GlobalVariable* add_data(llvm::Module& module, const std::string& name, llvm::Constant* data) {
+  check(module.getNamedGlobal(name) == nullptr, "two pieces of data of one name");
   auto* global = llvm::cast<llvm::GlobalVariable>(module.getOrInsertGlobal(name, data->getType()));
   global->setInitializer(data);
   global->setConstant(true);
@@ -115,6 +117,7 @@ class EntryEmitter {
   void emit_carries(const ir::Step& step);
   llvm::Value* copied_bytes(const ir::Step& step);
   bool fits_table(const ir::Step& step) const;  // codegen/llvm/copies.cc
+  size_t tables_ = 0;  // of copies that there are
   size_t table_length(const std::vector<ir::Step>& steps, size_t first) const;
   void emit_copy_table(std::span<const ir::Step> steps);
   llvm::Value* some_missing(llvm::Value* list, ir::Home home);
