@@ -28,6 +28,10 @@ if(shared_sources)
   target_link_libraries(soak PRIVATE tenon_testing tenon_example_data)
 endif()
 
+# What cuda_loading_test finds as libcuda.so.1.
+add_library(simulated_cuda SHARED tests/cuda/libcuda.c)
+set_target_properties(simulated_cuda PROPERTIES OUTPUT_NAME cuda SUFFIX .so.1 LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/simulated_cuda)
+
 # ctest reads this before it runs anything: the kernel caches start empty, so no result comes from an earlier build.
 file(WRITE ${PROJECT_BINARY_DIR}/clear_caches.cmake "file(REMOVE_RECURSE ${PROJECT_BINARY_DIR}/cache)\nfile(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/cache)\n")
 set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${PROJECT_BINARY_DIR}/clear_caches.cmake)
@@ -61,6 +65,9 @@ endforeach()
 
 if(TARGET service_test)
   add_dependencies(service_test service_generator)
+endif()
+if(TARGET doctor)
+  add_dependencies(cuda_loading_test doctor simulated_cuda)
 endif()
 
 # How Tenon is built in: an installed copy and a user's project against it, what the library shows, and what plain CMake makes of

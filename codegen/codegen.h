@@ -92,6 +92,17 @@ struct Cubin {
   bool found = false;  // NVRTC was found on this machine
   bool ok = false;
 };
+// NVRTC as it was found on this machine; it is loaded by asking.
+struct NvrtcInfo {
+  bool found = false;  // there is a library with its functions
+  bool works = false;  // it compiled a kernel: its library of builtins is there, too
+  int major = 0, minor = 0;
+  std::string path;
+  std::vector<int> architectures;  // that it compiles for, ascending: 90 is sm_90
+  std::string problem;  // in one line, where it does not work
+  std::string version() const { return std::to_string(major) + "." + std::to_string(minor); }
+};
+NvrtcInfo nvrtc_info();
 Cubin compile_cuda(const std::string& source, int sm);  // loads NVRTC on first use
 
 }  // namespace tenon::codegen

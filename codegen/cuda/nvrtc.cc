@@ -2,6 +2,7 @@
 // CUDA_HOME and CUDA_PATH, /usr/local/cuda*. Needs no GPU and no driver. Refuses PTX: a cubin runs, or says at load that
 // it does not fit the device. Nothing else in code generation knows that NVRTC exists.
 #include <dlfcn.h>
+#include <link.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -23,7 +24,11 @@ struct Nvrtc {
   int (*log)(void* program, char* text);
   int (*destroy)(void** program);
   const char* (*error_text)(int result);
+  int (*version)(int* major, int* minor);
+  int (*architecture_count)(int* count);
+  int (*architectures)(int* each);
   bool found = false;
+  std::string path, problem;
 };
 
 std::vector<std::string> candidates() {
@@ -46,14 +51,23 @@ std::vector<std::string> candidates() {
 }
 
 Nvrtc load() {
-  Nvrtc n;
+  Nvrtc n{};
   void* library = nullptr;
   for (const std::string& path : candidates())
     if ((library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL))) break;
-  if (!library) return n;
+  if (!library) {
+    const std::string named = environment(Variable::nvrtc);
+    const char* const said = named.empty() ? nullptr : dlerror();
+    n.problem = named.empty() ? "NVRTC was not found" : "TENON_NVRTC names '" + named + "', which cannot be loaded";
+    if (said != nullptr) n.problem += std::string(": ") + said;
+    return n;
+  }
+  link_map* map = nullptr;
+  if (dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 && map->l_name != nullptr) n.path = map->l_name;
   n.found = true;
   const auto bind = [&](auto& function, const char* symbol) {
     function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, symbol));
+    if (function == nullptr && n.found) n.problem = "the library " + n.path + " is no NVRTC: it lacks " + symbol;
     n.found = n.found && function;
   };
   bind(n.create, "nvrtcCreateProgram");
@@ -64,19 +78,52 @@ Nvrtc load() {
   bind(n.log, "nvrtcGetProgramLog");
   bind(n.destroy, "nvrtcDestroyProgram");
   bind(n.error_text, "nvrtcGetErrorString");
+  bind(n.version, "nvrtcVersion");
+  bind(n.architecture_count, "nvrtcGetNumSupportedArchs");
+  bind(n.architectures, "nvrtcGetSupportedArchs");
   return n;
+}
+
+const Nvrtc& nvrtc() {
+  static constinit Forever<const Nvrtc> loaded;  // stays loaded: unloading it is not safe
+  return loaded.get([] { return new Nvrtc(load()); });
 }
 
 }  // namespace
 
-Cubin compile_cuda(const std::string& source, int sm) {
-  static constinit Forever<const Nvrtc> nvrtc;  // stays loaded: unloading it is not safe
+NvrtcInfo nvrtc_info() {
   const Undisturbed section;
-  const Nvrtc& n = nvrtc.get([] { return new Nvrtc(load()); });
+  const Nvrtc& n = nvrtc();
+  NvrtcInfo info;
+  info.found = n.found;
+  info.path = n.path;
+  info.problem = n.problem;
+  if (!n.found) return info;
+  n.version(&info.major, &info.minor);
+  int count = 0;
+  if (n.architecture_count(&count) == 0 && count > 0) {
+    info.architectures.resize(static_cast<size_t>(count));
+    if (n.architectures(info.architectures.data()) != 0) info.architectures.clear();
+  }
+  // A first kernel asks for the library of builtins, which lies beside.
+  const Cubin probe = compile_cuda("extern \"C\" __global__ void probe(float* x) { x[threadIdx.x] += 1; }",
+                                   info.architectures.empty() ? 80 : info.architectures.back());
+  info.works = probe.ok;
+  if (!probe.ok) {
+    const std::string first = probe.log.substr(0, probe.log.find('\n', probe.log.find('\n') + 1));
+    info.problem = "NVRTC " + info.version() + " at " + info.path + " compiles nothing: " + first;
+    std::replace(info.problem.begin(), info.problem.end(), '\n', ' ');
+  }
+  return info;
+}
+
+Cubin compile_cuda(const std::string& source, int sm) {
+  const Undisturbed section;
+  const Nvrtc& n = nvrtc();
   Cubin cubin;
   cubin.found = n.found;
   if (!n.found) {
-    cubin.log = "NVRTC was not found; set TENON_NVRTC to libnvrtc.so, or CUDA_HOME to where CUDA is installed";
+    cubin.log = n.problem + "; set TENON_NVRTC to libnvrtc.so, or CUDA_HOME to where CUDA is installed";
     return cubin;
   }
   void* program = nullptr;
@@ -84,8 +131,11 @@ Cubin compile_cuda(const std::string& source, int sm) {
   if (result == 0) {
     // From 9.0 on, the architecture-specific variant is the one that has every instruction.
     const std::string architecture = "--gpu-architecture=sm_" + std::to_string(sm) + (sm >= 90 ? "a" : "");
-    const char* const options[] = {architecture.c_str(), "--std=c++17", "--fmad=false", "--minimal"};
-    result = n.compile(program, 4, options);
+    // From 12.9 on NVRTC asks the driver for a cache of its own, which may be of other versions than what we keep.
+    const char* const options[] = {architecture.c_str(), "--std=c++17", "--fmad=false", "--minimal", "--no-cache"};
+    int major = 0, minor = 0;
+    n.version(&major, &minor);
+    result = n.compile(program, 10 * major + minor >= 129 ? 5 : 4, options);
     size_t bytes = 0;
     if (n.log_size(program, &bytes) == 0 && bytes > 1) {
       cubin.log.resize(bytes);

@@ -6,6 +6,7 @@
 
 #include "tenon/frontend/ops/ops.h"
 #include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/refuse_device.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/ir/base/door.h"
@@ -35,19 +36,6 @@ double Operand::as_double(float value) {
 double Operand::as_double(long double value) {
   const FloatEnvironment standard;
   return static_cast<double>(value);
-}
-
-Device cpu() { return {}; }
-Device cuda(int index) {
-  throw Error("cuda(" + std::to_string(index) +
-              "): this version runs on CPUs; tn::cuda_is_available() tells beforehand");
-}
-bool cuda_is_available() { return false; }
-int device_count(Kind kind) { return kind == Kind::cpu ? 1 : 0; }
-std::ostream& operator<<(std::ostream& out, const Device& device) {
-  out << (device.kind == Kind::cpu ? "cpu" : "cuda");
-  if (device.kind != Kind::cpu) out << ':' << std::to_string(device.index);  // in no locale
-  return out;
 }
 
 Tensor make_concrete(ir::Type type, std::shared_ptr<runtime::Buffer> buffer, const Location& made) {
@@ -293,7 +281,7 @@ Tensor Tensor::detach() const try {
 }
 
 Tensor Tensor::to(Device device, const At& at) const {
-  if (device.kind != Kind::cpu) throw Error("to(): this version runs on CPUs", place(at));
+  refuse_device("to()", device, place(at));
   return *this;
 }
 

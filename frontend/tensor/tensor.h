@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenon/frontend/tensor/device.h"
 #include "tenon/frontend/tensor/extents.h"
 
 namespace tenon {
@@ -23,18 +24,6 @@ namespace tenon {
 struct Cell;  // frontend/tensor/cell.h
 class Operand;
 class Assignable;
-
-enum class Kind : uint8_t { cpu, cuda };
-struct Device {
-  Kind kind = Kind::cpu;
-  int index = 0;
-  bool operator==(const Device&) const = default;
-};
-Device cpu();
-Device cuda(int index = 0);  // Error: this version runs on CPUs; ask cuda_is_available() first
-bool cuda_is_available();
-int device_count(Kind kind);
-std::ostream& operator<<(std::ostream& out, const Device& device);
 
 struct TensorOptions {
   DType dtype = f32;

@@ -12,7 +12,8 @@ namespace tenon {
       variable(xdg_cache, "XDG_CACHE_HOME") variable(home, "HOME") variable(dump, "TENON_DUMP")                    \
           variable(passes, "TENON_PASSES") variable(verify, "TENON_VERIFY") variable(debug, "TENON_DEBUG")         \
               variable(nvrtc, "TENON_NVRTC") variable(cuda_home, "CUDA_HOME") variable(cuda_path, "CUDA_PATH")     \
-                  variable(memory_cache_bytes, "TENON_MEMORY_CACHE_BYTES")
+                  variable(memory_cache_bytes, "TENON_MEMORY_CACHE_BYTES")                                         \
+                      variable(cuda_visible_devices, "CUDA_VISIBLE_DEVICES")
 
 enum class Variable {
 #define TENON_VARIABLE(name, text) name,
