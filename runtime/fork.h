@@ -17,8 +17,7 @@ ForkCounts fork_counts();  // asked for in a section, in which it does not chang
 
 // Forks of this process that may have left others that go on in this program: a child, or a child of a child, that has neither
 // ended nor begun another program.
-class OpenForks {
- public:
+struct OpenForks {
   // Whether none of the forks after number `after`, up to number `until`, is one.
   bool none(uint64_t after, uint64_t until) const {
     for (size_t k = 0; k < count; ++k)

@@ -1,9 +1,10 @@
-// Forking, listening, waiting. Refuses children that exec: who needs one forks by hand.
+// Forking, listening, waiting. Refuses forked children that exec: who needs one forks by hand.
 #include "tenon/tests/child.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <exception>
 
@@ -38,6 +39,15 @@ int in_child(const std::function<int()>& function, std::string* said) {
   int status = 0;
   waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+std::string printed_by(const std::string& command, bool& succeeded) {
+  FILE* pipe = popen(("LC_ALL=C " + command + " 2>&1").c_str(), "r");
+  std::string text;
+  std::array<char, 4096> buffer;
+  for (size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) text.append(buffer.data(), n);
+  succeeded = pclose(pipe) == 0;
+  return text;
 }
 
 }  // namespace tenon::testing

@@ -1,31 +1,17 @@
 // Runs a compiler through the shell and reads what it prints.
 #include "tenon/tests/compiler.h"
 
-#include <array>
 #include <atomic>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
 
+#include "tenon/tests/child.h"
 #include "tenon/tests/temporary_folder.h"
 
 namespace tenon::testing {
-
-namespace {
-
-std::string printed_by(const std::string& command, bool& succeeded) {
-  FILE* pipe = popen(("LC_ALL=C " + command + " 2>&1").c_str(), "r");
-  std::string text;
-  std::array<char, 4096> buffer;
-  for (size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) text.append(buffer.data(), n);
-  succeeded = pclose(pipe) == 0;
-  return text;
-}
-
-}  // namespace
 
 std::string own_compiler() {
   const char* chosen = std::getenv("CXX");

@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 #include <tenon/tenon.h>
 
-#include <cstdio>
 #include <string>
 
+#include "tenon/tests/child.h"
 #include "tenon/tests/files.h"
 #include "tenon/tests/temporary_folder.h"
 
@@ -15,23 +15,11 @@ namespace {
 
 const std::string folder = tenon::testing::temporary_folder("cuda_loading");
 
-struct Ended {
-  int status = -1;
-  std::string said;
-};
-Ended run(const std::string& command) {
-  Ended ended;
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  char buffer[4096];
-  while (const size_t n = fread(buffer, 1, sizeof buffer, pipe)) ended.said.append(buffer, n);
-  ended.status = pclose(pipe);
-  return ended;
-}
-
 std::string doctor(const std::string& settings) {
-  const Ended ended = run("env " + settings + " " TENON_BINARY_DIR "/doctor");
-  EXPECT_EQ(ended.status, 0) << settings;
-  return ended.said;
+  bool succeeded = false;
+  const std::string said = tenon::testing::printed_by("env " + settings + " " TENON_BINARY_DIR "/doctor", succeeded);
+  EXPECT_TRUE(succeeded) << settings;
+  return said;
 }
 std::string simulated(const std::string& words, const std::string& more = "") {
   return doctor("LD_LIBRARY_PATH=" TENON_BINARY_DIR "/simulated_cuda SIMULATED_CUDA='" + words + "' " + more);

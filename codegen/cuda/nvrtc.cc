@@ -1,13 +1,11 @@
 // CUDA C++ to machine code through NVRTC, which is looked for when first asked: TENON_NVRTC, the loader's own path,
 // CUDA_HOME and CUDA_PATH, /usr/local/cuda*. Needs no GPU and no driver. Refuses PTX: a cubin runs, or says at load that
 // it does not fit the device. Nothing else in code generation knows that NVRTC exists.
-#include <dlfcn.h>
-#include <link.h>
-
 #include <algorithm>
 #include <filesystem>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/codegen/cuda/shared_library.h"
 #include "tenon/ir/base/environment.h"
 #include "tenon/ir/base/undisturbed.h"
 
@@ -28,6 +26,7 @@ struct Nvrtc {
   int (*architecture_count)(int* count);
   int (*architectures)(int* each);
   bool found = false;
+  int major = 0, minor = 0;
   std::string path, problem;
 };
 
@@ -52,35 +51,30 @@ std::vector<std::string> candidates() {
 
 Nvrtc load() {
   Nvrtc n{};
-  void* library = nullptr;
-  for (const std::string& path : candidates())
-    if ((library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL))) break;
-  if (!library) {
+  SharedLibrary library(candidates());
+  n.path = library.path;
+  if (library.handle == nullptr) {
     const std::string named = environment(Variable::nvrtc);
-    const char* const said = named.empty() ? nullptr : dlerror();
-    n.problem = named.empty() ? "NVRTC was not found" : "TENON_NVRTC names '" + named + "', which cannot be loaded";
-    if (said != nullptr) n.problem += std::string(": ") + said;
+    n.problem = named.empty() ? "NVRTC was not found"
+                              : "TENON_NVRTC names '" + named + "', which cannot be loaded: " + library.problem;
     return n;
   }
-  link_map* map = nullptr;
-  if (dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 && map->l_name != nullptr) n.path = map->l_name;
-  n.found = true;
-  const auto bind = [&](auto& function, const char* symbol) {
-    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, symbol));
-    if (function == nullptr && n.found) n.problem = "the library " + n.path + " is no NVRTC: it lacks " + symbol;
-    n.found = n.found && function;
-  };
-  bind(n.create, "nvrtcCreateProgram");
-  bind(n.compile, "nvrtcCompileProgram");
-  bind(n.image_size, "nvrtcGetCUBINSize");
-  bind(n.image, "nvrtcGetCUBIN");
-  bind(n.log_size, "nvrtcGetProgramLogSize");
-  bind(n.log, "nvrtcGetProgramLog");
-  bind(n.destroy, "nvrtcDestroyProgram");
-  bind(n.error_text, "nvrtcGetErrorString");
-  bind(n.version, "nvrtcVersion");
-  bind(n.architecture_count, "nvrtcGetNumSupportedArchs");
-  bind(n.architectures, "nvrtcGetSupportedArchs");
+  library.bind(n.create, "nvrtcCreateProgram");
+  library.bind(n.compile, "nvrtcCompileProgram");
+  library.bind(n.image_size, "nvrtcGetCUBINSize");
+  library.bind(n.image, "nvrtcGetCUBIN");
+  library.bind(n.log_size, "nvrtcGetProgramLogSize");
+  library.bind(n.log, "nvrtcGetProgramLog");
+  library.bind(n.destroy, "nvrtcDestroyProgram");
+  library.bind(n.error_text, "nvrtcGetErrorString");
+  library.bind(n.version, "nvrtcVersion");
+  library.bind(n.architecture_count, "nvrtcGetNumSupportedArchs");
+  library.bind(n.architectures, "nvrtcGetSupportedArchs");
+  n.found = library.problem.empty();
+  if (n.found)
+    n.version(&n.major, &n.minor);
+  else
+    n.problem = "the library " + n.path + " is no NVRTC: " + library.problem;
   return n;
 }
 
@@ -99,7 +93,8 @@ NvrtcInfo nvrtc_info() {
   info.path = n.path;
   info.problem = n.problem;
   if (!n.found) return info;
-  n.version(&info.major, &info.minor);
+  info.major = n.major;
+  info.minor = n.minor;
   int count = 0;
   if (n.architecture_count(&count) == 0 && count > 0) {
     info.architectures.resize(static_cast<size_t>(count));
@@ -133,9 +128,7 @@ Cubin compile_cuda(const std::string& source, int sm) {
     const std::string architecture = "--gpu-architecture=sm_" + std::to_string(sm) + (sm >= 90 ? "a" : "");
     // From 12.9 on NVRTC asks the driver for a cache of its own, which may be of other versions than what we keep.
     const char* const options[] = {architecture.c_str(), "--std=c++17", "--fmad=false", "--minimal", "--no-cache"};
-    int major = 0, minor = 0;
-    n.version(&major, &minor);
-    result = n.compile(program, 10 * major + minor >= 129 ? 5 : 4, options);
+    result = n.compile(program, 10 * n.major + n.minor >= 129 ? 5 : 4, options);
     size_t bytes = 0;
     if (n.log_size(program, &bytes) == 0 && bytes > 1) {
       cubin.log.resize(bytes);

@@ -161,8 +161,8 @@ std::vector<std::string> compile_objects(const ir::Program& program, const Targe
   const auto parts = deal(program, options.parts);
   const bool apart = options.entry_apart && !program.kernels.empty();
   std::vector<SharedFunction> shared;
-  for (const ir::Kernel& kernel : program.kernels)
-    if (options.entry_apart)
+  if (options.entry_apart)
+    for (const ir::Kernel& kernel : program.kernels)
       for (SharedFunction& f : shared_functions(kernel, target))
         if (std::none_of(shared.begin(), shared.end(), [&](const auto& known) { return known.symbol == f.symbol; }))
           shared.push_back(std::move(f));

@@ -46,7 +46,7 @@ struct Library {
   std::deque<Kept> kept;  // the one used last is the first
 };
 constinit Forever<Library> library;
-constexpr size_t most_kept = 64;  // of some 3 to 8 KiB
+constexpr size_t most_kept = 64;  // of 1 to 5 KiB
 
 }  // namespace
 

@@ -1,11 +1,7 @@
 // Loads the driver and binds its functions.
 #include "tenon/runtime/cuda/driver.h"
 
-#include <dlfcn.h>
-#include <link.h>
-
-#include <type_traits>
-
+#include "tenon/codegen/cuda/shared_library.h"
 #include "tenon/ir/base/undisturbed.h"
 
 namespace tenon::runtime {
@@ -14,29 +10,19 @@ namespace {
 
 // Functions whose meaning has changed since bear the version in their symbol.
 CudaDriver load() {
+  const std::string names[] = {"libcuda.so.1"};
+  codegen::SharedLibrary library(names);
   CudaDriver d;
-  void* const library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) {
-    const char* const said = dlerror();
-    d.problem = said != nullptr ? said : "libcuda.so.1 cannot be loaded";
-    return d;
-  }
-  d.path = "libcuda.so.1";
-  link_map* map = nullptr;
-  if (dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 && map->l_name != nullptr && map->l_name[0] != '\0')
-    d.path = map->l_name;
-  const auto bind = [&](auto& function, const char* symbol) {
-    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, symbol));
-    if (function == nullptr && d.problem.empty()) d.problem = std::string("it lacks the function ") + symbol;
-  };
-  bind(d.init, "cuInit");
-  bind(d.version, "cuDriverGetVersion");
-  bind(d.device_count, "cuDeviceGetCount");
-  bind(d.device, "cuDeviceGet");
-  bind(d.device_name, "cuDeviceGetName");
-  bind(d.device_attribute, "cuDeviceGetAttribute");
-  bind(d.device_memory, "cuDeviceTotalMem_v2");
-  bind(d.error_name, "cuGetErrorName");
+  d.path = library.path;
+  library.bind(d.init, "cuInit");
+  library.bind(d.version, "cuDriverGetVersion");
+  library.bind(d.device_count, "cuDeviceGetCount");
+  library.bind(d.device, "cuDeviceGet");
+  library.bind(d.device_name, "cuDeviceGetName");
+  library.bind(d.device_attribute, "cuDeviceGetAttribute");
+  library.bind(d.device_memory, "cuDeviceTotalMem_v2");
+  library.bind(d.error_name, "cuGetErrorName");
+  d.problem = library.problem;
   return d;
 }
 

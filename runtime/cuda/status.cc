@@ -174,13 +174,12 @@ std::string cuda_reason() {
 
 std::string cuda_report(const CudaStatus& s) {
   std::string text;
-  const auto say = [&](const char* part, const std::string& what) { text += std::string(part) + what + "\n"; };
+  const auto say = [&](const std::string& part, const std::string& what) { text += part + what + "\n"; };
   const auto fault = [&](const Fault& f) {
     if (f) say("          remedy: ", f.remedy);
   };
-  say("driver    ", s.driver_fault          ? s.driver_fault.what
-                    : s.driver_path.empty() ? "none"
-                                            : s.driver_path + ", serves CUDA " + cuda_version(s.driver_version));
+  say("driver    ",
+      s.driver_fault ? s.driver_fault.what : s.driver_path + ", serves CUDA " + cuda_version(s.driver_version));
   fault(s.driver_fault);
   std::string architectures;
   for (int sm : s.nvrtc.architectures) architectures += (architectures.empty() ? " sm_" : ", sm_") + std::to_string(sm);
@@ -191,7 +190,7 @@ std::string cuda_report(const CudaStatus& s) {
     const CudaDevice& d = s.devices[i];
     const std::string text_of = d.name + ", sm_" + std::to_string(d.sm) + ", " + std::to_string(d.multiprocessors) +
                                 " multiprocessors, " + std::to_string(d.memory_bytes >> 20) + " MiB";
-    say(("cuda:" + std::to_string(i) + "    ").c_str(), s.device_faults[i] ? s.device_faults[i].what : text_of);
+    say("cuda:" + std::to_string(i) + "    ", s.device_faults[i] ? s.device_faults[i].what : text_of);
     fault(s.device_faults[i]);
   }
   if (s.fit) {

@@ -70,46 +70,44 @@ class Driver : ContractCode {
 // Row blocks, panels and units (a panel of a row block of a batch element) at run time.
 Grid Driver::grid() {
   Grid g;
-  const auto number = [&](int64_t v) { return i64(v); };
-  g.depth = number(plan_.depth);
-  Value* one = number(1);
+  g.depth = i64(plan_.depth);
+  Value* one = i64(1);
   if (plan_.k < 0) {  // blocks of k of even size; whole segments once there are several
     Value* blocks = larger(divide_up(k_, plan_.depth), one);
-    Value* even = b_.CreateAnd(b_.CreateAdd(divide_up(k_, blocks), number(15)), number(-16));
-    g.depth =
-        b_.CreateSelect(b_.CreateICmpSGT(k_, number(contract_segment)), number(plan_.depth), larger(even, number(16)));
+    Value* even = b_.CreateAnd(b_.CreateAdd(divide_up(k_, blocks), i64(15)), i64(-16));
+    g.depth = b_.CreateSelect(b_.CreateICmpSGT(k_, i64(contract_segment)), i64(plan_.depth), larger(even, i64(16)));
   }
   g.k_blocks = larger(divide_up(k_, g.depth), one);
   g.segments = larger(divide_up(k_, contract_segment), one);
-  Value* most = number(plan_.block_rows);
+  Value* most = i64(plan_.block_rows);
   g.levels = one;
   if (join_levels()) {
     // As many levels as the tree needs, and the tile at hand.
     Value* several = b_.CreateICmpSGT(g.segments, one);
     Value* zeros =
         codegen::call(b_, llvm::Intrinsic::ctlz, {b_.getInt64Ty()}, {b_.CreateSub(g.segments, one), b_.getFalse()});
-    g.levels = b_.CreateSelect(several, b_.CreateSub(number(65), zeros), one);
-    Value* rows = b_.CreateMul(b_.CreateSDiv(number(plan_.tiles), g.levels), number(plan_.rows));
+    g.levels = b_.CreateSelect(several, b_.CreateSub(i64(65), zeros), one);
+    Value* rows = b_.CreateMul(b_.CreateSDiv(i64(plan_.tiles), g.levels), i64(plan_.rows));
     most = b_.CreateSelect(several, smaller(most, rows), most);
   }
   g.panels = divide_up(n_, plan_.columns());
   // Few panels and many rows: each worker gets rows of its own, if they are worth it.
   Value* line =
-      b_.CreateMul(larger(k_, one), smaller(larger(n_, one), number(plan_.columns())));  // work of a row of a panel
+      b_.CreateMul(larger(k_, one), smaller(larger(n_, one), i64(plan_.columns())));  // work of a row of a panel
   Value* across = larger(b_.CreateMul(batches_, g.panels), one);
-  Value* worth = b_.CreateSDiv(b_.CreateMul(m_, line), number(plan_.claim));
-  Value* wanted = smaller(divide_up(number(plan_.workers), across), worth);
+  Value* worth = b_.CreateSDiv(b_.CreateMul(m_, line), i64(plan_.claim));
+  Value* wanted = smaller(divide_up(i64(plan_.workers), across), worth);
   g.row_blocks = larger(larger(divide_up(m_, most), wanted), one);
-  g.block_rows = b_.CreateMul(divide_up(larger(divide_up(m_, g.row_blocks), one), plan_.rows), number(plan_.rows));
+  g.block_rows = b_.CreateMul(divide_up(larger(divide_up(m_, g.row_blocks), one), plan_.rows), i64(plan_.rows));
   g.row_blocks = divide_up(m_, g.block_rows);
   g.units = b_.CreateMul(batches_, b_.CreateMul(g.row_blocks, g.panels));
-  Value* least = divide_up(number(plan_.claim), b_.CreateMul(g.block_rows, line));
-  Value* even = divide_up(g.units, number(claims_per_worker * plan_.workers));
+  Value* least = divide_up(i64(plan_.claim), b_.CreateMul(g.block_rows, line));
+  Value* even = divide_up(g.units, i64(claims_per_worker * plan_.workers));
   g.claim = larger(larger(least, even), one);
   // A slot keeps one tile at hand when k is one block, else the tiles of the whole run.
   g.alone = b_.CreateICmpEQ(g.k_blocks, one);
-  g.row_tiles = b_.CreateSDiv(g.block_rows, number(plan_.rows));
-  Value* room = larger(b_.CreateSDiv(number(plan_.tiles), b_.CreateMul(larger(g.row_tiles, one), g.levels)), one);
+  g.row_tiles = b_.CreateSDiv(g.block_rows, i64(plan_.rows));
+  Value* room = larger(b_.CreateSDiv(i64(plan_.tiles), b_.CreateMul(larger(g.row_tiles, one), g.levels)), one);
   g.run = b_.CreateSelect(g.alone, larger(g.panels, one), room);
   return g;
 }
