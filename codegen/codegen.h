@@ -75,16 +75,25 @@ struct Linked {
 Linked link_objects(std::span<const std::string> objects, const std::string& entry, const CodeMemory& memory);
 
 // ---- CUDA ---------------------------------------------------------------------------------------------------------
-// Header-free CUDA C++ of one kernel; empty with a reason when the renderer does not cover it (contractions).
-// Parameters of the entry: a pointer per buffer that is no scratch, in order, then an i64 per used symbol. Inputs must not
-// overlap what is stored to. Any grid is right; blocks have 256 threads.
+// Header-free CUDA C++ of one kernel; empty with a reason when the renderer does not cover it.
+// Parameters of the entry: a pointer per buffer that is no scratch, in order; an i64 per used symbol; a Divisor per symbol that
+// is divided by. Inputs must not overlap what is stored to. Any grid is right.
+struct CudaFactor {  // the product of the extents over `each`, rounded up
+  std::vector<Dim> extents;
+  int64_t each = 1;
+};
 struct CudaSource {
   std::string text, reason;
   std::string entry;  // the __global__ function
   std::vector<uint32_t> symbols;  // used ones, ascending: the parameters after the pointers
+  std::vector<uint32_t>
+      divisors;  // symbols below 2^31, ascending: {u32 multiplier, shift}, n / d = n * multiplier >> shift
+  std::vector<CudaFactor> grid;  // blocks that the work is worth: the product of these; empty: unknown
+  int threads = 256;  // of a block
   std::vector<ir::BufferId> shared;  // scratch in dynamic shared memory, each rounded up to 16 bytes
 };
-CudaSource render_cuda(const ir::Kernel& kernel, const Target& target);
+// alignment: of the address that each buffer has at every launch, in bytes, by its number; empty: an element's.
+CudaSource render_cuda(const ir::Kernel& kernel, const Target& target, std::span<const int64_t> alignment = {});
 // One translation unit: the device prelude, then the kernels (of distinct entries).
 std::string cuda_module(std::span<const CudaSource> kernels);
 struct Cubin {

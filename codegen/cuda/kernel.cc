@@ -141,7 +141,9 @@ bool CudaKernel::contains(BlockId block, const std::function<bool(const Instruct
   return ir::contains(kernel_, block, test);
 }
 
-CudaSource render_cuda(const ir::Kernel& kernel, const Target&) { return CudaKernel(kernel).emit(); }
+CudaSource render_cuda(const ir::Kernel& kernel, const Target&, std::span<const int64_t>) {
+  return CudaKernel(kernel).emit();
+}
 
 std::string cuda_module(std::span<const CudaSource> kernels) {
   std::string text = std::string(cuda_prelude_scalars) + cuda_prelude_reductions;
