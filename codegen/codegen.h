@@ -100,6 +100,7 @@ struct Cubin {
   std::string image, log;
   bool found = false;  // NVRTC was found on this machine
   bool ok = false;
+  bool refused = false;  // not the text: the architecture, or NVRTC itself
 };
 // NVRTC as it was found on this machine; it is loaded by asking.
 struct NvrtcInfo {
@@ -113,5 +114,10 @@ struct NvrtcInfo {
 };
 NvrtcInfo nvrtc_info();
 Cubin compile_cuda(const std::string& source, int sm);  // loads NVRTC on first use
+// Modules of up to 16 kernels as cubins, and behind them the launch list (codegen/cuda/launch_list.h). Error where NVRTC is
+// missing or does not know the architecture.
+std::vector<std::string> compile_cuda_program(const ir::Program& program, const Target& target, const Options& options = {});
+std::string cuda_compiler_version();  // of NVRTC, and somewhere in its code, null where there is none: part of every cache key
+const void* cuda_compiler_address();
 
 }  // namespace tenon::codegen

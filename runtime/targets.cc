@@ -84,7 +84,8 @@ std::string features_that(Keep keep) {
 
 // The machine at hand, less what the check does not know.
 Target native() {
-  Target target = device_of(TargetKind::cpu).target();
+  const Device& host = device_of(TargetKind::cpu);
+  Target target = host.target(host);
   CpuTarget& cpu = target.cpu();
   cpu.tune = cpu.cpu;
   cpu.features = features_that([&](const Feature& f) { return cpu.level >= 4 && has(cpu.features, f.llvm); });
