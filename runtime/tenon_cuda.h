@@ -71,6 +71,11 @@ typedef struct tenon_cuda_image {
 
 int32_t tenon_cuda_load(tenon_cuda_device* device, const tenon_cuda_image* image, tenon_cuda_program** program,
                         tenon_cuda_fault* fault);
+/* The same from a saved program's bundle, NAME.bundle or the bytes that its object holds, which are needed while it loads. Both
+ * resolve and its context may be null where the program calls no function of the host. */
+int32_t tenon_cuda_load_bundle(tenon_cuda_device* device, const char* name, const void* bundle, uint64_t bytes,
+                               tenon_custom (*resolve)(void* context, const char* name), void* context,
+                               tenon_cuda_program** program, tenon_cuda_fault* fault);
 void tenon_cuda_unload(tenon_cuda_program* program);
 /* Bytes of the arena at these extents, or a code of TENON_BAD_... */
 int64_t tenon_cuda_arena_bytes(const tenon_cuda_program* program, const int64_t* dims);

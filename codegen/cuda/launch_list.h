@@ -23,6 +23,7 @@ enum {
   TENON_LAUNCHES_ALIGNMENT = 64, /* of buffers in the arena and of constants, in bytes */
   TENON_BUFFER_ALIGNMENT = 16 /* of callers' buffers */
 };
+#define TENON_BUNDLE_MAGIC 0x656c646e75626e74 /* "tnbundle" */
 #define TENON_LAUNCHES_MAGIC 0x68636e75616c6e74 /* "tnlaunch" */
 
 enum {

@@ -58,6 +58,12 @@ DeviceInfo device_info(Device device, const std::source_location& at) {
   return {"cpu", host.cpu().cpu, host.cores, pages > 0 && page > 0 ? pages * page : 0};
 }
 
+std::string cuda_target(int sm, const std::source_location& at) try {
+  return runtime::cuda_target_name(sm);
+} catch (const Error& e) {
+  throw Error(e.message(), place(at));
+}
+
 void set_default_device(Device device, const std::source_location& at) {
   refuse_device("set_default_device", device, place(at));
   const TargetKind kind = device.kind == Kind::cpu ? TargetKind::cpu : TargetKind::cuda;
