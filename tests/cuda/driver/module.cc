@@ -63,6 +63,8 @@ int load(Context& context, const void* image, std::shared_ptr<Loaded>& loaded) {
     if (n <= 0) return close(file), out_of_memory;
     at += n, left -= static_cast<size_t>(n);
   }
+  // Objects bring no library; who loaded us may have the mathematical one for itself only.
+  [[maybe_unused]] static void* const mathematics = dlopen("libm.so.6", RTLD_NOW | RTLD_GLOBAL);
   auto made = std::make_shared<Loaded>();
   made->context = &context;
   made->library = dlopen(name_of_file(file).c_str(), RTLD_NOW | RTLD_LOCAL);

@@ -62,18 +62,17 @@ std::vector<std::string> command() {
                                     "-fno-rtti",
                                     "-fno-strict-aliasing",  // CUDA's texts read floats as words of 16 bytes
                                     "-fno-asynchronous-unwind-tables",
-                                    "-fvisibility=hidden",
-                                    "-nostartfiles"};
+                                    "-fvisibility=hidden"};
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("fma") && __builtin_cpu_supports("avx2")) words.insert(words.end(), {"-mfma", "-mavx2"});
 #endif
   const std::string sanitizers = SIMULATED_SANITIZE;
   if (sanitizers.find("address") != std::string::npos)
-    words.insert(words.end(),
-                 {"-fsanitize=" + sanitizers, "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g1"});
-  else  // traps: the driver makes launch failures of them, without a library
+    words.insert(words.end(), {"-fsanitize=" + sanitizers, "-fno-sanitize-recover=all", "-fno-omit-frame-pointer",
+                               "-g1", "-nostartfiles"});
+  else  // traps, of which the driver makes launch failures; and no library but what the process has, for linking takes longer
     words.insert(words.end(), {"-fsanitize=bounds,alignment,signed-integer-overflow,integer-divide-by-zero",
-                               "-fsanitize-undefined-trap-on-error"});
+                               "-fsanitize-undefined-trap-on-error", "-nostdlib"});
   return words;
 }
 
@@ -165,7 +164,7 @@ Compiled compile(const std::string& text, const std::string& name, const std::st
   const std::string source = mine + ".cc";
   std::ofstream(source) << "#include \"" SIMULATED_SHIM "/shim.h\"\n#line 1 \"" << name << "\"\n"
                         << with_registrations(text) << "\n";
-  words.insert(words.end(), {source, "-o", mine});
+  words.insert(words.end(), {source, "-o", mine, "-lgcc"});
   const int status = run(words, compiled.log);
   std::error_code ignored;
   fs::remove(source, ignored);
