@@ -1,5 +1,4 @@
-// The frame of a kernel in CUDA C++, its names, and the instructions that are neither loops nor memory. Literals and extents
-// are spelled where they are used.
+// The frame of a kernel in CUDA C++, its names and its blocks. Literals and extents are spelled where they are used.
 #include "tenon/codegen/cuda/kernel.h"
 
 #include <algorithm>
@@ -47,9 +46,15 @@ std::string CudaKernel::head() const {
     const std::string element(name(held.dtype)), spelled = buffer(ir::BufferId{b});
     add(held.space == ir::Space::input ? "const " + element + "* __restrict__ " + spelled : element + "* " + spelled);
   }
-  for (uint32_t s : source_.symbols) add("const i64 " + dim(Dim::symbol(s)));
+  std::string narrow;
+  for (uint32_t s : source_.symbols) {
+    const Dim d = Dim::symbol(s);
+    add(std::string("const i64 ") + (index_.is_narrow(d) ? "wide_" : "") + dim(d));
+    if (index_.is_narrow(d)) narrow += "  const i32 " + dim(d) + " = i32(wide_" + dim(d) + ");\n";
+  }
+  for (uint32_t s : source_.divisors) add("const Divisor " + dim(Dim::symbol(s)) + "_by");
   return "extern \"C\" __global__ void __launch_bounds__(threads) " + source_.entry + "(" + parameters + ") {\n" +
-         (source_.shared.empty() ? "" : "  extern __shared__ uint4 tenon_shared[];\n");
+         (source_.shared.empty() ? "" : "  extern __shared__ uint4 tenon_shared[];\n") + narrow;
 }
 
 // ---- names ------------------------------------------------------------------------------------------------------------
@@ -60,27 +65,22 @@ void CudaKernel::use_symbol(Dim d) {
 }
 
 std::string CudaKernel::dim(Dim d) const {
-  if (d.is_number()) return std::to_string(d.number()) + "ll";
+  if (d.is_number()) return std::to_string(d.number()) + (index_.is_narrow(d) ? "" : "ll");
   const Symbol& s = (*kernel_.symbols)[d.index()];
   return "d" + std::to_string(d.index()) + (s.kind == SymbolKind::free ? "_" + cuda_name(s.name) : "");
 }
 
-std::string CudaKernel::type(ScalarId v) const { return std::string(name(kernel_.dtype(v))); }
+// The parameter that divides by a symbol.
+std::string CudaKernel::divisor(Dim d) {
+  const auto at = std::lower_bound(source_.divisors.begin(), source_.divisors.end(), d.index());
+  if (at == source_.divisors.end() || *at != d.index()) source_.divisors.insert(at, d.index());
+  return dim(d) + "_by";
+}
 
 std::string CudaKernel::buffer(ir::BufferId b) const { return "b_" + cuda_name(kernel_.buffers[index(b)].name); }
 
 std::string CudaKernel::define(ScalarId v) {
   numbers_[index(v)] = next_++;
-  return "v" + std::to_string(numbers_[index(v)]);
-}
-
-std::string CudaKernel::use(ScalarId v) const {
-  const uint32_t number = kernel_.scalars[index(v)].instruction;
-  if (number != UINT32_MAX) {
-    const Instruction& i = kernel_.instructions[number];
-    if (i.kind == KernelOp::literal) return cuda_literal(i.dtype, i.immediate);
-    if (i.kind == KernelOp::extent) return dim(i.dim);
-  }
   return "v" + std::to_string(numbers_[index(v)]);
 }
 
@@ -99,14 +99,6 @@ void CudaKernel::close(const std::string& end) {
 }
 
 // ---- instructions -----------------------------------------------------------------------------------------------------
-
-void CudaKernel::emit_scalar(const Instruction& i) {
-  std::string call(name(i.op));
-  if (i.op == ir::Op::cast || i.op == ir::Op::bitcast) call += "<" + std::string(name(i.dtype)) + ">";
-  call += "(";
-  for (size_t k = 0; k < i.operands.size(); ++k) call += (k ? ", " : "") + use(i.operands[k]);
-  line("const " + std::string(name(i.dtype)) + " " + define(i.first_result) + " = " + call + ");");
-}
 
 void CudaKernel::emit_rare(const Instruction& i, Team team) {
   const std::string v = define(i.first_result);

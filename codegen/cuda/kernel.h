@@ -16,12 +16,13 @@
 #include <vector>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/codegen/cuda/index.h"
 
 namespace tenon::codegen {
 
 class CudaKernel {
  public:
-  explicit CudaKernel(const ir::Kernel& kernel) : kernel_(kernel), numbers_(kernel.scalars.size(), 0) {}
+  explicit CudaKernel(const ir::Kernel& kernel) : kernel_(kernel), index_(kernel), numbers_(kernel.scalars.size(), 0) {}
   CudaSource emit();
 
  private:
@@ -33,10 +34,9 @@ class CudaKernel {
   std::string head() const;
   void use_symbol(Dim d);
   std::string dim(Dim d) const;
-  std::string type(ir::ScalarId v) const;
+  std::string divisor(Dim d);
   std::string buffer(ir::BufferId b) const;
   std::string define(ir::ScalarId v);  // its new name
-  std::string use(ir::ScalarId v) const;  // its name, or what it is spelled as
   static ir::ScalarId result(const ir::Instruction& i, size_t k) {
     return ir::ScalarId{ir::index(i.first_result) + static_cast<uint32_t>(k)};
   }
@@ -46,14 +46,24 @@ class CudaKernel {
   void emit_block(ir::BlockId block, Team team);
   void emit_pure(ir::BlockId block, Team team);  // the instructions without effect alone
   void emit_instruction(const ir::Instruction& i, Team team);
-  void emit_scalar(const ir::Instruction& i);
   void emit_rare(const ir::Instruction& i, Team team);
   bool contains(ir::BlockId block, const std::function<bool(const ir::Instruction&)>& test) const;
+
+  // cuda/scalar.cc: scalars, whole numbers of 32 bits
+  const ir::Instruction* defining(ir::ScalarId v, ir::KernelOp kind) const;
+  std::string type(ir::ScalarId v) const;  // that it is held in
+  std::string use(ir::ScalarId v) const;  // its name, or what it is spelled as
+  std::string wide(ir::ScalarId v) const;  // the same, as its dtype
+  std::string divided(const ir::Instruction& i, bool narrow);
+  std::string whole(const ir::Instruction& i);
+  void emit_scalar(const ir::Instruction& i);
 
   // cuda/loop.cc: grids and loops
   void emit_body();
   void emit_grid(const ir::Instruction& loop);
-  void open_elements(const std::string& v, const std::string& extent);
+  bool open_grid(const std::vector<ir::ScalarId>& extents, int64_t each, const std::string& first,
+                 const std::string& step);
+  bool count_of(ir::ScalarId v, std::vector<CudaFactor>& factors) const;
   void emit_loop(const ir::Instruction& i, Team team);
   bool cooperates(ir::BlockId block) const;
   const ir::Instruction* only_lane_loop(ir::BlockId block) const;
@@ -75,6 +85,7 @@ class CudaKernel {
   Parts parts_of(const ir::Instruction& i, const std::string& index) const;
 
   const ir::Kernel& kernel_;
+  const CudaIndex index_;
   CudaSource source_;
   std::string text_;
   size_t depth_ = 1;

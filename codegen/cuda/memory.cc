@@ -14,7 +14,8 @@ constexpr int64_t static_shared_limit = 40 << 10;  // bytes; below the 48 KiB th
 
 std::string CudaKernel::element(const Instruction& i) const {
   const Shape& shape = kernel_.buffers[index(i.buffer)].shape;
-  std::string offset = shape.empty() ? "0" : use(i.operands[0]);
+  const bool narrow = shape.rank() < 2 || index_.is_narrow(shape);
+  std::string offset = shape.empty() ? "0" : narrow ? use(i.operands[0]) : wide(i.operands[0]);
   for (size_t d = 1; d < shape.size(); ++d)
     offset = (d > 1 ? "(" + offset + ")" : offset) + " * " + dim(shape[d]) + " + " + use(i.operands[d]);
   return buffer(i.buffer) + "[" + offset + "]";

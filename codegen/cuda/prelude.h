@@ -26,6 +26,11 @@ struct bf16 { u16 bits; };
 
 constexpr int threads = 256;  // of every block
 
+// n / d of 0 <= n < 2^31 is n * multiplier >> shift; 0 where d is 0, for then both are.
+struct Divisor { u32 multiplier, shift; };
+__device__ __forceinline__ i32 quotient(i32 n, Divisor by) { return i32(u64(u32(n)) * by.multiplier >> by.shift); }
+__device__ __forceinline__ i32 remainder(i32 n, i32 d, Divisor by) { return n - quotient(n, by) * d; }
+
 template <class T> struct Traits { static constexpr bool floating = false; using wrap = T; };
 template <> struct Traits<i8> { static constexpr bool floating = false; using wrap = u8; };
 template <> struct Traits<i16> { static constexpr bool floating = false; using wrap = u16; };
@@ -245,19 +250,19 @@ __device__ __forceinline__ R shuffle_down(R value, int by, int width) {
 }
 
 // By all threads of a block at once, each lane of the tree being a thread; every thread gets the result.
-template <int lanes, int block, class R, class Element, class Join>
-__device__ R reduce_together(i64 extent, R identity, R empty, Element element, Join join) {
+template <int lanes, int block, class I, class R, class Element, class Join>
+__device__ R reduce_together(I extent, R identity, R empty, Element element, Join join) {
   static_assert(lanes <= 32 && (lanes & (lanes - 1)) == 0, "lanes are joined inside a warp");
   constexpr int at_once = threads / lanes;
   __shared__ R parts[at_once];
-  const i64 blocks = (extent + block - 1) / block;
+  const I blocks = (extent + block - 1) / block;
   const int lane = threadIdx.x % lanes, part = threadIdx.x / lanes;
   Pending<R> pending;
-  i64 run = 0;
-  for (i64 first = 0; first < blocks; first += at_once, ++run) {
-    const i64 begin = (first + part) * block, end = begin + block < extent ? begin + block : extent;
+  I run = 0;
+  for (I first = 0; first < blocks; first += at_once, ++run) {
+    const I begin = (first + part) * block, end = begin + block < extent ? begin + block : extent;
     R sum = identity;
-    for (i64 i = begin + lane; i < end; i += lanes) sum = join(sum, element(i));
+    for (I i = begin + lane; i < end; i += lanes) sum = join(sum, element(i));
     for (int half = lanes / 2; half > 0; half /= 2) sum = join(sum, shuffle_down(sum, half, lanes));
     if (lane == 0) parts[part] = sum;
     __syncthreads();
@@ -274,15 +279,15 @@ __device__ R reduce_together(i64 extent, R identity, R empty, Element element, J
 }
 
 // By one thread.
-template <int lanes, int block, class R, class Element, class Join>
-__device__ R reduce_alone(i64 extent, R identity, R empty, Element element, Join join) {
+template <int lanes, int block, class I, class R, class Element, class Join>
+__device__ R reduce_alone(I extent, R identity, R empty, Element element, Join join) {
   Pending<R> pending;
-  i64 run = 0;
-  for (i64 begin = 0; begin < extent; begin += block, ++run) {
-    const i64 end = begin + block < extent ? begin + block : extent;
+  I run = 0;
+  for (I begin = 0; begin < extent; begin += block, ++run) {
+    const I end = begin + block < extent ? begin + block : extent;
     R sums[lanes];
     for (R& sum : sums) sum = identity;
-    for (i64 i = begin; i < end; i += lanes)
+    for (I i = begin; i < end; i += lanes)
       for (int lane = 0; lane < lanes; ++lane)
         if (i + lane < end) sums[lane] = join(sums[lane], element(i + lane));
     for (int half = lanes / 2; half > 0; half /= 2)

@@ -50,7 +50,7 @@ void CudaKernel::emit_reduce(const Instruction& i, Team team) {
   if (!p.declaration.empty()) line(p.declaration);
   open("const " + p.type + " " + total + " = reduce_" + (team == Team::block ? "together<" : "alone<") +
        std::to_string(i.tree.lanes) + ", " + std::to_string(i.tree.block) + ">(" + use(i.operands[0]) + ", " +
-       p.identity + ", " + p.empty + ", [&](i64 " + v + ") -> " + p.type);
+       p.identity + ", " + p.empty + ", [&](" + type(b.arguments[0]) + " " + v + ") -> " + p.type);
   emit_block(i.blocks[0], Team::thread);
   std::string values;
   for (size_t k = 0; k < i.combines.size(); ++k) {
