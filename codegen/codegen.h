@@ -80,7 +80,7 @@ Linked link_objects(std::span<const std::string> objects, const std::string& ent
 // ---- CUDA ---------------------------------------------------------------------------------------------------------
 // Header-free CUDA C++ of one kernel; empty with a reason when the renderer does not cover it.
 // Parameters of the entry: a pointer per buffer that is no scratch, in order; an i64 per used symbol; a Divisor per symbol that
-// is divided by. Inputs must not overlap what is stored to. Any grid is right.
+// is divided by. Inputs must not overlap what is stored to. Any grid is right, as long as it holds fewer than 2^31 threads.
 struct CudaFactor {  // the product of the extents over `each`, rounded up
   std::vector<Dim> extents;
   int64_t each = 1;
