@@ -125,6 +125,7 @@ static int32_t read_image(tenon_cuda_program* p, const tenon_cuda_image* image, 
   if (p->modules == NULL || p->functions == NULL || p->customs == NULL || p->numbers == NULL || p->addresses == NULL)
     return tenon_cuda_refuse(fault, TENON_NO_MEMORY, "the host is out of memory; drop what is not needed");
   p->module_count = image->module_count;
+  if (!p->device->cu->has_graphs) p->no_graph = "the driver has no graphs";
   if (l->has_flags) p->no_graph = "it has a loop or a branch whose end depends on a value, which the host reads";
   if (l->custom_count != 0) p->no_graph = "it calls a function of the host";
   return find_customs(p, image, fault);
