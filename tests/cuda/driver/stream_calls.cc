@@ -84,7 +84,7 @@ int cuLaunchHostFunc(void* stream, void (*function)(void*), void* data) {
     if (!function) return invalid_value;
     Item item;
     item.host = true;
-    item.run = [=]() -> Outcome { return function(data), Outcome{}; };
+    item.run = [=]() -> Outcome { return call_host(function, data), Outcome{}; };
     return queue(call, s, std::move(item));
   });
 }
