@@ -127,11 +127,13 @@ int cuDevicePrimaryCtxReset_v2(int device) {
     Context& c = s.contexts[device];
     finish_context(call, c);
     std::erase_if(s.streams, [&](const auto& one) { return one.second->context == &c; });
+    std::erase_if(s.events, [&](const auto& one) { return one.second->context == &c; });
     std::erase_if(s.functions, [&](const auto& one) { return one.second->context == &c; });
     std::erase_if(s.modules, [&](const auto& one) { return one.second->context == &c; });
     c.streams.clear();
     const Touching touch;
     while (!memory_of(device).empty()) memory_of(device).end_life(memory_of(device).blocks().begin()->first);
+    memory_of(device).forget_resting();
     c.broken = 0;
     return success;
   });

@@ -84,7 +84,7 @@ int cuLaunchHostFunc(void* stream, void (*function)(void*), void* data) {
     if (!function) return invalid_value;
     Item item;
     item.host = true;
-    item.run = [=]() -> Outcome { return function(data), Outcome{}; };
+    item.run = [=]() -> Outcome { return call_host(function, data), Outcome{}; };
     return queue(call, s, std::move(item));
   });
 }
@@ -93,6 +93,7 @@ int cuEventCreate(void** event, unsigned) {
   return SIMULATED_CALL(context, {
     if (!event) return invalid_value;
     auto e = std::make_shared<Event>();
+    e->context = call.context;
     *event = e.get();
     state().events[e.get()] = std::move(e);
     return success;
