@@ -15,8 +15,8 @@
 
 namespace tenon::codegen {
 
-// Below 2^31 with room for one more step of a loop over threads, or for one pack.
-inline constexpr int64_t most_narrow = (int64_t{1} << 31) - (int64_t{1} << 16);
+// Below 2^31 with room for one more step of a loop over threads, or over what a block reduces at once.
+inline constexpr int64_t most_narrow = (int64_t{1} << 31) - (int64_t{1} << 20);
 
 struct Interval {
   int64_t low = INT64_MIN, high = INT64_MAX;

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "tenon/codegen/cuda/prelude.h"
+#include "tenon/codegen/cuda/prelude_teams.h"
 #include "tenon/codegen/cuda/text.h"
-#include "tenon/ir/kernel/walk.h"
 
 namespace tenon::codegen {
 
@@ -38,7 +38,7 @@ CudaSource CudaKernel::refuse(const std::string& reason) const {
 }
 
 std::string CudaKernel::head() const {
-  std::string parameters;
+  std::string parameters, narrow;
   const auto add = [&](const std::string& p) { parameters += (parameters.empty() ? "" : ", ") + p; };
   for (uint32_t b = 0; b < kernel_.buffers.size(); ++b) {
     const ir::KernelBuffer& held = kernel_.buffers[b];
@@ -46,15 +46,15 @@ std::string CudaKernel::head() const {
     const std::string element(name(held.dtype)), spelled = buffer(ir::BufferId{b});
     add(held.space == ir::Space::input ? "const " + element + "* __restrict__ " + spelled : element + "* " + spelled);
   }
-  std::string narrow;
   for (uint32_t s : source_.symbols) {
     const Dim d = Dim::symbol(s);
     add(std::string("const i64 ") + (index_.is_narrow(d) ? "wide_" : "") + dim(d));
     if (index_.is_narrow(d)) narrow += "  const i32 " + dim(d) + " = i32(wide_" + dim(d) + ");\n";
   }
   for (uint32_t s : source_.divisors) add("const Divisor " + dim(Dim::symbol(s)) + "_by");
-  return "extern \"C\" __global__ void __launch_bounds__(threads) " + source_.entry + "(" + parameters + ") {\n" +
-         (source_.shared.empty() ? "" : "  extern __shared__ uint4 tenon_shared[];\n") + narrow;
+  return "extern \"C\" __global__ void __launch_bounds__(" + std::to_string(source_.threads) + ") " + source_.entry +
+         "(" + parameters + ") {\n" + (source_.shared.empty() ? "" : "  extern __shared__ uint4 tenon_shared[];\n") +
+         narrow;
 }
 
 // ---- names ------------------------------------------------------------------------------------------------------------
@@ -78,6 +78,10 @@ std::string CudaKernel::divisor(Dim d) {
 }
 
 std::string CudaKernel::buffer(ir::BufferId b) const { return "b_" + cuda_name(kernel_.buffers[index(b)].name); }
+
+void CudaKernel::define_as(ScalarId v, const std::string& value) {
+  line("const " + type(v) + " " + define(v) + " = " + value + ";");
+}
 
 std::string CudaKernel::define(ScalarId v) {
   numbers_[index(v)] = next_++;
@@ -129,16 +133,26 @@ void CudaKernel::emit_block(BlockId block, Team team) {
     emit_instruction(kernel_.instructions[number], team);
 }
 
-bool CudaKernel::contains(BlockId block, const std::function<bool(const Instruction&)>& test) const {
-  return ir::contains(kernel_, block, test);
+void CudaKernel::emit_pure(BlockId block, Team team) {
+  for (uint32_t number : kernel_.blocks[index(block)].instructions)
+    if (is_pure(kernel_.instructions[number])) emit_instruction(kernel_.instructions[number], team);
 }
 
-CudaSource render_cuda(const ir::Kernel& kernel, const Target&, std::span<const int64_t>) {
-  return CudaKernel(kernel).emit();
+void CudaKernel::emit_needed(ScalarId v, BlockId block, std::set<const Instruction*>& done) {
+  const ir::ScalarInfo& info = kernel_.scalars[index(v)];
+  if (info.instruction == UINT32_MAX || info.block != block) return;
+  const Instruction& i = kernel_.instructions[info.instruction];
+  if (!is_pure(i) || !done.insert(&i).second) return;
+  for (ScalarId o : i.operands) emit_needed(o, block, done);
+  emit_instruction(i, Team::thread);
+}
+
+CudaSource render_cuda(const ir::Kernel& kernel, const Target&, std::span<const int64_t> alignment) {
+  return CudaKernel(kernel, alignment).emit();
 }
 
 std::string cuda_module(std::span<const CudaSource> kernels) {
-  std::string text = std::string(cuda_prelude_scalars) + cuda_prelude_reductions;
+  std::string text = std::string(cuda_prelude_scalars) + cuda_prelude_teams + cuda_prelude_reductions;
   text += "namespace tenon {\n";
   for (const CudaSource& k : kernels) text += "\n" + k.text;
   return text + "}  // namespace tenon\n";
