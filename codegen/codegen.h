@@ -51,6 +51,9 @@ std::string compiler_version();  // of LLVM and of the emitter: part of every ca
 const void*
 compiler_address();  // somewhere in the code of LLVM as it is loaded: its build is part of every cache key too
 
+// An object for processors of this kind that holds bytes: the global `name`, aligned to 64, and the u64 `name`_bytes.
+std::string data_object(const std::string& name, const std::string& data, const CpuTarget& target);
+
 // A static library of objects with its symbol index: members NAME.o, NAME_1.o and so on. Deterministic.
 std::string archive_objects(std::span<const std::string> objects, const std::string& name);
 
@@ -100,6 +103,7 @@ struct Cubin {
   std::string image, log;
   bool found = false;  // NVRTC was found on this machine
   bool ok = false;
+  bool refused = false;  // not the text: the architecture, or NVRTC itself
 };
 // NVRTC as it was found on this machine; it is loaded by asking.
 struct NvrtcInfo {
@@ -113,5 +117,12 @@ struct NvrtcInfo {
 };
 NvrtcInfo nvrtc_info();
 Cubin compile_cuda(const std::string& source, int sm);  // loads NVRTC on first use
+// Modules of up to 16 kernels as cubins, and behind them the launch list (codegen/cuda/launch_list.h). Error where NVRTC is
+// missing or does not know the architecture.
+std::vector<std::string> compile_cuda_program(const ir::Program& program, const Target& target,
+                                              const Options& options = {});
+std::string
+cuda_compiler_version();  // of NVRTC, and somewhere in its code, null where there is none: part of every cache key
+const void* cuda_compiler_address();
 
 }  // namespace tenon::codegen
