@@ -32,7 +32,7 @@ constexpr int64_t fewest_tiled = 8;  // iterations along an axis that are worth 
 constexpr size_t most_tiled = 4;  // loads
 
 int64_t power_above(int64_t n) {
-  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(n, 1))));
+  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::clamp<int64_t>(n, 1, int64_t{1} << 40))));
 }
 int64_t blocks_of(int64_t extent, int64_t block) { return extent <= 0 ? 0 : (extent - 1) / block + 1; }
 
