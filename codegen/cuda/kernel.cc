@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "tenon/codegen/cuda/prelude.h"
+#include "tenon/codegen/cuda/prelude_contract.h"
+#include "tenon/codegen/cuda/prelude_tensor.h"
 #include "tenon/codegen/cuda/text.h"
 #include "tenon/ir/kernel/walk.h"
 
@@ -15,10 +17,15 @@ using ir::Instruction;
 using ir::KernelOp;
 using ir::ScalarId;
 
+CudaKernel::CudaKernel(const ir::Kernel& kernel, const Target& target, std::span<const int64_t> alignment)
+    : kernel_(kernel), alignment_(alignment), numbers_(kernel.scalars.size(), 0) {
+  if (target.kind() == TargetKind::cuda) target_ = target.cuda();
+  if (target.kind() == TargetKind::cuda && target.cores > 1) processors_ = target.cores;
+}
+
 CudaSource CudaKernel::emit() {
   source_.entry = "tenon_" + cuda_name(kernel_.name);
   for (const Instruction& i : kernel_.instructions) {
-    if (i.kind == KernelOp::contract) return refuse("a contraction");
     if (i.kind == KernelOp::load && kernel_.buffers[index(i.buffer)].space != ir::Space::input)
       read_back_.insert(i.buffer);
     if (i.kind == KernelOp::extent) use_symbol(i.dim);
@@ -48,8 +55,9 @@ std::string CudaKernel::head() const {
     add(held.space == ir::Space::input ? "const " + element + "* __restrict__ " + spelled : element + "* " + spelled);
   }
   for (uint32_t s : source_.symbols) add("const i64 " + dim(Dim::symbol(s)));
-  return "extern \"C\" __global__ void __launch_bounds__(threads) " + source_.entry + "(" + parameters + ") {\n" +
-         (source_.shared.empty() ? "" : "  extern __shared__ uint4 tenon_shared[];\n");
+  return "extern \"C\" __global__ void __launch_bounds__(" + launch_bounds_ + ") " + source_.entry + "(" + parameters +
+         ") {\n" +
+         (source_.shared.empty() && source_.shared_bytes == 0 ? "" : "  extern __shared__ uint4 tenon_shared[];\n");
 }
 
 // ---- names ------------------------------------------------------------------------------------------------------------
@@ -126,7 +134,7 @@ void CudaKernel::emit_instruction(const Instruction& i, Team team) {
     case KernelOp::store: emit_store(i, team); break;
     case KernelOp::loop: emit_loop(i, team); break;
     case KernelOp::reduce: emit_reduce(i, team); break;
-    case KernelOp::contract: break;  // refused
+    case KernelOp::contract: emit_contract(i, team); break;
     case KernelOp::rare: emit_rare(i, team); break;
     case KernelOp::scratch: declare_scratch(i, team); break;
   }
@@ -141,12 +149,18 @@ bool CudaKernel::contains(BlockId block, const std::function<bool(const Instruct
   return ir::contains(kernel_, block, test);
 }
 
-CudaSource render_cuda(const ir::Kernel& kernel, const Target&, std::span<const int64_t>) {
-  return CudaKernel(kernel).emit();
+CudaSource render_cuda(const ir::Kernel& kernel, const Target& target, std::span<const int64_t> alignment) {
+  return CudaKernel(kernel, target, alignment).emit();
 }
 
 std::string cuda_module(std::span<const CudaSource> kernels) {
   std::string text = std::string(cuda_prelude_scalars) + cuda_prelude_reductions;
+  const auto holds = [&](const char* word) {
+    return std::any_of(kernels.begin(), kernels.end(),
+                       [&](const CudaSource& k) { return k.text.find(word) != std::string::npos; });
+  };
+  if (holds("contract_")) text += cuda_prelude_contract;
+  if (holds("contract_tensor")) text += cuda_prelude_tensor;
   text += "namespace tenon {\n";
   for (const CudaSource& k : kernels) text += "\n" + k.text;
   return text + "}  // namespace tenon\n";

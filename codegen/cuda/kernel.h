@@ -6,22 +6,23 @@
 //   rows       the body holds one parallel loop with reductions, vector loops or scratch inside: a block takes an iteration;
 //              what stands between vector loops is computed by every thread alike and stored by the first
 //   block      anything else: one block runs the whole body as it would run a row
-//
-// Refuses contractions; those get a renderer of their own.
+//   tiles      the body holds one contraction and nothing else with an effect: its tiles are dealt to the blocks
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/codegen/cuda/contract_plan.h"
 
 namespace tenon::codegen {
 
 class CudaKernel {
  public:
-  explicit CudaKernel(const ir::Kernel& kernel) : kernel_(kernel), numbers_(kernel.scalars.size(), 0) {}
+  CudaKernel(const ir::Kernel& kernel, const Target& target, std::span<const int64_t> alignment);
   CudaSource emit();
 
  private:
@@ -74,7 +75,19 @@ class CudaKernel {
   void emit_reduce(const ir::Instruction& i, Team team);
   Parts parts_of(const ir::Instruction& i, const std::string& index) const;
 
+  // cuda/contract.cc: contractions
+  void emit_contract_grid(const ir::Instruction& i);
+  void emit_contract(const ir::Instruction& i, Team team);
+  void contract_lambdas(const ir::Instruction& i, const CudaContractPlan& p);
+  void contract_lambda(const std::string& name, ir::BlockId block, ir::ScalarId result,
+                       const ir::Instruction* address_of);
+  std::optional<Dim> extent_of(ir::ScalarId v) const;
+
   const ir::Kernel& kernel_;
+  CudaTarget target_;
+  int processors_ = 132;  // of the device
+  std::span<const int64_t> alignment_;
+  std::string launch_bounds_ = "threads";
   CudaSource source_;
   std::string text_;
   size_t depth_ = 1;

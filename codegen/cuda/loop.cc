@@ -29,7 +29,7 @@ void CudaKernel::emit_body() {
   for (uint32_t number : kernel_.body().instructions) {
     const Instruction& i = kernel_.instructions[number];
     if (is_pure(i)) continue;
-    simple = simple && !loop && (is_grid_loop(i) || is_lane_loop(i));
+    simple = simple && !loop && (is_grid_loop(i) || is_lane_loop(i) || i.kind == KernelOp::contract);
     loop = &i;
   }
   if (!simple || !loop) {
@@ -38,7 +38,10 @@ void CudaKernel::emit_body() {
     return;
   }
   emit_pure(BlockId{0}, Team::block);
-  emit_grid(*loop);
+  if (loop->kind == KernelOp::contract)
+    emit_contract_grid(*loop);
+  else
+    emit_grid(*loop);
 }
 
 void CudaKernel::emit_pure(BlockId block, Team team) {
@@ -76,7 +79,7 @@ void CudaKernel::open_elements(const std::string& v, const std::string& extent) 
 
 bool CudaKernel::cooperates(BlockId block) const {
   return contains(block, [](const Instruction& i) {
-    return is_lane_loop(i) || i.kind == KernelOp::reduce || i.kind == KernelOp::scratch;
+    return is_lane_loop(i) || i.kind == KernelOp::reduce || i.kind == KernelOp::scratch || i.kind == KernelOp::contract;
   });
 }
 
