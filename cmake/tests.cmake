@@ -28,9 +28,29 @@ if(shared_sources)
   target_link_libraries(soak PRIVATE tenon_testing tenon_example_data)
 endif()
 
-# What cuda_loading_test finds as libcuda.so.1.
-add_library(simulated_cuda SHARED tests/cuda/libcuda.c)
+# A GPU that is none: a driver, found as libcuda.so.1 on LD_LIBRARY_PATH, and an NVRTC over the system's C++ compiler, found by
+# TENON_NVRTC. A sanitized one has the compiler of this tree, for all in a process must agree on the sanitizer.
+set(simulated_compiler c++)
+if(TENON_SANITIZE)
+  set(simulated_compiler ${CMAKE_CXX_COMPILER})
+endif()
+file(GLOB driver_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/cuda/driver/*.cc)
+file(GLOB nvrtc_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/cuda/nvrtc/*.cc)
+add_library(simulated_cuda SHARED ${driver_sources})
 set_target_properties(simulated_cuda PROPERTIES OUTPUT_NAME cuda SUFFIX .so.1 LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/simulated_cuda)
+target_link_libraries(simulated_cuda PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+add_library(simulated_nvrtc SHARED ${nvrtc_sources})
+set_target_properties(simulated_nvrtc PROPERTIES OUTPUT_NAME nvrtc SUFFIX .so.13 LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/simulated_cuda/nvrtc)
+target_compile_definitions(simulated_nvrtc PRIVATE SIMULATED_SHIM="${PROJECT_SOURCE_DIR}/tests/cuda/shim" SIMULATED_COMPILER="${simulated_compiler}"
+                           SIMULATED_SANITIZE="${TENON_SANITIZE}" SIMULATED_CACHE="${PROJECT_BINARY_DIR}/simulated_cuda/nvrtc/objects")
+foreach(library simulated_cuda simulated_nvrtc)  # symbols of the process, which may hold another of the same names, are not taken
+  target_compile_options(${library} PRIVATE -O2 -fvisibility-inlines-hidden)
+  target_link_options(${library} PRIVATE -Wl,-Bsymbolic)
+endforeach()
+if(TENON_SANITIZE STREQUAL "thread")  # knows nothing of stacks that change under it
+  set_source_files_properties(tests/cuda/driver/fiber.cc tests/cuda/driver/block.cc tests/cuda/driver/warp.cc tests/cuda/driver/fault.cc
+                              PROPERTIES COMPILE_OPTIONS -fno-sanitize=thread)
+endif()
 
 # ctest reads this before it runs anything: the kernel caches start empty, so no result comes from an earlier build.
 file(WRITE ${PROJECT_BINARY_DIR}/clear_caches.cmake "file(REMOVE_RECURSE ${PROJECT_BINARY_DIR}/cache)\nfile(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/cache)\n")

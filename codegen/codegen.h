@@ -51,6 +51,9 @@ std::string compiler_version();  // of LLVM and of the emitter: part of every ca
 const void*
 compiler_address();  // somewhere in the code of LLVM as it is loaded: its build is part of every cache key too
 
+// An object for processors of this kind that holds bytes: the global `name`, aligned to 64, and the u64 `name`_bytes.
+std::string data_object(const std::string& name, const std::string& data, const CpuTarget& target);
+
 // A static library of objects with its symbol index: members NAME.o, NAME_1.o and so on. Deterministic.
 std::string archive_objects(std::span<const std::string> objects, const std::string& name);
 
@@ -77,7 +80,7 @@ Linked link_objects(std::span<const std::string> objects, const std::string& ent
 // ---- CUDA ---------------------------------------------------------------------------------------------------------
 // Header-free CUDA C++ of one kernel; empty with a reason when the renderer does not cover it.
 // Parameters of the entry: a pointer per buffer that is no scratch, in order; an i64 per used symbol; a Divisor per symbol that
-// is divided by. Inputs must not overlap what is stored to. Any grid is right.
+// is divided by. Inputs must not overlap what is stored to. Any grid is right, as long as it holds fewer than 2^31 threads.
 struct CudaFactor {  // the product of the extents over `each`, rounded up
   std::vector<Dim> extents;
   int64_t each = 1;
@@ -101,6 +104,7 @@ struct Cubin {
   std::string image, log;
   bool found = false;  // NVRTC was found on this machine
   bool ok = false;
+  bool refused = false;  // not the text: the architecture, or NVRTC itself
 };
 // NVRTC as it was found on this machine; it is loaded by asking.
 struct NvrtcInfo {
@@ -114,5 +118,12 @@ struct NvrtcInfo {
 };
 NvrtcInfo nvrtc_info();
 Cubin compile_cuda(const std::string& source, int sm);  // loads NVRTC on first use
+// Modules of up to 16 kernels as cubins, and behind them the launch list (codegen/cuda/launch_list.h). Error where NVRTC is
+// missing or does not know the architecture.
+std::vector<std::string> compile_cuda_program(const ir::Program& program, const Target& target,
+                                              const Options& options = {});
+std::string
+cuda_compiler_version();  // of NVRTC, and somewhere in its code, null where there is none: part of every cache key
+const void* cuda_compiler_address();
 
 }  // namespace tenon::codegen

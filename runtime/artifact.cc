@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/codegen/cuda/launch_list.h"
+#include "tenon/ir/base/error.h"
 #include "tenon/runtime/targets.h"
 
 namespace tenon::runtime {
@@ -108,8 +110,38 @@ std::string Artifact::bytes() const {
 
 std::string Artifact::archive() const { return codegen::archive_objects(objects, manifest.entry); }
 
+std::string data_object(const std::string& name, const std::string& data) {
+  return codegen::data_object(name, data, Target::portable().cpu());
+}
+
+std::string Artifact::bundle(int sm) const {
+  check(manifest.kind == TargetKind::cuda && !objects.empty(), "only a program for a GPU is a bundle");
+  std::string out;
+  const auto word = [&](uint64_t w) { out.append(reinterpret_cast<const char*>(&w), sizeof w); };
+  const auto piece = [&](const std::string& bytes) {
+    out.resize((out.size() + 15) / 16 * 16);
+    out += bytes;
+  };
+  for (const uint64_t w : {uint64_t{TENON_BUNDLE_MAGIC}, uint64_t{TENON_LAUNCHES_FORMAT}, static_cast<uint64_t>(sm),
+                           uint64_t{objects.size() - 1}, uint64_t{objects.back().size()}})
+    word(w);
+  for (size_t m = 0; m + 1 < objects.size(); ++m) word(objects[m].size());
+  piece(objects.back());
+  for (size_t m = 0; m + 1 < objects.size(); ++m) piece(objects[m]);
+  return out;
+}
+
 void Artifact::put_constants(const std::vector<std::string>& pieces) {
-  objects.at(0) = codegen::put_constants(std::move(objects.at(0)), pieces);
+  if (manifest.kind == TargetKind::cpu) {
+    objects.at(0) = codegen::put_constants(std::move(objects.at(0)), pieces);
+    return;
+  }
+  constexpr size_t step = TENON_LAUNCHES_ALIGNMENT;
+  for (const std::string& piece : pieces) {
+    std::string& list = objects.back();
+    list += piece;
+    list.resize((list.size() + step - 1) / step * step);
+  }
 }
 
 std::optional<Artifact> Artifact::from_bytes(std::string_view bytes) {

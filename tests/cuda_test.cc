@@ -26,7 +26,7 @@ using codegen::CudaSource;
 template <class Fn>
 Kernel map_kernel(const std::string& name, std::vector<DType> operands, DType result, Fn fn) {
   auto symbols = std::make_shared<Symbols>();
-  const Dim n = symbols->add("n"), m = symbols->add("m");
+  const Dim n = symbols->add("n", 0, 1 << 15), m = symbols->add("m", 0, 1 << 15);
   KernelBuilder b(name, symbols);
   std::vector<BufferId> inputs;
   for (size_t k = 0; k < operands.size(); ++k)
@@ -96,7 +96,7 @@ Kernel softmax_kernel(Dim columns, std::shared_ptr<Symbols> symbols, bool exact 
 // Mean and variance from one pass over sums, several reductions at once.
 Kernel layer_norm_kernel() {
   auto symbols = std::make_shared<Symbols>();
-  const Dim n = symbols->add("n"), m = symbols->add("m");
+  const Dim n = symbols->add("n", 0, 1 << 15), m = symbols->add("m", 0, 1 << 15);
   KernelBuilder b("layer_norm", symbols);
   const BufferId x = b.buffer("x", bf16, Shape{n, m}, Space::input),
                  scale_ = b.buffer("scale", f32, Shape{m}, Space::input);

@@ -12,11 +12,24 @@ using ir::ScalarId;
 
 namespace {
 
+constexpr int usual_processors = 132;  // of a device
 constexpr size_t short_epilogue = 24;  // instructions, up to which several elements are in flight in one thread
 
 std::string field(const char* name, int64_t value) { return std::string(name) + " = " + std::to_string(value); }
 
 }  // namespace
+
+// The contraction of a kernel that holds nothing else with an effect.
+const Instruction* CudaKernel::only_contract() const {
+  const Instruction* found = nullptr;
+  for (uint32_t number : kernel_.body().instructions) {
+    const Instruction& i = kernel_.instructions[number];
+    if (is_pure(i)) continue;
+    if (found || i.kind != ir::KernelOp::contract) return nullptr;
+    found = &i;
+  }
+  return found;
+}
 
 // A block as a lambda of its arguments. address_of: it gives where that load reads, not a value.
 void CudaKernel::contract_lambda(const std::string& name, BlockId block, ScalarId result,
@@ -54,15 +67,13 @@ void CudaKernel::contract_lambdas(const Instruction& i, const CudaContractPlan& 
 }
 
 void CudaKernel::emit_contract_grid(const Instruction& i) {
-  const CudaContractPlan p = plan_cuda_contract(kernel_, i, target_, processors_, alignment_);
+  const bool known = target_.kind() == TargetKind::cuda;
+  const CudaContractPlan p = plan_cuda_contract(kernel_, i, known ? target_.cuda() : CudaTarget{},
+                                                target_.cores > 1 ? target_.cores : usual_processors, alignment_);
   source_.threads = p.threads;
   source_.shared_bytes = p.shared_bytes();
-  launch_bounds_ = std::to_string(p.threads) + ", " + std::to_string(p.blocks_per_processor);
-  const std::vector<std::optional<Dim>> extents = {extent_of(i.operands[0]), extent_of(i.operands[1]),
-                                                   extent_of(i.operands[2])};
-  if (extents[0] && extents[1] && extents[2])
-    source_.grid = {{{*extents[0]}, 1}, {{*extents[1]}, p.rows}, {{*extents[2]}, p.columns}};
-
+  blocks_at_once_ = ", " + std::to_string(p.blocks_per_processor);
+  deal({{{i.operands[0]}, 1}, {{i.operands[1]}, p.rows}, {{i.operands[2]}, p.columns}});
   const bool short_one = kernel_.blocks[index(i.blocks[2])].instructions.size() <= short_epilogue;
   std::string fields = field("rows", p.rows) + ", " + field("columns", p.columns) + ", " + field("depth", p.depth) +
                        ", " + field("threads", p.threads) + ", ";
@@ -97,23 +108,15 @@ void CudaKernel::emit_contract_grid(const Instruction& i) {
 // Next to other statements, or inside a loop: a chain per thread.
 void CudaKernel::emit_contract(const Instruction& i, Team team) {
   bool shares = false;
-  for (BlockId block : i.blocks) shares |= team == Team::block && shares_memory(block);
+  for (BlockId block : i.blocks) shares |= team == Team::group && shares_memory(block);
   if (shares) barrier();
   open("");
   contract_lambdas(i, CudaContractPlan{});
-  std::string all = team == Team::block ? "threadIdx.x, threads, " : "0, 1, ";
+  std::string all = team == Team::group ? rank() + ", " + std::to_string(plan_.team) + ", " : "0, 1, ";
   for (ScalarId v : i.operands) all += use(v) + ", ";
   line("contract_alone<" + std::string(name(i.dtype)) + ">(" + all + "lhs, rhs, epilogue);");
   close();
   if (shares) barrier();
-}
-
-// The dim that an extent is, where it is one.
-std::optional<Dim> CudaKernel::extent_of(ScalarId v) const {
-  const Instruction* i = ir::definition(kernel_, v);
-  if (i && i->kind == ir::KernelOp::extent) return i->dim;
-  const int64_t number = ir::number_of(kernel_, v);
-  return number < 0 ? std::nullopt : std::optional(Dim(number));
 }
 
 }  // namespace tenon::codegen

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "tenon/codegen/cuda/index.h"
 #include "tenon/ir/rules/reduction.h"
 
 namespace tenon::codegen {
@@ -181,7 +182,7 @@ CudaContractPlan plan_cuda_contract(const Kernel& kernel, const Instruction& con
   p.narrow = true;
   for (ScalarId extent : contract.operands) {
     const int64_t most = ir::most_of(kernel, extent);
-    p.narrow &= most >= 0 && most < (int64_t{1} << 31);
+    p.narrow &= most >= 0 && most <= most_narrow;
   }
   p.lhs_along_k = ir::unit_loads(kernel, contract.blocks[0], 2) >= ir::unit_loads(kernel, contract.blocks[0], 1);
   p.rhs_along_k = ir::unit_loads(kernel, contract.blocks[1], 1) > ir::unit_loads(kernel, contract.blocks[1], 2);

@@ -30,6 +30,8 @@ struct Nvrtc {
   std::string path, problem;
 };
 
+constexpr int compilation_failed = 6;  // of its results, the one that the text is to blame for
+
 std::vector<std::string> candidates() {
   const std::string named = environment(Variable::nvrtc);
   if (!named.empty()) return {named};  // a choice is not second-guessed
@@ -112,6 +114,17 @@ NvrtcInfo nvrtc_info() {
   return info;
 }
 
+std::string cuda_compiler_version() {
+  const Undisturbed section;
+  const Nvrtc& n = nvrtc();
+  return n.found ? "nvrtc " + std::to_string(n.major) + "." + std::to_string(n.minor) : "nvrtc none";
+}
+
+const void* cuda_compiler_address() {
+  const Undisturbed section;
+  return reinterpret_cast<const void*>(nvrtc().compile);
+}
+
 Cubin compile_cuda(const std::string& source, int sm) {
   const Undisturbed section;
   const Nvrtc& n = nvrtc();
@@ -145,6 +158,7 @@ Cubin compile_cuda(const std::string& source, int sm) {
     n.destroy(&program);
   }
   cubin.ok = result == 0;
+  cubin.refused = result != 0 && result != compilation_failed;
   if (!cubin.ok) cubin.log = std::string(n.error_text(result)) + "\n" + cubin.log, cubin.image.clear();
   return cubin;
 }

@@ -8,10 +8,7 @@ namespace tenon::codegen {
 // What both paths share, and the exact one.
 inline constexpr char cuda_prelude_contract[] = R"cuda(
 // ---- contractions
-namespace tenon {
-
 constexpr i64 segment = 4096;  // elements of k in one chain
-template <class T, int count> struct alignas(sizeof(T) * count) Pack { T at[count]; };
 __device__ constexpr int least(int x, int y) { return x < y ? x : y; }
 __device__ constexpr int most(int x, int y) { return x < y ? y : x; }
 // The largest divisor of `all` of which `limit` have room.
@@ -57,12 +54,13 @@ template <class T, class Lhs, class Rhs, class Epilogue>
 __device__ void contract_alone(i64 first, i64 step, i64 batches, i64 m, i64 n, i64 k, Lhs lhs, Rhs rhs, Epilogue epilogue) {
   for (i64 e = first; e < batches * m * n; e += step) {
     const i64 b = e / (m * n), i = e / n % m, j = e % n;
-    Pending<T> pending;
-    for (i64 begin = 0, run = 0; run == 0 || begin < k; begin += segment, ++run) {
+    Pending<T, 52> pending;
+    pending.count = 0;
+    for (i64 begin = 0; begin == 0 || begin < k; begin += segment) {
       const i64 end = begin + segment < k ? begin + segment : k;
       T sum = T(0);
       for (i64 at = begin; at < end; ++at) sum = multiply_add(element_of<T>(lhs(b, i, at)), element_of<T>(rhs(b, at, j)), sum);
-      pending.push(sum, run, [](T x, T y) { return add(x, y); });
+      pending.push(sum, [](T x, T y) { return add(x, y); });
     }
     epilogue(b, i, j, pending.collapse([](T x, T y) { return add(x, y); }));
   }
@@ -235,7 +233,6 @@ __device__ __forceinline__ void contract_exact(I batches, I m, I n, I k, Lhs lhs
     }
   }
 }
-}  // namespace tenon
 )cuda";
 
 }  // namespace tenon::codegen

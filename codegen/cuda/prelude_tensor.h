@@ -6,8 +6,6 @@
 namespace tenon::codegen {
 
 inline constexpr char cuda_prelude_tensor[] = R"cuda(
-namespace tenon {
-
 #ifdef __CUDACC__  // a host that runs this text to test it spells these itself
 __device__ __forceinline__ u32 shared_address(const void* p) {
   u32 address;
@@ -187,7 +185,6 @@ __device__ __forceinline__ void contract_tensor(void* memory, I batches, I m, I 
     }
   }
 }
-}  // namespace tenon
 )cuda";
 
 }  // namespace tenon::codegen

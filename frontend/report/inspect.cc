@@ -33,7 +33,7 @@ std::string Lowered::program() const try {
   passes::Options options;
   options.fuse = entry_->fuse;
   options.donations = entry_->donations;
-  return passes::build_program(*entry_->program.graph, runtime::current_device().target(), options).text();
+  return passes::build_program(*entry_->program.graph, entry_->device->target(*entry_->device), options).text();
 } catch (...) {
   leave_with_error("program()", entry_->made);
 }

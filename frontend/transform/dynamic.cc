@@ -78,7 +78,7 @@ std::vector<Tensor> free_inputs(const Dynamic& dynamic, const Leaves& leaves, co
 
 void write_free_types(const Dynamic& dynamic, Leaves& leaves) {
   ExtentPattern sizes;
-  write_types(leaves.structure, [&](KeyWriter& writer) {
+  write_types(leaves.structure, leaves.tensors, [&](KeyWriter& writer) {
     each_tensor(leaves, [&](size_t argument, const Tensor& t) {
       writer.type(free_type(dynamic, argument, t, sizes), part_of(*t.cell()));
     });

@@ -15,7 +15,7 @@ constexpr size_t many_retraces = 16;
 constexpr size_t most_watched = 256;  // lists of tensor types whose retraces are counted; then counting starts anew
 
 void write_tensors(KeyBytes& key, const std::vector<Tensor*>& tensors) {
-  write_types(key, [&](KeyWriter& writer) {
+  write_types(key, tensors, [&](KeyWriter& writer) {
     for (const Tensor* t : tensors) writer.tensor(*t->cell(), part_of(*t->cell()));
   });
 }
@@ -156,6 +156,7 @@ std::shared_ptr<JitEntry> finish_entry(JitState& state, const Leaves& signature,
     if (item.tag == 't') entry->results.push_back(item.path);
   entry->donations = donations(*program.graph, entry->plain.donated);
   entry->records = records(inputs);
+  entry->device = &device_of_all(inputs, entry->plain.name.c_str(), state.made);
   entry->parts = parts_of(inputs);
   entry->parts.resize(program.graph->input_count(), Part::none);
   entry->free = program.graph->symbols->size() != 0;
