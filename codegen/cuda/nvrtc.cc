@@ -140,8 +140,10 @@ Cubin compile_cuda(const std::string& source, int sm) {
     // From 9.0 on, the architecture-specific variant is the one that has every instruction.
     const std::string architecture = "--gpu-architecture=sm_" + std::to_string(sm) + (sm >= 90 ? "a" : "");
     // From 12.9 on NVRTC asks the driver for a cache of its own, which may be of other versions than what we keep.
-    const char* const options[] = {architecture.c_str(), "--std=c++17", "--fmad=false", "--minimal", "--no-cache"};
-    result = n.compile(program, 10 * n.major + n.minor >= 129 ? 5 : 4, options);
+    // The log then says what each kernel needs: registers, spills, shared memory.
+    const char* const options[] = {architecture.c_str(), "--std=c++17",        "--fmad=false",
+                                   "--minimal",          "--ptxas-options=-v", "--no-cache"};
+    result = n.compile(program, 10 * n.major + n.minor >= 129 ? 6 : 5, options);
     size_t bytes = 0;
     if (n.log_size(program, &bytes) == 0 && bytes > 1) {
       cubin.log.resize(bytes);
