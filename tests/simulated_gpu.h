@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <tenon/runtime/tenon_cuda.h>
 #include <tenon/tenon.h>
 
 #include <cstdlib>
