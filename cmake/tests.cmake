@@ -61,6 +61,10 @@ foreach(source ${test_sources})
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE $<TARGET_NAME_IF_EXISTS:tenon_testing> tenon_frontend tenon_example_data GTest::gtest_main)
   tenon_test_settings(${name})
+  if(name MATCHES "_simulated_test$")  # what it loads as libcuda.so.1 is the driver that is none
+    target_link_options(${name} PRIVATE -Wl,-rpath,${PROJECT_BINARY_DIR}/simulated_cuda)
+    add_dependencies(${name} simulated_cuda simulated_nvrtc)
+  endif()
   # The tests over the whole op table take as long as all others together, so they are dealt out to run on several cores.
   set(shards 1)
   if(name STREQUAL ops_test OR name STREQUAL aarch64_ops_test)

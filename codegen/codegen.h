@@ -95,6 +95,7 @@ struct CudaSource {
   int threads = 256;  // of a block
   int wide_loads = 0, wide_stores = 0;  // accesses of 16 bytes to global memory that the text promises
   std::vector<ir::BufferId> shared;  // scratch in dynamic shared memory, each rounded up to 16 bytes
+  int64_t shared_bytes = 0;  // of dynamic shared memory besides; a multiple of 16
 };
 // alignment: of the address that each buffer has at every launch, in bytes, by its number; empty: an element's.
 CudaSource render_cuda(const ir::Kernel& kernel, const Target& target, std::span<const int64_t> alignment = {});

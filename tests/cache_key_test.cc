@@ -48,6 +48,8 @@ TEST(CacheKey, HoldsEveryFieldOfTheTarget) {
         name = field;
         if constexpr (std::is_same_v<decltype(value), std::string&>)
           value += "x";
+        else if constexpr (std::is_same_v<decltype(value), bool&>)
+          value = !value;
         else
           value += 1;
       });

@@ -12,6 +12,10 @@ using ir::KernelOp;
 using ir::ScalarId;
 
 void CudaKernel::emit_body() {
+  if (const Instruction* contract = only_contract()) {
+    emit_pure(BlockId{0}, Team::group);
+    return emit_contract_grid(*contract);
+  }
   plan_ = planner_.plan();
   source_.threads = plan_.threads;
   if (plan_.way == CudaPlan::Way::block) {

@@ -4,7 +4,9 @@
 #include <algorithm>
 
 #include "tenon/codegen/cuda/prelude.h"
+#include "tenon/codegen/cuda/prelude_contract.h"
 #include "tenon/codegen/cuda/prelude_teams.h"
+#include "tenon/codegen/cuda/prelude_tensor.h"
 #include "tenon/codegen/cuda/text.h"
 
 namespace tenon::codegen {
@@ -17,7 +19,6 @@ using ir::ScalarId;
 CudaSource CudaKernel::emit() {
   source_.entry = "tenon_" + cuda_name(kernel_.name);
   for (const Instruction& i : kernel_.instructions) {
-    if (i.kind == KernelOp::contract) return refuse("a contraction");
     if (i.kind == KernelOp::load && kernel_.buffers[index(i.buffer)].space != ir::Space::input)
       read_back_.insert(i.buffer);
     if (i.kind == KernelOp::extent) use_symbol(i.dim);
@@ -52,8 +53,9 @@ std::string CudaKernel::head() const {
     if (index_.is_narrow(d)) narrow += "  const i32 " + dim(d) + " = i32(wide_" + dim(d) + ");\n";
   }
   for (uint32_t s : source_.divisors) add("const Divisor " + dim(Dim::symbol(s)) + "_by");
-  return "extern \"C\" __global__ void __launch_bounds__(" + std::to_string(source_.threads) + ") " + source_.entry +
-         "(" + parameters + ") {\n" + (source_.shared.empty() ? "" : "  extern __shared__ uint4 tenon_shared[];\n") +
+  return "extern \"C\" __global__ void __launch_bounds__(" + std::to_string(source_.threads) + blocks_at_once_ + ") " +
+         source_.entry + "(" + parameters + ") {\n" +
+         (source_.shared.empty() && source_.shared_bytes == 0 ? "" : "  extern __shared__ uint4 tenon_shared[];\n") +
          narrow;
 }
 
@@ -122,7 +124,7 @@ void CudaKernel::emit_instruction(const Instruction& i, Team team) {
     case KernelOp::store: emit_store(i, team); break;
     case KernelOp::loop: emit_loop(i, team); break;
     case KernelOp::reduce: emit_reduce(i, team); break;
-    case KernelOp::contract: break;  // refused
+    case KernelOp::contract: emit_contract(i, team); break;
     case KernelOp::rare: emit_rare(i, team); break;
     case KernelOp::scratch: declare_scratch(i, team); break;
   }
@@ -147,13 +149,18 @@ void CudaKernel::emit_needed(ScalarId v, BlockId block, std::set<const Instructi
   emit_instruction(i, Team::thread);
 }
 
-CudaSource render_cuda(const ir::Kernel& kernel, const Target&, std::span<const int64_t> alignment) {
-  return CudaKernel(kernel, alignment).emit();
+CudaSource render_cuda(const ir::Kernel& kernel, const Target& target, std::span<const int64_t> alignment) {
+  return CudaKernel(kernel, target, alignment).emit();
 }
 
 std::string cuda_module(std::span<const CudaSource> kernels) {
   std::string text = std::string(cuda_prelude_scalars) + cuda_prelude_teams + cuda_prelude_reductions;
-  text += "namespace tenon {\n";
+  const auto holds = [&](const char* word) {
+    return std::any_of(kernels.begin(), kernels.end(),
+                       [&](const CudaSource& k) { return k.text.find(word) != std::string::npos; });
+  };
+  if (holds("contract_")) text += cuda_prelude_contract;
+  if (holds("contract_tensor")) text += cuda_prelude_tensor;
   for (const CudaSource& k : kernels) text += "\n" + k.text;
   return text + "}  // namespace tenon\n";
 }

@@ -1,5 +1,5 @@
 // Renders one kernel as CUDA C++ on top of the prelude (codegen/cuda/prelude.h), the way that its plan says
-// (codegen/cuda/plan.h). Refuses contractions; those get a renderer of their own.
+// (codegen/cuda/plan.h), and contractions the way of theirs (codegen/cuda/contract_plan.h).
 #pragma once
 
 #include <functional>
@@ -10,14 +10,20 @@
 #include <vector>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/codegen/cuda/contract_plan.h"
 #include "tenon/codegen/cuda/plan.h"
 
 namespace tenon::codegen {
 
 class CudaKernel {
  public:
-  CudaKernel(const ir::Kernel& kernel, std::span<const int64_t> alignment)
-      : kernel_(kernel), index_(kernel), planner_(kernel, index_, alignment), numbers_(kernel.scalars.size(), 0) {}
+  CudaKernel(const ir::Kernel& kernel, const Target& target, std::span<const int64_t> alignment)
+      : kernel_(kernel),
+        target_(target),
+        alignment_(alignment),
+        index_(kernel),
+        planner_(kernel, index_, alignment),
+        numbers_(kernel.scalars.size(), 0) {}
   CudaSource emit();
 
  private:
@@ -103,7 +109,17 @@ class CudaKernel {
   Parts parts_of(const ir::Instruction& i, const std::string& index) const;
   std::string yielded(const ir::Instruction& i, const Parts& p) const;
 
+  // cuda/contract.cc: contractions
+  const ir::Instruction* only_contract() const;
+  void emit_contract_grid(const ir::Instruction& i);
+  void emit_contract(const ir::Instruction& i, Team team);
+  void contract_lambdas(const ir::Instruction& i, const CudaContractPlan& p);
+  void contract_lambda(const std::string& name, ir::BlockId block, ir::ScalarId result,
+                       const ir::Instruction* address_of);
+
   const ir::Kernel& kernel_;
+  const Target& target_;
+  const std::span<const int64_t> alignment_;
   const CudaIndex index_;
   const CudaPlanner planner_;
   CudaPlan plan_;
@@ -115,6 +131,7 @@ class CudaKernel {
   std::vector<uint32_t> numbers_;  // per scalar: of its name
   std::set<ir::BufferId> read_back_;  // buffers that are loaded and may be stored to
   std::map<const ir::Instruction*, std::string> loaded_;  // where the value of a load stands that was made earlier
+  std::string blocks_at_once_;  // in the launch bounds, behind the threads
   std::string only_if_;  // what holds where a single element of a pack exists; empty: always
   std::string stores_if_;  // what holds where a thread's stores are made
 };

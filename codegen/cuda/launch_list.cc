@@ -69,7 +69,11 @@ void Writer::kernel(const CudaLaunch& launch) {
     put(f.each);
     extents(f.extents);
   }
-  count(source.shared.size());
+  count(source.shared.size() + (source.shared_bytes > 0));
+  if (source.shared_bytes > 0) {
+    put(int64_t{1});
+    extents(std::vector<Dim>{source.shared_bytes});
+  }
   for (ir::BufferId b : source.shared) {
     put(bytes(k.buffers[index(b)].dtype));
     extents(k.buffers[index(b)].shape.dims());

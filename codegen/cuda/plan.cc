@@ -41,7 +41,7 @@ int64_t blocks_of(int64_t extent, int64_t block) { return extent <= 0 ? 0 : (ext
 
 bool CudaPlanner::cooperates(BlockId block) const {
   return ir::contains(kernel_, block, [](const Instruction& i) {
-    return is_lane_loop(i) || i.kind == KernelOp::reduce || i.kind == KernelOp::scratch;
+    return is_lane_loop(i) || i.kind == KernelOp::reduce || i.kind == KernelOp::scratch || i.kind == KernelOp::contract;
   });
 }
 

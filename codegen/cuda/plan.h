@@ -11,7 +11,8 @@
 //              between vector loops is computed by every thread alike and stored by the first
 //   block      anything else: one block runs the whole body as a team runs a row
 //
-// Nothing here can change a bit: the trees of reductions are the contract's in every way. Refuses contractions.
+// Nothing here can change a bit: the trees of reductions are the contract's in every way. Refuses contractions: a kernel that is
+// one has a plan of its own (codegen/cuda/contract_plan.h); others are walked where they stand, by a row's team or by a block.
 #pragma once
 
 #include <span>

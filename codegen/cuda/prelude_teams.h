@@ -255,7 +255,6 @@ __device__ __forceinline__ R reduce_columns(I extent, R identity, R empty, Eleme
   __syncthreads();
   return blocks > 0 ? parts[0][column] : empty;
 }
-}  // namespace tenon
 )cuda";
 
 }  // namespace tenon::codegen
