@@ -321,7 +321,8 @@ TEST(CudaOnHost, CastsRoundOnce) {
              2);
 }
 TEST(CudaOnHost, ReductionsFollowTheTree) {
-  check_rows([](const OpDef& row) { return row.family == Family::reduction; }, {f32, bf16, i64}, 12);
+  check_rows([](const OpDef& row) { return row.family == Family::reduction; }, {f32, bf16, i64}, 12, 20000);
+  check_rows([](const OpDef& row) { return row.op == Op::reduce_sum || row.op == Op::argmax; }, {f32}, 3);  // long ones
 }
 TEST(CudaOnHost, MovementsFindTheirElements) {
   check_rows([](const OpDef& row) { return row.family == Family::movement || row.family == Family::source; },
