@@ -93,7 +93,7 @@ static int32_t open_new(int32_t ordinal, tenon_cuda_device** device, tenon_cuda_
   if (d == NULL) return tenon_cuda_refuse(fault, TENON_NO_MEMORY, "the host is out of memory; drop what is not needed");
   d->cu = cu;
   d->ordinal = ordinal;
-  const char *doing = "", *blocking = getenv("TENON_CUDA_BLOCKING");
+  const char *doing = "", *blocking = secure_getenv("TENON_CUDA_BLOCKING");
   d->blocking = blocking != NULL && blocking[0] != '\0' && strcmp(blocking, "0") != 0;
   pthread_mutex_init(&d->lock, NULL);
   if ((result = start(d, &doing)) != 0) { /* what was made stays with the context: it is tried again at the next call */
