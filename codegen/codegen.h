@@ -93,6 +93,7 @@ struct CudaSource {
       divisors;  // symbols below 2^31, ascending: {u32 multiplier, shift}, n / d = n * multiplier >> shift
   std::vector<CudaFactor> grid;  // blocks that the work is worth: the product of these; empty: unknown
   int threads = 256;  // of a block
+  int wide_loads = 0, wide_stores = 0;  // accesses of 16 bytes to global memory that the text promises
   std::vector<ir::BufferId> shared;  // scratch in dynamic shared memory, each rounded up to 16 bytes
   int64_t shared_bytes = 0;  // of dynamic shared memory besides; a multiple of 16
 };
@@ -100,8 +101,14 @@ struct CudaSource {
 CudaSource render_cuda(const ir::Kernel& kernel, const Target& target, std::span<const int64_t> alignment = {});
 // One translation unit: the device prelude, then the kernels (of distinct entries).
 std::string cuda_module(std::span<const CudaSource> kernels);
+// What ptxas says of a kernel: per thread, and of a block its static shared memory; bytes but for the registers.
+struct CubinKernel {
+  std::string name;
+  int registers = 0, stack = 0, spill_stores = 0, spill_loads = 0, shared = 0;
+};
 struct Cubin {
   std::string image, log;
+  std::vector<CubinKernel> kernels;  // as far as the log names them
   bool found = false;  // NVRTC was found on this machine
   bool ok = false;
   bool refused = false;  // not the text: the architecture, or NVRTC itself

@@ -1,6 +1,7 @@
 // Artifacts to bytes and back. The reader trusts nothing: every length is checked against what is left.
 #include "tenon/runtime/artifact.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "tenon/codegen/codegen.h"
@@ -123,11 +124,19 @@ std::string Artifact::bundle(int sm) const {
     out += bytes;
   };
   for (const uint64_t w : {uint64_t{TENON_BUNDLE_MAGIC}, uint64_t{TENON_LAUNCHES_FORMAT}, static_cast<uint64_t>(sm),
-                           uint64_t{objects.size() - 1}, uint64_t{objects.back().size()}})
+                           uint64_t{objects.size() - 1}, uint64_t{objects.back().size()}, uint64_t{0}})
     word(w);
   for (size_t m = 0; m + 1 < objects.size(); ++m) word(objects[m].size());
   piece(objects.back());
   for (size_t m = 0; m + 1 < objects.size(); ++m) piece(objects[m]);
+  constexpr size_t head = 6 * sizeof(uint64_t);
+  uint64_t sum = TENON_BUNDLE_SUM_START;
+  for (size_t at = head; at < out.size(); at += 8) {
+    uint64_t next = 0;
+    std::memcpy(&next, out.data() + at, std::min<size_t>(8, out.size() - at));
+    sum = (sum ^ next) * TENON_BUNDLE_SUM_FACTOR;
+  }
+  std::memcpy(out.data() + head - sizeof sum, &sum, sizeof sum);
   return out;
 }
 

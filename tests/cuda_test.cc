@@ -156,7 +156,7 @@ TEST(CudaText, RowKeptInScratch) {
 }
 TEST(CudaText, ScratchOfKnownSizeIsStatic) {
   const std::string text = render(softmax_kernel(1024, std::make_shared<Symbols>())).text;
-  EXPECT_NE(text.find("__shared__ f32 b_kept[1025];"), std::string::npos) << text;
+  EXPECT_NE(text.find("__shared__ f32 all_b_kept[8][1024];"), std::string::npos) << text;
 }
 // Next to another statement, or inside a loop, one block walks a contraction by a chain per thread.
 TEST(CudaText, ContractionsInsideLoopsAreWalked) {

@@ -24,6 +24,8 @@ enum {
   TENON_BUFFER_ALIGNMENT = 16 /* of callers' buffers */
 };
 #define TENON_BUNDLE_MAGIC 0x656c646e75626e74 /* "tnbundle" */
+#define TENON_BUNDLE_SUM_START 0xcbf29ce484222325u
+#define TENON_BUNDLE_SUM_FACTOR 0x100000001b3u
 #define TENON_LAUNCHES_MAGIC 0x68636e75616c6e74 /* "tnlaunch" */
 
 enum {

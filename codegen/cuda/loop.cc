@@ -74,11 +74,13 @@ void CudaKernel::emit_packed(BlockId block, const CudaPack& pack, const std::str
   std::vector<std::string> stores;
   std::map<const Instruction*, std::string> names;
   for (const Instruction* a : pack.accesses) {
-    const size_t rank = kernel_.buffers[index(a->buffer)].shape.size();
+    const ir::KernelBuffer& held = kernel_.buffers[index(a->buffer)];
+    const size_t rank = held.shape.size();
+    if (held.space != ir::Space::scratch && pack.width * bytes(held.dtype) == 16)
+      ++(a->kind == KernelOp::load ? source_.wide_loads : source_.wide_stores);
     for (size_t d = 0; d < rank; ++d) emit_needed(a->operands[d], block, placed);
     const std::string name = names[a] = "p" + std::to_string(next_++),
-                      type = "Pack<" + std::string(tenon::name(kernel_.buffers[index(a->buffer)].dtype)) + ", " +
-                             width + "> ";
+                      type = "Pack<" + std::string(tenon::name(held.dtype)) + ", " + width + "> ";
     if (a->kind == KernelOp::load) {
       line("const " + type + name + " = load_pack<" + width + ">(" + address(*a) + rest + ");");
       loaded_[a] = name + ".at[k]";

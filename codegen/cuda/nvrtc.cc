@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/codegen/cuda/cubin.h"
 #include "tenon/codegen/cuda/shared_library.h"
 #include "tenon/ir/base/environment.h"
 #include "tenon/ir/base/undisturbed.h"
@@ -140,7 +141,8 @@ Cubin compile_cuda(const std::string& source, int sm) {
     // From 9.0 on, the architecture-specific variant is the one that has every instruction.
     const std::string architecture = "--gpu-architecture=sm_" + std::to_string(sm) + (sm >= 90 ? "a" : "");
     // From 12.9 on NVRTC asks the driver for a cache of its own, which may be of other versions than what we keep.
-    // The log then says what each kernel needs: registers, spills, shared memory.
+    // What ptxas says of registers and spills stands in the log (codegen/cuda/cubin.h). No -lineinfo: it keeps the whole PTX in the
+    // image, which several times outgrows the code.
     const char* const options[] = {architecture.c_str(), "--std=c++17",        "--fmad=false",
                                    "--minimal",          "--ptxas-options=-v", "--no-cache"};
     result = n.compile(program, 10 * n.major + n.minor >= 129 ? 6 : 5, options);
@@ -159,6 +161,7 @@ Cubin compile_cuda(const std::string& source, int sm) {
   }
   cubin.ok = result == 0;
   cubin.refused = result != 0 && result != compilation_failed;
+  if (cubin.ok) cubin.kernels = read_ptxas_log(cubin.log);
   if (!cubin.ok) cubin.log = std::string(n.error_text(result)) + "\n" + cubin.log, cubin.image.clear();
   return cubin;
 }

@@ -30,9 +30,10 @@ namespace {
 constexpr int64_t static_shared_limit = 40 << 10;  // bytes; below the 48 KiB that need no opt-in
 constexpr int64_t fewest_tiled = 8;  // iterations along an axis that are worth a tile
 constexpr size_t most_tiled = 4;  // loads
+constexpr int64_t enough_blocks = 264;  // to keep a large device busy
 
 int64_t power_above(int64_t n) {
-  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(n, 1))));
+  return static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(std::clamp<int64_t>(n, 1, int64_t{1} << 40))));
 }
 int64_t blocks_of(int64_t extent, int64_t block) { return extent <= 0 ? 0 : (extent - 1) / block + 1; }
 
@@ -115,7 +116,12 @@ bool CudaPlanner::plan_columns(CudaPlan& plan) const {
   }
   if (most < 2) return false;
   plan.way = CudaPlan::Way::columns;
-  plan.columns = static_cast<int>(std::min<int64_t>(32, power_above(index_.interval(plan.inner->operands[0]).high)));
+  // Fewer columns beside each other where there would be too few blocks, as long as they fill what memory moves at once.
+  const Interval columns = index_.interval(plan.inner->operands[0]);
+  const int64_t rows = plan.outer ? std::max<int64_t>(index_.interval(plan.outer->operands[0]).high, 1) : 1;
+  plan.columns = static_cast<int>(std::min<int64_t>(32, power_above(columns.high)));
+  while (plan.columns > 8 && columns.high / plan.columns < enough_blocks / std::min(rows, enough_blocks))
+    plan.columns /= 2;
   plan.threads =
       static_cast<int>(std::clamp<int64_t>(plan.columns * power_above(std::min<int64_t>(most, 256)), 32, 256));
   return true;

@@ -84,23 +84,63 @@ struct Rendered {
   std::vector<std::vector<CudaSource>> modules;
 };
 
+// What a kernel takes to compile, in units of a small one: a contraction is unrolled into hundreds of instructions.
+int64_t weight_of(const ir::Kernel& kernel) {
+  int64_t weight = 1 + static_cast<int64_t>(kernel.instructions.size()) / 64;
+  for (const ir::Instruction& i : kernel.instructions)
+    weight += i.kind == ir::KernelOp::contract ? 6 : i.kind == ir::KernelOp::reduce ? 1 : 0;
+  return weight;
+}
+
+// Deals kernels of these weights into modules of about equal weight, the heaviest first: the number of each one's module. It depends
+// on the program alone, never on the machine.
+std::vector<uint32_t> deal(const std::vector<int64_t>& weights) {
+  constexpr int64_t module_weight = 16;
+  const int64_t all = std::accumulate(weights.begin(), weights.end(), int64_t{0});
+  const size_t least = (weights.size() + module_kernels - 1) / module_kernels;
+  const size_t count = std::max(least, std::min(weights.size(), static_cast<size_t>(all / module_weight) + 1));
+  std::vector<size_t> order(weights.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return weights[a] > weights[b]; });
+  std::vector<std::pair<int64_t, size_t>> modules(count);  // weight, kernels
+  std::vector<uint32_t> module_of(weights.size());
+  for (size_t k : order) {
+    size_t best = count;
+    for (size_t m = 0; m < count; ++m)
+      if (modules[m].second < module_kernels && (best == count || modules[m].first < modules[best].first)) best = m;
+    modules[best].first += weights[k];
+    ++modules[best].second;
+    module_of[k] = static_cast<uint32_t>(best);
+  }
+  return module_of;
+}
+
 Rendered render_all(const ir::Program& program, const Target& target) {
   Rendered r;
   const Alignments alignments(program);
-  std::map<std::string, std::pair<uint32_t, std::string>> known;  // by text: module and entry
+  std::map<std::string, size_t> known;  // by text: number
+  std::vector<CudaSource> distinct;
+  std::vector<int64_t> weights;
+  std::vector<size_t> number_of;
   for (size_t k = 0; k < program.kernels.size(); ++k) {
     const ir::Kernel& kernel = program.kernels[k];
     CudaLaunch launch{&kernel, render(kernel, "k", target, alignments.of(k)), 0};
     const auto [found, fresh] = known.try_emplace(launch.source.text);
     if (fresh) {
-      CudaSource named = render(kernel, shown_name(kernel.name, known.size()), target, alignments.of(k));
-      if (r.modules.empty() || r.modules.back().size() == module_kernels) r.modules.emplace_back();
-      found->second = {static_cast<uint32_t>(r.modules.size() - 1), named.entry};
-      r.modules.back().push_back(std::move(named));
+      found->second = distinct.size();
+      distinct.push_back(render(kernel, shown_name(kernel.name, known.size()), target, alignments.of(k)));
+      weights.push_back(weight_of(kernel));
     }
-    std::tie(launch.module, launch.source.entry) = found->second;
+    number_of.push_back(found->second);
+    launch.source.entry = distinct[found->second].entry;
     launch.source.text.clear();
     r.launches.push_back(std::move(launch));
+  }
+  const std::vector<uint32_t> module_of = deal(weights);
+  for (size_t k = 0; k < r.launches.size(); ++k) r.launches[k].module = module_of[number_of[k]];
+  for (size_t d = 0; d < distinct.size(); ++d) {
+    if (module_of[d] >= r.modules.size()) r.modules.resize(module_of[d] + 1);
+    r.modules[module_of[d]].push_back(std::move(distinct[d]));
   }
   return r;
 }

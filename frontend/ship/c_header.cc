@@ -33,7 +33,12 @@ class Header {
   void opening() {
     h_ = "/* " + n_ + ": a program compiled by Tenon for " + p_.target + ". Link with " + n_ +
          ".o, the tenon_runtime library, and pthreads.\n" +
-         " * Buffers are dense and row-major, aligned to their element; 0 is success, anything else a code that\n * " +
+         (on_gpu_ ? " * Buffers lie on the GPU (tenon_cuda_allocate), dense and row-major, aligned to 16 bytes; 0 is "
+                    "success, "
+                    "anything else a code that\n * "
+                  : " * Buffers are dense and row-major, aligned to their element; 0 is success, anything else a code "
+                    "that\n "
+                    "* ") +
          n_ + "_message explains.";
     for (size_t i = 0; i < p_.inputs.size(); ++i) line(p_.inputs[i], "input", i);
     for (size_t i = 0; i < p_.outputs.size(); ++i) line(p_.outputs[i], "output", i);

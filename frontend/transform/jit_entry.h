@@ -66,10 +66,10 @@ struct JitState {
 // The end of every signature, behind the structure: the device of all tensors, their types as write(KeyWriter&) has them, and the
 // grad mode.
 template <class Write>
-void write_types(KeyBytes& key, std::span<Tensor* const> tensors, Write write) {
+void write_types(KeyBytes& key, std::span<Tensor* const> tensors, const Location& made, Write write) {
   KeyWriter writer(key);
   writer.tag('|');
-  writer.tag(device_tag(device_of_all(tensors, "jit", {})));
+  writer.tag(device_tag(device_of_all(tensors, "jit", made)));
   write(writer);
   writer.tag(grad_enabled() ? 'G' : 'N');
 }

@@ -163,7 +163,7 @@ void tenon_cuda_begin_call(tenon_cuda_device* d, const tenon_cuda_caller* caller
 }
 
 int32_t tenon_cuda_end_call(tenon_cuda_device* d, tenon_cuda_fault* fault) {
-  const int result = d->cu->set_words((tenon_cuda_address)(uintptr_t)d->done, d->issued, 1, d->stream);
+  const int result = d->cu->write_word(d->stream, (tenon_cuda_address)(uintptr_t)d->done, d->issued, 0);
   return result == 0 ? TENON_OK : tenon_cuda_fail(d, fault, result, "a call was queued");
 }
 

@@ -28,15 +28,18 @@ static void load(void) {
   struct link_map* map = NULL;
   const int known = dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 && map != NULL && map->l_name != NULL;
   snprintf(driver.path, sizeof driver.path, "%s", known && map->l_name[0] != '\0' ? map->l_name : "libcuda.so.1");
-  char missing[64] = "";
+  char missing[64] = "", graphless[64] = "";
   void* address = NULL;
 #define BIND(list, member, symbol)                     \
   address = find(library, #symbol, list, sizeof list); \
   memcpy(&driver.member, &address, sizeof address);
 #define BIND_REQUIRED(member, symbol, parameters) BIND(missing, member, symbol)
 #define BIND_RUNNING(member, symbol, parameters) BIND(driver.lacks, member, symbol)
+#define BIND_GRAPHS(member, symbol, parameters) BIND(graphless, member, symbol)
   TENON_CUDA_REQUIRED(BIND_REQUIRED)
   TENON_CUDA_RUNNING(BIND_RUNNING)
+  TENON_CUDA_GRAPHS(BIND_GRAPHS)
+  driver.has_graphs = graphless[0] == '\0';
   if (missing[0] != '\0') snprintf(driver.problem, sizeof driver.problem, "it has no %s", missing);
 }
 

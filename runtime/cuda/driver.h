@@ -70,37 +70,41 @@ enum { tenon_cuda_memory_device = 2 }; /* CU_MEMORYTYPE_DEVICE */
   X(error_name, cuGetErrorName, (int result, const char** name))
 
 /* X(member, symbol, parameters): what running programs takes. */
-#define TENON_CUDA_RUNNING(X)                                                                                        \
-  X(retain_context, cuDevicePrimaryCtxRetain, (void** context, int device))                                          \
-  X(push_context, cuCtxPushCurrent_v2, (void* context))                                                              \
-  X(pop_context, cuCtxPopCurrent_v2, (void** context))                                                               \
-  X(load_module, cuModuleLoadData, (void** module, const void* image))                                               \
-  X(unload_module, cuModuleUnload, (void* module))                                                                   \
-  X(function, cuModuleGetFunction, (void** function, void* module, const char* name))                                \
-  X(function_attribute, cuFuncGetAttribute, (int* value, int attribute, void* function))                             \
-  X(set_function_attribute, cuFuncSetAttribute, (void* function, int attribute, int value))                          \
-  X(launch, cuLaunchKernel,                                                                                          \
-    (void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared,  \
-     void* stream, void** parameters, void** extra))                                                                 \
-  X(allocate, cuMemAlloc_v2, (tenon_cuda_address * memory, size_t bytes))                                            \
-  X(free, cuMemFree_v2, (tenon_cuda_address memory))                                                                 \
-  X(allocate_in_order, cuMemAllocAsync, (tenon_cuda_address * memory, size_t bytes, void* stream))                   \
-  X(free_in_order, cuMemFreeAsync, (tenon_cuda_address memory, void* stream))                                        \
-  X(default_pool, cuDeviceGetDefaultMemPool, (void** pool, int device))                                              \
-  X(set_pool_attribute, cuMemPoolSetAttribute, (void* pool, int attribute, void* value))                             \
-  X(trim_pool, cuMemPoolTrimTo, (void* pool, size_t keep))                                                           \
-  X(memory_info, cuMemGetInfo_v2, (size_t* free, size_t* total))                                                     \
-  X(allocate_pinned, cuMemHostAlloc, (void** memory, size_t bytes, unsigned flags))                                  \
-  X(copy_in, cuMemcpyHtoDAsync_v2, (tenon_cuda_address to, const void* from, size_t bytes, void* stream))            \
-  X(copy_out, cuMemcpyDtoHAsync_v2, (void* to, tenon_cuda_address from, size_t bytes, void* stream))                 \
-  X(copy, cuMemcpyDtoDAsync_v2, (tenon_cuda_address to, tenon_cuda_address from, size_t bytes, void* stream))        \
-  X(copy_rows, cuMemcpy2DAsync_v2, (const tenon_cuda_rows* rows, void* stream))                                      \
-  X(set_words, cuMemsetD32Async, (tenon_cuda_address to, unsigned value, size_t count, void* stream))                \
-  X(create_stream, cuStreamCreate, (void** stream, unsigned flags))                                                  \
-  X(synchronize, cuStreamSynchronize, (void* stream))                                                                \
-  X(create_event, cuEventCreate, (void** event, unsigned flags))                                                     \
-  X(record_event, cuEventRecord, (void* event, void* stream))                                                        \
-  X(wait_event, cuEventSynchronize, (void* event))                                                                   \
+#define TENON_CUDA_RUNNING(X)                                                                                       \
+  X(retain_context, cuDevicePrimaryCtxRetain, (void** context, int device))                                         \
+  X(push_context, cuCtxPushCurrent_v2, (void* context))                                                             \
+  X(pop_context, cuCtxPopCurrent_v2, (void** context))                                                              \
+  X(load_module, cuModuleLoadData, (void** module, const void* image))                                              \
+  X(unload_module, cuModuleUnload, (void* module))                                                                  \
+  X(function, cuModuleGetFunction, (void** function, void* module, const char* name))                               \
+  X(function_attribute, cuFuncGetAttribute, (int* value, int attribute, void* function))                            \
+  X(set_function_attribute, cuFuncSetAttribute, (void* function, int attribute, int value))                         \
+  X(launch, cuLaunchKernel,                                                                                         \
+    (void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, \
+     void* stream, void** parameters, void** extra))                                                                \
+  X(allocate, cuMemAlloc_v2, (tenon_cuda_address * memory, size_t bytes))                                           \
+  X(free, cuMemFree_v2, (tenon_cuda_address memory))                                                                \
+  X(allocate_in_order, cuMemAllocAsync, (tenon_cuda_address * memory, size_t bytes, void* stream))                  \
+  X(free_in_order, cuMemFreeAsync, (tenon_cuda_address memory, void* stream))                                       \
+  X(default_pool, cuDeviceGetDefaultMemPool, (void** pool, int device))                                             \
+  X(set_pool_attribute, cuMemPoolSetAttribute, (void* pool, int attribute, void* value))                            \
+  X(trim_pool, cuMemPoolTrimTo, (void* pool, size_t keep))                                                          \
+  X(memory_info, cuMemGetInfo_v2, (size_t* free, size_t* total))                                                    \
+  X(allocate_pinned, cuMemHostAlloc, (void** memory, size_t bytes, unsigned flags))                                 \
+  X(copy_in, cuMemcpyHtoDAsync_v2, (tenon_cuda_address to, const void* from, size_t bytes, void* stream))           \
+  X(copy_out, cuMemcpyDtoHAsync_v2, (void* to, tenon_cuda_address from, size_t bytes, void* stream))                \
+  X(copy, cuMemcpyDtoDAsync_v2, (tenon_cuda_address to, tenon_cuda_address from, size_t bytes, void* stream))       \
+  X(copy_rows, cuMemcpy2DAsync_v2, (const tenon_cuda_rows* rows, void* stream))                                     \
+  X(write_word, cuStreamWriteValue32_v2,                                                                            \
+    (void* stream, tenon_cuda_address to, uint32_t value, unsigned flags))                                          \
+  X(create_stream, cuStreamCreate, (void** stream, unsigned flags))                                                 \
+  X(synchronize, cuStreamSynchronize, (void* stream))                                                               \
+  X(create_event, cuEventCreate, (void** event, unsigned flags))                                                    \
+  X(record_event, cuEventRecord, (void* event, void* stream))                                                       \
+  X(wait_event, cuEventSynchronize, (void* event))
+
+/* X(member, symbol, parameters): what makes a program one graph; without any of them kernels are launched one by one. */
+#define TENON_CUDA_GRAPHS(X)                                                                                         \
   X(create_graph, cuGraphCreate, (void** graph, unsigned flags))                                                     \
   X(destroy_graph, cuGraphDestroy, (void* graph))                                                                    \
   X(add_kernel, cuGraphAddKernelNode_v2,                                                                             \
@@ -117,9 +121,11 @@ typedef struct tenon_cuda_driver {
   char path[512]; /* of the library as it is loaded; empty: there is none */
   char problem[512]; /* why not, as the loader says it, or which function it lacks; empty where it is whole */
   char lacks[64]; /* the first function that running programs takes and this driver does not have; empty: none */
+  int has_graphs;
 #define TENON_CUDA_MEMBER(member, symbol, parameters) int(*member) parameters;
   TENON_CUDA_REQUIRED(TENON_CUDA_MEMBER)
   TENON_CUDA_RUNNING(TENON_CUDA_MEMBER)
+  TENON_CUDA_GRAPHS(TENON_CUDA_MEMBER)
 #undef TENON_CUDA_MEMBER
 } tenon_cuda_driver;
 

@@ -50,11 +50,15 @@ void tenon_cuda_drop_retired(tenon_cuda_device* d, int all) {
 
 void tenon_cuda_unload(tenon_cuda_program* p) {
   if (p == NULL) return;
-  if (tenon_cuda_enter(p->device, NULL) != TENON_OK) return destroy(p, 0);
-  p->next_retired = p->device->retired;
-  p->device->retired = p;
-  tenon_cuda_drop_retired(p->device, 0);
-  tenon_cuda_leave(p->device);
+  tenon_cuda_device* d = p->device;
+  if (tenon_cuda_enter(d, NULL) != TENON_OK) {
+    destroy(p, 0);
+    return;
+  }
+  p->next_retired = d->retired;
+  d->retired = p;
+  tenon_cuda_drop_retired(d, 0);
+  tenon_cuda_leave(d);
 }
 
 /* Blocks may have more shared memory than 48 KiB where they ask for it; as much as the device has beside what is static. */
@@ -67,11 +71,35 @@ static int allow_shared(tenon_cuda_device* d, void* function, const tenon_list_k
   return d->cu->set_function_attribute(function, attribute_dynamic_shared_most, most - fixed);
 }
 
+/* The driver takes no size, so what it may read must be there: an ELF file for 64 bits whose tables and sections lie inside. */
+static int is_whole(const void* image, uint64_t bytes) {
+  const unsigned char magic[] = {0x7f, 'E', 'L', 'F', 2, 1};
+  uint64_t table = 0, offset = 0, size = 0;
+  uint16_t entry = 0, count = 0;
+  uint32_t kind = 0;
+  const unsigned char* file = (const unsigned char*)image;
+  if (bytes < 64 || memcmp(file, magic, sizeof magic) != 0) return 0;
+  memcpy(&table, file + 40, 8);
+  memcpy(&entry, file + 58, 2);
+  memcpy(&count, file + 60, 2);
+  if (entry != 64 || table > bytes || (uint64_t)count * entry > bytes - table) return 0;
+  for (uint16_t k = 0; k < count; ++k) {
+    const unsigned char* header = file + table + (uint64_t)k * entry;
+    memcpy(&kind, header + 4, 4);
+    memcpy(&offset, header + 24, 8);
+    memcpy(&size, header + 32, 8);
+    if (kind != 8 && kind != 0 && (offset > bytes || size > bytes - offset))
+      return 0; /* 8: takes no room in the file */
+  }
+  return 1;
+}
+
 static int32_t load_code(tenon_cuda_program* p, const tenon_cuda_image* image, tenon_cuda_fault* fault) {
   tenon_cuda_device* d = p->device;
   char doing[400];
   for (uint32_t m = 0; m < image->module_count; ++m) {
-    const int result = d->cu->load_module(&p->modules[m], image->modules[m]);
+    const int whole = is_whole(image->modules[m], image->module_bytes[m]);
+    const int result = whole ? d->cu->load_module(&p->modules[m], image->modules[m]) : 200; /* an invalid image */
     snprintf(doing, sizeof doing, "machine code of '%s' was loaded", p->name);
     if (result != 0) return tenon_cuda_fail(d, fault, result, doing);
   }
@@ -125,6 +153,7 @@ static int32_t read_image(tenon_cuda_program* p, const tenon_cuda_image* image, 
   if (p->modules == NULL || p->functions == NULL || p->customs == NULL || p->numbers == NULL || p->addresses == NULL)
     return tenon_cuda_refuse(fault, TENON_NO_MEMORY, "the host is out of memory; drop what is not needed");
   p->module_count = image->module_count;
+  if (!p->device->cu->has_graphs) p->no_graph = "the driver has no graphs";
   if (l->has_flags) p->no_graph = "it has a loop or a branch whose end depends on a value, which the host reads";
   if (l->custom_count != 0) p->no_graph = "it calls a function of the host";
   return find_customs(p, image, fault);

@@ -1,7 +1,8 @@
-// The scheduler: sweeps over the threads, each running until it waits; a sweep in which nobody moved either opens the barrier or is
-// a failure.
+// The scheduler: sweeps over the threads, each running until it waits; where nobody is ready, either all wait at
+// the barrier, which opens, or it is a failure.
 #include "tenon/tests/cuda/driver/block.h"
 
+#include <algorithm>
 #include <cfenv>
 #include <cstdarg>
 #include <cstdio>
@@ -181,18 +182,24 @@ void run_block(std::vector<uint32_t>& order) {
   }
   for (;;) {
     permute(order);
-    bool moved = false, alive = false;
-    for (const uint32_t i : order) {
-      Thread& t = running.threads[i];
-      if (t.state <= Thread::ready) {
-        moved = true;
-        resume(t);
-        if (running.failure_code != 0) return;
-      }
-      alive |= t.state != Thread::ended;
+    for (uint32_t p = 0; p < order.size(); ++p) running.threads[order[p]].place = p;
+    // Who comes first in the order runs ahead as far as it can, which finds missing barriers; at random, all keep step instead.
+    const bool ahead = running.manner.order != Order::random || next_random(running.random) % 4 != 0;
+    bool moved = false;
+    for (uint32_t p = 0; p < order.size(); ++p) {
+      Thread& t = running.threads[order[p]];
+      if (t.state > Thread::ready) continue;
+      moved = true;
+      running.first_ready = ~0u;
+      resume(t);
+      if (running.failure_code != 0) return;
+      if (ahead && running.first_ready <= p) p = running.first_ready - 1;
     }
+    if (moved && !ahead) continue;
+    bool alive = false;
+    for (int i = 0; i < running.count; ++i) alive |= running.threads[static_cast<size_t>(i)].state != Thread::ended;
     if (!alive) return;
-    if (!moved && !open_barrier()) return;
+    if (!open_barrier()) return;
   }
 }
 
@@ -232,7 +239,7 @@ Outcome run(const Launch& launch, const Manner& manner) {
   {
     const FaultsAreCaught guard;
     std::vector<uint32_t> threads = sequence(static_cast<uint64_t>(running.count));
-    if (manner.order == Order::reverse) threads.assign(threads.rbegin(), threads.rend());
+    if (manner.order == Order::reverse) std::reverse(threads.begin(), threads.end());
     const uint64_t blocks = uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
     std::vector<uint32_t> shuffled;
     if (manner.order == Order::random && blocks <= 1u << 20) permute(shuffled = sequence(blocks));

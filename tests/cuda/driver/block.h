@@ -49,6 +49,7 @@ struct Thread {
   enum State : uint8_t { fresh, ready, at_barrier, in_warp, ended };
   Fiber fiber;
   int number = 0;
+  uint32_t place = 0;  // in the order
   State state = fresh;
   Collective what{};
   unsigned mask = 0;
@@ -65,6 +66,7 @@ struct Running {
   std::vector<Thread> threads;
   int count = 0;
   Thread* now = nullptr;
+  uint32_t first_ready = 0;  // of those that the running thread has made ready, by place
   char failure[512] = "";  // not a string: written from a signal's handler too
   int failure_code = 0;
 };

@@ -50,6 +50,9 @@ void begin(Rows& rows, bool keep_source) {
       std::memcpy(rows.taken->data() + r * rows.width, rows.from.at + r * rows.from.pitch, rows.width);
   }
   if (rows.to.device || !rows.from.device) return;
+  const auto at = reinterpret_cast<uintptr_t>(rows.to.at);
+  for (const auto& [from, bytes] : state().to_be_read)  // an earlier copy reads from there first, which is no mistake
+    if (at < from + bytes && from < at + span(rows.to, rows.width, rows.height)) return;
   for (size_t r = 0; r < rows.height; ++r) fill(rows.to.at + r * rows.to.pitch, rows.width, rubbish_word);
 }
 

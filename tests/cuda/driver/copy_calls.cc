@@ -15,6 +15,11 @@ int queue_copy(Call& call, Rows rows, void* stream, bool wait = false, Context* 
   begin(rows, false);
   Item item;
   item.run = [rows] { return copy(rows); };
+  if (!rows.from.device && !rows.taken && rows.width != 0) {
+    const auto reads = state().to_be_read.emplace(reinterpret_cast<uintptr_t>(rows.from.at),
+                                                  (rows.height - 1) * rows.from.pitch + rows.width);
+    item.run = [rows, reads] { return state().to_be_read.erase(reads), copy(rows); };
+  }
   if (const int error = queue(call, s, std::move(item))) return error;
   return wait ? finish(call, {end_of(s)}) : static_cast<int>(success);
 }

@@ -132,6 +132,7 @@ int cuDevicePrimaryCtxReset_v2(int device) {
     c.streams.clear();
     const Touching touch;
     while (!memory_of(device).empty()) memory_of(device).end_life(memory_of(device).blocks().begin()->first);
+    memory_of(device).forget_resting();
     c.broken = 0;
     return success;
   });

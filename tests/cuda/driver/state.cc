@@ -90,6 +90,12 @@ void break_context(Context& context, int code, const std::string& text) {
   state().last_fault = text;
 }
 
+void call_host(void (*function)(void*), void* data) {
+  in_host_function = true;
+  function(data);
+  in_host_function = false;
+}
+
 bool is_pinned(const void* begin, size_t bytes) {
   const auto& pinned = state().pinned;
   const auto at = reinterpret_cast<uintptr_t>(begin);
@@ -127,9 +133,7 @@ void run_first(Call& call, const StreamPtr& stream) {
     Outcome outcome;
     if (item.host) {
       call.lock.unlock();
-      in_host_function = true;
       outcome = item.run();
-      in_host_function = false;
       call.lock.lock();
     } else {
       const Touching touch;
@@ -145,13 +149,13 @@ void forget_finished(Context& context) {
   std::erase_if(context.streams, [](const StreamPtr& s) { return s->destroyed && s->queue.empty(); });
 }
 
-class Running1 {
+class OneRunner {
  public:
-  explicit Running1(Call& call) {
+  explicit OneRunner(Call& call) {
     idle().wait(call.lock, [] { return !busy; });
     busy = true;
   }
-  ~Running1() {
+  ~OneRunner() {
     busy = false;
     idle().notify_all();
   }
@@ -187,7 +191,7 @@ void run_until(Call& call, std::vector<Point> points, uint64_t most) {
 }  // namespace
 
 int finish(Call& call, std::vector<Point> points) {
-  const Running1 running(call);
+  const OneRunner running(call);
   std::vector<Context*> contexts;
   for (const Point& p : points)
     if (std::find(contexts.begin(), contexts.end(), p.stream->context) == contexts.end())
@@ -213,7 +217,7 @@ int finish_context(Call& call, Context& context) {
 }
 
 bool run_one(Call& call, const StreamPtr& stream) {
-  const Running1 running(call);
+  const OneRunner running(call);
   if (stream->done == stream->queued) return false;
   run_until(call, {end_of(stream)}, 1);
   return true;

@@ -96,6 +96,7 @@ struct State {
   Handles<Loaded> modules;
   std::unordered_map<void*, Function*> functions;
   std::map<uintptr_t, size_t> pinned;
+  std::multimap<uintptr_t, size_t> to_be_read;  // of the host's memory, by copies that wait
   size_t graphs = 0;  // and executables of them, that live
   std::string last_fault;
   uint64_t kernels_run = 0, copies_run = 0, sets_run = 0, graphs_run = 0;
@@ -128,6 +129,7 @@ int finish(Call& call, std::vector<Point> points);  // the context's error, if a
 int finish_context(Call& call, Context& context);
 bool run_one(Call& call, const StreamPtr& stream);  // false: nothing is left
 void break_context(Context& context, int code, const std::string& text);
+void call_host(void (*function)(void*), void* data);  // in which the driver refuses calls
 bool is_pinned(const void* begin, size_t bytes);
 
 }  // namespace simulated

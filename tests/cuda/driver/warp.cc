@@ -126,8 +126,13 @@ void collect(Collective what, unsigned mask, void* record, int line) {
   }
   if (!all) return wait();
   together(what, mask, records);
-  for (int l = 0; l < 32; ++l)
-    if (mask >> l & 1) running.threads[static_cast<size_t>(first + l)].state = Thread::ready;
+  for (int l = 0; l < 32; ++l) {
+    if (!(mask >> l & 1)) continue;
+    Thread& t = running.threads[static_cast<size_t>(first + l)];
+    t.state = Thread::ready;
+    if (&t != &me) running.first_ready = std::min(running.first_ready, t.place);
+  }
+  if (running.first_ready < me.place) wait();  // the one that comes first goes on
 }
 
 void wait_block(int line) {
@@ -172,7 +177,8 @@ void wait_copies(int left, int) {
 }
 
 void set_condition(unsigned long long handle, unsigned value) {
-  if (running.launch->set_condition) running.launch->set_condition(handle, value);
+  if (!running.launch->set_condition) fail(error_launch_failed, "a condition is set outside of a graph");
+  running.launch->set_condition(handle, value);
 }
 
 void fail_by_itself(const char* what, int line) { fail(error_launch_failed, "line %d: %s", line, what); }
