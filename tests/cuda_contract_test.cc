@@ -50,8 +50,9 @@ std::vector<Usage> usage_of(const std::string& log) {
     }
     if (all.empty()) continue;
     Usage& u = all.back();
-    std::sscanf(line.c_str(), " %d bytes stack frame, %d bytes spill stores, %d bytes spill loads", &u.stack, &u.stored,
-                &u.loaded);
+    if (line.find("bytes stack frame") != std::string::npos)
+      std::sscanf(line.c_str() + line.find_first_of("0123456789"),
+                  "%d bytes stack frame, %d bytes spill stores, %d bytes spill loads", &u.stack, &u.stored, &u.loaded);
     if (const size_t at = line.find("Used "); at != std::string::npos)
       std::sscanf(line.c_str() + at, "Used %d registers", &u.registers);
   }
@@ -116,7 +117,10 @@ void expect_compiles(int sm, bool tensor_cores) {
     if (std::getenv("TENON_CUDA_USAGE"))
       std::printf("sm_%d %-28s %3d registers, stack %d, spills %d + %d\n", sm, u.entry.c_str(), u.registers, u.stack,
                   u.stored, u.loaded);
-    EXPECT_EQ(u.stored + u.loaded, 0) << u.entry << " spills";
+    // Sums that wait for other segments lie in local memory, which is touched once in 4096 steps; a few values go there too.
+    const bool waits = u.entry.find("_long_") != std::string::npos || u.entry.find("_free_") != std::string::npos;
+    EXPECT_LE(u.stored + u.loaded, waits ? 128 : 0) << u.entry << " spills";
+    EXPECT_EQ(u.stack > 0, waits) << u.entry;
     EXPECT_GT(u.registers, 0) << u.entry;
   }
 }

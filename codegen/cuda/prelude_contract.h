@@ -14,6 +14,16 @@ __device__ constexpr int most(int x, int y) { return x < y ? y : x; }
 // The largest divisor of `all` of which `limit` have room.
 __device__ constexpr int part_of(int all, int limit) { return limit >= all ? all : all % 2 == 0 && all > 1 ? part_of(all / 2, limit) : 1; }
 
+// The number of the thread in its block, not known ahead: what follows from it is computed where it is used, not held in registers
+// throughout a tile.
+__device__ __forceinline__ int thread_now() {
+  int thread = threadIdx.x;
+#ifdef __CUDACC__
+  asm volatile("" : "+r"(thread));
+#endif
+  return thread;
+}
+
 TENON_FN T multiply_add(T x, T y, T sum) {
   if constexpr (is_float<T>) return fma(x, y, sum);
   else return add(mul(x, y), sum);
@@ -83,7 +93,7 @@ template <class Tile, int warps, int warps_across, int bands, int band, int warp
 __device__ __forceinline__ void drain(const T* stage, int first, Place3<I> at, I m, I n, Epilogue epilogue) {
   constexpr int each = bands * band * warp_columns;
 #pragma unroll (Tile::unroll)
-  for (int e = threadIdx.x; e < warps * each; e += Tile::threads) {
+  for (int e = thread_now(); e < warps * each; e += Tile::threads) {
     const int warp = e / each, row = e % each / warp_columns, column = e % warp_columns;
     const I i = at.row + I(warp / warps_across * warp_rows + first * band + row);
     const I j = at.column + I(warp % warps_across * warp_columns + column);
@@ -145,16 +155,16 @@ struct Exact {
   static constexpr int band = lane_rows * tall, bands = height / tall, band_size = warps * band * warp_columns;
   static constexpr int at_once = part_of(bands, 2 * half / band_size), size = most(2 * half, band_size);
 
-  int row, column, row_lane, column_lane;
+  int row, column;
   bool sums;  // this thread has sums; the others only copy
   __device__ __forceinline__ Exact() {
     const int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32;
-    row_lane = lane / lane_columns, column_lane = lane % lane_columns;
-    row = warp / warps_across * warp_rows + row_lane * tall, column = warp % warps_across * warp_columns + column_lane * wide;
+    row = warp / warps_across * warp_rows + lane / lane_columns * tall;
+    column = warp % warps_across * warp_columns + lane % lane_columns * wide;
     sums = warp < warps;
   }
   __device__ __forceinline__ void multiply(T (&sum)[count], const T* left, const T* right) const {
-#pragma unroll (count >= 16 ? 4 : 16)
+#pragma unroll (count >= 16 ? 2 : 16)
     for (int at = 0; at < Tile::depth; ++at) {
       Pack<T, tall> a[height / tall];
       Pack<T, wide> b[width / wide];
@@ -171,7 +181,7 @@ struct Exact {
   }
   // Bands [first, first + at_once) into shared memory.
   __device__ __forceinline__ void stage(T* to, const T (&sum)[count], int first) const {
-    const int warp = int(threadIdx.x) / 32;
+    const int thread = thread_now(), warp = thread / 32, lane = thread % 32, row_lane = lane / lane_columns, column_lane = lane % lane_columns;
 #pragma unroll
     for (int x = 0; x < height; ++x)
       if (x / tall >= first && x / tall < first + at_once) {

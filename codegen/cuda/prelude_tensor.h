@@ -59,7 +59,7 @@ struct Halves {
       const bool valid = o < end && at < k;
       E* const place = to + slow * stride + fast;
       if constexpr (run == 8) {
-        copy_async_16(place, operand(o, at), valid);
+        copy_async_16(place, operand(valid ? o : I(0), valid ? at : I(0)), valid);
       } else {
         E value{0};
         if (valid) value = operand(o, at);
@@ -115,7 +115,7 @@ struct Tensor {
   }
   // Bands [first, first + at_once) of 16 rows into shared memory.
   static __device__ __forceinline__ void put(f32* to, const f32 (&sum)[count], int first) {
-    const int warp = int(threadIdx.x) / 32, lane = int(threadIdx.x) % 32;
+    const int thread = thread_now(), warp = thread / 32, lane = thread % 32;
 #pragma unroll
     for (int x = 0; x < high; ++x)
       if (x >= first && x < first + at_once) {
