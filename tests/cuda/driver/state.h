@@ -80,7 +80,7 @@ struct Loaded;  // module.h
 
 struct Function {
   Context* context = nullptr;
-  std::shared_ptr<Loaded> module;
+  std::weak_ptr<Loaded> module;  // owns this
   const Kernel* kernel = nullptr;
   int most_shared = 48 << 10;
 };
