@@ -51,6 +51,9 @@ std::string compiler_version();  // of LLVM and of the emitter: part of every ca
 const void*
 compiler_address();  // somewhere in the code of LLVM as it is loaded: its build is part of every cache key too
 
+// An object for processors of this kind that holds bytes: the global `name`, aligned to 64, and the u64 `name`_bytes.
+std::string data_object(const std::string& name, const std::string& data, const CpuTarget& target);
+
 // A static library of objects with its symbol index: members NAME.o, NAME_1.o and so on. Deterministic.
 std::string archive_objects(std::span<const std::string> objects, const std::string& name);
 
@@ -77,7 +80,7 @@ Linked link_objects(std::span<const std::string> objects, const std::string& ent
 // ---- CUDA ---------------------------------------------------------------------------------------------------------
 // Header-free CUDA C++ of one kernel; empty with a reason when the renderer does not cover it.
 // Parameters of the entry: a pointer per buffer that is no scratch, in order; an i64 per used symbol; a Divisor per symbol that
-// is divided by. Inputs must not overlap what is stored to. Any grid is right.
+// is divided by. Inputs must not overlap what is stored to. Any grid is right, as long as it holds fewer than 2^31 threads.
 struct CudaFactor {  // the product of the extents over `each`, rounded up
   std::vector<Dim> extents;
   int64_t each = 1;
@@ -90,16 +93,25 @@ struct CudaSource {
       divisors;  // symbols below 2^31, ascending: {u32 multiplier, shift}, n / d = n * multiplier >> shift
   std::vector<CudaFactor> grid;  // blocks that the work is worth: the product of these; empty: unknown
   int threads = 256;  // of a block
+  int wide_loads = 0, wide_stores = 0;  // accesses of 16 bytes to global memory that the text promises
   std::vector<ir::BufferId> shared;  // scratch in dynamic shared memory, each rounded up to 16 bytes
+  int64_t shared_bytes = 0;  // of dynamic shared memory besides; a multiple of 16
 };
 // alignment: of the address that each buffer has at every launch, in bytes, by its number; empty: an element's.
 CudaSource render_cuda(const ir::Kernel& kernel, const Target& target, std::span<const int64_t> alignment = {});
 // One translation unit: the device prelude, then the kernels (of distinct entries).
 std::string cuda_module(std::span<const CudaSource> kernels);
+// What ptxas says of a kernel: per thread, and of a block its static shared memory; bytes but for the registers.
+struct CubinKernel {
+  std::string name;
+  int registers = 0, stack = 0, spill_stores = 0, spill_loads = 0, shared = 0;
+};
 struct Cubin {
   std::string image, log;
+  std::vector<CubinKernel> kernels;  // as far as the log names them
   bool found = false;  // NVRTC was found on this machine
   bool ok = false;
+  bool refused = false;  // not the text: the architecture, or NVRTC itself
 };
 // NVRTC as it was found on this machine; it is loaded by asking.
 struct NvrtcInfo {
@@ -113,5 +125,12 @@ struct NvrtcInfo {
 };
 NvrtcInfo nvrtc_info();
 Cubin compile_cuda(const std::string& source, int sm);  // loads NVRTC on first use
+// Modules of up to 16 kernels as cubins, and behind them the launch list (codegen/cuda/launch_list.h). Error where NVRTC is
+// missing or does not know the architecture.
+std::vector<std::string> compile_cuda_program(const ir::Program& program, const Target& target,
+                                              const Options& options = {});
+std::string
+cuda_compiler_version();  // of NVRTC, and somewhere in its code, null where there is none: part of every cache key
+const void* cuda_compiler_address();
 
 }  // namespace tenon::codegen

@@ -1,5 +1,5 @@
 // Trains 784-512-512-10 on Fashion-MNIST with one jitted step, shows what was compiled, and ships the step to a C program.
-// usage: demo [EPOCHS [FOLDER]]; the folder holds the four gzipped IDX files
+// usage: demo [--device cpu|cuda] [EPOCHS [FOLDER]]; the folder holds the four gzipped IDX files
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -65,7 +65,8 @@ template <class Step>
 void compare(const Step& step, const mlp::Params& params, const mlp::State& state, const tn::Tensor& images,
              const tn::Tensor& labels) {
   const auto copy = [](const auto& tree) {
-    return tn::tree::map([](const tn::Tensor& t) { return tn::copy_from(t.raw(), t.shape(), t.dtype()); }, tree);
+    return tn::tree::map([](const tn::Tensor& t) { return tn::copy_from(t.to(tn::cpu()).raw(), t.shape(), t.dtype()); },
+                         tree);
   };
   const auto median = [](std::vector<double> v) {
     std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
@@ -73,16 +74,20 @@ void compare(const Step& step, const mlp::Params& params, const mlp::State& stat
   };
   std::vector<double> eager, fused;
   mlp::Step eager_result, fused_result;
+  const auto finished = [] {  // work on a GPU goes on when a call returns
+    tn::synchronize();
+    return now();
+  };
   mlp::train_step(params, state, images, labels);  // its programs are compiled now
   for (int i = 0; i < 9; ++i) {
-    double start = now();
+    double start = finished();
     eager_result = mlp::train_step(params, state, images, labels);
-    eager.push_back(now() - start);
+    eager.push_back(finished() - start);
     mlp::Params p = copy(params);
     mlp::State s = copy(state);
-    start = now();
+    start = finished();
     fused_result = step(p, s, images, labels);
-    fused.push_back(now() - start);
+    fused.push_back(finished() - start);
   }
   std::printf("one step: eager %.2f ms, fused %.2f ms (%.2fx); the losses are %s: %.9g\n\n", median(eager) * 1e3,
               median(fused) * 1e3, median(eager) / median(fused),
@@ -90,11 +95,12 @@ void compare(const Step& step, const mlp::Params& params, const mlp::State& stat
               static_cast<double>(fused_result.loss.item<float>()));
 }
 
-void run(int epochs, const std::string& folder) {
+void run(int epochs, const std::string& folder, tn::Device device) {
+  tn::set_default_device(device);
   std::printf(
       "Tenon demo: 784-512-512-10 on Fashion-MNIST, batch %lld, adamw; forward, gradient and update are one compiled "
-      "function.\n\n",
-      static_cast<long long>(batch));
+      "function%s.\n\n",
+      static_cast<long long>(batch), device == tn::cpu() ? "" : (" on " + tn::device_info(device).name).c_str());
   constexpr int shipped_steps = 20;
   const Data train = load(folder, "train", shipped_steps * batch), test = load(folder, "t10k", 1);
   auto step = tn::jit(mlp::train_step, {.donate = {0, 1}, .name = "train_step"});
@@ -143,7 +149,13 @@ void run(int epochs, const std::string& folder) {
   const tn::Compiled compiled = step.lower(params, state, images, labels).compile();
   std::printf("what was compiled:\n%s\n", compiled.explain().c_str());
 
-  // Ship it: save the step, train on in C, and compare losses bit by bit.
+  // Ship it: save the step, train on in C on the processor, and compare losses bit by bit.
+  const auto home = [](const auto& tree) {
+    return tn::tree::map([](const tn::Tensor& t) { return t.to(tn::cpu()); }, tree);
+  };
+  params = home(params);
+  state = home(state);
+  tn::set_default_device(tn::cpu());
   std::vector<std::pair<tn::Tensor, tn::Tensor>> batches;
   for (int i = 0; i < shipped_steps; ++i) batches.push_back(train.rows(order.data() + i * batch, batch));
   tenon::examples::ship(step, params, state, batches);
@@ -152,10 +164,23 @@ void run(int epochs, const std::string& folder) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  tn::Device device = tn::cpu();
+  bool known = true;
+  if (argc > 2 && std::strcmp(argv[1], "--device") == 0) {
+    known = std::strcmp(argv[2], "cpu") == 0 || std::strcmp(argv[2], "cuda") == 0;
+    if (std::strcmp(argv[2], "cuda") == 0) device = tn::cuda(0);
+    argc -= 2;
+    argv += 2;
+  }
   const int epochs = argc > 1 ? std::atoi(argv[1]) : 8;
-  if (epochs < 1 || epochs > 1000) return std::fprintf(stderr, "usage: demo [EPOCHS [FOLDER]], 1 to 1000 epochs\n"), 2;
+  if (!known || epochs < 1 || epochs > 1000)
+    return std::fprintf(stderr, "usage: demo [--device cpu|cuda] [EPOCHS [FOLDER]], 1 to 1000 epochs\n"), 2;
+  if (device != tn::cpu() && !tn::cuda_is_available())
+    return std::fprintf(stderr, "demo: there is no GPU to train on: %s\n\n%s", tn::cuda_reason().c_str(),
+                        tn::doctor().c_str()),
+           1;
   try {
-    run(epochs, argc > 2 ? argv[2] : "/usr/share/datasets/fashion-mnist");
+    run(epochs, argc > 2 ? argv[2] : "/usr/share/datasets/fashion-mnist", device);
   } catch (const tn::Error& e) {
     std::fprintf(stderr, "demo: %s\n", e.what());
     return 1;

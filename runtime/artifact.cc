@@ -1,9 +1,12 @@
 // Artifacts to bytes and back. The reader trusts nothing: every length is checked against what is left.
 #include "tenon/runtime/artifact.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/codegen/cuda/launch_list.h"
+#include "tenon/ir/base/error.h"
 #include "tenon/runtime/targets.h"
 
 namespace tenon::runtime {
@@ -108,8 +111,46 @@ std::string Artifact::bytes() const {
 
 std::string Artifact::archive() const { return codegen::archive_objects(objects, manifest.entry); }
 
+std::string data_object(const std::string& name, const std::string& data) {
+  return codegen::data_object(name, data, Target::portable().cpu());
+}
+
+std::string Artifact::bundle(int sm) const {
+  check(manifest.kind == TargetKind::cuda && !objects.empty(), "only a program for a GPU is a bundle");
+  std::string out;
+  const auto word = [&](uint64_t w) { out.append(reinterpret_cast<const char*>(&w), sizeof w); };
+  const auto piece = [&](const std::string& bytes) {
+    out.resize((out.size() + 15) / 16 * 16);
+    out += bytes;
+  };
+  for (const uint64_t w : {uint64_t{TENON_BUNDLE_MAGIC}, uint64_t{TENON_LAUNCHES_FORMAT}, static_cast<uint64_t>(sm),
+                           uint64_t{objects.size() - 1}, uint64_t{objects.back().size()}, uint64_t{0}})
+    word(w);
+  for (size_t m = 0; m + 1 < objects.size(); ++m) word(objects[m].size());
+  piece(objects.back());
+  for (size_t m = 0; m + 1 < objects.size(); ++m) piece(objects[m]);
+  constexpr size_t head = 6 * sizeof(uint64_t);
+  uint64_t sum = TENON_BUNDLE_SUM_START;
+  for (size_t at = head; at < out.size(); at += 8) {
+    uint64_t next = 0;
+    std::memcpy(&next, out.data() + at, std::min<size_t>(8, out.size() - at));
+    sum = (sum ^ next) * TENON_BUNDLE_SUM_FACTOR;
+  }
+  std::memcpy(out.data() + head - sizeof sum, &sum, sizeof sum);
+  return out;
+}
+
 void Artifact::put_constants(const std::vector<std::string>& pieces) {
-  objects.at(0) = codegen::put_constants(std::move(objects.at(0)), pieces);
+  if (manifest.kind == TargetKind::cpu) {
+    objects.at(0) = codegen::put_constants(std::move(objects.at(0)), pieces);
+    return;
+  }
+  constexpr size_t step = TENON_LAUNCHES_ALIGNMENT;
+  for (const std::string& piece : pieces) {
+    std::string& list = objects.back();
+    list += piece;
+    list.resize((list.size() + step - 1) / step * step);
+  }
 }
 
 std::optional<Artifact> Artifact::from_bytes(std::string_view bytes) {

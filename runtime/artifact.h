@@ -47,11 +47,15 @@ struct Artifact {
   Manifest manifest;
   std::vector<std::string> objects;
   std::string bytes() const;  // self-contained, versioned
+  std::string bundle(int sm) const;  // of a program for GPUs of this architecture: modules and list as one piece
   std::string archive() const;  // the objects as a static library
-  void put_constants(const std::vector<std::string>& pieces);  // into the one object: CompileOptions::stored
+  void put_constants(
+      const std::vector<std::string>& pieces);  // into the one object, or behind the list: CompileOptions::stored
   static std::optional<Artifact> from_bytes(std::string_view);  // bounded; nullopt on anything unexpected
 };
 
+// An object for this machine's processors that holds bytes: `name`, and their number, the u64 `name`_bytes.
+std::string data_object(const std::string& name, const std::string& data);
 Manifest manifest_of(const ir::Program& program, const std::string& entry, const Target& target);
 
 }  // namespace tenon::runtime

@@ -6,7 +6,7 @@
 namespace tenon::runtime {
 
 std::shared_ptr<Buffer> Buffer::allocate(int64_t bytes, const Device& device) {
-  void* address = bytes == 0 ? nullptr : device.allocate(static_cast<uint64_t>(bytes));
+  void* address = bytes == 0 ? nullptr : device.allocate(device, static_cast<uint64_t>(bytes));
   if (bytes != 0 && address == nullptr)
     throw Error("out of memory: a tensor of " + std::to_string(bytes) + " bytes could not be allocated");
   return std::make_shared<Buffer>(Key{}, address, bytes, false, device);
@@ -20,7 +20,7 @@ std::shared_ptr<Buffer> Buffer::borrow(const void* data, int64_t bytes, const De
 }
 
 Buffer::~Buffer() {
-  if (!borrowed_ && address_ != nullptr) device_->free(address_, static_cast<uint64_t>(size_));
+  if (!borrowed_ && address_ != nullptr) device_->free(*device_, address_, static_cast<uint64_t>(size_));
 }
 
 const void* Buffer::host_data() const {
@@ -31,23 +31,24 @@ const void* Buffer::host_data() const {
 }
 
 void Buffer::read(void* to) const {
-  if (size_ != 0) device_->copy_out(to, address_, static_cast<uint64_t>(size_));
+  if (size_ != 0) device_->copy_out(*device_, to, address_, static_cast<uint64_t>(size_));
 }
 
 void Buffer::read(void* to, int64_t offset, int64_t bytes) const {
   check(offset >= 0 && bytes >= 0 && bytes <= size_ - offset, "a read leaves its buffer");
-  if (bytes != 0) device_->copy_out(to, static_cast<const char*>(address_) + offset, static_cast<uint64_t>(bytes));
+  if (bytes != 0)
+    device_->copy_out(*device_, to, static_cast<const char*>(address_) + offset, static_cast<uint64_t>(bytes));
 }
 
 void Buffer::write(const void* from) {
   check(!borrowed_, "borrowed memory is never written");
-  if (size_ != 0) device_->copy_in(address_, from, static_cast<uint64_t>(size_));
+  if (size_ != 0) device_->copy_in(*device_, address_, from, static_cast<uint64_t>(size_));
 }
 
 void Buffer::copy(const Buffer& from) {
   check(!borrowed_, "borrowed memory is never written");
   check(from.size_ == size_ && from.device_ == device_, "buffers of two sizes or devices are not copied in place");
-  if (size_ != 0) device_->copy(address_, from.address_, static_cast<uint64_t>(size_));
+  if (size_ != 0) device_->copy(*device_, address_, from.address_, static_cast<uint64_t>(size_));
 }
 
 void Buffer::copy_rows(int64_t place, int64_t stride, const Buffer& from, int64_t bytes, int64_t rows) {
@@ -56,7 +57,7 @@ void Buffer::copy_rows(int64_t place, int64_t stride, const Buffer& from, int64_
   check(from.device_ == device_ && from.size_ == bytes * rows && place >= 0 && bytes <= stride &&
             place + (rows - 1) * stride + bytes <= size_,
         "rows are copied that do not fit");
-  device_->copy_rows(static_cast<char*>(address_) + place, static_cast<uint64_t>(stride), from.address_,
+  device_->copy_rows(*device_, static_cast<char*>(address_) + place, static_cast<uint64_t>(stride), from.address_,
                      static_cast<uint64_t>(bytes), static_cast<uint64_t>(bytes), static_cast<uint64_t>(rows));
 }
 

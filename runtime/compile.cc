@@ -11,6 +11,7 @@
 #include "tenon/runtime/cache/build_identity.h"
 #include "tenon/runtime/cache/disk_cache.h"
 #include "tenon/runtime/cache/memory_cache.h"
+#include "tenon/runtime/cuda/table.h"
 
 namespace tenon::runtime {
 namespace {
@@ -53,10 +54,30 @@ void drop_unused_programs(uint64_t dropped) {
   c.programs.untyped().trim(memory_cache_bytes() / share_of_unused, &unused);
 }
 
-Target target_of(const CompileOptions& options) { return options.target ? *options.target : current_device().target(); }
+Target target_of(const CompileOptions& options) {
+  if (options.target) return *options.target;
+  const Device& device = options.device != nullptr ? *options.device : current_device();
+  return device.target(device);
+}
+
+// The device of a kind that a program may be compiled for, whether or not one is there to run it.
+const Device& compiling_device(const CompileOptions& options, const Target& target) {
+  if (options.device != nullptr) return *options.device;
+  return device_of(target.kind());
+}
+
+// What generates code for a kind needs no device.
+struct Generator {
+  std::string (*compiler)();
+  std::vector<std::string> (*generate)(const ir::Program&, const Target&, const codegen::Options&);
+};
+Generator generator_for(const CompileOptions& options, const Target& target) {
+  const Device* device = options.device != nullptr ? options.device : find_device(target.kind());
+  if (device != nullptr) return {device->compiler, device->generate};
+  return {&cuda_compiler, &codegen::compile_cuda_program};
+}
 
 Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, const Target& target) {
-  const Device& device = device_of(target.kind());
   passes::Options pass_options;
   pass_options.fuse = options.fuse;
   pass_options.donations = options.donations;
@@ -68,7 +89,7 @@ Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, cons
   code_options.entry_apart = options.parts == 0;
   code_options.stored = options.stored;
   Artifact artifact;
-  artifact.objects = device.generate(program, target, code_options);
+  artifact.objects = generator_for(options, target).generate(program, target, code_options);
   artifact.manifest = manifest_of(program, options.entry, target);
   artifact.manifest.inputs.resize(program.inputs.size() - options.stored.size());
   if (program.is_static && target.kind() == TargetKind::cpu)
@@ -91,9 +112,8 @@ Artifact without_code(const ir::Graph& graph, const CompileOptions& options, con
 // (tests/cache_key_test.cc counts them).
 std::string program_key(const ir::Graph& graph, const CompileOptions& options) {
   const Target target = target_of(options);
-  const Device* device = find_device(target.kind());
   std::string key = "tenon program\n";
-  key += "build " + build_identity() + "\ncompiler " + (device ? device->compiler() : "none") + "\nnumerics " +
+  key += "build " + build_identity() + "\ncompiler " + generator_for(options, target).compiler() + "\nnumerics " +
          std::to_string(numerics_version) + "\nwithout " + passes::left_out() + "\n";
   key += "target " + to_string(target) + "\nentry " + options.entry + " fuse " + std::to_string(options.fuse) +
          " parts " + std::to_string(options.parts) + " donate";
@@ -115,11 +135,14 @@ std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileO
   const Undisturbed section;
   Cache& c = cache();
   const Target target = target_of(options);
+  const Device& device = compiling_device(options, target);
   const std::string key = program_key(graph, options);
-  std::shared_ptr<Slot> slot = options.memory_cache ? c.programs.find(key) : nullptr;
+  // What is loaded is loaded on one device; what is stored serves all of them.
+  const std::string here = device.index == 0 ? key : key + "device " + std::to_string(device.index);
+  std::shared_ptr<Slot> slot = options.memory_cache ? c.programs.find(here) : nullptr;
   if (!slot) {
     slot = std::make_shared<Slot>();
-    if (options.memory_cache) slot = c.programs.keep(key, slot, sizeof(Slot));
+    if (options.memory_cache) slot = c.programs.keep(here, slot, sizeof(Slot));
   }
   std::lock_guard compiling(slot->compiling);
   if (slot->executable) {
@@ -130,26 +153,27 @@ std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileO
   const bool disk = options.disk_cache && key.size() <= longest_disk_key;
   std::shared_ptr<Executable> executable;
   if (codegen::has_ended()) {
-    executable = Executable::interpreted(graph, without_code(graph, options, target));
+    executable = Executable::interpreted(graph, without_code(graph, options, target), device);
     slot->executable = executable;
     return executable;
   }
   if (disk)
     if (const auto bytes = disk_cache().load(key))
-      if (auto artifact = Artifact::from_bytes(*bytes)) {
-        executable = Executable::link(std::move(*artifact));
-        executable->from_disk_ = true;
-        ++c.disk_hits;
-      }
+      if (auto artifact = Artifact::from_bytes(*bytes)) try {
+          executable = Executable::link(std::move(*artifact), device);
+          executable->from_disk_ = true;
+          ++c.disk_hits;
+        } catch (const Error&) {  // a driver may refuse what another took: it is compiled anew, and stored in its place
+        }
   if (!executable) {
     Artifact artifact = compile_for(graph, options, target);
     if (disk) disk_cache().store(key, artifact.bytes());
-    executable = Executable::link(std::move(artifact));
+    executable = Executable::link(std::move(artifact), device);
     ++c.compiled;
   }
   executable->compile_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   slot->executable = executable;
-  if (options.memory_cache) c.programs.charge(key, slot.get(), executable->memory_bytes());
+  if (options.memory_cache) c.programs.charge(here, slot.get(), executable->memory_bytes());
   return executable;
 }
 

@@ -21,13 +21,14 @@ struct Array;
 
 namespace tenon::runtime {
 
-struct CompileOptions {  // the device is the one of the target's kind
+struct CompileOptions {
   bool fuse = true;
   bool disk_cache = true;  // look into and fill the cache on disk
   bool memory_cache = true;  // an equal program compiled before in this process is shared
-  std::vector<std::pair<uint32_t, uint32_t>> donations;  // (input, output)
+  std::vector<std::pair<uint32_t, uint32_t>> donations = {};  // (input, output)
   std::string entry = "tenon_main";
-  std::optional<Target> target = {};  // none: what the current device asks for
+  std::optional<Target> target = {};  // none: what the device asks for
+  const Device* device = nullptr;  // where it runs; none: the current one, or that of the target's kind
   int parts = 0;  // objects to deal kernels into; 0: decided by the program alone
   // Inputs at the end that lie beside the code, each at this offset in the object's section of constants; the manifest has the
   // others alone. codegen::put_constants fills the section of the one object.
@@ -44,10 +45,12 @@ class Executable {
   uint64_t memory_bytes() const;  // code and manifest
   // Of one call with these values of the free symbols; negative where they are refused, or nobody knows.
   int64_t arena_bytes(const int64_t* dims) const;
+  std::string describe() const;  // how calls run on the device; empty where there is nothing to say
 
   // One call. Pointers are to dense row-major memory of the device; dims are the values of the free symbols. Throws Error for a failed check, InternalError for a misuse; *started tells whether code had begun to run.
+  // On a device whose work goes on, what fails while it runs is told later, with the caller's name and place.
   void run(const void* const* inputs, void* const* outputs, const int64_t* dims, const tenon_env* env = nullptr,
-           bool* started = nullptr) const;
+           bool* started = nullptr, const Caller& caller = {}) const;
   // The same over interpreter arrays, binding symbols from their shapes: for tests and tools.
   std::vector<ir::Array> run(std::span<const ir::Array> inputs, const tenon_env* env = nullptr) const;
 
@@ -56,11 +59,11 @@ class Executable {
   Executable& operator=(const Executable&) = delete;
 
  private:
-  friend std::shared_ptr<const Executable> load(Artifact artifact);
+  friend std::shared_ptr<const Executable> load(Artifact artifact, const Device* device);
   friend std::shared_ptr<const Executable> compile(const ir::Graph&, const CompileOptions&);
   explicit Executable(const Device& device) : device_(&device) {}
-  static std::shared_ptr<Executable> link(Artifact artifact);
-  static std::shared_ptr<Executable> interpreted(const ir::Graph& graph, Artifact artifact);
+  static std::shared_ptr<Executable> link(Artifact artifact, const Device& device);
+  static std::shared_ptr<Executable> interpreted(const ir::Graph& graph, Artifact artifact, const Device& device);
   void interpret(const void* const* inputs, void* const* outputs, const int64_t* dims) const;
   const Device* device_;
   void* code_ = nullptr;  // what the device made of the artifact
@@ -76,7 +79,7 @@ std::string program_key(const ir::Graph& graph, const CompileOptions& options = 
 // Compiles to an artifact without linking or caching.
 Artifact compile_artifact(const ir::Graph& graph, const CompileOptions& options = {});
 // Loads an artifact on the device of its kind. Error when there is none, or it cannot run it.
-std::shared_ptr<const Executable> load(Artifact artifact);
+std::shared_ptr<const Executable> load(Artifact artifact, const Device* device = nullptr);
 
 struct CacheStats {
   uint64_t compiled = 0, memory_hits = 0, disk_hits = 0;
@@ -86,6 +89,7 @@ void clear_memory_cache();  // all caches in memory (runtime/cache/memory_cache.
 
 // Host functions for custom_call, by name; bound when an artifact is loaded.
 void register_custom_call(const std::string& name, void* function);
+void* find_custom_call(const char* name);  // null where there is none
 // Whether the C library has a function of this name, which the linker might bind in place of a program's.
 bool is_c_library_name(const std::string& name);
 

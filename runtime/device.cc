@@ -5,6 +5,7 @@
 
 #include "tenon/ir/base/error.h"
 #include "tenon/runtime/compile.h"
+#include "tenon/runtime/cuda/table.h"
 
 namespace tenon::runtime {
 
@@ -20,24 +21,36 @@ namespace {
 const Device* const devices[] = {TENON_DEVICES(TENON_DEVICE)};
 #undef TENON_DEVICE
 
-std::atomic<const Device*> testing{nullptr};
+std::atomic<const Device*> testing{nullptr}, chosen{nullptr};
 
 }  // namespace
 
 const Device& current_device() {
-  const Device* device = testing.load(std::memory_order_acquire);
-  return device != nullptr ? *device : *devices[0];
+  for (const std::atomic<const Device*>* place : {&testing, &chosen})
+    if (const Device* device = place->load(std::memory_order_acquire)) return *device;
+  return *devices[0];
 }
 
-const Device* find_device(TargetKind kind) {
-  if (const Device& device = current_device(); device.kind == kind) return &device;
+void set_current_device(const Device& device) { chosen.store(&device, std::memory_order_release); }
+
+void synchronize_all() {
+  const Device& device = current_device();
+  device.synchronize(device);
+  synchronize_cuda();
+}
+
+const Device* find_device(TargetKind kind, int index) {
+  if (const Device& device = current_device(); device.kind == kind && (index < 0 || device.index == index))
+    return &device;
+  if (kind == TargetKind::cuda) return cuda_device(index < 0 ? 0 : index);
   for (const Device* device : devices)
-    if (device->kind == kind) return device;
+    if (device->kind == kind && index <= 0) return device;
   return nullptr;
 }
 
-const Device& device_of(TargetKind kind) {
-  if (const Device* device = find_device(kind)) return *device;
+const Device& device_of(TargetKind kind, int index) {
+  if (const Device* device = find_device(kind, index)) return *device;
+  if (kind == TargetKind::cuda) refuse_cuda_device(index < 0 ? 0 : index);
   std::string known;
   for (const Device* device : devices) known += std::string(known.empty() ? "" : ", ") + device->name;
   throw Error(std::string("programs cannot be compiled for or run on a target of kind '") + name(kind) +

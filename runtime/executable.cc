@@ -39,6 +39,10 @@ int64_t Executable::arena_bytes(const int64_t* dims) const {
   return code_ != nullptr && device_->arena_bytes != nullptr ? device_->arena_bytes(code_, dims) : -1;
 }
 
+std::string Executable::describe() const {
+  return code_ != nullptr && device_->describe != nullptr ? device_->describe(code_) : std::string();
+}
+
 uint64_t Executable::memory_bytes() const {
   const Manifest& m = manifest_;
   const uint64_t code_bytes = code_ != nullptr ? device_->code_bytes(code_) : 0;  // none where it is interpreted
@@ -47,17 +51,18 @@ uint64_t Executable::memory_bytes() const {
          all_bytes(m.kernels) + all_bytes(m.not_fused) + all_bytes(m.checks);
 }
 
-std::shared_ptr<const Executable> load(Artifact artifact) {
+std::shared_ptr<const Executable> load(Artifact artifact, const Device* device) {
   const FloatEnvironment standard;
   const Undisturbed section;
   if (codegen::has_ended()) throw Error("programs cannot be loaded any more: the process is about to end");
-  return Executable::link(std::move(artifact));
+  const Device& where = device != nullptr ? *device : device_of(artifact.manifest.kind);
+  check(where.kind == artifact.manifest.kind, "a program is loaded on a device of another kind");
+  return Executable::link(std::move(artifact), where);
 }
 
-std::shared_ptr<Executable> Executable::link(Artifact artifact) {
-  const Device& device = device_of(artifact.manifest.kind);
+std::shared_ptr<Executable> Executable::link(Artifact artifact, const Device& device) {
   std::shared_ptr<Executable> executable(new Executable(device));
-  executable->code_ = device.load(artifact);
+  executable->code_ = device.load(device, artifact);
   executable->manifest_ = std::move(artifact.manifest);  // the objects have become code
   return executable;
 }
@@ -110,8 +115,8 @@ tenon_env catching(const tenon_env* env, Thrown& thrown) {
 
 }  // namespace
 
-std::shared_ptr<Executable> Executable::interpreted(const ir::Graph& graph, Artifact artifact) {
-  std::shared_ptr<Executable> executable(new Executable(device_of(artifact.manifest.kind)));
+std::shared_ptr<Executable> Executable::interpreted(const ir::Graph& graph, Artifact artifact, const Device& device) {
+  std::shared_ptr<Executable> executable(new Executable(device));
   executable->graph_ = std::make_shared<const ir::Graph>(graph);
   executable->manifest_ = std::move(artifact.manifest);
   return executable;
@@ -127,15 +132,16 @@ void Executable::interpret(const void* const* inputs, void* const* outputs, cons
   std::vector<ir::Array> arrays;
   for (size_t i = 0; i < m.inputs.size(); ++i) {
     ir::Array& array = arrays.emplace_back(ir::resolved(m.inputs[i], values));
-    if (!array.data.empty()) device_->copy_out(array.data.data(), inputs[i], array.data.size());
+    if (!array.data.empty()) device_->copy_out(*device_, array.data.data(), inputs[i], array.data.size());
   }
   const std::vector<ir::Array> results = ir::interpret(*graph_, arrays);
   for (size_t o = 0; o < results.size(); ++o)
-    if (!results[o].data.empty()) device_->copy_in(outputs[o], results[o].data.data(), results[o].data.size());
+    if (!results[o].data.empty())
+      device_->copy_in(*device_, outputs[o], results[o].data.data(), results[o].data.size());
 }
 
 void Executable::run(const void* const* inputs, void* const* outputs, const int64_t* dims, const tenon_env* env,
-                     bool* started) const {
+                     bool* started, const Caller& caller) const {
   if (graph_ != nullptr) return interpret(inputs, outputs, dims);
   tenon_error error{};
   tenon_call call{};
@@ -151,7 +157,7 @@ void Executable::run(const void* const* inputs, void* const* outputs, const int6
     own = catching(env, thrown);
     call.env = &own;
   }
-  const int32_t code = device_->run(code_, call, started);
+  const int32_t code = device_->run(*device_, code_, call, caller, started);
   if (code != TENON_OK) refuse(manifest(), code, error, thrown);
 }
 

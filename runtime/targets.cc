@@ -3,6 +3,7 @@
 #include "tenon/runtime/targets.h"
 
 #include <algorithm>
+#include <charconv>
 #include <iterator>
 
 #include "tenon/ir/base/error.h"
@@ -84,7 +85,8 @@ std::string features_that(Keep keep) {
 
 // The machine at hand, less what the check does not know.
 Target native() {
-  Target target = device_of(TargetKind::cpu).target();
+  const Device& host = device_of(TargetKind::cpu);
+  Target target = host.target(host);
   CpuTarget& cpu = target.cpu();
   cpu.tune = cpu.cpu;
   cpu.features = features_that([&](const Feature& f) { return cpu.level >= 4 && has(cpu.features, f.llvm); });
@@ -100,13 +102,29 @@ std::vector<std::string> target_names() {
   return names;
 }
 
+std::string cuda_target_name(int sm) {
+  constexpr int oldest = 75, newest = 999;
+  if (sm < oldest || sm > newest)
+    throw Error("cuda_target: sm_" + std::to_string(sm) +
+                " is no architecture that serves; 80 is Ampere, 90 Hopper, 100 " + "Blackwell, and " +
+                std::to_string(oldest) + " the oldest");
+  return "sm_" + std::to_string(sm);
+}
+
 Target named_target(const std::string& name) {
   if (name == "native") return native();
+  if (name.starts_with("sm_")) {
+    int sm = 0;
+    const auto [end, fault] = std::from_chars(name.data() + 3, name.data() + name.size(), sm);
+    if (fault == std::errc() && end == name.data() + name.size() && cuda_target_name(sm) == name)
+      return Target::cuda_sm(sm);
+  }
   const auto* row = std::find_if(std::begin(table), std::end(table), [&](const Row& r) { return name == r.name; });
   if (row == std::end(table)) {
     std::string known;
     for (const std::string& n : target_names()) known += (known.empty() ? "" : ", ") + n;
-    throw Error("there is no target '" + name.substr(0, 100) + "'; there are: " + known);
+    throw Error("there is no target '" + name.substr(0, 100) + "'; there are: " + known +
+                ", and sm_80, sm_90 ... of GPUs");
   }
   Target target;
   CpuTarget& cpu = target.cpu();

@@ -10,7 +10,9 @@
 
 namespace tenon::runtime {
 
-// "x86-64-v3", "znver4", "aarch64-linux-gnu" ...; "native" is the machine at hand. Error for another name, which lists all.
+// The target of programs for a GPU of this architecture, by name: "sm_90" for 90. Error for one that is too old.
+std::string cuda_target_name(int sm);
+// "x86-64-v3", "znver4", "sm_90", "aarch64-linux-gnu" ...; "native" is the machine at hand. Error for another name, which lists all.
 Target named_target(const std::string& name);
 std::vector<std::string> target_names();
 

@@ -23,7 +23,8 @@ enum {
   TENON_BAD_EXTENT = -3,    /* an extent lies outside its bounds, or one that follows from it does */
   TENON_NO_MEMORY = -4,     /* the runtime could not allocate an arena */
   TENON_ALIAS = -5,         /* an output overlaps another buffer that the manifest does not allow */
-  TENON_THREW = -6          /* what call_custom gives for a custom function that threw an exception */
+  TENON_THREW = -6,         /* what call_custom gives for a custom function that threw an exception */
+  TENON_DEVICE_FAILED = -7  /* a device, or its driver, failed or is not there (runtime/tenon_cuda.h) */
 };
 
 /* One range [begin, end) of a parallel loop. Returns 0, or a positive check number. Must not throw. */

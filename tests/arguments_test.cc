@@ -127,7 +127,7 @@ TEST(Signature, PaddingIsNoValue) {
     std::memset(memory, filling, sizeof memory);
     auto* p = new (memory) Padded;
     p->x = 1.5, p->c = 'c';
-    return detail::signature_of(nullptr, *p).structure;
+    return detail::signature_of(nullptr, {}, *p).structure;
   };
 #if __has_builtin(__builtin_clear_padding)
   EXPECT_EQ(key_over(0), key_over(255));
@@ -136,7 +136,7 @@ TEST(Signature, PaddingIsNoValue) {
   std::memset(memory, 255, sizeof memory);
   const long double& number = *new (memory) long double;
   const_cast<long double&>(number) = 1.25L;
-  EXPECT_EQ(detail::signature_of(nullptr, number).structure, detail::signature_of(nullptr, 1.25L).structure);
+  EXPECT_EQ(detail::signature_of(nullptr, {}, number).structure, detail::signature_of(nullptr, {}, 1.25L).structure);
 }
 
 TEST(Signature, HoldsRequiresGradAndTheGradMode) {
@@ -186,7 +186,8 @@ TEST(Signature, ResultsFollowTheArguments) {
       for (bool both : {true, false}) {
         const Tensor x = arange(n).astype(f32);
         Result got = jitted(x, both), want = f(x, both);
-        EXPECT_EQ(detail::signature_of(nullptr, got).structure, detail::signature_of(nullptr, want).structure) << n;
+        EXPECT_EQ(detail::signature_of(nullptr, {}, got).structure, detail::signature_of(nullptr, {}, want).structure)
+            << n;
         const auto a = detail::tensors_of(got), b = detail::tensors_of(want);
         ASSERT_EQ(a.size(), b.size());
         for (size_t i = 0; i < a.size(); ++i) EXPECT_EQ(floats(a[i]), floats(b[i])) << n << " " << i;

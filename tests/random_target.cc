@@ -6,7 +6,7 @@
 namespace tenon::testing {
 
 Target random_target(Random& random) {
-  Target target = runtime::current_device().target();
+  Target target = runtime::current_device().target(runtime::current_device());
   const auto draw = [&](auto& number, std::initializer_list<int64_t> values) {
     number = static_cast<std::remove_reference_t<decltype(number)>>(values.begin()[random() % values.size()]);
   };

@@ -114,32 +114,33 @@ Counters counters;
 
 const runtime::Device& processor() { return *runtime::find_device(TargetKind::cpu); }
 
-const Target& target() {
+const Target& target(const runtime::Device&) {
   static const auto* const t = new Target(Target::cuda_sm(90));  // never destroyed
   return *t;
 }
 std::string compiler() { return "simulated " + processor().compiler(); }
 
-void* allocate(uint64_t bytes) { return memory().allocate(bytes); }
-void free_block(void* block, uint64_t bytes) { memory().free(block, bytes); }
-void copy_in(void* to, const void* from, uint64_t bytes) {
+void* allocate(const runtime::Device&, uint64_t bytes) { return memory().allocate(bytes); }
+void free_block(const runtime::Device&, void* block, uint64_t bytes) { memory().free(block, bytes); }
+void copy_in(const runtime::Device&, void* to, const void* from, uint64_t bytes) {
   ++counters.in;
   std::memcpy(memory().own(to, bytes), from, bytes);
 }
-void copy_out(void* to, const void* from, uint64_t bytes) {
+void copy_out(const runtime::Device&, void* to, const void* from, uint64_t bytes) {
   ++counters.out;
   std::memcpy(to, memory().own(from, bytes), bytes);
 }
-void copy_inside(void* to, const void* from, uint64_t bytes) {
+void copy_inside(const runtime::Device&, void* to, const void* from, uint64_t bytes) {
   ++counters.inside;
   std::memcpy(memory().own(to, bytes), memory().own(from, bytes), bytes);
 }
-void copy_rows(void* to, uint64_t to_stride, const void* from, uint64_t from_stride, uint64_t bytes, uint64_t rows) {
+void copy_rows(const runtime::Device&, void* to, uint64_t to_stride, const void* from, uint64_t from_stride,
+               uint64_t bytes, uint64_t rows) {
   ++counters.inside;
-  processor().copy_rows(memory().own(to, (rows - 1) * to_stride + bytes), to_stride,
+  processor().copy_rows(processor(), memory().own(to, (rows - 1) * to_stride + bytes), to_stride,
                         memory().own(from, (rows - 1) * from_stride + bytes), from_stride, bytes, rows);
 }
-void synchronize() {}
+void synchronize(const runtime::Device&) {}
 
 std::vector<std::string> generate(const ir::Program& program, const Target&, const codegen::Options& options) {
   return processor().generate(program, Target::portable(), options);
@@ -150,8 +151,9 @@ struct Code {
   size_t inputs, outputs;
 };
 
-void* load(const runtime::Artifact& artifact) {
-  return new Code{processor().load(artifact), artifact.manifest.inputs.size(), artifact.manifest.outputs.size()};
+void* load(const runtime::Device&, const runtime::Artifact& artifact) {
+  return new Code{processor().load(processor(), artifact), artifact.manifest.inputs.size(),
+                  artifact.manifest.outputs.size()};
 }
 
 void unload(void* code) {
@@ -165,7 +167,7 @@ int64_t arena_bytes(const void* code, const int64_t* dims) {
   return processor().arena_bytes(static_cast<const Code*>(code)->linked, dims);
 }
 
-int32_t run(const void* code, tenon_call& call, bool* started) {
+int32_t run(const runtime::Device&, const void* code, tenon_call& call, const runtime::Caller& caller, bool* started) {
   const auto& mine = *static_cast<const Code*>(code);
   ++counters.runs;
   std::vector<const void*> inputs;
@@ -177,10 +179,11 @@ int32_t run(const void* code, tenon_call& call, bool* started) {
   tenon_call own = call;
   own.inputs = inputs.data();
   own.outputs = outputs.data();
-  return processor().run(mine.linked, own, started);
+  return processor().run(processor(), mine.linked, own, caller, started);
 }
 
 constexpr runtime::Device table{.kind = TargetKind::cuda,
+                                .index = 0,
                                 .name = "simulated",
                                 .host_addressed = false,
                                 .target = &target,
@@ -197,6 +200,7 @@ constexpr runtime::Device table{.kind = TargetKind::cuda,
                                 .unload = &unload,
                                 .code_bytes = &code_bytes,
                                 .arena_bytes = &arena_bytes,
+                                .describe = nullptr,
                                 .run = &run};
 
 }  // namespace

@@ -1,12 +1,13 @@
-// The frame of a kernel in CUDA C++, its names, and the instructions that are neither loops nor memory. Literals and extents
-// are spelled where they are used.
+// The frame of a kernel in CUDA C++, its names and its blocks. Literals and extents are spelled where they are used.
 #include "tenon/codegen/cuda/kernel.h"
 
 #include <algorithm>
 
 #include "tenon/codegen/cuda/prelude.h"
+#include "tenon/codegen/cuda/prelude_contract.h"
+#include "tenon/codegen/cuda/prelude_teams.h"
+#include "tenon/codegen/cuda/prelude_tensor.h"
 #include "tenon/codegen/cuda/text.h"
-#include "tenon/ir/kernel/walk.h"
 
 namespace tenon::codegen {
 
@@ -18,7 +19,6 @@ using ir::ScalarId;
 CudaSource CudaKernel::emit() {
   source_.entry = "tenon_" + cuda_name(kernel_.name);
   for (const Instruction& i : kernel_.instructions) {
-    if (i.kind == KernelOp::contract) return refuse("a contraction");
     if (i.kind == KernelOp::load && kernel_.buffers[index(i.buffer)].space != ir::Space::input)
       read_back_.insert(i.buffer);
     if (i.kind == KernelOp::extent) use_symbol(i.dim);
@@ -39,7 +39,7 @@ CudaSource CudaKernel::refuse(const std::string& reason) const {
 }
 
 std::string CudaKernel::head() const {
-  std::string parameters;
+  std::string parameters, narrow;
   const auto add = [&](const std::string& p) { parameters += (parameters.empty() ? "" : ", ") + p; };
   for (uint32_t b = 0; b < kernel_.buffers.size(); ++b) {
     const ir::KernelBuffer& held = kernel_.buffers[b];
@@ -47,9 +47,16 @@ std::string CudaKernel::head() const {
     const std::string element(name(held.dtype)), spelled = buffer(ir::BufferId{b});
     add(held.space == ir::Space::input ? "const " + element + "* __restrict__ " + spelled : element + "* " + spelled);
   }
-  for (uint32_t s : source_.symbols) add("const i64 " + dim(Dim::symbol(s)));
-  return "extern \"C\" __global__ void __launch_bounds__(threads) " + source_.entry + "(" + parameters + ") {\n" +
-         (source_.shared.empty() ? "" : "  extern __shared__ uint4 tenon_shared[];\n");
+  for (uint32_t s : source_.symbols) {
+    const Dim d = Dim::symbol(s);
+    add(std::string("const i64 ") + (index_.is_narrow(d) ? "wide_" : "") + dim(d));
+    if (index_.is_narrow(d)) narrow += "  const i32 " + dim(d) + " = i32(wide_" + dim(d) + ");\n";
+  }
+  for (uint32_t s : source_.divisors) add("const Divisor " + dim(Dim::symbol(s)) + "_by");
+  return "extern \"C\" __global__ void __launch_bounds__(" + std::to_string(source_.threads) + blocks_at_once_ + ") " +
+         source_.entry + "(" + parameters + ") {\n" +
+         (source_.shared.empty() && source_.shared_bytes == 0 ? "" : "  extern __shared__ uint4 tenon_shared[];\n") +
+         narrow;
 }
 
 // ---- names ------------------------------------------------------------------------------------------------------------
@@ -60,27 +67,26 @@ void CudaKernel::use_symbol(Dim d) {
 }
 
 std::string CudaKernel::dim(Dim d) const {
-  if (d.is_number()) return std::to_string(d.number()) + "ll";
+  if (d.is_number()) return std::to_string(d.number()) + (index_.is_narrow(d) ? "" : "ll");
   const Symbol& s = (*kernel_.symbols)[d.index()];
   return "d" + std::to_string(d.index()) + (s.kind == SymbolKind::free ? "_" + cuda_name(s.name) : "");
 }
 
-std::string CudaKernel::type(ScalarId v) const { return std::string(name(kernel_.dtype(v))); }
+// The parameter that divides by a symbol.
+std::string CudaKernel::divisor(Dim d) {
+  const auto at = std::lower_bound(source_.divisors.begin(), source_.divisors.end(), d.index());
+  if (at == source_.divisors.end() || *at != d.index()) source_.divisors.insert(at, d.index());
+  return dim(d) + "_by";
+}
 
 std::string CudaKernel::buffer(ir::BufferId b) const { return "b_" + cuda_name(kernel_.buffers[index(b)].name); }
 
-std::string CudaKernel::define(ScalarId v) {
-  numbers_[index(v)] = next_++;
-  return "v" + std::to_string(numbers_[index(v)]);
+void CudaKernel::define_as(ScalarId v, const std::string& value) {
+  line("const " + type(v) + " " + define(v) + " = " + value + ";");
 }
 
-std::string CudaKernel::use(ScalarId v) const {
-  const uint32_t number = kernel_.scalars[index(v)].instruction;
-  if (number != UINT32_MAX) {
-    const Instruction& i = kernel_.instructions[number];
-    if (i.kind == KernelOp::literal) return cuda_literal(i.dtype, i.immediate);
-    if (i.kind == KernelOp::extent) return dim(i.dim);
-  }
+std::string CudaKernel::define(ScalarId v) {
+  numbers_[index(v)] = next_++;
   return "v" + std::to_string(numbers_[index(v)]);
 }
 
@@ -100,14 +106,6 @@ void CudaKernel::close(const std::string& end) {
 
 // ---- instructions -----------------------------------------------------------------------------------------------------
 
-void CudaKernel::emit_scalar(const Instruction& i) {
-  std::string call(name(i.op));
-  if (i.op == ir::Op::cast || i.op == ir::Op::bitcast) call += "<" + std::string(name(i.dtype)) + ">";
-  call += "(";
-  for (size_t k = 0; k < i.operands.size(); ++k) call += (k ? ", " : "") + use(i.operands[k]);
-  line("const " + std::string(name(i.dtype)) + " " + define(i.first_result) + " = " + call + ");");
-}
-
 void CudaKernel::emit_rare(const Instruction& i, Team team) {
   const std::string v = define(i.first_result);
   line(type(i.first_result) + " " + v + " = " + use(i.operands[1]) + ";");
@@ -126,7 +124,7 @@ void CudaKernel::emit_instruction(const Instruction& i, Team team) {
     case KernelOp::store: emit_store(i, team); break;
     case KernelOp::loop: emit_loop(i, team); break;
     case KernelOp::reduce: emit_reduce(i, team); break;
-    case KernelOp::contract: break;  // refused
+    case KernelOp::contract: emit_contract(i, team); break;
     case KernelOp::rare: emit_rare(i, team); break;
     case KernelOp::scratch: declare_scratch(i, team); break;
   }
@@ -137,17 +135,32 @@ void CudaKernel::emit_block(BlockId block, Team team) {
     emit_instruction(kernel_.instructions[number], team);
 }
 
-bool CudaKernel::contains(BlockId block, const std::function<bool(const Instruction&)>& test) const {
-  return ir::contains(kernel_, block, test);
+void CudaKernel::emit_pure(BlockId block, Team team) {
+  for (uint32_t number : kernel_.blocks[index(block)].instructions)
+    if (is_pure(kernel_.instructions[number])) emit_instruction(kernel_.instructions[number], team);
 }
 
-CudaSource render_cuda(const ir::Kernel& kernel, const Target&, std::span<const int64_t>) {
-  return CudaKernel(kernel).emit();
+void CudaKernel::emit_needed(ScalarId v, BlockId block, std::set<const Instruction*>& done) {
+  const ir::ScalarInfo& info = kernel_.scalars[index(v)];
+  if (info.instruction == UINT32_MAX || info.block != block) return;
+  const Instruction& i = kernel_.instructions[info.instruction];
+  if (!is_pure(i) || !done.insert(&i).second) return;
+  for (ScalarId o : i.operands) emit_needed(o, block, done);
+  emit_instruction(i, Team::thread);
+}
+
+CudaSource render_cuda(const ir::Kernel& kernel, const Target& target, std::span<const int64_t> alignment) {
+  return CudaKernel(kernel, target, alignment).emit();
 }
 
 std::string cuda_module(std::span<const CudaSource> kernels) {
-  std::string text = std::string(cuda_prelude_scalars) + cuda_prelude_reductions;
-  text += "namespace tenon {\n";
+  std::string text = std::string(cuda_prelude_scalars) + cuda_prelude_teams + cuda_prelude_reductions;
+  const auto holds = [&](const char* word) {
+    return std::any_of(kernels.begin(), kernels.end(),
+                       [&](const CudaSource& k) { return k.text.find(word) != std::string::npos; });
+  };
+  if (holds("contract_")) text += cuda_prelude_contract;
+  if (holds("contract_tensor")) text += cuda_prelude_tensor;
   for (const CudaSource& k : kernels) text += "\n" + k.text;
   return text + "}  // namespace tenon\n";
 }

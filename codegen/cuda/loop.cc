@@ -1,4 +1,4 @@
-// How a kernel uses a grid, and loops inside blocks and threads.
+// Loops inside teams and threads, and packs: pieces of code that a thread runs for several neighbours at once.
 #include "tenon/codegen/cuda/kernel.h"
 
 namespace tenon::codegen {
@@ -6,95 +6,25 @@ namespace tenon::codegen {
 using ir::BlockId;
 using ir::Instruction;
 using ir::KernelOp;
-using ir::LoopKind;
-
-namespace {
-
-bool is_lane_loop(const Instruction& i) {
-  return i.kind == KernelOp::loop && (i.loop == LoopKind::vector || i.loop == LoopKind::thread);
-}
-bool is_grid_loop(const Instruction& i) {
-  return i.kind == KernelOp::loop && (i.loop == LoopKind::parallel || i.loop == LoopKind::block);
-}
-bool is_pure(const Instruction& i) {
-  return i.kind == KernelOp::literal || i.kind == KernelOp::extent || i.kind == KernelOp::scalar ||
-         i.kind == KernelOp::load;
-}
-
-}  // namespace
-
-void CudaKernel::emit_body() {
-  const Instruction* loop = nullptr;
-  bool simple = true;
-  for (uint32_t number : kernel_.body().instructions) {
-    const Instruction& i = kernel_.instructions[number];
-    if (is_pure(i)) continue;
-    simple = simple && !loop && (is_grid_loop(i) || is_lane_loop(i));
-    loop = &i;
-  }
-  if (!simple || !loop) {
-    line("if (blockIdx.x != 0) return;");
-    emit_block(BlockId{0}, Team::block);
-    return;
-  }
-  emit_pure(BlockId{0}, Team::block);
-  emit_grid(*loop);
-}
-
-void CudaKernel::emit_pure(BlockId block, Team team) {
-  for (uint32_t number : kernel_.blocks[index(block)].instructions)
-    if (is_pure(kernel_.instructions[number])) emit_instruction(kernel_.instructions[number], team);
-}
-
-void CudaKernel::emit_grid(const Instruction& loop) {
-  const BlockId inside = loop.blocks[0];
-  const ir::ScalarId argument = kernel_.blocks[index(inside)].arguments[0];
-  const std::string extent = use(loop.operands[0]);
-  if (is_lane_loop(loop) || !cooperates(inside)) {
-    open_elements(define(argument), extent);
-    emit_block(inside, Team::thread);
-  } else if (const Instruction* inner = only_lane_loop(inside)) {
-    const std::string both = "v" + std::to_string(next_++), columns = use(inner->operands[0]);
-    open_elements(both, extent + " * " + columns);
-    line("const i64 " + define(argument) + " = " + both + " / " + columns + ";");
-    line("const i64 " + define(kernel_.blocks[index(inner->blocks[0])].arguments[0]) + " = " + both + " % " + columns +
-         ";");
-    emit_pure(inside, Team::thread);
-    emit_block(inner->blocks[0], Team::thread);
-  } else {
-    const std::string v = define(argument);
-    open("for (i64 " + v + " = blockIdx.x; " + v + " < " + extent + "; " + v + " += gridDim.x)");
-    emit_block(inside, Team::block);
-  }
-  close();
-}
-
-void CudaKernel::open_elements(const std::string& v, const std::string& extent) {
-  open("for (i64 " + v + " = i64(blockIdx.x) * threads + threadIdx.x; " + v + " < " + extent + "; " + v +
-       " += i64(gridDim.x) * threads)");
-}
-
-bool CudaKernel::cooperates(BlockId block) const {
-  return contains(block, [](const Instruction& i) {
-    return is_lane_loop(i) || i.kind == KernelOp::reduce || i.kind == KernelOp::scratch;
-  });
-}
-
-// The vector loop of a block that holds nothing else with an effect, if its extent is known outside.
-const Instruction* CudaKernel::only_lane_loop(BlockId block) const {
-  const Instruction* found = nullptr;
-  for (uint32_t number : kernel_.blocks[index(block)].instructions) {
-    const Instruction& i = kernel_.instructions[number];
-    if (is_pure(i)) continue;
-    if (found || !is_lane_loop(i) || kernel_.scalars[index(i.operands[0])].block == block) return nullptr;
-    found = &i;
-  }
-  return found;
-}
+using ir::ScalarId;
 
 void CudaKernel::emit_loop(const Instruction& i, Team team) {
   const ir::Block& b = kernel_.blocks[index(i.blocks[0])];
-  const bool dealt = team == Team::block && is_lane_loop(i);
+  if (plan_.way == CudaPlan::Way::lanes && is_lane_loop(i)) {
+    define_as(b.arguments[0], "lane");
+    open("if (lane < " + use(i.operands[0]) + ")");
+    emit_block(i.blocks[0], Team::thread);
+    return close();
+  }
+  const bool dealt = team == Team::group && is_lane_loop(i);
+  const bool shares = dealt && shares_memory(i.blocks[0]);
+  if (dealt && i.operands.size() == 1)
+    if (const CudaPack pack = planner_.pack(i.blocks[0], i.operands[0], true); pack.width > 1) {
+      if (shares) barrier();
+      emit_packed_loop(i, pack);
+      if (shares) barrier();
+      return;
+    }
   const std::string extent = use(i.operands[0]);
   std::vector<std::string> initial, carried;
   for (size_t k = 1; k < i.operands.size(); ++k) initial.push_back(use(i.operands[k]));
@@ -102,18 +32,80 @@ void CudaKernel::emit_loop(const Instruction& i, Team team) {
     carried.push_back(define(result(i, k)));
     line(type(result(i, k)) + " " + carried[k] + " = " + initial[k] + ";");
   }
-  const bool shares = dealt && shares_memory(i.blocks[0]);
   if (shares) barrier();
   const std::string v = define(b.arguments[0]);
-  open("for (i64 " + v + (dealt ? " = threadIdx.x; " : " = 0; ") + v + " < " + extent + "; " +
-       (dealt ? v + " += threads" : "++" + v) + ")");
+  open("for (" + type(b.arguments[0]) + " " + v + " = " + (dealt ? rank() : "0") + "; " + v + " < " + extent + "; " +
+       (dealt ? v + " += " + std::to_string(plan_.team) : "++" + v) + ")");
   // The arguments are copies, so that the next carries can be assigned one by one.
-  for (size_t k = 0; k < carried.size(); ++k)
-    line("const " + type(b.arguments[k + 1]) + " " + define(b.arguments[k + 1]) + " = " + carried[k] + ";");
+  for (size_t k = 0; k < carried.size(); ++k) define_as(b.arguments[k + 1], carried[k]);
   emit_block(i.blocks[0], dealt ? Team::thread : team);
   for (size_t k = 0; k < carried.size(); ++k) line(carried[k] + " = " + use(b.yields[k]) + ";");
   close();
   if (shares) barrier();
+}
+
+// A team's loop over packs, whose extent is a multiple of one.
+void CudaKernel::emit_packed_loop(const Instruction& i, const CudaPack& pack) {
+  const ScalarId v = argument(i);
+  const std::string width = std::to_string(pack.width), name = define(v);
+  open("for (" + type(v) + " " + name + " = " + rank() + " * " + width + "; " + name + " < " + use(i.operands[0]) +
+       "; " + name + " += " + std::to_string(plan_.team * pack.width) + ")");
+  emit_packed(i.blocks[0], pack, "");
+  close();
+}
+
+// The code of a block for the neighbours from its first argument on, which is defined. left: how many there are, where that may be
+// fewer than a pack; what is past them is computed of zeros. each: what else is done for each.
+void CudaKernel::emit_packed(BlockId block, const CudaPack& pack, const std::string& left,
+                             const std::function<void()>& each) {
+  const ir::Block& b = kernel_.blocks[index(block)];
+  const ScalarId along = b.arguments[0];
+  const std::string first = use(along), width = std::to_string(pack.width), rest = left.empty() ? "" : ", " + left;
+  const CudaStrides strides(kernel_, index_, along);
+  std::set<const Instruction*> shared;  // what is the same for all
+  for (uint32_t number : b.instructions) {
+    const Instruction& i = kernel_.instructions[number];
+    if (!is_pure(i) || i.kind == KernelOp::literal || i.kind == KernelOp::extent) continue;
+    bool fixed = true;
+    for (ScalarId o : i.operands) fixed = fixed && strides.of(o).is_fixed();
+    if (fixed) emit_needed(i.first_result, block, shared);
+  }
+  std::set<const Instruction*> placed = shared;
+  std::vector<std::string> stores;
+  std::map<const Instruction*, std::string> names;
+  for (const Instruction* a : pack.accesses) {
+    const ir::KernelBuffer& held = kernel_.buffers[index(a->buffer)];
+    const size_t rank = held.shape.size();
+    if (held.space != ir::Space::scratch && pack.width * bytes(held.dtype) == 16)
+      ++(a->kind == KernelOp::load ? source_.wide_loads : source_.wide_stores);
+    for (size_t d = 0; d < rank; ++d) emit_needed(a->operands[d], block, placed);
+    const std::string name = names[a] = "p" + std::to_string(next_++),
+                      type = "Pack<" + std::string(tenon::name(held.dtype)) + ", " + width + "> ";
+    if (a->kind == KernelOp::load) {
+      line("const " + type + name + " = load_pack<" + width + ">(" + address(*a) + rest + ");");
+      loaded_[a] = name + ".at[k]";
+    } else {
+      line(type + name + ";");
+      stores.push_back("store_pack<" + width + ">(" + address(*a) + ", " + name + rest + ");");
+    }
+  }
+  line("#pragma unroll");
+  open("for (int k = 0; k < " + width + "; ++k)");
+  define_as(along, first + " + k");
+  only_if_ = left.empty() ? "" : "k < " + left;
+  for (uint32_t number : b.instructions) {
+    const Instruction& i = kernel_.instructions[number];
+    if (shared.count(&i)) continue;
+    if (i.kind == KernelOp::store)
+      line(names.at(&i) + ".at[k] = " + use(i.operands[kernel_.buffers[index(i.buffer)].shape.size()]) + ";");
+    else
+      emit_instruction(i, Team::thread);
+  }
+  if (each) each();
+  only_if_.clear();
+  close();
+  for (const std::string& s : stores) line(s);
+  loaded_.clear();
 }
 
 }  // namespace tenon::codegen

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/codegen/cuda/cubin.h"
 #include "tenon/codegen/cuda/shared_library.h"
 #include "tenon/ir/base/environment.h"
 #include "tenon/ir/base/undisturbed.h"
@@ -29,6 +30,8 @@ struct Nvrtc {
   int major = 0, minor = 0;
   std::string path, problem;
 };
+
+constexpr int compilation_failed = 6;  // of its results, the one that the text is to blame for
 
 std::vector<std::string> candidates() {
   const std::string named = environment(Variable::nvrtc);
@@ -112,13 +115,27 @@ NvrtcInfo nvrtc_info() {
   return info;
 }
 
+std::string cuda_compiler_version() {
+  const Undisturbed section;
+  const Nvrtc& n = nvrtc();
+  return n.found ? "nvrtc " + std::to_string(n.major) + "." + std::to_string(n.minor) : "nvrtc none";
+}
+
+const void* cuda_compiler_address() {
+  const Undisturbed section;
+  return reinterpret_cast<const void*>(nvrtc().compile);
+}
+
 Cubin compile_cuda(const std::string& source, int sm) {
   const Undisturbed section;
   const Nvrtc& n = nvrtc();
   Cubin cubin;
   cubin.found = n.found;
   if (!n.found) {
-    cubin.log = n.problem + "; set TENON_NVRTC to libnvrtc.so, or CUDA_HOME to where CUDA is installed";
+    cubin.log = n.problem +
+                "; install the CUDA toolkit's NVRTC, 13 or 12, and set TENON_NVRTC to libnvrtc.so or CUDA_HOME to the "
+                "toolkit's "
+                "folder";
     return cubin;
   }
   void* program = nullptr;
@@ -127,8 +144,11 @@ Cubin compile_cuda(const std::string& source, int sm) {
     // From 9.0 on, the architecture-specific variant is the one that has every instruction.
     const std::string architecture = "--gpu-architecture=sm_" + std::to_string(sm) + (sm >= 90 ? "a" : "");
     // From 12.9 on NVRTC asks the driver for a cache of its own, which may be of other versions than what we keep.
-    const char* const options[] = {architecture.c_str(), "--std=c++17", "--fmad=false", "--minimal", "--no-cache"};
-    result = n.compile(program, 10 * n.major + n.minor >= 129 ? 5 : 4, options);
+    // What ptxas says of registers and spills stands in the log (codegen/cuda/cubin.h). No -lineinfo: it keeps the whole PTX in the
+    // image, which several times outgrows the code.
+    const char* const options[] = {architecture.c_str(), "--std=c++17",        "--fmad=false",
+                                   "--minimal",          "--ptxas-options=-v", "--no-cache"};
+    result = n.compile(program, 10 * n.major + n.minor >= 129 ? 6 : 5, options);
     size_t bytes = 0;
     if (n.log_size(program, &bytes) == 0 && bytes > 1) {
       cubin.log.resize(bytes);
@@ -143,6 +163,8 @@ Cubin compile_cuda(const std::string& source, int sm) {
     n.destroy(&program);
   }
   cubin.ok = result == 0;
+  cubin.refused = result != 0 && result != compilation_failed;
+  if (cubin.ok) cubin.kernels = read_ptxas_log(cubin.log);
   if (!cubin.ok) cubin.log = std::string(n.error_text(result)) + "\n" + cubin.log, cubin.image.clear();
   return cubin;
 }

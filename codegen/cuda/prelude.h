@@ -1,6 +1,6 @@
 // The device side of CUDA rendering: header-free CUDA C++ that stands before the kernels of a module. It spells every exact
 // op for every dtype, with the same bits as the other routes: integers wrap, x / 0 is 0, shifts past the width are defined,
-// float to int saturates, a conversion rounds once; and it reduces in the contract's order. Compiled with --fmad=false.
+// float to int saturates, a conversion rounds once. codegen/cuda/prelude_teams.h goes on. Compiled with --fmad=false.
 // Refuses to hold transcendental functions: kernels carry their expansions.
 #pragma once
 
@@ -24,7 +24,10 @@ using f64 = double;
 struct f16 { u16 bits; };   // moved as bits, computed in f32
 struct bf16 { u16 bits; };
 
-constexpr int threads = 256;  // of every block
+// n / d of 0 <= n < 2^31 is n * multiplier >> shift; 0 where d is 0, for then both are.
+struct Divisor { u32 multiplier, shift; };
+__device__ __forceinline__ i32 quotient(i32 n, Divisor by) { return i32(u64(u32(n)) * by.multiplier >> by.shift); }
+__device__ __forceinline__ i32 remainder(i32 n, i32 d, Divisor by) { return n - quotient(n, by) * d; }
 
 template <class T> struct Traits { static constexpr bool floating = false; using wrap = T; };
 template <> struct Traits<i8> { static constexpr bool floating = false; using wrap = u8; };
@@ -199,99 +202,6 @@ TENON_FN bool le(T x, T y) { return x <= y; }
 TENON_FN bool gt(T x, T y) { return x > y; }
 TENON_FN bool ge(T x, T y) { return x >= y; }
 TENON_FN T select(bool condition, T x, T y) { return condition ? x : y; }
-)cuda";
-
-// Reductions in the contract's order, by a whole block and by one thread.
-inline constexpr char cuda_prelude_reductions[] = R"cuda(
-// ---- reductions: chains per lane inside blocks of elements, lanes joined by halving, blocks by a pairwise tree
-// A value and where it stands; -1: nowhere yet. The first NaN wins, else the first of the extreme values.
-template <class T> struct Place { T value; i64 index; };
-TENON_FN Place<T> first_of(bool better, bool worse, Place<T> x, Place<T> y) {
-  if (x.index < 0) return y;
-  if (y.index < 0) return x;
-  const bool x_nan = x.value != x.value, y_nan = y.value != y.value;
-  if (x_nan != y_nan) return x_nan ? x : y;
-  if (!x_nan && better != worse) return better ? x : y;
-  return x.index < y.index ? x : y;
-}
-TENON_FN Place<T> argmax(Place<T> x, Place<T> y) { return first_of(x.value > y.value, x.value < y.value, x, y); }
-TENON_FN Place<T> argmin(Place<T> x, Place<T> y) { return first_of(x.value < y.value, x.value > y.value, x, y); }
-
-// Totals of whole, aligned runs of blocks, waiting for their neighbours. A run of odd rank moves up when nothing follows.
-template <class R>
-struct Pending {
-  R totals[56];
-  int depth = 0;
-  template <class Join>
-  __device__ void push(R total, i64 run, Join join) {  // run: number of this total among its like, from 0
-    for (; run & 1; run >>= 1) total = join(totals[--depth], total);
-    totals[depth++] = total;
-  }
-  template <class Join>
-  __device__ R collapse(Join join) {
-    R total = totals[--depth];
-    while (depth) total = join(totals[--depth], total);
-    return total;
-  }
-};
-
-template <class R>
-__device__ __forceinline__ R shuffle_down(R value, int by, int width) {
-  u32 words[(sizeof(R) + 3) / 4] = {};
-  memcpy(words, &value, sizeof value);
-  for (u32& word : words) word = __shfl_down_sync(0xffffffffu, word, by, width);
-  memcpy(&value, words, sizeof value);
-  return value;
-}
-
-// By all threads of a block at once, each lane of the tree being a thread; every thread gets the result.
-template <int lanes, int block, class R, class Element, class Join>
-__device__ R reduce_together(i64 extent, R identity, R empty, Element element, Join join) {
-  static_assert(lanes <= 32 && (lanes & (lanes - 1)) == 0, "lanes are joined inside a warp");
-  constexpr int at_once = threads / lanes;
-  __shared__ R parts[at_once];
-  const i64 blocks = (extent + block - 1) / block;
-  const int lane = threadIdx.x % lanes, part = threadIdx.x / lanes;
-  Pending<R> pending;
-  i64 run = 0;
-  for (i64 first = 0; first < blocks; first += at_once, ++run) {
-    const i64 begin = (first + part) * block, end = begin + block < extent ? begin + block : extent;
-    R sum = identity;
-    for (i64 i = begin + lane; i < end; i += lanes) sum = join(sum, element(i));
-    for (int half = lanes / 2; half > 0; half /= 2) sum = join(sum, shuffle_down(sum, half, lanes));
-    if (lane == 0) parts[part] = sum;
-    __syncthreads();
-    const int have = blocks - first < at_once ? int(blocks - first) : at_once;
-    for (int width = 1; width < have; width *= 2) {
-      const int left = 2 * width * int(threadIdx.x);
-      if (left + width < have) parts[left] = join(parts[left], parts[left + width]);
-      __syncthreads();
-    }
-    pending.push(parts[0], run, join);
-    __syncthreads();
-  }
-  return blocks > 0 ? pending.collapse(join) : empty;
-}
-
-// By one thread.
-template <int lanes, int block, class R, class Element, class Join>
-__device__ R reduce_alone(i64 extent, R identity, R empty, Element element, Join join) {
-  Pending<R> pending;
-  i64 run = 0;
-  for (i64 begin = 0; begin < extent; begin += block, ++run) {
-    const i64 end = begin + block < extent ? begin + block : extent;
-    R sums[lanes];
-    for (R& sum : sums) sum = identity;
-    for (i64 i = begin; i < end; i += lanes)
-      for (int lane = 0; lane < lanes; ++lane)
-        if (i + lane < end) sums[lane] = join(sums[lane], element(i + lane));
-    for (int half = lanes / 2; half > 0; half /= 2)
-      for (int lane = 0; lane < half; ++lane) sums[lane] = join(sums[lane], sums[lane + half]);
-    pending.push(sums[0], run, join);
-  }
-  return extent > 0 ? pending.collapse(join) : empty;
-}
-}  // namespace tenon
 )cuda";
 
 }  // namespace tenon::codegen

@@ -217,6 +217,22 @@ std::vector<std::string> compile_objects(const ir::Program& program, const Targe
   return objects;
 }
 
+std::string data_object(const std::string& name, const std::string& data, const CpuTarget& target) {
+  const Undisturbed section;
+  start_llvm();
+  return with_llvm(target, llvm::CodeGenOptLevel::None, [&](Work& work) {
+    work.module = new_module(name, work.context, work.generator.machine());
+    const auto put = [&](const std::string& symbol, llvm::Constant* value) {
+      auto* global = new llvm::GlobalVariable(*work.module, value->getType(), true, llvm::GlobalValue::ExternalLinkage,
+                                              value, symbol);
+      global->setAlignment(llvm::Align(64));
+    };
+    put(name, llvm::ConstantDataArray::getString(work.context, data, false));
+    put(name + "_bytes", llvm::ConstantInt::get(llvm::Type::getInt64Ty(work.context), data.size()));
+    return work.generator.emit(*work.module);
+  });
+}
+
 std::string llvm_text(const ir::Program& program, const Target& target, const Options& options) {
   const Undisturbed section;
   start_llvm();

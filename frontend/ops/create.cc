@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/frontend/tensor/placement.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/ir/base/door.h"
 
@@ -13,13 +14,17 @@ std::vector<ir::Value> build_full(ir::GraphBuilder&, std::span<const ir::Value> 
   return {ir::broadcast(x[0], Shape(made::Shaped(attrs).shape), {})};
 }
 
+// like: a tensor with whose device the result shares its own.
 Tensor filled(const char* op, const Extents& extents, const Operand& value, DType dtype, bool requires_grad,
-              const Location& at) try {
+              const Location& at, const Tensor& like = {}) try {
   const Shape shape = extents.checked(op, dtype, at);
   if (!shape.is_static() && Trace::current() == nullptr)
     throw Error(std::string(op) + ": a named extent has no value outside a trace; tn::spec stands for such a tensor",
                 at);
   Tensor t = materialize(value, dtype, op);
+  if (like.defined() && like.cell()->place != nullptr && t.cell()->place != nullptr &&
+      like.cell()->place != t.cell()->place)
+    t = moved_to(t, *like.cell()->place, at);
   if (shape.rank() != 0) t = apply_one({"full", build_full}, made::ShapedAttrs{shape.dims()}, {t}, at);
   t.cell()->made = at;
   if (requires_grad) t.set_requires_grad(true);
@@ -53,10 +58,10 @@ Tensor ones(const Extents& shape, TensorOptions o, const At& at) {
   return filled("ones", shape, Operand(1, place(at)), o.dtype, o.requires_grad, place(at));
 }
 Tensor zeros_like(const Tensor& x, const At& at) {
-  return filled("zeros_like", x.shape(), Operand(0, place(at)), x.dtype(), false, place(at));
+  return filled("zeros_like", x.shape(), Operand(0, place(at)), x.dtype(), false, place(at), x);
 }
 Tensor ones_like(const Tensor& x, const At& at) {
-  return filled("ones_like", x.shape(), Operand(1, place(at)), x.dtype(), false, place(at));
+  return filled("ones_like", x.shape(), Operand(1, place(at)), x.dtype(), false, place(at), x);
 }
 
 namespace {

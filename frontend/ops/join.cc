@@ -11,6 +11,7 @@
 
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/placement.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/trace.h"
 
@@ -22,7 +23,8 @@ constexpr size_t most_arity = 64;
 Tensor copied_together(const Joining& j, std::span<const Tensor> parts, const Location& at) {
   const auto axis = static_cast<size_t>(j.axis);
   const int64_t size = bytes(j.type.dtype);
-  auto whole = runtime::Buffer::allocate(byte_count(j.type.shape, size));
+  const runtime::Device& device = device_of_all(parts, j.list.name, at);
+  auto whole = runtime::Buffer::allocate(byte_count(j.type.shape, size), device);
   const bool some = whole->size() > 0;
   int64_t rows = some, place = 0;
   for (size_t i = 0; some && i < axis; ++i) rows *= j.type.shape[i].number();

@@ -107,6 +107,7 @@ Tensor materialize(const Operand& x, DType dtype, const char* op) {
   }
   Tensor t = copy_from(converted.data.data(), {}, dtype);
   t.cell()->made = x.where();
+  t.cell()->number = true;
   return t;
 }
 

@@ -1,5 +1,6 @@
 // The C header of a saved program: its entry, the sizes of its buffers, a struct for each tree, and the functions that call it.
-// It compiles without a warning as C11 and as C++17. Refuses to write files.
+// It compiles without a warning as C11 and as C++17. A program for a GPU is loaded first, and its functions take what was loaded.
+// Refuses to write files.
 #include <algorithm>
 
 #include "tenon/frontend/ship/interface.h"
@@ -11,16 +12,17 @@ namespace {
 
 class Header {
  public:
-  explicit Header(const Interface& program) : p_(program), m_(program.manifest), n_(program.manifest.entry) {
+  Header(const Interface& program, bool on_gpu)
+      : p_(program), m_(program.manifest), n_(program.manifest.entry), on_gpu_(on_gpu) {
     for (const char* own : {"", "_arena_bytes", "_inputs", "_outputs", "_input_bytes", "_output_bytes", "_sizes",
-                            "_run", "_typed", "_message"})
+                            "_run", "_typed", "_message", "_bundle", "_bundle_bytes", "_load"})
       scope_.take(n_ + own);
   }
   std::string text() {
     opening();
     numbers();
     sizes();
-    run();
+    on_gpu_ ? run_on_gpu() : run();
     structs();
     typed();
     messages();
@@ -31,7 +33,12 @@ class Header {
   void opening() {
     h_ = "/* " + n_ + ": a program compiled by Tenon for " + p_.target + ". Link with " + n_ +
          ".o, the tenon_runtime library, and pthreads.\n" +
-         " * Buffers are dense and row-major, aligned to their element; 0 is success, anything else a code that\n * " +
+         (on_gpu_ ? " * Buffers lie on the GPU (tenon_cuda_allocate), dense and row-major, aligned to 16 bytes; 0 is "
+                    "success, "
+                    "anything else a code that\n * "
+                  : " * Buffers are dense and row-major, aligned to their element; 0 is success, anything else a code "
+                    "that\n "
+                    "* ") +
          n_ + "_message explains.";
     for (size_t i = 0; i < p_.inputs.size(); ++i) line(p_.inputs[i], "input", i);
     for (size_t i = 0; i < p_.outputs.size(); ++i) line(p_.outputs[i], "output", i);
@@ -40,10 +47,15 @@ class Header {
             " must be the same memory, or the content of " + p_.inputs[i].name + " must be in " + p_.outputs[o].name +
             " already.";
     h_ += " */\n#ifndef TENON_PROGRAM_" + n_ + "_H\n#define TENON_PROGRAM_" + n_ + "_H\n\n" +
-          "#include <tenon/runtime/tenon_runtime.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n" + "int32_t " +
-          n_ + "(const tenon_call* call);\n" +
-          "/* What the arena must hold; a negative code where no call with these extents can be right. */\n" +
-          "int64_t " + n_ + "_arena_bytes(const int64_t* dims);\n\n";
+          "#include <tenon/runtime/" + (on_gpu_ ? "tenon_cuda.h" : "tenon_runtime.h") +
+          ">\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
+    if (on_gpu_)
+      h_ += "extern const unsigned char " + n_ + "_bundle[]; /* " + n_ + ".bundle, in " + n_ + ".o */\n" +
+            "extern const uint64_t " + n_ + "_bundle_bytes;\n\n";
+    else
+      h_ += "int32_t " + n_ + "(const tenon_call* call);\n" +
+            "/* What the arena must hold; a negative code where no call with these extents can be right. */\n" +
+            "int64_t " + n_ + "_arena_bytes(const int64_t* dims);\n\n";
   }
 
   void line(const Leaf& leaf, const char* what, size_t number) {
@@ -103,11 +115,15 @@ class Header {
 
   void sizes() {
     h_ += "\n/* The bytes of each input and output at these extents; either array may be null. */\n" +
-          std::string("static inline int32_t ") + n_ +
-          "_sizes(const int64_t* dims, uint64_t* inputs, uint64_t* outputs) {\n" +
-          "  const uint64_t needs = " + runtime::feature_expression(m_.needs) + ";\n  int64_t arena;\n" +
-          "  if ((tenon_cpu_features() & needs) != needs) return TENON_BAD_CPU;\n  arena = " + n_ +
-          "_arena_bytes(dims);\n  if (arena < 0) return (int32_t)arena;\n  {\n";
+          std::string("static inline int32_t ") + n_ + "_sizes(" + first_parameter() +
+          "const int64_t* dims, uint64_t* inputs, uint64_t* outputs) {\n";
+    if (on_gpu_)
+      h_ += "  const int64_t arena = program != NULL ? tenon_cuda_arena_bytes(program, dims) : TENON_BAD_CALL;\n";
+    else
+      h_ += "  const uint64_t needs = " + runtime::feature_expression(m_.needs) + ";\n  int64_t arena;\n" +
+            "  if ((tenon_cpu_features() & needs) != needs) return TENON_BAD_CPU;\n  arena = " + n_ +
+            "_arena_bytes(dims);\n";
+    h_ += "  if (arena < 0) return (int32_t)arena;\n  {\n";
     symbols();
     const auto fill = [&](const char* array, const std::vector<Leaf>& leaves) {
       h_ += std::string("  if (") + array + " != NULL) {\n";
@@ -122,6 +138,31 @@ class Header {
     fill("inputs", p_.inputs);
     fill("outputs", p_.outputs);
     h_ += "  }\n  return TENON_OK;\n}\n";
+  }
+
+  const char* first_parameter() const { return on_gpu_ ? "tenon_cuda_program* program, " : ""; }
+
+  // Loading, and the function that takes the arguments as arrays of addresses on the device.
+  void run_on_gpu() {
+    const std::string custom = m_.checks.empty() ? "NULL, NULL" : "resolve, context";
+    h_ +=
+        "\n/* Brings the program to a GPU, for as many calls as one likes; tenon_cuda_unload takes it away. fault may "
+        "be "
+        "null. */\n" +
+        std::string("static inline int32_t ") + n_ + "_load(tenon_cuda_device* device, " +
+        (m_.checks.empty() ? "" : "tenon_custom (*resolve)(void* context, const char* name), void* context, ") +
+        "tenon_cuda_program** program, tenon_cuda_fault* fault) {\n  return tenon_cuda_load_bundle(device, " +
+        quoted(n_) + ", " + n_ + "_bundle, " + n_ + "_bundle_bytes, " + custom + ", program, fault);\n}\n" +
+        "\n/* All inputs and outputs in order, on the program's device. The call is queued; tenon_cuda_synchronize or "
+        "a copy "
+        "to the host waits\n * for it. fault may be null. */\n" +
+        "static inline int32_t " + n_ +
+        "_run(tenon_cuda_program* program, const void* const* inputs, void* const* outputs, const int64_t* dims, "
+        "tenon_cuda_fault* fault) {\n" +
+        "  const tenon_cuda_caller caller = {" + quoted(n_) + ", NULL, 0, 0};\n" +
+        "  tenon_call call;\n  call.struct_size = sizeof call;\n  call.inputs = inputs;\n  call.outputs = outputs;\n" +
+        "  call.arena = NULL;\n  call.dims = dims;\n  call.env = NULL;\n  call.error = NULL;\n" +
+        "  return tenon_cuda_run(program, &call, &caller, NULL, fault);\n}\n";
   }
 
   // The function that takes the arguments as arrays.
@@ -171,7 +212,7 @@ class Header {
 
   // The function that takes one typed parameter for each argument.
   void typed() {
-    std::string parameters, null, in, out;
+    std::string parameters = on_gpu_ ? "tenon_cuda_program* program" : "", null, in, out;
     const auto add = [&](const Tree& tree, const std::vector<Leaf>& leaves, bool inputs, std::string& list) {
       if (tree.count == 0) return;
       const std::string type = tree.alone ? c_type(leaves[tree.first].type.dtype) : struct_of(tree);
@@ -188,9 +229,9 @@ class Header {
       parameters += std::string(parameters.empty() ? "" : ", ") + "int64_t " + e.parameter;
       values += (values.empty() ? "" : ", ") + e.parameter;
     }
-    h_ +=
-        "\n/* The same with one typed parameter for each argument, a struct where it is a tree, on the process-wide "
-        "pool. */\n";
+    if (on_gpu_) parameters += ", tenon_cuda_fault* fault";
+    h_ += std::string("\n/* The same with one typed parameter for each argument, a struct where it is a tree") +
+          (on_gpu_ ? "" : ", on the process-wide pool") + ". */\n";
     h_ += "static inline int32_t " + n_ + "_typed(" + (parameters.empty() ? "void" : parameters) + ") {\n";
     const std::string pad = "    ";
     if (!null.empty()) h_ += "  if (" + null + ") return TENON_BAD_CALL;\n";
@@ -200,7 +241,8 @@ class Header {
     fill("inputs", in);
     fill("outputs", out);
     fill("dims", values);
-    h_ += pad + "return " + n_ + "_run(inputs, outputs, " + (values.empty() ? "NULL" : "dims") + ", NULL);\n  }\n}\n";
+    h_ += pad + "return " + n_ + "_run(" + (on_gpu_ ? "program, " : "") + "inputs, outputs, " +
+          (values.empty() ? "NULL" : "dims") + (on_gpu_ ? ", fault" : ", NULL") + ");\n  }\n}\n";
   }
 
   // One assignment for each item of a list: C allows no initialiser that is not constant in an older dialect, and warns.
@@ -225,6 +267,7 @@ class Header {
   const Interface& p_;
   const runtime::Manifest& m_;
   const std::string n_;
+  const bool on_gpu_;
   Scope scope_;  // of the file
   std::vector<std::pair<const Tree*, std::string>> struct_names_;
   std::string h_;
@@ -232,6 +275,7 @@ class Header {
 
 }  // namespace
 
-std::string c_header(const Interface& program) { return Header(program).text(); }
+std::string c_header(const Interface& program) { return Header(program, false).text(); }
+std::string cuda_header(const Interface& program) { return Header(program, true).text(); }
 
 }  // namespace tenon::aot

@@ -38,7 +38,8 @@ void name_leaves(Interface& program, const std::vector<std::vector<detail::TreeI
   const std::string& entry = program.manifest.entry;
   Scope parameters, inputs, outputs;
   // What the functions of the headers call their own.
-  for (const char* own : {"inputs", "outputs", "dims", "env", "sizes", "code", "call", "arena", "spans"})
+  for (const char* own :
+       {"inputs", "outputs", "dims", "env", "sizes", "code", "call", "arena", "spans", "program", "fault", "caller"})
     parameters.take(own);
   for (const char* own : {"", "_run", "_typed", "_sizes", "_arena_bytes", "_message"}) parameters.take(entry + own);
   for (size_t n = 0; n < arguments.size(); ++n) {

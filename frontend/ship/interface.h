@@ -55,6 +55,7 @@ const char* c_type(DType t);
 std::string in_comment(std::string text);  // nothing in it ends a comment or begins a line
 std::string quoted(const std::string& text);  // as a string of C and C++
 std::string c_header(const Interface& program);
+std::string cuda_header(const Interface& program);  // the C header of a program for a GPU
 std::string cpp_header(const Interface& program);
 std::string manifest_json(const Interface& program);
 

@@ -3,6 +3,7 @@
 
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/eager.h"
+#include "tenon/frontend/tensor/placement.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/ir/base/door.h"
 
@@ -76,6 +77,7 @@ std::vector<Tensor> apply_graph(const ir::Graph& graph, std::span<const Tensor> 
       results.push_back(make_traced(trace->builder.type(id), trace->number, id, at));
     return results;
   }
+  const runtime::Device& device = device_of_all(inputs, graph.name.c_str(), at);
   std::vector<Tensor> values(graph.value_count());
   std::vector<uint32_t> last_use(graph.value_count(), 0);
   for (uint32_t n = 0; n < graph.node_count(); ++n)
@@ -89,6 +91,8 @@ std::vector<Tensor> apply_graph(const ir::Graph& graph, std::span<const Tensor> 
     for (ir::ValueId v : graph.operands(node)) operands.push_back(values[index(v)]);
     const Location& where = graph.location(node);
     std::vector<Tensor> results = apply_primitive(node.op, graph.attrs(node), operands, where.known() ? where : at);
+    // What comes of nothing, such as a constant, comes to where its program is.
+    for (uint32_t r = 0; operands.empty() && r < results.size(); ++r) results[r] = moved_to(results[r], device, at);
     for (uint32_t r = 0; r < node.result_count; ++r) values[index(graph.result(node, r))] = results[r];
     for (ir::ValueId v : graph.operands(node))
       if (last_use[index(v)] == n) values[index(v)] = Tensor();

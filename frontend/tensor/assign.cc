@@ -27,7 +27,13 @@ void check_assignable(const Tensor& x, const char* op, const Location& at) {
 
 // Puts the new buffer into the cell that all copies share.
 void replace_buffer(Cell& cell, const Tensor& value, const char* op, const Location& at) {
-  cell.slot->replace(buffer_of(value, op, at));
+  BufferPtr buffer = buffer_of(value, op, at);
+  if (&buffer->device() != cell.place)
+    throw Error(std::string(op) + ": " + describe(value) +
+                    " lies on another device than the tensor that takes it; move it "
+                    "there by to()",
+                at);
+  cell.slot->replace(std::move(buffer));
 }
 
 // Gives a variable its new value, of the old one's type.
@@ -158,6 +164,7 @@ Assignable Tensor::data() const try {
   auto cell = std::make_shared<Cell>();
   cell->type = c.type;
   cell->slot = c.slot;
+  cell->place = c.place;
   cell->made = c.made;
   return Assignable(Tensor(cell), nullptr, cell, {}, c.made);
 } catch (...) {

@@ -8,6 +8,7 @@
 #include "tenon/frontend/ops/ops.h"
 #include "tenon/frontend/tensor/callable.h"
 #include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/placement.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/ir/base/door.h"
@@ -30,7 +31,7 @@ class Backward {
     }
     // A leaf that was reached, but by zero derivatives only, has a gradient of zeros, as with grad.
     for (auto& [cell, sum] : leaves_) {
-      if (!sum.defined()) sum = zeros(cell->type.shape, {.dtype = cell->type.dtype});
+      if (!sum.defined()) sum = zeros_like(Tensor(cell));
       for (bool added = false; !added;) {  // once more if another thread's backward came between
         const std::shared_ptr<Cell> before = grad_of(*cell);
         const Tensor total = before ? Tensor(before) + sum : sum.detach();
@@ -114,7 +115,10 @@ class Backward {
       arrived[o] = any = true;
       pointers.push_back(buffer_of(p.sums[o], "backward", at_)->address());
     }
-    if (any) {
+    if (any && e.came_from != nullptr) {  // a move: the cotangent goes back
+      Tensor back = moved_to(p.sums[0], *e.came_from, at_);
+      if (sums[0] != nullptr) *sums[0] = sums[0]->defined() ? *sums[0] + back : back;
+    } else if (any) {
       std::vector<Tensor> before;  // holds the buffers of the sums while the pullback reads them
       for (size_t i = 0; i < program.active_inputs.size(); ++i) {
         summed.push_back(sums[i] != nullptr && sums[i]->defined());

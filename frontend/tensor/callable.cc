@@ -31,7 +31,7 @@ class Pointers {
 
 // Results that are there already have taken a donated input's memory; the others get memory of their own.
 void run_into(std::vector<Tensor>& results, const runtime::Executable& program, const void* const* in,
-              const std::vector<int64_t>& dims, const Location& at, bool* started) {
+              const std::vector<int64_t>& dims, const runtime::Caller& caller, bool* started) {
   const runtime::Manifest& m = program.manifest();
   const std::vector<int64_t> symbols = m.symbols.empty() ? std::vector<int64_t>{} : evaluate(m.symbols, dims);
   results.resize(m.outputs.size());
@@ -44,9 +44,9 @@ void run_into(std::vector<Tensor>& results, const runtime::Executable& program, 
     ir::Type type = ir::resolved(m.outputs[o], symbols);
     auto buffer = runtime::Buffer::allocate(byte_count(type.shape, bytes(type.dtype)), program.device());
     out[o] = buffer->address();
-    results[o] = make_concrete(std::move(type), std::move(buffer), at);
+    results[o] = make_concrete(std::move(type), std::move(buffer), caller.at);
   }
-  program.run(in, out.data(), dims.data(), nullptr, started);
+  program.run(in, out.data(), dims.data(), nullptr, started, caller);
 }
 
 std::string place_of_input(const Callable& c, size_t i) {
@@ -119,7 +119,7 @@ std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, cons
   }
   std::vector<Tensor> results;
   if (c.donated.empty()) {
-    run_into(results, *c.program, in.data(), dims, at, nullptr);
+    run_into(results, *c.program, in.data(), dims, {c.name.c_str(), at}, nullptr);
   } else {
     refuse_shared_donations(c, count, pins, at);
     // A call that is refused leaves its donated tensors as they were.
@@ -127,7 +127,7 @@ std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, cons
     bool started = false;
     try {
       take_over(c, inputs, pins, in, dims, results, taken, at);
-      run_into(results, *c.program, in.data(), dims, at, &started);
+      run_into(results, *c.program, in.data(), dims, {c.name.c_str(), at}, &started);
     } catch (...) {
       for (auto& [slot, buffer] : taken)
         if (!started) slot->put_back(std::move(buffer));
@@ -144,7 +144,7 @@ std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, cons
 std::vector<Tensor> run(const runtime::Executable& program, const void* const* inputs, const std::vector<int64_t>& dims,
                         const Location& at) {
   std::vector<Tensor> results;
-  run_into(results, program, inputs, dims, at, nullptr);
+  run_into(results, program, inputs, dims, {"backward", at}, nullptr);
   return results;
 }
 

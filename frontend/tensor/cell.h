@@ -20,6 +20,8 @@ struct TapeEntry;  // frontend/tensor/tape.h
 struct Cell {
   ir::Type type;
   std::shared_ptr<Slot> slot;  // of a concrete tensor
+  const runtime::Device* place = nullptr;  // of a concrete tensor: where its buffers lie
+  bool number = false;  // written in the program: it goes where the tensors are that it meets
   uint64_t trace = 0;  // of a traced tensor: the trace's number
   ir::ValueId value = ir::no_value;
   bool is_spec = false;

@@ -42,6 +42,8 @@ void refuse_device(const char* what, Device device, const Location& at) {
     fail(name + " cannot be used: " + reason + " (tn::doctor() says more)");
   if (const int count = device_count(Kind::cuda); device.index >= count)
     fail("there is no device " + name + ": the driver shows " + std::to_string(count) + ", numbered from 0");
+  if (const runtime::Fault f = runtime::cuda_status().device_faults.at(static_cast<size_t>(device.index)))
+    fail(name + " cannot be used: " + f.what + "; " + f.remedy);
 }
 
 DeviceInfo device_info(Device device, const std::source_location& at) {
@@ -50,16 +52,25 @@ DeviceInfo device_info(Device device, const std::source_location& at) {
     const runtime::CudaDevice d = runtime::cuda_status().devices.at(static_cast<size_t>(device.index));
     return {d.name, "sm_" + std::to_string(d.sm), d.multiprocessors, static_cast<int64_t>(d.memory_bytes)};
   }
-  const Target& host = runtime::device_of(TargetKind::cpu).target();
+  const runtime::Device& processor = runtime::device_of(TargetKind::cpu);
+  const Target& host = processor.target(processor);
   const int64_t pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
   return {"cpu", host.cpu().cpu, host.cores, pages > 0 && page > 0 ? pages * page : 0};
 }
 
-void set_default_device(Device device, const std::source_location& at) {
-  refuse_device("set_default_device", device, place(at));
+std::string cuda_target(int sm, const std::source_location& at) try {
+  return runtime::cuda_target_name(sm);
+} catch (const Error& e) {
+  throw Error(e.message(), place(at));
 }
 
-void synchronize() { runtime::current_device().synchronize(); }
+void set_default_device(Device device, const std::source_location& at) {
+  refuse_device("set_default_device", device, place(at));
+  const TargetKind kind = device.kind == Kind::cpu ? TargetKind::cpu : TargetKind::cuda;
+  runtime::set_current_device(runtime::device_of(kind, device.index));
+}
+
+void synchronize() { runtime::synchronize_all(); }
 
 std::string doctor() {
   const runtime::CudaStatus status = runtime::cuda_status();

@@ -24,6 +24,9 @@ bool cuda_is_available();
 std::string cuda_reason();
 int device_count(Kind kind);
 
+// What programs for GPUs of one architecture are saved for, whether or not there is one: aot::save's .target. 90 is sm_90.
+std::string cuda_target(int sm, const std::source_location& at = std::source_location::current());
+
 struct DeviceInfo {
   std::string name;
   std::string architecture;  // "x86-64-v4", "sm_90"

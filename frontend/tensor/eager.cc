@@ -5,6 +5,7 @@
 #include "tenon/frontend/tensor/callable.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/key.h"
+#include "tenon/frontend/tensor/placement.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/ir/base/door.h"
 #include "tenon/ir/base/undisturbed.h"
@@ -15,6 +16,7 @@ namespace {
 
 // What a program is made for.
 struct Wanted {
+  const runtime::Device& device;
   const Emit& emit;
   const ir::Attrs& attrs;
   std::span<const Tensor> inputs;
@@ -30,6 +32,7 @@ KeyBytes key_of(const Wanted& w, ExtentPattern* pattern) {
   KeyWriter writer(key, pattern);
   writer.tag(w.taped ? 't' : 'e');
   writer.tag(pattern ? 's' : 'x');
+  writer.tag(device_tag(w.device));
   writer.text(w.emit.name);
   writer.number(reinterpret_cast<intptr_t>(w.emit.build));
   for (size_t i = 0; i < w.inputs.size(); ++i) {
@@ -82,10 +85,10 @@ CallablePtr compile(const Wanted& w, const ir::Graph& graph) {
   auto callable = std::make_shared<Callable>();
   callable->name = w.emit.name;
   if (w.taped) {
-    callable->tape = make_taped(graph, w.parts, w.same, {});
+    callable->tape = make_taped(graph, w.parts, w.same, {.device = &w.device});
     callable->program = callable->tape->forward;
   } else {
-    callable->program = runtime::compile(graph, {});
+    callable->program = runtime::compile(graph, {.device = &w.device});
   }
   return callable;
 }
@@ -158,7 +161,14 @@ std::vector<Tensor> apply_eagerly(const Emit& emit, const ir::Attrs& attrs, std:
     if (!t.defined()) throw Error(std::string(emit.name) + ": an operand is undefined; give it a value first", at);
     check_readable(t, emit.name, at);
   }
-  Wanted wanted{emit, attrs, inputs, at, records(inputs)};
+  const runtime::Device& device = device_of_all(inputs, emit.name, at);
+  if (has_number_elsewhere(inputs, device)) {
+    std::vector<Tensor> there(inputs.begin(), inputs.end());
+    for (Tensor& t : there)
+      if (t.cell()->number && t.cell()->place != &device) t = moved_to(t, device, at);
+    return apply_eagerly(emit, attrs, there, at);
+  }
+  Wanted wanted{device, emit, attrs, inputs, at, records(inputs)};
   if (wanted.taped) wanted.parts = parts_of(inputs), wanted.same = same_values(inputs);
   ExtentPattern pattern;
   const CallablePtr callable = find_or_compile(wanted, pattern);

@@ -124,6 +124,30 @@ void put_on_tape(const Callable& c, std::span<const Tensor> inputs, const Pins& 
   }
 }
 
+void put_move_on_tape(const Tensor& from, Tensor& moved, const Location& at) {
+  auto program = std::make_shared<TapedProgram>(nullptr);
+  program->outputs = 1;
+  program->output_is_active = program->output_has_history = {from.cell()->active()};
+  program->same_output = {0};
+  program->same_input = {-1};
+  program->refused = {nullptr};
+  program->inputs = {0};
+  (from.cell()->active() ? program->active_inputs : program->flat_inputs) = {0};
+  auto entry = std::make_shared<TapeEntry>();
+  entry->sequence = next_sequence();
+  entry->name = "to";
+  entry->where = at;
+  entry->program = std::move(program);
+  entry->inputs.push_back(source_of(from.cell()));
+  entry->output_types.push_back(moved.cell()->type);
+  entry->came_from = from.cell()->place;
+  entry->used_gradient = from.cell()->backward;
+  Cell& cell = *moved.cell();
+  cell.requires_grad.store(from.requires_grad(), std::memory_order_relaxed);
+  cell.flat = !from.cell()->active();
+  cell.entry = std::move(entry);
+}
+
 // A chain of entries is released one by one: each entry's own sources are moved to a list before they go. Those that no list has
 // room for, since memory ran out, go with their entry.
 TapeEntry::~TapeEntry() {

@@ -35,6 +35,7 @@ struct TapeEntry {
   std::vector<std::shared_ptr<runtime::Buffer>> residuals;  // under the lock, as is what is said of the backward
   std::vector<TapeSource> inputs;  // one per active input, then one per flat input
   std::vector<ir::Type> output_types;  // concrete
+  const runtime::Device* came_from = nullptr;  // of a move to another device
   Location used_gradient;  // the backward whose result it used as a constant
   BriefMutex<LockFamily::tensors> lock;
   bool freed = false;
@@ -54,6 +55,8 @@ bool records(std::span<const Tensor> inputs);  // grad mode is on and an input h
 // `pins` are the buffers that the program read.
 void put_on_tape(const Callable& callable, std::span<const Tensor> inputs, const Pins& pins,
                  const std::vector<int64_t>& dims, const Location& at, std::vector<Tensor>& results);
+// Records that `moved` holds what `from` holds, on another device.
+void put_move_on_tape(const Tensor& from, Tensor& moved, const Location& at);
 // Marks results of ops that are not recorded and use what a backward computed, so that a backward through them is refused.
 void pass_gradients_on(std::span<const Tensor> inputs, std::span<const Tensor> results);
 bool set_grad_enabled(bool on);  // returns what it was

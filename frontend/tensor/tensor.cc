@@ -6,7 +6,6 @@
 
 #include "tenon/frontend/ops/ops.h"
 #include "tenon/frontend/tensor/cell.h"
-#include "tenon/frontend/tensor/refuse_device.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/ir/base/door.h"
@@ -41,6 +40,7 @@ double Operand::as_double(long double value) {
 Tensor make_concrete(ir::Type type, std::shared_ptr<runtime::Buffer> buffer, const Location& made) {
   auto cell = std::make_shared<Cell>();
   cell->type = std::move(type);
+  cell->place = &buffer->device();
   cell->slot = std::make_shared<Slot>(std::move(buffer));
   cell->made = made;
   return Tensor(std::move(cell));
@@ -278,11 +278,6 @@ Tensor Tensor::detach() const try {
   return make_concrete(c.type, buffer_of(*this, "detach()", {}), c.made);
 } catch (...) {
   leave_with_error("detach()", Location{});
-}
-
-Tensor Tensor::to(Device device, const At& at) const {
-  refuse_device("to()", device, place(at));
-  return *this;
 }
 
 }  // namespace tenon

@@ -57,7 +57,7 @@ class Tensor {
   int ndim() const;
   Extent numel() const;  // a number, unless an extent is free
   DType dtype() const;
-  Device device() const { return {}; }
+  Device device() const;  // of a value that is being traced, the default one
 
   // Reads the one element of a one-element tensor. Error inside a trace (use tn::cond or tn::where there).
   template <class T = float>

@@ -126,9 +126,15 @@ void save(const Lowered& lowered, const SaveOptions& options) try {
   Stored stored;
   runtime::CompileOptions compile;
   compile.target = runtime::named_target(program.target);
-  const CpuTarget& cpu = compile.target->cpu();
-  program.triple = cpu.triple;
-  program.processor = cpu.tune.empty() ? cpu.cpu : cpu.tune;
+  const bool for_gpu = compile.target->kind() == TargetKind::cuda;
+  if (for_gpu) {
+    program.triple = "nvptx64-nvidia-cuda";
+    program.processor = program.target;
+  } else {
+    const CpuTarget& cpu = compile.target->cpu();
+    program.triple = cpu.triple;
+    program.processor = cpu.tune.empty() ? cpu.cpu : cpu.tune;
+  }
   const std::shared_ptr<const ir::Graph> graph = closed(entry, options.name, stored, program.constants, at);
   compile.entry = options.name;
   compile.donations = entry.donations;
@@ -147,9 +153,16 @@ void save(const Lowered& lowered, const SaveOptions& options) try {
   const auto write = [&](const char* ending, const std::string& bytes) {
     write_file(folder / (options.name + ending), bytes, at);
   };
+  if (for_gpu) {
+    const std::string bundle = artifact.bundle(compile.target->cuda().sm);
+    artifact.objects = {runtime::data_object(options.name + "_bundle", bundle)};
+    write(".bundle", bundle);
+    write(".h", cuda_header(program));
+  } else {
+    write(".h", c_header(program));
+    write(".hpp", cpp_header(program));
+  }
   write(".o", artifact.objects.at(0));
-  write(".h", c_header(program));
-  write(".hpp", cpp_header(program));
   write(".json", manifest_json(program));
   if (options.archive) write(".a", artifact.archive());
 } catch (...) {

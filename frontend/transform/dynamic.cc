@@ -76,9 +76,9 @@ std::vector<Tensor> free_inputs(const Dynamic& dynamic, const Leaves& leaves, co
   return inputs;
 }
 
-void write_free_types(const Dynamic& dynamic, Leaves& leaves) {
+void write_free_types(const Dynamic& dynamic, Leaves& leaves, const Location& made) {
   ExtentPattern sizes;
-  write_types(leaves.structure, [&](KeyWriter& writer) {
+  write_types(leaves.structure, leaves.tensors, made, [&](KeyWriter& writer) {
     each_tensor(leaves, [&](size_t argument, const Tensor& t) {
       writer.type(free_type(dynamic, argument, t, sizes), part_of(*t.cell()));
     });

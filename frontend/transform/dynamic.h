@@ -45,7 +45,7 @@ bool tracing();  // then extents are what the enclosing trace has them
 // The tensors of the arguments by type alone, with named extents where they are free. Error when an axis is not there.
 std::vector<Tensor> free_inputs(const Dynamic& dynamic, const Leaves& leaves, const Location& made);
 // Appends their types to a key.
-void write_free_types(const Dynamic& dynamic, Leaves& leaves);
+void write_free_types(const Dynamic& dynamic, Leaves& leaves, const Location& made);
 // The values of the free symbols of an entry in a call. Error, by argument, when the extents do not fit together or their bounds.
 std::vector<int64_t> extents_of_call(const JitEntry& entry, std::span<const Tensor> inputs);
 }  // namespace detail

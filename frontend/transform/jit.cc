@@ -34,6 +34,7 @@ bool compile(JitEntry& entry) {
   const FloatEnvironment standard;
   runtime::CompileOptions options;
   options.fuse = entry.fuse;
+  options.device = entry.device;
   options.donations = entry.donations;
   entry.plain.program = runtime::compile(*entry.program.graph, options);
   entry.ready.store(true, std::memory_order_release);
@@ -52,6 +53,7 @@ std::shared_ptr<const Callable> compiled_for_tape(JitState& state, const JitEntr
   const FloatEnvironment standard;
   runtime::CompileOptions options;
   options.fuse = entry.fuse;
+  options.device = entry.device;
   auto taped = std::make_shared<Callable>();
   taped->name = entry.plain.name;
   taped->tape = make_taped(*entry.program.graph, entry.parts, same, options, state.budget);

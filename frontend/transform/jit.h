@@ -34,7 +34,7 @@ namespace detail {
 struct JitState;
 std::shared_ptr<JitState> make_jit(JitOptions options, const Location& made);
 // Completes a signature: after the structure come dtype, shape and requires_grad of every tensor, then the grad mode.
-void end_signature(Leaves& leaves);
+void end_signature(Leaves& leaves, const Location& made);
 std::shared_ptr<JitEntry> find_entry(JitState& state, const Leaves& signature);  // null when it is new, or was dropped
 // Begins the entry of a new signature, before its trace. Error when the options name an argument that is not there.
 std::shared_ptr<JitEntry> start_entry(JitState& state, std::vector<std::vector<TreeItem>> arguments);
@@ -51,7 +51,7 @@ template <class... A>
 inline char type_token = 0;
 // dynamic: null where extents are as the arguments have them.
 template <class... A>
-Leaves signature_of(const Dynamic* dynamic, const A&... args) {
+Leaves signature_of(const Dynamic* dynamic, const Location& made, const A&... args) {
   Leaves leaves;
   const char* token = &type_token<Plain<A>...>;
   leaves.structure.append(&token, sizeof token);
@@ -59,7 +59,7 @@ Leaves signature_of(const Dynamic* dynamic, const A&... args) {
     if (dynamic != nullptr) leaves.ends.push_back(leaves.tensors.size());
   };
   ((walk(args, leaves), end()), ...);
-  dynamic != nullptr ? write_free_types(*dynamic, leaves) : end_signature(leaves);
+  dynamic != nullptr ? write_free_types(*dynamic, leaves, made) : end_signature(leaves, made);
   return leaves;
 }
 }  // namespace detail
@@ -78,8 +78,9 @@ class Jit {
   // Traces and, when compile() is called, compiles, without running. Arguments may be tn::spec.
   template <class... A>
   Lowered lower(const A&... args) const {
-    return detail::guarded("lower()", made_,
-                           [&] { return Lowered(record(detail::signature_of(free(), args...), false, args...)); });
+    return detail::guarded("lower()", made_, [&] {
+      return Lowered(record(detail::signature_of(free(), made_, args...), false, args...));
+    });
   }
 
  private:
@@ -88,7 +89,7 @@ class Jit {
   template <class... A>
   auto call(const A&... args) const {
     using R = detail::ResultOf<const F, A...>;
-    const detail::Leaves signature = detail::signature_of(free(), args...);
+    const detail::Leaves signature = detail::signature_of(free(), made_, args...);
     std::shared_ptr<detail::JitEntry> entry = detail::find_entry(*state_, signature);  // ours, if the cache drops it
     if (!entry) entry = record(signature, true, args...);
     std::vector<Tensor> outputs;

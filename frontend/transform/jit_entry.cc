@@ -14,8 +14,8 @@ namespace {
 constexpr size_t many_retraces = 16;
 constexpr size_t most_watched = 256;  // lists of tensor types whose retraces are counted; then counting starts anew
 
-void write_tensors(KeyBytes& key, const std::vector<Tensor*>& tensors) {
-  write_types(key, [&](KeyWriter& writer) {
+void write_tensors(KeyBytes& key, const std::vector<Tensor*>& tensors, const Location& made) {
+  write_types(key, tensors, made, [&](KeyWriter& writer) {
     for (const Tensor* t : tensors) writer.tensor(*t->cell(), part_of(*t->cell()));
   });
 }
@@ -58,7 +58,7 @@ std::string retraced_often(JitState& state, const std::string& types, const Leav
 // Same tensors, different C++ values: the caller probably meant to pass a tensor.
 void note_trace(JitState& state, const Leaves& signature, const JitEntry& entry) {
   KeyBytes types;
-  write_tensors(types, signature.tensors);
+  write_tensors(types, signature.tensors, state.made);
   std::string warning;
   {
     const std::lock_guard lock(state.retracing);
@@ -115,7 +115,7 @@ JitState::JitState(JitOptions given, const Location& where)
       entries(runtime::CacheKind::jit, budget),
       taped(runtime::CacheKind::jit, budget) {}
 
-void end_signature(Leaves& leaves) { write_tensors(leaves.structure, leaves.tensors); }
+void end_signature(Leaves& leaves, const Location& made) { write_tensors(leaves.structure, leaves.tensors, made); }
 
 std::shared_ptr<JitEntry> find_entry(JitState& state, const Leaves& signature) {
   return state.entries.find(signature.structure.view());
@@ -156,6 +156,9 @@ std::shared_ptr<JitEntry> finish_entry(JitState& state, const Leaves& signature,
     if (item.tag == 't') entry->results.push_back(item.path);
   entry->donations = donations(*program.graph, entry->plain.donated);
   entry->records = records(inputs);
+  std::vector<Tensor> all = inputs;
+  all.insert(all.end(), program.captured.begin(), program.captured.end());
+  entry->device = &device_of_all(all, entry->plain.name.c_str(), state.made);
   entry->parts = parts_of(inputs);
   entry->parts.resize(program.graph->input_count(), Part::none);
   entry->free = program.graph->symbols->size() != 0;

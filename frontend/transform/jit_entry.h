@@ -11,6 +11,7 @@
 
 #include "tenon/frontend/tensor/callable.h"
 #include "tenon/frontend/tensor/key.h"
+#include "tenon/frontend/tensor/placement.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/taped_program.h"
 #include "tenon/frontend/transform/jit.h"
@@ -29,6 +30,7 @@ struct JitEntry {
   bool fuse = true;
   std::atomic<bool> ready = false;  // `plain` has its program, and changes no more
   std::shared_ptr<void> result;  // the result tree of the trace, to be copied and refilled
+  const runtime::Device* device = nullptr;
   Program program;
   Callable plain;  // compiled when first called
   // What first calls read.
@@ -61,11 +63,13 @@ struct JitState {
   bool warned_retraces = false;
 };
 
-// The end of every signature, behind the structure: types of tensors as write(KeyWriter&) has them, and the grad mode.
+// The end of every signature, behind the structure: the device of all tensors, their types as write(KeyWriter&) has them, and the
+// grad mode.
 template <class Write>
-void write_types(KeyBytes& key, Write write) {
+void write_types(KeyBytes& key, std::span<Tensor* const> tensors, const Location& made, Write write) {
   KeyWriter writer(key);
   writer.tag('|');
+  writer.tag(device_tag(device_of_all(tensors, "jit", made)));
   write(writer);
   writer.tag(grad_enabled() ? 'G' : 'N');
 }

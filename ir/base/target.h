@@ -83,6 +83,7 @@ struct CudaTarget {
   int block_threads = 256;
   int64_t shared_bytes = 227 << 10;  // that one block may have
   int registers = 64 << 10;  // of one multiprocessor
+  bool tensor_cores = true;  // contractions of halves may use them: not bit for bit the chain (docs/numbers.md)
   bool operator==(const CudaTarget&) const = default;
 };
 
@@ -169,12 +170,13 @@ void for_each_field(T& machine, F&& f) {
 }
 template <Fields<CudaTarget> T, class F>
 void for_each_field(T& machine, F&& f) {
-  auto& [sm, warp, threads, shared_bytes, registers] = machine;
+  auto& [sm, warp, threads, shared_bytes, registers, tensor_cores] = machine;
   f("sm", sm);
   f("warp", warp);
   f("block_threads", threads);
   f("shared_bytes", shared_bytes);
   f("registers", registers);
+  f("tensor_cores", tensor_cores);
 }
 template <Fields<Target> T, class F>
 void for_each_field(T& target, F&& f) {

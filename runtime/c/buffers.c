@@ -62,6 +62,7 @@ const char* tenon_message(int32_t code) {
     case TENON_BAD_EXTENT: return "an extent lies outside its bounds, or a tensor of such extents is too large";
     case TENON_NO_MEMORY: return "out of memory";
     case TENON_ALIAS: return "an output overlaps another buffer";
+    case TENON_DEVICE_FAILED: return "a device or its driver failed, or is not there";
     case TENON_THREW: return "a custom function threw an exception";
     default: return code > 0 ? "a check of the program failed" : "an unknown code";
   }

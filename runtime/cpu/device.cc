@@ -51,7 +51,10 @@ struct Arena {
   Arena& operator=(const Arena&) = delete;
 };
 
-const Target& host() {
+void* allocate(const Device&, uint64_t bytes) { return tenon_alloc(bytes); }
+void free_block(const Device&, void* memory, uint64_t bytes) { tenon_free(memory, bytes); }
+
+const Target& host(const Device&) {
   static constinit Forever<const Target> target;
   return target.get([] { return new Target(codegen::host_target()); });
 }
@@ -63,23 +66,23 @@ std::string compiler() {
          build.get([] { return new std::string(module_identity(codegen::compiler_address())); });
 }
 
-void copy(void* to, const void* from, uint64_t bytes) { std::memcpy(to, from, bytes); }
+void copy(const Device&, void* to, const void* from, uint64_t bytes) { std::memcpy(to, from, bytes); }
 // Rows of a number or two are most of what is copied so: a size that is known takes no call.
 template <uint64_t size>
 void copy_each(char* to, uint64_t to_stride, const char* from, uint64_t from_stride, uint64_t rows) {
   for (uint64_t i = 0; i < rows; ++i) std::memcpy(to + i * to_stride, from + i * from_stride, size);
 }
-void copy_rows(void* to_memory, uint64_t to_stride, const void* from_memory, uint64_t from_stride, uint64_t bytes,
-               uint64_t rows) {
+void copy_rows(const Device&, void* to_memory, uint64_t to_stride, const void* from_memory, uint64_t from_stride,
+               uint64_t bytes, uint64_t rows) {
   auto* to = static_cast<char*>(to_memory);
   const auto* from = static_cast<const char*>(from_memory);
   if (rows > 1 && bytes == 4) return copy_each<4>(to, to_stride, from, from_stride, rows);
   if (rows > 1 && bytes == 8) return copy_each<8>(to, to_stride, from, from_stride, rows);
   for (uint64_t i = 0; i < rows; ++i) std::memcpy(to + i * to_stride, from + i * from_stride, bytes);
 }
-void synchronize() {}  // run() returns when all is done
+void synchronize(const Device&) {}  // run() returns when all is done
 
-void* load(const Artifact& artifact) {
+void* load(const Device&, const Artifact& artifact) {
   const Manifest& m = artifact.manifest;
   if (const uint64_t lacking = m.needs & ~tenon_cpu_features(); lacking != 0)
     throw Error("this processor lacks " + feature_expression(lacking) + ", which '" + m.entry +
@@ -101,7 +104,7 @@ int64_t arena_bytes(const void* code, const int64_t* dims) {
   return static_cast<const codegen::Linked*>(code)->arena_bytes(dims);
 }
 
-int32_t run(const void* code, tenon_call& call, bool* started) {
+int32_t run(const Device&, const void* code, tenon_call& call, const Caller&, bool* started) {
   const auto& linked = *static_cast<const codegen::Linked*>(code);
   // Planned buffers and the kernels' scratch memory; negative if the extents are such that the entry refuses them.
   const Arena arena(std::max<int64_t>(0, linked.arena_bytes(call.dims)));
@@ -123,16 +126,19 @@ void register_custom_call(const std::string& name, void* function) {
   calls.functions[name] = function;
 }
 
+void* find_custom_call(const char* name) { return resolve(name); }
+
 bool is_c_library_name(const std::string& name) { return codegen::in_c_library(name); }
 
 extern const Device cpu_device;
 constinit const Device cpu_device{.kind = TargetKind::cpu,
+                                  .index = 0,
                                   .name = "cpu",
                                   .host_addressed = true,
                                   .target = &host,
                                   .compiler = &compiler,
-                                  .allocate = &tenon_alloc,
-                                  .free = &tenon_free,
+                                  .allocate = &allocate,
+                                  .free = &free_block,
                                   .copy_in = &copy,
                                   .copy_out = &copy,
                                   .copy = &copy,
@@ -143,6 +149,7 @@ constinit const Device cpu_device{.kind = TargetKind::cpu,
                                   .unload = &unload,
                                   .code_bytes = &code_bytes,
                                   .arena_bytes = &arena_bytes,
+                                  .describe = nullptr,
                                   .run = &run};
 
 }  // namespace tenon::runtime

@@ -24,13 +24,19 @@ std::string cuda_version(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
 
+std::string name_of(const tenon_cuda_driver& driver, int result) {  // "CUDA_ERROR_UNKNOWN (999)"
+  const char* name = nullptr;
+  const bool known = driver.error_name(result, &name) == 0 && name != nullptr;
+  return (known ? std::string(name) + " (" : std::string("error (")) + std::to_string(result) + ")";
+}
+
 // What cuInit says (its numbers stand in NVIDIA's description of the driver interface, "CUresult").
-Fault start_fault(const CudaDriver& driver, int result) {
+Fault start_fault(const tenon_cuda_driver& driver, int result) {
   const std::string visible = environment(Variable::cuda_visible_devices);
   switch (result) {
     case 0: return {};
     case 34:
-      return {"the library " + driver.path + " is the CUDA toolkit's stub of libcuda, and no driver",
+      return {"the library " + std::string(driver.path) + " is the CUDA toolkit's stub of libcuda, and no driver",
               "take the toolkit's folder 'stubs' off LD_LIBRARY_PATH, and install the NVIDIA driver if there is none"};
     case 100:
       return {
@@ -38,16 +44,17 @@ Fault start_fault(const CudaDriver& driver, int result) {
           visible.empty() ? "see whether nvidia-smi lists one; a container must be run with its GPUs (--gpus all)"
                           : "unset CUDA_VISIBLE_DEVICES, or name a device that nvidia-smi -L lists"};
     case 802:
-      return {"the CUDA driver waits for the machine's fabric: " + driver.name_of(result),
+      return {"the CUDA driver waits for the machine's fabric: " + name_of(driver, result),
               "start the service nvidia-fabricmanager of the driver's own version"};
     case 803:
-      return {"libcuda and the kernel's driver are of different versions: " + driver.name_of(result),
+      return {"libcuda and the kernel's driver are of different versions: " + name_of(driver, result),
               "restart the machine, or load the NVIDIA kernel module anew, after the driver was updated"};
     case 804:
-      return {"the libcuda at " + driver.path + " is a compatibility package that this device's driver does not take",
+      return {"the libcuda at " + std::string(driver.path) +
+                  " is a compatibility package that this device's driver does not take",
               "remove the package cuda-compat, or update the driver itself"};
     default:
-      return {"the CUDA driver does not start: " + driver.name_of(result),
+      return {"the CUDA driver does not start: " + name_of(driver, result),
               "see whether nvidia-smi runs; load the NVIDIA kernel modules (modprobe nvidia nvidia_uvm) or restart"};
   }
 }
@@ -59,7 +66,7 @@ struct Asked {
   uint64_t generation = 0;
 };
 
-CudaDevice describe(const CudaDriver& driver, int ordinal) {
+CudaDevice describe(const tenon_cuda_driver& driver, int ordinal) {
   CudaDevice d;
   std::array<char, 256> name{};
   int device = 0, major = 0, minor = 0;
@@ -78,19 +85,20 @@ Asked* ask_driver() {
   auto asked = std::make_unique<Asked>();
   asked->generation = fork_counts().generation;
   CudaStatus& s = asked->status;
-  const CudaDriver& driver = cuda_driver();
-  if (driver.path.empty()) {
-    s.driver_fault = {"no NVIDIA driver is installed: " + driver.problem,
+  const tenon_cuda_driver& driver = *tenon_cuda_get_driver();
+  const std::string path = driver.path, problem = driver.problem;
+  if (path.empty()) {
+    s.driver_fault = {"no NVIDIA driver is installed: " + problem,
                       "install the NVIDIA driver (Debian: apt install nvidia-driver); a container must be run with the "
                       "machine's GPUs (--gpus all)"};
     return asked.release();
   }
-  if (!driver.found()) {
-    s.driver_fault = {"the library " + driver.path + " is no CUDA driver: " + driver.problem,
+  if (!problem.empty()) {
+    s.driver_fault = {"the library " + path + " is no CUDA driver: " + problem,
                       "install the NVIDIA driver, 525 or newer"};
     return asked.release();
   }
-  s.driver_path = driver.path;
+  s.driver_path = path;
   s.driver_fault = start_fault(driver, driver.init(0));
   if (s.driver_fault) return asked.release();
   asked->started = true;
@@ -98,6 +106,8 @@ Asked* ask_driver() {
   if (s.driver_version < oldest_driver)
     s.driver_fault = {"the NVIDIA driver serves CUDA " + cuda_version(s.driver_version) + " at most",
                       "update the driver to 525 (CUDA 12) or newer"};
+  if (!s.driver_fault && driver.lacks[0] != '\0')
+    s.driver_fault = {"the driver at " + path + " has no " + driver.lacks, "update the driver to 525 or newer"};
   int count = 0;
   if (driver.device_count(&count) == 0)
     for (int ordinal = 0; ordinal < count; ++ordinal) s.devices.push_back(describe(driver, ordinal));
@@ -169,7 +179,7 @@ std::string cuda_reason() {
     if (*f) return line_of(*f);
   const auto good = std::find_if(s.device_faults.begin(), s.device_faults.end(), [](const Fault& f) { return !f; });
   if (good == s.device_faults.end()) return line_of(s.device_faults.at(0));
-  return "driver, device and NVRTC are there; this version of Tenon does not run programs on devices yet";
+  return {};
 }
 
 std::string cuda_report(const CudaStatus& s) {

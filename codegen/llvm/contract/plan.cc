@@ -8,12 +8,11 @@
 
 namespace tenon::codegen {
 
-using ir::BlockId;
 using ir::Instruction;
 using ir::Kernel;
-using ir::KernelOp;
-using ir::Op;
-using ir::ScalarId;
+using ir::most_of;
+using ir::number_of;
+using ir::unit_loads;
 
 namespace {
 
@@ -26,55 +25,11 @@ int64_t even_tile(int64_t extent, int64_t most) {
   return ceil_divide(extent, ceil_divide(extent, most));
 }
 
-const Instruction* definition(const Kernel& kernel, ScalarId v) {
-  const uint32_t number = kernel.scalars[index(v)].instruction;
-  return number == UINT32_MAX ? nullptr : &kernel.instructions[number];
-}
-
-int64_t number_of(const Kernel& kernel, ScalarId v) {
-  const Instruction* i = definition(kernel, v);
-  if (i && i->kind == KernelOp::literal) return static_cast<int64_t>(i->immediate);
-  if (i && i->kind == KernelOp::extent && i->dim.is_number()) return i->dim.number();
-  return unknown_extent;
-}
-
-// The largest that an extent can be: a number is known, a symbol has bounds.
-int64_t most_of(const Kernel& kernel, ScalarId v) {
-  const Instruction* i = definition(kernel, v);
-  if (!i || i->kind != KernelOp::extent || i->dim.is_number()) return number_of(kernel, v);
-  const int64_t upper = (*kernel.symbols)[i->dim.index()].upper;
-  return upper < INT64_MAX ? upper : unknown_extent;
-}
-
 // x * y * z, where all are known and that fits.
 int64_t product(int64_t x, int64_t y, int64_t z) {
   int64_t r = 0;
   const bool known = x >= 0 && y >= 0 && z >= 0;
   return known && !__builtin_mul_overflow(x, y, &r) && !__builtin_mul_overflow(r, z, &r) ? r : unknown_extent;
-}
-
-// How much an index moves with the argument: a number, or `other`. Divisions move rarely, remainders like their dividend.
-constexpr int64_t other = INT64_MIN;
-int64_t slope(const Kernel& kernel, ScalarId v, ScalarId argument, int depth = 0) {
-  if (v == argument) return 1;
-  const Instruction* i = definition(kernel, v);
-  if (!i || i->kind == KernelOp::literal || i->kind == KernelOp::extent) return 0;
-  if (i->kind != KernelOp::scalar || depth > 16) return other;
-  const int64_t left = slope(kernel, i->operands[0], argument, depth + 1);
-  const int64_t right = i->operands.size() > 1 ? slope(kernel, i->operands[1], argument, depth + 1) : 0;
-  if (left == 0 && right == 0 && i->operands.size() <= 2) return 0;
-  if (left == other || right == other || i->operands.size() != 2) return other;
-  switch (i->op) {
-    case Op::add: return left + right;
-    case Op::sub: return left - right;
-    case Op::mul: {
-      const int64_t factor = right == 0 ? number_of(kernel, i->operands[1]) : number_of(kernel, i->operands[0]);
-      return factor == unknown_extent || (left != 0 && right != 0) ? other : factor * (left + right);
-    }
-    case Op::div: return right == 0 ? 0 : other;
-    case Op::rem: return right == 0 ? left : other;
-    default: return other;
-  }
 }
 
 void direct_tile(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
@@ -129,20 +84,6 @@ void lay_out_slot(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
 }
 
 }  // namespace
-
-int64_t unit_loads(const Kernel& kernel, BlockId block, size_t argument) {
-  const ScalarId moving = kernel.blocks[index(block)].arguments[argument];
-  int64_t count = 0;
-  for (uint32_t number : kernel.blocks[index(block)].instructions) {
-    const Instruction& i = kernel.instructions[number];
-    const size_t rank = i.kind == KernelOp::load ? kernel.buffers[index(i.buffer)].shape.size() : 0;
-    if (rank == 0) continue;
-    bool unit = slope(kernel, i.operands[rank - 1], moving) == 1;
-    for (size_t d = 0; d + 1 < rank; ++d) unit &= slope(kernel, i.operands[d], moving) == 0;
-    count += unit;
-  }
-  return count;
-}
 
 ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, const Target& target, bool shared) {
   const CpuTarget& cpu = target.cpu();

@@ -9,11 +9,11 @@
 #include <cstdint>
 
 #include "tenon/ir/base/target.h"
-#include "tenon/ir/kernel/kernel.h"
+#include "tenon/ir/kernel/access.h"
 
 namespace tenon::codegen {
 
-inline constexpr int64_t unknown_extent = -1;
+using ir::unknown_extent;
 inline constexpr int64_t contract_header_bytes = 64;
 inline constexpr int64_t contract_segment = 4096;  // elements of k in one chain (docs/numbers.md, Reductions)
 
@@ -46,8 +46,5 @@ struct ContractPlan {
 // shared: the contraction is the one statement whose work threads share, so it may use scratch memory.
 ContractPlan plan_contract(const ir::Kernel& kernel, const ir::Instruction& contract, const Target& target,
                            bool shared);
-
-// How many loads of a block move by exactly one element when argument `argument` moves by one.
-int64_t unit_loads(const ir::Kernel& kernel, ir::BlockId block, size_t argument);
 
 }  // namespace tenon::codegen

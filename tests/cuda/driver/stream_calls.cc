@@ -77,6 +77,21 @@ int cuStreamWaitEvent(void* stream, void* event, unsigned flags) {
     return queue(call, s, std::move(item));
   });
 }
+// To pinned memory of the host.
+int cuStreamWriteValue32_v2(void* stream, Address at, uint32_t value, unsigned flags) {
+  return SIMULATED_CALL(context, {
+    const StreamPtr s = stream_of(call, stream);
+    if (!s) return invalid_handle;
+    auto* const word = reinterpret_cast<uint32_t*>(at);
+    if (at % 4 != 0 || flags > 1 || !is_pinned(word, 4)) return invalid_value;  // device memory would do, too
+    Item item;
+    item.run = [word, value] {
+      *word = value;
+      return Outcome();
+    };
+    return queue(call, s, std::move(item));
+  });
+}
 int cuLaunchHostFunc(void* stream, void (*function)(void*), void* data) {
   return SIMULATED_CALL(context, {
     const StreamPtr s = stream_of(call, stream);
@@ -93,7 +108,6 @@ int cuEventCreate(void** event, unsigned) {
   return SIMULATED_CALL(context, {
     if (!event) return invalid_value;
     auto e = std::make_shared<Event>();
-    e->context = call.context;
     *event = e.get();
     state().events[e.get()] = std::move(e);
     return success;

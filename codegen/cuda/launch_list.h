@@ -1,0 +1,40 @@
+/* The form in which a program's steps reach a GPU: 64-bit words that the code generator writes (launch_list.cc) and the small
+ * runtime reads (runtime/cuda/launch_list.c). Words are little-endian. An extent is a number from 0 on, or ~k for symbol k.
+ *
+ *   head     magic, format, length in words, static?, bytes of the arena, inputs, outputs, stored inputs
+ *   counts   of symbols, buffers, aliases, constants, kernels, custom functions, steps; then these one after the other:
+ *   symbol   kind (SymbolKind), lower, upper, left, right
+ *   buffer   bytes of an element, home (Home), slot, offset, arena slot, extents
+ *   alias    input, output
+ *   constant place in the data behind the words, bytes; stored inputs first
+ *   kernel   module, name, pointers, symbols, divisors, threads, grid, shared, written
+ *   custom   name
+ *   step     one of TENON_STEP_...
+ *
+ * extents: count, each. name: bytes, then the bytes in whole words. symbols, divisors: count, each. grid: count of factors, each
+ * `each` and extents. shared: count, each bytes of an element and extents. written: count, each extents: a launch that writes
+ * nothing is left out. operand: buffer, loop or -1, reversed?, stride, part?, start. steps: count, each.
+ * Refuses to hold addresses and names of source files. */
+#ifndef TENON_CUDA_LAUNCH_LIST_H
+#define TENON_CUDA_LAUNCH_LIST_H
+
+enum {
+  TENON_LAUNCHES_FORMAT = 1,
+  TENON_LAUNCHES_ALIGNMENT = 64, /* of buffers in the arena and of constants, in bytes */
+  TENON_BUFFER_ALIGNMENT = 16 /* of callers' buffers */
+};
+#define TENON_BUNDLE_MAGIC 0x656c646e75626e74 /* "tnbundle" */
+#define TENON_BUNDLE_SUM_START 0xcbf29ce484222325u
+#define TENON_BUNDLE_SUM_FACTOR 0x100000001b3u
+#define TENON_LAUNCHES_MAGIC 0x68636e75616c6e74 /* "tnlaunch" */
+
+enum {
+  TENON_STEP_LAUNCH = 1, /* kernel, node, operands */
+  TENON_STEP_COPY, /* from, to, whole?, elements: all of the buffer of `to`, or so many */
+  TENON_STEP_REPEAT, /* trip count, steps */
+  TENON_STEP_WHILE, /* flag (operand), steps of the condition, steps of the body */
+  TENON_STEP_BRANCH, /* flag (operand), steps where it holds, steps where it does not */
+  TENON_STEP_CUSTOM /* function, node, outputs, operands */
+};
+
+#endif

@@ -1,0 +1,134 @@
+// Contractions rendered as CUDA C++: what the plan chooses, golden text, and that NVRTC, where it is installed, compiles every
+// variant without spilling. Values are compared in cuda_contract_host_test. Nothing here launches.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "tenon/codegen/codegen.h"
+#include "tenon/codegen/cuda/contract_plan.h"
+#include "tenon/tests/cuda_contract_kernels.h"
+
+namespace tenon {
+namespace {
+
+using namespace ir;
+using codegen::CudaContractPlan;
+using codegen::CudaSource;
+using testing::Contraction;
+
+Target target_of(int sm, bool tensor_cores = true) {
+  Target target = Target::cuda_sm(sm);
+  std::get<CudaTarget>(target.machine).tensor_cores = tensor_cores;
+  return target;
+}
+
+CudaSource render(const Contraction& c, const Target& target, int64_t alignment = 16) {
+  const Kernel kernel = testing::contraction_kernel(c);
+  EXPECT_EQ(verify(kernel), std::vector<std::string>{}) << kernel.text();
+  const std::vector<int64_t> alignments(kernel.buffers.size(), alignment);
+  CudaSource source = codegen::render_cuda(kernel, target, alignments);
+  EXPECT_EQ(source.reason, "");
+  return source;
+}
+
+// ---- NVRTC
+struct Usage {
+  std::string entry;
+  int registers = 0, stack = 0, stored = 0, loaded = 0;
+};
+
+// What ptxas says of each kernel in NVRTC's log.
+std::vector<Usage> usage_of(const std::string& log) {
+  std::vector<Usage> all;
+  std::istringstream lines(log);
+  for (std::string line; std::getline(lines, line);) {
+    if (const size_t at = line.find("Compiling entry function '"); at != std::string::npos) {
+      const size_t begin = at + 26;
+      all.push_back({line.substr(begin, line.find('\'', begin) - begin)});
+    }
+    if (all.empty()) continue;
+    Usage& u = all.back();
+    if (line.find("bytes stack frame") != std::string::npos)
+      std::sscanf(line.c_str() + line.find_first_of("0123456789"),
+                  "%d bytes stack frame, %d bytes spill stores, %d bytes spill loads", &u.stack, &u.stored, &u.loaded);
+    if (const size_t at = line.find("Used "); at != std::string::npos)
+      std::sscanf(line.c_str() + at, "Used %d registers", &u.registers);
+  }
+  return all;
+}
+
+std::vector<Contraction> variants() {
+  std::vector<Contraction> all;
+  const auto add = [&](const std::string& name, DType t, Dim m, Dim n, Dim k, bool left = false, bool right = false,
+                       bool computed = false, bool epilogue = false) {
+    all.push_back({.name = name + "_" + std::string(tenon::name(t)),
+                   .type = t,
+                   .m = m,
+                   .n = n,
+                   .k = k,
+                   .lhs_turned = left,
+                   .rhs_turned = right,
+                   .computed = computed,
+                   .epilogue = epilogue});
+  };
+  add("large", f32, 2048, 2048, 2048);
+  add("large_nt", f32, 2048, 2048, 2048, false, true);
+  add("large_tn", f32, 2048, 2048, 2048, true, false, false, true);
+  add("large_odd", f32, 2049, 2047, 2045, false, false, true, true);
+  add("long", f32, 2048, 2048, 9000);
+  add("middle", f32, 512, 512, 512, false, false, false, true);
+  add("small", f32, 100, 100, 100);
+  add("row", f32, 1, 4096, 4096);
+  add("rows_nt", f32, 8, 4096, 4096, false, true);
+  add("column", f32, 4096, 1, 4096);
+  for (DType t : {f64, i64, i32, i8, u8, u16}) {
+    add("large", t, 2048, 2048, 2048, false, true, false, true);
+    add("row", t, 3, 4096, 100);
+  }
+  for (DType t : {bf16, f16}) {
+    add("large", t, 2048, 2048, 2048);
+    add("large_tn", t, 2048, 2048, 2048, true, true, false, true);
+    add("large_odd", t, 2049, 2047, 2045, true, false, true, true);
+    add("long", t, 2048, 2048, 9000);
+    add("middle", t, 512, 512, 512, false, true);
+    add("row", t, 1, 4096, 4096);
+    add("column", t, 4096, 8, 4096);
+  }
+  Contraction free{.name = "free_f32"};
+  free.m = free.symbols->add("m"), free.n = free.symbols->add("n"), free.k = free.symbols->add("k");
+  all.push_back(free);
+  free.name = "free_bf16", free.type = bf16;
+  all.push_back(free);
+  return all;
+}
+
+void expect_compiles(int sm, bool tensor_cores) {
+  std::vector<CudaSource> sources;
+  for (const Contraction& c : variants())
+    if (tensor_cores || is_half(c.type)) sources.push_back(render(c, target_of(sm, tensor_cores)));
+  const codegen::Cubin cubin = codegen::compile_cuda(codegen::cuda_module(sources), sm);
+  if (!cubin.found) GTEST_SKIP() << cubin.log;
+  ASSERT_TRUE(cubin.ok) << cubin.log.substr(0, 4000);
+  const std::vector<Usage> usage = usage_of(cubin.log);
+  EXPECT_EQ(usage.size(), sources.size()) << cubin.log.substr(0, 4000);
+  for (const Usage& u : usage) {
+    if (std::getenv("TENON_CUDA_USAGE"))
+      std::printf("sm_%d %-28s %3d registers, stack %d, spills %d + %d\n", sm, u.entry.c_str(), u.registers, u.stack,
+                  u.stored, u.loaded);
+    // Sums that wait for other segments lie in local memory, which is touched once in 4096 steps; a few values go there too.
+    const bool waits = u.entry.find("_long_") != std::string::npos || u.entry.find("_free_") != std::string::npos;
+    EXPECT_LE(u.stored + u.loaded, waits ? 128 : 0) << u.entry << " spills";
+    EXPECT_EQ(u.stack > 0, waits) << u.entry;
+    EXPECT_GT(u.registers, 0) << u.entry;
+  }
+}
+
+TEST(CudaContract, CompilesForAmpere) { expect_compiles(80, true); }
+TEST(CudaContract, CompilesForHopper) { expect_compiles(90, true); }
+TEST(CudaContract, CompilesForBlackwell) { expect_compiles(100, true); }
+TEST(CudaContract, CompilesHalvesInTheContractsOrder) { expect_compiles(90, false); }
+
+}  // namespace
+}  // namespace tenon
