@@ -70,6 +70,7 @@ struct Stream {
 };
 
 struct Event {
+  Context* context = nullptr;
   bool recorded = false;
   Point point;
   std::chrono::steady_clock::time_point time;
