@@ -15,15 +15,17 @@ Kernel contraction_kernel(const Contraction& c) {
   const BufferId y = b.buffer("y", c.type, shape(c.k, c.n, c.rhs_turned), Space::input);
   const BufferId bias = c.epilogue ? b.buffer("bias", c.type, Shape{c.n}, Space::input) : BufferId{};
   const BufferId out = b.buffer("out", c.type, Shape{c.batch, c.m, c.n}, Space::output);
-  const auto operand = [&](BufferId from, ScalarId batch, ScalarId row, ScalarId column, bool turned) {
+  const auto operand = [&](BufferId from, ScalarId batch, ScalarId row, ScalarId column, bool turned,
+                           bool exponential) {
     const ScalarId at[] = {batch, turned ? column : row, turned ? row : column};
     Scalar value{&b, b.load(from, at)};
     if (c.computed) value = value + value;
+    if (exponential) value = exp(value);
     return cast(value, sum).id;
   };
   std::vector<ScalarId> at = b.open_contract(sum, b.extent(c.batch), b.extent(c.m), b.extent(c.n), b.extent(c.k));
-  at = b.close_lhs(operand(x, at[0], at[1], at[2], c.lhs_turned));
-  at = b.close_rhs(operand(y, at[0], at[1], at[2], c.rhs_turned));
+  at = b.close_lhs(operand(x, at[0], at[1], at[2], c.lhs_turned, c.exponential));
+  at = b.close_rhs(operand(y, at[0], at[1], at[2], c.rhs_turned, false));
   Scalar value = cast(Scalar{&b, at[3]}, c.type);
   if (c.epilogue) {
     value = value + Scalar{&b, b.load(bias, std::span(&at[2], 1))};
