@@ -89,6 +89,7 @@ TEST(CacheKey, HoldsEveryOptionThatChangesCode) {
       {"donations", [](CompileOptions& o) { o.donations = {{0, 0}}; }},
       {"entry", [](CompileOptions& o) { o.entry = "another"; }},
       {"target", [](CompileOptions& o) { o.target = Target::cuda_sm(90); }},
+      {"device", [](CompileOptions& o) { o.device = &current_device(); }, false},
       {"parts", [](CompileOptions& o) { o.parts = 3; }},
       {"stored", [](CompileOptions& o) { o.stored = {0}; }},
   };
