@@ -58,7 +58,7 @@ TEST(CudaContractPlan, TilesFollowTheExtents) {
   EXPECT_EQ(sizes({.m = 7, .n = 4096, .k = 64}), (Sizes{8, 32, 256}));
   EXPECT_EQ(sizes({.m = 4096, .n = 3, .k = 64}), (Sizes{32, 4, 256}));
   EXPECT_EQ(sizes({.type = f64, .m = 2048, .n = 2048, .k = 64}), (Sizes{64, 64, 256}));
-  Contraction free;
+  Contraction free{.n = 64, .k = 64};
   free.m = free.symbols->add("m");
   EXPECT_EQ(sizes(free), (Sizes{64, 64, 128}));
 }

@@ -26,7 +26,7 @@ struct Tile {
   int resident;  // blocks that registers are rationed for
 };
 constexpr Tile exact_tiles[] = {
-    {128, 128, 8, 256, 4, 8, 8, 100, 1, 2}, {64, 64, 16, 128, 4, 8, 4, 80, 2, 4}, {32, 32, 16, 64, 4, 4, 4, 50, 5, 8}};
+    {128, 128, 8, 256, 4, 8, 8, 100, 1, 2}, {64, 64, 16, 128, 4, 8, 4, 80, 2, 4}, {32, 32, 16, 64, 4, 4, 4, 50, 4, 8}};
 constexpr Tile wide_tiles[] = {{64, 64, 16, 256, 4, 4, 4, 100, 1, 2}, {32, 32, 16, 64, 4, 4, 4, 60, 4, 6}};  // 8 bytes
 // Of the tensor path: lane_rows is unused, thread_rows and thread_columns are a warp's.
 constexpr Tile tensor_tiles[] = {{128, 128, 32, 256, 0, 64, 32, 100, 1, 2},
