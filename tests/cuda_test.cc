@@ -164,24 +164,30 @@ TEST(CudaText, ContractionsInsideLoopsAreWalked) {
       "kernel @dots(%y: out f32[n, n]) { parallel %0 < n { contract f32 [1, 1, n, n] { lhs %1, %2, %3 { yield f32 1 } "
       "rhs %4, %5, %6 { yield f32 2 } epilogue %7, %8, %9, %10 { store %y[%0, %9], %10 } } } }");
   const std::string text = render(kernel).text;
-  EXPECT_NE(text.find("contract_alone<f32>(rank, 4, 1, 1, d0_n, d0_n, lhs, rhs, epilogue);"), std::string::npos) << text;
+  EXPECT_NE(text.find("contract_alone<f32>(rank, 4, 1, 1, d0_n, d0_n, lhs, rhs, epilogue);"), std::string::npos)
+      << text;
 }
 
 // ---- every kernel compiles: many in one module, for a compile has a floor of its own
 void expect_compiles(const std::vector<CudaSource>& sources) {
   constexpr size_t batch = 64;
+  const size_t batches = (sources.size() + batch - 1) / batch;
+  constexpr int architectures[] = {80, 90, 100};
+  const bool all = std::getenv("TENON_CUDA_ALL") != nullptr;
   std::atomic<size_t> next{0};
   std::atomic<bool> missing{false};
   std::mutex reporting;
   std::string failures;
   const auto work = [&] {
-    for (size_t begin; (begin = batch * next++) < sources.size();) {
-      const size_t count = std::min(batch, sources.size() - begin);
+    // A job is a batch for one architecture: one of the three in turn, or every one.
+    for (size_t job; (job = next++) < batches * (all ? std::size(architectures) : 1);) {
+      const size_t begin = batch * (job % batches), count = std::min(batch, sources.size() - begin);
+      const int sm = architectures[(job + job / batches) % std::size(architectures)];
       const codegen::Cubin cubin =
-          codegen::compile_cuda(codegen::cuda_module(std::span(sources).subspan(begin, count)), 90);
+          codegen::compile_cuda(codegen::cuda_module(std::span(sources).subspan(begin, count)), sm);
       const std::lock_guard lock(reporting);
       if (!cubin.found) missing = true;
-      if (!cubin.ok) failures += cubin.log.substr(0, 4000);
+      if (!cubin.ok) failures += "sm_" + std::to_string(sm) + ": " + cubin.log.substr(0, 4000);
       for (size_t k = begin; cubin.ok && k < begin + count; ++k)
         if (cubin.image.find(sources[k].entry) == std::string::npos)
           failures += sources[k].entry + " is not in its module\n";
