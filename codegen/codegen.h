@@ -125,6 +125,8 @@ struct NvrtcInfo {
 };
 NvrtcInfo nvrtc_info();
 Cubin compile_cuda(const std::string& source, int sm);  // loads NVRTC on first use
+// The same on a thread of a section's that has loaded it (ir/base/undisturbed.h): the thread enters none of its own.
+Cubin compile_cuda_here(const std::string& source, int sm);
 // Modules of up to 16 kernels as cubins, and behind them the launch list (codegen/cuda/launch_list.h). Error where NVRTC is
 // missing or does not know the architecture.
 std::vector<std::string> compile_cuda_program(const ir::Program& program, const Target& target,

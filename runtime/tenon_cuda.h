@@ -35,8 +35,8 @@ typedef struct tenon_cuda_program tenon_cuda_program;
 /* Device number `ordinal` of those that the driver shows. The first call of each starts it, which takes a moment. */
 int32_t tenon_cuda_open(int32_t ordinal, tenon_cuda_device** device, tenon_cuda_fault* fault);
 
-/* One more than the highest ordinal that was opened; 0 where none was. */
-int32_t tenon_cuda_opened(void);
+/* The same where it was opened before; else null. Opens nothing. */
+tenon_cuda_device* tenon_cuda_known(int32_t ordinal);
 
 /* Memory of the device, aligned to 256 bytes. It may be freed while queued work still uses it. bytes > 0. */
 int32_t tenon_cuda_allocate(tenon_cuda_device* device, uint64_t bytes, void** memory, tenon_cuda_fault* fault);
@@ -77,6 +77,7 @@ int32_t tenon_cuda_load_bundle(tenon_cuda_device* device, const char* name, cons
                                tenon_custom (*resolve)(void* context, const char* name), void* context,
                                tenon_cuda_program** program, tenon_cuda_fault* fault);
 void tenon_cuda_unload(tenon_cuda_program* program);
+uint64_t tenon_cuda_code_bytes(const tenon_cuda_program* program); /* that its machine code, constants and list take */
 /* Bytes of the arena at these extents, or a code of TENON_BAD_... */
 int64_t tenon_cuda_arena_bytes(const tenon_cuda_program* program, const int64_t* dims);
 /* Queues one call. Inputs and outputs lie on the program's device, aligned to 16 bytes, and may be freed when it returns. arena is

@@ -118,6 +118,47 @@ TEST(CudaDevicesSimulated, GradientsComeBackFromOtherDevices) {
   EXPECT_EQ(said, "");
 }
 
+// Numbers go where the tensors are that they meet, in every manner of meeting; what has been made for keeps has its place.
+TEST(CudaDevicesSimulated, NumbersGoWhereTensorsAre) {
+  const std::string said = on_two_gpus([] {
+    if (!cuda_is_available()) return;
+    const Tensor here = normal(key(1), {4}), x = here.to(cuda(1));
+    const auto error = [](const std::function<void()>& f) -> std::string {
+      try {
+        f();
+      } catch (const Error& e) {
+        return e.what();
+      }
+      return "";
+    };
+    const auto product = jit([](const Tensor& a, const Tensor& b) { return a * b; });
+    SAY(error([&] { (void)product(x, full({}, 2.f)); }).find("two devices") != std::string::npos);
+    SAY(product(x, full({}, 2.f).to(cuda(1))).to_vector<float>() == (here * 2).to_vector<float>());
+    Tensor assigned = x, filled = x * 1;
+    assigned[{slice(1, 3)}] = 7;
+    filled.data() = 0;
+    SAY(assigned.device() == cuda(1) && assigned.to_vector<float>()[2] == 7 && filled.to_vector<float>()[0] == 0);
+    const auto summed = fori_loop(0, 3, [](const Tensor& i, const Tensor& c) { return c + i; }, x);
+    SAY(summed.device() == cuda(1) && summed.to_vector<float>() == (((here + 0) + 1) + 2).to_vector<float>());
+    SAY(split(key(5).to(cuda(1))).first.device() == cuda(1));
+    const auto state = optim::adamw_init(x);
+    SAY(state.step.device() == cuda(1) && state.first.device() == cuda(1));
+    SAY(optim::adamw(x, x, state, {.rate = 1e-3}).first.to_vector<float>() ==
+        optim::adamw(here, here, optim::adamw_init(here), {.rate = 1e-3}).first.to_vector<float>());
+    Tensor leaf = x * 1;
+    leaf.set_requires_grad(true);
+    SAY(error([&] { exp(leaf).backward(ones({4})); }).find("two devices") != std::string::npos);
+    exp(leaf).backward(ones_like(leaf));
+    SAY(leaf.grad().to_vector<float>() == exp(here).to_vector<float>());
+    Tensor scale = ones({}, {.requires_grad = true});
+    SAY(error([&] { (void)(x * scale); }).find("two devices") != std::string::npos);
+    const Tensor y = sum(x * scale.to(cuda(1)));
+    y.backward();
+    SAY(scale.grad().item<float>() == y.item<float>());
+  });
+  EXPECT_EQ(said, "");
+}
+
 TEST(CudaDevicesSimulated, NothingIsLeftOnTheDevice) {
   std::string said;
   in_child(

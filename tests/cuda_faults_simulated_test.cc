@@ -1,8 +1,13 @@
 // What can go wrong with a GPU, one fault at a time in a process of its own: each is a tn::Error that says what helps, with the line of
 // the call that failed where one did, and the CPU works on in the same process. What can be mended is mended without a word.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
+#include <thread>
 
 #include "tenon/tests/child.h"
 #include "tenon/tests/simulated_gpu.h"
@@ -174,12 +179,41 @@ TEST_F(CudaFaultsSimulated, AForkedChildIsToldSo) {
       } catch (const Error& e) {
         text = e.what();
       }
+      synchronize();  // waits for nothing here
       return text + (std::isfinite(sum(normal(key(1), {4})).item<float>()) ? " the CPU works" : "");
     });
   });
   EXPECT_NE(said.find("forked"), std::string::npos) << said;
   EXPECT_NE(said.find("exec"), std::string::npos) << said;
   EXPECT_NE(said.find("the CPU works"), std::string::npos) << said;
+}
+
+// Modules are compiled on threads of their own; a fork meanwhile waits for them, and they for nothing.
+TEST_F(CudaFaultsSimulated, ForksWhileModulesAreCompiled) {
+  const std::string said = in_own_process([]() -> std::string {
+    use_simulated_gpu();
+    setenv("TENON_CACHE", "0", 1);
+    if (!cuda_is_available()) return "done";
+    std::atomic<bool> compiled{false};
+    std::thread other([&] {
+      while (!compiled) {
+        const pid_t child = fork();
+        if (child == 0) _exit(0);
+        int status = 0;
+        waitpid(child, &status, 0);
+      }
+    });
+    const auto g = jit([](const Tensor& a) {
+      std::vector<Tensor> all;
+      for (int i = 1; i < 7; ++i) all.push_back(matmul(a, transpose(a, {1, 0}) * i));
+      return all;
+    });
+    g(normal(key(1), {32, 48}).to(cuda(0)));
+    compiled = true;
+    other.join();
+    return "done";
+  });
+  EXPECT_EQ(said, "done");
 }
 
 TEST_F(CudaFaultsSimulated, ADamagedEntryOfTheCacheIsCompiledAnew) {

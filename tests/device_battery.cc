@@ -190,7 +190,19 @@ void custom_calls(const Same& same) {
   register_custom_call("device_test_doubled", doubled);
   same(tensors([] {
     const Tensor in = some({4}), like = spec({4}, f32);
-    return Tensors{custom_call({.name = "device_test_doubled"}, std::span(&in, 1), std::span(&like, 1))[0] + 1};
+    const auto doubled_row = [&](const Tensor& x) {
+      return custom_call({.name = "device_test_doubled"}, std::span(&x, 1), std::span(&like, 1))[0];
+    };
+    const auto over_rows = jit([&](const Tensor& xs, bool reverse) {
+      const auto body = [&](const Tensor& c, const Tensor& x) {
+        const Tensor y = doubled_row(x);
+        return std::make_pair(c + y, y);
+      };
+      return scan(body, zeros({4}), xs, {.reverse = reverse});
+    });
+    const auto [forth, rows] = over_rows(some({5, 4}), false);
+    const auto [back, reversed] = over_rows(some({5, 4}), true);
+    return Tensors{doubled_row(in) + 1, forth, rows, back, reversed};
   }));
 }
 

@@ -126,8 +126,7 @@ const void* cuda_compiler_address() {
   return reinterpret_cast<const void*>(nvrtc().compile);
 }
 
-Cubin compile_cuda(const std::string& source, int sm) {
-  const Undisturbed section;
+Cubin compile_cuda_here(const std::string& source, int sm) {
   const Nvrtc& n = nvrtc();
   Cubin cubin;
   cubin.found = n.found;
@@ -167,6 +166,11 @@ Cubin compile_cuda(const std::string& source, int sm) {
   if (cubin.ok) cubin.kernels = read_ptxas_log(cubin.log);
   if (!cubin.ok) cubin.log = std::string(n.error_text(result)) + "\n" + cubin.log, cubin.image.clear();
   return cubin;
+}
+
+Cubin compile_cuda(const std::string& source, int sm) {
+  const Undisturbed section;
+  return compile_cuda_here(source, sm);
 }
 
 }  // namespace tenon::codegen

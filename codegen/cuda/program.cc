@@ -153,11 +153,10 @@ std::string first_error(const std::string& log) {
 }
 
 std::string compile_module(const std::vector<CudaSource>& kernels, int sm) {
-  Cubin cubin = compile_cuda(cuda_module(kernels), sm);
+  Cubin cubin = compile_cuda_here(cuda_module(kernels), sm);
   if (!cubin.found) throw Error("a program for a GPU cannot be compiled: " + cubin.log + " (tn::doctor() says more)");
   if (!cubin.ok && cubin.refused)
-    throw Error("NVRTC " + nvrtc_info().version() + " does not compile for sm_" + std::to_string(sm) + ": " +
-                first_error(cubin.log) +
+    throw Error("NVRTC does not compile for sm_" + std::to_string(sm) + ": " + first_error(cubin.log) +
                 "; install a newer NVRTC and name it by TENON_NVRTC, or choose another target");
   if (!cubin.ok) throw InternalError("NVRTC refuses a kernel: " + first_error(cubin.log));
   return std::move(cubin.image);
@@ -168,6 +167,7 @@ std::string compile_module(const std::vector<CudaSource>& kernels, int sm) {
 std::vector<std::string> compile_cuda_program(const ir::Program& program, const Target& target,
                                               const Options& options) {
   const Undisturbed section;
+  cuda_compiler_version();  // NVRTC is loaded here, where locks may be taken
   const Rendered r = render_all(program, target);
   std::vector<std::string> objects(r.modules.size());
   std::vector<std::exception_ptr> failures(objects.size());
@@ -181,6 +181,7 @@ std::vector<std::string> compile_cuda_program(const ir::Program& program, const 
   };
   const size_t cores = std::min<size_t>(most_threads, std::max(1u, std::thread::hardware_concurrency()));
   std::vector<std::thread> threads;
+  threads.reserve(cores);
   for (size_t t = 1; t < std::min(cores, objects.size()); ++t) try {
       threads.emplace_back(work);
     } catch (const std::system_error&) {  // no thread to be had: the others do its work

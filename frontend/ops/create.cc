@@ -22,9 +22,8 @@ Tensor filled(const char* op, const Extents& extents, const Operand& value, DTyp
     throw Error(std::string(op) + ": a named extent has no value outside a trace; tn::spec stands for such a tensor",
                 at);
   Tensor t = materialize(value, dtype, op);
-  if (like.defined() && like.cell()->place != nullptr && t.cell()->place != nullptr &&
-      like.cell()->place != t.cell()->place)
-    t = moved_to(t, *like.cell()->place, at);
+  t.cell()->number = false;  // whoever holds it has placed it
+  t = beside(t, like, at);
   if (shape.rank() != 0) t = apply_one({"full", build_full}, made::ShapedAttrs{shape.dims()}, {t}, at);
   t.cell()->made = at;
   if (requires_grad) t.set_requires_grad(true);

@@ -4,6 +4,7 @@
 
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/frontend/tensor/placement.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/ir/base/door.h"
 
@@ -107,6 +108,7 @@ std::vector<Tensor> split(const Tensor& key, int64_t count, const At& where) try
   for (int64_t i = 0; i < count; ++i) {
     row.start = i;
     keys.push_back(Trace::current() ? all_bits[row] : copy_from(words.data() + 2 * i, {2}, u32));
+    keys.back() = beside(keys.back(), key, at);
     keys.back().cell()->made = at;
   }
   return keys;

@@ -1,6 +1,7 @@
 // The update rules of the optimizers, leaf by leaf. Numbers are those of the parameter's dtype, f32 for f16 and bf16: every
 // hyperparameter is rounded once, and a half is rounded once, when it is stored.
 #include "tenon/frontend/optim/optim.h"
+#include "tenon/frontend/tensor/placement.h"
 
 #include <cmath>
 
@@ -146,7 +147,13 @@ void sgd_step(const Items& parameters, const Items& gradients, const Items* velo
 
 void make_moments(const Items& parameters) {
   for (Tensor* t : tensors(parameters))
-    *t = is_floating(t->dtype()) ? zeros(t->shape(), {.dtype = computing(t->dtype())}) : Tensor();
+    *t = is_floating(t->dtype()) ? beside(zeros(t->shape(), {.dtype = computing(t->dtype())}), *t, {}) : Tensor();
+}
+
+Tensor first_step(const Items& parameters) {
+  const std::vector<Tensor*> all = tensors(parameters);
+  const Tensor step = zeros({}, {.dtype = i64});
+  return all.empty() ? step : beside(step, *all[0], {});
 }
 
 void adamw_step(const Items& parameters, const Items& gradients, const Items& first, const Items& second, Tensor& step,

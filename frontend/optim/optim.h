@@ -28,6 +28,7 @@ using Items = std::vector<TreeItem>;
 
 void sgd_step(const Items& parameters, const Items& gradients, const Items* velocity, const Sgd& o, const Location& at);
 void make_moments(const Items& parameters);  // zeros in their place
+Tensor first_step(const Items& parameters);  // 0, where they lie
 void adamw_step(const Items& parameters, const Items& gradients, const Items& first, const Items& second, Tensor& step,
                 const AdamW& o, const Location& at);
 }  // namespace detail
@@ -60,7 +61,7 @@ std::pair<P, P> sgd(P parameters, P gradients, V velocity, const Sgd& o = {}, co
 template <class P>
 AdamWState<P> adamw_init(const P& parameters) {
   return tenon::detail::guarded("adamw_init", {}, [&] {
-    AdamWState<P> state{parameters, parameters, zeros({}, {.dtype = i64})};
+    AdamWState<P> state{parameters, parameters, detail::first_step(tenon::detail::items_of(parameters))};
     detail::make_moments(tenon::detail::items_of(state.first));
     detail::make_moments(tenon::detail::items_of(state.second));
     return state;

@@ -3,6 +3,7 @@
 // data() writes into the cell that copies share. Refuses to assign to a leaf that requires grad while gradients are recorded.
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/ops/selection.h"
+#include "tenon/frontend/tensor/placement.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/ir/base/door.h"
 
@@ -72,6 +73,7 @@ std::vector<ir::Value> build_assign_strided(ir::GraphBuilder& b, BuildArgs x, co
 // The value as the selection takes it: of x's dtype, stretched to its shape; leading axes of extent 1 may be left over.
 Tensor fitted(const Tensor& x, const Selection& s, const Operand& value, const Location& at) {
   Tensor v = materialize(value, x.dtype(), "assignment");
+  if (v.cell()->number) v = beside(v, x, at);
   Shape shape = v.shape();
   while (shape.rank() > s.result.rank() && shape[0] == 1) shape.erase(0);
   bool fits = shape.rank() <= s.result.rank();

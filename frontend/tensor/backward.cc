@@ -176,9 +176,14 @@ void backward_from(const Tensor& root, const Tensor* cotangent, bool retain_grap
                 at);
   if (cotangent && (!cotangent->defined() || cotangent->shape() != root.shape() || cotangent->dtype() != root.dtype()))
     throw Error("backward(): the cotangent " + describe(*cotangent) + " does not match " + describe(root), at);
+  if (cotangent && cotangent->cell()->place != cell->place) {
+    const Tensor both[] = {root, *cotangent};
+    device_of_all(both, "backward()", at);  // numbers aside, an Error
+  }
   door("backward()", at, [&] {
     NoGrad off;
-    Backward(retain_graph, at).run(source_of(cell), cotangent ? cotangent->detach() : ones_like(root));
+    Backward(retain_graph, at)
+        .run(source_of(cell), cotangent ? beside(cotangent->detach(), root, at) : ones_like(root));
   });
 }
 

@@ -2,6 +2,7 @@
 #include "tenon/frontend/tensor/callable.h"
 
 #include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/placement.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/ir/base/heap_bytes.h"
 #include "tenon/ir/graph/bind.h"
@@ -103,6 +104,7 @@ uint64_t Callable::memory_bytes() const {
 
 std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, const std::vector<int64_t>& dims,
                          const Location& at) {
+  if (const auto there = inputs_on(c.program->device(), inputs, c.name.c_str(), at)) return call(c, *there, dims, at);
   const size_t count = c.tape ? c.tape->inputs.size() : inputs.size();
   const auto input = [&](size_t i) -> const Tensor& { return inputs[c.tape ? c.tape->inputs[i] : i]; };
   Pins pins;

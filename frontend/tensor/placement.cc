@@ -1,8 +1,7 @@
 // Finding the one device of some tensors, and copies from one device to another, by way of the host.
 #include "tenon/frontend/tensor/placement.h"
 
-#include <sstream>
-#include <vector>
+#include <algorithm>
 
 #include "tenon/frontend/ops/ops.h"
 #include "tenon/frontend/tensor/cell.h"
@@ -65,6 +64,30 @@ Tensor moved_to(const Tensor& t, const runtime::Device& device, const Location& 
   Tensor moved = make_concrete(t.cell()->type, std::move(to), t.cell()->made);
   moved.cell()->backward = t.cell()->backward;
   return moved;
+}
+
+Tensor beside(const Tensor& t, const Tensor& like, const Location& at) {
+  const runtime::Device* const there = like.defined() ? like.cell()->place : nullptr;
+  if (there == nullptr || t.cell()->place == nullptr || t.cell()->place == there) return t;
+  return moved_to(t, *there, at);
+}
+
+std::unique_ptr<std::vector<Tensor>> inputs_on(const runtime::Device& device, std::span<const Tensor> inputs,
+                                               const char* what, const Location& at) {
+  const auto is_elsewhere = [&](const Tensor& t) {
+    return t.defined() && t.cell()->place != nullptr && t.cell()->place != &device;
+  };
+  if (std::none_of(inputs.begin(), inputs.end(), is_elsewhere)) return nullptr;
+  auto there = std::make_unique<std::vector<Tensor>>(inputs.begin(), inputs.end());
+  for (Tensor& t : *there) {
+    if (!is_elsewhere(t)) continue;
+    if (!t.cell()->number)
+      throw Error(std::string(what) + ": " + describe(t) + " lies on " + name_of(*t.cell()->place) +
+                      ", and the program runs on " + name_of(device) + "; move it there by to()",
+                  at);
+    t = moved_to(t, device, at);
+  }
+  return there;
 }
 
 char device_tag(const runtime::Device& device) {

@@ -2,8 +2,10 @@
 // to move a tensor that the caller made; numbers written in a program go where the tensors are.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/runtime/device.h"
@@ -16,6 +18,11 @@ const runtime::Device& device_of_all(std::span<const Tensor> inputs, const char*
 const runtime::Device& device_of_all(std::span<Tensor* const> inputs, const char* what, const Location& at);
 // Whether a number among the inputs lies elsewhere; then moved_to() is needed.
 bool has_number_elsewhere(std::span<const Tensor> inputs, const runtime::Device& device);
+// t where `like` lies; a tensor of a trace, or a spec, lies nowhere.
+Tensor beside(const Tensor& t, const Tensor& like, const Location& at);
+// Inputs of a program, on its device: numbers move there. Error for any other tensor that lies elsewhere. Null: all are there.
+std::unique_ptr<std::vector<Tensor>> inputs_on(const runtime::Device& device, std::span<const Tensor> inputs,
+                                               const char* what, const Location& at);
 // The same values there, without history.
 Tensor moved_to(const Tensor& t, const runtime::Device& device, const Location& at);
 char device_tag(const runtime::Device& device);  // for keys

@@ -252,6 +252,7 @@ Tensor& Tensor::set_requires_grad(bool value, const At& at) {
   if (value && cell_->traced())
     throw Error("requires_grad inside a trace: tn::grad differentiates traced functions", place(at));
   cell_->requires_grad = value;
+  cell_->number = false;
   return *this;
 }
 

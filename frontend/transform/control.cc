@@ -87,7 +87,9 @@ Tensor counter(Extent low, Extent high, const Location& at) {
   int64_t count = 0;  // none where high lies below low, as in C++
   if (low < high && (__builtin_sub_overflow(high.number(), low.number(), &count) || count > most_bytes / 8))
     throw Error("fori_loop: that is more than 2^59 iterations; nest two loops, or use tn::while_loop", at);
-  return arange(Operand(0, at), Operand(count, at)) + Operand(low, at);
+  const Tensor numbers = arange(Operand(0, at), Operand(count, at)) + Operand(low, at);
+  numbers.cell()->number = true;  // they go where the state of the loop is
+  return numbers;
 }
 
 std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, Extent& length, const Location& at) {

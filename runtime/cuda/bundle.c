@@ -65,7 +65,9 @@ int32_t tenon_cuda_load_bundle(tenon_cuda_device* device, const char* name, cons
   const void** each = (const void**)calloc((size_t)modules + 1, sizeof *each);
   uint64_t* sizes = (uint64_t*)calloc((size_t)modules + 1, sizeof *sizes);
   int32_t code = TENON_NO_MEMORY;
-  if (each != NULL && sizes != NULL) {
+  if (each == NULL || sizes == NULL) {
+    tenon_cuda_refuse(fault, code, "the host is out of memory; drop what is not needed");
+  } else {
     const unsigned char* start = (const unsigned char*)bundle;
     uint64_t at = rounded(first);
     const void* list = start + at;

@@ -131,10 +131,9 @@ int32_t tenon_cuda_open(int32_t ordinal, tenon_cuda_device** device, tenon_cuda_
   return code;
 }
 
-int32_t tenon_cuda_opened(void) {
-  int32_t count = most_devices;
-  while (count > 0 && __atomic_load_n(&devices[count - 1], __ATOMIC_ACQUIRE) == NULL) --count;
-  return count;
+tenon_cuda_device* tenon_cuda_known(int32_t ordinal) {
+  if (forked || ordinal < 0 || ordinal >= most_devices) return NULL;
+  return __atomic_load_n(&devices[ordinal], __ATOMIC_ACQUIRE);
 }
 
 int32_t tenon_cuda_enter(tenon_cuda_device* d, tenon_cuda_fault* fault) {
@@ -169,8 +168,8 @@ void tenon_cuda_begin_call(tenon_cuda_device* d, const tenon_cuda_caller* caller
   call->column = caller != NULL ? caller->column : 0;
 }
 
-int32_t tenon_cuda_end_call(tenon_cuda_device* d, tenon_cuda_fault* fault) {
-  const int result = d->cu->write_word(d->stream, (tenon_cuda_address)(uintptr_t)d->done, d->issued, 0);
+int32_t tenon_cuda_end_call(tenon_cuda_device* d, uint32_t number, tenon_cuda_fault* fault) {
+  const int result = d->cu->write_word(d->stream, (tenon_cuda_address)(uintptr_t)d->done, number, 0);
   return result == 0 ? TENON_OK : tenon_cuda_fail(d, fault, result, "a call was queued");
 }
 
@@ -188,6 +187,7 @@ int32_t tenon_cuda_synchronize(tenon_cuda_device* d, tenon_cuda_fault* fault) {
 }
 
 tenon_cuda_counts tenon_cuda_count(tenon_cuda_device* d) {
+  if (forked) return d->counts;
   pthread_mutex_lock((pthread_mutex_t*)d->lock);
   const tenon_cuda_counts counts = d->counts;
   pthread_mutex_unlock((pthread_mutex_t*)d->lock);

@@ -69,7 +69,7 @@ int32_t tenon_cuda_fetch(tenon_cuda_device* device, void* to, tenon_cuda_address
 int32_t tenon_cuda_wait(tenon_cuda_device* device, tenon_cuda_fault* fault);
 /* A call begins or ends here: what fails between is its failure. Entered. */
 void tenon_cuda_begin_call(tenon_cuda_device* device, const tenon_cuda_caller* caller);
-int32_t tenon_cuda_end_call(tenon_cuda_device* device, tenon_cuda_fault* fault);
+int32_t tenon_cuda_end_call(tenon_cuda_device* device, uint32_t number, tenon_cuda_fault* fault);
 /* The last call that has ended on the device. */
 uint32_t tenon_cuda_ended(const tenon_cuda_device* device);
 

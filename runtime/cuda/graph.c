@@ -114,7 +114,7 @@ int32_t tenon_cuda_do_as_graph(tenon_cuda_program* p, tenon_cuda_actions* action
   free(arguments);
   if (result != 0) {
     tenon_cuda_free_graph(p);
-    p->no_graph = "the driver refuses to make one of its steps";
+    if (result != 2) p->no_graph = "the driver refuses to make one of its steps"; /* 2: there may be memory later */
     return one_by_one(p, actions, fault);
   }
   const tenon_cuda_actions built = g->built;

@@ -263,6 +263,7 @@ static void body(reader* r) {
   l->kernel_count = next_count(r, 8);
   l->custom_count = next_count(r, 1);
   const int64_t top = next_count(r, 2);
+  if (l->stored > l->constant_count) r->bad = 1;
   if (r->bad) return;
   symbols(r);
   buffers(r);
@@ -288,11 +289,11 @@ const char* tenon_launch_list_read(tenon_launch_list* list, const void* bytes, u
   if (head[0] != TENON_LAUNCHES_MAGIC) return "it does not begin as one";
   if (head[1] != TENON_LAUNCHES_FORMAT) return "it has the format of another version of Tenon";
   if (head[2] < 15 || (uint64_t)head[2] > size / 8) return "it is cut off";
-  list->words = (int64_t*)malloc(size);
+  list->words = (int64_t*)malloc(8 * (size_t)head[2]);
   if (list->words == NULL) return "the host is out of memory";
-  memcpy(list->words, bytes, size);
+  memcpy(list->words, bytes, 8 * (size_t)head[2]);
   list->word_count = head[2];
-  list->data = (const unsigned char*)(list->words + head[2]);
+  list->data = (const unsigned char*)bytes + 8 * head[2];
   list->data_bytes = (int64_t)(size - 8 * (uint64_t)head[2]);
   reader r = {.list = list, .at = list->words + 3, .end = list->words + head[2], .modules = modules};
   body(&r);

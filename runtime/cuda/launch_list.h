@@ -72,9 +72,9 @@ typedef struct tenon_list_step {
 } tenon_list_step;
 
 typedef struct tenon_launch_list {
-  int64_t* words; /* own copy, with the data behind */
+  int64_t* words; /* own copy */
   int64_t word_count;
-  const unsigned char* data;
+  const unsigned char* data; /* of the bytes that were read: the caller's */
   int64_t data_bytes;
   int64_t is_static, arena_bytes, inputs, outputs, stored;
   int64_t symbol_count, buffer_count, alias_count, constant_count, kernel_count, custom_count;

@@ -152,19 +152,32 @@ int32_t tenon_cuda_copy(tenon_cuda_device* d, void* to, const void* from, uint64
   return code;
 }
 
+/* The driver's copies of rows have a limit on the distance between them. */
+static int copy_rows(tenon_cuda_device* d, tenon_cuda_address to, uint64_t to_stride, tenon_cuda_address from,
+                     uint64_t from_stride, uint64_t bytes, uint64_t rows) {
+  if (rows == 1 || (to_stride == bytes && from_stride == bytes)) return d->cu->copy(to, from, bytes * rows, d->stream);
+  if (to_stride <= INT32_MAX && from_stride <= INT32_MAX) {
+    const tenon_cuda_rows box = {.from_kind = tenon_cuda_memory_device,
+                                 .from_device = from,
+                                 .from_pitch = from_stride,
+                                 .to_kind = tenon_cuda_memory_device,
+                                 .to_device = to,
+                                 .to_pitch = to_stride,
+                                 .width = bytes,
+                                 .height = rows};
+    return d->cu->copy_rows(&box, d->stream);
+  }
+  int result = 0;
+  for (uint64_t i = 0; result == 0 && i < rows; ++i)
+    result = d->cu->copy(to + i * to_stride, from + i * from_stride, bytes, d->stream);
+  return result;
+}
+
 int32_t tenon_cuda_copy_rows(tenon_cuda_device* d, void* to, uint64_t to_stride, const void* from, uint64_t from_stride,
                              uint64_t bytes, uint64_t rows, tenon_cuda_fault* fault) {
   int32_t code = tenon_cuda_enter(d, fault);
   if (code != TENON_OK) return code;
-  const tenon_cuda_rows box = {.from_kind = tenon_cuda_memory_device,
-                               .from_device = address_of(from),
-                               .from_pitch = from_stride,
-                               .to_kind = tenon_cuda_memory_device,
-                               .to_device = address_of(to),
-                               .to_pitch = to_stride,
-                               .width = bytes,
-                               .height = rows};
-  const int result = d->cu->copy_rows(&box, d->stream);
+  const int result = copy_rows(d, address_of(to), to_stride, address_of(from), from_stride, bytes, rows);
   if (result != 0) code = tenon_cuda_fail(d, fault, result, "rows were copied on it");
   tenon_cuda_leave(d);
   return code;

@@ -39,7 +39,8 @@ void tenon_cuda_drop_retired(tenon_cuda_device* d, int all) {
   tenon_cuda_program** place = &d->retired;
   while (*place != NULL) {
     tenon_cuda_program* p = *place;
-    if (all || (int32_t)(tenon_cuda_ended(d) - p->last_call) >= 0) {
+    /* Numbers wrap round: both are looked at from the last one that was given. */
+    if (all || d->issued - p->last_call >= d->issued - tenon_cuda_ended(d)) {
       *place = p->next_retired;
       destroy(p, 1);
     } else {
@@ -119,7 +120,10 @@ static int32_t load_data(tenon_cuda_program* p, tenon_cuda_fault* fault) {
   const uint64_t bytes = (uint64_t)p->list.data_bytes;
   if (bytes == 0) return TENON_OK;
   const int32_t code = tenon_cuda_obtain(p->device, bytes, &p->data, fault);
-  return code == TENON_OK ? tenon_cuda_send(p->device, p->data, p->list.data, bytes, fault) : code;
+  if (code != TENON_OK) return code;
+  const int32_t sent = tenon_cuda_send(p->device, p->data, p->list.data, bytes, fault);
+  p->list.data = NULL; /* the caller's */
+  return sent;
 }
 
 static int32_t find_customs(tenon_cuda_program* p, const tenon_cuda_image* image, tenon_cuda_fault* fault) {
@@ -153,6 +157,8 @@ static int32_t read_image(tenon_cuda_program* p, const tenon_cuda_image* image, 
   if (p->modules == NULL || p->functions == NULL || p->customs == NULL || p->numbers == NULL || p->addresses == NULL)
     return tenon_cuda_refuse(fault, TENON_NO_MEMORY, "the host is out of memory; drop what is not needed");
   p->module_count = image->module_count;
+  p->code_bytes = sizeof *p + image->list_bytes;
+  for (uint32_t m = 0; m < image->module_count; ++m) p->code_bytes += image->module_bytes[m];
   if (!p->device->cu->has_graphs) p->no_graph = "the driver has no graphs";
   if (l->has_flags) p->no_graph = "it has a loop or a branch whose end depends on a value, which the host reads";
   if (l->custom_count != 0) p->no_graph = "it calls a function of the host";
@@ -175,6 +181,8 @@ int32_t tenon_cuda_load(tenon_cuda_device* device, const tenon_cuda_image* image
   if (code == TENON_OK) *program = p;
   return code;
 }
+
+uint64_t tenon_cuda_code_bytes(const tenon_cuda_program* p) { return p->code_bytes; }
 
 const char* tenon_cuda_no_graph(const tenon_cuda_program* p) { return p->no_graph != NULL ? p->no_graph : ""; }
 

@@ -40,6 +40,7 @@ struct tenon_cuda_program {
   tenon_custom* customs;
   tenon_cuda_address data; /* constants and stored inputs */
   const char* no_graph;
+  uint64_t code_bytes;
   uint64_t runs;
   int64_t* numbers; /* values, offsets, slots: room for one call at a time */
   tenon_cuda_address* addresses;

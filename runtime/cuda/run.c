@@ -16,6 +16,8 @@ typedef struct run_state {
   tenon_cuda_address* addresses;
   tenon_cuda_address arena; /* its own, of a program that calls the host */
   int64_t index[most_loops], trips[most_loops];
+  const tenon_cuda_caller* caller;
+  uint32_t number; /* of the call, as its end is marked */
   int loops;
   int entered;
   int keep; /* actions, for a graph */
@@ -56,7 +58,6 @@ static tenon_cuda_actions* begin_action(run_state* r) {
 /* Too many for a graph: those that are kept are queued now, and so are those that follow. */
 static int32_t stop_keeping(run_state* r) {
   r->keep = 0;
-  r->p->no_graph = "it takes more than 8192 launches";
   int32_t code = TENON_OK;
   for (int64_t k = 0; code == TENON_OK && k < r->p->actions.count; ++k)
     code = tenon_cuda_do(r->p, &r->p->actions.list[k], r->p->actions.words, r->fault);
@@ -180,13 +181,19 @@ static int32_t branch(run_state* r, const tenon_list_step* s) {
   return code != TENON_OK ? code : steps(r, holds ? s->body : s->otherwise);
 }
 
+/* Bytes of what a custom call sees of a buffer: all, or the row that is a loop's turn. */
+static int64_t operand_bytes(const run_state* r, const tenon_list_operand* o) {
+  const tenon_list_buffer* b = &r->p->list.buffers[o->buffer];
+  return o->loop < 0 ? tenon_list_bytes(b, r->values) : value(r, o->stride) * b->element;
+}
+
 /* In memory of the host, without the device's lock: the function may use the device. */
 static int32_t call_host(run_state* r, const tenon_list_step* s, void** host) {
   const int64_t inputs = s->operand_count - s->outputs;
   tenon_cuda_device* d = r->p->device;
   int32_t code = TENON_OK;
   for (int64_t k = 0; code == TENON_OK && k < inputs; ++k) {
-    const int64_t bytes = tenon_list_bytes(&r->p->list.buffers[s->operands[k].buffer], r->values);
+    const int64_t bytes = operand_bytes(r, &s->operands[k]);
     if (bytes > 0) code = tenon_cuda_fetch(d, host[k], address(r, &s->operands[k]), (uint64_t)bytes, r->fault);
   }
   if (code != TENON_OK) return code;
@@ -201,6 +208,9 @@ static int32_t call_host(run_state* r, const tenon_list_step* s, void** host) {
   const int32_t result = hooked ? env->call_custom(env->custom_context, function, in, out) : function(in, out);
   if ((code = tenon_cuda_enter(d, r->fault)) != TENON_OK) return code;
   r->entered = 1;
+  /* Others may have begun and ended meanwhile: what follows has a number of its own. */
+  tenon_cuda_begin_call(d, r->caller);
+  r->p->last_call = r->number = d->issued;
   if (result != 0) {
     if (r->call->error != NULL) {
       r->call->error->node = (int32_t)s->node;
@@ -209,7 +219,7 @@ static int32_t call_host(run_state* r, const tenon_list_step* s, void** host) {
     return (int32_t)s->number + 1;
   }
   for (int64_t k = inputs; code == TENON_OK && k < s->operand_count; ++k) {
-    const int64_t bytes = tenon_list_bytes(&r->p->list.buffers[s->operands[k].buffer], r->values);
+    const int64_t bytes = operand_bytes(r, &s->operands[k]);
     if (bytes > 0) code = tenon_cuda_send(d, address(r, &s->operands[k]), host[k], (uint64_t)bytes, r->fault);
   }
   return code;
@@ -217,15 +227,14 @@ static int32_t call_host(run_state* r, const tenon_list_step* s, void** host) {
 
 static int32_t custom(run_state* r, const tenon_list_step* s) {
   int64_t all = 0;
-  for (int64_t k = 0; k < s->operand_count; ++k)
-    all += (tenon_list_bytes(&r->p->list.buffers[s->operands[k].buffer], r->values) + 63) / 64 * 64;
+  for (int64_t k = 0; k < s->operand_count; ++k) all += (operand_bytes(r, &s->operands[k]) + 63) / 64 * 64;
   void** host = (void**)malloc((size_t)(s->operand_count + 1) * sizeof *host);
   char* memory = (char*)aligned_alloc(64, (size_t)all + 64);
   int32_t code = host == NULL || memory == NULL ? no_host_memory(r) : TENON_OK;
   int64_t at = 0;
   for (int64_t k = 0; code == TENON_OK && k < s->operand_count; ++k) {
     host[k] = memory + at;
-    at += (tenon_list_bytes(&r->p->list.buffers[s->operands[k].buffer], r->values) + 63) / 64 * 64;
+    at += (operand_bytes(r, &s->operands[k]) + 63) / 64 * 64;
   }
   if (code == TENON_OK) code = call_host(r, s, host);
   free(memory);
@@ -312,14 +321,14 @@ static int32_t run_entered(run_state* r, const tenon_cuda_caller* caller, int32_
   if (code != TENON_OK) return code;
   if (started != NULL) *started = 1;
   tenon_cuda_begin_call(p->device, caller);
-  p->last_call = p->device->issued;
+  p->last_call = r->number = p->device->issued;
   /* The first call goes step by step: what the driver refuses then has a name. */
   r->keep = p->runs++ > 0 && p->no_graph == NULL && p->list.step_count > 1 && !p->device->blocking;
   p->actions.count = p->actions.word_count = 0;
   const int64_t all[2] = {0, p->list.top_count};
   code = steps(r, all);
   if (code == TENON_OK) code = flush(r);
-  return code == TENON_OK ? tenon_cuda_end_call(p->device, r->fault) : code;
+  return code == TENON_OK ? tenon_cuda_end_call(p->device, r->number, r->fault) : code;
 }
 
 int32_t tenon_cuda_run(tenon_cuda_program* p, const tenon_call* call, const tenon_cuda_caller* caller, int32_t* started,
@@ -331,7 +340,7 @@ int32_t tenon_cuda_run(tenon_cuda_program* p, const tenon_call* call, const teno
     return TENON_BAD_CALL;
   int32_t code = tenon_cuda_enter(p->device, fault);
   if (code != TENON_OK) return code;
-  run_state r = {.p = p, .call = call, .fault = fault, .entered = 1};
+  run_state r = {.p = p, .call = call, .fault = fault, .caller = caller, .entered = 1};
   code = run_entered(&r, caller, started);
   tenon_cuda_free_actions(&r.one);
   if (r.entered) tenon_cuda_release(p->device, r.arena);

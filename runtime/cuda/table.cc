@@ -10,6 +10,7 @@
 #include "tenon/runtime/cache/build_identity.h"
 #include "tenon/runtime/compile.h"
 #include "tenon/runtime/cuda/status.h"
+#include "tenon/runtime/fork.h"
 
 namespace tenon::runtime {
 namespace {
@@ -37,7 +38,12 @@ const Target& target(const Device& self);
 void* allocate(const Device& self, uint64_t bytes) {
   void* memory = nullptr;
   tenon_cuda_fault fault;
-  check_code(tenon_cuda_allocate(opened(self), bytes, &memory, &fault), fault);
+  int32_t code = tenon_cuda_allocate(opened(self), bytes, &memory, &fault);
+  if (code == TENON_NO_MEMORY) {  // programs that nobody holds take room, too
+    clear_memory_cache();
+    code = tenon_cuda_allocate(opened(self), bytes, &memory, &fault);
+  }
+  check_code(code, fault);
   return memory;
 }
 
@@ -96,7 +102,7 @@ void* load(const Device& self, const Artifact& artifact) {
 }
 
 void unload(void* code) { tenon_cuda_unload(static_cast<tenon_cuda_program*>(code)); }
-uint64_t code_bytes(const void*) { return 4096; }  // on the host: the list, about
+uint64_t code_bytes(const void* code) { return tenon_cuda_code_bytes(static_cast<const tenon_cuda_program*>(code)); }
 int64_t arena_bytes(const void* code, const int64_t* dims) {
   return tenon_cuda_arena_bytes(static_cast<const tenon_cuda_program*>(code), dims);
 }
@@ -145,15 +151,17 @@ constexpr Device table_of(int index) {
 struct Gpu {
   Device table;
   Target target;
+  bool serves = false;
 };
 
-// Of the devices that the driver shows, those that serve.
+// The devices that the driver shows.
 struct Gpus {
   std::vector<std::unique_ptr<const Gpu>> all;
   Gpus() {
     const CudaStatus status = cuda_status();
     for (size_t k = 0; k < status.devices.size(); ++k) {
-      auto gpu = std::make_unique<Gpu>(Gpu{table_of(static_cast<int>(k)), Target::cuda_sm(status.devices[k].sm)});
+      auto gpu = std::make_unique<Gpu>(
+          Gpu{table_of(static_cast<int>(k)), Target::cuda_sm(status.devices[k].sm), !status.device_faults.at(k)});
       gpu->target.cores = std::max(1, status.devices[k].multiprocessors);
       all.push_back(std::move(gpu));
     }
@@ -162,6 +170,18 @@ struct Gpus {
 const Gpus& gpus() {
   static constinit Forever<const Gpus> all;
   return all.get([] { return new Gpus; });
+}
+
+// Whether this process may use devices: asked once, for itself and not for its children.
+bool serves() {
+  struct Answer {
+    bool yes;
+    uint64_t generation;
+  };
+  static constinit Forever<const Answer> answer;
+  const Undisturbed section;
+  const Answer& a = answer.get([] { return new Answer{cuda_reason().empty(), fork_counts().generation}; });
+  return a.yes && a.generation == fork_counts().generation;
 }
 
 const Target& target(const Device& self) { return gpus().all.at(static_cast<size_t>(self.index))->target; }
@@ -177,20 +197,20 @@ std::string cuda_compiler() {
 }
 
 const Device* cuda_device(int index) {
-  if (index < 0 || !cuda_reason().empty()) return nullptr;
-  const CudaStatus status = cuda_status();
-  if (static_cast<size_t>(index) >= status.devices.size() || status.device_faults.at(static_cast<size_t>(index)))
-    return nullptr;
-  return &gpus().all.at(static_cast<size_t>(index))->table;
+  if (index < 0 || !serves()) return nullptr;
+  const Gpus& g = gpus();
+  return static_cast<size_t>(index) < g.all.size() && g.all[static_cast<size_t>(index)]->serves
+             ? &g.all[static_cast<size_t>(index)]->table
+             : nullptr;
 }
 
 // A process that has used no device asks no driver.
 void synchronize_cuda() {
-  for (int index = 0; index < tenon_cuda_opened(); ++index) {
-    tenon_cuda_device* device = nullptr;
+  constexpr int most_devices = 64;
+  for (int index = 0; index < most_devices; ++index) {
+    tenon_cuda_device* const device = tenon_cuda_known(index);
     tenon_cuda_fault fault;
-    check_code(tenon_cuda_open(index, &device, &fault), fault);
-    check_code(tenon_cuda_synchronize(device, &fault), fault);
+    if (device != nullptr) check_code(tenon_cuda_synchronize(device, &fault), fault);
   }
 }
 
