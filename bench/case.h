@@ -82,6 +82,7 @@ void add_contractions();
 void add_scan();
 void add_latencies();
 void add_free_extents();
+void add_gpu();
 
 // Written memory from Tenon's allocator: aligned, on huge pages where it is large.
 std::shared_ptr<float> block(int64_t count, float value = 0);

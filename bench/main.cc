@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
   tenon::bench::add_scan();
   tenon::bench::add_latencies();
   tenon::bench::add_free_extents();
+  tenon::bench::add_gpu();
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   if (table) tenon::bench::print_table();

@@ -45,6 +45,7 @@ class Executable {
   uint64_t memory_bytes() const;  // code and manifest
   // Of one call with these values of the free symbols; negative where they are refused, or nobody knows.
   int64_t arena_bytes(const int64_t* dims) const;
+  std::string describe() const;  // how calls run on the device; empty where there is nothing to say
 
   // One call. Pointers are to dense row-major memory of the device; dims are the values of the free symbols. Throws Error for a failed check, InternalError for a misuse; *started tells whether code had begun to run.
   // On a device whose work goes on, what fails while it runs is told later, with the caller's name and place.

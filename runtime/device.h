@@ -53,6 +53,8 @@ struct Device {
   uint64_t (*code_bytes)(const void* code);  // that what load() gave takes on the host
   // Of one call with these values of the free symbols; negative where the program refuses them. Null: the device does not say.
   int64_t (*arena_bytes)(const void* code, const int64_t* dims);
+  // How calls of the program run, for explaining; null: there is nothing to say.
+  std::string (*describe)(const void* code);
   // One call. Buffers are the device's; the arena is its own business, and so is an environment where call.env is null.
   // *started becomes true before anything is written. The result is an entry point's (runtime/tenon_runtime.h).
   int32_t (*run)(const Device&, const void* code, tenon_call& call, const Caller& caller, bool* started);

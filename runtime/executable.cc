@@ -39,6 +39,10 @@ int64_t Executable::arena_bytes(const int64_t* dims) const {
   return code_ != nullptr && device_->arena_bytes != nullptr ? device_->arena_bytes(code_, dims) : -1;
 }
 
+std::string Executable::describe() const {
+  return code_ != nullptr && device_->describe != nullptr ? device_->describe(code_) : std::string();
+}
+
 uint64_t Executable::memory_bytes() const {
   const Manifest& m = manifest_;
   const uint64_t code_bytes = code_ != nullptr ? device_->code_bytes(code_) : 0;  // none where it is interpreted

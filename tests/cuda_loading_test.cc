@@ -66,7 +66,7 @@ TEST(CudaLoading, VersionsThatDoNotFit) {
   expect_words(simulated("sm=61"), {"(sm_61) is too old", "7.5"});
   expect_words(simulated("sm=199"), {"(sm_199) is not known to NVRTC 13", "newer NVRTC"});
   expect_words(simulated("sm=90 devices=2"), {"serves CUDA 13.0", "cuda:0    Simulated, sm_90, 132 multiprocessors",
-                                              "cuda:1", "does not run programs on devices yet"});
+                                              "cuda:1", "programs run on the CPU and on CUDA devices"});
 }
 
 TEST(CudaLoading, NvrtcThatIsMissingOrIsNone) {

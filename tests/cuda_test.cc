@@ -158,16 +158,13 @@ TEST(CudaText, ScratchOfKnownSizeIsStatic) {
   const std::string text = render(softmax_kernel(1024, std::make_shared<Symbols>())).text;
   EXPECT_NE(text.find("__shared__ f32 all_b_kept[8][1024];"), std::string::npos) << text;
 }
-// Next to another statement, or inside a loop, one block walks a contraction by a chain per thread.
+// Next to another statement, or inside a loop, a team of threads walks a contraction by a chain each.
 TEST(CudaText, ContractionsInsideLoopsAreWalked) {
   const Kernel kernel = parse_kernel(
       "kernel @dots(%y: out f32[n, n]) { parallel %0 < n { contract f32 [1, 1, n, n] { lhs %1, %2, %3 { yield f32 1 } "
       "rhs %4, %5, %6 { yield f32 2 } epilogue %7, %8, %9, %10 { store %y[%0, %9], %10 } } } }");
   const std::string text = render(kernel).text;
-  EXPECT_NE(text.find("contract_alone<f32>(threadIdx.x, threads, 1ll, 1ll, d0_n, d0_n, lhs, rhs, epilogue);"),
-            std::string::npos)
-      << text;
-  EXPECT_NE(text.find("= blockIdx.x; "), std::string::npos) << text;
+  EXPECT_NE(text.find("contract_alone<f32>(rank, 4, 1, 1, d0_n, d0_n, lhs, rhs, epilogue);"), std::string::npos) << text;
 }
 
 // ---- every kernel compiles: many in one module, for a compile has a floor of its own

@@ -229,6 +229,22 @@ Runnable constants(const Case& c, Random& random) {
   };
 }
 
+// On a GPU where there is one, simulated or not; contractions of halves in the contract's order. Every row runs twice: what follows
+// the first call is a graph whose nodes change.
+Runnable on_gpu(const Case& c, Random&) {
+  const runtime::Device* device = runtime::find_device(TargetKind::cuda);
+  if (device == nullptr) return {};
+  runtime::CompileOptions options = uncached();
+  options.device = device;
+  options.target = device->target(*device);
+  std::get<CudaTarget>(options.target->machine).tensor_cores = false;
+  const auto executable = runtime::compile(*c.graph, options);
+  return [executable](std::span<const Array> inputs) {
+    executable->run(inputs);
+    return executable->run(inputs);
+  };
+}
+
 // Linked by the system's linker and called through the C entry point.
 Runnable shared_object(const Case& c, Random&) {
   runtime::CompileOptions options = uncached();
@@ -262,6 +278,7 @@ constexpr ProgramRoute all[] = {
     {"donation", 3, donating, false},
     {"specialised", 2, specialising, true},
     {"constants", 6, constants, true},
+    {"GPU", 3, on_gpu, false},
     {"shared object", 150, shared_object, false},
     {"eager", 25, eager, true},
     {"jit", 6, jitted, true},

@@ -58,10 +58,13 @@ TEST_F(SimulatedCudaFaults, OfAddressesAndArithmetic) {
       {"alignment", "*reinterpret_cast<float4*>(x + 1) = float4{1, 2, 3, 4};", 719, "not aligned"},
       {"overflow", "x[0] = (n << 20) * (n << 20);", 719, "overflows"},
       {"division", "x[0] = 1 / (n - 64);", 719, ""},
-      {"stack", "volatile char big[(64 << 10) + 256];\nbig[n] = 1;\nx[0] = big[n];", 719, "the stack overflows"},
+      {"stack", "volatile char big[SIZE];\nbig[n] = 1;\nx[0] = big[n];", 719, "the stack overflows"},
   };
   for (const Fault& f : faults) {
-    void* function = load(kernel(f.body), "wrong");
+    std::string body = f.body;  // a stack is larger where the sanitizer spreads what lies on it
+    if (const size_t at = body.find("SIZE"); at != std::string::npos)
+      body.replace(at, 4, sanitized ? "262400" : "65792");
+    void* function = load(kernel(body), "wrong");
     const Address x = upload(std::vector<float>(64));
     const auto run = [&] {
       launch(function, 1, 64, 0, nullptr, x, 64);
@@ -88,7 +91,6 @@ TEST_F(SimulatedCudaFaults, OutsideABlockOfMemory) {
     ASSERT_EQ(c.cuCtxSynchronize(), 0);
     if (sanitized) {
       GTEST_FLAG_SET(death_test_style, "fast");
-      EXPECT_DEATH(launch(f, 1, 32, 0, nullptr, x, n), "") << "late, and yet";
       EXPECT_DEATH((launch(f, 1, 32, 0, nullptr, x, n), c.cuCtxSynchronize()), "use-after-poison");
       continue;
     }

@@ -200,6 +200,7 @@ constexpr runtime::Device table{.kind = TargetKind::cuda,
                                 .unload = &unload,
                                 .code_bytes = &code_bytes,
                                 .arena_bytes = &arena_bytes,
+                                .describe = nullptr,
                                 .run = &run};
 
 }  // namespace

@@ -132,7 +132,10 @@ Cubin compile_cuda(const std::string& source, int sm) {
   Cubin cubin;
   cubin.found = n.found;
   if (!n.found) {
-    cubin.log = n.problem + "; set TENON_NVRTC to libnvrtc.so, or CUDA_HOME to where CUDA is installed";
+    cubin.log = n.problem +
+                "; install the CUDA toolkit's NVRTC, 13 or 12, and set TENON_NVRTC to libnvrtc.so or CUDA_HOME to the "
+                "toolkit's "
+                "folder";
     return cubin;
   }
   void* program = nullptr;

@@ -154,10 +154,7 @@ std::string first_error(const std::string& log) {
 
 std::string compile_module(const std::vector<CudaSource>& kernels, int sm) {
   Cubin cubin = compile_cuda(cuda_module(kernels), sm);
-  if (!cubin.found)
-    throw Error("a program for a GPU cannot be compiled: " + nvrtc_info().problem +
-                "; install the CUDA toolkit's NVRTC, 13 or 12, and set TENON_NVRTC to libnvrtc.so or CUDA_HOME to the "
-                "toolkit's folder (tn::doctor() says more)");
+  if (!cubin.found) throw Error("a program for a GPU cannot be compiled: " + cubin.log + " (tn::doctor() says more)");
   if (!cubin.ok && cubin.refused)
     throw Error("NVRTC " + nvrtc_info().version() + " does not compile for sm_" + std::to_string(sm) + ": " +
                 first_error(cubin.log) +

@@ -100,6 +100,10 @@ std::string Compiled::explain() const try {
            : arena < 0 ? "without a bound"
                        : "up to ") +
           (arena < 0 ? "" : shown(arena, "B")) + "\n";
+  if (const std::string how = entry_->plain.program->describe(); !how.empty()) {
+    const runtime::Device& device = entry_->plain.program->device();
+    text += "on " + std::string(device.name) + ":" + std::to_string(device.index) + "; " + how + "\n";
+  }
   for (size_t i = 0; i < all.size(); ++i) {
     const KernelInfo& k = all[i];
     const runtime::KernelRecord& r = m.kernels[i];

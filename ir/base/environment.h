@@ -1,6 +1,6 @@
 // The environment variables that the library reads, and the one door to them. A program that runs with more rights than its user
 // (setuid, file capabilities) ignores them all: they name files to write, libraries to load and work to leave out. Refuses to
-// know what a value means. The C runtime, which ships alone, reads TENON_THREADS in the same way (runtime/c/pool.c).
+// know what a value means. The C runtime, which ships alone, reads TENON_THREADS and TENON_CUDA_BLOCKING in the same way.
 #pragma once
 
 #include <string>

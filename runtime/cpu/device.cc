@@ -72,8 +72,8 @@ template <uint64_t size>
 void copy_each(char* to, uint64_t to_stride, const char* from, uint64_t from_stride, uint64_t rows) {
   for (uint64_t i = 0; i < rows; ++i) std::memcpy(to + i * to_stride, from + i * from_stride, size);
 }
-void copy_rows(const Device&, void* to_memory, uint64_t to_stride, const void* from_memory, uint64_t from_stride, uint64_t bytes,
-               uint64_t rows) {
+void copy_rows(const Device&, void* to_memory, uint64_t to_stride, const void* from_memory, uint64_t from_stride,
+               uint64_t bytes, uint64_t rows) {
   auto* to = static_cast<char*>(to_memory);
   const auto* from = static_cast<const char*>(from_memory);
   if (rows > 1 && bytes == 4) return copy_each<4>(to, to_stride, from, from_stride, rows);
@@ -149,6 +149,7 @@ constinit const Device cpu_device{.kind = TargetKind::cpu,
                                   .unload = &unload,
                                   .code_bytes = &code_bytes,
                                   .arena_bytes = &arena_bytes,
+                                  .describe = nullptr,
                                   .run = &run};
 
 }  // namespace tenon::runtime

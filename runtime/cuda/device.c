@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "tenon/runtime/cuda/device.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,14 +92,20 @@ static int32_t open_new(int32_t ordinal, tenon_cuda_device** device, tenon_cuda_
   }
   tenon_cuda_device* d = (tenon_cuda_device*)calloc(1, sizeof *d);
   if (d == NULL) return tenon_cuda_refuse(fault, TENON_NO_MEMORY, "the host is out of memory; drop what is not needed");
+  d->lock = malloc(sizeof(pthread_mutex_t));
+  if (d->lock == NULL) {
+    free(d);
+    return tenon_cuda_refuse(fault, TENON_NO_MEMORY, "the host is out of memory; drop what is not needed");
+  }
+  pthread_mutex_init((pthread_mutex_t*)d->lock, NULL);
   d->cu = cu;
   d->ordinal = ordinal;
-  const char *doing = "", *blocking = getenv("TENON_CUDA_BLOCKING");
+  const char *doing = "", *blocking = secure_getenv("TENON_CUDA_BLOCKING");
   d->blocking = blocking != NULL && blocking[0] != '\0' && strcmp(blocking, "0") != 0;
-  pthread_mutex_init(&d->lock, NULL);
   if ((result = start(d, &doing)) != 0) { /* what was made stays with the context: it is tried again at the next call */
     const int32_t code = tenon_cuda_fail(d, fault, result, doing);
-    pthread_mutex_destroy(&d->lock);
+    pthread_mutex_destroy((pthread_mutex_t*)d->lock);
+    free(d->lock);
     free(d);
     return code;
   }
@@ -132,7 +139,7 @@ int32_t tenon_cuda_opened(void) {
 
 int32_t tenon_cuda_enter(tenon_cuda_device* d, tenon_cuda_fault* fault) {
   if (forked) return refuse_child(fault);
-  pthread_mutex_lock(&d->lock);
+  pthread_mutex_lock((pthread_mutex_t*)d->lock);
   int32_t code = TENON_OK;
   if (d->lost) {
     if (fault != NULL) *fault = d->loss;
@@ -141,14 +148,14 @@ int32_t tenon_cuda_enter(tenon_cuda_device* d, tenon_cuda_fault* fault) {
     const int result = d->cu->push_context(d->context);
     if (result != 0) code = tenon_cuda_fail(d, fault, result, "its context was taken");
   }
-  if (code != TENON_OK) pthread_mutex_unlock(&d->lock);
+  if (code != TENON_OK) pthread_mutex_unlock((pthread_mutex_t*)d->lock);
   return code;
 }
 
 void tenon_cuda_leave(tenon_cuda_device* d) {
   void* before = NULL;
   d->cu->pop_context(&before);
-  pthread_mutex_unlock(&d->lock);
+  pthread_mutex_unlock((pthread_mutex_t*)d->lock);
 }
 
 uint32_t tenon_cuda_ended(const tenon_cuda_device* d) { return *d->done; }
@@ -181,8 +188,8 @@ int32_t tenon_cuda_synchronize(tenon_cuda_device* d, tenon_cuda_fault* fault) {
 }
 
 tenon_cuda_counts tenon_cuda_count(tenon_cuda_device* d) {
-  pthread_mutex_lock(&d->lock);
+  pthread_mutex_lock((pthread_mutex_t*)d->lock);
   const tenon_cuda_counts counts = d->counts;
-  pthread_mutex_unlock(&d->lock);
+  pthread_mutex_unlock((pthread_mutex_t*)d->lock);
   return counts;
 }

@@ -3,10 +3,10 @@
 #ifndef TENON_CUDA_DEVICE_H
 #define TENON_CUDA_DEVICE_H
 
-#include <pthread.h>
-
 #include "tenon/runtime/cuda/driver.h"
 #include "tenon/runtime/tenon_cuda.h"
+
+#pragma GCC visibility push(hidden)
 
 enum {
   tenon_cuda_calls_kept = 4096, /* that a failure can be traced back to */
@@ -26,7 +26,7 @@ struct tenon_cuda_device {
   void *context, *stream;
   void* pool; /* null: no memory in the order of the stream */
   int multiprocessors;
-  pthread_mutex_t lock; /* around whatever queues work: a program's steps stay together */
+  void* lock; /* a pthread_mutex_t, around whatever queues work: a program's steps stay together */
 
   /* The memory that programs share between their steps: they run one after the other. */
   tenon_cuda_address arena;
@@ -80,5 +80,7 @@ int32_t tenon_cuda_fail(tenon_cuda_device* device, tenon_cuda_fault* fault, int 
 int32_t tenon_cuda_refuse(tenon_cuda_fault* fault, int32_t code, const char* text);
 /* runtime/cuda/program.c: those that have been retired and whose work has ended. Entered. */
 void tenon_cuda_drop_retired(tenon_cuda_device* device, int all);
+
+#pragma GCC visibility pop
 
 #endif

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -95,8 +97,7 @@ enum { tenon_cuda_memory_device = 2 }; /* CU_MEMORYTYPE_DEVICE */
   X(copy_out, cuMemcpyDtoHAsync_v2, (void* to, tenon_cuda_address from, size_t bytes, void* stream))                \
   X(copy, cuMemcpyDtoDAsync_v2, (tenon_cuda_address to, tenon_cuda_address from, size_t bytes, void* stream))       \
   X(copy_rows, cuMemcpy2DAsync_v2, (const tenon_cuda_rows* rows, void* stream))                                     \
-  X(write_word, cuStreamWriteValue32_v2,                                                                            \
-    (void* stream, tenon_cuda_address to, uint32_t value, unsigned flags))                                          \
+  X(write_word, cuStreamWriteValue32_v2, (void* stream, tenon_cuda_address to, uint32_t value, unsigned flags))     \
   X(create_stream, cuStreamCreate, (void** stream, unsigned flags))                                                 \
   X(synchronize, cuStreamSynchronize, (void* stream))                                                               \
   X(create_event, cuEventCreate, (void** event, unsigned flags))                                                    \
@@ -135,4 +136,7 @@ const tenon_cuda_driver* tenon_cuda_get_driver(void);
 #ifdef __cplusplus
 }
 #endif
+
+#pragma GCC visibility pop
+
 #endif

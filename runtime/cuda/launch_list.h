@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#pragma GCC visibility push(hidden)
+
 typedef struct tenon_extents {
   const int64_t* codes; /* a number from 0 on, or ~k for symbol k */
   int64_t count;
@@ -99,5 +101,7 @@ static inline int64_t tenon_list_value(int64_t code, const int64_t* values) { re
 int64_t tenon_list_bytes(const tenon_list_buffer* buffer, const int64_t* values);
 /* The bytes of the arena, or TENON_BAD_EXTENT; offsets in it, one for each buffer, and room for as many numbers. */
 int64_t tenon_list_layout(const tenon_launch_list* list, const int64_t* values, int64_t* offsets, int64_t* slots);
+
+#pragma GCC visibility pop
 
 #endif

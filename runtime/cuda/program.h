@@ -5,6 +5,8 @@
 #include "tenon/runtime/cuda/device.h"
 #include "tenon/runtime/cuda/launch_list.h"
 
+#pragma GCC visibility push(hidden)
+
 /* What a step comes to: a kernel with its arguments, or a copy. */
 typedef struct tenon_cuda_action {
   int64_t kernel; /* -1: a copy */
@@ -58,5 +60,7 @@ void tenon_cuda_free_actions(tenon_cuda_actions* actions);
 /* runtime/cuda/graph.c. Entered. All actions as one graph, built or changed; where the driver refuses, one by one. */
 int32_t tenon_cuda_do_as_graph(tenon_cuda_program* program, tenon_cuda_actions* actions, tenon_cuda_fault* fault);
 void tenon_cuda_free_graph(tenon_cuda_program* program);
+
+#pragma GCC visibility pop
 
 #endif

@@ -101,6 +101,12 @@ int64_t arena_bytes(const void* code, const int64_t* dims) {
   return tenon_cuda_arena_bytes(static_cast<const tenon_cuda_program*>(code), dims);
 }
 
+std::string describe(const void* code) {
+  const std::string reason = tenon_cuda_no_graph(static_cast<const tenon_cuda_program*>(code));
+  return reason.empty() ? "calls from the second on are one graph of the driver"
+                        : "kernels are launched one by one: " + reason;
+}
+
 int32_t run(const Device&, const void* code, tenon_call& call, const Caller& caller, bool* started) {
   const tenon_cuda_caller who{caller.name, caller.at.known() ? caller.at.file : nullptr, caller.at.line,
                               caller.at.column};
@@ -132,6 +138,7 @@ constexpr Device table_of(int index) {
           .unload = &unload,
           .code_bytes = &code_bytes,
           .arena_bytes = &arena_bytes,
+          .describe = &describe,
           .run = &run};
 }
 
@@ -201,9 +208,5 @@ void refuse_cuda_device(int index) {
 }
 
 tenon_cuda_counts cuda_counts(int index) { return tenon_cuda_count(opened(device_of(TargetKind::cuda, index))); }
-
-std::string cuda_no_graph(const void* code) {
-  return tenon_cuda_no_graph(static_cast<const tenon_cuda_program*>(code));
-}
 
 }  // namespace tenon::runtime

@@ -14,7 +14,5 @@ const Device* cuda_device(int index);  // null where programs cannot run on it
 void synchronize_cuda();  // all that were opened
 [[noreturn]] void refuse_cuda_device(int index);  // Error that says why not
 tenon_cuda_counts cuda_counts(int index);  // what was done on it; for tests and reports
-// Why calls of this program do not run as one graph; empty where they do.
-std::string cuda_no_graph(const void* code);
 
 }  // namespace tenon::runtime

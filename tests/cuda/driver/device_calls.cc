@@ -127,6 +127,7 @@ int cuDevicePrimaryCtxReset_v2(int device) {
     Context& c = s.contexts[device];
     finish_context(call, c);
     std::erase_if(s.streams, [&](const auto& one) { return one.second->context == &c; });
+    std::erase_if(s.events, [&](const auto& one) { return one.second->context == &c; });
     std::erase_if(s.functions, [&](const auto& one) { return one.second->context == &c; });
     std::erase_if(s.modules, [&](const auto& one) { return one.second->context == &c; });
     c.streams.clear();

@@ -6,6 +6,8 @@
 
 #include "tenon/tests/cuda/driver/block.h"
 
+extern "C" __attribute__((weak)) int __asan_report_present(void);
+
 namespace simulated {
 namespace {
 
@@ -21,7 +23,8 @@ alignas(64) char handler_stack[64 << 10], emergency_stack[64 << 10];
 }
 
 void handle(int number, siginfo_t* info, void* context) {
-  if (!pthread_equal(owner, pthread_self()) || !running.now) {
+  const bool reported = __asan_report_present && __asan_report_present();  // which ends the process, whatever comes
+  if (reported || !pthread_equal(owner, pthread_self()) || !running.now) {
     for (size_t i = 0; i < std::size(signals); ++i)
       if (signals[i] == number) sigaction(number, &before[i], nullptr);
     return;  // it comes again

@@ -61,7 +61,7 @@ int work_of_kernel(const KernelParams* p, Work& work) {
   const Function& f = *found->second;
   if (p->extra || (p->context && p->context != f.context)) return invalid_value;
   work.kind = Work::kernel;
-  work.module = f.module;
+  work.module = f.module.lock();
   work.context = f.context;
   const Shape shape = {{p->grid[0], p->grid[1], p->grid[2]}, {p->block[0], p->block[1], p->block[2]}, p->shared_bytes};
   return prepare_launch(f, shape, p->parameters, work.launch);

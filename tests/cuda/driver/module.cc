@@ -48,7 +48,9 @@ std::string name_of_file(int file) {
 }  // namespace
 
 Loaded::~Loaded() {
+#ifndef __SANITIZE_ADDRESS__  // which would go on naming the variables of what is gone
   if (library) dlclose(library);
+#endif
 }
 
 int load(Context& context, const void* image, std::shared_ptr<Loaded>& loaded) {
@@ -68,7 +70,9 @@ int load(Context& context, const void* image, std::shared_ptr<Loaded>& loaded) {
   auto made = std::make_shared<Loaded>();
   made->context = &context;
   made->library = dlopen(name_of_file(file).c_str(), RTLD_NOW | RTLD_LOCAL);
+#ifndef __SANITIZE_ADDRESS__  // which reads it for its report; elsewhere there may be more modules than one may have files open
   close(file);
+#endif
   if (!made->library) {
     state().last_fault = std::string("an image cannot be loaded: ") + dlerror();
     return invalid_image;
@@ -96,7 +100,7 @@ int prepare_launch(const Function& function, const Shape& shape, void** argument
   if (k.most_threads != 0 && threads > k.most_threads) return out_of_resources;
   if (shape.shared_bytes > static_cast<unsigned>(function.most_shared)) return invalid_value;
   if (k.parameter_count > 0 && !arguments) return invalid_value;
-  launch.module = function.module->module;
+  launch.module = function.module.lock()->module;
   launch.kernel = &k;
   launch.grid = g;
   launch.block = b;

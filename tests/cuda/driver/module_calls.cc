@@ -29,7 +29,6 @@ int cuModuleUnload(void* module) {
     const std::shared_ptr<Loaded> loaded = look_up(state().modules, module);
     if (!loaded) return invalid_handle;
     for (const auto& [name, function] : loaded->functions) state().functions.erase(function.get());
-    loaded->functions.clear();  // each holds its module
     state().modules.erase(module);
     return success;
   });
@@ -90,7 +89,7 @@ int cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsign
     Launch launch;
     if (const int error = prepare_launch(*f, {{gx, gy, gz}, {bx, by, bz}, shared}, parameters, launch)) return error;
     Item item;
-    item.run = launching(f->module, std::move(launch));
+    item.run = launching(f->module.lock(), std::move(launch));
     return queue(call, s, std::move(item));
   });
 }

@@ -70,6 +70,7 @@ struct Stream {
 };
 
 struct Event {
+  Context* context = nullptr;
   bool recorded = false;
   Point point;
   std::chrono::steady_clock::time_point time;
@@ -79,7 +80,7 @@ struct Loaded;  // module.h
 
 struct Function {
   Context* context = nullptr;
-  std::shared_ptr<Loaded> module;
+  std::weak_ptr<Loaded> module;  // owns this
   const Kernel* kernel = nullptr;
   int most_shared = 48 << 10;
 };

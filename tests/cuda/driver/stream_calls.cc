@@ -108,6 +108,7 @@ int cuEventCreate(void** event, unsigned) {
   return SIMULATED_CALL(context, {
     if (!event) return invalid_value;
     auto e = std::make_shared<Event>();
+    e->context = call.context;
     *event = e.get();
     state().events[e.get()] = std::move(e);
     return success;
