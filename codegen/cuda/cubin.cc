@@ -7,8 +7,6 @@
 namespace tenon::codegen {
 namespace {
 
-constexpr uint64_t most_sections = 1 << 16;
-
 template <class T>
 std::optional<T> word_at(std::string_view image, uint64_t at) {
   if (at > image.size() || image.size() - at < sizeof(T)) return std::nullopt;
@@ -78,8 +76,7 @@ std::optional<std::vector<CubinCode>> read_cubin(std::string_view image) {
   const auto start = word_at<uint64_t>(image, 0x28);
   const auto entry = word_at<uint16_t>(image, 0x3a), entries = word_at<uint16_t>(image, 0x3c),
              names = word_at<uint16_t>(image, 0x3e);
-  if (!image.starts_with(magic) || !start || !names || *entry < 64 || *entries > most_sections || *names >= *entries)
-    return std::nullopt;
+  if (!image.starts_with(magic) || !start || !names || *entry < 64 || *names >= *entries) return std::nullopt;
   struct Section {
     uint32_t name;
     std::string_view bytes;
