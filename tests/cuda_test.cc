@@ -216,8 +216,8 @@ std::string without_extents(const std::string& text) {
   return result;
 }
 
-// The kernels that the programs of the op tests launch, through the same passes as on a CPU. All are rendered; the first and
-// the last new one of every row and dtype are compiled, and all of them with TENON_CUDA_ALL=1 (minutes).
+// The kernels that the programs of the op tests launch, through the same passes as on a CPU. All are rendered; the last
+// new one of every row and dtype is compiled for one of three architectures, and all of them for each with TENON_CUDA_ALL=1 (minutes).
 TEST(Nvrtc, CompilesTheKernelsOfEveryOp) {
   std::vector<CudaSource> sources;
   std::set<std::string> seen;
@@ -238,14 +238,14 @@ TEST(Nvrtc, CompilesTheKernelsOfEveryOp) {
           kernel.name = "k" + std::to_string(seen.size());
           CudaSource source = codegen::render_cuda(kernel, target);
           EXPECT_EQ(source.reason, "") << c.name;
-          if (all || sources.size() < first + 2)
+          if (all || sources.size() == first)
             sources.push_back(std::move(source));
           else
             sources.back() = std::move(source);
         }
       }
     }
-  EXPECT_GT(sources.size(), 500u);
+  EXPECT_GT(sources.size(), 300u);
   expect_compiles(sources);
 }
 
