@@ -1,5 +1,6 @@
 // Families: contractions, order, indices, random numbers, convolutions, control flow.
 #include "tenon/bench/gpu_report/families.h"
+#include "tenon/bench/gpu_report/transformer.h"
 
 namespace tenon::gpu_report {
 namespace {
@@ -19,6 +20,7 @@ void add_products(std::vector<Family>& all, bool quick) {
             : std::vector<Sizes>{{33, 20, 18}, {1, 512, 300}, {128, 784, 512}, {257, 5000, 65}, {512, 512, 512}};
   for (const auto& [m, k, n] : sizes)
     for (const DType t : quick ? std::vector<DType>{f32, bf16} : std::vector<DType>{f32, bf16, f16, f64, i32}) {
+      if (m * n > 100000 && t != f32 && t != bf16) continue;
       const auto formula = is_floating(t) ? Formula(product_formulas) : Formula([](const Tensors& in) {
         return Tensors{matmul(in[0], in[1]), matmul(in[0].transpose(), in[0])};
       });
@@ -94,11 +96,39 @@ void add_convolutions(std::vector<Family>& all) {
                  {some(26, {4, 19, 17, 8}), some(27, {3, 3, 8, 12}), some(28, {3, 3, 4, 12})}});
 }
 
+// Causal attention as a transformer has it, and its gradients.
+void add_attention(std::vector<Family>& all, bool quick) {
+  const int64_t width = quick ? 8 : 96, tokens = quick ? 7 : 130;
+  for (const DType t : quick ? std::vector<DType>{f32} : std::vector<DType>{f32, bf16}) {
+    const auto forward = [](const Tensor& x, const Tensor& qkv, const Tensor& out) {
+      const int64_t w = x.shape()[2].number();
+      transformer::Block b;
+      b.qkv = qkv, b.qkv_bias = zeros({3 * w}, {.dtype = x.dtype()});
+      b.out = out, b.out_bias = zeros({w}, {.dtype = x.dtype()});
+      return transformer::attention(b, x, 2);
+    };
+    const auto loss = [forward](const Tensor& x, const Tensor& qkv, const Tensor& out) {
+      const Tensor y = forward(x, qkv, out).astype(f32);
+      return sum(y * y);
+    };
+    all.push_back({"causal attention, " + std::string(name_of(t)) + " " + shape_text({2, tokens, width}),
+                   [=](const Tensors& in) {
+                     Tensors results = {forward(in[0], in[1], in[2])};
+                     if (quick) return results;
+                     const auto [x, qkv, out] = grad<0, 1, 2>(loss)(in[0], in[1], in[2]);
+                     results.insert(results.end(), {x, qkv, out});
+                     return results;
+                   },
+                   {some(29, {2, tokens, width}, t), some(30, {width, 3 * width}, t), some(31, {width, width}, t)}});
+  }
+}
+
 }  // namespace
 
 std::vector<Family> other_families(bool quick) {
   std::vector<Family> all;
   add_products(all, quick);
+  add_attention(all, quick);
   add_order(all, quick);
   add_random(all, quick);
   add_control(all, quick);

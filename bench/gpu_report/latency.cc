@@ -29,7 +29,7 @@ void start_rows(Recorder& recorder, const std::string& manner, const std::string
   const auto row = [&](const std::string& name, double seconds) {
     recorder.row(name, [&] {
       Row r;
-      if (!said.succeeded || !j) return r.failed = "the process that was to compile gave no answer", r;
+      if (!said.succeeded || !j) throw Error("the process that was to compile gave no answer");
       r.unit = "ms";
       r.seconds = seconds;
       r.spread = 1;
@@ -69,7 +69,7 @@ int probe(const Options& options) {
 }
 
 void latency(Recorder& recorder) {
-  const std::string folder = recorder.options().out + "/cold-" + std::to_string(getpid());
+  const std::string folder = recorder.options().out + "/" + cold_folder + std::to_string(getpid());
   const char* shared = std::getenv("TENON_CACHE_DIR");
   const std::string before = shared != nullptr ? shared : "";
   start_rows(recorder, "no cache", folder, false);

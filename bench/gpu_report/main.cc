@@ -14,9 +14,9 @@ const std::vector<Section>& sections() {
   static const std::vector<Section> all = {
       {"identify", "the machine", 0.05, 6, &identify},
       {"ceilings", "ceilings", 0.15, 11, &ceilings},
-      {"correctness", "against the CPU's bits", 0.38, 8, &correctness},
-      {"elementwise", "elementwise", 0.46, 7, &elementwise},
-      {"rows", "reductions and norms", 0.58, 8, &rows},
+      {"correctness", "against the CPU's bits", 0.4, 8, &correctness},
+      {"elementwise", "elementwise", 0.47, 7, &elementwise},
+      {"rows", "reductions and norms", 0.59, 8, &rows},
       {"products", "matrix products", 0.69, 7, &products},
       {"models", "whole models", 0.79, 4, &models},
       {"latency", "latency", 0.84, 6, &latency},
@@ -104,6 +104,7 @@ int run(Options o) {
     return 1;
   }
   if (!o.child.empty()) return run_child(o);
+  if (o.out.empty()) o.out = o.quick ? "build/gpu-report-quick" : "build/gpu-report";
   if (o.commit.empty()) o.commit = commit_of_this_tree();
   const DeviceInfo device = device_info(cuda(0));
   o.device = device.name + ", " + device.architecture;

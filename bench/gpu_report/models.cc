@@ -105,7 +105,7 @@ void models(Recorder& recorder) {
       recorder, "MLP 784-512-512-10 step, batch " + std::to_string(batch), peer("mlp step", {{batch, 784}}, f32),
       [=] { return jitted_mlp(batch); }, quick ? nullptr : std::function<std::function<void()>()>(eager_mlp));
   const transformer::Config c =
-      quick ? transformer::Config{2, 6, 8, 2, 1, 20} : transformer::Config{8, 512, 768, 12, 2, 32768};
+      quick ? transformer::Config{2, 6, 8, 2, 0, 20} : transformer::Config{8, 512, 768, 12, 2, 32768};
   for (const DType dtype : quick ? std::vector<DType>{f32} : std::vector<DType>{f32, bf16}) {
     const auto eager_transformer = [=]() -> std::function<void()> {
       const auto data = std::make_shared<TransformerData>(c, dtype);

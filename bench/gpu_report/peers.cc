@@ -2,6 +2,7 @@
 // time limit, once for each of them. What they print is kept line by line. Refuses to install anything.
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "tenon/bench/gpu_report/measure.h"
 
@@ -51,6 +52,7 @@ void ask(Recorder& recorder, const std::string& who, double seconds) {
   std::vector<std::string> words = {"python3", TENON_SOURCE_DIR "/bench/gpu_report/peers.py", who, path, limit};
   if (recorder.quick()) words.emplace_back("--quick");
   const Printed said = printed_by(words, seconds, line);
+  std::filesystem::remove(path);
   // Sorts among the rows as its own last word; without it the next report asks again.
   Row r;
   r.name = who;

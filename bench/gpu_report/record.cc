@@ -133,13 +133,15 @@ void Recorder::row(const std::string& name, const std::function<Row()>& measure)
   kept_.current = name;
   save(options_, section_, kept_);
   Row r;
+  bool threw = false;
   try {
     r = measure();
   } catch (const std::exception& e) {
+    threw = true;
+    r.wrong = section_ == "correctness";
     r.failed = e.what();
     std::replace(r.failed.begin(), r.failed.end(), '\n', ' ');
   }
-  const bool threw = !r.failed.empty() && !r.wrong;
   r.name = name;
   if (!r.failed.empty()) say((r.wrong ? "WRONG: " : "failed: ") + r.failed);
   add(std::move(r));

@@ -12,7 +12,7 @@
 namespace tenon::gpu_report {
 
 struct Options {
-  std::string out = "build/gpu-report";
+  std::string out;
   double budget = 460;  // seconds, of everything
   bool quick = false, fresh = false;
   std::string commit, device;  // what figures belong to; a child is told by its parent
@@ -106,6 +106,7 @@ int run_report(Options options);  // every section; the exit code
 // The short table, at most 60 lines, and report.md.
 bool write_report(const Options& options);
 
+inline constexpr const char* cold_folder = "cold-";  // of an empty cache, below DIR
 // Started by the latency section: compiles and runs the training step once, and prints what it took.
 int probe(const Options& options);
 

@@ -90,6 +90,7 @@ void run_section(const Options& o, const Section& s, double begin) {
     }
     Row r;
     r.name = kept.current.empty() ? "the start" : kept.current;
+    r.wrong = s.run == &correctness;
     r.failed = why.empty() ? "its process ended with code " + std::to_string(code) : why;
     std::fprintf(stderr, "%s: %s: %s\n", s.name, r.name.c_str(), r.failed.c_str());
     const bool started = !kept.current.empty();
@@ -118,6 +119,8 @@ int run_report(Options o) {
     }
     run_section(o, s, begin);
   }
+  for (const auto& entry : std::filesystem::directory_iterator(o.out))  // of processes that were ended
+    if (entry.path().filename().string().starts_with(cold_folder)) std::filesystem::remove_all(entry.path());
   std::fprintf(stderr, "[%3.0f/%.0f s] done\n", now() - begin, o.budget);
   return write_report(o) ? 0 : 3;
 }
