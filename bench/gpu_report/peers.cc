@@ -29,6 +29,8 @@ void ask(Recorder& recorder, const std::string& who, double seconds) {
   if (recorder.has(who)) return;
   const Json list = requests(recorder, who);
   const std::string path = recorder.options().out + "/peers-" + who + ".request.json";
+  recorder.say(who + ", " + std::to_string(list.items.size()) + " cases in " +
+               std::to_string(static_cast<int>(seconds)) + " s");
   write_file(path, list.dump() + "\n");
   std::string version;
   const auto line = [&](const std::string& text) {

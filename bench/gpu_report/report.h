@@ -63,10 +63,10 @@ class Recorder {
   double left() const;  // seconds
   const Options& options() const { return options_; }
   bool quick() const { return options_.quick; }
+  void say(const std::string& what) const;  // progress, on stderr
   void finish();
 
  private:
-  void say(const std::string& what) const;
   const Options& options_;
   std::string section_;
   Kept kept_;
