@@ -34,6 +34,14 @@ if(TENON_BUILD_BENCHMARKS)
   endif()
 endif()
 
+# What ./dev gpu-report runs. It finds the driver as every user's program does: no path to a simulated one is built in.
+if(TENON_BUILD_BENCHMARKS OR TENON_BUILD_TESTS)
+  file(GLOB gpu_report_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/gpu_report/*.cc)
+  add_executable(gpu_report ${gpu_report_sources})
+  target_compile_definitions(gpu_report PRIVATE TENON_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_link_libraries(gpu_report PRIVATE tenon_frontend)
+endif()
+
 if(TENON_BUILD_TESTS)
   find_library(MPFR_LIBRARY mpfr)
   if(MPFR_LIBRARY)
