@@ -98,7 +98,10 @@ struct CudaSource {
   int64_t shared_bytes = 0;  // of dynamic shared memory besides; a multiple of 16
 };
 // alignment: of the address that each buffer has at every launch, in bytes, by its number; empty: an element's.
-CudaSource render_cuda(const ir::Kernel& kernel, const Target& target, std::span<const int64_t> alignment = {});
+// lines: with #line NODE "node" where an instruction of another node of the graph begins, for what compilers say; kernels that are
+// otherwise alike then have texts of their own.
+CudaSource render_cuda(const ir::Kernel& kernel, const Target& target, std::span<const int64_t> alignment = {},
+                       bool lines = false);
 // One translation unit: the device prelude, then the kernels (of distinct entries).
 std::string cuda_module(std::span<const CudaSource> kernels);
 // What ptxas says of a kernel: per thread, and of a block its static shared memory; bytes but for the registers.

@@ -122,9 +122,9 @@ Kernel layer_norm_kernel() {
   return b.finish();
 }
 
-CudaSource render(const Kernel& kernel) {
+CudaSource render(const Kernel& kernel, int64_t alignment = 1) {
   EXPECT_EQ(verify(kernel), std::vector<std::string>{}) << kernel.text();
-  CudaSource source = codegen::render_cuda(kernel, {});
+  CudaSource source = codegen::render_cuda(kernel, {}, std::vector<int64_t>(kernel.buffers.size(), alignment));
   EXPECT_EQ(source.reason, "");
   return source;
 }
@@ -132,7 +132,7 @@ CudaSource render(const Kernel& kernel) {
 // ---- golden text: tests/cuda/NAME.cu.txt; TENON_BLESS=1 writes it
 void expect_golden(const Kernel& kernel) {
   const std::string path = std::string(TENON_SOURCE_DIR) + "/tests/cuda/" + kernel.name + ".cu.txt";
-  const std::string text = kernel.text() + "\n" + render(kernel).text;
+  const std::string text = kernel.text() + "\n" + render(kernel, 16).text;
   if (const char* bless = std::getenv("TENON_BLESS"); bless && *bless) {
     std::ofstream(path) << text;
     return;
@@ -146,6 +146,33 @@ void expect_golden(const Kernel& kernel) {
 TEST(CudaText, Map) {
   expect_golden(
       map_kernel("relu", {f32}, f32, [](KernelBuilder&, std::vector<Scalar>& v) { return max(v[0], like(v[0], 0)); }));
+}
+TEST(CudaText, Packs) {
+  expect_golden(
+      parse_kernel("kernel @packs(%x: in bf16[4100], %y: out bf16[4100]) { vector %0 < 4100 { %1 = load %x[%0] "
+                   "%2 = neg %1 store %y[%0], %2 } }"));
+}
+TEST(CudaText, PacksOfRows) {
+  expect_golden(parse_kernel(
+      "kernel @packs_of_rows(%x: in f32[100, 64], %b: in f32[64], %y: out f32[100, 64]) { parallel %0 < 100 { vector "
+      "%1 < 64 { %2 = load %x[%0, %1] %3 = load %b[%1] %4 = add %2, %3 store %y[%0, %1], %4 } } }"));
+}
+TEST(CudaText, Transpose) {
+  expect_golden(
+      parse_kernel("kernel @transpose(%x: in f32[100, 67], %y: out f32[67, 100]) { parallel %0 < 67 { vector %1 < 100 "
+                   "{ %2 = load %x[%1, %0] store %y[%0, %1], %2 } } }"));
+}
+TEST(CudaText, ShortRows) {
+  expect_golden(parse_kernel(
+      "kernel @short_rows(%x: in f32[1000, 128], %y: out f32[1000]) { parallel %0 < 1000 { %1 = reduce(add) lanes 16 "
+      "block 512 %2 < 128 { %3 = load %x[%0, %2] yield %3 } store %y[%0], %1 } }"));
+}
+TEST(CudaText, LanesOfTheirOwn) {
+  expect_golden(parse_kernel(
+      "kernel @lanes(%i: in i64[9], %u: in f32[9, 40], %y: out f32[6, 40]) { parallel %0 < 1 { serial %1 < 6 { vector "
+      "%2 < 40 { store %y[%1, %2], f32 0 } } serial %3 < 9 { %4 = load %i[%3] %5 = lt %4, 6 %6 = ge %4, 0 %7 = bit_and "
+      "%5, %6 %8 = select %7, 40, 0 vector %9 < %8 { %10 = load %y[%4, %9] %11 = load %u[%3, %9] %12 = add %10, %11 "
+      "store %y[%4, %9], %12 } } } }"));
 }
 TEST(CudaText, RowReduction) { expect_golden(reduce_kernel(Op::add, f32, true)); }
 TEST(CudaText, ColumnReduction) { expect_golden(reduce_kernel(Op::argmax, f32, false)); }
@@ -164,8 +191,28 @@ TEST(CudaText, ContractionsInsideLoopsAreWalked) {
       "kernel @dots(%y: out f32[n, n]) { parallel %0 < n { contract f32 [1, 1, n, n] { lhs %1, %2, %3 { yield f32 1 } "
       "rhs %4, %5, %6 { yield f32 2 } epilogue %7, %8, %9, %10 { store %y[%0, %9], %10 } } } }");
   const std::string text = render(kernel).text;
-  EXPECT_NE(text.find("contract_alone<f32>(rank, 4, 1, 1, d0_n, d0_n, lhs, rhs, epilogue);"), std::string::npos)
+  EXPECT_NE(text.find("contract_alone<f32>(threadIdx.x, 256, 1, 1, d0_n, d0_n, lhs, rhs, epilogue);"),
+            std::string::npos)
       << text;
+  EXPECT_NE(text.find("at = u64(blockIdx.x); "), std::string::npos) << text;
+}
+
+// Of instructions that came from other nodes than what stands before them; nothing else tells the texts apart.
+TEST(CudaText, LinesNameNodes) {
+  const Kernel kernel = parse_kernel(
+      "kernel @two(%x: in f32[64], %y: out f32[64]) { vector %0 < 64 { %1 = load %x[%0] #3 %2 = neg %1 #3 %3 = abs %2 "
+      "#17 "
+      "store %y[%0], %3 #17 } #17 }");
+  CudaSource source = codegen::render_cuda(kernel, {}, {}, true);
+  const std::string with = source.text, without = render(kernel).text;
+  const size_t first = with.find("#line 3 \"node\""), second = with.find("#line 17 \"node\"");
+  EXPECT_LT(first, second) << with;
+  EXPECT_NE(second, std::string::npos) << with;
+  EXPECT_EQ(without.find("#line"), std::string::npos);
+  source.text.replace(with.find(" = abs("), 7, " = absent(");
+  const codegen::Cubin cubin = codegen::compile_cuda(codegen::cuda_module(std::span(&source, 1)), 90);
+  EXPECT_FALSE(cubin.ok);
+  EXPECT_TRUE(!cubin.found || cubin.log.find("node(17)") != std::string::npos) << cubin.log;
 }
 
 // ---- every kernel compiles: many in one module, for a compile has a floor of its own

@@ -60,9 +60,18 @@ CudaKernel::Count CudaKernel::count(std::initializer_list<ScalarId> extents) con
       result.text += (result.text.empty() ? "" : " * ") + result.as() + "(" + use(e) + ")";
   }
   if (result.text.empty())
-    result.text = std::to_string(numbers) + "u";
+    result.known = numbers, result.text = std::to_string(numbers) + "u";
   else if (numbers != 1)
     result.text += " * " + std::to_string(numbers) + "u";
+  return result;
+}
+
+CudaKernel::Count CudaKernel::parts(const Count& count, int64_t each) const {
+  Count result = count;
+  result.known = count.known < 0 ? -1 : (count.known + each - 1) / each;
+  result.text = count.known < 0
+                    ? "((" + count.text + " + " + std::to_string(each - 1) + ") / " + std::to_string(each) + ")"
+                    : std::to_string(result.known) + "u";
   return result;
 }
 
@@ -143,13 +152,10 @@ void CudaKernel::emit_elements() {
     deal({{{plan_.outer->operands[0], extent}, int64_t{plan_.threads} * pack}});
   else
     deal({{{extent}, int64_t{plan_.threads} * pack}});
-  if (pack > 1) {
-    const Interval n = index_.interval(extent);
-    if (!plan_.outer && n.low == n.high && total.narrow)
-      total.text = std::to_string((n.low + pack - 1) / pack) + "u";
-    else
-      total.text = "(" + total.text + (tail ? " + " + std::to_string(pack - 1) : "") + ") / " + std::to_string(pack);
-  }
+  if (pack > 1 && tail)
+    total = parts(total, pack);
+  else if (pack > 1)
+    total.text = total.known < 0 ? total.text + " / " + std::to_string(pack) : std::to_string(total.known / pack) + "u";
   open_grid(total, plan_.threads, "threadIdx.x");
   if (plan_.outer) {
     unflatten(total, extent, pack);
@@ -172,13 +178,11 @@ void CudaKernel::emit_columns() {
     deal({{{plan_.outer->operands[0]}, 1}, {{extent}, plan_.columns}});
   else
     deal({{{extent}, plan_.columns}});
-  const Count columns = count({extent}), all = plan_.outer ? count({plan_.outer->operands[0], extent}) : columns;
   const Interval n = index_.interval(extent);
-  const std::string tiles = n.low == n.high ? std::to_string((n.low + plan_.columns - 1) / plan_.columns) + "u"
-                                            : "((" + all.as() + "(" + use(extent) + ") + " +
-                                                  std::to_string(plan_.columns - 1) + ") / " + side + ")";
-  Count total = all;
-  total.text = plan_.outer ? all.as() + "(" + use(plan_.outer->operands[0]) + ") * " + tiles : tiles;
+  Count total = plan_.outer ? count({plan_.outer->operands[0], extent}) : count({extent});
+  const std::string tiles = parts(count({extent}), plan_.columns).text;
+  total.text = (total.narrow ? "" : "u64(1) * ") +
+               (plan_.outer ? count({plan_.outer->operands[0]}).text + " * " + tiles : tiles);
   open_grid(total, 1, "");
   if (plan_.outer) {
     define_as(argument(*plan_.outer), type(argument(*plan_.outer)) + "(at / " + tiles + ")");

@@ -115,7 +115,14 @@ void CudaKernel::emit_rare(const Instruction& i, Team team) {
   close();
 }
 
+void CudaKernel::mark(const Instruction& i) {
+  if (!lines_ || i.origin == marked_ || i.kind == KernelOp::literal || i.kind == KernelOp::extent) return;
+  marked_ = i.origin;
+  line("#line " + std::to_string(i.origin) + " \"node\"");
+}
+
 void CudaKernel::emit_instruction(const Instruction& i, Team team) {
+  mark(i);
   switch (i.kind) {
     case KernelOp::literal:
     case KernelOp::extent: break;
@@ -149,8 +156,8 @@ void CudaKernel::emit_needed(ScalarId v, BlockId block, std::set<const Instructi
   emit_instruction(i, Team::thread);
 }
 
-CudaSource render_cuda(const ir::Kernel& kernel, const Target& target, std::span<const int64_t> alignment) {
-  return CudaKernel(kernel, target, alignment).emit();
+CudaSource render_cuda(const ir::Kernel& kernel, const Target& target, std::span<const int64_t> alignment, bool lines) {
+  return CudaKernel(kernel, target, alignment, lines).emit();
 }
 
 std::string cuda_module(std::span<const CudaSource> kernels) {

@@ -17,12 +17,13 @@ namespace tenon::codegen {
 
 class CudaKernel {
  public:
-  CudaKernel(const ir::Kernel& kernel, const Target& target, std::span<const int64_t> alignment)
+  CudaKernel(const ir::Kernel& kernel, const Target& target, std::span<const int64_t> alignment, bool lines)
       : kernel_(kernel),
         target_(target),
         alignment_(alignment),
         index_(kernel),
         planner_(kernel, index_, alignment),
+        lines_(lines),
         numbers_(kernel.scalars.size(), 0) {}
   CudaSource emit();
 
@@ -51,6 +52,7 @@ class CudaKernel {
   void emit_block(ir::BlockId block, Team team);
   void emit_pure(ir::BlockId block, Team team);  // the instructions without effect alone
   void emit_instruction(const ir::Instruction& i, Team team);
+  void mark(const ir::Instruction& i);  // its node, where that is another one
   void emit_rare(const ir::Instruction& i, Team team);
   // What is defined in a block and needed for a scalar, as far as it is not done.
   void emit_needed(ir::ScalarId v, ir::BlockId block, std::set<const ir::Instruction*>& done);
@@ -74,9 +76,11 @@ class CudaKernel {
   struct Count {  // of iterations that are dealt
     std::string text;  // without a sign
     bool narrow = true;
+    int64_t known = -1;  // what it is, where it is a number
     std::string as() const { return narrow ? "u32" : "u64"; }
   };
   Count count(std::initializer_list<ir::ScalarId> extents) const;
+  Count parts(const Count& count, int64_t each) const;  // rounded up
   void open_grid(const Count& count, int64_t per_block, const std::string& inside);
   void deal(const std::vector<std::pair<std::vector<ir::ScalarId>, int64_t>>& parts);
   void unflatten(const Count& count, ir::ScalarId by, int pack);  // `at` into the indices of both loops
@@ -122,6 +126,8 @@ class CudaKernel {
   const std::span<const int64_t> alignment_;
   const CudaIndex index_;
   const CudaPlanner planner_;
+  const bool lines_;
+  uint32_t marked_ = UINT32_MAX;
   CudaPlan plan_;
   CudaSource source_;
   std::string text_;

@@ -81,6 +81,7 @@ void CudaKernel::emit_packed(BlockId block, const CudaPack& pack, const std::str
     for (size_t d = 0; d < rank; ++d) emit_needed(a->operands[d], block, placed);
     const std::string name = names[a] = "p" + std::to_string(next_++),
                       type = "Pack<" + std::string(tenon::name(held.dtype)) + ", " + width + "> ";
+    mark(*a);
     if (a->kind == KernelOp::load) {
       line("const " + type + name + " = load_pack<" + width + ">(" + address(*a) + rest + ");");
       loaded_[a] = name + ".at[k]";
@@ -96,6 +97,7 @@ void CudaKernel::emit_packed(BlockId block, const CudaPack& pack, const std::str
   for (uint32_t number : b.instructions) {
     const Instruction& i = kernel_.instructions[number];
     if (shared.count(&i)) continue;
+    mark(i);
     if (i.kind == KernelOp::store)
       line(names.at(&i) + ".at[k] = " + use(i.operands[kernel_.buffers[index(i.buffer)].shape.size()]) + ";");
     else

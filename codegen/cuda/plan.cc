@@ -171,6 +171,7 @@ void CudaPlanner::plan_rows(CudaPlan& plan) const {
     return false;
   });
   ir::contains(kernel_, BlockId{0}, [&](const Instruction& i) {
+    if (i.kind == KernelOp::contract) wanted = std::max<int64_t>(wanted, 256);
     if (is_lane_loop(i) && !reduces)
       wanted = std::max(wanted, power_above(std::min<int64_t>(index_.interval(i.operands[0]).high, 1 << 20)));
     return false;

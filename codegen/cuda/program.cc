@@ -64,10 +64,10 @@ class Alignments {
 };
 
 CudaSource render(ir::Kernel kernel, const std::string& name, const Target& target,
-                  const std::vector<int64_t>& alignment) {
+                  const std::vector<int64_t>& alignment, bool lines) {
   kernel.name = name;
   for (size_t b = 0; b < kernel.buffers.size(); ++b) kernel.buffers[b].name = std::to_string(b);
-  CudaSource source = render_cuda(kernel, target, alignment);
+  CudaSource source = render_cuda(kernel, target, alignment, lines);
   if (source.text.empty()) throw InternalError("a kernel cannot be rendered for a GPU: " + source.reason);
   return source;
 }
@@ -124,11 +124,11 @@ Rendered render_all(const ir::Program& program, const Target& target) {
   std::vector<size_t> number_of;
   for (size_t k = 0; k < program.kernels.size(); ++k) {
     const ir::Kernel& kernel = program.kernels[k];
-    CudaLaunch launch{&kernel, render(kernel, "k", target, alignments.of(k)), 0};
+    CudaLaunch launch{&kernel, render(kernel, "k", target, alignments.of(k), false), 0};
     const auto [found, fresh] = known.try_emplace(launch.source.text);
     if (fresh) {
       found->second = distinct.size();
-      distinct.push_back(render(kernel, shown_name(kernel.name, known.size()), target, alignments.of(k)));
+      distinct.push_back(render(kernel, shown_name(kernel.name, known.size()), target, alignments.of(k), true));
       weights.push_back(weight_of(kernel));
     }
     number_of.push_back(found->second);

@@ -15,8 +15,8 @@ void CudaKernel::emit_tile() {
   const BlockId outside = plan_.outer->blocks[0], inside = plan_.inner->blocks[0];
   deal({{{rows}, 32}, {{columns}, 32}});
   Count total = count({rows, columns});
-  const std::string across = "((" + total.as() + "(" + use(columns) + ") + 31) / 32)";
-  total.text = "(" + total.as() + "(" + use(rows) + ") + 31) / 32 * " + across;
+  const std::string across = parts(count({columns}), 32).text;
+  total.text = (total.narrow ? "" : "u64(1) * ") + parts(count({rows}), 32).text + " * " + across;
   for (size_t n = 0; n < plan_.tiled.size(); ++n) {
     const ir::KernelBuffer& b = kernel_.buffers[index(plan_.tiled[n]->buffer)];
     line("__shared__ " + std::string(name(b.dtype)) + " tile" + std::to_string(n) + "[32][33];");

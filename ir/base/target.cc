@@ -16,6 +16,7 @@ const char* name(TargetKind kind) {
 Target Target::cuda_sm(int sm) {
   Target target;
   target.machine = CudaTarget{.sm = sm};
+  target.tiles.map_block = target.tiles.column_block = 0;  // threads are dealt single elements and columns
   return target;
 }
 

@@ -19,8 +19,8 @@ const char* name(TargetKind kind);
 
 // How work is cut into pieces, and how much is kept close.
 struct Tiles {
-  int64_t map_block = 4096;  // elements of the innermost run that one iteration handles at most
-  int64_t column_block = 64;  // columns that one iteration owns
+  int64_t map_block = 4096;  // elements of the innermost run that one iteration handles at most; 0: all
+  int64_t column_block = 64;  // columns that one iteration owns; 0: all
   int64_t work_per_chunk = 65536;  // scalar operations that are worth handing to another worker
   int64_t row_scratch_bytes = 64 << 10;  // per value of a row; what stays in the memory next to a core
   int64_t row_run =

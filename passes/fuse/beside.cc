@@ -16,7 +16,7 @@ void Fusion::place_side_by_side() {
   for (uint32_t d = 0; d < drafts.size(); ++d) {
     const int64_t size = axes.numel(drafts[d].space);
     if (lives[d] && drafts[d].into == no_draft && drafts[d].kind == GroupKind::map && size > 0 &&
-        size <= target.tiles.map_block)
+        size <= (target.tiles.map_block > 0 ? target.tiles.map_block : Tiles().map_block))
       alike[{drafts[d].level, drafts[d].space}].push_back(d);
   }
   for (const auto& [key, list] : alike) {

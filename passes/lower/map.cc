@@ -62,7 +62,7 @@ ParallelLoop open_parallel(Elements& e, const std::vector<Runs::Run>& runs, cons
 
 ScalarId block_extent(Elements& e, Dim extent, int64_t block, ScalarId base) {
   KernelBuilder& b = e.builder;
-  if (extent.is_number() && extent.number() <= block) return b.extent(extent);
+  if (block == 0 || (extent.is_number() && extent.number() <= block)) return b.extent(extent);
   if (extent.is_number() && extent.number() % block == 0) return b.index_literal(block);
   return e.binary(Op::min, b.index_literal(block), e.binary(Op::sub, b.extent(extent), base));
 }
@@ -85,14 +85,15 @@ void lower_map(Elements& e, int64_t cost) {
   runs.pop_back();
   const Dim extent = e.product(dims, inner.begin, inner.end);
   const bool blocked =
-      runs.empty() || (extent.is_number() && extent.number() >= 2 * map_block) || numel_or_zero(runs, dims) == 1;
+      map_block > 0 &&
+      (runs.empty() || (extent.is_number() && extent.number() >= 2 * map_block) || numel_or_zero(runs, dims) == 1);
   // Blocks of one size: no short last one where the extent allows it.
   int64_t block = blocked ? map_block : 0;
   if (blocked && extent.is_number() && extent.number() > map_block) {
     const int64_t blocks = (extent.number() + map_block - 1) / map_block;
     block = ((extent.number() + blocks - 1) / blocks + 15) / 16 * 16;
   }
-  const int64_t each = extent.is_number() && extent.number() > 0 ? extent.number() : map_block;
+  const int64_t each = extent.is_number() && extent.number() > 0 ? extent.number() : std::max<int64_t>(map_block, 1);
   ParallelLoop loop = open_parallel(e, runs, dims, extent, block, cost * (blocked ? std::min(each, block) : each));
   const ScalarId count = block ? block_extent(e, extent, block, loop.base) : e.builder.extent(extent);
   const ScalarId i = e.builder.open_loop(LoopKind::vector, count)[0];

@@ -66,7 +66,7 @@ Shares shares_of(Elements& e) {
   s.parts = s.length.is_number() ? Dim((s.length.number() + s.run - 1) / s.run)
                                  : symbols.quotient(symbols.sum(s.length, Dim(s.run - 1)), Dim(s.run));
   s.block = s.columns ? e.costs.tiles.column_block : 1;
-  s.blocked = s.columns && !(s.inner.is_number() && s.inner.number() <= s.block);
+  s.blocked = s.columns && s.block > 0 && !(s.inner.is_number() && s.inner.number() <= s.block);
   return s;
 }
 
@@ -101,7 +101,7 @@ void partial_kernel(Elements& e, const Shares& s, int64_t cost) {
   ScalarId count = e.binary(Op::mul, b.extent(s.outer), q_count);
   const ScalarId blocks = b.extent(blocks_of(s, *e.graph.symbols));
   count = e.binary(Op::mul, count, blocks);
-  ScalarId flat = b.open_loop(LoopKind::parallel, count, {}, grain_of(e.costs.tiles, cost * s.run * s.block))[0];
+  ScalarId flat = b.open_loop(LoopKind::parallel, count, {}, grain_of(e.costs.tiles, cost * s.run * std::max<int64_t>(s.block, 1)))[0];
   e.open_scope();
   ScalarId base = b.index_literal(0);
   if (s.blocked) {
