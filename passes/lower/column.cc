@@ -51,7 +51,8 @@ void lower_column(Elements& e, int64_t cost) {
   const Dim extent = e.product(dims, inner.begin, inner.end);
   const Dim length = e.product(dims, e.group.reduced_begin, e.group.reduced_end);
   const int64_t each = length.is_number() ? std::max<int64_t>(1, length.number()) : 64;
-  ParallelLoop loop = open_parallel(e, outer, dims, extent, column_block, cost * each * std::max<int64_t>(column_block, 1));
+  ParallelLoop loop =
+      open_parallel(e, outer, dims, extent, column_block, cost * each * std::max<int64_t>(column_block, 1));
   const ScalarId i = b.open_loop(LoopKind::vector, block_extent(e, extent, column_block, loop.base))[0];
   e.open_scope();
   loop.at.push_back(e.binary(Op::add, loop.base, i));

@@ -84,9 +84,8 @@ void lower_map(Elements& e, int64_t cost) {
   const Runs::Run inner = runs.back();
   runs.pop_back();
   const Dim extent = e.product(dims, inner.begin, inner.end);
-  const bool blocked =
-      map_block > 0 &&
-      (runs.empty() || (extent.is_number() && extent.number() >= 2 * map_block) || numel_or_zero(runs, dims) == 1);
+  const bool blocked = map_block > 0 && (runs.empty() || (extent.is_number() && extent.number() >= 2 * map_block) ||
+                                         numel_or_zero(runs, dims) == 1);
   // Blocks of one size: no short last one where the extent allows it.
   int64_t block = blocked ? map_block : 0;
   if (blocked && extent.is_number() && extent.number() > map_block) {

@@ -101,7 +101,8 @@ void partial_kernel(Elements& e, const Shares& s, int64_t cost) {
   ScalarId count = e.binary(Op::mul, b.extent(s.outer), q_count);
   const ScalarId blocks = b.extent(blocks_of(s, *e.graph.symbols));
   count = e.binary(Op::mul, count, blocks);
-  ScalarId flat = b.open_loop(LoopKind::parallel, count, {}, grain_of(e.costs.tiles, cost * s.run * std::max<int64_t>(s.block, 1)))[0];
+  ScalarId flat = b.open_loop(LoopKind::parallel, count, {},
+                              grain_of(e.costs.tiles, cost * s.run * std::max<int64_t>(s.block, 1)))[0];
   e.open_scope();
   ScalarId base = b.index_literal(0);
   if (s.blocked) {
