@@ -98,7 +98,7 @@ struct CudaSource {
   int64_t shared_bytes = 0;  // of dynamic shared memory besides; a multiple of 16
 };
 // alignment: of the address that each buffer has at every launch, in bytes, by its number; empty: an element's.
-// lines: with #line NODE "node" where an instruction of another node of the graph begins, for what compilers say; kernels that are
+// lines: with #line 1 "node NODE" where an instruction of another node of the graph begins, for what compilers say; kernels that are
 // otherwise alike then have texts of their own.
 CudaSource render_cuda(const ir::Kernel& kernel, const Target& target, std::span<const int64_t> alignment = {},
                        bool lines = false);

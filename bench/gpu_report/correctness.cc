@@ -30,7 +30,7 @@ bool same_value(double a, double b) {
 }
 
 // What differs, in words; empty where nothing does. Both lie on the CPU.
-std::string difference(const Tensor& found, const Tensor& expected) {
+std::string difference(const Tensor& found, const Tensor& expected, double bound) {
   if (found.dtype() != expected.dtype() || found.numel().number() != expected.numel().number())
     return "another type or shape";
   const auto bytes = static_cast<size_t>(static_cast<double>(found.numel().number()) *
@@ -46,9 +46,10 @@ std::string difference(const Tensor& found, const Tensor& expected) {
   }
   const auto a = found.to_vector<double>(), b = expected.to_vector<double>();
   size_t count = 0, first = 0;
-  double worst = 0;
+  double worst = 0, largest = 0;
+  for (const double v : b) largest = std::max(largest, std::isfinite(v) ? std::abs(v) : 0);
   for (size_t i = 0; i < a.size(); ++i) {
-    if (same_value(a[i], b[i])) continue;
+    if (same_value(a[i], b[i]) || std::abs(a[i] - b[i]) <= bound * largest) continue;
     if (count++ == 0) first = i;
     worst = std::max(worst, std::abs(a[i] - b[i]) / std::max(std::abs(b[i]), 1e-30));
   }
@@ -60,15 +61,15 @@ std::string difference(const Tensor& found, const Tensor& expected) {
   return text;
 }
 
-std::string differences(const Tensors& found, const Tensors& expected, const std::string& whose) {
+std::string differences(const Tensors& found, const Tensors& expected, const std::string& whose, double bound = 0) {
   if (found.size() != expected.size()) return "another number of results";
   for (size_t k = 0; k < found.size(); ++k)
-    if (const std::string d = difference(found[k], expected[k]); !d.empty())
+    if (const std::string d = difference(found[k], expected[k], bound); !d.empty())
       return "result " + std::to_string(k) + " is not " + whose + ": " + d;
   return "";
 }
 
-Row checked(const Formula& formula, const Tensors& inputs) {
+Row checked(const Formula& formula, const Tensors& inputs, double bound) {
   Row r;
   r.unit = "checks";
   Tensors expected;
@@ -79,7 +80,7 @@ Row checked(const Formula& formula, const Tensors& inputs) {
   const auto f = jit(formula);
   const Tensors there = moved(inputs, cuda(0));
   const Tensors first = moved(f(there), cpu());  // launched one by one
-  r.failed = differences(first, expected, "the CPU's");
+  r.failed = differences(first, expected, "the CPU's", bound);
   for (int again = 0; again < 2 && r.failed.empty(); ++again)  // built as a graph, and replayed
     r.failed = differences(moved(f(there), cpu()), first, "that of the first call");
   r.wrong = !r.failed.empty();
@@ -88,7 +89,7 @@ Row checked(const Formula& formula, const Tensors& inputs) {
 }
 
 void check(Recorder& recorder, const std::vector<Family>& families) {
-  for (const Family& f : families) recorder.row(f.name, [&] { return checked(f.formula, f.inputs); });
+  for (const Family& f : families) recorder.row(f.name, [&] { return checked(f.formula, f.inputs, f.bound); });
 }
 
 // Losses of a number of steps on one device; batches are drawn on the CPU.

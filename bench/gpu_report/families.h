@@ -9,6 +9,8 @@ struct Family {
   std::string name;
   Formula formula;
   Tensors inputs;
+  // Of the largest element: what tensor cores may deviate, which multiply halves in an order of their own; else bits are compared.
+  double bound = 0;
 };
 std::vector<Family> map_families(bool quick);  // maps, movement, transposes
 std::vector<Family> reduction_families(bool quick);  // rows, columns, norms, losses with gradients

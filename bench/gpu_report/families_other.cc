@@ -26,7 +26,10 @@ void add_products(std::vector<Family>& all, bool quick) {
       });
       all.push_back({"products, " + std::string(name_of(t)) + " " + shape_text({m, k, n}),
                      formula,
-                     {some(11, {m, k}, t), some(12, {k, n}, t), some(13, {n}, t)}});
+                     {some(11, {m, k}, t), some(12, {k, n}, t), some(13, {n}, t)},
+                     t == bf16  ? 0x1p-6
+                     : t == f16 ? 0x1p-9
+                                : 0});
     }
   if (!quick)
     all.push_back(

@@ -1,6 +1,6 @@
-"""Measures PyTorch (eager, or torch.compile) or JAX on the shapes that it is given, as the report measures Tenon: warm, by the host's
-clock around many calls and one wait, random inputs that rotate, medians. Prints a JSON line for each case, or one that says why
-there is none. usage: peers.py torch|compile|jax REQUESTS SECONDS [--quick]. Refuses to install and to download anything."""
+# Measures PyTorch (eager, or torch.compile) or JAX on the shapes that it is given, as the report measures Tenon: warm, by the host's
+# clock around many calls and one wait, random inputs that rotate, medians. Prints a JSON line for each case, or one that says why
+# there is none. usage: peers.py torch|compile|jax REQUESTS SECONDS [--quick]. Refuses to install and to download anything.
 import json
 import os
 import sys

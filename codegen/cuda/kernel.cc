@@ -118,7 +118,7 @@ void CudaKernel::emit_rare(const Instruction& i, Team team) {
 void CudaKernel::mark(const Instruction& i) {
   if (!lines_ || i.origin == marked_ || i.kind == KernelOp::literal || i.kind == KernelOp::extent) return;
   marked_ = i.origin;
-  line("#line " + std::to_string(i.origin) + " \"node\"");
+  line("#line 1 \"node " + std::to_string(i.origin) + "\"");
 }
 
 void CudaKernel::emit_instruction(const Instruction& i, Team team) {
