@@ -1,6 +1,8 @@
 // Everything that the frontend offers, on the simulated GPU by Tenon's own driver code: the CPU's bits, whatever order threads take
 // and however late work runs, and nothing left on the device.
+#include <atomic>
 #include <iostream>
+#include <thread>
 
 #include "tenon/tests/child.h"
 #include "tenon/tests/device_battery.h"
@@ -155,6 +157,32 @@ TEST(CudaDevicesSimulated, NumbersGoWhereTensorsAre) {
     const Tensor y = sum(x * scale.to(cuda(1)));
     y.backward();
     SAY(scale.grad().item<float>() == y.item<float>());
+  });
+  EXPECT_EQ(said, "");
+}
+
+// Several threads queue work, wait for their own results and let programs go, all at once.
+TEST(CudaDevicesSimulated, ThreadsShareADevice) {
+  const std::string said = on_two_gpus([] {
+    if (!cuda_is_available()) return;
+    const auto shared =
+        jit([](const Tensor& a, const Tensor& b) { return sum(softmax(matmul(a, b)) * b, {.axes = {0}}); });
+    std::atomic<int> wrong{0};
+    const auto work = [&](int number) {
+      for (int round = 0; round < 12; ++round) {
+        const Tensor x = normal(key(static_cast<uint64_t>(100 * number + round)), {16, 16});
+        const Tensor expected = shared(x, x + 1);
+        const Tensor there = x.to(cuda(number % 2));
+        const Tensor found = shared(there, there + 1);
+        const auto own = jit([](const Tensor& t) { return exp(t) - 1; });
+        wrong += found.to_vector<float>() != expected.to_vector<float>();
+        wrong += own(there).to_vector<float>() != own(x).to_vector<float>();
+      }
+    };
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) threads.emplace_back(work, t);
+    for (std::thread& t : threads) t.join();
+    SAY(wrong == 0);
   });
   EXPECT_EQ(said, "");
 }

@@ -61,6 +61,8 @@ static int start(tenon_cuda_device* d, const char** doing) {
   if ((result = d->cu->push_context(d->context)) != 0) return result;
   *doing = "its stream was made";
   result = d->cu->create_stream(&d->stream, stream_apart);
+  if (result == 0) result = d->cu->create_stream(&d->results, stream_apart);
+  if (result == 0) result = d->cu->create_event(&d->reached, event_untimed);
   for (int half = 0; result == 0 && half < 2; ++half) result = d->cu->create_event(&d->half_done[half], event_untimed);
   if (result == 0) {
     *doing = "host memory for copies was pinned";
@@ -157,6 +159,9 @@ void tenon_cuda_leave(tenon_cuda_device* d) {
   pthread_mutex_unlock((pthread_mutex_t*)d->lock);
 }
 
+void tenon_cuda_unlock(tenon_cuda_device* d) { pthread_mutex_unlock((pthread_mutex_t*)d->lock); }
+void tenon_cuda_lock(tenon_cuda_device* d) { pthread_mutex_lock((pthread_mutex_t*)d->lock); }
+
 uint32_t tenon_cuda_ended(const tenon_cuda_device* d) { return *d->done; }
 
 void tenon_cuda_begin_call(tenon_cuda_device* d, const tenon_cuda_caller* caller) {
@@ -174,7 +179,9 @@ int32_t tenon_cuda_end_call(tenon_cuda_device* d, uint32_t number, tenon_cuda_fa
 }
 
 int32_t tenon_cuda_wait(tenon_cuda_device* d, tenon_cuda_fault* fault) {
+  tenon_cuda_unlock(d);
   const int result = d->cu->synchronize(d->stream);
+  tenon_cuda_lock(d);
   return result == 0 ? TENON_OK : tenon_cuda_fail(d, fault, result, "its work was waited for");
 }
 

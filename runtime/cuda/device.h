@@ -24,6 +24,7 @@ struct tenon_cuda_device {
   int32_t ordinal;
   int handle;
   void *context, *stream;
+  void *results, *reached; /* a stream that copies to the host, and the event that it waits for */
   void* pool; /* null: no memory in the order of the stream */
   int multiprocessors;
   void* lock; /* a pthread_mutex_t, around whatever queues work: a program's steps stay together */
@@ -52,6 +53,9 @@ struct tenon_cuda_device {
 /* Takes the lock and makes the context current; 0, or a code with the device's loss as fault. Whoever entered must leave. */
 int32_t tenon_cuda_enter(tenon_cuda_device* device, tenon_cuda_fault* fault);
 void tenon_cuda_leave(tenon_cuda_device* device);
+/* Without the lock and with the context, while an entered thread waits; others may queue work. */
+void tenon_cuda_unlock(tenon_cuda_device* device);
+void tenon_cuda_lock(tenon_cuda_device* device);
 /* A program's memory between its steps, of this many bytes at least; valid until the next call of this function. Entered. */
 int32_t tenon_cuda_arena(tenon_cuda_device* device, uint64_t bytes, tenon_cuda_address* memory,
                          tenon_cuda_fault* fault);
@@ -65,7 +69,7 @@ int32_t tenon_cuda_send(tenon_cuda_device* device, tenon_cuda_address to, const 
 /* Device bytes to the host; waits. Entered. */
 int32_t tenon_cuda_fetch(tenon_cuda_device* device, void* to, tenon_cuda_address from, uint64_t bytes,
                          tenon_cuda_fault* fault);
-/* Waits for the stream. Entered. */
+/* Waits for the stream, without the lock meanwhile. Entered. */
 int32_t tenon_cuda_wait(tenon_cuda_device* device, tenon_cuda_fault* fault);
 /* A call begins or ends here: what fails between is its failure. Entered. */
 void tenon_cuda_begin_call(tenon_cuda_device* device, const tenon_cuda_caller* caller);

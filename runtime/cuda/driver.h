@@ -102,7 +102,8 @@ enum { tenon_cuda_memory_device = 2 }; /* CU_MEMORYTYPE_DEVICE */
   X(synchronize, cuStreamSynchronize, (void* stream))                                                               \
   X(create_event, cuEventCreate, (void** event, unsigned flags))                                                    \
   X(record_event, cuEventRecord, (void* event, void* stream))                                                       \
-  X(wait_event, cuEventSynchronize, (void* event))
+  X(wait_event, cuEventSynchronize, (void* event))                                                                  \
+  X(order, cuStreamWaitEvent, (void* stream, void* event, unsigned flags))
 
 /* X(member, symbol, parameters): what makes a program one graph; without any of them kernels are launched one by one. */
 #define TENON_CUDA_GRAPHS(X)                                                                                         \

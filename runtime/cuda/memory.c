@@ -135,10 +135,19 @@ int32_t tenon_cuda_copy_in(tenon_cuda_device* d, void* to, const void* from, uin
   return code;
 }
 
+/* On a stream of its own, which waits for what is queued now: other threads go on queueing work meanwhile. */
 int32_t tenon_cuda_copy_out(tenon_cuda_device* d, void* to, const void* from, uint64_t bytes, tenon_cuda_fault* fault) {
   int32_t code = tenon_cuda_enter(d, fault);
   if (code != TENON_OK) return code;
-  code = tenon_cuda_fetch(d, to, address_of(from), bytes, fault);
+  int result = d->cu->record_event(d->reached, d->stream);
+  if (result == 0) result = d->cu->order(d->results, d->reached, 0);
+  if (result == 0) {
+    tenon_cuda_unlock(d);
+    result = d->cu->copy_out(to, address_of(from), bytes, d->results);
+    if (result == 0) result = d->cu->synchronize(d->results);
+    tenon_cuda_lock(d);
+  }
+  if (result != 0) code = tenon_cuda_fail(d, fault, result, "its results were fetched");
   tenon_cuda_leave(d);
   return code;
 }

@@ -52,7 +52,7 @@ const std::string& headers() {
 std::vector<std::string> command() {
   std::vector<std::string> words = {setting("SIMULATED_CUDA_CXX", SIMULATED_COMPILER),
                                     "-std=c++20",
-                                    "-O2",
+                                    "-O3",
                                     "-w",
                                     "-fPIC",
                                     "-shared",
