@@ -120,7 +120,7 @@ class Reader {
     out.kind = Json::Kind::object;
     if (take("}")) return true;
     do {
-      auto& [name, field] = out.fields.emplace_back();
+      auto& [name, field] = out.fields.emplace_back(std::string(), Json());
       skip();
       if (!string(name) || !take(":") || !value(field, depth)) return false;
     } while (take(","));
