@@ -21,6 +21,10 @@ static tenon_cuda_box box_of(const tenon_cuda_action* a) {
                               .from_device = a->from,
                               .to_kind = tenon_cuda_memory_device,
                               .to_device = a->to,
+                              .from_pitch = a->bytes,
+                              .from_height = 1,
+                              .to_pitch = a->bytes,
+                              .to_height = 1,
                               .width = a->bytes,
                               .height = 1,
                               .depth = 1};
