@@ -130,12 +130,7 @@ std::string Artifact::bundle(int sm) const {
   piece(objects.back());
   for (size_t m = 0; m + 1 < objects.size(); ++m) piece(objects[m]);
   constexpr size_t head = 6 * sizeof(uint64_t);
-  uint64_t sum = TENON_BUNDLE_SUM_START;
-  for (size_t at = head; at < out.size(); at += 8) {
-    uint64_t next = 0;
-    std::memcpy(&next, out.data() + at, std::min<size_t>(8, out.size() - at));
-    sum = (sum ^ next) * TENON_BUNDLE_SUM_FACTOR;
-  }
+  const uint64_t sum = tenon_bundle_sum(reinterpret_cast<const unsigned char*>(out.data()) + head, out.size() - head);
   std::memcpy(out.data() + head - sizeof sum, &sum, sizeof sum);
   return out;
 }

@@ -24,8 +24,6 @@ enum {
   TENON_BUFFER_ALIGNMENT = 16 /* of callers' buffers */
 };
 #define TENON_BUNDLE_MAGIC 0x656c646e75626e74 /* "tnbundle" */
-#define TENON_BUNDLE_SUM_START 0xcbf29ce484222325u
-#define TENON_BUNDLE_SUM_FACTOR 0x100000001b3u
 #define TENON_LAUNCHES_MAGIC 0x68636e75616c6e74 /* "tnlaunch" */
 
 enum {
@@ -36,5 +34,16 @@ enum {
   TENON_STEP_BRANCH, /* flag (operand), steps where it holds, steps where it does not */
   TENON_STEP_CUSTOM /* function, node, outputs, operands */
 };
+
+/* FNV-1a over words of 8 bytes (Fowler, Noll and Vo), the last one filled up by zeros: against damage, not against malice. */
+static inline unsigned long long tenon_bundle_sum(const unsigned char* bytes, unsigned long long size) {
+  unsigned long long sum = 0xcbf29ce484222325u;
+  for (unsigned long long at = 0; at < size; at += 8) {
+    unsigned long long word = 0;
+    __builtin_memcpy(&word, bytes + at, size - at < 8 ? size - at : 8);
+    sum = (sum ^ word) * 0x100000001b3u;
+  }
+  return sum;
+}
 
 #endif

@@ -38,12 +38,11 @@ void refuse_device(const char* what, Device device, const Location& at) {
     if (device.index > 0) fail("there is no device " + name + ": the CPU is one device, tn::cpu()");
     return;
   }
-  if (const std::string reason = cuda_reason(); !reason.empty())
-    fail(name + " cannot be used: " + reason + " (tn::doctor() says more)");
-  if (const int count = device_count(Kind::cuda); device.index >= count)
-    fail("there is no device " + name + ": the driver shows " + std::to_string(count) + ", numbered from 0");
-  if (const runtime::Fault f = runtime::cuda_status().device_faults.at(static_cast<size_t>(device.index)))
-    fail(name + " cannot be used: " + f.what + "; " + f.remedy);
+  try {
+    runtime::device_of(TargetKind::cuda, device.index);
+  } catch (const Error& e) {
+    fail(e.message());
+  }
 }
 
 DeviceInfo device_info(Device device, const std::source_location& at) {

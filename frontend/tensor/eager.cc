@@ -162,12 +162,6 @@ std::vector<Tensor> apply_eagerly(const Emit& emit, const ir::Attrs& attrs, std:
     check_readable(t, emit.name, at);
   }
   const runtime::Device& device = device_of_all(inputs, emit.name, at);
-  if (has_number_elsewhere(inputs, device)) {
-    std::vector<Tensor> there(inputs.begin(), inputs.end());
-    for (Tensor& t : there)
-      if (t.cell()->number && t.cell()->place != &device) t = moved_to(t, device, at);
-    return apply_eagerly(emit, attrs, there, at);
-  }
   Wanted wanted{device, emit, attrs, inputs, at, records(inputs)};
   if (wanted.taped) wanted.parts = parts_of(inputs), wanted.same = same_values(inputs);
   ExtentPattern pattern;

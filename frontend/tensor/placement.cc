@@ -50,12 +50,6 @@ const runtime::Device& device_of_all(std::span<Tensor* const> inputs, const char
   return common(inputs.size(), what, at, [&](size_t i) -> const Tensor& { return *inputs[i]; });
 }
 
-bool has_number_elsewhere(std::span<const Tensor> inputs, const runtime::Device& device) {
-  for (const Tensor& t : inputs)
-    if (t.defined() && t.cell()->number && t.cell()->place != &device) return true;
-  return false;
-}
-
 Tensor moved_to(const Tensor& t, const runtime::Device& device, const Location& at) {
   const BufferPtr from = buffer_of(t, "to()", at);
   if (&from->device() == &device) return t.detach();

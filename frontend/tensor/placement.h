@@ -16,8 +16,6 @@ namespace tenon {
 // tensors on two devices, which names both and where they were made.
 const runtime::Device& device_of_all(std::span<const Tensor> inputs, const char* what, const Location& at);
 const runtime::Device& device_of_all(std::span<Tensor* const> inputs, const char* what, const Location& at);
-// Whether a number among the inputs lies elsewhere; then moved_to() is needed.
-bool has_number_elsewhere(std::span<const Tensor> inputs, const runtime::Device& device);
 // t where `like` lies; a tensor of a trace, or a spec, lies nowhere.
 Tensor beside(const Tensor& t, const Tensor& like, const Location& at);
 // Inputs of a program, on its device: numbers move there. Error for any other tensor that lies elsewhere. Null: all are there.

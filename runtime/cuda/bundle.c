@@ -9,20 +9,9 @@
 #include "tenon/codegen/cuda/launch_list.h"
 #include "tenon/runtime/cuda/device.h"
 
-enum { most_modules = 1 << 16, capability_major = 75, capability_minor = 76 };
+enum { most_modules = 1 << 16 };
 
 static uint64_t rounded(uint64_t n) { return (n + 15) / 16 * 16; }
-
-/* FNV-1a over words of 8 bytes (Fowler, Noll and Vo), the last one filled up by zeros: against damage, not against malice. */
-static uint64_t sum_of(const unsigned char* bytes, uint64_t size) {
-  uint64_t sum = TENON_BUNDLE_SUM_START;
-  for (uint64_t at = 0; at < size; at += 8) {
-    uint64_t word = 0;
-    memcpy(&word, bytes + at, size - at < 8 ? size - at : 8);
-    sum = (sum ^ word) * TENON_BUNDLE_SUM_FACTOR;
-  }
-  return sum;
-}
 
 static int32_t damaged(tenon_cuda_fault* fault, const char* name, const char* what) {
   char text[300];
@@ -33,8 +22,8 @@ static int32_t damaged(tenon_cuda_fault* fault, const char* name, const char* wh
 /* The cubin of one architecture runs on devices of the same major version, those with an 'a' (from 90 on) on that device alone. */
 static int32_t check_architecture(tenon_cuda_device* d, int64_t built, const char* name, tenon_cuda_fault* fault) {
   int major = 0, minor = 0;
-  d->cu->device_attribute(&major, capability_major, d->handle);
-  d->cu->device_attribute(&minor, capability_minor, d->handle);
+  d->cu->device_attribute(&major, tenon_cuda_capability_major, d->handle);
+  d->cu->device_attribute(&minor, tenon_cuda_capability_minor, d->handle);
   const int64_t here = 10 * major + minor;
   if (built >= 90 ? here == built : built / 10 == here / 10 && built <= here) return TENON_OK;
   char text[300];
@@ -58,7 +47,7 @@ int32_t tenon_cuda_load_bundle(tenon_cuda_device* device, const char* name, cons
   const uint64_t first = 8 * (6 + (uint64_t)modules);
   if (modules < 0 || modules > most_modules || head[4] < 0 || first > bytes)
     return damaged(fault, name, "it is damaged");
-  if (sum_of((const unsigned char*)bundle + sizeof head, bytes - sizeof head) != (uint64_t)head[5])
+  if (tenon_bundle_sum((const unsigned char*)bundle + sizeof head, bytes - sizeof head) != (uint64_t)head[5])
     return damaged(fault, name, "its bytes are not those that were saved");
   const int32_t fits = check_architecture(device, head[2], name, fault);
   if (fits != TENON_OK) return fits;
@@ -66,7 +55,7 @@ int32_t tenon_cuda_load_bundle(tenon_cuda_device* device, const char* name, cons
   uint64_t* sizes = (uint64_t*)calloc((size_t)modules + 1, sizeof *sizes);
   int32_t code = TENON_NO_MEMORY;
   if (each == NULL || sizes == NULL) {
-    tenon_cuda_refuse(fault, code, "the host is out of memory; drop what is not needed");
+    tenon_cuda_no_host_memory(fault);
   } else {
     const unsigned char* start = (const unsigned char*)bundle;
     uint64_t at = rounded(first);

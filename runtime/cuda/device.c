@@ -9,9 +9,7 @@
 
 enum {
   most_devices = 64,
-  /* attributes of a device, of a pool, flags: the driver's numbers for them */
-  attribute_multiprocessors = 16,
-  attribute_pools = 115,
+  /* an attribute of a pool, flags: the driver's numbers for them */
   pool_release_threshold = 4,
   stream_apart = 1, /* does not wait for the legacy default stream */
   event_untimed = 2,
@@ -34,7 +32,7 @@ static int32_t refuse_child(tenon_cuda_fault* fault) {
 
 static int start_memory(tenon_cuda_device* d) {
   int has_pools = 0;
-  if (d->cu->device_attribute(&has_pools, attribute_pools, d->handle) == 0 && has_pools != 0 &&
+  if (d->cu->device_attribute(&has_pools, tenon_cuda_pools, d->handle) == 0 && has_pools != 0 &&
       d->cu->default_pool(&d->pool, d->handle) == 0) {
     uint64_t all = UINT64_MAX; /* by default the pool gives memory back whenever somebody waits */
     d->cu->set_pool_attribute(d->pool, pool_release_threshold, &all);
@@ -54,7 +52,7 @@ static int start(tenon_cuda_device* d, const char** doing) {
   *doing = "it was looked for";
   int result = d->cu->device(&d->handle, d->ordinal);
   if (result != 0) return result;
-  d->cu->device_attribute(&d->multiprocessors, attribute_multiprocessors, d->handle);
+  d->cu->device_attribute(&d->multiprocessors, tenon_cuda_multiprocessors, d->handle);
   if (d->multiprocessors < 1) d->multiprocessors = 1;
   *doing = "its context was made";
   if ((result = d->cu->retain_context(&d->context, d->handle)) != 0) return result;
@@ -93,11 +91,11 @@ static int32_t open_new(int32_t ordinal, tenon_cuda_device** device, tenon_cuda_
     return tenon_cuda_refuse(fault, TENON_DEVICE_FAILED, text);
   }
   tenon_cuda_device* d = (tenon_cuda_device*)calloc(1, sizeof *d);
-  if (d == NULL) return tenon_cuda_refuse(fault, TENON_NO_MEMORY, "the host is out of memory; drop what is not needed");
+  if (d == NULL) return tenon_cuda_no_host_memory(fault);
   d->lock = malloc(sizeof(pthread_mutex_t));
   if (d->lock == NULL) {
     free(d);
-    return tenon_cuda_refuse(fault, TENON_NO_MEMORY, "the host is out of memory; drop what is not needed");
+    return tenon_cuda_no_host_memory(fault);
   }
   pthread_mutex_init((pthread_mutex_t*)d->lock, NULL);
   d->cu = cu;

@@ -82,6 +82,7 @@ uint32_t tenon_cuda_ended(const tenon_cuda_device* device);
 int32_t tenon_cuda_fail(tenon_cuda_device* device, tenon_cuda_fault* fault, int result, const char* doing);
 /* The same without a result of the driver. */
 int32_t tenon_cuda_refuse(tenon_cuda_fault* fault, int32_t code, const char* text);
+int32_t tenon_cuda_no_host_memory(tenon_cuda_fault* fault);
 /* runtime/cuda/program.c: those that have been retired and whose work has ended. Entered. */
 void tenon_cuda_drop_retired(tenon_cuda_device* device, int all);
 

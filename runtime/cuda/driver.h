@@ -57,6 +57,14 @@ typedef struct tenon_cuda_rows {
   size_t width, height;
 } tenon_cuda_rows;
 
+/* Attributes of a device: the driver's numbers for them. */
+enum {
+  tenon_cuda_multiprocessors = 16,
+  tenon_cuda_capability_major = 75,
+  tenon_cuda_capability_minor = 76,
+  tenon_cuda_shared_opt_in = 97,
+  tenon_cuda_pools = 115
+};
 enum { tenon_cuda_memory_device = 2 }; /* CU_MEMORYTYPE_DEVICE */
 
 /* X(member, symbol, parameters): what every driver from 525 on has. Functions whose meaning has changed since bear the version

@@ -80,6 +80,10 @@ int32_t tenon_cuda_refuse(tenon_cuda_fault* fault, int32_t code, const char* tex
   return code;
 }
 
+int32_t tenon_cuda_no_host_memory(tenon_cuda_fault* fault) {
+  return tenon_cuda_refuse(fault, TENON_NO_MEMORY, "the host is out of memory; drop what is not needed");
+}
+
 /* The call that the device was at when it stopped, if it is still known. */
 static void blame(const tenon_cuda_device* device, tenon_cuda_fault* fault) {
   const uint32_t next = tenon_cuda_ended(device) + 1;

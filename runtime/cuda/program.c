@@ -9,8 +9,7 @@
 enum {
   free_shared = 48 << 10, /* bytes of shared memory that a block may have without asking */
   attribute_static_shared = 1,
-  attribute_dynamic_shared_most = 8,
-  device_shared_opt_in = 97
+  attribute_dynamic_shared_most = 8
 };
 
 static void* zeroed(int64_t count, size_t size) { return calloc((size_t)(count > 0 ? count : 1), size); }
@@ -67,7 +66,7 @@ static int allow_shared(tenon_cuda_device* d, void* function, const tenon_list_k
   int fixed = 0, most = 0;
   if (k->shared_count == 0) return 0;
   int result = d->cu->function_attribute(&fixed, attribute_static_shared, function);
-  if (result == 0) result = d->cu->device_attribute(&most, device_shared_opt_in, d->handle);
+  if (result == 0) result = d->cu->device_attribute(&most, tenon_cuda_shared_opt_in, d->handle);
   if (result != 0 || most - fixed <= free_shared) return result;
   return d->cu->set_function_attribute(function, attribute_dynamic_shared_most, most - fixed);
 }
@@ -155,7 +154,7 @@ static int32_t read_image(tenon_cuda_program* p, const tenon_cuda_image* image, 
   p->numbers = (int64_t*)zeroed(l->symbol_count + 2 * l->buffer_count, sizeof *p->numbers);
   p->addresses = (tenon_cuda_address*)zeroed(l->buffer_count, sizeof *p->addresses);
   if (p->modules == NULL || p->functions == NULL || p->customs == NULL || p->numbers == NULL || p->addresses == NULL)
-    return tenon_cuda_refuse(fault, TENON_NO_MEMORY, "the host is out of memory; drop what is not needed");
+    return tenon_cuda_no_host_memory(fault);
   p->module_count = image->module_count;
   p->code_bytes = sizeof *p + image->list_bytes;
   for (uint32_t m = 0; m < image->module_count; ++m) p->code_bytes += image->module_bytes[m];
@@ -169,7 +168,7 @@ int32_t tenon_cuda_load(tenon_cuda_device* device, const tenon_cuda_image* image
                         tenon_cuda_fault* fault) {
   if (device == NULL || image == NULL || image->struct_size < sizeof *image) return TENON_BAD_CALL;
   tenon_cuda_program* p = (tenon_cuda_program*)calloc(1, sizeof *p);
-  if (p == NULL) return tenon_cuda_refuse(fault, TENON_NO_MEMORY, "the host is out of memory; drop what is not needed");
+  if (p == NULL) return tenon_cuda_no_host_memory(fault);
   p->device = device;
   int32_t code = read_image(p, image, fault);
   if (code == TENON_OK) code = tenon_cuda_enter(device, fault);

@@ -44,10 +44,6 @@ static tenon_cuda_address address(const run_state* r, const tenon_list_operand* 
   return at + (tenon_cuda_address)(value(r, o->stride) * index * element);
 }
 
-static int32_t no_host_memory(run_state* r) {
-  return tenon_cuda_refuse(r->fault, TENON_NO_MEMORY, "the host is out of memory; drop what is not needed");
-}
-
 /* Where the next action and its arguments go. */
 static tenon_cuda_actions* begin_action(run_state* r) {
   tenon_cuda_actions* actions = r->keep ? &r->p->actions : &r->one;
@@ -111,7 +107,7 @@ static int32_t launch(run_state* r, const tenon_list_step* s) {
   const int64_t count = k->pointers + k->symbols.count + k->divisors.count;
   uint64_t* words = tenon_cuda_add_words(actions, count);
   tenon_cuda_action* a = words != NULL ? tenon_cuda_add_action(actions) : NULL;
-  if (a == NULL) return no_host_memory(r);
+  if (a == NULL) return tenon_cuda_no_host_memory(r->fault);
   a->kernel = s->number;
   a->node = s->node;
   a->first = words - actions->words;
@@ -133,7 +129,7 @@ static int32_t copy(run_state* r, const tenon_list_step* s) {
   if (from == into) return TENON_OK;
   tenon_cuda_actions* actions = begin_action(r);
   tenon_cuda_action* a = tenon_cuda_add_action(actions);
-  if (a == NULL) return no_host_memory(r);
+  if (a == NULL) return tenon_cuda_no_host_memory(r->fault);
   a->kernel = -1;
   a->from = from;
   a->to = into;
@@ -230,7 +226,7 @@ static int32_t custom(run_state* r, const tenon_list_step* s) {
   for (int64_t k = 0; k < s->operand_count; ++k) all += (operand_bytes(r, &s->operands[k]) + 63) / 64 * 64;
   void** host = (void**)malloc((size_t)(s->operand_count + 1) * sizeof *host);
   char* memory = (char*)aligned_alloc(64, (size_t)all + 64);
-  int32_t code = host == NULL || memory == NULL ? no_host_memory(r) : TENON_OK;
+  int32_t code = host == NULL || memory == NULL ? tenon_cuda_no_host_memory(r->fault) : TENON_OK;
   int64_t at = 0;
   for (int64_t k = 0; code == TENON_OK && k < s->operand_count; ++k) {
     host[k] = memory + at;
@@ -296,7 +292,7 @@ static int32_t prepare(run_state* r) {
   if (l->custom_count != 0) {
     r->values = (int64_t*)calloc((size_t)(l->symbol_count + 2 * l->buffer_count) + 1, sizeof *r->values);
     r->addresses = (tenon_cuda_address*)calloc((size_t)l->buffer_count + 1, sizeof *r->addresses);
-    if (r->values == NULL || r->addresses == NULL) return no_host_memory(r);
+    if (r->values == NULL || r->addresses == NULL) return tenon_cuda_no_host_memory(r->fault);
   }
   r->offsets = r->values + l->symbol_count;
   r->slots = r->offsets + l->buffer_count;

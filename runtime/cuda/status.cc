@@ -17,9 +17,6 @@ namespace {
 constexpr int oldest_driver = 12000;  // CUDA 12.0: drivers from 525 on
 constexpr int oldest_device = 75;  // Turing: the oldest that CUDA 13 compiles for
 
-// Attributes of a device (the driver's numbers for them).
-constexpr int multiprocessor_count = 16, capability_major = 75, capability_minor = 76;
-
 std::string cuda_version(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }
@@ -73,9 +70,9 @@ CudaDevice describe(const tenon_cuda_driver& driver, int ordinal) {
   size_t bytes = 0;
   if (driver.device(&device, ordinal) != 0) return {"cuda:" + std::to_string(ordinal), 0, 0, 0};
   if (driver.device_name(name.data(), static_cast<int>(name.size()) - 1, device) == 0) d.name = name.data();
-  driver.device_attribute(&d.multiprocessors, multiprocessor_count, device);
-  driver.device_attribute(&major, capability_major, device);
-  driver.device_attribute(&minor, capability_minor, device);
+  driver.device_attribute(&d.multiprocessors, tenon_cuda_multiprocessors, device);
+  driver.device_attribute(&major, tenon_cuda_capability_major, device);
+  driver.device_attribute(&minor, tenon_cuda_capability_minor, device);
   d.sm = 10 * major + minor;
   if (driver.device_memory(&bytes, device) == 0) d.memory_bytes = bytes;
   return d;
