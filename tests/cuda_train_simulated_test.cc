@@ -1,38 +1,13 @@
 // The demo's training step on the simulated GPU, 200 steps: the CPU's losses and parameters to the bit, kernels launched one by one
 // first and as one changing graph from the second call on.
 #include <cstring>
-#include <filesystem>
 
-#include "tenon/examples/data/idx.h"
 #include "tenon/examples/data/mlp.h"
 #include "tenon/tests/simulated_gpu.h"
+#include "tenon/tests/train_batches.h"
 
 namespace tenon::testing {
 namespace {
-
-constexpr int64_t batch = 128;
-constexpr int steps = 200;
-
-using Batches = std::vector<std::pair<Tensor, Tensor>>;
-
-// Fashion-MNIST where it is installed, and otherwise images drawn from our own bits.
-Batches make_batches() {
-  const std::string folder = "/usr/share/datasets/fashion-mnist/";
-  Batches batches;
-  if (std::filesystem::exists(folder + "train-images-idx3-ubyte.gz")) {
-    const auto images = examples::read_idx(folder + "train-images-idx3-ubyte.gz", 3);
-    const auto labels = examples::read_idx(folder + "train-labels-idx1-ubyte.gz", 1);
-    for (int64_t s = 0; s < steps; ++s)
-      batches.emplace_back(copy_from(images.bytes.data() + s * batch * 784, {batch, 784}, u8),
-                           copy_from(labels.bytes.data() + s * batch, {batch}, u8));
-    return batches;
-  }
-  for (int s = 0; s < steps; ++s) {
-    const auto bytes = (random_bits(fold_in(key(5), s), {batch, 785}) >> 24).astype(u8);
-    batches.emplace_back(bytes[{all, slice(0, 784)}], bytes[{all, 784}] % 10);
-  }
-  return batches;
-}
 
 struct Trained {
   std::vector<float> losses;

@@ -9,36 +9,17 @@
 #include "tenon/examples/data/idx.h"
 #include "tenon/examples/data/ship.h"
 #include "tenon/runtime/compile.h"
+#include "tenon/tests/train_batches.h"
 
 namespace tn = tenon;
 using tn::Tensor;
 
 namespace {
 
-constexpr int64_t batch = 128;
-constexpr int steps = 200;
-
-using Batches = std::vector<std::pair<Tensor, Tensor>>;
-
-// Fashion-MNIST where it is installed, and otherwise images drawn from our own bits: the routes must agree on either.
-Batches make_batches() {
-  const std::string folder = "/usr/share/datasets/fashion-mnist/";
-  Batches batches;
-  if (std::filesystem::exists(folder + "train-images-idx3-ubyte.gz")) {
-    const auto images = tenon::examples::read_idx(folder + "train-images-idx3-ubyte.gz", 3);
-    const auto labels = tenon::examples::read_idx(folder + "train-labels-idx1-ubyte.gz", 1);
-    for (int64_t s = 0; s < steps; ++s)
-      batches.emplace_back(tn::copy_from(images.bytes.data() + s * batch * 784, {batch, 784}, tn::u8),
-                           tn::copy_from(labels.bytes.data() + s * batch, {batch}, tn::u8));
-    return batches;
-  }
-  for (int s = 0; s < steps; ++s) {
-    const auto bits = tn::random_bits(tn::fold_in(tn::key(5), s), {batch, 785});
-    const auto bytes = (bits >> 24).astype(tn::u8);
-    batches.emplace_back(bytes[{tn::all, tn::slice(0, 784)}], bytes[{tn::all, 784}] % 10);
-  }
-  return batches;
-}
+using tenon::testing::batch;
+using tenon::testing::Batches;
+using tenon::testing::make_batches;
+using tenon::testing::steps;
 
 template <class Step>
 std::vector<float> losses_of(const Step& step, const Batches& batches, int count = steps) {
