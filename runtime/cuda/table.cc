@@ -227,4 +227,6 @@ void refuse_cuda_device(int index) {
   throw Error(name + " cannot be used: " + fault.what + "; " + fault.remedy);
 }
 
+tenon_cuda_counts cuda_counts(int index) { return tenon_cuda_count(opened(device_of(TargetKind::cuda, index))); }
+
 }  // namespace tenon::runtime

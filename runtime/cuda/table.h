@@ -13,5 +13,6 @@ std::string cuda_compiler();  // as a device's table has it; needs no device
 const Device* cuda_device(int index);  // null where programs cannot run on it
 void synchronize_cuda();  // all that were opened
 [[noreturn]] void refuse_cuda_device(int index);  // Error that says why not
+tenon_cuda_counts cuda_counts(int index);  // what was done on it; for tests and reports
 
 }  // namespace tenon::runtime
