@@ -49,6 +49,7 @@ enum class Family : uint8_t {
   indexing,
   random,
   control,
+  lanes,  // of a named axis of lanes, which batching replaces
   effect
 };
 
@@ -168,6 +169,38 @@ struct TransposeArgs {
 };
 using TransposeFn = std::vector<Value> (*)(const TransposeArgs&);
 
+// What every rule of one batching knows: a function of one lane becomes one over `size` lanes.
+struct Batching {
+  Dim size;  // how many lanes
+  std::string_view axis = {};  // what the function calls them in axis_sum and its kind; empty: nothing
+  bool exact = false;  // a lane computes nothing on what a branch that it did not enter would see
+};
+// inputs (after the mask, where `masked`) -> outputs; those that are batched have the lanes in front.
+struct SubgraphBatch {
+  std::shared_ptr<const Graph> graph;
+  std::vector<bool> output_is_batched;
+};
+// forced[o]: output o must be batched. masked: the graph's first input says which lanes take part, bool[size].
+using SubgraphBatchFn = SubgraphBatch (*)(const Graph& graph, const Batching& batching, const std::vector<bool>& batched,
+                                          const std::vector<bool>& forced, bool masked);
+
+// An op over all lanes at once, from operands of which some have the lanes in front.
+struct BatchArgs {
+  GraphBuilder& builder;
+  Op op;
+  const Attrs& attrs;
+  std::span<const Value> operands;
+  const std::vector<bool>& batched;  // per operand
+  const Batching& batching;
+  const Value& mask;  // bool[size]: which lanes take part; a null id where all do
+  SubgraphBatchFn subgraph = nullptr;
+};
+struct BatchResults {
+  std::vector<Value> values;
+  std::vector<bool> batched = {};  // empty: all of them
+};
+using BatchFn = BatchResults (*)(const BatchArgs&);
+
 // Lowers one result element: the scalar at `index` (one i64 scalar per axis of the result), by asking the context for
 // operand elements. Rows that need a loop nest of their own have .nest instead.
 using LowerFn = Scalar (*)(Lowering&, const Node&, std::span<const Scalar> index);
@@ -244,6 +277,7 @@ struct OpDef {
   bool fence = false;  // nothing merges with it or moves past it
   bool unnamed = false;  // says little about a kernel: left out of its name, as sources are
   Domain domain = Domain::any;  // where the generated tests draw floating inputs
+  BatchFn batch = nullptr;
 };
 
 const OpDef& def(Op op);

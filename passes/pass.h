@@ -47,6 +47,8 @@ Linearized linearize(const ir::Graph& graph, const std::vector<bool>& active, co
 // Transposes a linear graph: inputs constants..., linear... -> outputs. Result: constants..., cotangents... -> cotangents of
 // the linear inputs (zeros where nothing arrives).
 GraphPtr transpose(const ir::Graph& linear, uint32_t constant_count);
+// The same of any function of which linear[i] says that it is linear in input i, jointly. Error, naming op and line, where it is not.
+GraphPtr transpose_linear(const ir::Graph& graph, const std::vector<bool>& linear);
 // The same as one step of a longer sum, for the tape. Inputs: constants, the cotangents that arrive, then what has been summed so
 // far for those linear inputs that have something. Results: the new sums of the linear inputs that are `reached`.
 struct Accumulation {
@@ -58,6 +60,11 @@ Accumulation transpose_onto(const ir::Graph& linear, uint32_t constant_count, co
 
 // Value and gradient of output 0, a floating scalar, by the inputs chosen: inputs -> outputs..., gradients...
 GraphPtr value_and_grad(const ir::Graph& graph, const std::vector<bool>& active);
+
+// A function of one lane over many: inputs and outputs that have lanes have them in front. inputs: which do; forced: outputs that
+// must (empty: none). With an axis name, what asks about that axis is answered.
+ir::SubgraphBatch batch(const ir::Graph& graph, const ir::Batching& batching, const std::vector<bool>& inputs,
+                        const std::vector<bool>& forced = {});
 
 // ---- graph to graph ----------------------------------------------------------------------------------------------
 #define TENON_PASS(name, ...) GraphPtr name(const ir::Graph& graph);

@@ -11,6 +11,7 @@
 
 #include "tenon/frontend/tensor/callable.h"
 #include "tenon/frontend/tensor/key.h"
+#include "tenon/frontend/tensor/named_axis.h"
 #include "tenon/frontend/tensor/placement.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/taped_program.h"
@@ -63,8 +64,8 @@ struct JitState {
   bool warned_retraces = false;
 };
 
-// The end of every signature, behind the structure: the device of all tensors, their types as write(KeyWriter&) has them, and the
-// grad mode.
+// The end of every signature, behind the structure: the device of all tensors, their types as write(KeyWriter&) has them, the grad
+// mode, and the named axes of lanes.
 template <class Write>
 void write_types(KeyBytes& key, std::span<Tensor* const> tensors, const Location& made, Write write) {
   KeyWriter writer(key);
@@ -72,6 +73,7 @@ void write_types(KeyBytes& key, std::span<Tensor* const> tensors, const Location
   writer.tag(device_tag(device_of_all(tensors, "jit", made)));
   write(writer);
   writer.tag(grad_enabled() ? 'G' : 'N');
+  NamedAxis::write_all(key);
 }
 
 // Compiles it unless that is done; whether this call did it.

@@ -29,6 +29,7 @@ TENON_EVAL(eval_gather);
 TENON_EVAL(eval_scatter_add);
 TENON_EVAL(eval_sort);
 TENON_EVAL(eval_random_bits);
+TENON_EVAL(eval_unbatched_axis);
 TENON_EVAL(eval_cond);
 TENON_EVAL(eval_while);
 TENON_EVAL(eval_scan);

@@ -30,15 +30,19 @@ Scalar lower_iota(Lowering& c, const Node& node, std::span<const Scalar> index) 
   return cast(index[i.axis], i.dtype);
 }
 
-// Element i is word i rem 4 of counter block i / 4, or the word pair i rem 2 of block i / 2.
+// Element i of a lane is word i rem 4 of counter block i / 4, or the word pair i rem 2 of block i / 2.
 Scalar lower_random_bits(Lowering& c, const Node& node, std::span<const Scalar> index) {
   const Type& type = c.result_type(node);
   const bool wide = type.dtype == DType::u64;
+  const std::vector<Dim>& lane_shape = RandomBits(c.graph, node).shape;
+  const size_t lanes = index.size() - lane_shape.size();
+  std::vector<Scalar> place(index.begin(), index.begin() + static_cast<std::ptrdiff_t>(lanes));
   const auto word = [&](uint32_t operand, int64_t k) {
-    const Scalar place[] = {c.index_literal(k)};
+    place.resize(lanes);
+    place.push_back(c.index_literal(k));
     return c.element(node, operand, place);
   };
-  const Scalar linear = linear_index(c, type.shape.dims(), index);
+  const Scalar linear = linear_index(c, lane_shape, index.subspan(lanes));
   const Scalar per_block = c.index_literal(wide ? 2 : 4);
   const Scalar block = linear / per_block, part = rem(linear, per_block);
   const Scalar high = cast(block >> c.index_literal(32), DType::u32);

@@ -11,6 +11,8 @@ namespace tenon::ir::rules {
 
 // Result types.
 std::vector<Type> infer_arg_reduce(const InferArgs& args);
+std::vector<Type> infer_axis_gather(const InferArgs& args);
+std::vector<Type> infer_axis_index(const InferArgs& args);
 std::vector<Type> infer_barrier(const InferArgs& args);
 std::vector<Type> infer_bitcast(const InferArgs& args);
 std::vector<Type> infer_broadcast(const InferArgs& args);
@@ -54,6 +56,7 @@ AxisMap transpose_axes(const Graph& g, const Node& n);
 
 // Tangents.
 std::vector<Value> add_jvp(const JvpArgs& args);
+std::vector<Value> axis_max_jvp(const JvpArgs& args);
 std::vector<Value> barrier_jvp(const JvpArgs& args);
 std::vector<Value> call_jvp(const JvpArgs& args);
 std::vector<Value> cast_jvp(const JvpArgs& args);
@@ -72,6 +75,8 @@ std::vector<Value> while_jvp(const JvpArgs& args);
 
 // Cotangents of linear operands.
 std::vector<Value> add_transpose(const TransposeArgs& args);
+std::vector<Value> axis_gather_transpose(const TransposeArgs& args);
+std::vector<Value> axis_sum_transpose(const TransposeArgs& args);
 std::vector<Value> barrier_transpose(const TransposeArgs& args);
 std::vector<Value> broadcast_transpose(const TransposeArgs& args);
 std::vector<Value> call_transpose(const TransposeArgs& args);
@@ -98,6 +103,37 @@ std::vector<Value> select_transpose(const TransposeArgs& args);
 std::vector<Value> slice_transpose(const TransposeArgs& args);
 std::vector<Value> sub_transpose(const TransposeArgs& args);
 std::vector<Value> transpose_transpose(const TransposeArgs& args);
+
+// The op over many lanes.
+BatchResults batch_axis_gather(const BatchArgs& args);
+BatchResults batch_axis_index(const BatchArgs& args);
+BatchResults batch_axis_max(const BatchArgs& args);
+BatchResults batch_axis_sum(const BatchArgs& args);
+BatchResults batch_barrier(const BatchArgs& args);
+BatchResults batch_broadcast(const BatchArgs& args);
+BatchResults batch_call(const BatchArgs& args);
+BatchResults batch_concat(const BatchArgs& args);
+BatchResults batch_cond(const BatchArgs& args);
+BatchResults batch_convolution(const BatchArgs& args);
+BatchResults batch_cumsum(const BatchArgs& args);
+BatchResults batch_dot(const BatchArgs& args);
+BatchResults batch_dynamic_slice(const BatchArgs& args);
+BatchResults batch_dynamic_update_slice(const BatchArgs& args);
+BatchResults batch_elementwise(const BatchArgs& args);
+BatchResults batch_gather(const BatchArgs& args);
+BatchResults batch_lane_by_lane(const BatchArgs& args);
+BatchResults batch_pad(const BatchArgs& args);
+BatchResults batch_random_bits(const BatchArgs& args);
+BatchResults batch_reduce(const BatchArgs& args);
+BatchResults batch_reshape(const BatchArgs& args);
+BatchResults batch_reverse(const BatchArgs& args);
+BatchResults batch_scan(const BatchArgs& args);
+BatchResults batch_scatter_add(const BatchArgs& args);
+BatchResults batch_slice(const BatchArgs& args);
+BatchResults batch_sort(const BatchArgs& args);
+BatchResults batch_source(const BatchArgs& args);
+BatchResults batch_transpose(const BatchArgs& args);
+BatchResults batch_while(const BatchArgs& args);
 
 // Partial derivatives that are longer than a row.
 Value asinh_slope(Value x);

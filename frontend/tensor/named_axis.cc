@@ -1,0 +1,40 @@
+// The stack of named axes, innermost first. It needs no destructor, so that it serves until the thread is gone.
+#include "tenon/frontend/tensor/named_axis.h"
+
+namespace tenon::detail {
+namespace {
+
+thread_local NamedAxis* innermost = nullptr;
+
+}  // namespace
+
+NamedAxis::NamedAxis(const std::string& name, Dim size) : name_(name), size_(size), outer_(innermost) {
+  innermost = this;
+}
+NamedAxis::~NamedAxis() { innermost = outer_; }
+
+Dim NamedAxis::size_of(const std::string& name, const char* what, const Location& at) {
+  std::string others;
+  for (const NamedAxis* a = innermost; a != nullptr; a = a->outer_) {
+    if (a->name_.empty()) continue;
+    if (a->name_ == name) return a->size_;
+    others += (others.empty() ? "" : ", ") + ("'" + a->name_ + "'");
+  }
+  throw Error(std::string(what) + ": there is no axis '" + name + "' here" +
+                  (others.empty() ? "" : ", only " + others) + "; tn::vmap(f, {.axis_name = \"" + name +
+                  "\"}) makes one, for f and what f calls",
+              at);
+}
+
+void NamedAxis::write_all(KeyBytes& key) {
+  for (const NamedAxis* a = innermost; a != nullptr; a = a->outer_) {
+    const int64_t code = a->size_.code();
+    const uint64_t length = a->name_.size();
+    key += 'x';
+    key.append(&length, sizeof length);
+    key.append(a->name_.data(), a->name_.size());
+    key.append(&code, sizeof code);
+  }
+}
+
+}  // namespace tenon::detail
