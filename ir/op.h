@@ -49,7 +49,7 @@ enum class Family : uint8_t {
   indexing,
   random,
   control,
-  lanes,  // of a named axis of lanes, which batching replaces
+  transform,  // what transforms answer: an axis of lanes by its name, a rule that a caller gave
   effect
 };
 
@@ -273,6 +273,7 @@ struct OpDef {
   Identity identity = Identity::none;  // of an op that combines elements in a reduction
   bool positional = false;  // of a reduction: gives the place of an element
   bool commutes = false;  // x op y is y op x, to the bit for integers and bool
+  bool inlined = false;  // what it computes is its first graph on its operands; the others say how it is transformed
   bool effect = false;
   bool fence = false;  // nothing merges with it or moves past it
   bool unnamed = false;  // says little about a kernel: left out of its name, as sources are

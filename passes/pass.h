@@ -42,6 +42,8 @@ struct Linearized {
   std::vector<bool> output_has_tangent;
   uint32_t residual_count = 0;
 };
+// Pushed forward, a rule of which only the transpose is known is transposed: linear as a function that can be run and differentiated.
+GraphPtr runnable(const GraphPtr& linear);
 // wanted: the outputs whose tangents are; empty means all. Error when a while loop carries a wanted one.
 Linearized linearize(const ir::Graph& graph, const std::vector<bool>& active, const std::vector<bool>& wanted = {});
 // Transposes a linear graph: inputs constants..., linear... -> outputs. Result: constants..., cotangents... -> cotangents of

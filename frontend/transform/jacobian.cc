@@ -90,10 +90,11 @@ struct Blocks {
 
 // By unit tangents, one batch for each chosen input.
 void forward(Blocks& blocks, const passes::Linearized& l) {
+  const passes::GraphPtr linear = passes::runnable(l.linear);
   const size_t results = l.output_has_tangent.size(), width = blocks.by.size();
   blocks.made.resize(results * width);
   for (size_t k = 0; k < width; ++k) {
-    const std::vector<Value> pushed = blocks.run(*l.linear, blocks.by, k);
+    const std::vector<Value> pushed = blocks.run(*linear, blocks.by, k);
     size_t next = 0;
     for (size_t o = 0; o < results; ++o) {
       const ir::Type type = blocks.result(o);

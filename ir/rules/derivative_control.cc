@@ -124,7 +124,7 @@ std::vector<Value> call_jvp(const JvpArgs& args) {
   const SubgraphJvp g = args.subgraph(*Call(args.attrs).graph, present(args.tangents), args.wanted);
   std::vector<Value> operands(args.primals.begin(), args.primals.end());
   append_present(operands, args.tangents);
-  return tangents_first(apply(args.builder, Op::call, operands, CallAttrs{.graph = g.graph}), g.output_has_tangent);
+  return tangents_first(apply(args.builder, args.op, operands, CallAttrs{.graph = g.graph}), g.output_has_tangent);
 }
 
 namespace {

@@ -30,6 +30,7 @@ TENON_EVAL(eval_scatter_add);
 TENON_EVAL(eval_sort);
 TENON_EVAL(eval_random_bits);
 TENON_EVAL(eval_unbatched_axis);
+TENON_EVAL(eval_custom_tangent);
 TENON_EVAL(eval_cond);
 TENON_EVAL(eval_while);
 TENON_EVAL(eval_scan);

@@ -112,8 +112,9 @@ std::vector<Type> infer_scan(const InferArgs& args) {
   return types;
 }
 
+// Of rows whose meaning is their first graph.
 std::vector<Type> infer_call(const InferArgs& args) {
-  const Graph& g = *Call(args.attrs).graph;
+  const Graph& g = *args.attrs[0].graph;
   check_table(args, g, "graph");
   check_inputs(args, g, "graph", 0);
   return output_types(g);

@@ -43,6 +43,10 @@ std::vector<Type> infer_slice(const InferArgs& args);
 std::vector<Type> infer_sort(const InferArgs& args);
 std::vector<Type> infer_transpose(const InferArgs& args);
 std::vector<Type> infer_while(const InferArgs& args);
+std::vector<Type> infer_custom_jvp(const InferArgs& args);
+std::vector<Type> infer_custom_tangent(const InferArgs& args);
+std::vector<Type> infer_custom_vjp(const InferArgs& args);
+std::vector<Type> infer_linear_solve(const InferArgs& args);
 
 // Which axis of the result reads which axis of an operand.
 AxisMap broadcast_axes(const Graph& g, const Node& n);
@@ -72,6 +76,12 @@ std::vector<Value> select_jvp(const JvpArgs& args);
 std::vector<Value> sort_jvp(const JvpArgs& args);
 std::vector<Value> sub_jvp(const JvpArgs& args);
 std::vector<Value> while_jvp(const JvpArgs& args);
+std::vector<Value> custom_batch_jvp(const JvpArgs& args);
+std::vector<Value> custom_jvp_jvp(const JvpArgs& args);
+std::vector<Value> custom_tangent_jvp(const JvpArgs& args);
+std::vector<Value> custom_vjp_jvp(const JvpArgs& args);
+std::vector<Value> linear_solve_jvp(const JvpArgs& args);
+std::vector<Value> named_jvp(const JvpArgs& args);
 
 // Cotangents of linear operands.
 std::vector<Value> add_transpose(const TransposeArgs& args);
@@ -103,6 +113,9 @@ std::vector<Value> select_transpose(const TransposeArgs& args);
 std::vector<Value> slice_transpose(const TransposeArgs& args);
 std::vector<Value> sub_transpose(const TransposeArgs& args);
 std::vector<Value> transpose_transpose(const TransposeArgs& args);
+std::vector<Value> custom_tangent_transpose(const TransposeArgs& args);
+std::vector<Value> linear_solve_transpose(const TransposeArgs& args);
+std::vector<Value> named_transpose(const TransposeArgs& args);
 
 // The op over many lanes.
 BatchResults batch_axis_gather(const BatchArgs& args);
@@ -134,6 +147,11 @@ BatchResults batch_sort(const BatchArgs& args);
 BatchResults batch_source(const BatchArgs& args);
 BatchResults batch_transpose(const BatchArgs& args);
 BatchResults batch_while(const BatchArgs& args);
+BatchResults batch_custom_batch(const BatchArgs& args);
+BatchResults batch_custom_jvp(const BatchArgs& args);
+BatchResults batch_custom_tangent(const BatchArgs& args);
+BatchResults batch_custom_vjp(const BatchArgs& args);
+BatchResults batch_linear_solve(const BatchArgs& args);
 
 // Partial derivatives that are longer than a row.
 Value asinh_slope(Value x);

@@ -15,21 +15,19 @@ namespace {
 // Whether a graph asks about the named axis, its sub-graphs included (they nest at most deepest_nesting deep).
 bool asks_about(const Graph& g, std::string_view axis) {
   for (const Node& n : g.nodes()) {
-    if (def(n.op).family == Family::lanes && g.attrs(n)[0].text == axis) return true;
-    if (def(n.op).family != Family::control) continue;
-    for (const Attr& a : g.attrs(n))
+    for (const Attr& a : g.attrs(n)) {
+      if (def(n.op).family == Family::transform && a.kind == AttrKind::text && a.text == axis) return true;
       if (a.graph && asks_about(*a.graph, axis)) return true;
+    }
   }
   return false;
 }
 
 bool asks_about(const Graph& g, const Node& n, std::string_view axis) {
-  if (axis.empty()) return false;
   const Family family = def(n.op).family;
-  if (family == Family::lanes) return g.attrs(n)[0].text == axis;
-  if (family != Family::control) return false;
+  if (axis.empty() || (family != Family::transform && family != Family::control)) return false;
   for (const Attr& a : g.attrs(n))
-    if (a.graph && asks_about(*a.graph, axis)) return true;
+    if (a.graph ? asks_about(*a.graph, axis) : a.kind == AttrKind::text && a.text == axis) return true;
   return false;
 }
 
@@ -67,7 +65,7 @@ struct Driver {
       return;
     }
     const BatchResults made = def(n.op).batch({b, n.op, g.attrs(n), operands, batched, batching, mask, batch_subgraph});
-    check(made.values.size() == n.result_count && (made.batched.empty() || made.batched.size() == n.result_count),
+    ensure(made.values.size() == n.result_count && (made.batched.empty() || made.batched.size() == n.result_count),
           "a batching rule gave another number of results than there are");
     for (uint32_t r = 0; r < n.result_count; ++r) {
       value[index(n.first_result) + r] = made.values[r].id;
@@ -85,7 +83,7 @@ struct Driver {
 
   static SubgraphBatch batch_subgraph(const Graph& graph, const Batching& batching, const std::vector<bool>& inputs,
                                       const std::vector<bool>& forced, bool masked) {
-    check(inputs.size() == graph.input_count(), "one flag per input says whether it has lanes");
+    ensure(inputs.size() == graph.input_count(), "one flag per input says whether it has lanes");
     Driver d(graph, batching);
     if (masked) d.mask = {&d.b, d.b.input({DType::boolean, Shape({batching.size})})};
     for (uint32_t i = 0; i < graph.input_count(); ++i) {

@@ -173,7 +173,7 @@ SubgraphJvp jvp_distinct(const Graph& graph, const Flags& active, const Flags& w
 
 Jvp jvp(const Graph& graph, const std::vector<bool>& active) {
   auto made = jvp_subgraph(graph, active, Flags(graph.outputs().size(), true));
-  return {std::move(made.graph), std::move(made.output_has_tangent)};
+  return {expand_tangents(made.graph), std::move(made.output_has_tangent)};
 }
 
 }  // namespace tenon::passes

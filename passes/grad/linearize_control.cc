@@ -21,7 +21,8 @@ Flags linear_body_inputs(const Loop& loop, Flags linear) {
 
 Flags linear_results(const Graph& graph, const Node& node, const Flags& linear) {
   switch (node.op) {
-    case Op::call: return depends_on(*Call(graph, node).graph, linear);
+    case Op::call:
+    case Op::checkpoint: return depends_on(*Call(graph, node).graph, linear);
     case Op::cond: {
       const Flags inputs(linear.begin() + 1, linear.end());
       const Cond c(graph, node);
@@ -64,6 +65,7 @@ Flags depends_on(const Graph& graph, const Flags& linear_inputs) {
 NodeSplit split_node(const Graph& graph, const Node& node, const Flags& linear) {
   if (node.op == Op::scan) return split_scan(graph, node, linear);
   if (node.op == Op::cond || node.op == Op::call) return split_branches(graph, node, linear);
+  if (node.op == Op::checkpoint) return split_checkpoint(graph, node, linear);
   throw Error(
       "while_loop: a reverse-mode derivative needs the number of iterations beforehand; use tn::scan, or tn::fori_loop "
       "with "

@@ -27,5 +27,7 @@ Flags linear_body_inputs(const ir::Loop& loop, Flags linear);
 NodeSplit split_scan(const ir::Graph& g, const ir::Node& n, const Flags& linear_operands);
 // Cuts the sub-graphs of a call (one) or a cond (two, which share the results of the forward node).
 NodeSplit split_branches(const ir::Graph& g, const ir::Node& n, const Flags& linear_operands);
+// Cuts a checkpoint so that its operands and what its graph names as saved are all that is kept.
+NodeSplit split_checkpoint(const ir::Graph& g, const ir::Node& n, const Flags& linear_operands);
 
 }  // namespace tenon::passes

@@ -83,7 +83,7 @@ struct Checker {
   }
 
   Flags control(const Graph& g, const Node& n, const Flags& linear) const {
-    if (n.op == Op::call) return outputs(*Call(g, n).graph, linear);
+    if (n.op == Op::call || n.op == Op::checkpoint) return outputs(*Call(g, n).graph, linear);
     if (n.op == Op::cond) {
       if (linear[0]) refuse(g, n, "branches on the arguments");
       const Cond c(g, n);
