@@ -181,8 +181,9 @@ struct SubgraphBatch {
   std::vector<bool> output_is_batched;
 };
 // forced[o]: output o must be batched. masked: the graph's first input says which lanes take part, bool[size].
-using SubgraphBatchFn = SubgraphBatch (*)(const Graph& graph, const Batching& batching, const std::vector<bool>& batched,
-                                          const std::vector<bool>& forced, bool masked);
+using SubgraphBatchFn = SubgraphBatch (*)(const Graph& graph, const Batching& batching,
+                                          const std::vector<bool>& batched, const std::vector<bool>& forced,
+                                          bool masked);
 
 // An op over all lanes at once, from operands of which some have the lanes in front.
 struct BatchArgs {

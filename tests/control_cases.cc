@@ -1,4 +1,5 @@
 // Cases of control flow and barriers, and the list of all rows that are not elementwise.
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/tests/case_builder.h"
 
 namespace tenon::testing {
@@ -71,6 +72,37 @@ void add_scan(CaseBuilder& c, DType t, Random& random) {
     }
 }
 
+// A function of x with a rule: results, what the rule's graphs give, and a tangent or cotangent where x is floating-point.
+void add_custom(CaseBuilder& c, Op op, DType t, Random& random) {
+  const Type type = type_of(t, {17}), lanes = type_of(t, {3, 17});
+  const bool floating = is_floating(t);
+  const std::vector<Type> one = {type}, two = floating ? std::vector<Type>{type, type} : one;
+  const auto twice = [](Values& in) { return Values{combine(in[0], in[0])}; };
+  const Attr function = subgraph(c.builder, one, twice), counts = Attr::of(std::vector<int64_t>{1});
+  Attrs attrs;
+  if (op == Op::custom_jvp) {
+    const auto rule = [&](Values& in) {
+      return floating ? Values{combine(in[0], in[0]), combine(in[1], in[1])} : Values{combine(in[0], in[0])};
+    };
+    attrs = {function, subgraph(c.builder, two, rule), counts};
+  } else if (op == Op::custom_vjp) {
+    const auto forward = [](Values& in) { return Values{combine(in[0], in[0]), in[0]}; };
+    const auto backward = [&](Values& in) { return floating ? Values{combine(in[1], in[1])} : Values{}; };
+    attrs = {function, subgraph(c.builder, one, forward), subgraph(c.builder, two, backward), counts};
+  } else {
+    attrs = {function, subgraph(c.builder, {lanes}, twice)};
+  }
+  c.outputs(apply(c.builder, op, Values{c.input(random_array(type, random))}, attrs));
+}
+
+// b + k, as the solution x of x - k = b for a constant k.
+void add_linear_solve(CaseBuilder& c, DType t, Random& random) {
+  const Type type = type_of(t, {5});
+  const Attr sum = subgraph(c.builder, {type, type}, [](Values& in) { return Values{combine(in[0], in[1])}; });
+  const Value k = c.input(random_array(type, random)), b = c.input(random_array(type, random));
+  c.outputs(apply(c.builder, Op::linear_solve, Values{k, b}, {sum, sum, sum, Attr::of(std::vector<int64_t>{1})}));
+}
+
 }  // namespace
 
 void control_cases(Op op, DType t, std::vector<Case>& cases) {
@@ -83,6 +115,16 @@ void control_cases(Op op, DType t, std::vector<Case>& cases) {
       break;
     case Op::while_loop: add_while(c, t, random); break;
     case Op::scan: add_scan(c, t, random); break;
+    case Op::custom_jvp:
+    case Op::custom_vjp:
+    case Op::custom_batch: add_custom(c, op, t, random); break;
+    case Op::linear_solve: add_linear_solve(c, t, random); break;
+    case Op::named: {
+      const Value x = c.input(random_array(type_of(t, {17}), random));
+      c.outputs(apply(c.builder, op, Values{combine(x, x)}, NamedAttrs{.name = "x", .saved = true}));
+      break;
+    }
+    case Op::checkpoint:
     case Op::call: {
       const Type type = type_of(t, {17});
       const Attr twice = subgraph(c.builder, {type}, [](Values& in) { return Values{combine(in[0], in[0]), in[0]}; });
@@ -107,12 +149,15 @@ std::vector<OtherCases> other_cases() {
       case Family::movement:
       case Family::indexing:
       case Family::random: all.push_back({row.op, movement_cases}); break;
+      case Family::transform:
+        if (row.inlined) all.push_back({row.op, control_cases});  // the others mean nothing by themselves
+        break;
       case Family::reduction: all.push_back({row.op, reduction_cases}); break;
       case Family::contraction: all.push_back({row.op, contraction_cases}); break;
       case Family::control: all.push_back({row.op, control_cases}); break;
       case Family::elementwise: break;
       case Family::effect:
-        if (row.op == Op::barrier) all.push_back({row.op, control_cases});
+        if (row.same) all.push_back({row.op, control_cases});
     }
   return all;
 }

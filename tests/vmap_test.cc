@@ -35,7 +35,8 @@ void expect_same(const Tensor& a, const Tensor& b) {
   ASSERT_EQ(text(a.shape()), text(b.shape()));
   const auto x = values(a), y = values(b);
   for (size_t i = 0; i < x.size(); ++i)
-    ASSERT_TRUE(x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i]))) << "element " << i << ": " << x[i] << " and " << y[i];
+    ASSERT_TRUE(x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i])))
+        << "element " << i << ": " << x[i] << " and " << y[i];
 }
 
 // f on every row of axis 0, stacked.
@@ -64,12 +65,15 @@ struct Params {
 };
 
 TEST(Vmap, TreesAndIntegerLeaves) {
-  const auto f = [](const Params& p, std::pair<Tensor, Tensor> x) { return Params{p.w * x.first + p.b, p.b + x.second}; };
+  const auto f = [](const Params& p, std::pair<Tensor, Tensor> x) {
+    return Params{p.w * x.first + p.b, p.b + x.second};
+  };
   const Params p{numbers({3, 2}), numbers({3, 2}, 1)};
   const Tensor i = tn::arange(0, 3);
   const Params r = tn::vmap(f)(p, std::pair(numbers({3, 2}, 0.5), i));
   expect_same(r.b, p.b + i.reshape({3, 1}));
-  const Params shared = tn::vmap(f, {.in_axes = {tn::none, 0}})(Params{numbers({2}), numbers({2}, 1)}, std::pair(p.w, i));
+  const Params shared =
+      tn::vmap(f, {.in_axes = {tn::none, 0}})(Params{numbers({2}), numbers({2}, 1)}, std::pair(p.w, i));
   EXPECT_EQ(text(shared.w.shape()), "[3, 2]");
 }
 
@@ -89,15 +93,18 @@ TEST(Vmap, WhatItRefuses) {
                  {"3", "4", "'w'", "'b'", "vmap_test.cc"});
   expect_message([&] { tn::vmap(f, {.in_axes = {0, 0, 0}})(Params{numbers({3}), numbers({3})}, numbers({3})); },
                  {"in_axes", "3", "2"});
-  expect_message([&] { tn::vmap(f, {.in_axes = {0, 2}})(Params{numbers({3}), numbers({3})}, numbers({3})); }, {"axis 2"});
-  expect_message([&] { tn::vmap(f, {.in_axes = tn::none})(Params{numbers({3}), numbers({3})}, numbers({3})); }, {"none"});
+  expect_message([&] { tn::vmap(f, {.in_axes = {0, 2}})(Params{numbers({3}), numbers({3})}, numbers({3})); },
+                 {"axis 2"});
+  expect_message([&] { tn::vmap(f, {.in_axes = tn::none})(Params{numbers({3}), numbers({3})}, numbers({3})); },
+                 {"none"});
   expect_message([&] { tn::psum(numbers({2}), "rows"); }, {"'rows'", "axis_name"});
   expect_message([&] { tn::vmap([](Tensor x) { return tn::psum(x, "cols"); }, {.axis_name = "rows"})(numbers({2})); },
                  {"'cols'", "'rows'"});
 }
 
 TEST(Vmap, NoLanes) {
-  const Tensor y = tn::vmap([](Tensor x) { return std::pair(tn::sum(tn::exp(x)), tn::argmax(x, 0)); })(tn::zeros({0, 3})).first;
+  const Tensor y =
+      tn::vmap([](Tensor x) { return std::pair(tn::sum(tn::exp(x)), tn::argmax(x, 0)); })(tn::zeros({0, 3})).first;
   EXPECT_EQ(text(y.shape()), "[0]");
   EXPECT_EQ(y.dtype(), tn::f32);
 }
@@ -112,7 +119,8 @@ TEST(Vmap, NestsWithEveryTransform) {
   expect_same(tn::grad([&](Tensor t) { return tn::sum(tn::vmap(f)(t)); })(x), expected);
   const Tensor cube = numbers({2, 3, 4});
   const Tensor nested = tn::vmap(tn::vmap(tn::grad(f)))(cube);
-  for (int64_t i = 0; i < 2; ++i) expect_same(Tensor(nested[i]), one_by_one([&](Tensor r) { return tn::grad(f)(r); }, cube[i]));
+  for (int64_t i = 0; i < 2; ++i)
+    expect_same(Tensor(nested[i]), one_by_one([&](Tensor r) { return tn::grad(f)(r); }, cube[i]));
   const auto tangent = [&](Tensor p, Tensor t) { return tn::jvp(f, p, t).second; };
   expect_same(tn::vmap(tangent)(x, x * 2), tn::jvp(tn::vmap(f), x, x * 2).second);
   Tensor leaf = numbers({3, 4});
@@ -126,7 +134,8 @@ TEST(Vmap, NamedAxes) {
   const auto centred = [](Tensor r) { return r - tn::pmean(r, "batch"); };
   expect_same(tn::vmap(centred, {.axis_name = "batch"})(x), x - tn::mean(x, {.axes = {0}}));
   const auto all = [](Tensor r) {
-    return std::tuple(tn::psum(r, "i"), tn::pmax(r, "i"), tn::all_gather(r, "i"), tn::axis_index("i"), tn::psum(tn::ones({2}), "i"));
+    return std::tuple(tn::psum(r, "i"), tn::pmax(r, "i"), tn::all_gather(r, "i"), tn::axis_index("i"),
+                      tn::psum(tn::ones({2}), "i"));
   };
   const auto [sum, max, gathered, index, ones] =
       tn::vmap(all, {.out_axes = {tn::none, tn::none, tn::none, 0, tn::none}, .axis_name = "i"})(x);
@@ -146,9 +155,11 @@ TEST(Vmap, NamedAxes) {
   const auto loss = [](Tensor r) { return tn::sum(tn::psum(r * r, "i") * r); };
   const auto total = [&](Tensor t) { return tn::sum(tn::vmap(loss, {.axis_name = "i"})(t)); };
   const Tensor g = tn::grad(total)(x);
-  const Tensor h = tn::vmap(tn::grad(loss), {.axis_name = "i"})(x);  // every lane's loss by its own argument, all of them added up
+  const Tensor h =
+      tn::vmap(tn::grad(loss), {.axis_name = "i"})(x);  // every lane's loss by its own argument, all of them added up
   for (size_t k = 0; k < values(g).size(); ++k) EXPECT_NEAR(values(g)[k], values(h)[k], 1e-12);
-  for (auto fn : {+[](Tensor r) { return tn::sum(tn::pmax(r, "i") * r); }, +[](Tensor r) { return tn::sum(tn::all_gather(r, "i") * r); }}) {
+  for (auto fn : {+[](Tensor r) { return tn::sum(tn::pmax(r, "i") * r); },
+                  +[](Tensor r) { return tn::sum(tn::all_gather(r, "i") * r); }}) {
     const Tensor a = tn::grad([&](Tensor t) { return tn::sum(tn::vmap(fn, {.axis_name = "i"})(t)); })(x);
     const Tensor b = tn::vmap(tn::grad(fn), {.axis_name = "i"})(x);
     for (size_t k = 0; k < values(a).size(); ++k) EXPECT_NEAR(values(a)[k], values(b)[k], 1e-12);

@@ -26,6 +26,9 @@ Dim NamedAxis::size_of(const std::string& name, const char* what, const Location
               at);
 }
 
+bool NamedAxis::any() { return innermost != nullptr; }
+Dim NamedAxis::innermost_size() { return innermost->size_; }
+
 void NamedAxis::write_all(KeyBytes& key) {
   for (const NamedAxis* a = innermost; a != nullptr; a = a->outer_) {
     const int64_t code = a->size_.code();

@@ -18,6 +18,8 @@ class NamedAxis {
 
   // The extent of the innermost axis of that name. Error, which names those that there are, where there is none.
   static Dim size_of(const std::string& name, const char* what, const Location& at);
+  static bool any();
+  static Dim innermost_size();  // where there is any
   // What a trace may depend on, for keys.
   static void write_all(KeyBytes& key);
 

@@ -17,8 +17,8 @@ namespace {
 
 using ir::Value;
 
-void check_floating(const Program& p, const std::vector<Tensor>& inputs, const std::vector<bool>& chosen, const char* what,
-                    const Location& at) {
+void check_floating(const Program& p, const std::vector<Tensor>& inputs, const std::vector<bool>& chosen,
+                    const char* what, const Location& at) {
   for (size_t i = 0; i < inputs.size(); ++i)
     if (chosen[i] && !is_floating(inputs[i].dtype()))
       throw Error(std::string(what) + ": an argument is " + describe(inputs[i]) +
@@ -75,9 +75,8 @@ struct Blocks {
   std::vector<Value> run(const ir::Graph& linear, const std::vector<ir::Type>& others, size_t which) {
     std::vector<bool> lanes(linear.input_count(), false);
     lanes[residuals.size() + which] = true;
-    const ir::SubgraphBatch over =
-        passes::batch(linear, {.size = b.symbols().numel(others[which].shape)}, lanes,
-                      std::vector<bool>(linear.outputs().size(), true));
+    const ir::SubgraphBatch over = passes::batch(linear, {.size = b.symbols().numel(others[which].shape)}, lanes,
+                                                 std::vector<bool>(linear.outputs().size(), true));
     std::vector<ir::ValueId> operands;
     for (const Value& v : residuals) operands.push_back(v.id);
     for (size_t k = 0; k < others.size(); ++k)
@@ -98,9 +97,9 @@ void forward(Blocks& blocks, const passes::Linearized& l) {
     size_t next = 0;
     for (size_t o = 0; o < results; ++o) {
       const ir::Type type = blocks.result(o);
-      blocks.made[o * width + k] =
-          l.output_has_tangent[o] ? lanes_last(pushed[next++], blocks.by[k].shape)
-                                  : blocks.zeros({type.dtype, joined(type.shape, blocks.by[k].shape)});
+      blocks.made[o * width + k] = l.output_has_tangent[o]
+                                       ? lanes_last(pushed[next++], blocks.by[k].shape)
+                                       : blocks.zeros({type.dtype, joined(type.shape, blocks.by[k].shape)});
     }
   }
 }

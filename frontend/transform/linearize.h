@@ -85,13 +85,12 @@ auto linear_transpose(F f, const A&... like) {
     const auto traced = detail::recorded("linear_transpose", f, copy, {});
     using R = decltype(traced.result);
     const detail::Transposed transposed = detail::run_linear_transpose(*traced.program, traced.inputs, {});
-    return [transposed, copy = detail::types_of(copy),
-            result = detail::types_of(traced.result)](const R& cotangent, const At& at = At::current()) {
+    return [transposed, copy = detail::types_of(copy), result = detail::types_of(traced.result)](
+               const R& cotangent, const At& at = At::current()) {
       return detail::guarded("linear_transpose", place(at), [&] {
-        const std::vector<Tensor> seeds =
-            detail::paired({"linear_transpose", "the result has", "the cotangent",
-                            "a cotangent has the tree and the types of the result"},
-                           result, cotangent, detail::Match::cotangent, place(at));
+        const std::vector<Tensor> seeds = detail::paired({"linear_transpose", "the result has", "the cotangent",
+                                                          "a cotangent has the tree and the types of the result"},
+                                                         result, cotangent, detail::Match::cotangent, place(at));
         std::tuple<A...> out = copy;
         const std::vector<Tensor> cotangents = transposed(seeds, place(at));
         detail::replace(out, cotangents.data());

@@ -23,7 +23,8 @@ std::string leaf_name(size_t argument, const TreeItem& item) {
 int64_t axis_in(int64_t axis, int64_t rank, const std::string& who, const Location& at) {
   const int64_t from_front = axis < 0 ? axis + rank : axis;
   if (from_front < 0 || from_front >= rank)
-    throw Error("vmap: " + who + " has no axis " + std::to_string(axis) + "; give an axis that it has, or tn::none", at);
+    throw Error("vmap: " + who + " has no axis " + std::to_string(axis) + "; give an axis that it has, or tn::none",
+                at);
   return from_front;
 }
 
@@ -51,8 +52,8 @@ ir::Value moved(ir::Value x, size_t from, size_t to) {
 Lanes lanes_of(const VmapOptions& options, const std::vector<std::vector<TreeItem>>& arguments, const Location& at) {
   const LaneAxes& axes = options.in_axes;
   if (axes.listed() && axes.size() != arguments.size())
-    throw Error("vmap: .in_axes lists " + std::to_string(axes.size()) + " axes for " + std::to_string(arguments.size()) +
-                    " arguments; give one for each, or one number for all",
+    throw Error("vmap: .in_axes lists " + std::to_string(axes.size()) + " axes for " +
+                    std::to_string(arguments.size()) + " arguments; give one for each, or one number for all",
                 at);
   Lanes lanes;
   const Tensor* first = nullptr;
@@ -87,7 +88,10 @@ Lanes lanes_of(const VmapOptions& options, const std::vector<std::vector<TreeIte
     }
   }
   if (first == nullptr)
-    throw Error("vmap: no tensor of the arguments has an axis of lanes; .in_axes names one for at least one argument", at);
+    throw Error(
+        "vmap: no tensor of the arguments has an axis of lanes (.in_axes is tn::none for all); name one for at least "
+        "one argument",
+        at);
   return lanes;
 }
 
@@ -123,13 +127,15 @@ std::vector<Tensor> run_vmap(const Program& p, const Lanes& lanes, const VmapOpt
   for (size_t o = 0; o < results.size(); ++o) {
     const LaneAxis axis = to.of(members[o]);
     if (axis.absent && made.output_is_batched[o])
-      throw Error("vmap: .out_axes is tn::none for a result that differs from lane to lane; give it an axis in .out_axes, or "
-                  "join the lanes (tn::psum, or a reduction after vmap)",
-                  at);
+      throw Error(
+          "vmap: .out_axes is tn::none for a result that differs from lane to lane; give it an axis in .out_axes, or "
+          "join the lanes (tn::psum, or a reduction after vmap)",
+          at);
     if (axis.absent) continue;
     const ir::Value x{&b, results[o]};
-    const int64_t place = axis_in(axis.axis, x.shape().rank(),
-                                  "a result with the lanes, " + type_text(x.type()) + ", for which .out_axes is given,", at);
+    const int64_t place =
+        axis_in(axis.axis, x.shape().rank(),
+                "a result with the lanes, " + type_text(x.type()) + ", for which .out_axes is given,", at);
     results[o] = moved(x, 0, static_cast<size_t>(place)).id;
   }
   return apply_graph(*b.finish(results), all, at);
@@ -159,8 +165,7 @@ std::vector<ir::Value> build_gather(ir::GraphBuilder& b, std::span<const ir::Val
 }
 std::vector<ir::Value> build_mean(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
   const ir::AxisGather a(attrs);
-  const ir::Value sum =
-      ir::apply(b, ir::Op::axis_sum, x, ir::AxisSumAttrs{.axis = a.axis})[0];
+  const ir::Value sum = ir::apply(b, ir::Op::axis_sum, x, ir::AxisSumAttrs{.axis = a.axis})[0];
   return {sum / ir::broadcast_to(ir::cast(ir::extent_value(b, a.size), sum.dtype()), sum.shape())};
 }
 
@@ -170,7 +175,8 @@ Tensor over_axis(const Emit& emit, const ir::Attrs& attrs, std::initializer_list
 }
 Tensor checked(const Operand& x, const char* what) {
   Tensor t = as_tensor(x, what);
-  if (t.dtype() == boolean) throw Error(std::string(what) + ": bools have no sum or order; cast with astype", x.where());
+  if (t.dtype() == boolean)
+    throw Error(std::string(what) + ": bools have no sum or order; cast with astype", x.where());
   return t;
 }
 

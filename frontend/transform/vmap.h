@@ -70,8 +70,7 @@ class AxisScope {
 template <class F>
 class Vmap {
  public:
-  Vmap(F f, VmapOptions options, const Location& made)
-      : f_(std::move(f)), options_(std::move(options)), made_(made) {}
+  Vmap(F f, VmapOptions options, const Location& made) : f_(std::move(f)), options_(std::move(options)), made_(made) {}
 
   template <class... A>
   auto operator()(const A&... args) const {

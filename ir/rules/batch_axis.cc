@@ -50,9 +50,10 @@ BatchResults batch_axis_max(const BatchArgs& args) {
   if (AxisSum(args.attrs).axis != args.batching.axis) return {{same_op(args, {x}, args.attrs)}, args.batched};
   if (!args.batched[0]) return {{x}, {false}};
   const uint64_t bits = nothing_bits(Op::max, x.dtype());
-  const Value lowest = broadcast_to(
-      constant(args.builder, x.dtype(), {}, std::string(reinterpret_cast<const char*>(&bits), static_cast<size_t>(bytes(x.dtype())))),
-      x.shape());
+  const Value lowest =
+      broadcast_to(constant(args.builder, x.dtype(), {},
+                            std::string(reinterpret_cast<const char*>(&bits), static_cast<size_t>(bytes(x.dtype())))),
+                   x.shape());
   return {{reduce(Op::reduce_max, without_others(args, x, lowest), {0})}, {false}};
 }
 

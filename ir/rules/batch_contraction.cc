@@ -42,8 +42,8 @@ Value images_of_all_lanes(const BatchArgs& args) {
   const Shape shape = x.shape();
   Shape stacked = lane_of(shape);
   stacked[0] = args.builder.symbols().product(shape[0], shape[1]);
-  const Value y =
-      same_op(args, {reshape(x, stacked), args.operands[1]}, like_convolution(Convolution(args.attrs), Convolution(args.attrs).groups));
+  const Value y = same_op(args, {reshape(x, stacked), args.operands[1]},
+                          like_convolution(Convolution(args.attrs), Convolution(args.attrs).groups));
   Shape result = with_lanes(shape[0], y.shape());
   result[1] = shape[1];
   return reshape(y, result);

@@ -67,8 +67,7 @@ Value exchanged(Value x) {
 // The loop's operands, lanes in front of what has them now; the mask is one more constant.
 std::vector<Value> loop_operands(const BatchArgs& args, Loop& loop, const std::vector<bool>& inputs) {
   std::vector<Value> operands;
-  for (size_t i = 0; i < args.operands.size(); ++i)
-    operands.push_back(inputs[i] ? lifted(args, i) : args.operands[i]);
+  for (size_t i = 0; i < args.operands.size(); ++i) operands.push_back(inputs[i] ? lifted(args, i) : args.operands[i]);
   if (args.mask) {
     operands.insert(operands.begin(), args.mask);
     ++loop.constants;
@@ -100,11 +99,9 @@ BatchResults batch_scan(const BatchArgs& args) {
   auto operands = loop_operands(args, loop, inputs);
   for (size_t i = first_row; i < inputs.size(); ++i)
     if (inputs[i]) operands[i + (masked ? 1 : 0)] = exchanged(args.operands[i]);
-  auto results = apply(args.builder, args.op, operands,
-                       ScanAttrs{.body = body.graph,
-                                 .length = loop.length,
-                                 .counts = counts_of(loop),
-                                 .reverse = loop.reverse});
+  auto results =
+      apply(args.builder, args.op, operands,
+            ScanAttrs{.body = body.graph, .length = loop.length, .counts = counts_of(loop), .reverse = loop.reverse});
   for (size_t i = loop.carries; i < results.size(); ++i)
     if (body.output_is_batched[i]) results[i] = exchanged(results[i]);
   return {std::move(results), body.output_is_batched};

@@ -73,11 +73,12 @@ BatchResults batch_custom_jvp(const BatchArgs& args) {
     changed = next != results;
     results = next;
   }
-  return {apply(args.builder, args.op, args.operands,
-                CustomJvpAttrs{.graph = over(*c.graph, args.batched, results).graph,
-                               .rule = over(*c.rule, inputs, joined(results, of_floating_outputs(results, *c.graph))).graph,
-                               .counts = c.counts}),
-          results};
+  return {
+      apply(args.builder, args.op, args.operands,
+            CustomJvpAttrs{.graph = over(*c.graph, args.batched, results).graph,
+                           .rule = over(*c.rule, inputs, joined(results, of_floating_outputs(results, *c.graph))).graph,
+                           .counts = c.counts}),
+      results};
 }
 
 BatchResults batch_custom_vjp(const BatchArgs& args) {
@@ -116,7 +117,8 @@ BatchResults batch_custom_tangent(const BatchArgs& args) {
   const Flags tangents(args.operands.size() - constants, true);
   const Flags inputs = joined(part(args.batched, 0, constants), Flags(c.backward->input_count() - constants, true));
   std::vector<Value> operands;
-  for (size_t i = 0; i < args.operands.size(); ++i) operands.push_back(i < constants ? args.operands[i] : lifted(args, i));
+  for (size_t i = 0; i < args.operands.size(); ++i)
+    operands.push_back(i < constants ? args.operands[i] : lifted(args, i));
   return {apply(args.builder, args.op, operands,
                 CustomTangentAttrs{.backward = args.subgraph(*c.backward, args.batching, inputs, tangents, false).graph,
                                    .counts = c.counts})};
@@ -128,7 +130,8 @@ BatchResults batch_linear_solve(const BatchArgs& args) {
   const size_t constants = first_count(s.counts);
   const Flags all(args.operands.size() - constants, true), inputs = joined(part(args.batched, 0, constants), all);
   std::vector<Value> operands;
-  for (size_t i = 0; i < args.operands.size(); ++i) operands.push_back(i < constants ? args.operands[i] : lifted(args, i));
+  for (size_t i = 0; i < args.operands.size(); ++i)
+    operands.push_back(i < constants ? args.operands[i] : lifted(args, i));
   return {apply(args.builder, args.op, operands,
                 LinearSolveAttrs{.solve = over(*s.solve, inputs, all).graph,
                                  .matvec = over(*s.matvec, inputs, all).graph,

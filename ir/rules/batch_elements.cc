@@ -21,9 +21,10 @@ BatchResults batch_sort(const BatchArgs& args) {
   return {apply(args.builder, args.op, all_lifted(args), SortAttrs{.axis = Sort(args.attrs).axis + 1})};
 }
 
-// A key for every lane; elements are counted within it.
+// A key for every lane, within which elements are counted; the counter may be one for all of them.
 BatchResults batch_random_bits(const BatchArgs& args) {
-  return {apply(args.builder, args.op, all_lifted(args), args.attrs)};
+  const bool shared = !args.batched[1] && args.operands[1].shape().rank() == 1;
+  return {{same_op(args, {lifted(args, 0), shared ? args.operands[1] : lifted(args, 1)}, args.attrs)}};
 }
 
 BatchResults batch_barrier(const BatchArgs& args) {

@@ -71,8 +71,7 @@ BatchResults batch_scatter_add(const BatchArgs& args) {
   const Value place = select(inside, through_lanes(indices, rows), literal(indices, -1));  // writing drops
   const size_t rank = updates.shape().size();
   const Value moved = axis == 0 ? updates : transpose(updates, indices_first(rank, axis, index_rank));
-  const Value sums =
-      same_op(args, {numbered_through(x, axis), place, moved}, ScatterAddAttrs{.axis = 0});
+  const Value sums = same_op(args, {numbered_through(x, axis), place, moved}, ScatterAddAttrs{.axis = 0});
   Shape apart = sums.shape();
   apart[0] = rows;
   const Value split = reshape(sums, with_lanes(lanes, apart));

@@ -60,8 +60,8 @@ std::vector<Value> heavy_branch(const BatchArgs& args, const Graph& branch, Valu
   std::vector<Value> operands = {lanes};
   for (size_t i = 1; i < args.operands.size(); ++i)
     operands.push_back(args.batched[i] ? as_first(args.operands[i], lanes) : args.operands[i]);
-  const auto body = args.subgraph(branch, args.batching, flags_from(args.batched, 1),
-                                  all_true(branch.outputs().size()), true);
+  const auto body =
+      args.subgraph(branch, args.batching, flags_from(args.batched, 1), all_true(branch.outputs().size()), true);
   Sketch skipped(args.builder.graph().symbols);
   for (const Value& v : operands) skipped.input(v.type());
   std::vector<Value> zeros;
@@ -94,7 +94,8 @@ bool has_loop_or_effect(const Graph& g) {
   return std::any_of(g.nodes().begin(), g.nodes().end(), [&](const Node& n) {
     if (n.op == Op::while_loop || has_effect(g, n)) return true;
     const Attrs& attrs = g.attrs(n);
-    return std::any_of(attrs.begin(), attrs.end(), [](const Attr& a) { return a.graph && has_loop_or_effect(*a.graph); });
+    return std::any_of(attrs.begin(), attrs.end(),
+                       [](const Attr& a) { return a.graph && has_loop_or_effect(*a.graph); });
   });
 }
 

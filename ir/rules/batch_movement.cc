@@ -74,8 +74,7 @@ BatchResults batch_broadcast(const BatchArgs& args) {
 }
 
 BatchResults batch_transpose(const BatchArgs& args) {
-  return {
-      {transpose(args.operands[0], in_front<int64_t>(0, behind_lanes(Transpose(args.attrs).permutation)))}};
+  return {{transpose(args.operands[0], in_front<int64_t>(0, behind_lanes(Transpose(args.attrs).permutation)))}};
 }
 
 BatchResults batch_slice(const BatchArgs& args) {
@@ -140,8 +139,8 @@ BatchResults batch_pad(const BatchArgs& args) {
   if (!args.batched[1]) return {{pad(x, args.operands[1], low, high, interior)}};
   GraphBuilder& b = args.builder;  // a fill for every lane
   const Value moved = pad(x, splat_integer(b, x.dtype(), 0, {}), low, high, interior);
-  const Value inside = pad(splat_integer(b, DType::boolean, 1, x.shape()), splat_integer(b, DType::boolean, 0, {}), low,
-                           high, interior);
+  const Value inside =
+      pad(splat_integer(b, DType::boolean, 1, x.shape()), splat_integer(b, DType::boolean, 0, {}), low, high, interior);
   return {{select(inside, moved, over(args.operands[1], moved.shape()))}};
 }
 

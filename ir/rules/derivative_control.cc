@@ -272,11 +272,26 @@ std::vector<Value> cond_transpose(const TransposeArgs& args) {
   return out;
 }
 
+namespace {
+
+// What a checkpoint computes a second time waits for the cotangents, and stays apart from the first time, with which merging would
+// join it.
+GraphPtr behind_barrier(const GraphPtr& graph) {
+  Sketch s(*graph);
+  s.builder.merging = false;
+  const auto held = apply(s.builder, Op::barrier, inputs_like(s, *graph));
+  return s.finish(s.splice(*graph, held));
+}
+
+}  // namespace
+
 std::vector<Value> call_transpose(const TransposeArgs& args) {
   const Graph& callee = *Call(args.attrs).graph;
   const Flags arrived = present(args.cotangents), reached = made_from(callee, arrived);
-  const auto results = apply(args.builder, Op::call, transposed_operands(args, 0),
-                             CallAttrs{.graph = args.subgraph(callee, flags_of(args.linear), arrived)});
+  GraphPtr transposed = args.subgraph(callee, flags_of(args.linear), arrived);
+  if (args.op == Op::checkpoint) transposed = behind_barrier(transposed);
+  const auto results =
+      apply(args.builder, Op::call, transposed_operands(args, 0), CallAttrs{.graph = std::move(transposed)});
   std::vector<Value> out = at_linear(args, results);
   for (size_t i = 0; i < reached.size(); ++i)
     if (!reached[i]) out[i] = Value{};

@@ -70,7 +70,8 @@ std::vector<Value> custom_vjp_jvp(const JvpArgs& args) {
 // Derivatives are those of the function itself.
 std::vector<Value> custom_batch_jvp(const JvpArgs& args) {
   const Attrs attrs = CallAttrs{.graph = CustomBatch(args.attrs).graph};
-  return call_jvp({args.builder, Op::call, attrs, args.primals, args.results, args.tangents, args.subgraph, args.wanted});
+  return call_jvp(
+      {args.builder, Op::call, attrs, args.primals, args.results, args.tangents, args.subgraph, args.wanted});
 }
 
 std::vector<Value> custom_tangent_transpose(const TransposeArgs& args) {
@@ -137,12 +138,12 @@ std::vector<Value> linear_solve_transpose(const TransposeArgs& args) {
     const Value ct = args.cotangents[i - constants];
     operands.push_back(ct ? ct : zeros(args.builder, args.operand_types[i]));
   }
-  const auto made = apply(args.builder, Op::linear_solve, operands,
-                          LinearSolveAttrs{.solve = s.transposed,
-                                           .matvec = args.subgraph(*s.matvec, linear,
-                                                                   std::vector<bool>(all - constants, true)),
-                                           .transposed = s.solve,
-                                           .counts = s.counts});
+  const auto made =
+      apply(args.builder, Op::linear_solve, operands,
+            LinearSolveAttrs{.solve = s.transposed,
+                             .matvec = args.subgraph(*s.matvec, linear, std::vector<bool>(all - constants, true)),
+                             .transposed = s.solve,
+                             .counts = s.counts});
   std::vector<Value> result = absent(all);
   for (size_t i = constants; i < all; ++i)
     if (args.linear[i]) result[i] = made[i - constants];

@@ -79,7 +79,8 @@ std::vector<Array> eval_scan(const EvalArgs& args) {
 std::vector<Array> eval_call(const EvalArgs& args) { return run(*args.attrs[0].graph, copies(args.operands), args); }
 
 std::vector<Array> eval_custom_tangent(const EvalArgs&) {
-  throw Error("the reference interpreter does not transpose; custom_tangent is replaced by what it means before it runs");
+  throw Error(
+      "the reference interpreter does not transpose; custom_tangent is replaced by what it means before it runs");
 }
 
 std::vector<Array> eval_barrier(const EvalArgs& args) { return copies(args.operands); }

@@ -23,8 +23,8 @@ void draw(const uint32_t* key, const uint32_t* counter, int64_t total, bool wide
   for (int64_t i = 0; i < total; ++i) {
     const int64_t block = i / per_block, part = i % per_block;
     if (wide)
-      reinterpret_cast<uint64_t*>(to)[i] =
-          word(block, 2 * part) | static_cast<uint64_t>(word(block, 2 * part + 1)) << 32;
+      reinterpret_cast<uint64_t*>(to)[i] = word(block, 2 * part) | static_cast<uint64_t>(word(block, 2 * part + 1))
+                                                                       << 32;
     else
       reinterpret_cast<uint32_t*>(to)[i] = word(block, part);
   }
@@ -37,9 +37,10 @@ std::vector<Array> eval_random_bits(const EvalArgs& args) {
   Array result(args.results[0]);
   const bool wide = result.type.dtype == DType::u64;
   const int64_t lanes = args.operands[0]->numel() / 2, total = lanes == 0 ? 0 : result.numel() / lanes;
+  const int64_t counters = args.operands[1]->type.shape.rank() == 1 ? 0 : 2;  // from one lane's to the next
   auto* const to = reinterpret_cast<unsigned char*>(result.data.data());
   for (int64_t lane = 0; lane < lanes; ++lane)
-    draw(key + 2 * lane, counter + 2 * lane, total, wide, to + lane * total * (wide ? 8 : 4));
+    draw(key + 2 * lane, counter + counters * lane, total, wide, to + lane * total * (wide ? 8 : 4));
   return one_result(std::move(result));
 }
 

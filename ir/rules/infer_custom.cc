@@ -19,8 +19,8 @@ void check_graph(const InferArgs& args, const Graph& g, const char* name, const 
   for (size_t i = 0; i < inputs.size(); ++i) same(g.type(ValueId{static_cast<uint32_t>(i)}), inputs[i], "input", i);
   const size_t have = g.outputs().size();
   TENON_REQUIRE(have == outputs.size() || (more_outputs && have > outputs.size()),
-                std::string("the graph '") + name + "' gives " + number(static_cast<int64_t>(have)) +
-                    " results, not " + number(static_cast<int64_t>(outputs.size())));
+                std::string("the graph '") + name + "' gives " + number(static_cast<int64_t>(have)) + " results, not " +
+                    number(static_cast<int64_t>(outputs.size())));
   for (size_t i = 0; i < outputs.size(); ++i) same(g.type(g.outputs()[i]), outputs[i], "result", i);
 }
 

@@ -165,8 +165,8 @@ std::vector<Type> infer_sort(const InferArgs& args) {
 }
 
 std::vector<Type> infer_random_bits(const InferArgs& args) {
-  // Axes before the last of key and counter are lanes: each has a key, and counts its elements from 0. A symbolic extent is
-  // checked when it is known.
+  // Axes of the key before its last are lanes: each has a key, and counts its elements from 0. The counter is theirs, or one for
+  // all. A symbolic extent is checked when it is known.
   const auto is_pair = [&](const Type& t) {
     if (t.dtype != DType::u32 || t.shape.rank() < 1) return false;
     const Dim words = t.shape[t.shape.size() - 1];
@@ -178,7 +178,7 @@ std::vector<Type> infer_random_bits(const InferArgs& args) {
   for (size_t k = 0; k < 2; ++k)
     TENON_REQUIRE(is_pair(args.operands[k]), std::string(k == 0 ? "the key" : "the counter") + " must be u32[2], not " +
                                                  to_string(args.operands[k], &args.symbols));
-  TENON_REQUIRE(args.operands[0].shape == args.operands[1].shape,
+  TENON_REQUIRE(args.operands[1].shape.rank() == 1 || args.operands[0].shape == args.operands[1].shape,
                 "key and counter have the same lanes, and these are " + to_string(args.operands[0], &args.symbols) +
                     " and " + to_string(args.operands[1], &args.symbols));
   const RandomBits r(args.attrs);

@@ -36,9 +36,9 @@ Scalar lower_random_bits(Lowering& c, const Node& node, std::span<const Scalar> 
   const bool wide = type.dtype == DType::u64;
   const std::vector<Dim>& lane_shape = RandomBits(c.graph, node).shape;
   const size_t lanes = index.size() - lane_shape.size();
-  std::vector<Scalar> place(index.begin(), index.begin() + static_cast<std::ptrdiff_t>(lanes));
   const auto word = [&](uint32_t operand, int64_t k) {
-    place.resize(lanes);
+    const size_t leading = c.graph.type(c.graph.operands(node)[operand]).shape.size() - 1;
+    std::vector<Scalar> place(index.begin(), index.begin() + static_cast<std::ptrdiff_t>(leading));
     place.push_back(c.index_literal(k));
     return c.element(node, operand, place);
   };

@@ -42,7 +42,11 @@ struct Driver {
   std::vector<bool> batched;
 
   Driver(const Graph& graph, const Batching& of)
-      : g(graph), batching(of), b(graph.name, graph.symbols), value(graph.value_count()), has_lanes(graph.value_count()) {
+      : g(graph),
+        batching(of),
+        b(graph.name, graph.symbols),
+        value(graph.value_count()),
+        has_lanes(graph.value_count()) {
     b.merging = false;  // as in a trace: values written twice stay two
   }
 
@@ -66,7 +70,7 @@ struct Driver {
     }
     const BatchResults made = def(n.op).batch({b, n.op, g.attrs(n), operands, batched, batching, mask, batch_subgraph});
     ensure(made.values.size() == n.result_count && (made.batched.empty() || made.batched.size() == n.result_count),
-          "a batching rule gave another number of results than there are");
+           "a batching rule gave another number of results than there are");
     for (uint32_t r = 0; r < n.result_count; ++r) {
       value[index(n.first_result) + r] = made.values[r].id;
       has_lanes[index(n.first_result) + r] = made.batched.empty() || made.batched[r];

@@ -127,6 +127,7 @@ class Fusion {
   FusionPlan finish();  // fuse/finish.cc
   std::vector<uint32_t> deal(FusionPlan& plan);
   void complete(Group& group, uint32_t number, std::vector<uint32_t>& seen) const;
+  void sequence(FusionPlan& plan, std::vector<uint32_t>& tops);  // fuse/sequence.cc
   void store_what_is_read(FusionPlan& plan, const std::vector<uint32_t>& tops);
   void report(FusionPlan& plan);
 

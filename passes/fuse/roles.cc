@@ -18,7 +18,9 @@ bool is_view(const OpDef& row) { return row.whole && row.reads != Reads::operand
 bool is_data(const Graph& graph, const Node& n) { return n.op == Op::constant && Constant(graph, n).value.size() > 64; }
 
 // Control flow and custom calls: steps of a program.
-bool is_step(const OpDef& row) { return row.family == Family::control || (row.family == Family::effect && !row.same); }
+bool is_step(const OpDef& row) {
+  return row.family == Family::control || row.inlined || (row.family == Family::effect && !row.same);
+}
 
 }  // namespace
 

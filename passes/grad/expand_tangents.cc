@@ -29,9 +29,11 @@ GraphPtr meaning_of_tangent(const Graph& graph, const Node& n) {
   try {
     return transpose_linear(*c.backward, linear);
   } catch (const Error& e) {
-    throw Error("custom_vjp: forward mode (jvp, jacfwd, hessian, linearize) transposes bwd, which then must be linear in the "
-                "cotangent, and this one is not: " + e.message() + "; use reverse mode, or tn::custom_jvp",
-                graph.location(n));
+    throw Error(
+        "custom_vjp: forward mode (jvp, jacfwd, hessian, linearize) transposes bwd, which then must be linear in the "
+        "cotangent, and this one is not: " +
+            e.message() + "; use reverse mode, or tn::custom_jvp",
+        graph.location(n));
   }
 }
 

@@ -1,6 +1,6 @@
 // How a checkpoint is cut at the tangents: the linear part takes the operands, and what is named as saved, and computes again whatever
-// else it reads. A barrier holds the second computation apart from the first, with which merging would join it.
-//   y, dy = checkpoint f' (x, dx)   ->   y, saved = checkpoint f (x);   dy = checkpoint (again(barrier(x, saved)), dx)
+// else it reads. (Transposed, behind a barrier: ir/rules/derivative_control.cc.)
+//   y, dy = checkpoint f' (x, dx)   ->   y, saved = checkpoint f (x);   dy = checkpoint (again(x, saved), dx)
 #include "tenon/passes/grad/linearize_control.h"
 
 namespace tenon::passes {
@@ -89,7 +89,7 @@ NodeSplit split_checkpoint(const Graph& g, const Node& n, const Flags& linear_op
 
   // The linear part: what it reads of the operands, what was saved, the tangents.
   Wrapper second(forward);
-  std::vector<ValueId> read, held;
+  std::vector<ValueId> read;
   uint32_t input = 0;
   for (size_t i = 0; i < linear_operands.size(); ++i) {
     if (linear_operands[i]) continue;
@@ -109,17 +109,13 @@ NodeSplit split_checkpoint(const Graph& g, const Node& n, const Flags& linear_op
     tangents.push_back(second.input(input_type(graph, i)));
     s.linear_operands.push_back({Source::value, index(g.operands(n)[i])});
   }
-  if (!read.empty()) {
-    const ValueId through = second.builder.add(Op::barrier, read);
-    for (uint32_t i = 0; i < read.size(); ++i) held.push_back(ValueId{index(through) + i});
-  }
   std::vector<ValueId> arguments;
   size_t next = 0;
   for (uint32_t i = 0; i < forward.input_count(); ++i) {
     const Type& type = input_type(forward, i);
-    arguments.push_back(again.reads[i] ? held[next++] : splat_integer(second.builder, type.dtype, 0, type.shape).id);
+    arguments.push_back(again.reads[i] ? read[next++] : splat_integer(second.builder, type.dtype, 0, type.shape).id);
   }
-  arguments.insert(arguments.end(), held.begin() + static_cast<std::ptrdiff_t>(next), held.end());
+  arguments.insert(arguments.end(), read.begin() + static_cast<std::ptrdiff_t>(next), read.end());
   std::vector<ValueId> linear = second.builder.splice(*again.graph, arguments);
   linear.insert(linear.end(), tangents.begin(), tangents.end());
   s.linear_attrs = CallAttrs{.graph = dce(*second.finish(second.builder.splice(*cut.linear, linear)))};
