@@ -13,12 +13,28 @@ namespace {
 
 using namespace ir;
 
+using Flags = std::vector<bool>;
+
+int checks = 0;  // of derivatives over lanes, printed at the end
+
+class Count : public ::testing::Environment {
+  void TearDown() override { std::printf("%d derivatives over lanes checked\n", checks); }
+};
+const auto* const count = ::testing::AddGlobalTestEnvironment(new Count);
+
+Array lane_of(const Array& x, int64_t lane) {
+  Type type = x.type;
+  type.shape.erase(0);
+  Array row(type);
+  std::copy_n(x.data.begin() + lane * static_cast<int64_t>(row.data.size()), row.data.size(), row.data.begin());
+  return row;
+}
+
 // ---- every elementwise row, from the table
 
 class Elementwise : public ::testing::TestWithParam<const OpDef*> {};
 
-TEST_P(Elementwise, FirstAndSecondOrder) {
-  const OpDef& row = *GetParam();
+GraphPtr elementwise_graph(const OpDef& row) {
   GraphBuilder b;
   const Type type{f64, {7}};
   std::vector<ValueId> operands;
@@ -29,7 +45,12 @@ TEST_P(Elementwise, FirstAndSecondOrder) {
   Attrs attrs;
   if (row.op == Op::cast || row.op == Op::bitcast) attrs = ConvertAttrs{f64};
   const ValueId outputs[] = {b.add(row.op, operands, attrs)};
-  const auto g = b.finish(outputs);
+  return b.finish(outputs);
+}
+
+TEST_P(Elementwise, FirstAndSecondOrder) {
+  const OpDef& row = *GetParam();
+  const auto g = elementwise_graph(row);
   if (row.flat) {
     EXPECT_EQ(jvp(*g, floating_inputs(*g)).output_has_tangent, std::vector<bool>{false});
     return;
@@ -153,6 +174,58 @@ const std::pair<const char*, const char*> graphs[] = {
 };
 
 class Graphs : public ::testing::TestWithParam<std::pair<const char*, const char*>> {};
+
+// The graph over three lanes, each input alone and all of them: it has derivatives as any other; and the derivatives of one lane,
+// batched, are those of each lane.
+int check_lanes(const Graph& g, Domain domain = Domain::any) {
+  constexpr int64_t lanes = 3;
+  const Flags active = floating_inputs(g);
+  int checked = 0;
+  for (uint32_t only = 0; only <= g.input_count(); ++only) {
+    Flags flags(g.input_count(), only == g.input_count());
+    if (only < g.input_count()) flags[only] = true;
+    if (only == g.input_count() && g.input_count() == 1) break;
+    const Flags all_outputs(g.outputs().size(), true);
+    const GraphPtr over = batch(g, {.size = lanes}, flags, all_outputs).graph;
+    Draw draw;
+    const std::vector<Array> inputs = draw_inputs(*over, draw, domain);
+    check_derivatives(*over, draw, inputs);
+    ++checked;
+    // jvp, then lanes: what each lane gives by itself.
+    const Jvp one = jvp(g, active);
+    Flags joint = flags;
+    std::vector<Array> directions = inputs;
+    for (uint32_t i = 0; i < g.input_count(); ++i) {
+      if (!active[i]) continue;
+      joint.push_back(flags[i]);
+      directions.push_back(draw.array(inputs[i].type));
+    }
+    const auto batched = batch(*one.graph, {.size = lanes}, joint, Flags(one.graph->outputs().size(), true));
+    const auto together = interpret(*batched.graph, directions);
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      std::vector<Array> own;
+      for (size_t i = 0; i < directions.size(); ++i) own.push_back(joint[i] ? lane_of(directions[i], lane) : directions[i]);
+      const auto apart = interpret(*one.graph, own);
+      for (size_t o = 0; o < apart.size(); ++o) {
+        const Array part = lane_of(together[o], lane);
+        EXPECT_EQ(part.data, apart[o].data) << "output " << o << " of lane " << lane << "\n" << batched.graph->text();
+      }
+    }
+    ++checked;
+  }
+  return checked;
+}
+
+TEST_P(Graphs, OverLanes) {
+  if (std::string_view(GetParam().first) == "custom_batch") GTEST_SKIP() << "its rule is for two lanes: tests/rules_test.cc";
+  checks += check_lanes(*parse(GetParam().second));
+}
+
+TEST_P(Elementwise, OverLanes) {
+  const OpDef& row = *GetParam();
+  if (row.flat) return;
+  checks += check_lanes(*elementwise_graph(row), row.domain);
+}
 
 TEST_P(Graphs, FirstAndSecondOrder) {
   const auto g = parse(GetParam().second);

@@ -39,7 +39,7 @@ size_t first_count(const std::vector<int64_t>& counts) { return static_cast<size
 
 // A graph whose outputs have lanes exactly where they should: a sum over them where they should not and do.
 GraphPtr summed(const SubgraphBatch& made, const Flags& wanted) {
-  Sketch s(*made.graph);
+  Sketch s(*made.graph, false);
   std::vector<Value> inputs;
   for (uint32_t i = 0; i < made.graph->input_count(); ++i) inputs.push_back(s.input(made.graph->type(ValueId{i})));
   auto outputs = s.splice(*made.graph, inputs);

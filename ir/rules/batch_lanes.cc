@@ -24,6 +24,7 @@ bool is_light(const Graph& g) {
 
 // What lanes outside the mask bring, x with the lanes in front: what the first lane inside brings. No derivative flows there.
 Value as_first(Value x, Value mask) {
+  if (x.shape()[0] == 0) return x;
   GraphBuilder& b = *x.builder;
   const Value operands[] = {cast(mask, DType::i32)};
   const Value first = apply(b, Op::argmax, operands, ReduceAttrs{.axes = {0}})[0];
@@ -117,7 +118,7 @@ struct LanesLoop {
   std::vector<Value> constants, carries;  // in the body
   Value going;
 
-  LanesLoop(const BatchArgs& a, const Loop& l) : args(a), loop(l), inputs(a.batched), body(*l.body) {
+  LanesLoop(const BatchArgs& a, const Loop& l) : args(a), loop(l), inputs(a.batched), body(*l.body, false) {
     std::fill(inputs.begin() + static_cast<std::ptrdiff_t>(loop.constants), inputs.end(), true);
   }
 
@@ -168,7 +169,7 @@ BatchResults while_of_lanes(const BatchArgs& args, const Loop& loop) {
   const auto first = spliced(b, *test.graph, in_front(taking_part, operands));
   operands.push_back(bit_and(taking_part, first[0]));
 
-  Sketch condition(*loop.body);
+  Sketch condition(*loop.body, false);
   for (size_t i = 0; i < operands.size(); ++i) {
     const Value x = lanes.body.input(operands[i].type());
     const Value tested = condition.input(operands[i].type());

@@ -2,6 +2,7 @@
 // again where a backward pass needs that. A linear scan is transposed into a scan in the other direction.
 #include "tenon/ir/graph/loops.h"
 #include "tenon/ir/rules/derivative.h"
+#include "tenon/ir/rules/sketch.h"
 
 namespace tenon::ir::rules {
 namespace {
@@ -35,25 +36,6 @@ std::vector<Value> tangents_first(std::span<const Value> joint, const Flags& has
   out.insert(out.end(), joint.begin(), joint.begin() + static_cast<std::ptrdiff_t>(has_tangent.size()));
   return out;
 }
-
-// A graph being built with inputs of given types.
-struct Sketch {
-  GraphBuilder builder;
-  explicit Sketch(const Graph& like) : builder(like.name, like.symbols) {}
-  Value input(const Type& type) { return {&builder, builder.input(type)}; }
-  std::vector<Value> splice(const Graph& g, std::span<const Value> operands) {
-    std::vector<ValueId> ids;
-    for (const Value& v : operands) ids.push_back(v.id);
-    std::vector<Value> out;
-    for (ValueId v : builder.splice(g, ids)) out.push_back({&builder, v});
-    return out;
-  }
-  GraphPtr finish(std::span<const Value> outputs) {
-    std::vector<ValueId> ids;
-    for (const Value& v : outputs) ids.push_back(v.id);
-    return builder.finish(ids);
-  }
-};
 
 std::vector<Value> inputs_like(Sketch& s, const Graph& g) {
   std::vector<Value> inputs;
@@ -277,8 +259,7 @@ namespace {
 // What a checkpoint computes a second time waits for the cotangents, and stays apart from the first time, with which merging would
 // join it.
 GraphPtr behind_barrier(const GraphPtr& graph) {
-  Sketch s(*graph);
-  s.builder.merging = false;
+  Sketch s(*graph, false);
   const auto held = apply(s.builder, Op::barrier, inputs_like(s, *graph));
   return s.finish(s.splice(*graph, held));
 }

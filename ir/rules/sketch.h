@@ -9,7 +9,9 @@ namespace tenon::ir::rules {
 
 struct Sketch {
   GraphBuilder builder;
-  explicit Sketch(const Graph& like) : Sketch(like.symbols) {}
+  explicit Sketch(const Graph& like, bool merging = true) : builder(like.name, like.symbols) {
+    builder.merging = merging;
+  }
   explicit Sketch(std::shared_ptr<Symbols> symbols) : builder("body", std::move(symbols)) { builder.merging = false; }
   Value input(const Type& type) { return {&builder, builder.input(type)}; }
   std::vector<Value> splice(const Graph& g, std::span<const Value> operands) {
