@@ -116,7 +116,7 @@ std::string data_object(const std::string& name, const std::string& data) {
 }
 
 std::string Artifact::bundle(int sm) const {
-  check(manifest.kind == TargetKind::cuda && !objects.empty(), "only a program for a GPU is a bundle");
+  ensure(manifest.kind == TargetKind::cuda && !objects.empty(), "only a program for a GPU is a bundle");
   std::string out;
   const auto word = [&](uint64_t w) { out.append(reinterpret_cast<const char*>(&w), sizeof w); };
   const auto piece = [&](const std::string& bytes) {

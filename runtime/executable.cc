@@ -56,7 +56,7 @@ std::shared_ptr<const Executable> load(Artifact artifact, const Device* device) 
   const Undisturbed section;
   if (codegen::has_ended()) throw Error("programs cannot be loaded any more: the process is about to end");
   const Device& where = device != nullptr ? *device : device_of(artifact.manifest.kind);
-  check(where.kind == artifact.manifest.kind, "a program is loaded on a device of another kind");
+  ensure(where.kind == artifact.manifest.kind, "a program is loaded on a device of another kind");
   return Executable::link(std::move(artifact), where);
 }
 

@@ -112,7 +112,7 @@ std::vector<Step::Carry> Writer::carries(const Step& step) const {
       return std::none_of(left.begin(), left.end(),
                           [&](const Step::Carry& other) { return &other != &c && other.next == c.current; });
     });
-    check(free != left.end(), "loop carries form a cycle: the buffer plan must break it");
+    ensure(free != left.end(), "loop carries form a cycle: the buffer plan must break it");
     ordered.push_back(*free);
     left.erase(free);
   }

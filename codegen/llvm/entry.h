@@ -43,7 +43,7 @@ constexpr size_t listed_from = 64;  // inputs and outputs: more are checked by a
 
 // Data of the module's own that nobody writes, under a name that is not taken.
 inline llvm::GlobalVariable* add_data(llvm::Module& module, const std::string& name, llvm::Constant* data) {
-  check(module.getNamedGlobal(name) == nullptr, "two pieces of data of one name");
+  ensure(module.getNamedGlobal(name) == nullptr, "two pieces of data of one name");
   auto* global = llvm::cast<llvm::GlobalVariable>(module.getOrInsertGlobal(name, data->getType()));
   global->setInitializer(data);
   global->setConstant(true);

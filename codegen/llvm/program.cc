@@ -222,7 +222,7 @@ void EntryEmitter::bind_buffers(Value* request) {
       case Home::arena: {
         Value* offset =
             program_.is_static || buffer.arena_slot == UINT32_MAX ? i64(buffer.offset) : offsets_[buffer.arena_slot];
-        if (program_.is_static) check(buffer.offset >= 0, "an arena buffer has no offset");
+        if (program_.is_static) ensure(buffer.offset >= 0, "an arena buffer has no offset");
         p = b_.CreateGEP(b_.getInt8Ty(), arena, offset);
         break;
       }

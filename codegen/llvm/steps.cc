@@ -27,7 +27,7 @@ Value* EntryEmitter::pointer(const ir::Operand& operand) {
   const Loop& loop = loops_.at(static_cast<size_t>(operand.loop));
   Value* index = loop.index;
   if (operand.reversed) {
-    check(loop.trips != nullptr, "a reversed operand needs a counted loop");
+    ensure(loop.trips != nullptr, "a reversed operand needs a counted loop");
     index = b_.CreateSub(b_.CreateSub(loop.trips, i64(1)), index);
   }
   Value* size = b_.CreateMul(value(operand.stride), i64(element));
@@ -67,8 +67,8 @@ void EntryEmitter::emit_launch(const Step& step) {
 void EntryEmitter::fill_slots(const Step& step, const ir::Kernel& kernel) {
   size_t expected = 0;
   for (const ir::KernelBuffer& b : kernel.buffers) expected += b.space != ir::Space::scratch;
-  check(expected == step.operands.size(), "a launch has another number of operands than its kernel has buffers");
-  check(kernel.symbols->size() <= program_.symbols->size(), "a kernel has symbols that its program lacks");
+  ensure(expected == step.operands.size(), "a launch has another number of operands than its kernel has buffers");
+  ensure(kernel.symbols->size() <= program_.symbols->size(), "a kernel has symbols that its program lacks");
   uint64_t slot = 0;
   const auto put = [&](Value* p) {
     b_.CreateStore(p, b_.CreateConstInBoundsGEP1_64(b_.getPtrTy(), launch_slots_, slot++));
@@ -156,7 +156,7 @@ void EntryEmitter::emit_carries(const Step& step) {
       return std::none_of(left.begin(), left.end(),
                           [&](const Step::Carry& other) { return &other != &c && other.next == c.current; });
     });
-    check(free != left.end(), "loop carries form a cycle: the buffer plan must break it");
+    ensure(free != left.end(), "loop carries form a cycle: the buffer plan must break it");
     copy(pointer(free->current), pointer(free->next), buffer_bytes(program_.buffers.at(free->current)));
     left.erase(free);
   }

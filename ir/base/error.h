@@ -45,7 +45,7 @@ class InternalError : public std::exception {
 };
 
 // Throws InternalError unless the condition holds.
-inline void check(bool condition, const char* message) {
+inline void ensure(bool condition, const char* message) {
   if (!condition) throw InternalError(message);
 }
 

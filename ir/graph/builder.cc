@@ -218,7 +218,7 @@ ValueId GraphBuilder::add(Op op, std::span<const ValueId> operands, Attrs attrs)
 ValueId GraphBuilder::add_interned(Op op, std::span<const ValueId> operands, AttrsId attrs) {
   const OpDef& row = def(op);
   Graph& g = *graph_;
-  for (ValueId v : operands) check(index(v) < g.value_count(), "an operand is no value of this graph");
+  for (ValueId v : operands) ensure(index(v) < g.value_count(), "an operand is no value of this graph");
   const std::span<const TypeId> results = infer(row, operands, attrs);
   if (folding) {
     const ValueId folded = fold(row, operands, attrs, results);
@@ -262,8 +262,8 @@ ValueId GraphBuilder::copy(const Graph& from, const Node& node, std::span<const 
 }
 
 std::vector<ValueId> GraphBuilder::splice(const Graph& from, std::span<const ValueId> operands) {
-  check(operands.size() == from.input_count(), "a spliced graph takes another number of operands");
-  check(from.symbols == graph_->symbols || from.symbols->size() == 0, "a spliced graph has a symbol table of its own");
+  ensure(operands.size() == from.input_count(), "a spliced graph takes another number of operands");
+  ensure(from.symbols == graph_->symbols || from.symbols->size() == 0, "a spliced graph has a symbol table of its own");
   std::vector<ValueId> map(from.value_count(), no_value), moved;
   std::copy(operands.begin(), operands.end(), map.begin());
   for (const Node& n : from.nodes()) {
@@ -278,7 +278,7 @@ std::vector<ValueId> GraphBuilder::splice(const Graph& from, std::span<const Val
 }
 
 std::shared_ptr<const Graph> GraphBuilder::finish(std::span<const ValueId> outputs) {
-  for (ValueId v : outputs) check(index(v) < graph_->value_count(), "an output is no value of this graph");
+  for (ValueId v : outputs) ensure(index(v) < graph_->value_count(), "an output is no value of this graph");
   graph_->outputs_.assign(outputs.begin(), outputs.end());
   if (!late_inputs_.empty()) move_late_inputs();
   return std::move(graph_);
