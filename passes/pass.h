@@ -59,6 +59,12 @@ Accumulation transpose_onto(const ir::Graph& linear, uint32_t constant_count, co
 // Value and gradient of output 0, a floating scalar, by the inputs chosen: inputs -> outputs..., gradients...
 GraphPtr value_and_grad(const ir::Graph& graph, const std::vector<bool>& active);
 
+// The same values without a word: checks and prints are left out, for what is computed again. Custom calls stay.
+GraphPtr without_effects(const ir::Graph& graph);
+// A check behind every op with floating results, sub-graphs included, that fails where it made a NaN: a result has one and none of
+// its floating operands has. It names the op and its place.
+GraphPtr check_nans(const ir::Graph& graph);
+
 // ---- graph to graph ----------------------------------------------------------------------------------------------
 #define TENON_PASS(name, ...) GraphPtr name(const ir::Graph& graph);
 #include "tenon/passes/passes.def"
