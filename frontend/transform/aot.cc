@@ -140,7 +140,8 @@ void save(const Lowered& lowered, const SaveOptions& options) try {
     program.triple = cpu.triple;
     program.processor = cpu.tune.empty() ? cpu.cpu : cpu.tune;
   }
-  const std::shared_ptr<const ir::Graph> graph = closed(entry, options.name, stored, program.constants, at);
+  std::shared_ptr<const ir::Graph> graph = closed(entry, options.name, stored, program.constants, at);
+  if (entry.check_nans) graph = passes::check_nans(*graph);
   compile.entry = options.name;
   compile.donations = entry.donations;
   compile.fuse = entry.fuse;

@@ -28,6 +28,7 @@ struct JitOptions {
   // bound share $TENON_MEMORY_CACHE_BYTES.
   std::optional<uint64_t> memory_cache_bytes = {};
   Dynamic dynamic = {};  // extents that stay free: one compilation serves every size of them
+  bool check_nans = false;  // a call that makes a NaN is an error that names the first op which did; slow
 };
 
 namespace detail {
