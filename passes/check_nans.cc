@@ -1,7 +1,7 @@
 // Puts a check behind every op that may make a NaN.
 //   %1 = log %0      ->      %1 = log %0   %2 = ne %1, %1   %3 = reduce_or %2   (the same of %0)   check(~%3 | %4)
-// What reaches no result is dropped first, and blamed for nothing. Refuses to blame literals and inputs, which hold what they held.
-// Recursion follows nesting.
+// What reaches no result is searched, too, as it is where every op runs at once. Refuses to blame literals and inputs, which hold
+// what they held. Recursion follows nesting.
 #include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/graph/build.h"
 #include "tenon/passes/pass.h"
@@ -77,6 +77,6 @@ class Hunt {
 
 }  // namespace
 
-GraphPtr check_nans(const Graph& graph) { return Hunt(*dce(graph)).run(); }
+GraphPtr check_nans(const Graph& graph) { return Hunt(graph).run(); }
 
 }  // namespace tenon::passes
