@@ -67,6 +67,11 @@ GraphPtr value_and_grad(const ir::Graph& graph, const std::vector<bool>& active)
 // must (empty: none). With an axis name, what asks about that axis is answered.
 ir::SubgraphBatch batch(const ir::Graph& graph, const ir::Batching& batching, const std::vector<bool>& inputs,
                         const std::vector<bool>& forced = {});
+// The same values without a word: checks and prints are left out, for what is computed again. Custom calls stay.
+GraphPtr without_effects(const ir::Graph& graph);
+// A check behind every op with floating results, sub-graphs included, that fails where it made a NaN: a result has one and none of
+// its floating operands has. It names the op and its place.
+GraphPtr check_nans(const ir::Graph& graph);
 
 // ---- graph to graph ----------------------------------------------------------------------------------------------
 #define TENON_PASS(name, ...) GraphPtr name(const ir::Graph& graph);

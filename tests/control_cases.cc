@@ -158,6 +158,7 @@ std::vector<OtherCases> other_cases() {
       case Family::elementwise: break;
       case Family::effect:
         if (row.same) all.push_back({row.op, control_cases});
+        if (row.op == Op::check || row.op == Op::print) all.push_back({row.op, effect_cases});
     }
   return all;
 }

@@ -1,4 +1,5 @@
-// The steps of a program as straight code of its entry: launches, copies, loops, branches, custom calls.
+// The steps of a program as straight code of its entry: launches, copies, loops, branches. What asks the host for something stands
+// in codegen/llvm/host.cc.
 // Refuses to plan: order, buffers and carries are the program's.
 #include <algorithm>
 
@@ -104,25 +105,6 @@ Value* EntryEmitter::call_kernel(const KernelRange& range, llvm::Function* calle
                                 {field(env_, env_pool, pointer), total, i64(range.grain), callee, launch_slots_})};
   };
   return choice(b_, "launch.alone", alone, direct, shared)[0];
-}
-
-void EntryEmitter::emit_custom(const Step& step) {
-  Value* slots = stack(b_.getPtrTy(), std::max<size_t>(1, step.operands.size()), 8);
-  for (size_t k = 0; k < step.operands.size(); ++k)
-    b_.CreateStore(pointer(step.operands[k]), b_.CreateConstInBoundsGEP1_64(b_.getPtrTy(), slots, k));
-  llvm::Type *pointer = b_.getPtrTy(), *number = b_.getInt32Ty();
-  auto* type = llvm::FunctionType::get(number, {pointer, pointer}, false);
-  Value* callee = module_.getOrInsertFunction(step.custom, type).getCallee();
-  Value* outputs = b_.CreateConstInBoundsGEP1_64(pointer, slots, step.operands.size() - step.outputs);
-  const auto direct = [&] { return Values{b_.CreateCall(type, callee, {slots, outputs})}; };
-  const auto hooked = [&] {
-    auto* hook = llvm::FunctionType::get(number, {pointer, pointer, pointer, pointer}, false);
-    return Values{b_.CreateCall(hook, call_custom_, {custom_context_, callee, slots, outputs})};
-  };
-  Value* result = choice(b_, "custom.direct", b_.CreateIsNull(call_custom_), direct, hooked)[0];
-  const auto which = std::find(custom_steps_.begin(), custom_steps_.end(), &step) - custom_steps_.begin() + 1;
-  fail_if(b_.CreateICmpNE(result, b_.getInt32(0)), b_.getInt32(static_cast<uint32_t>(which)), step.origin,
-          b_.CreateSExt(result, b_.getInt64Ty()));
 }
 
 void EntryEmitter::emit_branch(const Step& step) {

@@ -33,7 +33,8 @@ std::string Lowered::program() const try {
   passes::Options options;
   options.fuse = entry_->fuse;
   options.donations = entry_->donations;
-  return passes::build_program(*entry_->program.graph, entry_->device->target(*entry_->device), options).text();
+  return passes::build_program(*detail::compiled_graph(*entry_), entry_->device->target(*entry_->device), options)
+      .text();
 } catch (...) {
   leave_with_error("program()", entry_->made);
 }
@@ -44,7 +45,7 @@ Compiled Lowered::compile() const {
 
 std::vector<KernelInfo> Compiled::kernels() const try {
   const FloatEnvironment standard;
-  const auto graph = passes::optimize(*entry_->program.graph);
+  const auto graph = passes::optimize(*detail::compiled_graph(*entry_));
   const ir::Levels levels(*graph);
   std::vector<KernelInfo> out;
   const runtime::Manifest& m = entry_->plain.program->manifest();
@@ -88,7 +89,7 @@ double Compiled::compile_seconds() const { return entry_->plain.program->compile
 
 std::string Compiled::explain() const try {
   const FloatEnvironment standard;
-  const auto graph = passes::optimize(*entry_->program.graph);
+  const auto graph = passes::optimize(*detail::compiled_graph(*entry_));
   const ir::Levels levels(*graph);
   std::string text;
   const std::vector<KernelInfo> all = kernels();

@@ -1,10 +1,15 @@
 // The stack of named axes, innermost first. It needs no destructor, so that it serves until the thread is gone.
 #include "tenon/frontend/tensor/named_axis.h"
 
+#include <utility>
+
+#include "tenon/runtime/compile.h"
+
 namespace tenon::detail {
 namespace {
 
 thread_local NamedAxis* innermost = nullptr;
+thread_local bool exact = false;
 
 }  // namespace
 
@@ -29,7 +34,11 @@ Dim NamedAxis::size_of(const std::string& name, const char* what, const Location
 bool NamedAxis::any() { return innermost != nullptr; }
 Dim NamedAxis::innermost_size() { return innermost->size_; }
 
+bool set_exact_lanes(bool on) { return std::exchange(exact, on); }
+bool exact_lanes() { return exact || runtime::hunts_nans(); }
+
 void NamedAxis::write_all(KeyBytes& key) {
+  if (exact) key += 'X';
   for (const NamedAxis* a = innermost; a != nullptr; a = a->outer_) {
     const int64_t code = a->size_.code();
     const uint64_t length = a->name_.size();

@@ -29,4 +29,9 @@ class NamedAxis {
   NamedAxis* const outer_;
 };
 
+// Whether what this thread traces hunts NaNs: then no lane may compute on what a branch that it did not enter would see. Gives the
+// state before.
+bool set_exact_lanes(bool exact);
+bool exact_lanes();
+
 }  // namespace tenon::detail

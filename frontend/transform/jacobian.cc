@@ -7,6 +7,7 @@
 
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/named_axis.h"
 #include "tenon/frontend/transform/program.h"
 #include "tenon/ir/base/float_environment.h"
 #include "tenon/ir/graph/build.h"
@@ -75,7 +76,7 @@ struct Blocks {
   std::vector<Value> run(const ir::Graph& linear, const std::vector<ir::Type>& others, size_t which) {
     std::vector<bool> lanes(linear.input_count(), false);
     lanes[residuals.size() + which] = true;
-    const ir::SubgraphBatch over = passes::batch(linear, {.size = b.symbols().numel(others[which].shape)}, lanes,
+    const ir::SubgraphBatch over = passes::batch(linear, {.size = b.symbols().numel(others[which].shape), .exact = exact_lanes()}, lanes,
                                                  std::vector<bool>(linear.outputs().size(), true));
     std::vector<ir::ValueId> operands;
     for (const Value& v : residuals) operands.push_back(v.id);

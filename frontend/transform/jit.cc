@@ -11,6 +11,7 @@
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/frontend/transform/jit_entry.h"
 #include "tenon/ir/base/door.h"
+#include "tenon/passes/pass.h"
 #include "tenon/runtime/cache/key_bytes.h"
 
 namespace tenon::detail {
@@ -27,6 +28,14 @@ std::shared_ptr<JitState> make_jit(JitOptions options, const Location& made) try
   leave_with_error("jit", made);
 }
 
+std::shared_ptr<const ir::Graph> compiled_graph(const JitEntry& entry) {
+  return entry.check_nans ? passes::check_nans(*entry.program.graph) : entry.program.graph;
+}
+
+TraceScope::TraceScope(const JitState& state)
+    : exact_before_(set_exact_lanes(state.options.check_nans || exact_lanes())) {}
+TraceScope::~TraceScope() { set_exact_lanes(exact_before_); }
+
 bool compile(JitEntry& entry) {
   if (entry.ready.load(std::memory_order_acquire)) return false;
   std::lock_guard lock(entry.compiling);
@@ -34,6 +43,7 @@ bool compile(JitEntry& entry) {
   const FloatEnvironment standard;
   runtime::CompileOptions options;
   options.fuse = entry.fuse;
+  options.check_nans = entry.check_nans;
   options.device = entry.device;
   options.donations = entry.donations;
   entry.plain.program = runtime::compile(*entry.program.graph, options);
@@ -53,6 +63,7 @@ std::shared_ptr<const Callable> compiled_for_tape(JitState& state, const JitEntr
   const FloatEnvironment standard;
   runtime::CompileOptions options;
   options.fuse = entry.fuse;
+  options.check_nans = entry.check_nans;
   options.device = entry.device;
   auto taped = std::make_shared<Callable>();
   taped->name = entry.plain.name;
@@ -73,7 +84,7 @@ void run_here(JitState& state, JitEntry& entry, const Leaves& signature, std::ve
   std::vector<int64_t> extents;
   if (entry.free && !tracing()) extents = extents_of_call(entry, inputs);
   if (tracing()) {
-    outputs = apply_graph(*entry.program.graph, inputs, state.made);
+    outputs = apply_graph(*compiled_graph(entry), inputs, state.made);
   } else if (entry.records) {
     outputs = call(*compiled_for_tape(state, entry, same_values(inputs)), inputs, extents, state.made);
   } else {

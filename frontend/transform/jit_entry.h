@@ -29,6 +29,7 @@ struct JitEntry {
   bool free = false;  // some extents are known only at the call
   bool reusable = false;  // later calls of its signature may find it
   bool fuse = true;
+  bool check_nans = false;
   std::atomic<bool> ready = false;  // `plain` has its program, and changes no more
   std::shared_ptr<void> result;  // the result tree of the trace, to be copied and refilled
   const runtime::Device* device = nullptr;
@@ -76,6 +77,8 @@ void write_types(KeyBytes& key, std::span<Tensor* const> tensors, const Location
   NamedAxis::write_all(key);
 }
 
+// What is compiled: its graph, with the checks of a hunt for NaNs if there is one.
+std::shared_ptr<const ir::Graph> compiled_graph(const JitEntry& entry);
 // Compiles it unless that is done; whether this call did it.
 bool compile(JitEntry& entry);
 

@@ -122,7 +122,7 @@ std::vector<Tensor> run_vmap(const Program& p, const Lanes& lanes, const VmapOpt
     operands.push_back(batched[i] ? moved(given[i], static_cast<size_t>(lanes.axes[i].axis), 0).id : given[i].id);
   for (size_t member : members) forced.push_back(!to.of(member).absent);
   const ir::SubgraphBatch made =
-      passes::batch(*p.graph, {.size = lanes.size, .axis = options.axis_name}, batched, forced);
+      passes::batch(*p.graph, {.size = lanes.size, .axis = options.axis_name, .exact = exact_lanes()}, batched, forced);
   std::vector<ir::ValueId> results = b.splice(*made.graph, operands);
   for (size_t o = 0; o < results.size(); ++o) {
     const LaneAxis axis = to.of(members[o]);

@@ -305,10 +305,14 @@ void GraphBuilder::move_late_inputs() {
   }
   g.value_type_ = std::move(types);
   g.value_node_ = std::move(producers);
-  for (Node& n : g.nodes_) n.first_result = map[index(n.first_result)];
   for (ValueId& v : g.operands_) v = map[index(v)];
   for (ValueId& v : g.outputs_) v = map[index(v)];
   g.input_count_ += static_cast<uint32_t>(late_inputs_.size());
+  next = g.input_count_;
+  for (Node& n : g.nodes_) {  // also of a node without results, which stands before the next value
+    n.first_result = ValueId{next};
+    next += n.result_count;
+  }
   late_inputs_.clear();
 }
 

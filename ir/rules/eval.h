@@ -37,6 +37,8 @@ TENON_EVAL(eval_scan);
 TENON_EVAL(eval_call);
 TENON_EVAL(eval_barrier);
 TENON_EVAL(eval_custom_call);
+TENON_EVAL(eval_check);
+TENON_EVAL(eval_print);
 #undef TENON_EVAL
 
 // Runs a sub-graph whose symbols are those of the graph around it; binds them from the inputs where the tables differ.

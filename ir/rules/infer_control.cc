@@ -1,4 +1,5 @@
-// Type rules of control flow, barriers and custom calls. Sub-graphs are closed: whatever they use from outside is an operand.
+// Type rules of control flow, barriers, custom calls, checks and prints. Sub-graphs are closed: whatever they use from outside is an operand.
+#include "tenon/ir/base/tensor_text.h"
 #include "tenon/ir/graph/loops.h"
 #include "tenon/ir/graph/text.h"
 #include "tenon/ir/rules/infer.h"
@@ -129,6 +130,39 @@ std::vector<Type> infer_custom_call(const InferArgs& args) {
   const CustomCall call(args.attrs);
   TENON_REQUIRE(!call.name.empty(), "a custom call needs a name");
   return parse_types(call.types, args.symbols);
+}
+
+std::vector<Type> infer_check(const InferArgs& args) {
+  const size_t count = Check(args.attrs).masked ? 2 : 1;
+  TENON_REQUIRE(args.operands.size() == count, "takes " + number(static_cast<int64_t>(count)) +
+                                                   " operands, the condition behind its mask if there is one");
+  for (const Type& t : args.operands)
+    TENON_REQUIRE(t == args.operands[0] && t.dtype == DType::boolean, "condition and mask are bools of one shape");
+  return {};
+}
+
+std::vector<Type> infer_print(const InferArgs& args) {
+  const Print print(args.attrs);
+  const std::string& format = print.format;
+  const int64_t fields = tenon_text_fields(format.data(), format.size());
+  TENON_REQUIRE(fields >= 0, "the brace at " + number(-1 - fields) +
+                                 " of the format stands alone; write {} for a value, and " + "{{ or }} for a brace");
+  const auto given = static_cast<int64_t>(args.operands.size()) - print.masked;
+  TENON_REQUIRE(fields == given, "the format has " + number(fields) + " places for " + number(given) + " values");
+  if (args.operands.empty()) {
+    TENON_REQUIRE(print.lanes == 0, "no operand says how many lanes there are");
+    return {};
+  }
+  const Type& first = args.operands[0];
+  TENON_REQUIRE(!print.masked || (first.dtype == DType::boolean && first.shape.rank() == print.lanes),
+                "the mask is a bool for each lane");
+  for (size_t i = 0; i < args.operands.size(); ++i) {
+    const Shape& shape = args.operands[i].shape;
+    TENON_REQUIRE(print.lanes >= 0 && shape.rank() >= print.lanes, operand_name(i) + " has no axis for each lane axis");
+    for (int64_t d = 0; d < print.lanes; ++d)
+      TENON_REQUIRE(shape[d] == first.shape[d], operand_name(i) + " has another number of lanes");
+  }
+  return {};
 }
 
 }  // namespace tenon::ir::rules

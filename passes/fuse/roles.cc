@@ -17,7 +17,7 @@ bool is_view(const OpDef& row) { return row.whole && row.reads != Reads::operand
 // Up to 64 bytes a constant is code: a chain of selects finds an element.
 bool is_data(const Graph& graph, const Node& n) { return n.op == Op::constant && Constant(graph, n).value.size() > 64; }
 
-// Control flow and custom calls: steps of a program.
+// Control flow, custom calls, checks, prints: steps of a program.
 bool is_step(const OpDef& row) {
   return row.family == Family::control || row.inlined || (row.family == Family::effect && !row.same);
 }
@@ -41,6 +41,7 @@ bool Fusion::is_stored(ValueId v) const {
 // Whether a result that must be in a buffer is made of whole runs of others that are in buffers anyway; a concatenation of many
 // parts always is, since as a point each of its elements would ask every part.
 bool Fusion::is_copy(const Node& n) const {
+  if (n.op != Op::concat && n.op != Op::slice) return false;
   const std::span<const ValueId> operands = graph.operands(n);
   const bool kept = forced[index(graph.result(n))];
   if (n.op == Op::concat) {
@@ -48,7 +49,7 @@ bool Fusion::is_copy(const Node& n) const {
     return kept && rows_of(graph, n) == 1 &&
            std::all_of(operands.begin(), operands.end(), [&](ValueId v) { return is_stored(v); });
   }
-  return kept && n.op == Op::slice && is_run(graph, n) && is_stored(operands[0]);
+  return kept && is_run(graph, n) && is_stored(operands[0]);
 }
 
 void Fusion::assign_roles() {
@@ -80,9 +81,9 @@ void Fusion::assign_roles() {
 Role Fusion::role_of(NodeId id) {
   const Node& n = graph.node(id);
   const OpDef& row = def(n.op);
+  if (row.nest || is_step(row) || copied_[index(id)]) return Role::alone;
   const ValueId result = graph.result(n);
   const bool kept = forced[index(result)];
-  if (row.nest || is_step(row) || copied_[index(id)]) return Role::alone;
   if (is_data(graph, n)) return Role::data;
   if (row.family == Family::contraction) return Role::contraction;
   if (row.family == Family::reduction) return Role::reduction;

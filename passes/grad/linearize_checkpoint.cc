@@ -55,7 +55,7 @@ Again again_of(const Graph& forward, size_t results) {
     for (uint32_t r = 0; r < n.result_count; ++r) map[index(n.first_result) + r] = ValueId{index(first) + r};
   }
   for (ValueId v : residuals) outputs.push_back(map[index(v)]);
-  again.graph = w.finish(outputs);
+  again.graph = without_effects(*w.finish(outputs));  // what it says was said the first time
   return again;
 }
 

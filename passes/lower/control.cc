@@ -1,4 +1,4 @@
-// Control flow as steps: branches, loops over a condition, counted loops. Sub-graphs become nested steps of the same
+// Control flow as steps: branches, loops over a condition, counted loops; and what asks the host for something. Sub-graphs become nested steps of the same
 // program. A scan reads its rows in place and writes its results in place; carries live in two buffers, this iteration's
 // and the next one's.
 #include "tenon/ir/graph/loops.h"
@@ -14,7 +14,9 @@ void ProgramLowering::control(Frame& frame, const Group& group, std::vector<Step
     case Op::cond: return cond(frame, group.root, steps);
     case Op::while_loop: return while_loop(frame, group.root, steps);
     case Op::scan: return scan(frame, group.root, steps);
-    case Op::custom_call: return custom(frame, group.root, steps);
+    case Op::custom_call:
+    case Op::check:
+    case Op::print: return custom(frame, group.root, steps);
     default: break;
   }
   if (!def(n.op).inlined) throw InternalError("no step for " + std::string(name(n.op)));
@@ -130,7 +132,18 @@ void ProgramLowering::custom(Frame& frame, NodeId id, std::vector<Step>& steps) 
   Step step;
   step.kind = StepKind::custom;
   step.origin = origin_of(frame, id);
-  step.custom = CustomCall(frame.graph, n).name;
+  if (n.op == Op::check) {
+    const Check check(frame.graph, n);
+    step.host = Host::check;
+    step.custom = check.message;
+    step.place = check.place;
+  } else if (n.op == Op::print) {
+    step.host = Host::print;
+    step.custom = Print(frame.graph, n).format;
+    for (ValueId v : frame.graph.operands(n)) step.types.push_back(frame.graph.type(v));
+  } else {
+    step.custom = CustomCall(frame.graph, n).name;
+  }
   step.outputs = n.result_count;
   for (ValueId v : frame.graph.operands(n)) step.operands.push_back(place(frame, v));
   for (uint32_t k = 0; k < n.result_count; ++k) step.operands.push_back(result(frame, frame.graph.result(n, k)));

@@ -163,7 +163,7 @@ std::vector<Value> bitcast_bitcast(const Match& m) {
 
 std::vector<Value> cond_constant(const Match& m) {
   const std::optional<uint64_t> predicate = splat_bits(m.x());
-  if (!predicate) return {};
+  if (!predicate || Cond(m.attrs).then->outputs().empty()) return {};  // no results would read as no match
   std::vector<ValueId> operands;
   for (Value v : m.operands.subspan(1)) operands.push_back(v.id);
   const Cond c(m.attrs);

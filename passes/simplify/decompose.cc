@@ -1,5 +1,6 @@
 // Rewrites ops with a general form into several with the one form that lowering knows.
 //   reduce_sum(x, axes {0, 2})   ->  reduce_sum(reduce_sum(x, {2}), {0})     the last group of adjacent axes first
+//   check(mask, x: bool[8])      ->  check(reduce_and(x | ~mask))             a scan of prints, where print has lanes
 //   reduce_sum(x: f32[0, 4], {0}) -> 0, broadcast                            nothing to reduce: the identity, and +0 for a sum
 // Halves of several groups go through f32, so that they are rounded once. Refuses to choose an order: the contract
 // (ir/rules/reduction.h) has fixed it.
@@ -10,6 +11,7 @@
 #include "tenon/ir/graph/build.h"
 #include "tenon/passes/pass.h"
 #include "tenon/passes/rebuild.h"
+#include "tenon/passes/simplify/lanes.h"
 
 namespace tenon::passes {
 namespace {
@@ -42,6 +44,7 @@ Value nothing(GraphBuilder& b, Op combine, DType t, const Shape& shape) {
 GraphPtr decompose(const Graph& graph) {
   Rebuild to(graph);
   return to.sweep([&](const Node& node) {
+    if (node.op == Op::check || node.op == Op::print) return lane_by_lane(to, node);
     if (!is_tree_reduction(node.op)) return to.copy(node);
     Value x{&to.builder, to.operands(node)[0]};
     std::vector<int64_t> axes = Reduce(graph, node).axes;

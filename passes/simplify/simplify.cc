@@ -37,6 +37,7 @@ const Table& table() {
 
 std::vector<Value> results_of(GraphBuilder& builder, ValueId first) {
   const Graph& graph = builder.graph();
+  if (index(first) >= graph.value_count()) return {};  // the node gives nothing
   const NodeId producer = graph.producer(first);
   if (producer == no_node) return {Value{&builder, first}};
   std::vector<Value> results;  // a merged op may be a result in the middle of another node
