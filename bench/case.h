@@ -80,6 +80,7 @@ void add_elementwise();
 void add_rows();
 void add_contractions();
 void add_scan();
+void add_loops();
 void add_latencies();
 void add_free_extents();
 void add_gpu();

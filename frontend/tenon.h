@@ -12,6 +12,7 @@
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/frontend/transform/aot.h"
 #include "tenon/frontend/transform/control.h"
+#include "tenon/frontend/transform/control_composed.h"
 #include "tenon/frontend/transform/function.h"
 #include "tenon/frontend/transform/gradients.h"
 #include "tenon/frontend/transform/jit.h"

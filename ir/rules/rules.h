@@ -31,6 +31,7 @@ std::vector<Type> infer_pad(const InferArgs& args);
 std::vector<Type> infer_predicate(const InferArgs& args);
 std::vector<Type> infer_random_bits(const InferArgs& args);
 std::vector<Type> infer_reduce(const InferArgs& args);
+std::vector<Type> infer_replay(const InferArgs& args);
 std::vector<Type> infer_reshape(const InferArgs& args);
 std::vector<Type> infer_reverse(const InferArgs& args);
 std::vector<Type> infer_same(const InferArgs& args);
@@ -40,6 +41,7 @@ std::vector<Type> infer_select(const InferArgs& args);
 std::vector<Type> infer_slice(const InferArgs& args);
 std::vector<Type> infer_sort(const InferArgs& args);
 std::vector<Type> infer_transpose(const InferArgs& args);
+std::vector<Type> infer_unset(const InferArgs& args);
 std::vector<Type> infer_while(const InferArgs& args);
 
 // Which axis of the result reads which axis of an operand.
@@ -64,6 +66,7 @@ std::vector<Value> dot_jvp(const JvpArgs& args);
 std::vector<Value> extremum_jvp(const JvpArgs& args);
 std::vector<Value> reduce_extremum_jvp(const JvpArgs& args);
 std::vector<Value> reduce_prod_jvp(const JvpArgs& args);
+std::vector<Value> replay_jvp(const JvpArgs& args);
 std::vector<Value> scan_jvp(const JvpArgs& args);
 std::vector<Value> select_jvp(const JvpArgs& args);
 std::vector<Value> sort_jvp(const JvpArgs& args);
@@ -89,6 +92,7 @@ std::vector<Value> mul_transpose(const TransposeArgs& args);
 std::vector<Value> neg_transpose(const TransposeArgs& args);
 std::vector<Value> pad_transpose(const TransposeArgs& args);
 std::vector<Value> reduce_sum_transpose(const TransposeArgs& args);
+std::vector<Value> replay_transpose(const TransposeArgs& args);
 std::vector<Value> reshape_transpose(const TransposeArgs& args);
 std::vector<Value> reverse_transpose(const TransposeArgs& args);
 std::vector<Value> scale_transpose(const TransposeArgs& args);
@@ -124,10 +128,12 @@ Scalar lower_reshape(Lowering& context, const Node& node, std::span<const Scalar
 Scalar lower_reverse(Lowering& context, const Node& node, std::span<const Scalar> index);
 Scalar lower_slice(Lowering& context, const Node& node, std::span<const Scalar> index);
 Scalar lower_transpose(Lowering& context, const Node& node, std::span<const Scalar> index);
+Scalar lower_unset(Lowering& context, const Node& node, std::span<const Scalar> index);
 
 // A loop nest of its own.
 void nest_convolution(Lowering& context, const Node& node);
 void nest_cumsum(Lowering& context, const Node& node);
+void nest_dynamic_update_slice(Lowering& context, const Node& node);
 void nest_scatter_add(Lowering& context, const Node& node);
 void nest_sort(Lowering& context, const Node& node);
 
