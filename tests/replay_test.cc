@@ -41,9 +41,9 @@ TEST(Replay, MarksStayWhereTheyAreAndNeverMeet) {
   for (const int64_t total : {4, 6, 12, 16, 24, 40, 80}) {
     const rules::Slots slots = rules::slots_of(total);
     ASSERT_EQ(slots.regular, int64_t{1} << slots.bits);
-    ASSERT_LT(slots.regular, slots.total);
+    ASSERT_EQ(slots.regular + slots.own, total);
     Type rows = number;
-    rows.shape.push_back(Dim(slots.total + 1));
+    rows.shape.push_back(Dim(slots.regular + 1));
     const auto step = graph_of({number, number, rows, number}, [&](GraphBuilder&, std::span<const Value> in) {
       const rules::Marks next = rules::next_marks({in[0], in[1], {in[2]}}, in.subspan(3), slots);
       return std::vector<Value>{next.iteration, next.level, next.buffers[0]};
@@ -52,7 +52,7 @@ TEST(Replay, MarksStayWhereTheyAreAndNeverMeet) {
       return std::vector<Value>{rules::slot_of_mark(in[0], in[1], slots)};
     });
     std::vector<Array> marks = {integer(0), integer(0), Array(rows)};
-    for (int64_t& at : std::span(marks[2].as<int64_t>(), static_cast<size_t>(slots.total + 1))) at = -1;
+    for (int64_t& at : std::span(marks[2].as<int64_t>(), static_cast<size_t>(slots.regular + 1))) at = -1;
     for (int64_t t = 0; t < 9 * slots.regular; ++t) {
       std::vector<Array> inputs = marks;
       inputs.push_back(integer(t));  // the state of an iteration is its number

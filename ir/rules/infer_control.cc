@@ -125,8 +125,9 @@ void check_marks(const InferArgs& args, const ReplayParts& parts) {
     Type type = args.operands[parts.first_mark() + 1 + i];
     TENON_REQUIRE(type.shape.rank() > 0, "a buffer of states has rows");
     if (i == 0) rows = type.shape[0];
-    TENON_REQUIRE(type.shape[0] == rows && rows.is_number() && rows.number() > 4,
-                  "buffers of states have one number of rows, 5 at least");
+    const int64_t regular = rows.is_number() ? rows.number() - 1 : 0;
+    TENON_REQUIRE(type.shape[0] == rows && regular >= 2 && (regular & (regular - 1)) == 0,
+                  "buffers of states have one number of rows, a power of two (2 at least) and one more");
     type.shape.erase(0);
     TENON_REQUIRE(type == args.operands[parts.first_state() + i],
                   operand_name(parts.first_mark() + 1 + i) + " has rows of another type than its state");

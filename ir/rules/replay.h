@@ -10,10 +10,10 @@
 
 namespace tenon::ir::rules {
 
-// The rows of a buffer of states. The first `regular` (a power of two, 1 << bits) are what a forward run fills; the others wait for
-// states that the way back computes again. One more row, number `total`, takes what is not kept, so that every iteration stores.
+// Rows for states: `regular` (a power of two, 1 << bits) that a forward run fills, and `own` ones for states that the way back
+// computes again. Each buffer has one more row, the last, which takes what is not kept, so that every iteration stores.
 struct Slots {
-  int64_t regular = 2, total = 4;
+  int64_t regular = 2, own = 2;
   int bits = 1;
 };
 Slots slots_of(int64_t total);  // 4 at least
@@ -27,6 +27,8 @@ struct Marks {
   Value iteration, level;
   std::vector<Value> buffers;
 };
+// A buffer for so many states of a type and one more.
+Value unset_rows(GraphBuilder& b, Type type, int64_t count);
 Marks first_marks(GraphBuilder& b, std::span<const Type> states, const Slots& slots);
 // One iteration: the state that it starts from is stored if it is due.
 Marks next_marks(const Marks& marks, std::span<const Value> states, const Slots& slots);

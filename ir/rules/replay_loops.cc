@@ -2,7 +2,7 @@
 // mark before it and the iterations in between are run again; on the way they leave marks of their own, where
 // Griewank and Walther's revolve (ACM TOMS 26(1), 2000) would set them:
 //
-//   marks are a stack. The forward run's lie in places p < regular, which hold row rotl(p, level); the others in row p.
+//   the marks of the forward run, which stay as they are, and own ones after the last of them, are one stack
 //   i = count; while i > 0:
 //     a, state = the mark on top                                    (a <= i - 1)
 //     while a < i - 1: state, a = advance(state), a + 1; if a is where a mark should stand, push it
@@ -60,11 +60,11 @@ Values spliced(const Graph& g, const Values& operands) {
 
 // The marks on the way back.
 struct Stack {
-  Value depth, regular;  // how many there are; how many of them the forward run has left
-  Value iterations;  // of the others, by place
+  Value given, own;  // how many there are of the forward run, and after them
+  Value iterations;  // of the own ones
   Values buffers;
 
-  Values values() const { return joined({Values{depth, regular, iterations}, buffers}); }
+  Values values() const { return joined({Values{given, own, iterations}, buffers}); }
   static Stack of(Span values) { return {values[0], values[1], values[2], {values.begin() + 3, values.end()}}; }
   static constexpr size_t numbers = 3;
 };
@@ -73,20 +73,18 @@ struct Machine {
   const ReplayParts& parts;
   const Slots slots;
 
-  Value slot(Value place, Value level) const {
-    return select(lt(place, literal(place, slots.regular)), slot_of_mark(place, level, slots), place);
-  }
+  size_t stacked() const { return Stack::numbers + parts.states; }
   // Where the next mark should stand when one is at `from` and the state of `goal` is wanted; nowhere unless `asked`.
-  Value next_mark(Value from, Value goal, Value depth, Value asked) const;
-  Values run_again(Span shared, Value level, Value from, Value goal, const Stack& stack, Span state) const;
+  Value next_mark(Value from, Value goal, Value own, Value asked) const;
+  Values run_again(Span shared, Value from, Value goal, const Stack& stack, Span state) const;
   Values step_back(Span known, Span carried) const;
   Values backward(GraphBuilder& b, Span shared, Span own, Span carries, const Marks& marks) const;
 };
 
-Value Machine::next_mark(Value from, Value goal, Value depth, Value asked) const {
+Value Machine::next_mark(Value from, Value goal, Value own, Value asked) const {
   GraphBuilder& b = *from.builder;
   const Value one = literal(from, 1), zero = literal(from, 0);
-  const Value free = min(literal(from, slots.total + 1) - depth, literal(from, most_free));
+  const Value free = min(literal(from, slots.own + 1) - own, literal(from, most_free));
   const Value states = goal - from + 1;
   const Value able = bit_and(asked, gt(free, one));
   const Value wanted = select(able, states, zero);
@@ -100,56 +98,62 @@ Value Machine::next_mark(Value from, Value goal, Value depth, Value asked) const
 }
 
 // From the state of iteration `from` to that of `goal`; gives the stack and the state.
-Values Machine::run_again(Span shared, Value level, Value from, Value goal, const Stack& stack, Span state) const {
+Values Machine::run_again(Span shared, Value from, Value goal, const Stack& stack, Span state) const {
   GraphBuilder& b = *from.builder;
-  const Value first = next_mark(from, goal, stack.depth, lt(from, goal));
-  const Values constants = joined({Values{level, goal}, shared});
+  const Value first = next_mark(from, goal, stack.own, lt(from, goal));
   const Values carries = joined({Values{from, first}, stack.values(), state});
-  const size_t stacked = Stack::numbers + parts.states;
   const Values last = loop(
-      b, constants, carries, [](Span k, Span s) { return lt(s[0], k[1]); },
+      b, joined({Values{goal}, shared}), carries, [](Span k, Span s) { return lt(s[0], k[0]); },
       [&](Span k, Span s) {
-        Stack now = Stack::of(s.subspan(2, stacked));
-        const Values next = spliced(*parts.advance, joined({k.subspan(2), s.subspan(2 + stacked)}));
-        const Value at = s[0] + 1, due = bit_and(eq(at, s[1]), lt(at, k[1]));
-        const Value nobody = literal(at, slots.total);
-        const Value row = select(due, slot(now.depth, k[0]), nobody);
+        Stack now = Stack::of(s.subspan(2, stacked()));
+        const Values next = spliced(*parts.advance, joined({k.subspan(1), s.subspan(2 + stacked())}));
+        const Value at = s[0] + 1, due = bit_and(eq(at, s[1]), lt(at, k[0]));
+        const Value row = select(due, now.own, literal(at, slots.own));
         for (size_t i = 0; i < next.size(); ++i) now.buffers[i] = with_row(now.buffers[i], next[i], row);
-        now.iterations = with_row(now.iterations, at, select(due, now.depth, nobody));
-        now.depth = now.depth + cast(due, DType::i64);
-        const Value then = select(due, next_mark(at, k[1], now.depth, due), s[1]);
+        now.iterations = with_row(now.iterations, at, row);
+        now.own = now.own + cast(due, DType::i64);
+        const Value then = select(due, next_mark(at, k[0], now.own, due), s[1]);
         return joined({Values{at, then}, now.values(), next});
       });
   return {last.begin() + 2, last.end()};
 }
 
-// known: level, shared, own. carried: the iterations that are left, the stack, the carries of the replay.
+// known: level, the buffers of the forward run, shared, own. carried: the iterations that are left, the stack, the carries of the
+// replay.
 Values Machine::step_back(Span known, Span carried) const {
-  const size_t stacked = Stack::numbers + parts.states;
   const Value level = known[0], goal = carried[0] - 1;
-  const Span shared = known.subspan(1, parts.shared), own = known.subspan(1 + parts.shared);
-  const Stack stack = Stack::of(carried.subspan(1, stacked));
-  const Value top = stack.depth - 1;
-  const Value from = select(lt(top, stack.regular), shl(top, level), row_of(stack.iterations, top));
+  const Span marked = known.subspan(1, parts.states), shared = known.subspan(1 + parts.states, parts.shared),
+             own = known.subspan(1 + parts.states + parts.shared);
+  const Stack stack = Stack::of(carried.subspan(1, stacked()));
+  const Value on_own = gt(stack.own, literal(goal, 0)), top_own = stack.own - 1, top_given = stack.given - 1;
+  const Value from = select(on_own, row_of(stack.iterations, top_own), shl(top_given, level));
+  const Value slot = slot_of_mark(top_given, level, slots);
   Values state;
-  for (Value buffer : stack.buffers) state.push_back(row_of(buffer, slot(top, level)));
-  const Values again = run_again(shared, level, from, goal, stack, state);
-  Stack left = Stack::of(Span(again).first(stacked));
-  left.depth = select(eq(from, goal), top, left.depth);
-  left.regular = min(left.regular, left.depth);
+  for (size_t i = 0; i < parts.states; ++i) {
+    const Value a = row_of(stack.buffers[i], top_own), b = row_of(marked[i], slot);
+    state.push_back(select(spread(on_own, a), a, b));
+  }
+  const Values again = run_again(shared, from, goal, stack, state);
+  Stack left = Stack::of(Span(again).first(stacked()));
+  const Value used = eq(from, goal);  // the mark is that of the goal; nothing was pushed
+  left.own = select(used, max(top_own, literal(goal, 0)), left.own);
+  left.given = select(bit_and(used, bit_not(on_own)), top_given, left.given);
   const Values carries =
-      spliced(*parts.body, joined({shared, own, Span(again).subspan(stacked), carried.subspan(1 + stacked)}));
+      spliced(*parts.body, joined({shared, own, Span(again).subspan(stacked()), carried.subspan(1 + stacked())}));
   return joined({Values{goal}, left.values(), carries});
 }
 
 Values Machine::backward(GraphBuilder& b, Span shared, Span own, Span carries, const Marks& marks) const {
-  const Value count = marks.iteration;
-  const Value made = select(gt(count, literal(count, 0)), shr(count - 1, marks.level) + 1, literal(count, 0));
-  const Value iterations =
-      apply(b, Op::unset, {}, UnsetAttrs{.dtype = DType::i64, .shape = {Dim(slots.total + 1)}})[0];
-  const Stack stack{made, made, iterations, marks.buffers};
+  const Value count = marks.iteration, none = literal(count, 0);
+  const Value given = select(gt(count, none), shr(count - 1, marks.level) + 1, none);
+  Stack stack{given, none, unset_rows(b, {DType::i64, {}}, slots.own), {}};
+  for (Value buffer : marks.buffers) {
+    Type type = buffer.type();
+    type.shape.erase(0);
+    stack.buffers.push_back(unset_rows(b, type, slots.own));
+  }
   const Values last = loop(
-      b, joined({Values{marks.level}, shared, own}), joined({Values{count}, stack.values(), carries}),
+      b, joined({Values{marks.level}, marks.buffers, shared, own}), joined({Values{count}, stack.values(), carries}),
       [](Span, Span s) { return gt(s[0], literal(s[0], 0)); },
       [&](Span known, Span carried) { return step_back(known, carried); });
   return {last.end() - static_cast<std::ptrdiff_t>(parts.carries), last.end()};
@@ -199,13 +203,16 @@ std::vector<Value> replay_loops(GraphBuilder& b, const Attrs& attrs, std::span<c
              carries = operands.subspan(parts.first_carry(), parts.carries),
              given = operands.subspan(parts.first_mark(), parts.marks);
   if (!parts.reverse) return forward(b, parts, count, shared, own, states, carries);
-  if (!slots && given.size() > 1) {
-    const Marks marks{count, given[0], {given.begin() + 1, given.end()}};
-    return Machine{parts, slots_of(given[1].shape()[0].number() - 1)}.backward(b, shared, own, carries, marks);
-  }
   std::vector<Type> types;
   for (Value v : states) types.push_back(v.type());
-  const Slots kept = slots ? *slots : slots_for(parts.memory, types);
+  Slots kept = slots ? *slots : slots_for(parts.memory, types);
+  if (!slots && given.size() > 1) {
+    const int64_t regular = given[1].shape()[0].number() - 1;
+    for (kept.bits = 1; int64_t{1} << kept.bits < regular;) ++kept.bits;
+    kept.regular = regular;
+    const Marks marks{count, given[0], {given.begin() + 1, given.end()}};
+    return Machine{parts, kept}.backward(b, shared, own, carries, marks);
+  }
   const Marks marks = run_for_marks(b, parts, kept, count, shared, states);
   return Machine{parts, kept}.backward(b, shared, own, carries, {count, marks.level, marks.buffers});
 }

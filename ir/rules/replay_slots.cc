@@ -16,17 +16,17 @@ namespace tenon::ir::rules {
 
 namespace {
 
-constexpr int64_t fewest_slots = 4, most_slots = int64_t{1} << 24, most_reserved = 8;
+constexpr int64_t fewest_slots = 4, most_slots = int64_t{1} << 24;
 constexpr int64_t slots_of_symbolic = 64;  // where the bytes of a state are not known beforehand
 
 }  // namespace
 
 Slots slots_of(int64_t total) {
   Slots s;
-  s.total = std::clamp(total, fewest_slots, most_slots);
-  const int64_t reserved = std::min(s.total / 2, most_reserved);
-  while (4 * (int64_t{1} << (s.bits - 1)) + reserved <= s.total) ++s.bits;
+  total = std::clamp(total, fewest_slots, most_slots);
+  while (int64_t{4} << s.bits <= total) ++s.bits;
   s.regular = int64_t{1} << s.bits;
+  s.own = total - s.regular;
   return s;
 }
 
@@ -36,7 +36,7 @@ Slots slots_for(int64_t memory, std::span<const Type> states) {
     if (!type.shape.is_static()) return slots_of(slots_of_symbolic);
     bytes_each += byte_count(type.shape, bytes(type.dtype));
   }
-  return slots_of((memory == 0 ? default_loop_memory : memory) / bytes_each - 1);
+  return slots_of((memory == 0 ? default_loop_memory : memory) / bytes_each - 2);
 }
 
 Value slot_of_mark(Value mark, Value level, const Slots& slots) {
@@ -45,14 +45,15 @@ Value slot_of_mark(Value mark, Value level, const Slots& slots) {
   return bit_and(turned, literal(mark, slots.regular - 1));
 }
 
+Value unset_rows(GraphBuilder& b, Type type, int64_t count) {
+  type.shape.insert(0, Dim(count + 1));
+  return apply(b, Op::unset, {}, UnsetAttrs{.dtype = type.dtype, .shape = type.shape.dims()})[0];
+}
+
 Marks first_marks(GraphBuilder& b, std::span<const Type> states, const Slots& slots) {
   const Value zero = splat_integer(b, DType::i64, 0, {});
   Marks marks{zero, zero, {}};
-  for (const Type& type : states) {
-    std::vector<Dim> dims = type.shape.dims();
-    dims.insert(dims.begin(), Dim(slots.total + 1));
-    marks.buffers.push_back(apply(b, Op::unset, {}, UnsetAttrs{.dtype = type.dtype, .shape = dims})[0]);
-  }
+  for (const Type& type : states) marks.buffers.push_back(unset_rows(b, type, slots.regular));
   return marks;
 }
 
@@ -62,7 +63,7 @@ Marks next_marks(const Marks& marks, std::span<const Value> states, const Slots&
   Marks next{t + 1, marks.level + cast(full, DType::i64), {}};
   const Value mark = select(full, literal(t, slots.regular / 2), number);
   const Value due = eq(shl(mark, next.level), t);
-  const Value slot = select(due, slot_of_mark(mark, next.level, slots), literal(t, slots.total));
+  const Value slot = select(due, slot_of_mark(mark, next.level, slots), literal(t, slots.regular));
   for (size_t i = 0; i < states.size(); ++i) next.buffers.push_back(with_row(marks.buffers[i], states[i], slot));
   return next;
 }

@@ -65,7 +65,7 @@ NodeSplit split_node(const ir::Graph& graph, const ir::Node& node, const Flags& 
 enum class Effects : bool { stay, go };
 GraphPtr live_part(const ir::Graph& graph, Effects effects);
 // Loops in the place of replays, in all sub-graphs: what is differentiated again. They keep few states and use no marks, so that
-// what those loops carry is small.
+// what those loops carry is small. And scans of scans in the place of those that are to keep little.
 GraphPtr without_replays(const ir::Graph& graph);
 // Which results of a node depend on operands that are linear.
 Flags linear_results(const ir::Graph& graph, const ir::Node& node, const Flags& linear);

@@ -28,6 +28,9 @@ GraphPtr with_outputs(const ir::Graph& g, std::span<const ir::ValueId> outputs);
 // Which inputs of the body are linear: a carry is if its start or its next value is.
 Flags linear_body_inputs(const ir::Loop& loop, Flags linear);
 
+// What stands for a scan that says `memory`, before it is differentiated (chunk_scans.cc).
+std::vector<ir::Value> chunked(ir::GraphBuilder& b, const ir::Attrs& attrs, std::span<const ir::Value> operands);
+
 NodeSplit split_scan(const ir::Graph& g, const ir::Node& n, const Flags& linear_operands);
 NodeSplit split_while(const ir::Graph& g, const ir::Node& n, const Flags& linear_operands);
 // Cuts the sub-graphs of a call (one) or a cond (two, which share the results of the forward node).

@@ -1,6 +1,6 @@
 // How a scan is cut at the tangents: into a scan that computes and one that is linear. Residuals that do not change with the
 // iterations, or that are scanned inputs already, are passed; only the others stack. Where the carries are fewer bytes, and cheap ops
-// make the others of them again, the carries stack in their place.
+// make the others of them again, the carries stack in their place; so they do where the scan is to keep little (chunk_scans.cc).
 //   (c, dc) = scan body (c, dc), xs   ->   c, stacked = scan forward (c), xs;   dc = scan linear (dc), xs, stacked
 #include <algorithm>
 
@@ -158,8 +158,10 @@ void ScanCut::build_forward() {
     const ValueId v = forward.outputs()[primal_outputs + r];
     const int32_t input = cut.residual_input[r];
     const auto number = static_cast<size_t>(input);
-    const bool passed = input >= 0 && (number < fixed_constants || number >= fixed_constants + fixed_carries);
-    is_constant.push_back(!varying[index(v)]);
+    const bool carried = input >= 0 && number >= fixed_constants && number < fixed_constants + fixed_carries;
+    const bool unchanged = carried && forward.outputs()[number - fixed_constants] == v;
+    const bool passed = input >= 0 && (!carried || unchanged);
+    is_constant.push_back(!varying[index(v)] || unchanged);
     if (passed) {
       from.push_back({Source::value, index(g.operands(n)[fixed[number]])});
     } else if (!varying[index(v)]) {
@@ -220,7 +222,7 @@ NodeSplit split_scan(const Graph& g, const Node& n, const Flags& linear_operands
   size_t fixed_constants = 0, fixed_carries = 0;
   for (size_t i = 0; i < loop.constants + loop.carries; ++i)
     if (!linear[i]) ++(i < loop.constants ? fixed_constants : fixed_carries);
-  if (is_made_again(body, fixed_constants, fixed_carries)) body = made_again(body);
+  if (loop.memory > 0 || is_made_again(body, fixed_constants, fixed_carries)) body = made_again(body);
   ScanCut cut{g, n, loop, linear, std::move(body), {}, {}, 0, 0, {}, {}};
   cut.s.result_is_linear = cut.cut.output_is_linear;
   cut.keep_fixed();

@@ -56,7 +56,7 @@ std::vector<Value> marks_inputs(rules::Sketch& to, const std::vector<Type>& stat
   const Type number{DType::i64, {}};
   std::vector<Value> inputs{to.input(number), to.input(number)};
   for (Type type : states) {
-    type.shape.insert(0, Dim(slots.total + 1));
+    type.shape.insert(0, Dim(slots.regular + 1));
     inputs.push_back(to.input(type));
   }
   return inputs;

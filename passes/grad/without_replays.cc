@@ -1,8 +1,8 @@
-// Replays as loops, before they are differentiated. A state of those loops holds all rows that the replay keeps, so they are few; and
+// Replays as loops, before they are differentiated; scans that keep little are cut into chunks. A state of those loops holds all rows that the replay keeps, so they are few; and
 // since no marks are used, the loops that left them lose the buffers that they carried.
 //   %2, %kept = while ...; %3 = replay ..., %kept   ->   %2 = while ...; %3 = while ... (with a forward run of its own)
 #include "tenon/ir/rules/replay.h"
-#include "tenon/passes/grad/differentiate.h"
+#include "tenon/passes/grad/linearize_control.h"
 #include "tenon/passes/rebuild.h"
 
 namespace tenon::passes {
@@ -13,11 +13,11 @@ namespace {
 
 constexpr int64_t few_slots = 16;
 
-bool has_replay(const Graph& graph) {
+bool has_any(const Graph& graph) {
   for (const Node& n : graph.nodes()) {
-    if (n.op == Op::replay) return true;
+    if (n.op == Op::replay || (n.op == Op::scan && Scan(graph, n).memory > 0)) return true;
     for (const Attr& a : graph.attrs(n))
-      if (a.graph && has_replay(*a.graph)) return true;
+      if (a.graph && has_any(*a.graph)) return true;
   }
   return false;
 }
@@ -30,10 +30,12 @@ GraphPtr expanded(const Graph& graph) {
     Attrs attrs = graph.attrs(node);
     for (Attr& a : attrs)
       if (a.graph) a.graph = expanded(*a.graph);
-    if (node.op != Op::replay) return to.set_all(node, to.builder.add(node.op, to.operands(node), std::move(attrs)));
+    const bool scan = node.op == Op::scan && Scan(graph, node).memory > 0;
+    if (node.op != Op::replay && !scan) return to.set_all(node, to.builder.add(node.op, to.operands(node), std::move(attrs)));
     std::vector<Value> operands;
     for (ValueId v : to.operands(node)) operands.push_back({&to.builder, v});
-    const auto results = rules::replay_loops(to.builder, attrs, operands, rules::slots_of(few_slots));
+    const auto results = scan ? chunked(to.builder, attrs, operands)
+                              : rules::replay_loops(to.builder, attrs, operands, rules::slots_of(few_slots));
     for (uint32_t r = 0; r < node.result_count; ++r) to.set(node, r, results[r].id);
   });
 }
@@ -41,7 +43,7 @@ GraphPtr expanded(const Graph& graph) {
 }  // namespace
 
 GraphPtr without_replays(const Graph& graph) {
-  if (!has_replay(graph)) return GraphPtr(GraphPtr{}, &graph);
+  if (!has_any(graph)) return GraphPtr(GraphPtr{}, &graph);
   return live_part(*expanded(graph), Effects::stay);
 }
 
