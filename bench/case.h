@@ -81,6 +81,7 @@ void add_rows();
 void add_contractions();
 void add_scan();
 void add_lanes();
+void add_loops();
 void add_latencies();
 void add_free_extents();
 void add_gpu();

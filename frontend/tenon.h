@@ -14,6 +14,7 @@
 #include "tenon/frontend/transform/aot.h"
 #include "tenon/frontend/transform/checkpoint.h"
 #include "tenon/frontend/transform/control.h"
+#include "tenon/frontend/transform/control_composed.h"
 #include "tenon/frontend/transform/function.h"
 #include "tenon/frontend/transform/gradients.h"
 #include "tenon/frontend/transform/implicit.h"

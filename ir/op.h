@@ -73,7 +73,9 @@ struct Attr {
 };
 using Attrs = std::vector<Attr>;  // in the order of the row's schema; read and made by name (ir/graph/attributes.h)
 
-enum class AttrCount : uint8_t { any, one, flag };  // how many entries a list has; a flag is one, 0 or 1
+// How many entries a list has; a flag is one, 0 or 1. An option is one, 0 unless a node says another: text leaves a 0 out, and
+// so may who builds a node.
+enum class AttrCount : uint8_t { any, one, flag, option };
 
 struct AttrSpec {
   const char* name = nullptr;

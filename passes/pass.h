@@ -44,7 +44,7 @@ struct Linearized {
 };
 // Pushed forward, a rule of which only the transpose is known is transposed: linear as a function that can be run and differentiated.
 GraphPtr runnable(const GraphPtr& linear);
-// wanted: the outputs whose tangents are; empty means all. Error when a while loop carries a wanted one.
+// wanted: the outputs whose tangents are; empty means all.
 Linearized linearize(const ir::Graph& graph, const std::vector<bool>& active, const std::vector<bool>& wanted = {});
 // Transposes a linear graph: inputs constants..., linear... -> outputs. Result: constants..., cotangents... -> cotangents of
 // the linear inputs (zeros where nothing arrives).
@@ -189,7 +189,8 @@ struct FusionPlan {
   std::vector<ir::FusionNote> not_fused;
   bool enabled = true;  // false: one op a group, in the bodies of control flow too
 };
-FusionPlan fuse(const ir::Graph& graph, const Target& target, bool enabled = true);  // disabled: one op a group
+// disabled: one op a group. inside: of the body of a loop or a branch, where a carry can be updated in place.
+FusionPlan fuse(const ir::Graph& graph, const Target& target, bool enabled = true, bool inside = false);
 ir::Program lower(const ir::Graph& graph, const FusionPlan& plan, const Target& target,
                   const std::vector<std::pair<uint32_t, uint32_t>>& donations = {});
 ir::Program schedule(ir::Program program, const Target& target);

@@ -103,10 +103,30 @@ void add_linear_solve(CaseBuilder& c, DType t, Random& random) {
   c.outputs(apply(c.builder, Op::linear_solve, Values{k, b}, {sum, sum, sum, Attr::of(std::vector<int64_t>{1})}));
 }
 
+// shared: k; own: w; states: i, s; carry: c;  i' = i + 1, s' = s + k;  c' = (c + s) + w
+void add_replay(CaseBuilder& c, DType t, Random& random) {
+  const Type index = type_of(DType::i64, {}), type = type_of(t, {5});
+  const Attr advance = subgraph(c.builder, {type, index, type}, [](Values& in) {
+    return Values{add(in[1], like(in[1], 1)), combine(in[2], in[0])};
+  });
+  const Attr body = subgraph(c.builder, {type, type, index, type, type},
+                             [](Values& in) { return Values{combine(combine(in[4], in[3]), in[1])}; });
+  for (int64_t count : {0, 1, 2, 9, 70})
+    for (int64_t reversed : {0, 1}) {
+      const Value k = c.input(random_array(type, random)), w = c.input(random_array(type, random)),
+                  s = c.input(random_array(type, random)), carry = c.input(random_array(type, random));
+      const Value n = splat_integer(c.builder, DType::i64, count, {}), i = splat_integer(c.builder, DType::i64, 3, {});
+      c.outputs(apply(c.builder, Op::replay, Values{n, k, w, i, s, carry},
+                      {advance, body, Attr::of(std::vector<int64_t>{1, 1, 2, 1}),
+                       Attr::of(std::vector<int64_t>{reversed}), Attr::of(std::vector<int64_t>{count > 9 ? 500 : 0})}));
+    }
+}
+
 }  // namespace
 
 void control_cases(Op op, DType t, std::vector<Case>& cases) {
   if (op == Op::cond && t != DType::boolean) return;
+  if (op == Op::replay && t != DType::i64) return;
   Random random(static_cast<uint64_t>(op) * 64 + static_cast<uint64_t>(t));
   CaseBuilder c(std::string(def(op).name) + " " + std::string(name(t)));
   switch (op) {
@@ -125,6 +145,9 @@ void control_cases(Op op, DType t, std::vector<Case>& cases) {
       break;
     }
     case Op::checkpoint:
+    case Op::replay:
+      for (DType data : {DType::boolean, DType::i32, DType::bf16, DType::f32, DType::f64}) add_replay(c, data, random);
+      break;
     case Op::call: {
       const Type type = type_of(t, {17});
       const Attr twice = subgraph(c.builder, {type}, [](Values& in) { return Values{combine(in[0], in[0]), in[0]}; });

@@ -163,7 +163,8 @@ class Machine {
     for (size_t k = 1; k < i.operands.size(); ++k) carried.push_back(value(i.operands[k]));
     const int64_t extent = integer(i.operands[0]);
     for (int64_t n = 0; n < extent; ++n) {
-      value(b.arguments[0]) = static_cast<uint64_t>(i.loop == LoopKind::serial ? n : extent - 1 - n);
+      if (i.loop == LoopKind::repeat && !carried[0]) break;
+      value(b.arguments[0]) = static_cast<uint64_t>(in_order(i.loop) ? n : extent - 1 - n);
       for (size_t k = 0; k < carried.size(); ++k) value(b.arguments[k + 1]) = carried[k];
       block(i.blocks[0]);
       for (size_t k = 0; k < carried.size(); ++k) carried[k] = value(b.yields[k]);

@@ -38,7 +38,7 @@ KernelRange kernel_range(const ir::Kernel& kernel) {
       case KernelOp::scratch: break;
       case KernelOp::loop:
         ++effects;
-        range.shared = i.loop != LoopKind::serial && i.operands.size() == 1 && are_pure(i.operands, 1);
+        range.shared = !in_order(i.loop) && i.operands.size() == 1 && are_pure(i.operands, 1);
         range.instruction = number;
         range.grain = std::max<int64_t>(1, i.grain);
         // A bare vector loop has no schedule: pieces of 64 KiB and more of f32.

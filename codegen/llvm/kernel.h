@@ -76,6 +76,8 @@ class KernelEmitter {
   // llvm/loop.cc: loops
   void emit_loop(const ir::Instruction& i, llvm::Value* begin, llvm::Value* end);
   void emit_serial(const ir::Instruction& i, llvm::Value* begin, llvm::Value* end);
+  void emit_repeat(const ir::Instruction& i, llvm::Value* begin, Values initial,
+                   llvm::function_ref<Values(llvm::Value*, ValueRefs)> round);
   void emit_vector(const ir::Instruction& i, llvm::Value* begin, llvm::Value* end);
   void emit_lanes_at(const ir::Instruction& i, llvm::Value* position, int64_t width, llvm::Value* mask = nullptr);
   void emit_tail_at(const ir::Instruction& i, llvm::Value* position, llvm::Value* end);

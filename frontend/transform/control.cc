@@ -6,7 +6,8 @@
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/transform/closure.h"
-#include "tenon/ir/graph/attributes.h"
+#include "tenon/ir/base/float_environment.h"
+#include "tenon/ir/graph/loops.h"
 
 namespace tenon::detail {
 
@@ -32,7 +33,9 @@ std::vector<Tensor> run_cond(const Tensor& predicate, const Program& then, const
 }
 
 std::vector<Tensor> run_while(const Program& condition, const Program& body, const std::vector<Tensor>& init,
-                              const Location& at) {
+                              WhileOptions o, const Location& at) {
+  if (o.memory < 0) throw Error("while_loop: .memory is a number of bytes, not " + std::to_string(o.memory), at);
+  const int64_t memory = o.memory == ir::default_loop_memory ? 0 : o.memory;
   if (condition.graph->outputs().size() != 1 ||
       !(condition.graph->type(condition.graph->outputs()[0]) == ir::Type{boolean, {}}))
     throw Error("while_loop: the condition must return a bool scalar", at);
@@ -44,7 +47,8 @@ std::vector<Tensor> run_while(const Program& condition, const Program& body, con
   return apply_primitive(ir::Op::while_loop,
                          ir::WhileLoopAttrs{.condition = with_constants(condition, constants, true),
                                             .body = with_constants(body, constants, true),
-                                            .counts = integers({constants.size()})},
+                                            .counts = integers({constants.size()}),
+                                            .memory = memory},
                          inputs, at);
 }
 
@@ -58,6 +62,22 @@ Tensor counter(Extent low, Extent high, const Location& at) {
   numbers.cell()->number = true;  // they go where the state of the loop is
   return numbers;
 }
+
+Tensor loop_bound(const Operand& bound, const Location& at) {
+  if (bound.weak() != Operand::Weak::none) {
+    if (bound.weak() != Operand::Weak::integer) throw Error("fori_loop: a bound is an integer", at);
+    const Tensor t = Tensor(arange(Operand(0, at), Operand(1, at))).reshape({}) + bound;  // i64, a free extent too
+    t.cell()->number = true;
+    return t;
+  }
+  const Tensor& t = bound.tensor();
+  if (!t.defined() || t.ndim() != 0 || !is_integer(t.dtype()))
+    throw Error("fori_loop: a bound is an integer scalar, not " + describe(t), at);
+  return t.astype(i64);
+}
+
+Tensor below(const Tensor& i, const Tensor& end, const Location& at) { return Operand(i, at) < Operand(end, at); }
+Tensor next_number(const Tensor& i, const Location& at) { return Operand(i, at) + Operand(1, at); }
 
 std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, Extent& length, const Location& at) {
   std::vector<Tensor> rows;
@@ -76,7 +96,9 @@ std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, Extent& length, con
 }
 
 std::vector<Tensor> run_scan(const Program& body, const std::vector<Tensor>& init, const std::vector<Tensor>& xs,
-                             Extent length, bool reverse, const Location& at) {
+                             const ScanOptions& o, const Location& at) {
+  if (o.memory < 0) throw Error("scan: .memory is a number of bytes, not " + std::to_string(o.memory), at);
+  if (o.unroll < 1) throw Error("scan: .unroll is 1 or more, not " + std::to_string(o.unroll), at);
   std::vector<Tensor> constants, inputs;
   collect(body, constants);
   inputs = constants;
@@ -84,9 +106,11 @@ std::vector<Tensor> run_scan(const Program& body, const std::vector<Tensor>& ini
   inputs.insert(inputs.end(), xs.begin(), xs.end());
   return apply_primitive(ir::Op::scan,
                          ir::ScanAttrs{.body = with_constants(body, constants, true),
-                                       .length = extent_here(length),
+                                       .length = extent_here(o.length),
                                        .counts = integers({constants.size(), init.size()}),
-                                       .reverse = reverse},
+                                       .reverse = o.reverse,
+                                       .memory = o.memory,
+                                       .unroll = o.unroll == 1 ? 0 : o.unroll},
                          inputs, at);
 }
 

@@ -212,6 +212,7 @@ std::span<const TypeId> GraphBuilder::infer(const OpDef& row, std::span<const Va
 }
 
 ValueId GraphBuilder::add(Op op, std::span<const ValueId> operands, Attrs attrs) {
+  complete(def(op), attrs);
   return add_interned(op, operands, intern(attrs));
 }
 

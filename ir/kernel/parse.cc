@@ -243,7 +243,8 @@ class Parser {
                                                       {"parallel", LoopKind::parallel},
                                                       {"vector", LoopKind::vector},
                                                       {"block", LoopKind::block},
-                                                      {"thread", LoopKind::thread}};
+                                                      {"thread", LoopKind::thread},
+                                                      {"repeat", LoopKind::repeat}};
     for (const auto& [word, kind] : kinds)
       if (in_.accept(word)) return i.loop = kind, true;
     return false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tenon/ir/rules/batch_control.h"
+#include "tenon/ir/rules/replay.h"
 
 namespace tenon::ir::rules {
 
@@ -86,7 +87,10 @@ BatchResults batch_while(const BatchArgs& args) {
   const std::vector<bool> carries(inputs.begin() + static_cast<std::ptrdiff_t>(loop.constants), inputs.end());
   const auto operands = loop_operands(args, loop, inputs);
   return {apply(args.builder, args.op, operands,
-                WhileLoopAttrs{.condition = test.graph, .body = body.graph, .counts = counts_of(loop)}),
+                WhileLoopAttrs{.condition = test.graph,
+                               .body = body.graph,
+                               .counts = counts_of(loop),
+                               .memory = WhileLoop(args.attrs).memory}),
           carries};
 }
 
@@ -101,10 +105,30 @@ BatchResults batch_scan(const BatchArgs& args) {
     if (inputs[i]) operands[i + (masked ? 1 : 0)] = exchanged(args.operands[i]);
   auto results =
       apply(args.builder, args.op, operands,
-            ScanAttrs{.body = body.graph, .length = loop.length, .counts = counts_of(loop), .reverse = loop.reverse});
+            ScanAttrs{.body = body.graph,
+                      .length = loop.length,
+                      .counts = counts_of(loop),
+                      .reverse = loop.reverse,
+                      .memory = Scan(args.attrs).memory,
+                      .unroll = Scan(args.attrs).unroll});
   for (size_t i = loop.carries; i < results.size(); ++i)
     if (body.output_is_batched[i]) results[i] = exchanged(results[i]);
   return {std::move(results), body.output_is_batched};
+}
+
+// What it stands for, over lanes, each with a count and marks of its own.
+BatchResults batch_replay(const BatchArgs& args) {
+  Sketch s(args.builder.graph(), false);
+  std::vector<Value> inputs;
+  Flags flags;
+  for (size_t i = 0; i < args.operands.size(); ++i) {
+    inputs.push_back(s.input({args.operands[i].dtype(), lane_shape(args, i)}));
+    flags.push_back(args.batched[i]);
+  }
+  const auto loops = s.finish(replay_loops(s.builder, args.attrs, inputs));
+  const auto over = args.subgraph(*loops, args.batching, flags, {}, bool(args.mask));
+  return {apply(args.builder, Op::call, with_mask(args, args.operands), CallAttrs{.graph = over.graph}),
+          over.output_is_batched};
 }
 
 // The last resort, of a host function that takes one lane: a loop over them.

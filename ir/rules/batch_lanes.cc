@@ -183,7 +183,8 @@ BatchResults while_of_lanes(const BatchArgs& args, const Loop& loop) {
     auto results = apply(b, Op::while_loop, operands,
                          WhileLoopAttrs{.condition = condition.finish({&any, 1}),
                                         .body = lanes.body.finish(outputs),
-                                        .counts = {static_cast<int64_t>(loop.constants)}});
+                                        .counts = {static_cast<int64_t>(loop.constants)},
+                                        .memory = WhileLoop(args.attrs).memory});
     results.pop_back();
     return {std::move(results)};
   }

@@ -11,6 +11,7 @@ namespace tenon::ir::rules {
 #define TENON_EVAL(name) std::vector<Array> name(const EvalArgs& args)
 TENON_EVAL(eval_constant);
 TENON_EVAL(eval_iota);
+TENON_EVAL(eval_unset);
 TENON_EVAL(eval_reshape);
 TENON_EVAL(eval_broadcast);
 TENON_EVAL(eval_transpose);
@@ -34,6 +35,7 @@ TENON_EVAL(eval_custom_tangent);
 TENON_EVAL(eval_cond);
 TENON_EVAL(eval_while);
 TENON_EVAL(eval_scan);
+TENON_EVAL(eval_replay);
 TENON_EVAL(eval_call);
 TENON_EVAL(eval_barrier);
 TENON_EVAL(eval_custom_call);

@@ -21,6 +21,8 @@ std::vector<Array> eval_constant(const EvalArgs& args) {
   return one_result(std::move(result));
 }
 
+std::vector<Array> eval_unset(const EvalArgs& args) { return one_result(Array(args.results[0])); }  // zeros
+
 std::vector<Array> eval_iota(const EvalArgs& args) {
   Array counts({DType::i64, args.results[0].shape});
   const size_t axis = Iota(args.attrs).axis;

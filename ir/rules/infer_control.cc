@@ -1,6 +1,7 @@
 // Type rules of control flow, barriers, custom calls, checks and prints. Sub-graphs are closed: whatever they use from outside is an operand.
 #include "tenon/ir/base/tensor_text.h"
 #include "tenon/ir/graph/loops.h"
+#include "tenon/ir/graph/replay.h"
 #include "tenon/ir/graph/text.h"
 #include "tenon/ir/rules/infer.h"
 
@@ -111,6 +112,54 @@ std::vector<Type> infer_scan(const InferArgs& args) {
   check_carries(args, loop, types);
   for (size_t i = loop.carries; i < types.size(); ++i) types[i].shape.insert(0, length);
   return types;
+}
+
+namespace {
+
+// A level, and a buffer of one row more than there are marks for each state.
+void check_marks(const InferArgs& args, const ReplayParts& parts) {
+  if (parts.marks == 0) return;
+  TENON_REQUIRE(parts.marks == parts.states + 1, "a replay has a level and one buffer for each state, or no marks");
+  check_scalar(args, parts.first_mark(), DType::i64, "the level of the marks");
+  Dim rows = 0;
+  for (size_t i = 0; i < parts.states; ++i) {
+    Type type = args.operands[parts.first_mark() + 1 + i];
+    TENON_REQUIRE(type.shape.rank() > 0, "a buffer of states has rows");
+    if (i == 0) rows = type.shape[0];
+    const int64_t regular = rows.is_number() ? rows.number() - 1 : 0;
+    TENON_REQUIRE(type.shape[0] == rows && regular >= 2 && (regular & (regular - 1)) == 0,
+                  "buffers of states have one number of rows, a power of two (2 at least) and one more");
+    type.shape.erase(0);
+    TENON_REQUIRE(type == args.operands[parts.first_state() + i],
+                  operand_name(parts.first_mark() + 1 + i) + " has rows of another type than its state");
+  }
+}
+
+}  // namespace
+
+std::vector<Type> infer_replay(const InferArgs& args) {
+  const Replay attrs(args.attrs);
+  TENON_REQUIRE(!args.operands.empty(), "a replay takes a count");
+  InferArgs behind{args.operands.subspan(1), args.attrs, args.symbols};
+  check_counts(behind, attrs.counts, 4);
+  const ReplayParts parts = replay_parts(attrs, args.operands.size());
+  check_scalar(args, 0, DType::i64, "the count");
+  check_table(args, *parts.advance, "advance");
+  check_table(args, *parts.body, "body");
+  const auto inputs = args.operands.subspan(1, parts.shared + parts.own + parts.states + parts.carries);
+  std::vector<Type> stepped(inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(parts.shared));
+  const auto states = args.operands.subspan(parts.first_state(), parts.states),
+             carries = args.operands.subspan(parts.first_carry(), parts.carries);
+  stepped.insert(stepped.end(), states.begin(), states.end());
+  check_inputs({stepped, args.attrs, args.symbols}, *parts.advance, "advance", 0);
+  check_inputs({inputs, args.attrs, args.symbols}, *parts.body, "body", 0);
+  const auto next = output_types(*parts.advance), given = output_types(*parts.body);
+  TENON_REQUIRE(std::equal(next.begin(), next.end(), states.begin(), states.end()),
+                "'advance' gives other types than the states");
+  TENON_REQUIRE(std::equal(given.begin(), given.end(), carries.begin(), carries.end()),
+                "the body gives other types than the carries");
+  check_marks(args, parts);
+  return given;
 }
 
 // Of rows whose meaning is their first graph.

@@ -25,6 +25,10 @@ Scalar lower_constant(Lowering& c, const Node& node, std::span<const Scalar> ind
   return value;
 }
 
+Scalar lower_unset(Lowering& c, const Node& node, std::span<const Scalar>) {
+  return c.literal(c.result_type(node).dtype, 0);
+}
+
 Scalar lower_iota(Lowering& c, const Node& node, std::span<const Scalar> index) {
   const Iota i(c.graph, node);
   return cast(index[i.axis], i.dtype);

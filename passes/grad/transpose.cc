@@ -71,12 +71,8 @@ struct Driver {
     }
     const OpDef& row = def(n.op);
     if (row.transpose == nullptr)
-      throw Error(
-          std::string(row.name) + (n.op == Op::while_loop
-                                       ? ": a loop of unknown length has no reverse-mode derivative; use tn::scan, or "
-                                         "tn::fori_loop with fixed bounds"
-                                       : ": this op is not linear, so it has no transpose; linearize the graph first"),
-          g.location(n));
+      throw Error(std::string(row.name) + ": this op is not linear, so it has no transpose; linearize the graph first",
+                  g.location(n));
     const auto ids = g.operands(n);
     operands.clear();
     types.clear();

@@ -33,10 +33,12 @@ class Memory {
     if (r.begin >= r.end) return;
     cut(r.region, r.begin);
     cut(r.region, r.end);
+    writers_.insert(owner);
     auto at = pieces_.lower_bound({r.region, r.begin});
     while (at != pieces_.end() && at->first.first == r.region && at->first.second < r.end) at = pieces_.erase(at);
     pieces_[{r.region, r.begin}] = {r.end, owner};
   }
+  bool has_written(uint32_t owner) const { return writers_.contains(owner); }
   // Owners of the bytes of r; nobody where unwritten.
   std::set<uint32_t> owners(const Range& r) const {
     std::set<uint32_t> result;
@@ -98,6 +100,7 @@ class Memory {
     }
   }
   std::map<Key, std::pair<int64_t, uint32_t>> pieces_;
+  std::set<uint32_t> writers_;  // who has ever written
 };
 
 class Checker {
@@ -290,6 +293,8 @@ class Checker {
 
   void loop(const Step& s, Memory& memory, const std::string& who) {
     trips_.push_back(s.operands.empty() ? Symbols::value(s.trip_count, extents_) : most_rows + 1);
+    for (const Step::Carry& c : s.carries)  // what a loop updates in place and nobody has written starts unset
+      if (c.current == c.next && !memory.has_written(c.current)) memory.write(ranges_[c.current], c.current);
     for (int round = 0; round < 2; ++round) {
       steps(s.condition, memory);
       for (const Operand& o : s.operands) read(o.buffer, memory, who);
