@@ -17,7 +17,8 @@ using tn::Tensor;
 struct GmmParams {
   Tensor alpha;  // [k], the logarithms of the weights, up to a constant
   Tensor mean;  // [k, d]
-  Tensor icf;  // [k, d (d + 1) / 2]: logarithms of the diagonal of a lower triangle, then what is below it, column by column
+  Tensor
+      icf;  // [k, d (d + 1) / 2]: logarithms of the diagonal of a lower triangle, then what is below it, column by column
 };
 
 struct GmmData {
@@ -68,8 +69,8 @@ inline Tensor gmm_objective(const GmmParams& p, const GmmData& data) {
   const double constant =
       freedom * width * (std::log(data.gamma) - 0.5 * std::numbers::ln2) - log_gamma(0.5 * freedom, d);
   const Tensor squares = tn::sum(diagonal * diagonal) + tn::sum(below * below);
-  const Tensor prior = 0.5 * data.gamma * data.gamma * squares - m * tn::sum(log_determinant) -
-                       static_cast<double>(k) * constant;
+  const Tensor prior =
+      0.5 * data.gamma * data.gamma * squares - m * tn::sum(log_determinant) - static_cast<double>(k) * constant;
   return likelihood + data.sign * prior;
 }
 

@@ -5,7 +5,9 @@
 
 #include <string>
 
+#include "tenon/examples/adbench/ba.h"
 #include "tenon/examples/adbench/gmm.h"
+#include "tenon/examples/adbench/hand.h"
 #include "tenon/examples/adbench/lstm.h"
 
 namespace adbench {
@@ -24,5 +26,19 @@ struct LstmFile {
   LstmData data;
 };
 LstmFile read_lstm(const std::string& path);
+
+// The file holds one of each, which all are.
+struct BaFile {
+  BaParams params;
+  BaData data;
+};
+BaFile read_ba(const std::string& path);
+
+struct HandFile {
+  Tensor theta;  // [26]
+  Tensor where;  // [n, 2], of the complicated problem
+  HandData data;
+};
+HandFile read_hand(const std::string& model_folder, const std::string& path, bool complicated);
 
 }  // namespace adbench
