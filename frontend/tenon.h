@@ -15,5 +15,6 @@
 #include "tenon/frontend/transform/function.h"
 #include "tenon/frontend/transform/gradients.h"
 #include "tenon/frontend/transform/jit.h"
+#include "tenon/frontend/transform/sparse.h"
 #include "tenon/frontend/transform/traced.h"
 #include "tenon/frontend/tree/tree.h"
