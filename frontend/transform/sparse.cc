@@ -202,19 +202,25 @@ ir::Value placed(ir::GraphBuilder& b, std::vector<ir::Value> products, const Rec
   const auto colours = static_cast<int64_t>(products.size());
   const DType dtype = products[0].dtype();
   for (ir::Value& p : products) p = ir::reshape(p, Shape({recipe.length}));
-  const auto together = [&](int64_t from, int64_t to) {
-    std::vector<ir::Value> columns;
+  // Rows [from, to) of the products, one product behind the other; and each row's together.
+  const auto stacked = [&](int64_t from, int64_t to) {
+    std::vector<ir::Value> parts;
     for (ir::Value p : products)
-      columns.push_back(ir::reshape(ir::slice(p, {from}, {to - from}, {1}), Shape({to - from, 1})));
-    return ir::reshape(ir::concat(columns, 1), Shape({(to - from) * colours}));
+      parts.push_back(ir::reshape(ir::slice(p, {from}, {to - from}, {1}), Shape({1, to - from})));
+    return ir::concat(parts, 0);
+  };
+  const auto together = [&](int64_t from, int64_t to) {
+    return ir::reshape(ir::transpose(stacked(from, to), {1, 0}), Shape({(to - from) * colours}));
   };
   constexpr size_t few = 8;
   const std::vector<Run> runs = runs_of(recipe.places);
   if (runs.empty()) return ir::splat(b, dtype, 0, Shape({0}));
   if (runs.size() > few) {
     Array places(ir::Type{i64, Shape({static_cast<int64_t>(recipe.places.size())})});
-    std::copy(recipe.places.begin(), recipe.places.end(), places.as<int64_t>());
-    const ir::Value all = together(0, recipe.length), at{&b, b.input(places.type)};
+    for (size_t k = 0; k < recipe.places.size(); ++k)
+      places.as<int64_t>()[k] = recipe.places[k] % colours * recipe.length + recipe.places[k] / colours;
+    const ir::Value all = ir::reshape(stacked(0, recipe.length), Shape({recipe.length * colours}));
+    const ir::Value at{&b, b.input(places.type)};
     data.push_back(std::move(places));
     return {&b, b.add(ir::Op::gather, {all.id, at.id}, ir::GatherAttrs{.axis = 0})};
   }
