@@ -20,7 +20,8 @@ inline double log_sum_exp(const Numbers& v) {
 }
 
 // parameters: alpha, means, icf, row by row.
-inline double gmm(const Numbers& parameters, const Numbers& x, size_t d, size_t k, double gamma, double m, double sign) {
+inline double gmm(const Numbers& parameters, const Numbers& x, size_t d, size_t k, double gamma, double m,
+                  double sign) {
   const size_t n = x.size() / d, packed = d * (d + 1) / 2;
   const double *alpha = parameters.data(), *mean = alpha + k, *icf = mean + k * d;
   std::vector<Numbers> root(k, Numbers(d * d));
@@ -105,12 +106,14 @@ inline Vector turned(const Vector& r, const Vector& v, double least) {
 }
 
 // Of one observation: two reprojection errors.
-inline std::array<double, 2> reprojection(const double* camera, const double* point, double weight, const double* feature) {
+inline std::array<double, 2> reprojection(const double* camera, const double* point, double weight,
+                                          const double* feature) {
   const Vector r{camera[0], camera[1], camera[2]};
   const Vector y = turned(r, {point[0] - camera[3], point[1] - camera[4], point[2] - camera[5]}, 0);
   const double u = y[0] / y[2], v = y[1] / y[2], square = u * u + v * v;
   const double scale = 1 + camera[9] * square + camera[10] * square * square;
-  return {weight * (camera[6] * u * scale + camera[7] - feature[0]), weight * (camera[6] * v * scale + camera[8] - feature[1])};
+  return {weight * (camera[6] * u * scale + camera[7] - feature[0]),
+          weight * (camera[6] * v * scale + camera[8] - feature[1])};
 }
 
 struct Hand {
@@ -139,7 +142,8 @@ inline std::vector<Vector> posed(const Hand& hand, const Numbers& theta) {
       if (joint == 1) abduction = theta[first + 1];
     }
     const double c = std::cos(flexion), s = std::sin(flexion), d = std::cos(abduction), t = std::sin(abduction);
-    const Numbers bend{1, 0, 0, 0, 0, c, -s, 0, 0, s, c, 0, 0, 0, 0, 1}, spread{d, -t, 0, 0, t, d, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+    const Numbers bend{1, 0, 0, 0, 0, c, -s, 0, 0, s, c, 0, 0, 0, 0, 1},
+        spread{d, -t, 0, 0, t, d, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
     const Numbers local = product(hand.rest[b], product(spread, bend));
     absolute.push_back(hand.parent[b] < 0 ? local : product(absolute[static_cast<size_t>(hand.parent[b])], local));
     place.push_back(product(absolute[b], hand.inverse[b]));
