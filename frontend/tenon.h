@@ -22,6 +22,7 @@
 #include "tenon/frontend/transform/jit.h"
 #include "tenon/frontend/transform/linearize.h"
 #include "tenon/frontend/transform/rules.h"
+#include "tenon/frontend/transform/sparse.h"
 #include "tenon/frontend/transform/traced.h"
 #include "tenon/frontend/transform/vmap.h"
 #include "tenon/frontend/tree/tree.h"

@@ -34,7 +34,8 @@ struct JitEntry {
   std::shared_ptr<void> result;  // the result tree of the trace, to be copied and refilled
   const runtime::Device* device = nullptr;
   Program program;
-  Callable plain;  // compiled when first called
+  Callable plain;  // compiled when first called, without what it passes on
+  std::vector<uint32_t> passed;  // outputs that are captured tensors of integers: given on as they are; ascending
   // What first calls read.
   Mutex compiling;
   uint64_t number = 0;  // of all entries: what its taped programs are found by

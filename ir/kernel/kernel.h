@@ -171,6 +171,8 @@ class KernelBuilder {
   ScalarId pure(Instruction instruction, uint32_t floor);
   ScalarId halves(Op op, std::span<const ScalarId> operands);
   ScalarId simplified(Op op, std::span<const ScalarId> operands);  // no_scalar: nothing to simplify
+  ScalarId put_together(ScalarId rest, ScalarId multiple) const;
+  const Instruction* exact(ScalarId v, Op op) const;
   uint32_t reserve(Instruction instruction);  // a number for an instruction that is not in a block yet
   void append(uint32_t instruction, BlockId block);
   ScalarId add_result(uint32_t instruction, DType dtype, BlockId block);
