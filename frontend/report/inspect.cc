@@ -9,6 +9,7 @@
 #include "tenon/ir/base/number_text.h"
 #include "tenon/ir/base/symbols.h"
 #include "tenon/ir/graph/bind.h"
+#include "tenon/ir/graph/loops.h"
 #include "tenon/passes/pass.h"
 
 namespace tenon {
@@ -21,6 +22,20 @@ std::string amount(Dim d, const std::vector<Symbol>& symbols, const char* unit) 
   if (v >= 1e6) return fixed(v / 1e6, 2) + " M" + unit;
   if (v >= 1e3) return fixed(v / 1e3, 1) + " k" + unit;
   return fixed(v, 0) + " " + unit;
+}
+
+// Host functions that vmap calls for each lane in turn, wherever they stand; sub-graphs nest at most deepest_nesting deep.
+std::vector<std::string> loops_over_lanes(const ir::Graph& graph) {
+  std::vector<std::string> found;
+  for (const ir::Node& n : graph.nodes())
+    for (const ir::Attr& a : graph.attrs(n)) {
+      if (!a.graph) continue;
+      if (a.graph->name == ir::lane_by_lane)
+        found.push_back("a loop over lanes (" + to_string(graph.location(n)) +
+                        "): what vmap cannot make one op of is done lane by lane\n");
+      for (std::string& inner : loops_over_lanes(*a.graph)) found.push_back(std::move(inner));
+    }
+  return found;
 }
 
 }  // namespace
@@ -120,6 +135,7 @@ std::string Compiled::explain() const try {
     }
     text += "\n";
   }
+  for (const std::string& line : loops_over_lanes(*graph)) text += line;
   const auto& notes = m.not_fused;
   if (!notes.empty()) text += "edges that were not fused:\n";
   std::vector<std::pair<std::string, int>> lines;  // equal ones, such as one per parameter, are counted

@@ -6,6 +6,10 @@
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/runtime/cache/key_bytes.h"
 
+namespace tenon {
+class Trace;
+}
+
 namespace tenon::detail {
 
 // While it lives, functions over an axis of this name know its extent. An empty name names nothing.
@@ -20,6 +24,8 @@ class NamedAxis {
   static Dim size_of(const std::string& name, const char* what, const Location& at);
   static bool any();
   static Dim innermost_size();  // where there is any
+  // How many lanes there will be of what is differentiated here, before it is batched: a bound on its memory is for all of them.
+  static int64_t lanes_of_derivative();
   // What a trace may depend on, for keys.
   static void write_all(KeyBytes& key);
 
@@ -27,6 +33,7 @@ class NamedAxis {
   const std::string& name_;
   const Dim size_;
   NamedAxis* const outer_;
+  const Trace* const around_;  // where vmap was called
 };
 
 // Whether what this thread traces hunts NaNs: then no lane may compute on what a branch that it did not enter would see. Gives the

@@ -5,6 +5,7 @@
 #include "tenon/frontend/ops/ops.h"
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/named_axis.h"
 #include "tenon/frontend/transform/closure.h"
 #include "tenon/ir/base/float_environment.h"
 #include "tenon/ir/graph/loops.h"
@@ -35,7 +36,8 @@ std::vector<Tensor> run_cond(const Tensor& predicate, const Program& then, const
 std::vector<Tensor> run_while(const Program& condition, const Program& body, const std::vector<Tensor>& init,
                               WhileOptions o, const Location& at) {
   if (o.memory < 0) throw Error("while_loop: .memory is a number of bytes, not " + std::to_string(o.memory), at);
-  const int64_t memory = o.memory == ir::default_loop_memory ? 0 : o.memory;
+  const int64_t share = std::max<int64_t>(o.memory / NamedAxis::lanes_of_derivative(), 1);
+  const int64_t memory = share == ir::default_loop_memory ? 0 : share;
   if (condition.graph->outputs().size() != 1 ||
       !(condition.graph->type(condition.graph->outputs()[0]) == ir::Type{boolean, {}}))
     throw Error("while_loop: the condition must return a bool scalar", at);

@@ -133,7 +133,7 @@ BatchResults batch_replay(const BatchArgs& args) {
 
 // The last resort, of a host function that takes one lane: a loop over them.
 BatchResults batch_lane_by_lane(const BatchArgs& args) {
-  Sketch body(args.builder.graph().symbols);
+  Sketch body(args.builder.graph().symbols, lane_by_lane);
   std::vector<Value> constants, rows, inputs(args.operands.size());
   std::vector<Type> types(args.operands.size());
   for (size_t i = 0; i < args.operands.size(); ++i) {

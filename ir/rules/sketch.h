@@ -43,7 +43,9 @@ struct Sketch {
     builder.merging = merging;
   }
   // A body of a rule over lanes: values written twice stay two, as in a trace.
-  explicit Sketch(std::shared_ptr<Symbols> symbols) : builder("body", std::move(symbols)) { builder.merging = false; }
+  explicit Sketch(std::shared_ptr<Symbols> symbols, const char* name = "body") : builder(name, std::move(symbols)) {
+    builder.merging = false;
+  }
   Value input(const Type& type) { return {&builder, builder.input(type)}; }
   std::vector<Value> splice(const Graph& g, std::span<const Value> operands) {
     std::vector<ValueId> ids;
