@@ -63,14 +63,17 @@ Lanes over_lanes(const Case& one, const std::vector<bool>& flags) {
   return result;
 }
 
-// Each operand alone, then all.
-std::vector<std::vector<bool>> choices(size_t inputs) {
+// Each operand alone, then all. Dtypes that differ in nothing which lanes could touch are tried with all alone.
+bool is_tried_in_part(DType t) {
+  return t == DType::f32 || t == DType::i64 || t == DType::boolean || t == DType::u32 || t == DType::bf16;
+}
+std::vector<std::vector<bool>> choices(size_t inputs, DType t) {
   std::vector<std::vector<bool>> result;
-  for (size_t i = 0; i < inputs; ++i) {
+  for (size_t i = 0; i < inputs && is_tried_in_part(t); ++i) {
     result.emplace_back(inputs, false);
     result.back()[i] = true;
   }
-  if (inputs > 1) result.emplace_back(inputs, true);
+  if (inputs > 1 || (inputs == 1 && result.empty())) result.emplace_back(inputs, true);
   return result;
 }
 
@@ -90,7 +93,10 @@ TEST_P(Batch, EveryLaneHasItsOwnBits) {
   for (int t = 0; t < dtype_count; ++t) {
     if (!contains(row.dtypes, static_cast<DType>(t))) continue;
     for (const Case& one : op_cases(row.op, static_cast<DType>(t))) {
-      for (const std::vector<bool>& flags : choices(one.inputs.size())) {
+      size_t left = row.op == Op::replay ? 2 : SIZE_MAX;  // interpreted machines are slow
+      const auto all_choices = choices(one.inputs.size(), static_cast<DType>(t));
+      for (size_t at = all_choices.size(); at-- > 0 && left-- > 0;) {
+        const std::vector<bool>& flags = all_choices[at];
         const Lanes all = over_lanes(one, flags);
         ASSERT_TRUE(verify(*all.graph).empty()) << one.name << ": " << verify(*all.graph)[0] << "\n"
                                                 << all.graph->text();

@@ -144,10 +144,10 @@ void control_cases(Op op, DType t, std::vector<Case>& cases) {
       c.outputs(apply(c.builder, op, Values{combine(x, x)}, NamedAttrs{.name = "x", .saved = true}));
       break;
     }
-    case Op::checkpoint:
     case Op::replay:
       for (DType data : {DType::boolean, DType::i32, DType::bf16, DType::f32, DType::f64}) add_replay(c, data, random);
       break;
+    case Op::checkpoint:
     case Op::call: {
       const Type type = type_of(t, {17});
       const Attr twice = subgraph(c.builder, {type}, [](Values& in) { return Values{combine(in[0], in[0]), in[0]}; });

@@ -63,7 +63,7 @@ X iterated(Step step, const X& start, const At& at) {
                                          std::get<2>(s) + int64_t{1});
   };
   const std::tuple<X, Tensor, Tensor> init(start, full({}, true), zeros({}, {.dtype = i64}));
-  return std::get<0>(while_loop(going, body, init, at));
+  return std::get<0>(while_loop(going, body, init, {}, at));
 }
 
 template <class X>
