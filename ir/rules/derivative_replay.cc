@@ -67,8 +67,8 @@ std::vector<Value> replay_transpose(const TransposeArgs& args) {
   const size_t first_carry = parts.shared + parts.own + parts.states;  // of the body
   TransposedBody t{args, parts, *parts.body, Flags(parts.body->input_count(), false), present(args.cotangents), {}};
   for (size_t i = 0; i < args.operands.size(); ++i) {
-    const bool may_be = (i >= parts.first_own() && i < parts.first_state()) ||
-                        (i >= parts.first_carry() && i < parts.first_mark());
+    const bool may_be =
+        (i >= parts.first_own() && i < parts.first_state()) || (i >= parts.first_carry() && i < parts.first_mark());
     check(may_be || !args.linear[i], "a replay is transposed by what it is not linear in");
   }
   for (size_t i = 0; i < t.linear.size(); ++i) t.linear[i] = t.is_carry(i) || args.linear[t.operand(i)];
@@ -94,13 +94,13 @@ std::vector<Value> replay_transpose(const TransposeArgs& args) {
   for (size_t i = parts.first_mark(); i < args.operands.size(); ++i) operands.push_back(args.operands[i]);
   const auto number = [](size_t n) { return static_cast<int64_t>(n); };
   const Replay replay(args.attrs);
-  const auto results = apply(
-      args.builder, Op::replay, operands,
-      ReplayAttrs{.advance = replay.advance,
-                  .body = t.build(),
-                  .counts = {number(parts.shared), number(own), number(parts.states), number(carries)},
-                  .reverse = !parts.reverse,
-                  .memory = parts.memory});
+  const auto results =
+      apply(args.builder, Op::replay, operands,
+            ReplayAttrs{.advance = replay.advance,
+                        .body = t.build(),
+                        .counts = {number(parts.shared), number(own), number(parts.states), number(carries)},
+                        .reverse = !parts.reverse,
+                        .memory = parts.memory});
   std::vector<Value> out = absent(args.operands.size());
   size_t next = 0;
   for (size_t i = first_carry; i < t.linear.size(); ++i)
