@@ -103,7 +103,8 @@ Tensor integrate(const Tensor& k) {
     const Tensor taken = error < tolerance;
     return Flow{where(taken, s.t + h, s.t), 0.9 * h * grow, where(taken, next, s.y)};
   };
-  return while_loop([](const Flow& s) { return s.t < 1.0; }, step, Flow{tensor(0.0), tensor(0.1), tensor(2.0)}, bound).y;
+  return while_loop([](const Flow& s) { return s.t < 1.0; }, step, Flow{tensor(0.0), tensor(0.1), tensor(2.0)}, bound)
+      .y;
 }
 
 template <class F, class... A>
@@ -126,7 +127,8 @@ void add_loops() {
   add_gradient("gradient of Newton's method", newton, tensor(9.0));
   const int64_t n = 128;
   const Tensor noise = sin(arange(0, n * n).astype(f64) * 1.7).reshape({n, n});
-  const Tensor matrix = matmul(noise, noise.transpose()) + 1000.0 * where(arange(0, n).reshape({n, 1}) == arange(0, n), 1.0, 0.0);
+  const Tensor matrix =
+      matmul(noise, noise.transpose()) + 1000.0 * where(arange(0, n).reshape({n, 1}) == arange(0, n), 1.0, 0.0);
   add_gradient("gradient of conjugate gradients, 128", solve, cos(arange(0, n).astype(f64)), matrix);
   add_gradient("gradient of an adaptive integrator", integrate, tensor(1.3));
 }

@@ -106,9 +106,8 @@ void add_linear_solve(CaseBuilder& c, DType t, Random& random) {
 // shared: k; own: w; states: i, s; carry: c;  i' = i + 1, s' = s + k;  c' = (c + s) + w
 void add_replay(CaseBuilder& c, DType t, Random& random) {
   const Type index = type_of(DType::i64, {}), type = type_of(t, {5});
-  const Attr advance = subgraph(c.builder, {type, index, type}, [](Values& in) {
-    return Values{add(in[1], like(in[1], 1)), combine(in[2], in[0])};
-  });
+  const Attr advance = subgraph(c.builder, {type, index, type},
+                                [](Values& in) { return Values{add(in[1], like(in[1], 1)), combine(in[2], in[0])}; });
   const Attr body = subgraph(c.builder, {type, type, index, type, type},
                              [](Values& in) { return Values{combine(combine(in[4], in[3]), in[1])}; });
   for (int64_t count : {0, 1, 2, 9, 70})

@@ -60,7 +60,8 @@ TEST(Replay, MarksStayWhereTheyAreAndNeverMeet) {
       const int64_t level = marks[1].as<int64_t>()[0], stride = int64_t{1} << level;
       ASSERT_LE(t / stride, slots.regular - 1);
       for (int64_t m = 0; m * stride <= t; ++m) {
-        const auto row = static_cast<size_t>(interpret(*slot, std::vector{integer(m), integer(level)})[0].as<int64_t>()[0]);
+        const auto row =
+            static_cast<size_t>(interpret(*slot, std::vector{integer(m), integer(level)})[0].as<int64_t>()[0]);
         ASSERT_LT(static_cast<int64_t>(row), slots.regular);
         ASSERT_EQ(marks[2].as<int64_t>()[row], m * stride) << "mark " << m << " of level " << level << " after " << t;
       }
@@ -73,9 +74,9 @@ struct Recurrence {
   std::shared_ptr<const Graph> advance = graph_of({real, number, real}, [](GraphBuilder&, std::span<const Value> in) {
     return std::vector<Value>{in[1] + 1, in[2] * in[0] + cast(in[1], DType::f64)};
   });
-  std::shared_ptr<const Graph> body = graph_of({real, real, number, real, real}, [](GraphBuilder&, std::span<const Value> in) {
-    return std::vector<Value>{in[4] * in[1] + in[3]};
-  });
+  std::shared_ptr<const Graph> body =
+      graph_of({real, real, number, real, real},
+               [](GraphBuilder&, std::span<const Value> in) { return std::vector<Value>{in[4] * in[1] + in[3]}; });
   Attrs attrs(bool reverse) const {
     return ReplayAttrs{.advance = advance, .body = body, .counts = {1, 1, 2, 1}, .reverse = reverse};
   }
@@ -85,16 +86,16 @@ TEST(Replay, LoopsGiveWhatKeepingAllGives) {
   const Recurrence r;
   const std::vector<Type> types = {number, real, real, number, real, real};
   for (const bool reverse : {false, true}) {
-    const auto whole = graph_of(types, [&](GraphBuilder& b, std::span<const Value> in) {
-      return apply(b, Op::replay, in, r.attrs(reverse));
-    });
+    const auto whole = graph_of(
+        types, [&](GraphBuilder& b, std::span<const Value> in) { return apply(b, Op::replay, in, r.attrs(reverse)); });
     for (const int64_t total : {4, 5, 9, 16, 300}) {
       const auto loops = graph_of(types, [&](GraphBuilder& b, std::span<const Value> in) {
         return rules::replay_loops(b, r.attrs(reverse), in, rules::slots_of(total));
       });
       EXPECT_TRUE(verify(*loops).empty());
       for (const int64_t count : {0, 1, 2, 3, 4, 5, 7, 8, 16, 31, 100, 257}) {
-        const std::vector inputs = {integer(count), floating(0.97), floating(1.01), integer(3), floating(0.5), floating(2)};
+        const std::vector inputs = {integer(count), floating(0.97), floating(1.01),
+                                    integer(3),     floating(0.5),  floating(2)};
         EXPECT_EQ(interpret(*loops, inputs)[0].data, interpret(*whole, inputs)[0].data)
             << (reverse ? "backward" : "forward") << ", " << total << " slots, " << count << " iterations";
       }

@@ -55,6 +55,7 @@ TEST(Table, SwitchesOverOpsAreThese) {
       {"ir/reference/lanes_arithmetic.cc", 4},  // ... and their arithmetic
       {"ir/reference/lanes_logic.cc", 2},  // ... bits and comparisons
       {"passes/grad/linearize_control.cc", 1},  // control flow, each form of its own
+      {"passes/grad/live.cc", 1},  // what the results of control flow need
       {"passes/lower/control.cc", 1},  // control flow as steps
   };
   EXPECT_EQ(switches_over("Op"), expected);

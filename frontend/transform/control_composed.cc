@@ -61,8 +61,8 @@ struct Prefixes {
     for (size_t i = 0; i < some.size(); ++i) {
       Shape shape = some[i].shape();
       shape[axis] = Dim(2 * pairs);
-      whole.push_back(reshape(
-          Operand(stack({some[i], odd[i]}, static_cast<int64_t>(axis) + 1, from), at), Extents(shape)));
+      whole.push_back(
+          reshape(Operand(stack({some[i], odd[i]}, static_cast<int64_t>(axis) + 1, from), at), Extents(shape)));
     }
     return n % 2 == 0 ? whole : joined(whole, part(even, pairs, n, 1));
   }
@@ -97,8 +97,8 @@ std::vector<Tensor> run_associative(std::vector<Tensor> xs, int64_t axis, bool r
   for (const Tensor& x : xs) {
     const Dim n = x.shape()[along(x)];
     if (along(x) != first)
-      throw Error("associative_scan: a negative .axis is another axis of " + describe(x) + " than of " + describe(xs[0]),
-                  at);
+      throw Error(
+          "associative_scan: a negative .axis is another axis of " + describe(x) + " than of " + describe(xs[0]), at);
     if (n.is_symbol()) throw Error("associative_scan: " + describe(x) + " has a free extent along the axis", at);
     if (!(n == xs[0].shape()[first]))
       throw Error("associative_scan: extents differ along the axis: " + describe(xs[0]) + " and " + describe(x), at);

@@ -72,8 +72,8 @@ X associative_scan(F f, const X& xs, AssociativeScanOptions o = {}, const At& at
       detail::replace(self.left, left.data());
       detail::replace(self.right, right.data());
       X result = self.f(std::as_const(self.left), std::as_const(self.right));
-      detail::paired({"associative_scan", "the function takes", "and gives", "it keeps tree, values and types"}, self.left,
-                     result, detail::Match::whole, self.at);
+      detail::paired({"associative_scan", "the function takes", "and gives", "it keeps tree, values and types"},
+                     self.left, result, detail::Match::whole, self.at);
       return detail::tensors_of(result);
     };
     X result = xs;

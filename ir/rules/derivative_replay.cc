@@ -94,13 +94,13 @@ std::vector<Value> replay_transpose(const TransposeArgs& args) {
   for (size_t i = parts.first_mark(); i < args.operands.size(); ++i) operands.push_back(args.operands[i]);
   const auto number = [](size_t n) { return static_cast<int64_t>(n); };
   const Replay replay(args.attrs);
-  const auto results = apply(
-      args.builder, Op::replay, operands,
-      ReplayAttrs{.advance = replay.advance,
-                  .body = t.build(),
-                  .counts = {number(parts.shared), number(own), number(parts.states), number(carries)},
-                  .reverse = !parts.reverse,
-                  .memory = parts.memory});
+  const auto results =
+      apply(args.builder, Op::replay, operands,
+            ReplayAttrs{.advance = replay.advance,
+                        .body = t.build(),
+                        .counts = {number(parts.shared), number(own), number(parts.states), number(carries)},
+                        .reverse = !parts.reverse,
+                        .memory = parts.memory});
   std::vector<Value> out = absent(args.operands.size());
   size_t next = 0;
   for (size_t i = first_carry; i < t.linear.size(); ++i)

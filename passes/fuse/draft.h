@@ -83,7 +83,9 @@ class Fusion {
   bool is_stored(ir::ValueId v) const;
   bool is_copy(const ir::Node& n) const;
   void find_updates();
-  bool is_nest(ir::NodeId n) const { return ir::def(graph.node(n).op).nest && (!ir::def(graph.node(n).op).lower || updates_[index(n)]); }
+  bool is_nest(ir::NodeId n) const {
+    return ir::def(graph.node(n).op).nest && (!ir::def(graph.node(n).op).lower || updates_[index(n)]);
+  }
 
   void place(ir::NodeId n);  // fuse/place.cc: the forward sweep
   void place_alone(ir::NodeId n);

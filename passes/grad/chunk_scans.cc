@@ -17,7 +17,9 @@ namespace {
 
 using Values = std::vector<Value>;
 
-int64_t bytes_or_none(const Type& type) { return type.shape.is_static() ? byte_count(type.shape, bytes(type.dtype)) : 0; }
+int64_t bytes_or_none(const Type& type) {
+  return type.shape.is_static() ? byte_count(type.shape, bytes(type.dtype)) : 0;
+}
 
 // How long a chunk is; 0: there are none. What is kept is a state per chunk and what one chunk computes: least where they balance.
 int64_t chunk_of(const Loop& loop) {
@@ -137,8 +139,7 @@ std::vector<Value> chunked(GraphBuilder& b, const Attrs& attrs, std::span<const 
   if (c.rest > 0) {
     Values inputs(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(c.fixed.size()));
     inputs.insert(inputs.end(), results.begin(), results.begin() + static_cast<std::ptrdiff_t>(c.carries()));
-    for (size_t i = c.first_row(); i < all.size(); ++i)
-      inputs.push_back(rows(all[i], loop.reverse ? 0 : main, c.rest));
+    for (size_t i = c.first_row(); i < all.size(); ++i) inputs.push_back(rows(all[i], loop.reverse ? 0 : main, c.rest));
     Values last = apply(b, Op::scan, inputs, c.scan(c.body(), c.rest, 0));
     for (size_t y = c.carries(); y < last.size(); ++y) {
       const Value parts[] = {loop.reverse ? last[y] : results[y], loop.reverse ? results[y] : last[y]};

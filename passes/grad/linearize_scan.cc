@@ -58,9 +58,7 @@ GraphPtr over_first_inputs(const Graph& g, size_t count, std::span<const ValueId
 }
 
 // Bytes of one iteration; -1 where they are not known.
-int64_t bytes_of(const Type& type) {
-  return type.shape.is_static() ? byte_count(type.shape, bytes(type.dtype)) : -1;
-}
+int64_t bytes_of(const Type& type) { return type.shape.is_static() ? byte_count(type.shape, bytes(type.dtype)) : -1; }
 
 // Whether an iteration keeps more than the carries that it starts from, though those and cheap ops give it all again.
 bool is_made_again(const Split& cut, size_t fixed_constants, size_t fixed_carries) {
@@ -93,7 +91,8 @@ Split made_again(const Split& cut) {
   const Flags read = rules::made_from(forward, wanted);
   Split again;
   again.output_is_linear = cut.output_is_linear;
-  std::vector<ValueId> outputs(forward.outputs().begin(), forward.outputs().begin() + static_cast<std::ptrdiff_t>(primal_outputs));
+  std::vector<ValueId> outputs(forward.outputs().begin(),
+                               forward.outputs().begin() + static_cast<std::ptrdiff_t>(primal_outputs));
   rules::Sketch to(*cut.linear);
   to.builder.folding = to.builder.merging = false;
   std::vector<Value> inputs(forward.input_count());
@@ -107,7 +106,8 @@ Split made_again(const Split& cut) {
   std::vector<Value> linear;
   for (size_t i = residuals; i < cut.linear->input_count(); ++i) linear.push_back(to.input(input_type(*cut.linear, i)));
   for (uint32_t i = 0; i < forward.input_count(); ++i)  // read by primal outputs alone, which nobody wants here
-    if (!read[i]) inputs[i] = splat_integer(to.builder, forward.type(ValueId{i}).dtype, 0, forward.type(ValueId{i}).shape);
+    if (!read[i])
+      inputs[i] = splat_integer(to.builder, forward.type(ValueId{i}).dtype, 0, forward.type(ValueId{i}).shape);
   const auto given = to.splice(forward, inputs);
   std::vector<Value> all(given.begin() + static_cast<std::ptrdiff_t>(primal_outputs), given.end());
   all.insert(all.end(), linear.begin(), linear.end());

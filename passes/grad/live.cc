@@ -129,7 +129,8 @@ struct Restriction {
     for (size_t k = 0; k < needed.size(); ++k)
       if (needed[k]) operands.push_back(values[index(g.operands(n)[k])]);
     builder.set_location(g.location(n));
-    uint32_t next = index(inside ? builder.add(n.op, operands, attrs(n, results, needed)) : builder.copy(g, n, operands));
+    uint32_t next =
+        index(inside ? builder.add(n.op, operands, attrs(n, results, needed)) : builder.copy(g, n, operands));
     for (uint32_t r = 0; r < n.result_count; ++r)
       if (!inside || results[r]) values[index(n.first_result) + r] = ValueId{next++};
   }

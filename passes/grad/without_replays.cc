@@ -1,5 +1,6 @@
-// Replays as loops, before they are differentiated; scans that keep little are cut into chunks. A state of those loops holds all rows that the replay keeps, so they are few; and
-// since no marks are used, the loops that left them lose the buffers that they carried.
+// Replays as loops, before they are differentiated; scans that are to keep little are cut into chunks. A state of those loops holds
+// all rows that the replay keeps, so they are few; and since no marks are used, the loops that left them lose the buffers that they
+// carried.
 //   %2, %kept = while ...; %3 = replay ..., %kept   ->   %2 = while ...; %3 = while ... (with a forward run of its own)
 #include "tenon/ir/rules/replay.h"
 #include "tenon/passes/grad/linearize_control.h"
@@ -31,7 +32,8 @@ GraphPtr expanded(const Graph& graph) {
     for (Attr& a : attrs)
       if (a.graph) a.graph = expanded(*a.graph);
     const bool scan = node.op == Op::scan && Scan(graph, node).memory > 0;
-    if (node.op != Op::replay && !scan) return to.set_all(node, to.builder.add(node.op, to.operands(node), std::move(attrs)));
+    if (node.op != Op::replay && !scan)
+      return to.set_all(node, to.builder.add(node.op, to.operands(node), std::move(attrs)));
     std::vector<Value> operands;
     for (ValueId v : to.operands(node)) operands.push_back({&to.builder, v});
     const auto results = scan ? chunked(to.builder, attrs, operands)

@@ -74,8 +74,8 @@ void ProgramLowering::while_loop(Frame& frame, NodeId id, std::vector<Step>& ste
     if (!is_unset(graph, loop.carries_of(operands)[i]))
       copy(place(frame, loop.carries_of(operands)[i]), current, graph.type(v), step.origin, steps);
     inputs.push_back(current);
-    targets.push_back(next_place(*loop.body, plan, ValueId{static_cast<uint32_t>(loop.constants + i)}, i, current, step,
-                                 places));
+    targets.push_back(
+        next_place(*loop.body, plan, ValueId{static_cast<uint32_t>(loop.constants + i)}, i, current, step, places));
   }
   const Operand go{new_buffer({DType::boolean, {}}, Home::arena, step.origin), -1, false, 0};
   step.operands = {go};

@@ -56,7 +56,7 @@ class ProgramLowering {
 
   uint32_t new_buffer(const ir::Type& type, ir::Home home, uint32_t producer, uint32_t slot = 0);
   ir::Operand place(Frame& frame, ir::ValueId v);  // of a value that is stored
-  ir::Operand result(Frame& frame, ir::ValueId v); // of a value about to be stored: its target, or a new buffer
+  ir::Operand result(Frame& frame, ir::ValueId v);  // of a value about to be stored: its target, or a new buffer
   ir::ValueId storage(const ir::Graph& graph,
                       ir::ValueId v) const;  // through reshapes and barriers that share a buffer
   bool is_alias(const ir::Graph& graph, ir::ValueId v) const;
@@ -84,7 +84,7 @@ class ProgramLowering {
   bool fuse_ = true;  // in bodies, as the plan of the outermost level was made
   OpCosts costs_;
   ir::Program program_;
-  std::vector<std::vector<char>> alias_;         // per open level: nodes that are aliases
+  std::vector<std::vector<char>> alias_;  // per open level: nodes that are aliases
   std::unordered_map<std::string, uint32_t> constants_;  // by their bytes
   std::unordered_map<std::string, uint32_t> kernels_;  // by text without names: equal kernels are one
 };

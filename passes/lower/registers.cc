@@ -41,8 +41,7 @@ void RegisterKernel::load(const std::vector<char>& in_memory) {
     if (in_memory[i])
       value.memory = in[i];
     else
-      each_element(b, type(i),
-                   [&](std::span<const Scalar> at) { value.elements.push_back(b.load(in[i], place(at))); });
+      each_element(b, type(i), [&](std::span<const Scalar> at) { value.elements.push_back(b.load(in[i], place(at))); });
     operands.push_back(std::move(value));
   }
 }
@@ -116,7 +115,8 @@ bool ProgramLowering::loop_in_registers(Frame& frame, NodeId id, std::vector<Ste
   for (size_t i = 0; i < operands.size(); ++i) {
     const Type& type = graph.type(operands[i]);
     const bool carried = in_memory[i] && i >= loop.constants;
-    kernel.in.push_back(b.buffer("x" + std::to_string(i), type.dtype, type.shape, carried ? Space::inout : Space::input));
+    kernel.in.push_back(
+        b.buffer("x" + std::to_string(i), type.dtype, type.shape, carried ? Space::inout : Space::input));
     if (carried) {
       const Operand to = result(frame, graph.result(n, static_cast<uint32_t>(i - loop.constants)));
       if (!is_unset(graph, operands[i])) copy(place(frame, operands[i]), to, type, origin, steps);

@@ -31,18 +31,16 @@ Held SmallLoop::read(Part& part, ValueId v) {
   if (const BufferId* memory = part.e.bound(v))
     value.memory = *memory;
   else
-    each_element(b_, part.g.type(v), [&](std::span<const Scalar> at) {
-      value.elements.push_back(part.e.at(v, part.e.counting(v, at)));
-    });
+    each_element(b_, part.g.type(v),
+                 [&](std::span<const Scalar> at) { value.elements.push_back(part.e.at(v, part.e.counting(v, at))); });
   return value;
 }
 
 void SmallLoop::give(Part& part, ValueId v, const Held& value) {
   if (value.memory) return part.e.bind(v, *value.memory);
   size_t next = 0;
-  each_element(b_, part.g.type(v), [&](std::span<const Scalar> at) {
-    part.e.set(v, part.e.counting(v, at), value.elements[next++]);
-  });
+  each_element(b_, part.g.type(v),
+               [&](std::span<const Scalar> at) { part.e.set(v, part.e.counting(v, at), value.elements[next++]); });
 }
 
 // Stores the update where its starts say, clamped.

@@ -17,7 +17,8 @@ int64_t small_count(const Type& type, int64_t few) {
 
 namespace {
 
-constexpr int64_t loop_kernels = 8;  // a loop may hold that many times the ops of another kernel: it has no other kernel
+constexpr int64_t loop_kernels =
+    8;  // a loop may hold that many times the ops of another kernel: it has no other kernel
 constexpr int small = -1;
 
 struct Fits {
@@ -87,7 +88,8 @@ struct Fits {
     const bool sums = is_small_sum(g, n);
     if (large > 0 || (row.family != Family::elementwise && !moves && !sums) || !is_small(g, g.result(n))) return false;
     if (sums)
-      cost += n.op == Op::dot_general ? count(g.type(operands[0])) * count(g.type(operands[1])) : count(g.type(operands[0]));
+      cost += n.op == Op::dot_general ? count(g.type(operands[0])) * count(g.type(operands[1]))
+                                      : count(g.type(operands[0]));
     else if (!moves)
       cost += costs.of(g, n) * count(g.type(g.result(n)));
     return true;

@@ -90,7 +90,8 @@ std::vector<ScalarId> contracted(KernelBuilder& b, const Graph& g, const Node& n
   for (int64_t e = 0; e < to.numel(); ++e) {
     const std::vector<int64_t> at = index_of(to, e);
     size_t next = dot.lhs_batch.size();
-    std::vector<int64_t> i = place(left, dot.lhs_batch, sum, next, at), j = place(right, dot.rhs_batch, sum_right, next, at);
+    std::vector<int64_t> i = place(left, dot.lhs_batch, sum, next, at),
+                         j = place(right, dot.rhs_batch, sum_right, next, at);
     ScalarId chain = b.literal(t, 0);
     for (int64_t k = 0; k < left[sum].number(); ++k) {
       i[sum] = j[sum_right] = k;

@@ -39,6 +39,7 @@ class Memory {
     pieces_[{r.region, r.begin}] = {r.end, owner};
   }
   bool has_written(uint32_t owner) const { return writers_.contains(owner); }
+  void forget_writer(uint32_t owner) { writers_.erase(owner); }
   // Owners of the bytes of r; nobody where unwritten.
   std::set<uint32_t> owners(const Range& r) const {
     std::set<uint32_t> result;
@@ -293,8 +294,10 @@ class Checker {
 
   void loop(const Step& s, Memory& memory, const std::string& who) {
     trips_.push_back(s.operands.empty() ? Symbols::value(s.trip_count, extents_) : most_rows + 1);
-    for (const Step::Carry& c : s.carries)  // what a loop updates in place and nobody has written starts unset
-      if (c.current == c.next && !memory.has_written(c.current)) memory.write(ranges_[c.current], c.current);
+    std::vector<uint32_t> unset;  // what a loop updates in place and nobody has written before
+    for (const Step::Carry& c : s.carries)
+      if (c.current == c.next && !memory.has_written(c.current)) unset.push_back(c.current);
+    for (uint32_t b : unset) memory.write(ranges_[b], b);
     for (int round = 0; round < 2; ++round) {
       steps(s.condition, memory);
       for (const Operand& o : s.operands) read(o.buffer, memory, who);
@@ -306,6 +309,7 @@ class Checker {
       }
     }
     steps(s.condition, memory);
+    for (uint32_t b : unset) memory.forget_writer(b);  // a loop around this one comes back to it as at first
     trips_.pop_back();
   }
 

@@ -47,8 +47,8 @@ void loops(Rebuild& to, const Node& node) {
   std::vector<Value> operands;
   for (ValueId v : to.operands(node)) operands.push_back({&to.builder, v});
   const Attrs& attrs = to.from.attrs(node);
-  const auto results = node.op == Op::scan ? unrolled(to.builder, attrs, operands)
-                                           : rules::replay_loops(to.builder, attrs, operands);
+  const auto results =
+      node.op == Op::scan ? unrolled(to.builder, attrs, operands) : rules::replay_loops(to.builder, attrs, operands);
   for (uint32_t r = 0; r < node.result_count; ++r) to.set(node, r, results[r].id);
 }
 
