@@ -7,6 +7,7 @@
 // vector, which LLVM splits into machine registers. Refuses to run LLVM passes and to know programs.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,11 @@ class KernelEmitter {
   llvm::Value* i64(int64_t v) { return b_.getInt64(static_cast<uint64_t>(v)); }
   llvm::Value* plus(llvm::Value* x, llvm::Value* y);  // i64, folding 0
   llvm::Value* times(llvm::Value* x, llvm::Value* y);  // i64, folding 0 and 1
+
+  // llvm/index_division.cc: indices of a vector loop divided by a number
+  void find_bounds();
+  std::optional<int64_t> most_of(ir::ScalarId v, bool not_negative, int depth) const;
+  bool divide_index(const ir::Instruction& i);  // whether it did
 
   // llvm/loop.cc: loops
   void emit_loop(const ir::Instruction& i, llvm::Value* begin, llvm::Value* end);
@@ -151,6 +157,7 @@ class KernelEmitter {
   Values pointers_;  // per buffer
   Values extents_;  // per symbol, loaded once
   std::vector<Lowered> values_;  // per scalar
+  std::vector<ir::ScalarId> bound_;  // per scalar: the extent that an index stays below
   std::vector<uint8_t> varying_;  // per scalar: differs between the lanes of the vector loop at hand
   Lanes lanes_;
   llvm::Value* spare_ = nullptr;  // memory that inactive lanes read and write

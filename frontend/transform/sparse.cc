@@ -32,8 +32,10 @@ struct Recipe {
   GraphPtr graph;  // linear in its last input: inputs of f..., direction -> product
   uint32_t product = 0;  // its output
   std::vector<Array> directions;
-  std::vector<int64_t> places;  // of each element in the products, which stand side by side: [length, colours]
-  int64_t length = 0;
+  struct Place {
+    int64_t element = 0, colour = 0;  // of the colour's product
+  };
+  std::vector<Place> places;  // of each element of the matrix
 };
 
 struct SparseProgram {
@@ -147,11 +149,10 @@ Recipe jacobian_recipe(const ir::Graph& f, const Pattern& pattern) {
     recipe.product = jvp.output_has_tangent[0] ? 1 : 0;
     recipe.directions = directions(used, f.type(ir::ValueId{0}));
   }
-  recipe.length = by_rows ? pattern.cols : pattern.rows;
   for (int64_t r = 0; r < pattern.rows; ++r)
     for (int64_t c : pattern.row(r))
-      recipe.places.push_back(by_rows ? c * used.count + used.colour[static_cast<size_t>(r)]
-                                      : r * used.count + used.colour[static_cast<size_t>(c)]);
+      recipe.places.push_back(by_rows ? Recipe::Place{c, used.colour[static_cast<size_t>(r)]}
+                                      : Recipe::Place{r, used.colour[static_cast<size_t>(c)]});
   return recipe;
 }
 
@@ -163,7 +164,6 @@ Recipe hessian_recipe(const ir::Graph& gradient, const Pattern& pattern) {
   recipe.graph = jvp.graph;
   recipe.product = jvp.output_has_tangent[0] ? 1 : 0;
   recipe.directions = directions(used, gradient.type(ir::ValueId{0}));
-  recipe.length = pattern.rows;
   std::vector<int64_t> seen(static_cast<size_t>(used.count));
   for (int64_t r = 0; r < pattern.rows; ++r) {
     const auto colour = [&](int64_t c) { return used.colour[static_cast<size_t>(c)]; };
@@ -171,85 +171,115 @@ Recipe hessian_recipe(const ir::Graph& gradient, const Pattern& pattern) {
     for (int64_t c : pattern.row(r)) ++seen[static_cast<size_t>(colour(c))];
     for (int64_t c : pattern.row(r)) {
       const bool alone = seen[static_cast<size_t>(colour(c))] == 1;
-      recipe.places.push_back(alone ? r * used.count + colour(c) : c * used.count + colour(r));
+      recipe.places.push_back(alone ? Recipe::Place{r, colour(c)} : Recipe::Place{c, colour(r)});
     }
   }
   return recipe;
 }
 
-// Places that run evenly.
-struct Run {
-  int64_t start = 0, step = 1, count = 0;
+// Where the elements of the matrix stand among the parts of the products that have any: part and number within it.
+struct Parts {
+  std::vector<size_t> outputs;  // of the seeded graph: colour * pieces + piece, in the order of pieces, then colours
+  std::vector<std::pair<int64_t, int64_t>> places;
 };
-std::vector<Run> runs_of(const std::vector<int64_t>& places) {
-  std::vector<Run> runs;
-  for (int64_t place : places) {
-    if (!runs.empty()) {
-      Run& last = runs.back();
-      if (last.count == 1 && place > last.start) last.step = place - last.start;
-      if (place == last.start + last.step * last.count) {
-        ++last.count;
-        continue;
-      }
+Parts parts_of(const Recipe& recipe, const std::vector<passes::Piece>& pieces, int64_t length) {
+  std::vector<std::pair<int64_t, int64_t>> piece_of(static_cast<size_t>(length));
+  for (size_t k = 0; k < pieces.size(); ++k)
+    for (int64_t i = 0; i < pieces[k].count; ++i)
+      piece_of[static_cast<size_t>(pieces[k].start + i * pieces[k].step)] = {static_cast<int64_t>(k), i};
+  const size_t colours = recipe.directions.size();
+  std::vector<int64_t> number(pieces.size() * colours, -1);
+  const auto part = [&](const Recipe::Place& p) -> int64_t& {
+    const auto piece = static_cast<size_t>(piece_of[static_cast<size_t>(p.element)].first);
+    return number[piece * colours + static_cast<size_t>(p.colour)];
+  };
+  for (const Recipe::Place& p : recipe.places) part(p) = 0;
+  Parts parts;
+  for (size_t k = 0; k < number.size(); ++k)
+    if (number[k] == 0) {
+      number[k] = static_cast<int64_t>(parts.outputs.size());
+      parts.outputs.push_back(k % colours * pieces.size() + k / colours);
     }
-    runs.push_back({place, 1, 1});
-  }
-  return runs;
+  for (const Recipe::Place& p : recipe.places)
+    parts.places.emplace_back(part(p), piece_of[static_cast<size_t>(p.element)].second);
+  return parts;
 }
 
-// The elements at `places` of the products side by side. A few even runs are slices; other places are data.
-ir::Value placed(ir::GraphBuilder& b, std::vector<ir::Value> products, const Recipe& recipe, std::vector<Array>& data) {
-  const auto colours = static_cast<int64_t>(products.size());
-  const DType dtype = products[0].dtype();
-  for (ir::Value& p : products) p = ir::reshape(p, Shape({recipe.length}));
-  // Rows [from, to) of the products, one product behind the other; and each row's together.
-  const auto stacked = [&](int64_t from, int64_t to) {
-    std::vector<ir::Value> parts;
-    for (ir::Value p : products)
-      parts.push_back(ir::reshape(ir::slice(p, {from}, {to - from}, {1}), Shape({1, to - from})));
-    return ir::concat(parts, 0);
-  };
-  const auto together = [&](int64_t from, int64_t to) {
-    return ir::reshape(ir::transpose(stacked(from, to), {1, 0}), Shape({(to - from) * colours}));
-  };
+// Elements [from, from + count) of parts [first, first + parts): of one element after the other, each part's.
+struct Block {
+  int64_t first = 0, parts = 1, from = 0, count = 1;
+};
+std::vector<Block> blocks_of(const std::vector<std::pair<int64_t, int64_t>>& places) {
+  std::vector<Block> blocks;
+  for (size_t at = 0; at < places.size();) {
+    const auto [part, element] = places[at];
+    Block block{part, 1, element, 1};
+    const auto is = [&](size_t k, int64_t p, int64_t e) { return k < places.size() && places[k] == std::pair(p, e); };
+    while (is(at + static_cast<size_t>(block.parts), part + block.parts, element)) ++block.parts;
+    const auto column = [&](int64_t e) {
+      for (int64_t p = 0; p < block.parts; ++p)
+        if (!is(at + static_cast<size_t>((e - element) * block.parts + p), part + p, e)) return false;
+      return true;
+    };
+    while (column(element + block.count)) ++block.count;
+    at += static_cast<size_t>(block.parts * block.count);
+    blocks.push_back(block);
+  }
+  return blocks;
+}
+
+// The elements of the matrix from the parts. A few blocks are turned; other places are data.
+ir::Value placed(ir::GraphBuilder& b, const std::vector<ir::Value>& parts, const Parts& where,
+                 std::vector<Array>& data) {
   constexpr size_t few = 8;
-  const std::vector<Run> runs = runs_of(recipe.places);
-  if (runs.empty()) return ir::splat(b, dtype, 0, Shape({0}));
-  if (runs.size() > few) {
-    Array places(ir::Type{i64, Shape({static_cast<int64_t>(recipe.places.size())})});
-    for (size_t k = 0; k < recipe.places.size(); ++k)
-      places.as<int64_t>()[k] = recipe.places[k] % colours * recipe.length + recipe.places[k] / colours;
-    const ir::Value all = ir::reshape(stacked(0, recipe.length), Shape({recipe.length * colours}));
-    const ir::Value at{&b, b.input(places.type)};
+  const std::vector<Block> blocks = blocks_of(where.places);
+  const auto length = [](ir::Value v) { return v.shape().numel(); };
+  if (blocks.size() > few) {
+    std::vector<ir::Value> flat;
+    std::vector<int64_t> start{0};
+    for (ir::Value v : parts) flat.push_back(v), start.push_back(start.back() + length(v));
+    Array places(ir::Type{i64, Shape({static_cast<int64_t>(where.places.size())})});
+    for (size_t k = 0; k < where.places.size(); ++k)
+      places.as<int64_t>()[k] = start[static_cast<size_t>(where.places[k].first)] + where.places[k].second;
+    const ir::Value all = flat.size() == 1 ? flat[0] : ir::concat(flat, 0), at{&b, b.input(places.type)};
     data.push_back(std::move(places));
     return {&b, b.add(ir::Op::gather, {all.id, at.id}, ir::GatherAttrs{.axis = 0})};
   }
-  std::vector<ir::Value> parts;
-  for (const Run& run : runs) {
-    const int64_t row = run.start / colours, colour = run.start % colours;
-    const int64_t last = run.start + run.step * (run.count - 1);
-    if (run.step == colours || run.count == 1) {
-      parts.push_back(ir::slice(products[static_cast<size_t>(colour)], {row}, {run.count}, {1}));
-    } else {
-      const ir::Value rows = together(row, last / colours + 1);
-      parts.push_back(ir::slice(rows, {colour}, {run.count}, {run.step}));
+  std::vector<ir::Value> turned;
+  for (const Block& block : blocks) {
+    std::vector<ir::Value> rows;
+    for (int64_t p = 0; p < block.parts; ++p) {
+      const ir::Value v = parts[static_cast<size_t>(block.first + p)];
+      const ir::Value run = length(v) == block.count ? v : ir::slice(v, {block.from}, {block.count}, {1});
+      rows.push_back(ir::reshape(run, Shape({1, block.count})));
     }
+    const ir::Value together = rows.size() == 1 ? rows[0] : ir::transpose(ir::concat(rows, 0), {1, 0});
+    turned.push_back(ir::reshape(together, Shape({block.parts * block.count})));
   }
-  return parts.size() == 1 ? parts[0] : ir::concat(parts, 0);
+  return turned.size() == 1 ? turned[0] : ir::concat(turned, 0);
 }
 
 // One graph for all products and their places.
 void build_values(SparseProgram& program, const Recipe& recipe, std::span<const Array* const> known, DType dtype) {
   const ir::Graph& g = *recipe.graph;
-  passes::Seeded s = passes::seeded(g, recipe.product, recipe.directions, known);
+  const ir::ValueId product = g.outputs()[recipe.product];
+  const std::vector<passes::Piece> pieces = passes::pieces_of(g, product);
+  std::vector<ir::ValueId> results;
+  for (const passes::Piece& p : pieces) results.push_back(p.value);
+  passes::Seeded s = passes::seeded(g, results, recipe.directions, known);
+  const Parts where = parts_of(recipe, pieces, g.type(product).shape.numel());
   ir::GraphBuilder b(g.name, g.symbols);
   std::vector<ir::ValueId> inputs;
   for (uint32_t i = 0; i < s.graph->input_count(); ++i)
     inputs.push_back(b.input(s.graph->type(ir::ValueId{i}), s.graph->input_note(i)));
-  std::vector<ir::Value> products;
-  for (ir::ValueId v : b.splice(*s.graph, inputs)) products.push_back({&b, v});
-  const ir::Value values = products.empty() ? ir::splat(b, dtype, 0, Shape({0})) : placed(b, products, recipe, s.data);
-  program.values = b.finish(std::span(&values.id, 1));
+  const std::vector<ir::ValueId> outputs = b.splice(*s.graph, inputs);
+  std::vector<ir::Value> parts;
+  for (size_t o : where.outputs) {
+    const ir::Value v{&b, outputs[o]};
+    parts.push_back(ir::reshape(v, Shape({v.shape().numel()})));
+  }
+  const ir::Value values = parts.empty() ? ir::splat(b, dtype, 0, Shape({0})) : placed(b, parts, where, s.data);
+  program.values = passes::dce(*b.finish(std::span(&values.id, 1)));
   for (const Array& a : s.data) program.data.push_back(copy_from(a.data.data(), Extents(a.type.shape), a.type.dtype));
 }
 

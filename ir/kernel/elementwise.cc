@@ -2,6 +2,7 @@
 // one rounding for the halves; and the folding of index arithmetic. Refuses to fold floating-point arithmetic: that is
 // simplify's, through the interpreter's own functions.
 #include <algorithm>
+#include <optional>
 
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/kernel/scalar.h"
@@ -39,6 +40,25 @@ bool fold(Op op, int64_t x, int64_t y, int64_t& result) {
     case Op::gt: result = x > y; return true;
     case Op::ge: result = x >= y; return true;
     default: return false;
+  }
+}
+
+// x op x for integers and bools: 0, 1, or -1 for x itself; nothing where that depends on x.
+std::optional<int> of_one_twice(Op op) {
+  switch (op) {
+    case Op::sub:
+    case Op::bit_xor:
+    case Op::ne:
+    case Op::lt:
+    case Op::gt: return 0;
+    case Op::eq:
+    case Op::le:
+    case Op::ge: return 1;
+    case Op::max:
+    case Op::min:
+    case Op::bit_and:
+    case Op::bit_or: return -1;
+    default: return std::nullopt;
   }
 }
 
@@ -169,21 +189,7 @@ ScalarId KernelBuilder::simplified(Op op, std::span<const ScalarId> operands) {
     if (op == Op::lt && literal_of(y) && value(y) <= 0) return number(0);
   }
   if (x == y) {
-    switch (op) {
-      case Op::sub:
-      case Op::bit_xor:
-      case Op::ne:
-      case Op::lt:
-      case Op::gt: return number(0);
-      case Op::eq:
-      case Op::le:
-      case Op::ge: return number(1);
-      case Op::max:
-      case Op::min:
-      case Op::bit_and:
-      case Op::bit_or: return x;
-      default: break;
-    }
+    if (const auto result = of_one_twice(op)) return *result < 0 ? x : number(*result);
   }
   if (op == Op::add && type == DType::i64) {
     if (const ScalarId whole = put_together(x, y); whole != no_scalar) return whole;

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <optional>
 
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/graph/build.h"
 #include "tenon/passes/sparse/propagate.h"
 #include "tenon/passes/sparse/sparse.h"
@@ -213,10 +214,11 @@ void Seeder::follow(const Node& n) {
 
 }  // namespace
 
-Seeded seeded(const Graph& graph, uint32_t result, std::span<const Array> seeds, std::span<const Array* const> known) {
+Seeded seeded(const Graph& graph, std::span<const ValueId> results, std::span<const Array> seeds,
+              std::span<const Array* const> known) {
   Seeder s(graph);
   s.share(known);
-  const ValueId seed_input{graph.input_count() - 1}, output = graph.outputs()[result];
+  const ValueId seed_input{graph.input_count() - 1};
   std::vector<ValueId> outputs;
   for (const Array& seed : seeds) {
     s.put(seed_input, seed);
@@ -225,10 +227,47 @@ Seeded seeded(const Graph& graph, uint32_t result, std::span<const Array> seeds,
       s.b.set_location(graph.location(n));
       s.follow(n);
     }
-    outputs.push_back(s.value(output));
+    for (ValueId v : results) outputs.push_back(s.value(v));
   }
   s.out.graph = dce(*s.b.finish(outputs));
   return std::move(s.out);
+}
+
+std::vector<Piece> pieces_of(const Graph& graph, ValueId vector) {
+  constexpr size_t most = 64;
+  std::vector<Piece> open{{vector, 0, 1, graph.type(vector).shape.numel()}}, done;
+  while (!open.empty()) {
+    const Piece p = open.back();
+    open.pop_back();
+    const NodeId producer = graph.producer(p.value);
+    const Node* n = producer == no_node ? nullptr : &graph.node(producer);
+    // Through changes of shape to whatever joins parts, element by element or one behind the other.
+    while (n && n->op == Op::reshape && graph.producer(graph.operands(*n)[0]) != no_node)
+      n = &graph.node(graph.producer(graph.operands(*n)[0]));
+    const size_t parts = n ? graph.operands(*n).size() : 0;
+    if (!n || n->op != Op::concat || open.size() + done.size() + parts > most) {
+      done.push_back(p);
+      continue;
+    }
+    const Shape& shape = graph.type(graph.result(*n)).shape;
+    const size_t axis = Concat(graph, *n).axis;
+    int64_t before = 1, behind = 1;
+    for (size_t d = 0; d < shape.size(); ++d) (d < axis ? before : behind) *= d == axis ? 1 : shape[d].number();
+    const int64_t row = shape[axis].number() * behind;
+    int64_t at = 0;
+    std::vector<Piece> list;
+    for (ValueId v : graph.operands(*n)) {
+      const int64_t width = graph.type(v).shape[axis].number() * behind;
+      if (before != 1 && width != 1) break;  // runs that are neither whole nor single
+      list.push_back({v, p.start + at * p.step, before == 1 ? p.step : p.step * row, before * width});
+      at += width;
+    }
+    if (list.size() == parts)
+      open.insert(open.end(), list.rbegin(), list.rend());
+    else
+      done.push_back(p);
+  }
+  return done;
 }
 
 }  // namespace tenon::passes

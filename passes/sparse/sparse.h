@@ -42,13 +42,20 @@ Colouring colour_columns(const Pattern& p);
 Colouring colour_symmetric(const Pattern& p);
 
 // A program that is linear in its last input, for several values of that input which are known: their zeros are followed through it
-// and what is a product with zero or one is no product. Inputs: those of `graph` without the last, then `data`; outputs: output
-// `result` of the graph for each seed in turn.
+// and what is a product with zero or one is no product. Inputs: those of `graph` without the last, then `data`; outputs: the
+// `results`, values of the graph, for each seed in turn.
 struct Seeded {
   GraphPtr graph;
   std::vector<ir::Array> data;
 };
-Seeded seeded(const ir::Graph& graph, uint32_t result, std::span<const ir::Array> seeds,
+Seeded seeded(const ir::Graph& graph, std::span<const ir::ValueId> results, std::span<const ir::Array> seeds,
               std::span<const ir::Array* const> known);
+
+// A vector as what it is put together of: element start + i * step is element i of a value.
+struct Piece {
+  ir::ValueId value = ir::no_value;
+  int64_t start = 0, step = 1, count = 0;
+};
+std::vector<Piece> pieces_of(const ir::Graph& graph, ir::ValueId vector);
 
 }  // namespace tenon::passes
