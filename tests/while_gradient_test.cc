@@ -163,7 +163,7 @@ Tensor conjugate_gradients(const Tensor& A, const Tensor& b, int64_t memory) {
 
 TEST(WhileGradient, ConjugateGradientsAreThatOfTheSolution) {
   const int64_t n = 24;
-  const Tensor noise = tn::sin(tn::arange(0, n * n).astype(tn::f64) * 1.7).reshape({n, n});
+  const Tensor i = tn::arange(0, n * n).astype(tn::f64), noise = tn::sin(i * i * 0.37).reshape({n, n});
   const Tensor A = tn::matmul(noise, noise.transpose()) +
                    3.0 * tn::where(tn::arange(0, n).reshape({n, 1}) == tn::arange(0, n), 1.0, 0.0);
   const Tensor b = tn::cos(tn::arange(0, n).astype(tn::f64)), w = tn::sin(tn::arange(0, n).astype(tn::f64) * 0.3);

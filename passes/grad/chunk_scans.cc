@@ -72,7 +72,8 @@ struct Chunks {
     for (size_t k = 0; k < carried.size(); ++k) {
       const Value v = inputs[fixed.size() + k];
       outputs.push_back(v);
-      plain[carried[k]] = reshape(v, v.shape());
+      const ValueId apart = s.builder.add(Op::reshape, {v.id}, ReshapeAttrs{.shape = v.shape().dims()});
+      plain[carried[k]] = {&s.builder, apart};
     }
     std::copy(inputs.begin() + static_cast<std::ptrdiff_t>(loop.constants), inputs.end(),
               plain.begin() + static_cast<std::ptrdiff_t>(loop.constants));

@@ -116,6 +116,18 @@ Split made_again(const Split& cut) {
   return again;
 }
 
+// What a value is before the scans that carry it on unchanged.
+ValueId before_carried(const Graph& g, ValueId v) {
+  while (!g.is_input(v) && g.node(g.producer(v)).op == Op::scan) {
+    const Node& n = g.node(g.producer(v));
+    const Loop loop = loop_of(g, n);
+    const size_t number = index(v) - index(n.first_result);
+    if (number >= loop.carries || index(loop.body->outputs()[number]) != loop.constants + number) return v;
+    v = g.operands(n)[loop.constants + number];
+  }
+  return v;
+}
+
 // The scan while it is cut.
 struct ScanCut {
   const Graph& g;
@@ -159,7 +171,7 @@ void ScanCut::build_forward() {
     const int32_t input = cut.residual_input[r];
     const auto number = static_cast<size_t>(input);
     const bool carried = input >= 0 && number >= fixed_constants && number < fixed_constants + fixed_carries;
-    const bool unchanged = carried && forward.outputs()[number - fixed_constants] == v;
+    const bool unchanged = carried && before_carried(forward, forward.outputs()[number - fixed_constants]) == v;
     const bool passed = input >= 0 && (!carried || unchanged);
     is_constant.push_back(!varying[index(v)] || unchanged);
     if (passed) {
