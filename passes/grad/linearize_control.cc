@@ -75,8 +75,9 @@ Flags depends_on(const Graph& graph, const Flags& linear_inputs) {
 
 NodeSplit split_node(const Graph& graph, const Node& node, const Flags& linear) {
   NodeSplit s = node.op == Op::while_loop   ? split_while(graph, node, linear)
-                : node.op == Op::scan     ? split_scan(graph, node, linear)
-                                          : split_branches(graph, node, linear);
+                : node.op == Op::scan       ? split_scan(graph, node, linear)
+                : node.op == Op::checkpoint ? split_checkpoint(graph, node, linear)
+                                            : split_branches(graph, node, linear);
   if (s.forward_op == Op{}) s.forward_op = s.linear_op = node.op;
   return s;
 }
