@@ -26,14 +26,16 @@ void add_problem(const std::string& name, std::vector<Bar> bars, std::function<s
 
 template <class P, class F>
 std::vector<Subject> gradient_beside(const P& params, F f) {
-  const auto value = jit(f), gradient = jit(grad(f));
+  const auto value = jit(f);
+  const auto gradient = jit(grad(f));
   return {{fused, [=] { benchmark::DoNotOptimize(gradient(params)); }},
           {objective, [=] { benchmark::DoNotOptimize(value(params)); }}};
 }
 
 template <class F>
 std::vector<Subject> jacobian_beside(const Tensor& x, F f) {
-  const auto value = jit(f), jacobian = jit(sparse_jacobian(f));
+  const auto value = jit(f);
+  const auto jacobian = jit(sparse_jacobian(f));
   return {{fused, [=] { benchmark::DoNotOptimize(jacobian(x)); }},
           {objective, [=] { benchmark::DoNotOptimize(value(x)); }}};
 }
