@@ -65,23 +65,34 @@ class Draw {
   }
 
   Nest wrapped(int depth) {
-    Nest in = nest(depth - 1);
+    const Nest in = nest(depth - 1);
+    const int kind = below(13);
+    return kind < 4 ? with_rule(in, kind) : kind < 9 ? in_control(in, kind, depth) : differentiated(in, kind);
+  }
+
+  Nest with_rule(const Nest& in, int kind) {
     const Function f = in.nested, p = in.plain;
-    const Tensor c = vector();
-    const int count = 1 + below(3), kind = below(13);
     switch (kind) {
       case 0: return {[g = tn::jit(f)](Tensor x) { return g(x); }, p, "jit " + in.text, in.derived};
       case 1: return {[f](Tensor x) { return tn::checkpoint(f)(x); }, p, "checkpoint " + in.text, in.derived};
       case 2:
         return {[f](Tensor x) { return tn::custom_jvp(f, [f](Tensor v, Tensor t) { return tn::jvp(f, v, t); })(x); }, p,
                 "custom_jvp " + in.text, in.derived};
-      case 3:
+      default:
         return {[f](Tensor x) {
                   return tn::custom_vjp(
                       f, [f](Tensor v) { return std::pair(f(v), v); },
                       [f](Tensor v, Tensor ct) { return tn::vjp(f, v).second(ct); })(x);
                 },
                 p, "custom_vjp " + in.text, true};
+    }
+  }
+
+  Nest in_control(const Nest& in, int kind, int depth) {
+    const Function f = in.nested, p = in.plain;
+    const Tensor c = vector();
+    const int count = 1 + below(3);
+    switch (kind) {
       case 4: {
         const auto rows = [c](Tensor x) { return tn::stack({x, x * 0.5, c - x}, 0); };
         return {[f, rows](Tensor x) { return tn::sum(tn::vmap(f)(rows(x)), {.axes = {0}}) * 0.5; },
@@ -136,7 +147,7 @@ class Draw {
                 },
                 "while" + std::to_string(count) + " " + in.text, in.derived};
       }
-      case 8: {
+      default: {
         Nest other = nest(depth - 1);
         const Function g = other.nested, q = other.plain;
         const double t = number();
@@ -144,6 +155,13 @@ class Draw {
                 [p, q, t](Tensor x) { return tn::where(tn::sum(x) > t, p(x), q(x)); }, "cond " + in.text + other.text,
                 in.derived || other.derived};
       }
+    }
+  }
+
+  Nest differentiated(const Nest& in, int kind) {
+    const Function f = in.nested, p = in.plain;
+    const Tensor c = vector();
+    switch (kind) {
       case 9:
         return {[f](Tensor x) { return tn::grad([&](Tensor v) { return tn::sum(tn::sin(f(v))); })(x) * 0.25; },
                 [p](Tensor x) { return tn::grad([&](Tensor v) { return tn::sum(tn::sin(p(v))); })(x) * 0.25; },

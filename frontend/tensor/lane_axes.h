@@ -15,7 +15,7 @@ struct None {
 inline constexpr None none{};
 
 struct LaneAxis {
-  constexpr LaneAxis(int64_t axis) : axis(axis) {}  // NOLINT: numbers are axes, from the end where negative
+  constexpr LaneAxis(int64_t number) : axis(number) {}  // NOLINT: numbers are axes, from the end where negative
   constexpr LaneAxis(None) : absent(true) {}  // NOLINT
   int64_t axis = 0;
   bool absent = false;

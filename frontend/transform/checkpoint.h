@@ -2,10 +2,11 @@
 // less memory, more time (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016).
 #pragma once
 
-#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -20,7 +21,20 @@ struct Saveable {
   DType dtype;
   const Shape& shape;
 };
-using CheckpointPolicy = std::function<bool(const Saveable&)>;
+// Any function of a Saveable that says whether it is kept.
+class CheckpointPolicy {
+ public:
+  template <class F>
+    requires std::is_invocable_r_v<bool, const F&, const Saveable&>
+  CheckpointPolicy(F f)  // NOLINT: functions are policies
+      : state_(std::make_shared<const F>(std::move(f))),
+        ask_([](const void* state, const Saveable& value) { return bool((*static_cast<const F*>(state))(value)); }) {}
+  bool operator()(const Saveable& value) const { return ask_(state_.get(), value); }
+
+ private:
+  std::shared_ptr<const void> state_;
+  bool (*ask_)(const void*, const Saveable&);
+};
 
 inline bool save_nothing(const Saveable&) { return false; }
 inline bool save_dots(const Saveable& value) { return value.op == "dot_general" || value.op == "convolution"; }

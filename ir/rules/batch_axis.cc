@@ -27,8 +27,8 @@ std::vector<Type> infer_axis_gather(const InferArgs& args) {
 }
 
 std::vector<Array> eval_unbatched_axis(const EvalArgs& args) {
-  throw Error("there is no axis '" + args.attrs[0].text + "' here; tn::vmap(f, {.axis_name = \"" + args.attrs[0].text +
-              "\"}) makes one");
+  const std::string& axis = AxisSum(args.attrs).axis;  // the first field of each of these rows
+  throw Error("there is no axis '" + axis + "' here; tn::vmap(f, {.axis_name = \"" + axis + "\"}) makes one");
 }
 
 BatchResults batch_axis_index(const BatchArgs& args) {

@@ -77,7 +77,7 @@ std::vector<Array> eval_scan(const EvalArgs& args) {
 }
 
 // Of every row that is inlined.
-std::vector<Array> eval_call(const EvalArgs& args) { return run(*args.attrs[0].graph, copies(args.operands), args); }
+std::vector<Array> eval_call(const EvalArgs& args) { return run(*Call(args.attrs).graph, copies(args.operands), args); }
 
 std::vector<Array> eval_custom_tangent(const EvalArgs&) {
   throw Error(

@@ -164,7 +164,7 @@ std::vector<Type> infer_replay(const InferArgs& args) {
 
 // Of rows whose meaning is their first graph.
 std::vector<Type> infer_call(const InferArgs& args) {
-  const Graph& g = *args.attrs[0].graph;
+  const Graph& g = *Call(args.attrs).graph;
   check_table(args, g, "graph");
   check_inputs(args, g, "graph", 0);
   return output_types(g);

@@ -59,9 +59,10 @@ Live live_values(const Graph& g, const Flags& outputs, Effects effects) {
   for (uint32_t i = g.node_count(); i-- > 0;) {
     const Node& n = g.nodes()[i];
     Flags results;
-    bool any = effects == Effects::stay && has_effect(g, n);
+    const bool acts = effects == Effects::stay && has_effect(g, n);
+    bool any = acts;
     for (uint32_t r = 0; r < n.result_count; ++r) {
-      results.push_back(any || live.values[index(n.first_result) + r]);
+      results.push_back(acts || live.values[index(n.first_result) + r]);
       any = any || results[r];
     }
     if (!any) continue;
@@ -117,9 +118,10 @@ struct Restriction {
 
   void node(const Node& n, const Flags& live) {
     Flags results;
-    bool any = effects == Effects::stay && has_effect(g, n);
+    const bool acts = effects == Effects::stay && has_effect(g, n);
+    bool any = acts;
     for (uint32_t r = 0; r < n.result_count; ++r) {
-      results.push_back(any || live[index(n.first_result) + r]);
+      results.push_back(acts || live[index(n.first_result) + r]);
       any = any || results[r];
     }
     if (!any) return;

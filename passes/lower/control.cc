@@ -23,7 +23,7 @@ void ProgramLowering::control(Frame& frame, const Group& group, std::vector<Step
   std::vector<Operand> inputs, targets;  // where inline_calls was left out
   for (ValueId v : frame.graph.operands(n)) inputs.push_back(place(frame, v));
   for (uint32_t k = 0; k < n.result_count; ++k) targets.push_back(result(frame, frame.graph.result(n, k)));
-  body(*frame.graph.attrs(n)[0].graph, frame.depth, origin_of(frame, group.root), inputs, targets, steps);
+  body(*Call(frame.graph, n).graph, frame.depth, origin_of(frame, group.root), inputs, targets, steps);
 }
 
 void ProgramLowering::cond(Frame& frame, NodeId id, std::vector<Step>& steps) {

@@ -223,7 +223,7 @@ class Checker {
       for (const auto& [j, in] : ins) {
         const Range r = touched(kernel, j, *in);
         if (j == k || r.region != w.region || r.begin >= w.end || w.begin >= r.end) continue;
-        if (r.begin != w.begin || out->loop >= 0 || in->loop >= 0 || !index_wise(kernel, j, k))
+        if (r.begin != w.begin || out->loop >= 0 || in->loop >= 0 || !(index_wise(kernel, j, k) || loaded_first(kernel, j, k)))
           report(who + " reads %" + std::to_string(in->buffer) + " where it writes %" + std::to_string(out->buffer));
       }
       for (const auto& [j, other] : outs) {
@@ -262,6 +262,29 @@ class Checker {
       }
     }
     return stores == 1 && loaded == stored && load_blocks == store_blocks;
+  }
+
+  // All of `in` is loaded before anything of `out` is stored, by one thread: at the top of the kernel, block by block.
+  static bool touches(const Kernel& kernel, const Instruction& top, KernelOp kind, uint32_t buffer) {
+    std::vector<const Instruction*> open = {&top};
+    while (!open.empty()) {
+      const Instruction& i = *open.back();
+      open.pop_back();
+      if (i.kind == kind && index(i.buffer) == buffer) return true;
+      for (BlockId block : i.blocks)
+        for (uint32_t inner : kernel.blocks[index(block)].instructions) open.push_back(&kernel.instructions[inner]);
+    }
+    return false;
+  }
+  static bool loaded_first(const Kernel& kernel, uint32_t in, uint32_t out) {
+    bool stored = false;
+    for (uint32_t number : kernel.blocks[0].instructions) {
+      const Instruction& top = kernel.instructions[number];
+      const bool stores = touches(kernel, top, KernelOp::store, out), loads = touches(kernel, top, KernelOp::load, in);
+      if (loads && (stored || stores)) return false;
+      stored = stored || stores;
+    }
+    return true;
   }
 
   void steps(const std::vector<Step>& list, Memory& memory) {
