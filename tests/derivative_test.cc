@@ -204,7 +204,8 @@ int check_lanes(const Graph& g, Domain domain = Domain::any) {
     const auto together = interpret(*batched.graph, directions);
     for (int64_t lane = 0; lane < lanes; ++lane) {
       std::vector<Array> own;
-      for (size_t i = 0; i < directions.size(); ++i) own.push_back(joint[i] ? lane_of(directions[i], lane) : directions[i]);
+      for (size_t i = 0; i < directions.size(); ++i)
+        own.push_back(joint[i] ? lane_of(directions[i], lane) : directions[i]);
       const auto apart = interpret(*one.graph, own);
       for (size_t o = 0; o < apart.size(); ++o) {
         const Array part = lane_of(together[o], lane);
@@ -217,7 +218,8 @@ int check_lanes(const Graph& g, Domain domain = Domain::any) {
 }
 
 TEST_P(Graphs, OverLanes) {
-  if (std::string_view(GetParam().first) == "custom_batch") GTEST_SKIP() << "its rule is for two lanes: tests/rules_test.cc";
+  if (std::string_view(GetParam().first) == "custom_batch")
+    GTEST_SKIP() << "its rule is for two lanes: tests/rules_test.cc";
   checks += check_lanes(*parse(GetParam().second));
 }
 

@@ -71,9 +71,7 @@ const Sample samples[] = {
     {"select_not", [](Value x, Value y) { return select(bit_not(lt(x, y)), x, y); }},
     {"stop_gradient", [](Value x, Value y) { return stop_gradient(x) + y; }},
     {"dot_of_ones",
-     [](Value x, Value y) {
-       return dot_general(reshape(x, {5, 1, 45}), reshape(y, {45, 5, 1}), {0}, {1}, {1}, {2});
-     }},
+     [](Value x, Value y) { return dot_general(reshape(x, {5, 1, 45}), reshape(y, {45, 5, 1}), {0}, {1}, {1}, {2}); }},
     {"cast_same", [](Value x, Value) { return as(x, x.dtype()); }},
     {"cast_widening_cast", [](Value x, Value) { return every_double_cast(x); }},
     {"bitcast_bitcast",

@@ -250,28 +250,34 @@ TEST(Vmap, OneProgramHoweverManyLanes) {
 
 TEST(Vmap, HowManyLanesMayBeKnownLate) {
   const auto f = [](Tensor x, Tensor w) {
-    const Tensor y = tn::cond(tn::sum(x) > 0., [](Tensor v) { return tn::sqrt(tn::abs(v)); }, [](Tensor v) { return v * v; }, x);
+    const Tensor y =
+        tn::cond(tn::sum(x) > 0., [](Tensor v) { return tn::sqrt(tn::abs(v)); }, [](Tensor v) { return v * v; }, x);
     const auto halve = [](Tensor v) { return v * 0.5; };
     const Tensor small = tn::while_loop([](Tensor v) { return tn::sum(tn::abs(v)) > 1.; }, halve, y + 4.);
     return tn::sum(tn::cumsum(tn::sort(x)) * tn::matmul(x, w)) + tn::sum(small);
   };
   const Tensor w = numbers({3, 3});
-  const auto free = tn::jit(tn::vmap(tn::grad([&](Tensor x, Tensor m) { return tn::sum(tn::sin(x) * tn::matmul(x, m)); }), {.in_axes = {0, tn::none}}),
-                            {.dynamic = {{0, 0}}});
+  const auto free =
+      tn::jit(tn::vmap(tn::grad([&](Tensor x, Tensor m) { return tn::sum(tn::sin(x) * tn::matmul(x, m)); }),
+                       {.in_axes = {0, tn::none}}),
+              {.dynamic = {{0, 0}}});
   const auto value = tn::jit(tn::vmap(f, {.in_axes = {0, tn::none}}), {.dynamic = {{0, 0}}});
   for (int64_t lanes : {1, 2, 5}) {
     const Tensor x = numbers({lanes, 3}, 0.375, -2);
     expect_same(value(x, w), one_by_one([&](Tensor r) { return f(r, w); }, x));
-    expect_same(free(x, w), one_by_one([&](Tensor r) {
-                  return tn::grad([&](Tensor v) { return tn::sum(tn::sin(v) * tn::matmul(v, w)); })(r);
-                }, x));
+    expect_same(free(x, w), one_by_one(
+                                [&](Tensor r) {
+                                  return tn::grad([&](Tensor v) { return tn::sum(tn::sin(v) * tn::matmul(v, w)); })(r);
+                                },
+                                x));
   }
 }
 
 TEST(Vmap, NoLanesThroughControlFlow) {
   const auto f = [](Tensor x) {
-    const Tensor y = tn::cond(x > 0., [](Tensor v) { return tn::sum(tn::matmul(tn::ones({1, 1}).astype(tn::f64), v.reshape({1, 1}))); },
-                              [](Tensor v) { return v; }, x);
+    const Tensor y = tn::cond(
+        x > 0., [](Tensor v) { return tn::sum(tn::matmul(tn::ones({1, 1}).astype(tn::f64), v.reshape({1, 1}))); },
+        [](Tensor v) { return v; }, x);
     return tn::while_loop([](Tensor v) { return v > 1.; }, [](Tensor v) { return v * 0.5; }, y);
   };
   EXPECT_EQ(text(tn::vmap(f)(tn::zeros({0}).astype(tn::f64)).shape()), "[0]");

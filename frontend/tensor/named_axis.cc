@@ -45,8 +45,8 @@ int64_t NamedAxis::lanes_of_derivative() {
   const Trace* trace = Trace::current();
   for (const NamedAxis* a = innermost; a != nullptr; a = a->outer_) {
     for (; trace != a->around_ && trace != nullptr; trace = trace->outer())
-      differentiated |= std::find(std::begin(differentiating), std::end(differentiating), trace->what) !=
-                        std::end(differentiating);
+      differentiated |=
+          std::find(std::begin(differentiating), std::end(differentiating), trace->what) != std::end(differentiating);
     const int64_t size = a->size_.is_number() ? std::max<int64_t>(a->size_.number(), 1) : 1;
     if (differentiated && lanes <= INT32_MAX / size) lanes *= size;
   }

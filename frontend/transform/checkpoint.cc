@@ -46,8 +46,7 @@ std::vector<Tensor> run_checkpoint(const Program& p, const CheckpointPolicy& pol
                                    const Location& at) {
   const FloatEnvironment standard;
   const std::vector<Tensor> all = p.inputs(inputs);
-  return apply_primitive(ir::Op::checkpoint, ir::CallAttrs{.graph = marked(*p.graph, policy)}, all,
-                         at);
+  return apply_primitive(ir::Op::checkpoint, ir::CallAttrs{.graph = marked(*p.graph, policy)}, all, at);
 }
 
 }  // namespace detail

@@ -76,8 +76,9 @@ struct Blocks {
   std::vector<Value> run(const ir::Graph& linear, const std::vector<ir::Type>& others, size_t which) {
     std::vector<bool> lanes(linear.input_count(), false);
     lanes[residuals.size() + which] = true;
-    const ir::SubgraphBatch over = passes::batch(linear, {.size = b.symbols().numel(others[which].shape), .exact = exact_lanes()}, lanes,
-                                                 std::vector<bool>(linear.outputs().size(), true));
+    const ir::SubgraphBatch over =
+        passes::batch(linear, {.size = b.symbols().numel(others[which].shape), .exact = exact_lanes()}, lanes,
+                      std::vector<bool>(linear.outputs().size(), true));
     std::vector<ir::ValueId> operands;
     for (const Value& v : residuals) operands.push_back(v.id);
     for (size_t k = 0; k < others.size(); ++k)

@@ -12,7 +12,8 @@ namespace tenon::ir {
 // What the gradient of a while_loop may keep of its states when nobody says.
 inline constexpr int64_t default_loop_memory = int64_t{64} << 20;
 
-inline constexpr const char* lane_by_lane = "lane_by_lane";  // the body of a loop over lanes is called so, for explain()
+inline constexpr const char* lane_by_lane =
+    "lane_by_lane";  // the body of a loop over lanes is called so, for explain()
 
 struct Loop {
   const Graph* condition = nullptr;  // of a while_loop only

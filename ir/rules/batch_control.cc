@@ -103,14 +103,13 @@ BatchResults batch_scan(const BatchArgs& args) {
   auto operands = loop_operands(args, loop, inputs);
   for (size_t i = first_row; i < inputs.size(); ++i)
     if (inputs[i]) operands[i + (masked ? 1 : 0)] = exchanged(args.operands[i]);
-  auto results =
-      apply(args.builder, args.op, operands,
-            ScanAttrs{.body = body.graph,
-                      .length = loop.length,
-                      .counts = counts_of(loop),
-                      .reverse = loop.reverse,
-                      .memory = Scan(args.attrs).memory,
-                      .unroll = Scan(args.attrs).unroll});
+  auto results = apply(args.builder, args.op, operands,
+                       ScanAttrs{.body = body.graph,
+                                 .length = loop.length,
+                                 .counts = counts_of(loop),
+                                 .reverse = loop.reverse,
+                                 .memory = Scan(args.attrs).memory,
+                                 .unroll = Scan(args.attrs).unroll});
   for (size_t i = loop.carries; i < results.size(); ++i)
     if (body.output_is_batched[i]) results[i] = exchanged(results[i]);
   return {std::move(results), body.output_is_batched};

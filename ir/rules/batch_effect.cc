@@ -25,8 +25,7 @@ BatchResults batch_check(const BatchArgs& args) {
   }
   const Value holds = lifted(args, last), mask = mask_over_lanes(args, c.masked, holds.shape());
   const std::vector<Value> operands = mask ? std::vector<Value>{mask, holds} : std::vector<Value>{holds};
-  apply(args.builder, args.op, operands,
-        CheckAttrs{.message = c.message, .place = c.place, .masked = bool(mask)});
+  apply(args.builder, args.op, operands, CheckAttrs{.message = c.message, .place = c.place, .masked = bool(mask)});
   return {};
 }
 

@@ -67,8 +67,8 @@ std::vector<Value> replay_transpose(const TransposeArgs& args) {
   const size_t first_carry = parts.shared + parts.own + parts.states;  // of the body
   TransposedBody t{args, parts, *parts.body, Flags(parts.body->input_count(), false), present(args.cotangents), {}};
   for (size_t i = 0; i < args.operands.size(); ++i) {
-    const bool may_be = (i >= parts.first_own() && i < parts.first_state()) ||
-                        (i >= parts.first_carry() && i < parts.first_mark());
+    const bool may_be =
+        (i >= parts.first_own() && i < parts.first_state()) || (i >= parts.first_carry() && i < parts.first_mark());
     ensure(may_be || !args.linear[i], "a replay is transposed by what it is not linear in");
   }
   for (size_t i = 0; i < t.linear.size(); ++i) t.linear[i] = t.is_carry(i) || args.linear[t.operand(i)];

@@ -223,7 +223,8 @@ class Checker {
       for (const auto& [j, in] : ins) {
         const Range r = touched(kernel, j, *in);
         if (j == k || r.region != w.region || r.begin >= w.end || w.begin >= r.end) continue;
-        if (r.begin != w.begin || out->loop >= 0 || in->loop >= 0 || !(index_wise(kernel, j, k) || loaded_first(kernel, j, k)))
+        if (r.begin != w.begin || out->loop >= 0 || in->loop >= 0 ||
+            !(index_wise(kernel, j, k) || loaded_first(kernel, j, k)))
           report(who + " reads %" + std::to_string(in->buffer) + " where it writes %" + std::to_string(out->buffer));
       }
       for (const auto& [j, other] : outs) {

@@ -39,7 +39,8 @@ std::vector<Value> dot_of_ones(const Match& m) {
   const size_t batch = d.lhs_batch.size(), rows = lhs.shape().size() - batch - d.lhs_contract.size();
   Shape result;
   for (int64_t axis : d.lhs_batch) result.push_back(lhs.shape()[axis]);
-  for (const auto& [x, b, c] : {std::tuple(lhs, &d.lhs_batch, &d.lhs_contract), std::tuple(rhs, &d.rhs_batch, &d.rhs_contract)})
+  for (const auto& [x, b, c] :
+       {std::tuple(lhs, &d.lhs_batch, &d.lhs_contract), std::tuple(rhs, &d.rhs_batch, &d.rhs_contract)})
     for (int64_t axis = 0; axis < x.shape().rank(); ++axis)
       if (std::find(b->begin(), b->end(), axis) == b->end() && std::find(c->begin(), c->end(), axis) == c->end())
         result.push_back(x.shape()[axis]);

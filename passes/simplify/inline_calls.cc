@@ -23,10 +23,11 @@ bool has_call(const Graph& graph) {
 
 // What an op stands for: a graph on its operands.
 GraphPtr meaning_of(const Graph& graph, const Node& node) {
-  if (def(node.op).inlined) return graph.attrs(node)[0].graph;
+  if (def(node.op).inlined) return Call(graph, node).graph;  // the first field of every such row
   if (node.op == Op::custom_tangent) return meaning_of_tangent(graph, node);
-  throw Error(std::string(name(node.op)) + ": there is no axis '" + graph.attrs(node)[0].text +
-                  "' here; tn::vmap(f, {.axis_name = \"" + graph.attrs(node)[0].text + "\"}) makes one",
+  const std::string& axis = AxisSum(graph, node).axis;
+  throw Error(std::string(name(node.op)) + ": there is no axis '" + axis + "' here; tn::vmap(f, {.axis_name = \"" +
+                  axis + "\"}) makes one",
               graph.location(node));
 }
 
