@@ -276,7 +276,7 @@ TEST(While, BothModes) {
   EXPECT_NEAR(*results[1].as<double>(), tangent, 1e-12);
   const Vjp reverse = vjp(*g, {false, true});
   const auto kept = interpret(*reverse.forward, std::vector<Array>{start, x});
-  std::vector<Array> operands(kept.begin() + 2, kept.end());
+  std::vector<Array> operands(kept.begin() + 1, kept.end());
   operands.push_back(t);
   EXPECT_NEAR(*interpret(*reverse.backward, operands)[0].as<double>(), tangent, 1e-12);
 }

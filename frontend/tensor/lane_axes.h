@@ -1,10 +1,13 @@
 // Which axis of tensors is that of the lanes, as tn::vmap takes it: a number, none, or one of these for each argument.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <utility>
 #include <vector>
+
+#include "tenon/frontend/tensor/tensor.h"  // before tn::none, whose name an enumerator there has too
 
 namespace tenon {
 

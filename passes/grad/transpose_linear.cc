@@ -27,9 +27,11 @@ bool is_zero(const Graph& g, ValueId v) {
 }
 
 struct Checker {
-  std::vector<Part> inputs_like(const Graph& g, const Flags& linear) const {
+  // zeros: inputs that are zero so far, as a carry that nothing has been added to; none where empty.
+  std::vector<Part> inputs_like(const Graph& g, const Flags& linear, const Flags& zeros) const {
     std::vector<Part> parts(g.value_count(), Part::constant);
-    for (uint32_t i = 0; i < g.input_count(); ++i) parts[i] = linear[i] ? Part::linear : Part::constant;
+    for (uint32_t i = 0; i < g.input_count(); ++i)
+      parts[i] = linear[i] ? Part::linear : !zeros.empty() && zeros[i] ? Part::zero : Part::constant;
     return parts;
   }
 
@@ -38,8 +40,8 @@ struct Checker {
   }
 
   // Whether each output is linear, checked on the way; the others do not depend on linear inputs.
-  Flags outputs(const Graph& g, const Flags& linear) const {
-    std::vector<Part> parts = inputs_like(g, linear);
+  Flags outputs(const Graph& g, const Flags& linear, const Flags& zeros = {}) const {
+    std::vector<Part> parts = inputs_like(g, linear, zeros);
     for (const Node& n : g.nodes()) node(g, n, parts);
     Flags result;
     for (ValueId v : g.outputs()) result.push_back(parts[index(v)] == Part::linear);
@@ -54,21 +56,25 @@ struct Checker {
       linear.push_back(parts[index(v)] == Part::linear);
       count += linear.back() ? 1 : 0;
     }
-    if (count == 0) return;
     const OpDef& row = def(n.op);
+    if (count == 0) {
+      if (row.whole && parts[index(ids[0])] == Part::zero) parts[index(n.first_result)] = Part::zero;
+      return;
+    }
     Flags results(n.result_count, true);
     if (row.family == Family::control) {
       results = control(g, n, linear);
     } else if (row.flat || (n.op == Op::cast && !is_floating(g.type(g.result(n)).dtype))) {
       refuse(g, n, "of a value that depends on the arguments has no derivative");
     } else {
-      elementary(g, n, linear, count);
+      elementary(g, n, linear, count, parts);
     }
     for (uint32_t r = 0; r < n.result_count; ++r)
       if (results[r]) parts[index(n.first_result) + r] = Part::linear;
   }
 
-  void elementary(const Graph& g, const Node& n, const Flags& linear, size_t count) const {
+  void elementary(const Graph& g, const Node& n, const Flags& linear, size_t count,
+                  const std::vector<Part>& parts) const {
     const OpDef& row = def(n.op);
     const bool product = row.family == Family::contraction || row.partials[0] != nullptr;
     if (row.linear == 0) refuse(g, n, "has no transpose");
@@ -77,7 +83,8 @@ struct Checker {
       const bool may = row.linear == 0xff || (k < 8 && (row.linear >> k & 1));
       if (linear[k] && !may)
         refuse(g, n, "is not linear in operand " + std::to_string(k) + ", which depends on the arguments");
-      if (!linear[k] && may && !product && !is_zero(g, g.operands(n)[k]))
+      const ValueId v = g.operands(n)[k];
+      if (!linear[k] && may && !product && parts[index(v)] != Part::zero && !is_zero(g, v))
         refuse(g, n, "joins what depends on the arguments with what does not and is not zero");
     }
   }
@@ -99,9 +106,10 @@ struct Checker {
     }
     if (n.op != Op::scan) refuse(g, n, "has no transpose");
     const Loop loop = loop_of(g, n);
-    Flags inputs = linear, results;
+    Flags inputs = linear, results, zeros(n.operand_count, false);
+    for (size_t i = 0; i < loop.carries; ++i) zeros[loop.constants + i] = is_zero(g, g.operands(n)[loop.constants + i]);
     for (bool changed = true; changed;) {
-      results = outputs(*loop.body, inputs);
+      results = outputs(*loop.body, inputs, zeros);
       changed = false;
       for (size_t i = 0; i < loop.carries; ++i) {
         if (!results[i] || inputs[loop.constants + i]) continue;
