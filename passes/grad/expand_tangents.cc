@@ -20,6 +20,28 @@ bool has_tangent_rule(const Graph& g) {
   return false;
 }
 
+// A rule's barriers hold apart what is computed twice, which is of no use where it is transposed; and one of linear and constant values
+// has no transpose.
+GraphPtr without_barriers(const Graph& g) {
+  Rebuild to(g);
+  to.builder.merging = to.builder.folding = false;
+  return to.sweep([&](const Node& n) {
+    if (n.op == Op::barrier) {
+      for (uint32_t i = 0; i < n.result_count; ++i) to.set(n, i, to.values[index(g.operands(n)[i])]);
+      return;
+    }
+    Attrs attrs = g.attrs(n);
+    bool nested = false;
+    for (Attr& a : attrs) {
+      if (!a.graph) continue;
+      a.graph = without_barriers(*a.graph);
+      nested = true;
+    }
+    if (!nested) return to.copy(n);
+    to.set_all(n, to.builder.add(n.op, to.operands(n), std::move(attrs)));
+  });
+}
+
 }  // namespace
 
 GraphPtr meaning_of_tangent(const Graph& graph, const Node& n) {
@@ -27,7 +49,7 @@ GraphPtr meaning_of_tangent(const Graph& graph, const Node& n) {
   Flags linear(c.backward->input_count(), true);
   for (int64_t i = 0; i < c.counts[0]; ++i) linear[static_cast<size_t>(i)] = false;
   try {
-    return transpose_linear(*c.backward, linear);
+    return transpose_linear(*without_barriers(*c.backward), linear);
   } catch (const Error& e) {
     throw Error(
         "custom_vjp: forward mode (jvp, jacfwd, hessian, linearize) transposes bwd, which then must be linear in the "
