@@ -34,7 +34,7 @@ void Propagation::join(Dependence& into, const Dependence& from, const Type& typ
 std::vector<Dependence> Propagation::control(const At& at) {
   std::vector<Dependence> inputs;
   for (const Dependence* operand : at.operands) inputs.push_back(*operand);
-  if (at.node.op == Op::call) return run(*Call(at.graph, at.node).graph, std::move(inputs));
+  if (def(at.node.op).inlined) return run(*Call(at.graph, at.node).graph, std::move(inputs));
   if (at.node.op == Op::cond) return branches(at);
   if (at.node.op == Op::while_loop || at.node.op == Op::scan) return loop(at);
   std::vector<Dependence> results(at.node.result_count);

@@ -245,6 +245,7 @@ std::vector<Array> Propagation::sets_of(const At& at) {
     case Op::dot_general: return one(contracted(at));
     case Op::convolution: return one(convolved(at));
     case Op::scatter_add: return one(scattered(at));
+    case Op::named:
     case Op::barrier: {
       std::vector<Array> same;
       for (size_t k = 0; k < at.operands.size(); ++k) same.push_back(operand_sets(at, k));
