@@ -206,6 +206,7 @@ void compare(const Nest& nest, const Tensor& got, const Tensor& wanted, const ch
 
 TEST(Nests, AgreeWithTheirPlainTwins) {
   const uint64_t first = setting("TENON_FUZZ_SEED", 1), count = setting("TENON_FUZZ_COUNT", 60);
+  int refused = 0;
   for (uint64_t seed = first; seed < first + count && !HasFailure(); ++seed) {
     Draw draw(seed);
     const Nest nest = draw.nest(1 + draw.below(4));
@@ -215,11 +216,18 @@ TEST(Nests, AgreeWithTheirPlainTwins) {
       const Tensor wanted = tn::jit(nest.plain)(x);
       compare(nest, tn::jit(nest.nested)(x), wanted, "jitted", seed);
       if (seed % 4 == 0) compare(nest, nest.nested(x), wanted, "eager", seed);
+    } catch (const tn::Error& e) {
+      // Forward mode transposes the rule of a custom_vjp, and one that loops until a condition fails has no transpose.
+      const bool documented = std::string_view(e.what()).find("custom_vjp: forward mode") != std::string_view::npos;
+      refused += documented;
+      if (!documented) ADD_FAILURE() << "seed " << seed << ": " << e.what() << "\n" << nest.text;
     } catch (const std::exception& e) {
       ADD_FAILURE() << "seed " << seed << ": " << e.what() << "\n" << nest.text;
     }
   }
-  std::printf("%llu nests\n", static_cast<unsigned long long>(count));
+  std::printf("%llu nests, %d of them forward through a rule that loops, which is refused\n",
+              static_cast<unsigned long long>(count), refused);
+  EXPECT_LT(static_cast<uint64_t>(refused) * 20, count + 20);
 }
 
 }  // namespace
