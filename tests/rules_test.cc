@@ -194,6 +194,19 @@ TEST(Checkpoint, SameBitsLessMemory) {
   expect_same(tn::jvp(tn::grad(loss(tn::checkpoint(layer))), x, x).second, tn::jvp(tn::grad(loss(layer)), x, x).second);
 }
 
+TEST(Checkpoint, SparsePatternsLookInside) {
+  const auto f = [](Tensor x) { return tn::sin(x) * Tensor(x[{tn::slice(0, 4)}]); };
+  const auto squares = [](Tensor x) { return x * x - 1.; };
+  const Tensor x = f64({1, 2, 3, 4});
+  const tn::Csr plain = tn::sparse_jacobian(squares)(x), kept = tn::sparse_jacobian(tn::checkpoint(squares))(x);
+  EXPECT_EQ(kept.values.numel(), plain.values.numel());
+  expect_same(kept.columns, plain.columns);
+  expect_same(kept.values, plain.values);
+  const auto rule = tn::custom_jvp(squares, [=](Tensor p, Tensor t) { return std::pair(squares(p), 2. * p * t); });
+  expect_same(tn::sparse_jacobian(rule)(x).columns, plain.columns);
+  expect_same(tn::sparse_jacobian(tn::checkpoint(f))(x).columns, tn::sparse_jacobian(f)(x).columns);
+}
+
 // ---- implicit derivatives
 
 TEST(Implicit, FixedPointsHaveTheDerivativesOfTheirEquation) {

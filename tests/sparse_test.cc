@@ -187,20 +187,6 @@ TEST(Sparse, JittedGivesTheSameBits) {
   expect_values(jitted(y), dense(f, y));
 }
 
-TEST(Sparse, LooksIntoCheckpointsAndFunctionsWithRules) {
-  std::mt19937_64 random(6);
-  const Tensor x = random_vector(40, random);
-  const auto plain = [](const Tensor& t) { return laplacian(sin(t)); };
-  const Csr wanted = sparse_jacobian(plain)(x);
-  const auto rule = [plain](Tensor p, Tensor t) { return jvp(plain, p, t); };
-  const auto check = [&](const Csr& j) {
-    EXPECT_EQ(j.columns.to_vector<int64_t>(), wanted.columns.to_vector<int64_t>());
-    expect_values(j, dense(plain, x));
-  };
-  check(sparse_jacobian(checkpoint(plain))(x));
-  check(sparse_jacobian(custom_jvp([plain](Tensor t) { return plain(t); }, rule))(x));
-}
-
 TEST(Sparse, RowsAreColouredWhereThatIsCheaper) {
   std::mt19937_64 random(7);
   const Tensor x = random_vector(40, random);

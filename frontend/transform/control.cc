@@ -36,7 +36,10 @@ std::vector<Tensor> run_cond(const Tensor& predicate, const Program& then, const
 std::vector<Tensor> run_while(const Program& condition, const Program& body, const std::vector<Tensor>& init,
                               WhileOptions o, const Location& at) {
   if (o.memory < 0) throw Error("while_loop: .memory is a number of bytes, not " + std::to_string(o.memory), at);
-  const int64_t share = std::max<int64_t>(o.memory / NamedAxis::lanes_of_derivative(), 1);
+  // Of all lanes together; and where lanes may part, each iteration selects whole buffers, which had better stay in a cache.
+  constexpr int64_t most_of_lanes = int64_t{1} << 20;
+  const int64_t lanes = NamedAxis::lanes_of_derivative();
+  const int64_t share = std::max<int64_t>((lanes > 1 ? std::min(o.memory, most_of_lanes) : o.memory) / lanes, 1);
   const int64_t memory = share == ir::default_loop_memory ? 0 : share;
   if (condition.graph->outputs().size() != 1 ||
       !(condition.graph->type(condition.graph->outputs()[0]) == ir::Type{boolean, {}}))

@@ -33,8 +33,13 @@ inline std::vector<int64_t> counting(size_t first, size_t end) {
   return axes;
 }
 
-// A lane's value for every lane.
+// A lane's value for every lane; of memory that nobody has written yet there is nothing to repeat.
 inline Value repeated(Value x, Dim lanes) {
+  const Graph& g = x.builder->graph();
+  const NodeId from = g.producer(x.id);
+  if (from != no_node && g.node(from).op == Op::unset)
+    return apply(*x.builder, Op::unset, {},
+                 UnsetAttrs{.dtype = x.dtype(), .shape = with_lanes(lanes, x.shape()).dims()})[0];
   return broadcast(x, with_lanes(lanes, x.shape()), counting(1, x.shape().size() + 1));
 }
 // Operand i with the lanes in front, whether it is batched or not.
