@@ -43,6 +43,7 @@ struct Case {
   std::vector<Bar> bars;
   const char* published = "";  // the best figure of the peers, from their own run on another machine
   double seconds = 1.5;  // spent measuring
+  bool derivative = false;  // its other subject is the function whose derivative it is: the table has times, not rates
 };
 
 struct Result {
@@ -80,6 +81,9 @@ void add_elementwise();
 void add_rows();
 void add_contractions();
 void add_scan();
+void add_lanes();
+void add_loops();
+void add_adbench();
 void add_latencies();
 void add_free_extents();
 void add_gpu();

@@ -48,7 +48,7 @@ void add_gpu() {
     runtime::disk_cache().store(runtime::program_key(*step(), for_gpu()), artifact.bytes());
     return [] {
       const auto bytes = runtime::disk_cache().load(runtime::program_key(*step(), for_gpu()));
-      check(bytes && runtime::Artifact::from_bytes(*bytes), "the cache on disk lost a program");
+      ensure(bytes && runtime::Artifact::from_bytes(*bytes), "the cache on disk lost a program");
     };
   }));
 }

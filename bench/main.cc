@@ -28,6 +28,9 @@ int main(int argc, char** argv) {
   tenon::bench::add_rows();
   tenon::bench::add_contractions();
   tenon::bench::add_scan();
+  tenon::bench::add_lanes();
+  tenon::bench::add_loops();
+  tenon::bench::add_adbench();
   tenon::bench::add_latencies();
   tenon::bench::add_free_extents();
   tenon::bench::add_gpu();

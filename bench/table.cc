@@ -51,14 +51,20 @@ const double* value_of(const Row& row, const Bar& bar) {
 std::string text_of(const Row& row, const Bar& bar) {
   const std::string limit = (bar.at_least ? ">= " : "<= ") + number(bar.limit);
   if (bar.value == "value") return limit + " " + unit_name(row.c.unit);
+  if (row.c.derivative) return (bar.at_least ? "<= " : ">= ") + number(1 / bar.limit) + " " + bar.value.substr(4) + "s";
   // A bar on time ("at most 1.5 times the loop's") is kept as one on rate.
   return limit + "x " + bar.value.substr(4);
 }
 
 bool print_row(const Row& row) {
   std::string ceilings, bars;
-  for (const auto& [subject, ratio] : row.r.per)
-    if (!is_column(subject)) ceilings += (ceilings.empty() ? "" : ", ") + number(100 * ratio) + "% of " + subject;
+  for (const auto& [subject, ratio] : row.r.per) {
+    if (is_column(subject)) continue;
+    const std::string share = row.c.derivative ? number(1 / ratio) + " x the " + subject + "'s " +
+                                                     number(row.r.value.at(subject)) + " " + unit_name(row.c.unit)
+                                               : number(100 * ratio) + "% of " + subject;
+    ceilings += (ceilings.empty() ? "" : ", ") + share;
+  }
   if (row.r.value.count(fused) == 0)  // a ceiling itself
     for (const auto& [subject, value] : row.r.value)
       ceilings += (ceilings.empty() ? "" : ", ") + subject + " " + number(value) + " " + unit_name(row.c.unit);
@@ -83,7 +89,7 @@ void keep(const Case& c, Result r) { rows().push_back({c, std::move(r)}); }
 bool print_table() {
   if (rows().empty()) return true;
   std::printf("\n%-26s %s %5s %8s %8s %8s %7s %7s  %-38s %-24s %s\n", "case", "t", "unit", "fused", "eager", "C++",
-              "x eager", "x C++", "of the ceiling", "published peer", "bar");
+              "x eager", "x C++", "of the ceiling, or beside", "published peer", "bar");
   bool all_met = true;
   for (const Row& row : rows()) all_met = print_row(row) && all_met;
   std::printf(

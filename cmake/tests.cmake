@@ -56,11 +56,22 @@ endif()
 file(WRITE ${PROJECT_BINARY_DIR}/clear_caches.cmake "file(REMOVE_RECURSE ${PROJECT_BINARY_DIR}/cache)\nfile(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/cache)\n")
 set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${PROJECT_BINARY_DIR}/clear_caches.cmake)
 
+# The examples of a document, as tests.
+set(document_examples ${PROJECT_BINARY_DIR}/generated/document_examples_test.cc)
+add_custom_command(OUTPUT ${document_examples}
+                   COMMAND awk -f ${PROJECT_SOURCE_DIR}/cmake/document_examples.awk ${PROJECT_SOURCE_DIR}/docs/transforms.md > ${document_examples}
+                   DEPENDS ${PROJECT_SOURCE_DIR}/cmake/document_examples.awk ${PROJECT_SOURCE_DIR}/docs/transforms.md VERBATIM)
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/generated)
+list(APPEND test_sources ${document_examples})
+
 foreach(source ${test_sources})
   get_filename_component(name ${source} NAME_WE)
   add_executable(${name} ${source})
   target_link_libraries(${name} PRIVATE $<TARGET_NAME_IF_EXISTS:tenon_testing> tenon_frontend tenon_example_data GTest::gtest_main)
   tenon_test_settings(${name})
+  if(name STREQUAL adbench_test)
+    target_link_libraries(${name} PRIVATE tenon_adbench)
+  endif()
   if(name MATCHES "_simulated_test$")  # what it loads as libcuda.so.1 is the driver that is none
     target_link_options(${name} PRIVATE -Wl,-rpath,${PROJECT_BINARY_DIR}/simulated_cuda)
     add_dependencies(${name} simulated_cuda simulated_nvrtc)

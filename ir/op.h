@@ -49,6 +49,7 @@ enum class Family : uint8_t {
   indexing,
   random,
   control,
+  transform,  // what transforms answer: an axis of lanes by its name, a rule that a caller gave
   effect
 };
 
@@ -72,7 +73,9 @@ struct Attr {
 };
 using Attrs = std::vector<Attr>;  // in the order of the row's schema; read and made by name (ir/graph/attributes.h)
 
-enum class AttrCount : uint8_t { any, one, flag };  // how many entries a list has; a flag is one, 0 or 1
+// How many entries a list has; a flag is one, 0 or 1. An option is one, 0 unless a node says another: text leaves a 0 out, and
+// so may who builds a node.
+enum class AttrCount : uint8_t { any, one, flag, option };
 
 struct AttrSpec {
   const char* name = nullptr;
@@ -168,6 +171,39 @@ struct TransposeArgs {
 };
 using TransposeFn = std::vector<Value> (*)(const TransposeArgs&);
 
+// What every rule of one batching knows: a function of one lane becomes one over `size` lanes.
+struct Batching {
+  Dim size;  // how many lanes
+  std::string_view axis = {};  // what the function calls them in axis_sum and its kind; empty: nothing
+  bool exact = false;  // a lane computes nothing on what a branch that it did not enter would see
+};
+// inputs (after the mask, where `masked`) -> outputs; those that are batched have the lanes in front.
+struct SubgraphBatch {
+  std::shared_ptr<const Graph> graph;
+  std::vector<bool> output_is_batched;
+};
+// forced[o]: output o must be batched. masked: the graph's first input says which lanes take part, bool[size].
+using SubgraphBatchFn = SubgraphBatch (*)(const Graph& graph, const Batching& batching,
+                                          const std::vector<bool>& batched, const std::vector<bool>& forced,
+                                          bool masked);
+
+// An op over all lanes at once, from operands of which some have the lanes in front.
+struct BatchArgs {
+  GraphBuilder& builder;
+  Op op;
+  const Attrs& attrs;
+  std::span<const Value> operands;
+  const std::vector<bool>& batched;  // per operand
+  const Batching& batching;
+  const Value& mask;  // bool[size]: which lanes take part; a null id where all do
+  SubgraphBatchFn subgraph = nullptr;
+};
+struct BatchResults {
+  std::vector<Value> values;
+  std::vector<bool> batched = {};  // empty: all of them
+};
+using BatchFn = BatchResults (*)(const BatchArgs&);
+
 // Lowers one result element: the scalar at `index` (one i64 scalar per axis of the result), by asking the context for
 // operand elements. Rows that need a loop nest of their own have .nest instead.
 using LowerFn = Scalar (*)(Lowering&, const Node&, std::span<const Scalar> index);
@@ -240,10 +276,12 @@ struct OpDef {
   Identity identity = Identity::none;  // of an op that combines elements in a reduction
   bool positional = false;  // of a reduction: gives the place of an element
   bool commutes = false;  // x op y is y op x, to the bit for integers and bool
+  bool inlined = false;  // what it computes is its first graph on its operands; the others say how it is transformed
   bool effect = false;
   bool fence = false;  // nothing merges with it or moves past it
   bool unnamed = false;  // says little about a kernel: left out of its name, as sources are
   Domain domain = Domain::any;  // where the generated tests draw floating inputs
+  BatchFn batch = nullptr;
 };
 
 const OpDef& def(Op op);

@@ -46,10 +46,12 @@ struct Columns {
   Identity identity = Identity::none;
   bool positional = false;
   bool commutes = false;
+  bool inlined = false;
   bool effect = false;
   bool fence = false;
   bool unnamed = false;
   Domain domain = Domain::any;
+  Given batch = {};
 };
 
 #define TENON_NUMBER_OF(a, b, c, number, ...) number
@@ -75,7 +77,8 @@ constexpr bool has_derivative(const Columns& row) {
 constexpr bool has_lowering(const Columns& row) {
   // Elementwise rows are scalar instructions; reductions, dot products and control flow have drivers in passes/lower.
   return row.family == Family::elementwise || row.family == Family::control || row.family == Family::effect ||
-         row.op == Op::dot_general || row.combine != Op{} || row.lower.given || row.nest.given;
+         row.family == Family::transform || row.op == Op::dot_general || row.combine != Op{} || row.lower.given ||
+         row.nest.given;
 }
 
 // Rows that find elements and are no views.
@@ -110,6 +113,7 @@ struct Complete {
   static_assert(row.family != Family::random || row.cost > 1,
                 "op row without column cost: no expansion counts the operations of random bits");
   static_assert(!row.fence || row.same, "op row without column same: a fence gives its operands on");
+  static_assert(elementwise || row.batch.given, "op row without column batch: give .batch, the op over many lanes");
   static_assert(has_lowering(row), "op row without a lowering: give .lower or .nest");
   static_assert(row.combine == Op{} || columns[static_cast<size_t>(row.combine)].identity != Identity::none,
                 "op row without column identity: the op that a reduction combines with needs .identity");
@@ -157,8 +161,9 @@ const T& operand(std::span<const T> operands, size_t i) {
   .partials = {       \
       TENON_PARTIALS_OF(__VA_ARGS__, TENON_PARTIALS_3, TENON_PARTIALS_2, TENON_PARTIALS_1, unused)(__VA_ARGS__)}
 
-// Elementwise rows say nothing about types when operands and result agree.
+// Elementwise rows say nothing about types when operands and result agree, nor about lanes, which are elements.
 constexpr OpDef completed(OpDef row) {
+  if (row.family == Family::elementwise) row.batch = rules::batch_elementwise;
   if (row.family == Family::elementwise && !columns[static_cast<size_t>(row.op)].infer.given)
     row.infer = rules::infer_same;
   return row;

@@ -21,6 +21,7 @@ Axes::Axes(const Graph& graph) {
     }
     form_of_.push_back(by_type[type] - 1);
   }
+  no_axes_ = form_of(Shape()).space;
   const auto append = [](auto& list, auto entry) {
     list.push_back(std::move(entry));
     return static_cast<uint32_t>(list.size() - 1);

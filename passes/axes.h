@@ -45,6 +45,7 @@ class Axes {
   Axes() = default;
   explicit Axes(const ir::Graph& graph);
   SpaceId space(ir::ValueId v) const { return form(v).space; }
+  SpaceId no_axes() const { return no_axes_; }  // of a scalar, and of what gives nothing
   const std::vector<Dim>& extents(ir::ValueId v) const { return spaces_[space(v)]; }
   const std::vector<Dim>& extents(SpaceId s) const { return spaces_[s]; }
   int rank(ir::ValueId v) const { return static_cast<int>(form(v).places.size()); }
@@ -73,6 +74,7 @@ class Axes {
   ReducedAxes reduced_by(const ir::Graph& graph, ir::NodeId n) const;
   std::vector<ContractedAxis> contracted_by(const ir::Graph& graph, const ir::Node& n) const;
 
+  SpaceId no_axes_ = 0;
   std::map<std::vector<int64_t>, SpaceId> known_;
   std::vector<std::vector<Dim>> spaces_;
   std::vector<Form> forms_;

@@ -42,11 +42,15 @@ struct Linearized {
   std::vector<bool> output_has_tangent;
   uint32_t residual_count = 0;
 };
-// wanted: the outputs whose tangents are; empty means all. Error when a while loop carries a wanted one.
+// Pushed forward, a rule of which only the transpose is known is transposed: linear as a function that can be run and differentiated.
+GraphPtr runnable(const GraphPtr& linear);
+// wanted: the outputs whose tangents are; empty means all.
 Linearized linearize(const ir::Graph& graph, const std::vector<bool>& active, const std::vector<bool>& wanted = {});
 // Transposes a linear graph: inputs constants..., linear... -> outputs. Result: constants..., cotangents... -> cotangents of
 // the linear inputs (zeros where nothing arrives).
 GraphPtr transpose(const ir::Graph& linear, uint32_t constant_count);
+// The same of any function of which linear[i] says that it is linear in input i, jointly. Error, naming op and line, where it is not.
+GraphPtr transpose_linear(const ir::Graph& graph, const std::vector<bool>& linear);
 // The same as one step of a longer sum, for the tape. Inputs: constants, the cotangents that arrive, then what has been summed so
 // far for those linear inputs that have something. Results: the new sums of the linear inputs that are `reached`.
 struct Accumulation {
@@ -58,6 +62,16 @@ Accumulation transpose_onto(const ir::Graph& linear, uint32_t constant_count, co
 
 // Value and gradient of output 0, a floating scalar, by the inputs chosen: inputs -> outputs..., gradients...
 GraphPtr value_and_grad(const ir::Graph& graph, const std::vector<bool>& active);
+
+// A function of one lane over many: inputs and outputs that have lanes have them in front. inputs: which do; forced: outputs that
+// must (empty: none). With an axis name, what asks about that axis is answered.
+ir::SubgraphBatch batch(const ir::Graph& graph, const ir::Batching& batching, const std::vector<bool>& inputs,
+                        const std::vector<bool>& forced = {});
+// The same values without a word: checks and prints are left out, for what is computed again. Custom calls stay.
+GraphPtr without_effects(const ir::Graph& graph);
+// A check behind every op with floating results, sub-graphs included, that fails where it made a NaN: a result has one and none of
+// its floating operands has. It names the op and its place.
+GraphPtr check_nans(const ir::Graph& graph);
 
 // ---- graph to graph ----------------------------------------------------------------------------------------------
 #define TENON_PASS(name, ...) GraphPtr name(const ir::Graph& graph);
@@ -175,7 +189,8 @@ struct FusionPlan {
   std::vector<ir::FusionNote> not_fused;
   bool enabled = true;  // false: one op a group, in the bodies of control flow too
 };
-FusionPlan fuse(const ir::Graph& graph, const Target& target, bool enabled = true);  // disabled: one op a group
+// disabled: one op a group. inside: of the body of a loop or a branch, where a carry can be updated in place.
+FusionPlan fuse(const ir::Graph& graph, const Target& target, bool enabled = true, bool inside = false);
 ir::Program lower(const ir::Graph& graph, const FusionPlan& plan, const Target& target,
                   const std::vector<std::pair<uint32_t, uint32_t>>& donations = {});
 ir::Program schedule(ir::Program program, const Target& target);

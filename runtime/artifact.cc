@@ -12,7 +12,7 @@
 namespace tenon::runtime {
 namespace {
 
-constexpr uint32_t format_version = 3;
+constexpr uint32_t format_version = 4;
 
 struct Writer {
   std::string out;
@@ -103,7 +103,10 @@ std::string Artifact::bytes() const {
   w.u64(m.not_fused.size());
   for (const ir::FusionNote& n : m.not_fused) w.u64(n.producer), w.u64(n.consumer), w.text(n.reason);
   w.u64(m.checks.size());
-  for (const CheckRecord& c : m.checks) w.u64(c.node), w.text(c.custom_call);
+  for (const CheckRecord& c : m.checks) {
+    w.u64(c.node);
+    for (const auto* s : {&c.custom_call, &c.message, &c.place}) w.text(*s);
+  }
   w.u64(objects.size());
   for (const std::string& o : objects) w.text(o);
   return std::move(w.out);
@@ -116,7 +119,7 @@ std::string data_object(const std::string& name, const std::string& data) {
 }
 
 std::string Artifact::bundle(int sm) const {
-  check(manifest.kind == TargetKind::cuda && !objects.empty(), "only a program for a GPU is a bundle");
+  ensure(manifest.kind == TargetKind::cuda && !objects.empty(), "only a program for a GPU is a bundle");
   std::string out;
   const auto word = [&](uint64_t w) { out.append(reinterpret_cast<const char*>(&w), sizeof w); };
   const auto piece = [&](const std::string& bytes) {
@@ -200,10 +203,12 @@ std::optional<Artifact> Artifact::from_bytes(std::string_view bytes) {
     n.reason = r.text();
     m.not_fused.push_back(std::move(n));
   }
-  const uint64_t checks = r.count(16);
+  const uint64_t checks = r.count(32);
   for (uint64_t i = 0; i < checks && r.ok; ++i) {
-    const auto node = static_cast<uint32_t>(r.u64());
-    m.checks.push_back({node, r.text()});
+    CheckRecord c;
+    c.node = static_cast<uint32_t>(r.u64());
+    for (auto* s : {&c.custom_call, &c.message, &c.place}) *s = r.text();
+    m.checks.push_back(std::move(c));
   }
   const uint64_t objects = r.count(8);
   for (uint64_t i = 0; i < objects && r.ok; ++i) a.objects.push_back(r.text());
@@ -235,7 +240,10 @@ Manifest manifest_of(const ir::Program& program, const std::string& entry, const
     m.kernels.push_back(std::move(record));
   }
   m.not_fused = program.not_fused;
-  for (const ir::Step* s : ir::custom_steps(program)) m.checks.push_back({s->origin, s->custom});
+  for (const ir::Step* s : ir::failing_steps(program)) {
+    const bool own = s->host == ir::Host::check;
+    m.checks.push_back({s->origin, own ? "" : s->custom, own ? s->custom : "", s->place});
+  }
   return m;
 }
 

@@ -26,7 +26,8 @@ struct KernelRecord {
 // What may fail while a program runs: number k of the list, from 1 on, is what its entry gives.
 struct CheckRecord {
   uint32_t node = 0;  // as a kernel's nodes are numbered
-  std::string custom_call;  // the name of the function
+  std::string custom_call;  // the name of the function; empty: a check of the program's own
+  std::string message, place;  // of that; place is file:line:column, or empty
 };
 
 struct Manifest {

@@ -35,28 +35,28 @@ void Buffer::read(void* to) const {
 }
 
 void Buffer::read(void* to, int64_t offset, int64_t bytes) const {
-  check(offset >= 0 && bytes >= 0 && bytes <= size_ - offset, "a read leaves its buffer");
+  ensure(offset >= 0 && bytes >= 0 && bytes <= size_ - offset, "a read leaves its buffer");
   if (bytes != 0)
     device_->copy_out(*device_, to, static_cast<const char*>(address_) + offset, static_cast<uint64_t>(bytes));
 }
 
 void Buffer::write(const void* from) {
-  check(!borrowed_, "borrowed memory is never written");
+  ensure(!borrowed_, "borrowed memory is never written");
   if (size_ != 0) device_->copy_in(*device_, address_, from, static_cast<uint64_t>(size_));
 }
 
 void Buffer::copy(const Buffer& from) {
-  check(!borrowed_, "borrowed memory is never written");
-  check(from.size_ == size_ && from.device_ == device_, "buffers of two sizes or devices are not copied in place");
+  ensure(!borrowed_, "borrowed memory is never written");
+  ensure(from.size_ == size_ && from.device_ == device_, "buffers of two sizes or devices are not copied in place");
   if (size_ != 0) device_->copy(*device_, address_, from.address_, static_cast<uint64_t>(size_));
 }
 
 void Buffer::copy_rows(int64_t place, int64_t stride, const Buffer& from, int64_t bytes, int64_t rows) {
-  check(!borrowed_, "borrowed memory is never written");
+  ensure(!borrowed_, "borrowed memory is never written");
   if (bytes == 0 || rows == 0) return;
-  check(from.device_ == device_ && from.size_ == bytes * rows && place >= 0 && bytes <= stride &&
-            place + (rows - 1) * stride + bytes <= size_,
-        "rows are copied that do not fit");
+  ensure(from.device_ == device_ && from.size_ == bytes * rows && place >= 0 && bytes <= stride &&
+             place + (rows - 1) * stride + bytes <= size_,
+         "rows are copied that do not fit");
   device_->copy_rows(*device_, static_cast<char*>(address_) + place, static_cast<uint64_t>(stride), from.address_,
                      static_cast<uint64_t>(bytes), static_cast<uint64_t>(bytes), static_cast<uint64_t>(rows));
 }

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/ir/base/environment.h"
 #include "tenon/ir/base/float_environment.h"
 #include "tenon/ir/base/undisturbed.h"
 #include "tenon/passes/pass.h"
@@ -116,16 +117,38 @@ std::string program_key(const ir::Graph& graph, const CompileOptions& options) {
   key += "build " + build_identity() + "\ncompiler " + generator_for(options, target).compiler() + "\nnumerics " +
          std::to_string(numerics_version) + "\nwithout " + passes::left_out() + "\n";
   key += "target " + to_string(target) + "\nentry " + options.entry + " fuse " + std::to_string(options.fuse) +
-         " parts " + std::to_string(options.parts) + " donate";
+         " nans " + std::to_string(options.check_nans) + " parts " + std::to_string(options.parts) + " donate";
   for (auto [i, o] : options.donations) key += " " + std::to_string(i) + ":" + std::to_string(o);
   key += " stored";
   for (int64_t offset : options.stored) key += " " + std::to_string(offset);
   return key + "\n" + graph.text();
 }
 
+bool hunts_nans() {
+  static constinit Forever<const bool> answer;
+  return answer.get([] {
+    const std::string value = environment(Variable::check_nans);
+    return new bool(!value.empty() && value != "0");
+  });
+}
+
+namespace {
+
+// The checks say where in the source they stand, so that graphs which differ in lines alone become two programs.
+passes::GraphPtr with_checks(const ir::Graph& graph, CompileOptions& options) {
+  options.check_nans = false;
+  return passes::check_nans(graph);
+}
+
+}  // namespace
+
 Artifact compile_artifact(const ir::Graph& graph, const CompileOptions& options) {
   const FloatEnvironment standard;
   const Undisturbed section;
+  if (CompileOptions unchecked = options; options.check_nans) {
+    const auto checked = with_checks(graph, unchecked);
+    return compile_artifact(*checked, unchecked);
+  }
   if (codegen::has_ended()) throw Error("programs cannot be compiled any more: the process is about to end");
   return compile_for(graph, options, target_of(options));
 }
@@ -133,6 +156,10 @@ Artifact compile_artifact(const ir::Graph& graph, const CompileOptions& options)
 std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileOptions& options) {
   const FloatEnvironment standard;
   const Undisturbed section;
+  if (CompileOptions unchecked = options; options.check_nans) {
+    const auto checked = with_checks(graph, unchecked);
+    return compile(*checked, unchecked);
+  }
   Cache& c = cache();
   const Target target = target_of(options);
   const Device& device = compiling_device(options, target);

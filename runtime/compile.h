@@ -23,6 +23,7 @@ namespace tenon::runtime {
 
 struct CompileOptions {
   bool fuse = true;
+  bool check_nans = false;  // a check behind every op that might make a NaN (passes::check_nans)
   bool disk_cache = true;  // look into and fill the cache on disk
   bool memory_cache = true;  // an equal program compiled before in this process is shared
   std::vector<std::pair<uint32_t, uint32_t>> donations = {};  // (input, output)
@@ -73,6 +74,7 @@ class Executable {
   double compile_seconds_ = 0;
 };
 
+bool hunts_nans();  // TENON_CHECK_NANS, read once: every program is to be compiled with .check_nans
 std::shared_ptr<const Executable> compile(const ir::Graph& graph, const CompileOptions& options = {});
 // What a program is found by in both caches: everything that its code depends on.
 std::string program_key(const ir::Graph& graph, const CompileOptions& options = {});

@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/ir/base/failed_check.h"
 #include "tenon/ir/base/float_environment.h"
 #include "tenon/ir/base/heap_bytes.h"
 #include "tenon/ir/base/undisturbed.h"
@@ -25,7 +26,9 @@ uint64_t heap_bytes(const ir::FusionNote& note) { return tenon::heap_bytes(note.
 uint64_t heap_bytes(const KernelRecord& k) {
   return tenon::heap_bytes(k.name) + tenon::heap_bytes(k.kind) + tenon::heap_bytes(k.nodes);
 }
-uint64_t heap_bytes(const CheckRecord& c) { return tenon::heap_bytes(c.custom_call); }
+uint64_t heap_bytes(const CheckRecord& c) {
+  return tenon::heap_bytes(c.custom_call) + tenon::heap_bytes(c.message) + tenon::heap_bytes(c.place);
+}
 template <class T>
 uint64_t all_bytes(const std::vector<T>& v) {
   uint64_t sum = v.empty() ? 0 : v.capacity() * sizeof(T) + block_bytes;
@@ -56,7 +59,7 @@ std::shared_ptr<const Executable> load(Artifact artifact, const Device* device) 
   const Undisturbed section;
   if (codegen::has_ended()) throw Error("programs cannot be loaded any more: the process is about to end");
   const Device& where = device != nullptr ? *device : device_of(artifact.manifest.kind);
-  check(where.kind == artifact.manifest.kind, "a program is loaded on a device of another kind");
+  ensure(where.kind == artifact.manifest.kind, "a program is loaded on a device of another kind");
   return Executable::link(std::move(artifact), where);
 }
 
@@ -105,10 +108,13 @@ tenon_env catching(const tenon_env* env, Thrown& thrown) {
     throw Error(who + ": a symbolic dimension lies outside its bounds, an extent that follows from the dimensions is " +
                 "negative, or a tensor would be too large");
   if (code > 0 && static_cast<size_t>(code) <= m.checks.size()) {
-    const std::string call = who + ": the custom call '" + m.checks[static_cast<size_t>(code) - 1].custom_call + "' ";
+    const CheckRecord& check = m.checks[static_cast<size_t>(code) - 1];
+    if (check.custom_call.empty()) fail_check(check.message, check.place);
+    const std::string call = who + ": the custom call '" + check.custom_call + "' ";
     if (thrown.any) throw Error(call + "threw: " + thrown.text);
     throw Error(call + "failed with code " + std::to_string(error.values[0]));
   }
+  if (code == TENON_NO_MEMORY) throw Error(who + ": out of memory while a line was printed");
   if (code > 0) throw Error(who + ": check " + std::to_string(code) + " failed at node " + std::to_string(error.node));
   throw InternalError(who + " refused its call with code " + std::to_string(code));
 }

@@ -317,7 +317,7 @@ std::string npy_prefix(DType dtype, std::span<const int64_t> shape) {
   header += "), }";
   header.resize((header.size() + 1 + 10 + 63) / 64 * 64 - 10, ' ');
   header.back() = '\n';
-  check(header.size() <= 0xffff, "npy header too long for version 1");
+  ensure(header.size() <= 0xffff, "npy header too long for version 1");
   std::string prefix(magic);
   prefix += {'\1', '\0', static_cast<char>(header.size() & 0xff), static_cast<char>(header.size() >> 8)};
   return prefix + header;

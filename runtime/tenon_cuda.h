@@ -81,7 +81,7 @@ uint64_t tenon_cuda_code_bytes(const tenon_cuda_program* program); /* that its m
 /* Bytes of the arena at these extents, or a code of TENON_BAD_... */
 int64_t tenon_cuda_arena_bytes(const tenon_cuda_program* program, const int64_t* dims);
 /* Queues one call. Inputs and outputs lie on the program's device, aligned to 16 bytes, and may be freed when it returns. arena is
- * not read, env only for custom calls, which wait for what they read. caller may be null. *started, unless null, becomes 1 before
+ * not read, env only for custom calls and prints, which wait for what they read, as checks do; its print uses no device. caller may be null. *started, unless null, becomes 1 before
  * anything is written. */
 int32_t tenon_cuda_run(tenon_cuda_program* program, const tenon_call* call, const tenon_cuda_caller* caller,
                        int32_t* started, tenon_cuda_fault* fault);

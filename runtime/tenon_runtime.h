@@ -33,6 +33,14 @@ typedef int32_t (*tenon_chunk)(void* context, int64_t begin, int64_t end);
 /* The function behind a custom call: 0 is success. Only where call_custom catches it may it throw. */
 typedef int32_t (*tenon_custom)(const void* const* inputs, void* const* outputs);
 
+/* A tensor that a program prints: dense, row-major, on the host. dtype: 0 bool, 1 to 4 i8 to i64, 5 to 8 u8 to u64, 9 f16,
+ * 10 bf16, 11 f32, 12 f64. */
+typedef struct tenon_printed {
+  int32_t dtype, rank;
+  const int64_t* extents;
+  const void* data;
+} tenon_printed;
+
 /* What compiled code may ask of its caller. Append only: struct_size says how much of it is there. */
 typedef struct tenon_env {
   uint64_t struct_size;
@@ -40,13 +48,17 @@ typedef struct tenon_env {
   /* Runs chunk over [0, total) in pieces that start at multiples of grain; each piece is at most a few grains. Returns 0
    * or the code of the lowest failing piece. Every piece runs with the default floating-point control word. */
   int32_t (*parallel_for)(void* pool, int64_t total, int64_t grain, tenon_chunk chunk, void* context);
-  void (*print)(const char* text, uint64_t length);
+  void (*print)(const char* text, uint64_t length); /* whole lines, in order, in the thread of the call */
   int32_t threads; /* how many threads parallel_for may use, 1 when it runs in place */
   int32_t reserved;
   /* Calls a custom function in the caller's manner, so that no exception crosses compiled code; its result is the
    * function's. Null: it is called directly. */
   int32_t (*call_custom)(void* custom_context, tenon_custom function, const void* const* inputs, void* const* outputs);
   void* custom_context; /* passed back as the first argument of call_custom */
+  /* Makes a line of a format, in which {} stands for a tensor and {{ and }} for braces, and hands it to env->print. 0 or
+   * TENON_NO_MEMORY. A program that prints refuses an environment without it. */
+  int32_t (*print_line)(const struct tenon_env* env, const char* format, uint64_t length, const tenon_printed* tensors,
+                        uint64_t count);
 } tenon_env;
 
 /* Filled in when an entry point returns non-zero. */

@@ -38,8 +38,9 @@ Ran run_on_aarch64(const std::string& folder, const std::string& driver, const s
                                     TENON_BINARY_DIR "/include",
                                     folder + "/driver.c",
                                     "@" + folder + "/objects"};
-  for (const auto& file : std::filesystem::directory_iterator(TENON_SOURCE_DIR "/runtime/c"))
-    words.push_back(file.path().string());
+  for (const char* room : {TENON_SOURCE_DIR "/runtime/c", TENON_SOURCE_DIR "/ir/base"})  // all that is C ships
+    for (const auto& file : std::filesystem::directory_iterator(room))
+      if (file.path().extension() == ".c") words.push_back(file.path().string());
   for (const char* word : {"-lm", "-lpthread", "-o"}) words.emplace_back(word);
   words.push_back(folder + "/driver");
   if (Ran built = run_command(words); built.status != 0) return built;

@@ -84,6 +84,7 @@ TEST(CacheKey, HoldsEveryOptionThatChangesCode) {
   };
   const Change changes[] = {
       {"fuse", [](CompileOptions& o) { o.fuse = false; }},
+      {"check_nans", [](CompileOptions& o) { o.check_nans = true; }},
       {"disk_cache", [](CompileOptions& o) { o.disk_cache = false; }, false},
       {"memory_cache", [](CompileOptions& o) { o.memory_cache = false; }, false},
       {"donations", [](CompileOptions& o) { o.donations = {{0, 0}}; }},

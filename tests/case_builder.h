@@ -52,5 +52,6 @@ void movement_cases(ir::Op op, DType t, std::vector<Case>& cases);
 void reduction_cases(ir::Op op, DType t, std::vector<Case>& cases);
 void contraction_cases(ir::Op op, DType t, std::vector<Case>& cases);
 void control_cases(ir::Op op, DType t, std::vector<Case>& cases);
+void effect_cases(ir::Op op, DType t, std::vector<Case>& cases);
 
 }  // namespace tenon::testing

@@ -65,6 +65,8 @@ tenon_env splitting_env() {
   env.struct_size = sizeof env;
   env.parallel_for = split;
   env.threads = 2;
+  env.print = tenon_runtime_env()->print;
+  env.print_line = tenon_runtime_env()->print_line;
   return env;
 }
 

@@ -1,4 +1,5 @@
 // Cases of control flow and barriers, and the list of all rows that are not elementwise.
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/tests/case_builder.h"
 
 namespace tenon::testing {
@@ -71,10 +72,60 @@ void add_scan(CaseBuilder& c, DType t, Random& random) {
     }
 }
 
+// A function of x with a rule: results, what the rule's graphs give, and a tangent or cotangent where x is floating-point.
+void add_custom(CaseBuilder& c, Op op, DType t, Random& random) {
+  const Type type = type_of(t, {17}), lanes = type_of(t, {3, 17});
+  const bool floating = is_floating(t);
+  const std::vector<Type> one = {type}, two = floating ? std::vector<Type>{type, type} : one;
+  const auto twice = [](Values& in) { return Values{combine(in[0], in[0])}; };
+  const Attr function = subgraph(c.builder, one, twice), counts = Attr::of(std::vector<int64_t>{1});
+  Attrs attrs;
+  if (op == Op::custom_jvp) {
+    const auto rule = [&](Values& in) {
+      return floating ? Values{combine(in[0], in[0]), combine(in[1], in[1])} : Values{combine(in[0], in[0])};
+    };
+    attrs = {function, subgraph(c.builder, two, rule), counts};
+  } else if (op == Op::custom_vjp) {
+    const auto forward = [](Values& in) { return Values{combine(in[0], in[0]), in[0]}; };
+    const auto backward = [&](Values& in) { return floating ? Values{combine(in[1], in[1])} : Values{}; };
+    attrs = {function, subgraph(c.builder, one, forward), subgraph(c.builder, two, backward), counts};
+  } else {
+    attrs = {function, subgraph(c.builder, {lanes}, twice)};
+  }
+  c.outputs(apply(c.builder, op, Values{c.input(random_array(type, random))}, attrs));
+}
+
+// b + k, as the solution x of x - k = b for a constant k.
+void add_linear_solve(CaseBuilder& c, DType t, Random& random) {
+  const Type type = type_of(t, {5});
+  const Attr sum = subgraph(c.builder, {type, type}, [](Values& in) { return Values{combine(in[0], in[1])}; });
+  const Value k = c.input(random_array(type, random)), b = c.input(random_array(type, random));
+  c.outputs(apply(c.builder, Op::linear_solve, Values{k, b}, {sum, sum, sum, Attr::of(std::vector<int64_t>{1})}));
+}
+
+// shared: k; own: w; states: i, s; carry: c;  i' = i + 1, s' = s + k;  c' = (c + s) + w
+void add_replay(CaseBuilder& c, DType t, Random& random) {
+  const Type index = type_of(DType::i64, {}), type = type_of(t, {5});
+  const Attr advance = subgraph(c.builder, {type, index, type},
+                                [](Values& in) { return Values{add(in[1], like(in[1], 1)), combine(in[2], in[0])}; });
+  const Attr body = subgraph(c.builder, {type, type, index, type, type},
+                             [](Values& in) { return Values{combine(combine(in[4], in[3]), in[1])}; });
+  for (int64_t count : {0, 1, 2, 9, 70})
+    for (int64_t reversed : {0, 1}) {
+      const Value k = c.input(random_array(type, random)), w = c.input(random_array(type, random)),
+                  s = c.input(random_array(type, random)), carry = c.input(random_array(type, random));
+      const Value n = splat_integer(c.builder, DType::i64, count, {}), i = splat_integer(c.builder, DType::i64, 3, {});
+      c.outputs(apply(c.builder, Op::replay, Values{n, k, w, i, s, carry},
+                      {advance, body, Attr::of(std::vector<int64_t>{1, 1, 2, 1}),
+                       Attr::of(std::vector<int64_t>{reversed}), Attr::of(std::vector<int64_t>{count > 9 ? 500 : 0})}));
+    }
+}
+
 }  // namespace
 
 void control_cases(Op op, DType t, std::vector<Case>& cases) {
   if (op == Op::cond && t != DType::boolean) return;
+  if (op == Op::replay && t != DType::i64) return;
   Random random(static_cast<uint64_t>(op) * 64 + static_cast<uint64_t>(t));
   CaseBuilder c(std::string(def(op).name) + " " + std::string(name(t)));
   switch (op) {
@@ -83,6 +134,19 @@ void control_cases(Op op, DType t, std::vector<Case>& cases) {
       break;
     case Op::while_loop: add_while(c, t, random); break;
     case Op::scan: add_scan(c, t, random); break;
+    case Op::custom_jvp:
+    case Op::custom_vjp:
+    case Op::custom_batch: add_custom(c, op, t, random); break;
+    case Op::linear_solve: add_linear_solve(c, t, random); break;
+    case Op::named: {
+      const Value x = c.input(random_array(type_of(t, {17}), random));
+      c.outputs(apply(c.builder, op, Values{combine(x, x)}, NamedAttrs{.name = "x", .saved = true}));
+      break;
+    }
+    case Op::replay:
+      for (DType data : {DType::boolean, DType::i32, DType::bf16, DType::f32, DType::f64}) add_replay(c, data, random);
+      break;
+    case Op::checkpoint:
     case Op::call: {
       const Type type = type_of(t, {17});
       const Attr twice = subgraph(c.builder, {type}, [](Values& in) { return Values{combine(in[0], in[0]), in[0]}; });
@@ -107,12 +171,16 @@ std::vector<OtherCases> other_cases() {
       case Family::movement:
       case Family::indexing:
       case Family::random: all.push_back({row.op, movement_cases}); break;
+      case Family::transform:
+        if (row.inlined) all.push_back({row.op, control_cases});  // the others mean nothing by themselves
+        break;
       case Family::reduction: all.push_back({row.op, reduction_cases}); break;
       case Family::contraction: all.push_back({row.op, contraction_cases}); break;
       case Family::control: all.push_back({row.op, control_cases}); break;
       case Family::elementwise: break;
       case Family::effect:
-        if (row.op == Op::barrier) all.push_back({row.op, control_cases});
+        if (row.same) all.push_back({row.op, control_cases});
+        if (row.op == Op::check || row.op == Op::print) all.push_back({row.op, effect_cases});
     }
   return all;
 }

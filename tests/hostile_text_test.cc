@@ -229,6 +229,32 @@ TEST(HostileTexts, AreErrors) {
     EXPECT_NE(refusal(std::string("symbol ") + symbol + "\ngraph @main() -> () {\n}\n"), "") << symbol;
 }
 
+TEST(HostileTexts, ChecksAndPrintsThatDoNotFitAreErrors) {
+  const auto refused = [](const std::string& line) {
+    return refusal("graph @main(%0: f32[3], %1: bool[3], %2: bool[]) -> (%0) {\n  " + line + "\n}\n");
+  };
+  EXPECT_EQ(refused("print %1, %0 {format = \"{{{}}}\", lanes = [1], masked = [1]}"), "");
+  EXPECT_EQ(refused("check %1, %1 {message = \"\", place = \"no place\", masked = [1]}"), "");
+  for (const char* line : {
+           "print %1, %0 {format = \"\", lanes = [1], masked = [1]}",
+           "print %1, %0 {format = \"{}{}\", lanes = [1], masked = [1]}",
+           "print %1, %0 {format = \"{}{\", lanes = [1], masked = [1]}",
+           "print %1, %0 {format = \"}{}\", lanes = [1], masked = [1]}",
+           "print %2, %0 {format = \"{}\", lanes = [1], masked = [1]}",
+           "print %0 {format = \"\", lanes = [1], masked = [1]}",
+           "print {format = \"\", lanes = [0], masked = [1]}",
+           "print {format = \"\", lanes = [1], masked = [0]}",
+           "print %0 {format = \"{}\", lanes = [2], masked = [0]}",
+           "print %0 {format = \"{}\", lanes = [-1], masked = [0]}",
+           "print %0 {format = \"{}\", lanes = [9223372036854775807], masked = [0]}",
+           "check %0 {message = \"\", place = \"\", masked = [0]}",
+           "check %1 {message = \"\", place = \"\", masked = [1]}",
+           "check %2, %1 {message = \"\", place = \"\", masked = [1]}",
+           "check {message = \"\", place = \"\", masked = [0]}",
+       })
+    EXPECT_NE(refused(line), "") << line;
+}
+
 // Names that a linker or LLVM would take for something else.
 TEST(HostileTexts, CustomCallsHaveNamesOfTheirOwn) {
   for (const char* name : {"memcpy", "memset", "malloc", "system", "llvm.trap", "llvm.memcpy.p0.p0.i64", "tenon_main",

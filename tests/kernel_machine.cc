@@ -72,10 +72,10 @@ class Machine {
       Array& array = *buffers[next++];
       int64_t count = 1;
       for (int64_t n : m.extents) count *= n;
-      check(array.type.dtype == m.type && array.numel() == count, "a buffer does not fit the kernel");
+      ensure(array.type.dtype == m.type && array.numel() == count, "a buffer does not fit the kernel");
       m.data = array.data.data();
     }
-    check(next == buffers.size(), "a wrong number of buffers");
+    ensure(next == buffers.size(), "a wrong number of buffers");
   }
   void run() { block(BlockId{0}); }
 
@@ -98,7 +98,7 @@ class Machine {
       offset = offset * m.extents[d] + at;
     }
     number = static_cast<size_t>(offset);
-    check(m.data != nullptr, "a scratch buffer is used where it is not declared");
+    ensure(m.data != nullptr, "a scratch buffer is used where it is not declared");
     return m.data + offset * tenon::bytes(m.type);
   }
 
@@ -119,7 +119,7 @@ class Machine {
         size_t number = 0;
         const unsigned char* at = element(i, number);
         const Memory& m = memory_[index(i.buffer)];
-        check(m.own.empty() || m.written[number], "scratch is read before it is written");
+        ensure(m.own.empty() || m.written[number], "scratch is read before it is written");
         uint64_t bits = 0;
         std::memcpy(&bits, at, static_cast<size_t>(tenon::bytes(m.type)));
         return result(bits);
@@ -163,7 +163,8 @@ class Machine {
     for (size_t k = 1; k < i.operands.size(); ++k) carried.push_back(value(i.operands[k]));
     const int64_t extent = integer(i.operands[0]);
     for (int64_t n = 0; n < extent; ++n) {
-      value(b.arguments[0]) = static_cast<uint64_t>(i.loop == LoopKind::serial ? n : extent - 1 - n);
+      if (i.loop == LoopKind::repeat && !carried[0]) break;
+      value(b.arguments[0]) = static_cast<uint64_t>(in_order(i.loop) ? n : extent - 1 - n);
       for (size_t k = 0; k < carried.size(); ++k) value(b.arguments[k + 1]) = carried[k];
       block(i.blocks[0]);
       for (size_t k = 0; k < carried.size(); ++k) carried[k] = value(b.yields[k]);

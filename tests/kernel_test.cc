@@ -131,8 +131,15 @@ TEST(KernelBuilder, FoldsIndexArithmetic) {
   EXPECT_EQ((like_bits(i, uint64_t{1} << 63) / like(i, -1)).id, like_bits(i, uint64_t{1} << 63).id);
   EXPECT_EQ((like(i, -7) / like(i, 2)).id, like(i, -3).id);
   EXPECT_EQ(select(i < extent, i, zero).id, i.id);
+  const Scalar j = i + one, seven = like(i, 7);  // taken apart and put together again
+  EXPECT_EQ((rem(j, seven) + j / seven * seven).id, j.id);
+  EXPECT_EQ((extent * (j / extent) + rem(j, extent)).id, j.id);
+  EXPECT_NE((rem(j, seven) + j / seven * like(i, 8)).id, j.id);
+  EXPECT_NE((rem(j, seven) + i / seven * seven).id, j.id);
   const Scalar f = {&k.b, k.b.literal(f32, 0)};
   EXPECT_NE((f + f).id, f.id);  // floating arithmetic is not folded here
+  const Scalar g = cast(i, f32);
+  EXPECT_EQ(abs(-g).id, abs(g).id);
   k.b.close_loop();
 }
 

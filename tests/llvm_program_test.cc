@@ -25,7 +25,10 @@ static_assert(offsetof(tenon_call, inputs) == 8 && offsetof(tenon_call, outputs)
               offsetof(tenon_call, env) == 40 && offsetof(tenon_call, error) == 48 && sizeof(tenon_call) == 56);
 static_assert(offsetof(tenon_env, pool) == 8 && offsetof(tenon_env, parallel_for) == 16 &&
               offsetof(tenon_env, threads) == 32 && offsetof(tenon_env, call_custom) == 40 &&
-              offsetof(tenon_env, custom_context) == 48 && sizeof(tenon_env) == 56);
+              offsetof(tenon_env, custom_context) == 48 && offsetof(tenon_env, print_line) == 56 &&
+              sizeof(tenon_env) == 64);
+static_assert(offsetof(tenon_printed, rank) == 4 && offsetof(tenon_printed, extents) == 8 &&
+              offsetof(tenon_printed, data) == 16 && sizeof(tenon_printed) == 24);
 static_assert(offsetof(tenon_error, node) == 4 && offsetof(tenon_error, values) == 8);
 static_assert(TENON_BAD_CALL == -1 && TENON_BAD_EXTENT == -3);
 

@@ -74,7 +74,7 @@ struct OneNode {
       temporary_types.push_back({t, shape});
       return temporaries.back();
     };
-    if (def(node.op).nest) {
+    if (def(node.op).nest && !def(node.op).lower) {
       def(node.op).nest(context, node);
       return;
     }

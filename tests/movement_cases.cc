@@ -48,6 +48,15 @@ void iota_cases(Inputs& in) {
   for (int64_t axis = 0; axis < 3; ++axis) in.c.output(iota(in.c.builder, in.t, {3, 5, 7}, axis));
 }
 
+void unset_cases(Inputs& in) {  // written before it is read, in a loop; elsewhere it is zeros
+  const auto unset = [&](std::vector<Dim> shape) {
+    return apply(in.c.builder, Op::unset, {}, UnsetAttrs{.dtype = in.t, .shape = std::move(shape)})[0];
+  };
+  in.c.output(unset({}));
+  in.c.output(unset({67}));
+  in.c.output(dynamic_update_slice(unset({5, 3}), in({2, 3}), std::vector<Value>{in.index(1), in.index(0)}));
+}
+
 void reshape_cases(Inputs& in) {
   in.c.output(reshape(in({}), {1, 1}));
   in.c.output(reshape(in({6}), {2, 3}));
@@ -167,6 +176,7 @@ struct Row {
 constexpr Row rows[] = {
     {Op::constant, constant_cases},
     {Op::iota, iota_cases},
+    {Op::unset, unset_cases},
     {Op::reshape, reshape_cases},
     {Op::broadcast, broadcast_cases},
     {Op::transpose, transpose_cases},

@@ -122,9 +122,15 @@ TEST_F(EditedTable, WithoutWhatAReductionStartsFrom) {
 TEST_F(EditedTable, NewReductionIsOneRow) {
   replace("TENON_OP(reduce_or, ",
           "TENON_OP(reduce_xor, reduction, 1, .dtypes = integer_types | bool_type, .attrs = schema::Reduce,\n"
-          "         .infer = rules::infer_reduce, .eval = rules::eval_reduce, .flat = true, .combine = Op::bit_xor)\n"
+          "         .infer = rules::infer_reduce, .eval = rules::eval_reduce, .flat = true, .combine = Op::bit_xor,\n"
+          "         .batch = rules::batch_reduce)\n"
           "TENON_OP(reduce_or, ");
   EXPECT_EQ(compile(), "");
+}
+
+TEST_F(EditedTable, WithoutLanes) {
+  replace(".batch = rules::batch_gather", ".unnamed = false");
+  expect_refused("gather", "op row without column batch");
 }
 
 TEST_F(EditedTable, WithoutReferenceMeaning) {

@@ -25,10 +25,10 @@ class Memory {
  public:
   Memory() {
     const int file = memfd_create("tenon simulated device", MFD_CLOEXEC);
-    check(file >= 0 && ftruncate(file, memory_bytes) == 0, "no memory for the simulated device");
+    ensure(file >= 0 && ftruncate(file, memory_bytes) == 0, "no memory for the simulated device");
     const auto map = [&](int access) {
       void* at = mmap(nullptr, memory_bytes, access, MAP_SHARED | MAP_NORESERVE, file, 0);
-      check(at != MAP_FAILED, "no memory for the simulated device");
+      ensure(at != MAP_FAILED, "no memory for the simulated device");
       return static_cast<char*>(at);
     };
     addresses_ = map(PROT_NONE);
@@ -57,7 +57,7 @@ class Memory {
     std::lock_guard lock(mutex_);
     const uint64_t offset = offset_of(block);
     const auto found = blocks_.find(offset);
-    check(found != blocks_.end() && found->second == size, "a block is freed that was not handed out so");
+    ensure(found != blocks_.end() && found->second == size, "a block is freed that was not handed out so");
     std::memset(bytes_ + offset, rubbish, size);
     blocks_.erase(found);
     live_ -= size;
@@ -78,9 +78,9 @@ class Memory {
     std::lock_guard lock(mutex_);
     const uint64_t offset = offset_of(address);
     auto block = blocks_.upper_bound(offset);
-    check(block != blocks_.begin(), "no block of the simulated device is there");
+    ensure(block != blocks_.begin(), "no block of the simulated device is there");
     --block;
-    check(offset + size <= block->first + block->second, "beyond a block of the simulated device");
+    ensure(offset + size <= block->first + block->second, "beyond a block of the simulated device");
     return bytes_ + offset;
   }
 
@@ -92,7 +92,7 @@ class Memory {
  private:
   uint64_t offset_of(const void* address) const {
     const auto at = reinterpret_cast<uintptr_t>(address), first = reinterpret_cast<uintptr_t>(addresses_);
-    check(at >= first && at - first < memory_bytes, "not an address of the simulated device");
+    ensure(at >= first && at - first < memory_bytes, "not an address of the simulated device");
     return at - first;
   }
 

@@ -47,6 +47,7 @@ std::map<std::string, int> switches_over(const std::string& type) {
 TEST(Table, SwitchesOverOpsAreThese) {
   const std::map<std::string, int> expected = {
       {"codegen/cuda/index.cc", 1},  // what stays narrow: integer arithmetic
+      {"codegen/llvm/index_division.cc", 1},  // how large an index may be: integer arithmetic
       {"codegen/llvm/scalar.cc", 4},  // spells the exact instructions
       {"ir/kernel/access.cc", 2},  // how an index moves: integer arithmetic
       {"ir/kernel/bounds_scalars.cc", 3},  // what integer arithmetic and comparisons bound
@@ -55,7 +56,9 @@ TEST(Table, SwitchesOverOpsAreThese) {
       {"ir/reference/lanes_arithmetic.cc", 4},  // ... and their arithmetic
       {"ir/reference/lanes_logic.cc", 2},  // ... bits and comparisons
       {"passes/grad/linearize_control.cc", 1},  // control flow, each form of its own
+      {"passes/grad/live.cc", 1},  // what the results of control flow need
       {"passes/lower/control.cc", 1},  // control flow as steps
+      {"passes/sparse/propagate_straight.cc", 1},  // which operand elements a sum is over, each form of its own
   };
   EXPECT_EQ(switches_over("Op"), expected);
 }

@@ -191,7 +191,7 @@ TEST(Tape, SecondDerivativesAreRefusedAndNameGrad) {
   EXPECT_EQ(values(x.grad()), (Floats{1, 1}));
 }
 
-// A loop of unknown length is no obstacle where nobody needs its tangent.
+// A loop of unknown length costs a gradient nothing where nobody needs its tangent.
 Tensor halvings(const Tensor& x) {  // f32 carries
   const auto more = [](const std::pair<Tensor, Tensor>& s) { return s.first > 0.1; };
   const auto step = [](const std::pair<Tensor, Tensor>& s) { return std::make_pair(s.first / 2, s.second + 1); };
@@ -236,11 +236,11 @@ TEST(Tape, WhileLoopsWhoseTangentNobodyNeeds) {
   auto [square, last] = f(x);
   square.backward({.retain_graph = true});
   EXPECT_EQ(x.grad().item(), 6);
-  EXPECT_HAS(message_of([&] { last.backward(); }), "while_loop");
+  last.backward();  // 4 x
+  EXPECT_EQ(x.grad().item(), 10);
   const auto first = [&](const Tensor& t) { return f(t); };
   EXPECT_EQ(tn::grad(first)(tn::tensor(3.f)).first.item(), 6);
-  EXPECT_HAS(message_of([&] { tn::grad([&](const Tensor& t) { return f(t).second; })(tn::tensor(3.f)); }),
-             "while_loop");
+  EXPECT_EQ(tn::grad([&](const Tensor& t) { return f(t).second; })(tn::tensor(3.f)).item(), 4);
 }
 
 TEST(Tape, PullbacksCheckTheirCotangents) {

@@ -16,7 +16,11 @@ using ir::StepKind;
 
 class Writer {
  public:
-  Writer(const ir::Program& program, const std::vector<CudaLaunch>& launches) : p_(program), launches_(launches) {}
+  Writer(const ir::Program& program, const std::vector<CudaLaunch>& launches)
+      : p_(program), launches_(launches), failing_(ir::failing_steps(program)) {
+    for (const Step* s : failing_)
+      if (s->host == ir::Host::function) calls_.push_back(s);
+  }
   std::string write(std::span<const int64_t> stored);
 
  private:
@@ -48,9 +52,12 @@ class Writer {
   std::string constants(std::span<const int64_t> stored);
   void steps(const std::vector<Step>& list, const std::vector<Step::Carry>& carries = {});
   void step(const Step& s);
+  void host(const Step& s);
 
   const ir::Program& p_;
   const std::vector<CudaLaunch>& launches_;
+  const std::vector<const Step*> failing_;
+  std::vector<const Step*> calls_;  // of functions
   std::vector<int64_t> words_;
 };
 
@@ -112,7 +119,7 @@ std::vector<Step::Carry> Writer::carries(const Step& step) const {
       return std::none_of(left.begin(), left.end(),
                           [&](const Step::Carry& other) { return &other != &c && other.next == c.current; });
     });
-    check(free != left.end(), "loop carries form a cycle: the buffer plan must break it");
+    ensure(free != left.end(), "loop carries form a cycle: the buffer plan must break it");
     ordered.push_back(*free);
     left.erase(free);
   }
@@ -151,15 +158,40 @@ void Writer::step(const Step& s) {
       steps(s.body);
       steps(s.otherwise);
       break;
-    case StepKind::custom: {
-      const std::vector<const Step*> all = ir::custom_steps(p_);
+    case StepKind::custom: host(s); break;
+  }
+}
+
+// What the host does between launches.
+void Writer::host(const Step& s) {
+  const auto place_of = [&](const std::vector<const Step*>& list) {
+    return static_cast<size_t>(std::find(list.begin(), list.end(), &s) - list.begin());
+  };
+  switch (s.host) {
+    case ir::Host::function:
       put(int64_t{TENON_STEP_CUSTOM});
-      count(static_cast<size_t>(std::find(all.begin(), all.end(), &s) - all.begin()));
+      count(place_of(calls_));
+      count(place_of(failing_) + 1);
       put(int64_t{s.origin});
       put(int64_t{s.outputs});
       operands(s.operands);
       break;
-    }
+    case ir::Host::check:
+      put(int64_t{TENON_STEP_CHECK});
+      count(place_of(failing_) + 1);
+      put(int64_t{s.origin});
+      operand(s.operands.at(0));
+      break;
+    case ir::Host::print:
+      put(int64_t{TENON_STEP_PRINT});
+      text(s.custom);
+      count(s.operands.size());
+      for (size_t k = 0; k < s.operands.size(); ++k) {
+        put(static_cast<int64_t>(s.types.at(k).dtype));
+        extents(s.types[k].shape.dims());
+        operand(s.operands[k]);
+      }
+      break;
   }
 }
 
@@ -190,9 +222,8 @@ std::string Writer::write(std::span<const int64_t> stored) {
         p_.arena_bytes, static_cast<int64_t>(p_.inputs.size() - stored.size()), static_cast<int64_t>(p_.outputs.size()),
         static_cast<int64_t>(stored.size())})
     put(word);
-  const std::vector<const Step*> custom = ir::custom_steps(p_);
   for (size_t n : {p_.symbols->size(), p_.buffers.size(), p_.aliases.size(), stored.size() + p_.constants.size(),
-                   launches_.size(), custom.size(), p_.steps.size()})
+                   launches_.size(), calls_.size(), p_.steps.size()})
     count(n);
   for (size_t k = 0; k < p_.symbols->size(); ++k) {
     const Symbol& s = (*p_.symbols)[k];
@@ -213,7 +244,7 @@ std::string Writer::write(std::span<const int64_t> stored) {
   }
   const std::string data = constants(stored);
   for (const CudaLaunch& launch : launches_) kernel(launch);
-  for (const Step* s : custom) text(s->custom);
+  for (const Step* s : calls_) text(s->custom);
   for (const Step& s : p_.steps) step(s);
   words_[2] = static_cast<int64_t>(words_.size());
   return std::string(reinterpret_cast<const char*>(words_.data()), 8 * words_.size()) + data;

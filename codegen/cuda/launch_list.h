@@ -9,17 +9,17 @@
  *   constant place in the data behind the words, bytes; stored inputs first
  *   kernel   module, name, pointers, symbols, divisors, threads, grid, shared, written
  *   custom   name
- *   step     one of TENON_STEP_...
+ *   step     one of TENON_STEP_...; its number is what the call gives where it fails
  *
  * extents: count, each. name: bytes, then the bytes in whole words. symbols, divisors: count, each. grid: count of factors, each
  * `each` and extents. shared: count, each bytes of an element and extents. written: count, each extents: a launch that writes
- * nothing is left out. operand: buffer, loop or -1, reversed?, stride, part?, start. steps: count, each.
+ * nothing is left out. format: a text. operand: buffer, loop or -1, reversed?, stride, part?, start. steps: count, each.
  * Refuses to hold addresses and names of source files. */
 #ifndef TENON_CUDA_LAUNCH_LIST_H
 #define TENON_CUDA_LAUNCH_LIST_H
 
 enum {
-  TENON_LAUNCHES_FORMAT = 1,
+  TENON_LAUNCHES_FORMAT = 2,
   TENON_LAUNCHES_ALIGNMENT = 64, /* of buffers in the arena and of constants, in bytes */
   TENON_BUFFER_ALIGNMENT = 16 /* of callers' buffers */
 };
@@ -32,7 +32,9 @@ enum {
   TENON_STEP_REPEAT, /* trip count, steps */
   TENON_STEP_WHILE, /* flag (operand), steps of the condition, steps of the body */
   TENON_STEP_BRANCH, /* flag (operand), steps where it holds, steps where it does not */
-  TENON_STEP_CUSTOM /* function, node, outputs, operands */
+  TENON_STEP_CUSTOM, /* function, number, node, outputs, operands */
+  TENON_STEP_CHECK, /* number, node, flag (operand): that it holds */
+  TENON_STEP_PRINT /* format, count of tensors, each: dtype, extents, operand */
 };
 
 /* FNV-1a over words of 8 bytes (Fowler, Noll and Vo), the last one filled up by zeros: against damage, not against malice. */

@@ -34,8 +34,9 @@ void CudaKernel::emit_loop(const Instruction& i, Team team) {
   }
   if (shares) barrier();
   const std::string v = define(b.arguments[0]);
-  open("for (" + type(b.arguments[0]) + " " + v + " = " + (dealt ? rank() : "0") + "; " + v + " < " + extent + "; " +
-       (dealt ? v + " += " + std::to_string(plan_.team) : "++" + v) + ")");
+  const std::string goes_on = i.loop == ir::LoopKind::repeat ? " && " + carried[0] : "";
+  open("for (" + type(b.arguments[0]) + " " + v + " = " + (dealt ? rank() : "0") + "; " + v + " < " + extent + goes_on +
+       "; " + (dealt ? v + " += " + std::to_string(plan_.team) : "++" + v) + ")");
   // The arguments are copies, so that the next carries can be assigned one by one.
   for (size_t k = 0; k < carried.size(); ++k) define_as(b.arguments[k + 1], carried[k]);
   emit_block(i.blocks[0], dealt ? Team::thread : team);

@@ -26,7 +26,7 @@ namespace tenon::codegen {
 
 namespace {
 
-constexpr const char* emitter_version = "9";  // raise it when generated code changes
+constexpr const char* emitter_version = "10";  // raise it when generated code changes
 
 // Kernel numbers of each part, and the part that holds the entry is the first. Heaviest first into the lightest part.
 std::vector<std::vector<size_t>> deal(const ir::Program& program, int parts) {
@@ -75,7 +75,8 @@ std::unique_ptr<llvm::Module> make_module(llvm::LLVMContext& context, llvm::Targ
 
 std::set<std::string> custom_calls(const ir::Program& program) {
   std::set<std::string> names;
-  for (const ir::Step* s : ir::custom_steps(program)) names.insert(s->custom);
+  for (const ir::Step* s : ir::failing_steps(program))
+    if (s->host == ir::Host::function) names.insert(s->custom);
   return names;
 }
 
@@ -85,7 +86,7 @@ void check_custom_names(const ir::Program& program, const Options& options) {
     const std::string& entry = options.entry;
     const bool own = name == entry || name.rfind(entry + "_arena_bytes", 0) == 0 ||
                      name.rfind(entry + "_kernel_", 0) == 0 || name.rfind(entry + "_constant", 0) == 0 ||
-                     name.rfind(entry + "_copies", 0) == 0;
+                     name.rfind(entry + "_copies", 0) == 0 || name.rfind(entry + "_format_", 0) == 0;
     if (const std::string fault = own ? "is a name of the compiled program itself" : custom_name_fault(name);
         !fault.empty())
       throw Error("custom_call: the name '" + name.substr(0, 100) + "' " + fault +

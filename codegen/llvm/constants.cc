@@ -18,7 +18,7 @@ constexpr size_t most_bytes = size_t{1} << 31;  // position-independent code rea
 
 template <class T>
 T read(const std::string& object, uint64_t offset) {
-  check(offset <= object.size() && sizeof(T) <= object.size() - offset, "an object's headers lie outside it");
+  ensure(offset <= object.size() && sizeof(T) <= object.size() - offset, "an object's headers lie outside it");
   T value;
   std::memcpy(&value, object.data() + offset, sizeof value);
   return value;
@@ -32,7 +32,7 @@ uint64_t header_of(const std::string& object, const char* section) {
   for (uint64_t k = 0; k < file.e_shnum; ++k) {
     const auto found = read<Elf64_Shdr>(object, header(k));
     const uint64_t at = names.sh_offset + found.sh_name;
-    check(at < object.size(), "a section's name lies outside the object");
+    ensure(at < object.size(), "a section's name lies outside the object");
     if (std::strncmp(object.data() + at, section, object.size() - at) == 0) return header(k);
   }
   throw InternalError(std::string("the object has no section ") + section);

@@ -33,17 +33,21 @@ enum EnvField : uint64_t {
   env_parallel_for = 16,
   env_threads = 32,
   env_call_custom = 40,
-  env_custom_context = 48
+  env_custom_context = 48,
+  env_print_line = 56
 };
 constexpr uint64_t env_bytes = 40;  // at least
 constexpr uint64_t env_custom_bytes = 56;  // of an environment that may call custom functions
+constexpr uint64_t env_print_bytes = 64;  // of one that can print
+enum PrintedField : uint64_t { printed_dtype = 0, printed_rank = 4, printed_extents = 8, printed_data = 16 };
+constexpr uint64_t printed_bytes = 24;
 enum ErrorField : uint64_t { error_code = 0, error_node = 4, error_values = 8 };
 constexpr int64_t arena_alignment = 64;
 constexpr size_t listed_from = 64;  // inputs and outputs: more are checked by a loop, and read where they are used
 
 // Data of the module's own that nobody writes, under a name that is not taken.
 inline llvm::GlobalVariable* add_data(llvm::Module& module, const std::string& name, llvm::Constant* data) {
-  check(module.getNamedGlobal(name) == nullptr, "two pieces of data of one name");
+  ensure(module.getNamedGlobal(name) == nullptr, "two pieces of data of one name");
   auto* global = llvm::cast<llvm::GlobalVariable>(module.getOrInsertGlobal(name, data->getType()));
   global->setInitializer(data);
   global->setConstant(true);
@@ -69,7 +73,7 @@ class EntryEmitter {
         name_(options.entry),
         context_(module.getContext()),
         b_(context_),
-        custom_steps_(ir::custom_steps(program)) {}
+        failing_steps_(ir::failing_steps(program)) {}
   void emit_arena_bytes();
   void emit();
 
@@ -113,7 +117,12 @@ class EntryEmitter {
   llvm::Value* writes_something(const ir::Kernel& kernel);
   void emit_loop(const ir::Step& step);
   void emit_branch(const ir::Step& step);
-  void emit_custom(const ir::Step& step);
+  void emit_custom(const ir::Step& step);  // codegen/llvm/host.cc
+  void emit_call(const ir::Step& step);
+  void emit_check(const ir::Step& step);
+  void emit_print(const ir::Step& step);
+  llvm::Value* number_of(const ir::Step& step);
+  size_t formats_ = 0;  // of prints that there are
   void emit_carries(const ir::Step& step);
   llvm::Value* copied_bytes(const ir::Step& step);
   bool fits_table(const ir::Step& step) const;  // codegen/llvm/copies.cc
@@ -134,12 +143,12 @@ class EntryEmitter {
   const std::string& name_;
   llvm::LLVMContext& context_;
   Builder b_;
-  const std::vector<const ir::Step*> custom_steps_;
+  const std::vector<const ir::Step*> failing_steps_;
   llvm::Function* function_ = nullptr;
   llvm::BasicBlock* entry_ = nullptr;
   llvm::BasicBlock* failed_ = nullptr;
   llvm::PHINode* failure_ = nullptr;
-  llvm::PHINode *failed_node_ = nullptr, *failed_value_ = nullptr;  // of a custom call; null where there is none
+  llvm::PHINode *failed_node_ = nullptr, *failed_value_ = nullptr;  // of a step that failed; null where none can
   Values symbols_, offsets_, pointers_;  // no pointer to an input or output of long lists: it is read where it is used
   llvm::Value *inputs_ = nullptr, *outputs_ = nullptr, *arena_ = nullptr;
   llvm::Value* outside_ = nullptr;  // whether the extents lie outside their bounds, or what follows from them does

@@ -38,7 +38,7 @@ KernelRange kernel_range(const ir::Kernel& kernel) {
       case KernelOp::scratch: break;
       case KernelOp::loop:
         ++effects;
-        range.shared = i.loop != LoopKind::serial && i.operands.size() == 1 && are_pure(i.operands, 1);
+        range.shared = !in_order(i.loop) && i.operands.size() == 1 && are_pure(i.operands, 1);
         range.instruction = number;
         range.grain = std::max<int64_t>(1, i.grain);
         // A bare vector loop has no schedule: pieces of 64 KiB and more of f32.
@@ -62,6 +62,7 @@ KernelRange kernel_range(const ir::Kernel& kernel) {
 KernelEmitter::KernelEmitter(llvm::Module& module, const ir::Kernel& kernel, const Target& target)
     : module_(module), kernel_(kernel), target_(target), context_(module.getContext()), b_(context_), entry_(context_) {
   values_.resize(kernel.scalars.size());
+  find_bounds();
   varying_.resize(kernel.scalars.size());
   extents_.resize(kernel.symbols->size());
 }
@@ -234,6 +235,7 @@ void KernelEmitter::emit_scalar(const Instruction& i) {
                                         times(moving.step, factor.value)};
       return;
     }
+    if ((i.op == Op::div || i.op == Op::rem) && divide_index(i)) return;
   }
   std::vector<Value*> operands;
   for (ScalarId v : i.operands) operands.push_back(all_uniform ? values_[index(v)].value : wide(v));

@@ -7,6 +7,7 @@
 // vector, which LLVM splits into machine registers. Refuses to run LLVM passes and to know programs.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -73,9 +74,16 @@ class KernelEmitter {
   llvm::Value* plus(llvm::Value* x, llvm::Value* y);  // i64, folding 0
   llvm::Value* times(llvm::Value* x, llvm::Value* y);  // i64, folding 0 and 1
 
+  // llvm/index_division.cc: indices of a vector loop divided by a number
+  void find_bounds();
+  std::optional<int64_t> most_of(ir::ScalarId v, bool not_negative, int depth) const;
+  bool divide_index(const ir::Instruction& i);  // whether it did
+
   // llvm/loop.cc: loops
   void emit_loop(const ir::Instruction& i, llvm::Value* begin, llvm::Value* end);
   void emit_serial(const ir::Instruction& i, llvm::Value* begin, llvm::Value* end);
+  void emit_repeat(const ir::Instruction& i, llvm::Value* begin, Values initial,
+                   llvm::function_ref<Values(llvm::Value*, ValueRefs)> round);
   void emit_vector(const ir::Instruction& i, llvm::Value* begin, llvm::Value* end);
   void emit_lanes_at(const ir::Instruction& i, llvm::Value* position, int64_t width, llvm::Value* mask = nullptr);
   void emit_tail_at(const ir::Instruction& i, llvm::Value* position, llvm::Value* end);
@@ -149,6 +157,7 @@ class KernelEmitter {
   Values pointers_;  // per buffer
   Values extents_;  // per symbol, loaded once
   std::vector<Lowered> values_;  // per scalar
+  std::vector<ir::ScalarId> bound_;  // per scalar: the extent that an index stays below
   std::vector<uint8_t> varying_;  // per scalar: differs between the lanes of the vector loop at hand
   Lanes lanes_;
   llvm::Value* spare_ = nullptr;  // memory that inactive lanes read and write

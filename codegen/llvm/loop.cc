@@ -50,7 +50,7 @@ void KernelEmitter::emit_serial(const Instruction& i, Value* begin, Value* end) 
     const bool many = lanes_.width > 1 && varies(body.arguments[k + 1]);
     initial.push_back(many ? wide(i.operands[k + 1]) : uniform(i.operands[k + 1]));
   }
-  const Values last = carried_loop(b_, "loop", {begin, end}, initial, [&](Value* position, ValueRefs carried) {
+  const auto round = [&](Value* position, ValueRefs carried) {
     define(body.arguments[0], position);
     for (size_t k = 0; k < carries; ++k) define(body.arguments[k + 1], carried[k]);
     emit_block(i.blocks[0]);
@@ -58,8 +58,23 @@ void KernelEmitter::emit_serial(const Instruction& i, Value* begin, Value* end) 
     for (size_t k = 0; k < carries; ++k)
       next.push_back(carried[k]->getType()->isVectorTy() ? wide(body.yields[k]) : uniform(body.yields[k]));
     return next;
-  });
+  };
+  if (i.loop == LoopKind::repeat) return emit_repeat(i, begin, initial, round);
+  const Values last = carried_loop(b_, "loop", {begin, end}, initial, round);
   for (size_t k = 0; k < carries; ++k) define(result(i, k), last[k]);
+}
+
+// Where lanes differ, they have refused the loop (can_vectorise).
+void KernelEmitter::emit_repeat(const Instruction& i, Value* begin, Values initial,
+                                llvm::function_ref<Values(Value*, ValueRefs)> round) {
+  initial.insert(initial.begin(), begin);
+  const auto goes_on = [&](ValueRefs carried) { return b_.CreateIsNotNull(carried[1]); };
+  const Values last = while_loop(b_, "repeat", initial, goes_on, [&](ValueRefs carried) {
+    Values next = round(carried[0], carried.drop_front());
+    next.insert(next.begin(), b_.CreateAdd(carried[0], i64(1)));
+    return next;
+  });
+  for (size_t k = 1; k < last.size(); ++k) define(result(i, k - 1), last[k]);
 }
 
 // ---- vector loops -----------------------------------------------------------------------------------------------------
@@ -125,7 +140,8 @@ void KernelEmitter::emit_tail_at(const Instruction& i, Value* position, Value* e
 
 bool KernelEmitter::can_vectorise(const Instruction& i) {
   const auto private_memory = [](const Instruction& x) {
-    return x.kind == KernelOp::scratch || x.kind == KernelOp::contract;
+    return x.kind == KernelOp::scratch || x.kind == KernelOp::contract ||
+           (x.kind == KernelOp::loop && x.loop == LoopKind::repeat);
   };
   if (contains(i.blocks[0], private_memory)) return false;
   mark_varying(i.blocks[0], kernel_.blocks[index(i.blocks[0])].arguments[0]);

@@ -222,7 +222,7 @@ void EntryEmitter::bind_buffers(Value* request) {
       case Home::arena: {
         Value* offset =
             program_.is_static || buffer.arena_slot == UINT32_MAX ? i64(buffer.offset) : offsets_[buffer.arena_slot];
-        if (program_.is_static) check(buffer.offset >= 0, "an arena buffer has no offset");
+        if (program_.is_static) ensure(buffer.offset >= 0, "an arena buffer has no offset");
         p = b_.CreateGEP(b_.getInt8Ty(), arena, offset);
         break;
       }
@@ -270,6 +270,29 @@ void EntryEmitter::refuse_strangers(Value* request) {
   b_.SetInsertPoint(sized);
 }
 
+namespace {
+
+// What steps ask of the environment, beside its pool.
+struct Needs {
+  bool print_line = false, call_custom = false;
+};
+Needs needs_of(const std::vector<ir::Step>& steps) {
+  Needs needs;
+  std::vector<const std::vector<ir::Step>*> open = {&steps};
+  while (!open.empty()) {
+    const std::vector<ir::Step>& list = *open.back();
+    open.pop_back();
+    for (const ir::Step& s : list) {
+      needs.print_line |= s.kind == ir::StepKind::custom && s.host == ir::Host::print;
+      needs.call_custom |= s.kind == ir::StepKind::custom && s.host == ir::Host::function;
+      for (const auto* inner : {&s.condition, &s.body, &s.otherwise}) open.push_back(inner);
+    }
+  }
+  return needs;
+}
+
+}  // namespace
+
 // The pool, and how custom functions are called where the environment is new enough to say so.
 void EntryEmitter::bind_environment(Value* request) {
   Value* bad = b_.getInt32(static_cast<uint32_t>(bad_call));
@@ -281,7 +304,13 @@ void EntryEmitter::bind_environment(Value* request) {
   threads_ = field(env_, env_threads, b_.getInt32Ty());
   Value* no_pool = b_.CreateIsNull(field(env_, env_parallel_for, pointer));
   fail_if(b_.CreateAnd(no_pool, b_.CreateICmpSGT(threads_, b_.getInt32(1))), bad);
-  if (custom_steps_.empty()) return;
+  const Needs needs = needs_of(program_.steps);
+  if (needs.print_line) {
+    Value* old = b_.CreateICmpULT(size, i64(env_print_bytes));
+    fail_if(old, bad);
+    fail_if(b_.CreateIsNull(field(env_, env_print_line, pointer)), bad);
+  }
+  if (!needs.call_custom) return;
   Value* null = llvm::ConstantPointerNull::get(b_.getPtrTy());
   const Values hook = when(b_, "hook", b_.CreateICmpUGE(size, i64(env_custom_bytes)), {null, null}, [&] {
     return Values{field(env_, env_call_custom, pointer), field(env_, env_custom_context, pointer)};
@@ -295,7 +324,7 @@ void EntryEmitter::emit() {
   Value* request = function_->getArg(0);
   failed_ = block("failed");
   failure_ = llvm::PHINode::Create(b_.getInt32Ty(), 4, "code", failed_);
-  if (!custom_steps_.empty()) {
+  if (!failing_steps_.empty()) {
     failed_node_ = llvm::PHINode::Create(b_.getInt32Ty(), 4, "node", failed_);
     failed_value_ = llvm::PHINode::Create(b_.getInt64Ty(), 4, "value", failed_);
   }

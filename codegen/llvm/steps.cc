@@ -1,4 +1,5 @@
-// The steps of a program as straight code of its entry: launches, copies, loops, branches, custom calls.
+// The steps of a program as straight code of its entry: launches, copies, loops, branches. What asks the host for something stands
+// in codegen/llvm/host.cc.
 // Refuses to plan: order, buffers and carries are the program's.
 #include <algorithm>
 
@@ -27,7 +28,7 @@ Value* EntryEmitter::pointer(const ir::Operand& operand) {
   const Loop& loop = loops_.at(static_cast<size_t>(operand.loop));
   Value* index = loop.index;
   if (operand.reversed) {
-    check(loop.trips != nullptr, "a reversed operand needs a counted loop");
+    ensure(loop.trips != nullptr, "a reversed operand needs a counted loop");
     index = b_.CreateSub(b_.CreateSub(loop.trips, i64(1)), index);
   }
   Value* size = b_.CreateMul(value(operand.stride), i64(element));
@@ -67,8 +68,8 @@ void EntryEmitter::emit_launch(const Step& step) {
 void EntryEmitter::fill_slots(const Step& step, const ir::Kernel& kernel) {
   size_t expected = 0;
   for (const ir::KernelBuffer& b : kernel.buffers) expected += b.space != ir::Space::scratch;
-  check(expected == step.operands.size(), "a launch has another number of operands than its kernel has buffers");
-  check(kernel.symbols->size() <= program_.symbols->size(), "a kernel has symbols that its program lacks");
+  ensure(expected == step.operands.size(), "a launch has another number of operands than its kernel has buffers");
+  ensure(kernel.symbols->size() <= program_.symbols->size(), "a kernel has symbols that its program lacks");
   uint64_t slot = 0;
   const auto put = [&](Value* p) {
     b_.CreateStore(p, b_.CreateConstInBoundsGEP1_64(b_.getPtrTy(), launch_slots_, slot++));
@@ -106,25 +107,6 @@ Value* EntryEmitter::call_kernel(const KernelRange& range, llvm::Function* calle
   return choice(b_, "launch.alone", alone, direct, shared)[0];
 }
 
-void EntryEmitter::emit_custom(const Step& step) {
-  Value* slots = stack(b_.getPtrTy(), std::max<size_t>(1, step.operands.size()), 8);
-  for (size_t k = 0; k < step.operands.size(); ++k)
-    b_.CreateStore(pointer(step.operands[k]), b_.CreateConstInBoundsGEP1_64(b_.getPtrTy(), slots, k));
-  llvm::Type *pointer = b_.getPtrTy(), *number = b_.getInt32Ty();
-  auto* type = llvm::FunctionType::get(number, {pointer, pointer}, false);
-  Value* callee = module_.getOrInsertFunction(step.custom, type).getCallee();
-  Value* outputs = b_.CreateConstInBoundsGEP1_64(pointer, slots, step.operands.size() - step.outputs);
-  const auto direct = [&] { return Values{b_.CreateCall(type, callee, {slots, outputs})}; };
-  const auto hooked = [&] {
-    auto* hook = llvm::FunctionType::get(number, {pointer, pointer, pointer, pointer}, false);
-    return Values{b_.CreateCall(hook, call_custom_, {custom_context_, callee, slots, outputs})};
-  };
-  Value* result = choice(b_, "custom.direct", b_.CreateIsNull(call_custom_), direct, hooked)[0];
-  const auto which = std::find(custom_steps_.begin(), custom_steps_.end(), &step) - custom_steps_.begin() + 1;
-  fail_if(b_.CreateICmpNE(result, b_.getInt32(0)), b_.getInt32(static_cast<uint32_t>(which)), step.origin,
-          b_.CreateSExt(result, b_.getInt64Ty()));
-}
-
 void EntryEmitter::emit_branch(const Step& step) {
   branch(b_, "branch", flag(step.operands.at(0)), [&] { emit_steps(step.body); }, [&] { emit_steps(step.otherwise); });
 }
@@ -156,7 +138,7 @@ void EntryEmitter::emit_carries(const Step& step) {
       return std::none_of(left.begin(), left.end(),
                           [&](const Step::Carry& other) { return &other != &c && other.next == c.current; });
     });
-    check(free != left.end(), "loop carries form a cycle: the buffer plan must break it");
+    ensure(free != left.end(), "loop carries form a cycle: the buffer plan must break it");
     copy(pointer(free->current), pointer(free->next), buffer_bytes(program_.buffers.at(free->current)));
     left.erase(free);
   }

@@ -9,6 +9,7 @@
 #include "tenon/ir/base/number_text.h"
 #include "tenon/ir/base/symbols.h"
 #include "tenon/ir/graph/bind.h"
+#include "tenon/ir/graph/loops.h"
 #include "tenon/passes/pass.h"
 
 namespace tenon {
@@ -23,6 +24,20 @@ std::string amount(Dim d, const std::vector<Symbol>& symbols, const char* unit) 
   return fixed(v, 0) + " " + unit;
 }
 
+// Host functions that vmap calls for each lane in turn, wherever they stand; sub-graphs nest at most deepest_nesting deep.
+std::vector<std::string> loops_over_lanes(const ir::Graph& graph) {
+  std::vector<std::string> found;
+  for (const ir::Node& n : graph.nodes())
+    for (const ir::Attr& a : graph.attrs(n)) {
+      if (!a.graph) continue;
+      if (a.graph->name == ir::lane_by_lane)
+        found.push_back("a loop over lanes (" + to_string(graph.location(n)) +
+                        "): what vmap cannot make one op of is done lane by lane\n");
+      for (std::string& inner : loops_over_lanes(*a.graph)) found.push_back(std::move(inner));
+    }
+  return found;
+}
+
 }  // namespace
 
 std::string Lowered::ir() const {
@@ -33,7 +48,8 @@ std::string Lowered::program() const try {
   passes::Options options;
   options.fuse = entry_->fuse;
   options.donations = entry_->donations;
-  return passes::build_program(*entry_->program.graph, entry_->device->target(*entry_->device), options).text();
+  return passes::build_program(*detail::compiled_graph(*entry_), entry_->device->target(*entry_->device), options)
+      .text();
 } catch (...) {
   leave_with_error("program()", entry_->made);
 }
@@ -44,7 +60,7 @@ Compiled Lowered::compile() const {
 
 std::vector<KernelInfo> Compiled::kernels() const try {
   const FloatEnvironment standard;
-  const auto graph = passes::optimize(*entry_->program.graph);
+  const auto graph = passes::optimize(*detail::compiled_graph(*entry_));
   const ir::Levels levels(*graph);
   std::vector<KernelInfo> out;
   const runtime::Manifest& m = entry_->plain.program->manifest();
@@ -88,7 +104,7 @@ double Compiled::compile_seconds() const { return entry_->plain.program->compile
 
 std::string Compiled::explain() const try {
   const FloatEnvironment standard;
-  const auto graph = passes::optimize(*entry_->program.graph);
+  const auto graph = passes::optimize(*detail::compiled_graph(*entry_));
   const ir::Levels levels(*graph);
   std::string text;
   const std::vector<KernelInfo> all = kernels();
@@ -119,6 +135,7 @@ std::string Compiled::explain() const try {
     }
     text += "\n";
   }
+  for (const std::string& line : loops_over_lanes(*graph)) text += line;
   const auto& notes = m.not_fused;
   if (!notes.empty()) text += "edges that were not fused:\n";
   std::vector<std::pair<std::string, int>> lines;  // equal ones, such as one per parameter, are counted

@@ -142,15 +142,19 @@ class Header {
 
   const char* first_parameter() const { return on_gpu_ ? "tenon_cuda_program* program, " : ""; }
 
+  bool calls_host() const {
+    return std::any_of(m_.checks.begin(), m_.checks.end(), [](const auto& c) { return !c.custom_call.empty(); });
+  }
+
   // Loading, and the function that takes the arguments as arrays of addresses on the device.
   void run_on_gpu() {
-    const std::string custom = m_.checks.empty() ? "NULL, NULL" : "resolve, context";
+    const std::string custom = calls_host() ? "resolve, context" : "NULL, NULL";
     h_ +=
         "\n/* Brings the program to a GPU, for as many calls as one likes; tenon_cuda_unload takes it away. fault may "
         "be "
         "null. */\n" +
         std::string("static inline int32_t ") + n_ + "_load(tenon_cuda_device* device, " +
-        (m_.checks.empty() ? "" : "tenon_custom (*resolve)(void* context, const char* name), void* context, ") +
+        (calls_host() ? "tenon_custom (*resolve)(void* context, const char* name), void* context, " : "") +
         "tenon_cuda_program** program, tenon_cuda_fault* fault) {\n  return tenon_cuda_load_bundle(device, " +
         quoted(n_) + ", " + n_ + "_bundle, " + n_ + "_bundle_bytes, " + custom + ", program, fault);\n}\n" +
         "\n/* All inputs and outputs in order, on the program's device. The call is queued; tenon_cuda_synchronize or "
@@ -257,8 +261,10 @@ class Header {
   }
 
   void messages() {
-    h_ += "\n/* What a code says, in English. */\n" + std::string("static inline const char* ") + n_ +
-          "_message(int32_t code) {\n";
+    h_ +=
+        "\n/* What a code says, in English: of a check that failed what it says, and where it stands in the C++ "
+        "program. */\n" +
+        std::string("static inline const char* ") + n_ + "_message(int32_t code) {\n";
     for (size_t k = 0; k < p_.checks.size(); ++k)
       h_ += "  if (code == " + std::to_string(k + 1) + ") return " + quoted(p_.checks[k]) + ";\n";
     h_ += "  return tenon_message(code);\n}\n";

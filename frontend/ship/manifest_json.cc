@@ -118,8 +118,10 @@ std::string manifest_json(const Interface& p) {
                       ", \"bytes\": " + number(c.bytes) + "}";
              }) +
        ",\n";
-  j += "  \"custom_calls\": " + list(m.checks, [&](const runtime::CheckRecord& c) { return text(c.custom_call); }) +
-       ",\n";
+  std::vector<std::string> custom_calls;
+  for (const runtime::CheckRecord& c : m.checks)
+    if (!c.custom_call.empty()) custom_calls.push_back(c.custom_call);
+  j += "  \"custom_calls\": " + list(custom_calls, text) + ",\n";
   j += "  \"checks\": " +
        lines(p.checks,
              [&](const std::string& c) {

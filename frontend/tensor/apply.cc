@@ -1,6 +1,7 @@
 // Applying frontend functions: into the current trace, or eagerly; and whole graphs the same way, spliced or op by op.
 #include "tenon/frontend/tensor/apply.h"
 
+#include "tenon/frontend/tensor/at_once.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/eager.h"
 #include "tenon/frontend/tensor/placement.h"
@@ -64,6 +65,7 @@ constexpr Emit primitives[] = {
 
 std::vector<Tensor> apply_primitive(ir::Op op, const ir::Attrs& attrs, std::span<const Tensor> inputs,
                                     const Location& at) {
+  if (def(op).effect && Trace::current() == nullptr && happens_at_once(op, attrs, inputs, at)) return {};
   return apply(primitives[static_cast<int>(op)], attrs, inputs, at);
 }
 

@@ -22,6 +22,7 @@ struct Wanted {
   std::span<const Tensor> inputs;
   const Location& at;
   bool taped;
+  bool check_nans = runtime::hunts_nans();
   std::vector<Part> parts = {};  // of a taped one
   std::vector<uint32_t> same = {};
 };
@@ -40,6 +41,7 @@ KeyBytes key_of(const Wanted& w, ExtentPattern* pattern) {
     if (w.taped) writer.number(w.same[i]);
   }
   writer.attributes(w.attrs);
+  if (w.check_nans) writer.text(to_string(w.at));  // which its errors name
   return key;
 }
 
@@ -85,10 +87,10 @@ CallablePtr compile(const Wanted& w, const ir::Graph& graph) {
   auto callable = std::make_shared<Callable>();
   callable->name = w.emit.name;
   if (w.taped) {
-    callable->tape = make_taped(graph, w.parts, w.same, {.device = &w.device});
+    callable->tape = make_taped(graph, w.parts, w.same, {.check_nans = w.check_nans, .device = &w.device});
     callable->program = callable->tape->forward;
   } else {
-    callable->program = runtime::compile(graph, {.device = &w.device});
+    callable->program = runtime::compile(graph, {.check_nans = w.check_nans, .device = &w.device});
   }
   return callable;
 }

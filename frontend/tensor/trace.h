@@ -30,6 +30,7 @@ class Trace {
   ir::Value value(const Tensor& t, const Location& at);
   static Trace* current();  // innermost of this thread, or null
   static bool active(uint64_t number);
+  const Trace* outer() const { return outer_; }
 
  private:
   Trace* const outer_;

@@ -108,6 +108,11 @@ void add_lines(Interface& program, const ir::Graph& graph) {
     program.not_fused.push_back(describe_node(levels, n.producer) + " -> " + describe_node(levels, n.consumer) + ": " +
                                 n.reason);
   for (const runtime::CheckRecord& c : program.manifest.checks) {
+    if (c.custom_call.empty()) {
+      program.checks.push_back(c.message +
+                               (c.place.empty() ? "" : " (" + c.place.substr(c.place.rfind('/') + 1) + ")"));
+      continue;
+    }
     const Location where = location_of(levels, c.node);
     program.checks.push_back("the custom call '" + c.custom_call + "'" +
                              (where.known() ? " (" + file_line(where) + ")" : "") + " failed");
@@ -135,7 +140,8 @@ void save(const Lowered& lowered, const SaveOptions& options) try {
     program.triple = cpu.triple;
     program.processor = cpu.tune.empty() ? cpu.cpu : cpu.tune;
   }
-  const std::shared_ptr<const ir::Graph> graph = closed(entry, options.name, stored, program.constants, at);
+  std::shared_ptr<const ir::Graph> graph = closed(entry, options.name, stored, program.constants, at);
+  if (entry.check_nans) graph = passes::check_nans(*graph);
   compile.entry = options.name;
   compile.donations = entry.donations;
   compile.fuse = entry.fuse;

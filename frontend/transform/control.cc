@@ -5,45 +5,14 @@
 #include "tenon/frontend/ops/ops.h"
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
-#include "tenon/frontend/transform/program.h"
+#include "tenon/frontend/tensor/named_axis.h"
+#include "tenon/frontend/transform/closure.h"
 #include "tenon/ir/base/float_environment.h"
-#include "tenon/ir/graph/attributes.h"
+#include "tenon/ir/graph/loops.h"
 
 namespace tenon::detail {
 
 namespace {
-
-// Rebuilds a closed graph so that it takes `constants` (the union of what several graphs captured) before or after its
-// arguments; what it does not use is an unused input.
-std::shared_ptr<const ir::Graph> with_constants(const Program& p, const std::vector<Tensor>& constants,
-                                                bool constants_first) {
-  const FloatEnvironment standard;
-  ir::GraphBuilder b(p.graph->name, p.graph->symbols);
-  std::vector<ir::ValueId> arguments, shared, operands;
-  const auto add_arguments = [&] {
-    for (uint32_t i = 0; i < p.arguments; ++i) arguments.push_back(b.input(p.graph->type(ir::ValueId{i})));
-  };
-  if (!constants_first) add_arguments();
-  for (const Tensor& t : constants) shared.push_back(b.input(t.cell()->type));
-  if (constants_first) add_arguments();
-  operands = arguments;
-  for (const Tensor& t : p.captured)
-    for (size_t i = 0; i < constants.size(); ++i)
-      if (constants[i].cell() == t.cell()) {
-        operands.push_back(shared[i]);
-        break;
-      }
-  const std::vector<ir::ValueId> outputs = b.splice(*p.graph, operands);
-  return b.finish(outputs);
-}
-
-void collect(const Program& p, std::vector<Tensor>& constants) {
-  for (const Tensor& t : p.captured) {
-    bool found = false;
-    for (const Tensor& c : constants) found = found || c.cell() == t.cell();
-    if (!found) constants.push_back(t);
-  }
-}
 
 std::vector<int64_t> integers(std::initializer_list<size_t> v) { return {v.begin(), v.end()}; }
 
@@ -65,7 +34,13 @@ std::vector<Tensor> run_cond(const Tensor& predicate, const Program& then, const
 }
 
 std::vector<Tensor> run_while(const Program& condition, const Program& body, const std::vector<Tensor>& init,
-                              const Location& at) {
+                              WhileOptions o, const Location& at) {
+  if (o.memory < 0) throw Error("while_loop: .memory is a number of bytes, not " + std::to_string(o.memory), at);
+  // Of all lanes together; and where lanes may part, each iteration selects whole buffers, which had better stay in a cache.
+  constexpr int64_t most_of_lanes = int64_t{1} << 20;
+  const int64_t lanes = NamedAxis::lanes_of_derivative();
+  const int64_t share = std::max<int64_t>((lanes > 1 ? std::min(o.memory, most_of_lanes) : o.memory) / lanes, 1);
+  const int64_t memory = share == ir::default_loop_memory ? 0 : share;
   if (condition.graph->outputs().size() != 1 ||
       !(condition.graph->type(condition.graph->outputs()[0]) == ir::Type{boolean, {}}))
     throw Error("while_loop: the condition must return a bool scalar", at);
@@ -77,7 +52,8 @@ std::vector<Tensor> run_while(const Program& condition, const Program& body, con
   return apply_primitive(ir::Op::while_loop,
                          ir::WhileLoopAttrs{.condition = with_constants(condition, constants, true),
                                             .body = with_constants(body, constants, true),
-                                            .counts = integers({constants.size()})},
+                                            .counts = integers({constants.size()}),
+                                            .memory = memory},
                          inputs, at);
 }
 
@@ -91,6 +67,22 @@ Tensor counter(Extent low, Extent high, const Location& at) {
   numbers.cell()->number = true;  // they go where the state of the loop is
   return numbers;
 }
+
+Tensor loop_bound(const Operand& bound, const Location& at) {
+  if (bound.weak() != Operand::Weak::none) {
+    if (bound.weak() != Operand::Weak::integer) throw Error("fori_loop: a bound is an integer", at);
+    const Tensor t = Tensor(arange(Operand(0, at), Operand(1, at))).reshape({}) + bound;  // i64, a free extent too
+    t.cell()->number = true;
+    return t;
+  }
+  const Tensor& t = bound.tensor();
+  if (!t.defined() || t.ndim() != 0 || !is_integer(t.dtype()))
+    throw Error("fori_loop: a bound is an integer scalar, not " + describe(t), at);
+  return t.astype(i64);
+}
+
+Tensor below(const Tensor& i, const Tensor& end, const Location& at) { return Operand(i, at) < Operand(end, at); }
+Tensor next_number(const Tensor& i, const Location& at) { return Operand(i, at) + Operand(1, at); }
 
 std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, Extent& length, const Location& at) {
   std::vector<Tensor> rows;
@@ -109,7 +101,9 @@ std::vector<Tensor> row_specs(const std::vector<Tensor>& xs, Extent& length, con
 }
 
 std::vector<Tensor> run_scan(const Program& body, const std::vector<Tensor>& init, const std::vector<Tensor>& xs,
-                             Extent length, bool reverse, const Location& at) {
+                             const ScanOptions& o, const Location& at) {
+  if (o.memory < 0) throw Error("scan: .memory is a number of bytes, not " + std::to_string(o.memory), at);
+  if (o.unroll < 1) throw Error("scan: .unroll is 1 or more, not " + std::to_string(o.unroll), at);
   std::vector<Tensor> constants, inputs;
   collect(body, constants);
   inputs = constants;
@@ -117,9 +111,11 @@ std::vector<Tensor> run_scan(const Program& body, const std::vector<Tensor>& ini
   inputs.insert(inputs.end(), xs.begin(), xs.end());
   return apply_primitive(ir::Op::scan,
                          ir::ScanAttrs{.body = with_constants(body, constants, true),
-                                       .length = extent_here(length),
+                                       .length = extent_here(o.length),
                                        .counts = integers({constants.size(), init.size()}),
-                                       .reverse = reverse},
+                                       .reverse = o.reverse,
+                                       .memory = o.memory,
+                                       .unroll = o.unroll == 1 ? 0 : o.unroll},
                          inputs, at);
 }
 

@@ -55,7 +55,7 @@ JvpResult run_jvp(const Program& p, const std::vector<Tensor>& inputs, const std
                   const Location& at) {
   const FloatEnvironment standard;
   std::vector<Tensor> all = p.inputs(inputs);
-  check(tangents.size() == inputs.size(), "a tangent, or none, for every primal");
+  ensure(tangents.size() == inputs.size(), "a tangent, or none, for every primal");
   std::vector<bool> active;
   std::vector<Tensor> directions;
   for (size_t i = 0; i < inputs.size(); ++i) {

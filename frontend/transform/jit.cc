@@ -11,6 +11,7 @@
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/frontend/transform/jit_entry.h"
 #include "tenon/ir/base/door.h"
+#include "tenon/passes/pass.h"
 #include "tenon/runtime/cache/key_bytes.h"
 
 namespace tenon::detail {
@@ -27,6 +28,50 @@ std::shared_ptr<JitState> make_jit(JitOptions options, const Location& made) try
   leave_with_error("jit", made);
 }
 
+std::shared_ptr<const ir::Graph> compiled_graph(const JitEntry& entry) {
+  return entry.check_nans ? passes::check_nans(*entry.program.graph) : entry.program.graph;
+}
+
+TraceScope::TraceScope(const JitState& state)
+    : exact_before_(set_exact_lanes(state.options.check_nans || exact_lanes())) {}
+TraceScope::~TraceScope() { set_exact_lanes(exact_before_); }
+
+namespace {
+
+// The outputs that a plain call need not compute: captured tensors that have no gradient.
+std::vector<uint32_t> passed_on(const JitEntry& entry) {
+  const ir::Graph& g = *entry.program.graph;
+  std::vector<uint32_t> passed;
+  for (uint32_t o = 0; o < g.outputs().size(); ++o) {
+    const ir::ValueId v = g.outputs()[o];
+    if (g.is_input(v) && index(v) >= entry.program.arguments && !is_floating(g.type(v).dtype)) passed.push_back(o);
+  }
+  // A program gives something, and results that take donated memory are counted.
+  return passed.size() == g.outputs().size() || !entry.donations.empty() ? std::vector<uint32_t>{} : passed;
+}
+
+std::shared_ptr<const ir::Graph> without(const ir::Graph& g, const std::vector<uint32_t>& outputs) {
+  ir::GraphBuilder b(g.name, g.symbols);
+  std::vector<ir::ValueId> inputs, kept;
+  for (uint32_t i = 0; i < g.input_count(); ++i) inputs.push_back(b.input(g.type(ir::ValueId{i}), g.input_note(i)));
+  const std::vector<ir::ValueId> all = b.splice(g, inputs);
+  for (uint32_t o = 0; o < all.size(); ++o)
+    if (!std::binary_search(outputs.begin(), outputs.end(), o)) kept.push_back(all[o]);
+  return b.finish(kept);
+}
+
+void pass_on(const JitEntry& entry, std::vector<Tensor>& outputs) {
+  for (uint32_t o : entry.passed) {
+    const Program& p = entry.program;
+    const Tensor& given = p.captured[index(p.graph->outputs()[o]) - p.arguments];
+    const Tensor here = moved_to(given, *entry.device, entry.made);
+    const BufferPtr buffer = buffer_of(here, entry.plain.name.c_str(), entry.made);
+    outputs.insert(outputs.begin() + o, make_concrete(here.cell()->type, buffer, entry.made));
+  }
+}
+
+}  // namespace
+
 bool compile(JitEntry& entry) {
   if (entry.ready.load(std::memory_order_acquire)) return false;
   std::lock_guard lock(entry.compiling);
@@ -34,9 +79,12 @@ bool compile(JitEntry& entry) {
   const FloatEnvironment standard;
   runtime::CompileOptions options;
   options.fuse = entry.fuse;
+  options.check_nans = entry.check_nans;
   options.device = entry.device;
   options.donations = entry.donations;
-  entry.plain.program = runtime::compile(*entry.program.graph, options);
+  entry.passed = passed_on(entry);
+  const auto graph = entry.passed.empty() ? entry.program.graph : without(*entry.program.graph, entry.passed);
+  entry.plain.program = runtime::compile(*graph, options);
   entry.ready.store(true, std::memory_order_release);
   return true;
 }
@@ -53,6 +101,7 @@ std::shared_ptr<const Callable> compiled_for_tape(JitState& state, const JitEntr
   const FloatEnvironment standard;
   runtime::CompileOptions options;
   options.fuse = entry.fuse;
+  options.check_nans = entry.check_nans;
   options.device = entry.device;
   auto taped = std::make_shared<Callable>();
   taped->name = entry.plain.name;
@@ -73,13 +122,14 @@ void run_here(JitState& state, JitEntry& entry, const Leaves& signature, std::ve
   std::vector<int64_t> extents;
   if (entry.free && !tracing()) extents = extents_of_call(entry, inputs);
   if (tracing()) {
-    outputs = apply_graph(*entry.program.graph, inputs, state.made);
+    outputs = apply_graph(*compiled_graph(entry), inputs, state.made);
   } else if (entry.records) {
     outputs = call(*compiled_for_tape(state, entry, same_values(inputs)), inputs, extents, state.made);
   } else {
     if (compile(entry) && entry.reusable)
       state.entries.charge(signature.structure.view(), &entry, entry.plain.program->memory_bytes());
     outputs = call(entry.plain, inputs, extents, state.made);
+    pass_on(entry, outputs);
   }
 }
 

@@ -28,6 +28,7 @@ struct JitOptions {
   // bound share $TENON_MEMORY_CACHE_BYTES.
   std::optional<uint64_t> memory_cache_bytes = {};
   Dynamic dynamic = {};  // extents that stay free: one compilation serves every size of them
+  bool check_nans = false;  // a call that makes a NaN is an error that names the first op which did; slow
 };
 
 namespace detail {
@@ -43,6 +44,17 @@ std::shared_ptr<JitEntry> start_entry(JitState& state, std::vector<std::vector<T
 std::shared_ptr<JitEntry> finish_entry(JitState& state, const Leaves& signature, std::shared_ptr<JitEntry> entry,
                                        const Program& program, const std::vector<Tensor>& inputs,
                                        std::shared_ptr<void> result, const std::vector<TreeItem>& results, bool keep);
+// While a signature is traced: what its options ask of the trace.
+class TraceScope {
+ public:
+  explicit TraceScope(const JitState& state);
+  ~TraceScope();
+  TraceScope(const TraceScope&) = delete;
+  TraceScope& operator=(const TraceScope&) = delete;
+
+ private:
+  const bool exact_before_;
+};
 void* result_of(const JitEntry& entry);
 void run_entry(JitState& state, JitEntry& entry, const Leaves& signature, std::vector<Tensor>& outputs);
 
@@ -112,6 +124,7 @@ class Jit {
     std::vector<Tensor> inputs = detail::tensors_of(trees), traced_as = inputs;
     if (!signature.ends.empty()) traced_as = detail::free_inputs(dynamic_, signature, made_);
     using R = detail::ResultOf<const F, A...>;
+    const detail::TraceScope scope(*state_);
     auto traced = detail::recorded_as<R>("jit", f_, trees, std::move(traced_as), made_);
     auto result = std::make_shared<decltype(traced.result)>(std::move(traced.result));
     const auto results = detail::items_of(*result);

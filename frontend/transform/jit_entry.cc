@@ -142,6 +142,7 @@ std::shared_ptr<JitEntry> start_entry(JitState& state, std::vector<std::vector<T
     }
   entry->arguments = std::make_shared<const Arguments>(std::move(arguments));
   entry->fuse = state.options.fuse;
+  entry->check_nans = state.options.check_nans || runtime::hunts_nans();
   entry->made = state.made;
   entry->plain.name = state.options.name.empty() ? "jit" : state.options.name;
   entry->plain.warned_donation = state.warned_donation;

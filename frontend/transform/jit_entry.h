@@ -11,6 +11,7 @@
 
 #include "tenon/frontend/tensor/callable.h"
 #include "tenon/frontend/tensor/key.h"
+#include "tenon/frontend/tensor/named_axis.h"
 #include "tenon/frontend/tensor/placement.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/taped_program.h"
@@ -28,11 +29,13 @@ struct JitEntry {
   bool free = false;  // some extents are known only at the call
   bool reusable = false;  // later calls of its signature may find it
   bool fuse = true;
+  bool check_nans = false;
   std::atomic<bool> ready = false;  // `plain` has its program, and changes no more
   std::shared_ptr<void> result;  // the result tree of the trace, to be copied and refilled
   const runtime::Device* device = nullptr;
   Program program;
-  Callable plain;  // compiled when first called
+  Callable plain;  // compiled when first called, without what it passes on
+  std::vector<uint32_t> passed;  // outputs that are captured tensors of integers: given on as they are; ascending
   // What first calls read.
   Mutex compiling;
   uint64_t number = 0;  // of all entries: what its taped programs are found by
@@ -63,8 +66,8 @@ struct JitState {
   bool warned_retraces = false;
 };
 
-// The end of every signature, behind the structure: the device of all tensors, their types as write(KeyWriter&) has them, and the
-// grad mode.
+// The end of every signature, behind the structure: the device of all tensors, their types as write(KeyWriter&) has them, the grad
+// mode, and the named axes of lanes.
 template <class Write>
 void write_types(KeyBytes& key, std::span<Tensor* const> tensors, const Location& made, Write write) {
   KeyWriter writer(key);
@@ -72,8 +75,11 @@ void write_types(KeyBytes& key, std::span<Tensor* const> tensors, const Location
   writer.tag(device_tag(device_of_all(tensors, "jit", made)));
   write(writer);
   writer.tag(grad_enabled() ? 'G' : 'N');
+  NamedAxis::write_all(key);
 }
 
+// What is compiled: its graph, with the checks of a hunt for NaNs if there is one.
+std::shared_ptr<const ir::Graph> compiled_graph(const JitEntry& entry);
 // Compiles it unless that is done; whether this call did it.
 bool compile(JitEntry& entry);
 

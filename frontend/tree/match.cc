@@ -47,7 +47,7 @@ std::vector<Tensor*> match(const Pairing& pairing, const std::vector<TreeItem>& 
   // Both lists are the walks of one type, so the first difference stands at one path.
   for (size_t i = 0; i < std::min(first.size(), second.size()); ++i) {
     const TreeItem &a = first[i], &b = second[i];
-    check(a.path == b.path, "trees of one type were walked in different order");
+    ensure(a.path == b.path, "trees of one type were walked in different order");
     if (a.tag == 't' && (b.tag == 't' || b.tag == 'u')) {
       Tensor* const tensor = b.tag == 't' ? b.tensor : nullptr;
       if (!fits(*a.tensor, tensor, how)) differ(i);
@@ -56,7 +56,7 @@ std::vector<Tensor*> match(const Pairing& pairing, const std::vector<TreeItem>& 
       differ(i);
     }
   }
-  check(first.size() == second.size(), "trees of one type and structure have lists of different lengths");
+  ensure(first.size() == second.size(), "trees of one type and structure have lists of different lengths");
   return found;
 }
 

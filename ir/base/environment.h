@@ -13,7 +13,7 @@ namespace tenon {
           variable(passes, "TENON_PASSES") variable(verify, "TENON_VERIFY") variable(debug, "TENON_DEBUG")         \
               variable(nvrtc, "TENON_NVRTC") variable(cuda_home, "CUDA_HOME") variable(cuda_path, "CUDA_PATH")     \
                   variable(memory_cache_bytes, "TENON_MEMORY_CACHE_BYTES")                                         \
-                      variable(cuda_visible_devices, "CUDA_VISIBLE_DEVICES")
+                      variable(cuda_visible_devices, "CUDA_VISIBLE_DEVICES") variable(check_nans, "TENON_CHECK_NANS")
 
 enum class Variable {
 #define TENON_VARIABLE(name, text) name,

@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <string>
 #include <utility>
 
 namespace tenon {
 
-// A place in C++ source. File and function point to storage that lives as long as the program.
+// A place in C++ source. File and function point to storage that lives as long as the program; the file that an Error names, at
+// least as long as the Error.
 struct Location {
   const char* file = "";
   const char* function = "";
@@ -24,7 +26,8 @@ std::string to_string(const Location& where);  // file:line:column
 // The caller's mistake: names the op, the operand types, the place, and a remedy.
 class Error : public std::exception {
  public:
-  explicit Error(std::string message, Location where = {});
+  // The file of a place that outlives no graph, such as a check's, comes along.
+  explicit Error(std::string message, Location where = {}, std::shared_ptr<const std::string> file = nullptr);
   const char* what() const noexcept override { return text_.c_str(); }
   const std::string& message() const { return message_; }  // without the place
   const Location& where() const { return where_; }
@@ -32,6 +35,7 @@ class Error : public std::exception {
  private:
   std::string message_, text_;
   Location where_;
+  std::shared_ptr<const std::string> file_;
 };
 
 // Tenon's own mistake: an invariant that does not hold. Please report it with the text it carries.
@@ -45,7 +49,7 @@ class InternalError : public std::exception {
 };
 
 // Throws InternalError unless the condition holds.
-inline void check(bool condition, const char* message) {
+inline void ensure(bool condition, const char* message) {
   if (!condition) throw InternalError(message);
 }
 

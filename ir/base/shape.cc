@@ -123,7 +123,7 @@ std::vector<int64_t> evaluate(const std::vector<Symbol>& entries, const std::vec
     bool overflow = false;
     switch (s.kind) {
       case SymbolKind::free:
-        check(next < free_values.size(), "fewer extents than free symbols");
+        ensure(next < free_values.size(), "fewer extents than free symbols");
         v = free_values[next++];
         if (v < s.lower || v > s.upper)
           throw Error("dimension '" + s.name + "' is " + std::to_string(v) + ", outside its bounds [" +

@@ -26,8 +26,8 @@ struct Tiles {
   int64_t row_run =
       64 * 512;  // elements of a row that one partial result covers: a power of two of the row tree's blocks
   int64_t column_parts = 32;  // partial results per column, about
-  int64_t scan_tensor = 16;  // numbers per tensor of a scan that runs in registers
-  int64_t scan_carried = 24;  // numbers that such a scan carries in all
+  int64_t scan_tensor = 16;  // numbers per tensor of a loop that runs in registers
+  int64_t scan_carried = 64;  // numbers that such a loop carries in all
   int64_t nontemporal_bytes = 16 << 20;  // outputs above it bypass the caches: half of the last level
   bool operator==(const Tiles&) const = default;
 };

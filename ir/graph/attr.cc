@@ -63,6 +63,11 @@ Attr Attr::literal_of(std::string raw_bytes) {
 #define FIELD TENON_FIELD_STORE
 #include "tenon/ir/graph/attributes.def"
 
+void complete(const OpDef& row, Attrs& attrs) {
+  while (attrs.size() < row.attrs.size() && row.attrs[attrs.size()].count == AttrCount::option)
+    attrs.push_back(Attr::of(std::vector<int64_t>{0}));
+}
+
 std::string attrs_fault(const OpDef& row, const Attrs& attrs) {
   if (attrs.size() != row.attrs.size())
     return "takes " + std::to_string(row.attrs.size()) + " attributes, not " + std::to_string(attrs.size());
@@ -74,6 +79,7 @@ std::string attrs_fault(const OpDef& row, const Attrs& attrs) {
     if (spec.count == AttrCount::any) continue;
     if ((a.kind == AttrKind::dims ? a.dims.size() : a.integers.size()) != 1) return fault("takes one number");
     if (spec.count == AttrCount::flag && a.integers[0] != 0 && a.integers[0] != 1) return fault("is 0 or 1");
+    if (spec.count == AttrCount::option && a.integers[0] < 0) return fault("is not negative");
   }
   return "";
 }

@@ -47,6 +47,9 @@ struct flag {
   static View read(const Attr& a) { return a.integers.front() != 0; }
   static Attr store(Value v) { return Attr::of(std::vector<int64_t>{v}); }
 };
+struct option : integer {
+  static constexpr AttrCount count = AttrCount::option;
+};
 struct dims {
   using View = const std::vector<Dim>&;
   using Value = std::vector<Dim>;
@@ -161,6 +164,8 @@ namespace schema {
 #define FIELD TENON_FIELD_VALUES
 #include "tenon/ir/graph/attributes.def"
 
+// Adds the options that are left out.
+void complete(const OpDef& row, Attrs& attrs);
 // What is wrong with attributes by their row's schema; empty when nothing is.
 std::string attrs_fault(const OpDef& row, const Attrs& attrs);
 

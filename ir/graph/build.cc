@@ -11,12 +11,12 @@ namespace tenon::ir {
 namespace {
 
 Value add_op(Op op, std::span<const Value> operands, Attrs attrs = {}) {
-  check(!operands.empty() && operands[0].builder != nullptr, "an op was built on no value");
+  ensure(!operands.empty() && operands[0].builder != nullptr, "an op was built on no value");
   GraphBuilder* b = operands[0].builder;
   ValueId ids[4];
-  check(operands.size() <= 4, "an op of fixed arity has at most 4 operands");
+  ensure(operands.size() <= 4, "an op of fixed arity has at most 4 operands");
   for (size_t i = 0; i < operands.size(); ++i) {
-    check(operands[i].builder == b && operands[i], "an op was built on values of two graphs");
+    ensure(operands[i].builder == b && operands[i], "an op was built on values of two graphs");
     ids[i] = operands[i].id;
   }
   return {b, b->add(op, std::span(ids, operands.size()), std::move(attrs))};
@@ -73,7 +73,7 @@ Value cast(Value x, DType to) {
 Value bitcast(Value x, DType to) { return add_op(Op::bitcast, std::span(&x, 1), ConvertAttrs{.dtype = to}); }
 
 Value constant(GraphBuilder& b, DType dtype, const Shape& shape, std::string raw_bytes) {
-  check(raw_bytes.size() <= 64, "a constant above 64 bytes is an input, not part of the graph");
+  ensure(raw_bytes.size() <= 64, "a constant above 64 bytes is an input, not part of the graph");
   return {&b,
           b.add(Op::constant, {}, ConstantAttrs{.dtype = dtype, .shape = shape.dims(), .value = std::move(raw_bytes)})};
 }
@@ -141,7 +141,7 @@ Value pad(Value x, Value fill, std::vector<Dim> low, std::vector<Dim> high, std:
 }
 
 Value concat(std::span<const Value> parts, int64_t axis) {
-  check(!parts.empty(), "concat of nothing");
+  ensure(!parts.empty(), "concat of nothing");
   return apply(*parts[0].builder, Op::concat, parts, ConcatAttrs{.axis = static_cast<size_t>(axis)})[0];
 }
 
@@ -186,7 +186,7 @@ std::vector<Value> apply(GraphBuilder& b, Op op, std::span<const Value> operands
   std::vector<ValueId> ids;
   ids.reserve(operands.size());
   for (const Value& v : operands) {
-    check(v.builder == &b && v, "an op was built on values of two graphs");
+    ensure(v.builder == &b && v, "an op was built on values of two graphs");
     ids.push_back(v.id);
   }
   const ValueId first = b.add(op, ids, std::move(attrs));

@@ -212,13 +212,14 @@ std::span<const TypeId> GraphBuilder::infer(const OpDef& row, std::span<const Va
 }
 
 ValueId GraphBuilder::add(Op op, std::span<const ValueId> operands, Attrs attrs) {
+  complete(def(op), attrs);
   return add_interned(op, operands, intern(attrs));
 }
 
 ValueId GraphBuilder::add_interned(Op op, std::span<const ValueId> operands, AttrsId attrs) {
   const OpDef& row = def(op);
   Graph& g = *graph_;
-  for (ValueId v : operands) check(index(v) < g.value_count(), "an operand is no value of this graph");
+  for (ValueId v : operands) ensure(index(v) < g.value_count(), "an operand is no value of this graph");
   const std::span<const TypeId> results = infer(row, operands, attrs);
   if (folding) {
     const ValueId folded = fold(row, operands, attrs, results);
@@ -262,8 +263,8 @@ ValueId GraphBuilder::copy(const Graph& from, const Node& node, std::span<const 
 }
 
 std::vector<ValueId> GraphBuilder::splice(const Graph& from, std::span<const ValueId> operands) {
-  check(operands.size() == from.input_count(), "a spliced graph takes another number of operands");
-  check(from.symbols == graph_->symbols || from.symbols->size() == 0, "a spliced graph has a symbol table of its own");
+  ensure(operands.size() == from.input_count(), "a spliced graph takes another number of operands");
+  ensure(from.symbols == graph_->symbols || from.symbols->size() == 0, "a spliced graph has a symbol table of its own");
   std::vector<ValueId> map(from.value_count(), no_value), moved;
   std::copy(operands.begin(), operands.end(), map.begin());
   for (const Node& n : from.nodes()) {
@@ -278,7 +279,7 @@ std::vector<ValueId> GraphBuilder::splice(const Graph& from, std::span<const Val
 }
 
 std::shared_ptr<const Graph> GraphBuilder::finish(std::span<const ValueId> outputs) {
-  for (ValueId v : outputs) check(index(v) < graph_->value_count(), "an output is no value of this graph");
+  for (ValueId v : outputs) ensure(index(v) < graph_->value_count(), "an output is no value of this graph");
   graph_->outputs_.assign(outputs.begin(), outputs.end());
   if (!late_inputs_.empty()) move_late_inputs();
   return std::move(graph_);
@@ -305,10 +306,14 @@ void GraphBuilder::move_late_inputs() {
   }
   g.value_type_ = std::move(types);
   g.value_node_ = std::move(producers);
-  for (Node& n : g.nodes_) n.first_result = map[index(n.first_result)];
   for (ValueId& v : g.operands_) v = map[index(v)];
   for (ValueId& v : g.outputs_) v = map[index(v)];
   g.input_count_ += static_cast<uint32_t>(late_inputs_.size());
+  next = g.input_count_;
+  for (Node& n : g.nodes_) {  // also of a node without results, which stands before the next value
+    n.first_result = ValueId{next};
+    next += n.result_count;
+  }
   late_inputs_.clear();
 }
 

@@ -39,7 +39,8 @@ bool same_structure(const Graph& a, const Graph& b) {
 
 bool has_effect(const Graph& graph, const Node& node) {
   const OpDef& row = def(node.op);
-  if (row.effect) return CustomCall(graph, node).effect;
+  if (node.op == Op::custom_call) return CustomCall(graph, node).effect;
+  if (row.effect) return true;
   if (row.family != Family::control) return false;
   for (const Attr& a : graph.attrs(node))
     if (a.graph && std::ranges::any_of(a.graph->nodes(), [&](const Node& n) { return has_effect(*a.graph, n); }))

@@ -85,7 +85,7 @@ class Graph {
 std::shared_ptr<const Graph> parse(std::string_view text);  // Error with line and column
 std::vector<std::string> verify(const Graph& graph);  // every violation found; empty when sound
 bool same_structure(const Graph& a, const Graph& b);
-// Whether a node must stay, once and in order: a custom call with an effect, or control flow that contains one.
+// Whether a node must stay, once and in order: a check, a print, a custom call with an effect, or control flow that contains one.
 bool has_effect(const Graph& graph, const Node& node);
 std::string window(const Graph& graph, NodeId around, int lines = 10);  // text around a node, for errors
 

@@ -82,12 +82,26 @@ Attrs read_attributes(Reader& in, const OpDef& row, const std::shared_ptr<Symbol
   Attrs attrs;
   if (row.attrs.empty()) return attrs;
   in.expect("{");
+  bool separated = false;  // a comma was read, and no option yet that stands behind it
   for (const AttrSpec& spec : row.attrs) {
+    if (spec.count == AttrCount::option) {
+      if (in.next() != ',' && !separated) break;
+      if (!separated) in.expect(",");
+      separated = !in.accept(spec.name);  // it may be the next one's comma
+      if (separated) {
+        attrs.push_back(Attr::of(std::vector<int64_t>{0}));
+        continue;
+      }
+      in.expect("=");
+      attrs.push_back(read_attribute(in, spec, attrs, symbols, depth));
+      continue;
+    }
     if (!attrs.empty()) in.expect(",");
     in.expect(spec.name);
     in.expect("=");
     attrs.push_back(read_attribute(in, spec, attrs, symbols, depth));
   }
+  if (separated) in.fail("an option of " + std::string(row.name) + " is expected here");
   in.expect("}");
   return attrs;
 }

@@ -209,8 +209,11 @@ void write_node(std::string& out, const Graph& graph, const Node& node, int dept
   const Attrs& attrs = graph.attrs(node);
   auto spec = row.attrs.begin();
   for (const Attr& a : attrs) {
-    out += spec == row.attrs.begin() ? " {" : ", ";
-    out += spec++->name;
+    const bool first = spec == row.attrs.begin(), option = spec->count == AttrCount::option;
+    const char* attribute = spec++->name;
+    if (option && a.integers == std::vector<int64_t>{0}) continue;
+    out += first ? " {" : ", ";
+    out += attribute;
     out += " = ";
     write_attribute(out, graph, attrs, a, depth);
   }

@@ -2,6 +2,7 @@
 // one rounding for the halves; and the folding of index arithmetic. Refuses to fold floating-point arithmetic: that is
 // simplify's, through the interpreter's own functions.
 #include <algorithm>
+#include <optional>
 
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/kernel/scalar.h"
@@ -39,6 +40,25 @@ bool fold(Op op, int64_t x, int64_t y, int64_t& result) {
     case Op::gt: result = x > y; return true;
     case Op::ge: result = x >= y; return true;
     default: return false;
+  }
+}
+
+// x op x for integers and bools: 0, 1, or -1 for x itself; nothing where that depends on x.
+std::optional<int> of_one_twice(Op op) {
+  switch (op) {
+    case Op::sub:
+    case Op::bit_xor:
+    case Op::ne:
+    case Op::lt:
+    case Op::gt: return 0;
+    case Op::eq:
+    case Op::le:
+    case Op::ge: return 1;
+    case Op::max:
+    case Op::min:
+    case Op::bit_and:
+    case Op::bit_or: return -1;
+    default: return std::nullopt;
   }
 }
 
@@ -112,6 +132,25 @@ ScalarId KernelBuilder::halves(Op op, std::span<const ScalarId> operands) {
   return dtype(result) == wide ? scalar(Op::cast, std::span(&result, 1), half) : result;
 }
 
+// The instruction that computes v, when it is this op.
+const Instruction* KernelBuilder::exact(ScalarId v, Op op) const {
+  const uint32_t number = kernel_.scalars[index(v)].instruction;
+  if (number == UINT32_MAX) return nullptr;
+  const Instruction& i = kernel_.instructions[number];
+  return i.kind == KernelOp::scalar && i.op == op ? &i : nullptr;
+}
+
+// x rem n + (x div n) * n is x, whatever n is: an index that was taken apart and is put together again.
+ScalarId KernelBuilder::put_together(ScalarId rest, ScalarId multiple) const {
+  const Instruction *rem = exact(rest, Op::rem), *mul = exact(multiple, Op::mul);
+  if (!rem || !mul) return no_scalar;
+  for (size_t k = 0; k < 2; ++k) {
+    const Instruction* div = exact(mul->operands[k], Op::div);
+    if (div && div->operands == rem->operands && mul->operands[1 - k] == rem->operands[1]) return rem->operands[0];
+  }
+  return no_scalar;
+}
+
 ScalarId KernelBuilder::simplified(Op op, std::span<const ScalarId> operands) {
   const auto value = [&](ScalarId v) { return static_cast<int64_t>(literal_of(v)->immediate); };
   if (op == Op::select) {
@@ -121,6 +160,11 @@ ScalarId KernelBuilder::simplified(Op op, std::span<const ScalarId> operands) {
   const DType type = dtype(operands[0]);
   if (op == Op::neg && is_floating(type) && literal_of(operands[0]))  // flips a bit, no arithmetic
     return literal(type, literal_of(operands[0])->immediate ^ uint64_t{1} << (bits(type) - 1));
+  if (op == Op::abs && is_floating(type))  // of -x it is that of x: the sign goes
+    if (const Instruction* i = exact(operands[0], Op::neg)) {
+      const ScalarId other = i->operands[0];
+      return scalar(Op::abs, std::span(&other, 1));
+    }
   if (type != DType::i64 && type != DType::boolean) return no_scalar;
   if (op == Op::bit_not && type == DType::boolean && literal_of(operands[0]))
     return literal(type, value(operands[0]) ? 0 : 1);
@@ -145,21 +189,11 @@ ScalarId KernelBuilder::simplified(Op op, std::span<const ScalarId> operands) {
     if (op == Op::lt && literal_of(y) && value(y) <= 0) return number(0);
   }
   if (x == y) {
-    switch (op) {
-      case Op::sub:
-      case Op::bit_xor:
-      case Op::ne:
-      case Op::lt:
-      case Op::gt: return number(0);
-      case Op::eq:
-      case Op::le:
-      case Op::ge: return number(1);
-      case Op::max:
-      case Op::min:
-      case Op::bit_and:
-      case Op::bit_or: return x;
-      default: break;
-    }
+    if (const auto result = of_one_twice(op)) return *result < 0 ? x : number(*result);
+  }
+  if (op == Op::add && type == DType::i64) {
+    if (const ScalarId whole = put_together(x, y); whole != no_scalar) return whole;
+    if (const ScalarId whole = put_together(y, x); whole != no_scalar) return whole;
   }
   if (def(op).commutes && literal_of(x)) std::swap(x, y);
   if (!literal_of(y)) return no_scalar;
@@ -177,13 +211,12 @@ ScalarId KernelBuilder::simplified(Op op, std::span<const ScalarId> operands) {
     return scalar(Op::add, operands_);
   }
   // (a + n) + m is a + (n + m), and so for products: literals come last.
-  const uint32_t inner = kernel_.scalars[index(x)].instruction;
-  if ((op == Op::add || op == Op::mul) && inner != UINT32_MAX) {
-    const Instruction& i = kernel_.instructions[inner];
-    if (i.kind == KernelOp::scalar && i.op == op && literal_of(i.operands[1])) {
+  if (op == Op::add || op == Op::mul) {
+    const Instruction* i = exact(x, op);
+    if (i && literal_of(i->operands[1])) {
       int64_t both = 0;
-      fold(op, value(i.operands[1]), n, both);
-      const ScalarId operands_[] = {i.operands[0], number(both)};
+      fold(op, value(i->operands[1]), n, both);
+      const ScalarId operands_[] = {i->operands[0], number(both)};
       return scalar(op, operands_);
     }
   }

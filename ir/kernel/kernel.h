@@ -31,8 +31,10 @@ constexpr uint32_t index(BufferId v) { return static_cast<uint32_t>(v); }
 
 // serial: in order, may carry values. parallel: independent iterations, dealt to threads (outermost only; rendered as a
 // function of [begin, end)). vector: independent iterations, rendered over lanes with a masked tail. block, thread: the
-// CUDA schedule's names for the two levels of a grid; the LLVM renderer treats them as parallel and vector.
-enum class LoopKind : uint8_t { serial, parallel, vector, block, thread };
+// CUDA schedule's names for the two levels of a grid; the LLVM renderer treats them as parallel and vector. repeat: serial, while
+// its first carry, a bool, holds; the extent is a bound that it never reaches.
+enum class LoopKind : uint8_t { serial, parallel, vector, block, thread, repeat };
+inline constexpr bool in_order(LoopKind kind) { return kind == LoopKind::serial || kind == LoopKind::repeat; }
 
 // The contract's order for reductions (docs/numbers.md, Reductions): blocks of `block` elements; inside a block `lanes`
 // interleaved chains (element i goes to lane i mod lanes, starting from the identity), joined by halving; blocks joined
@@ -169,6 +171,8 @@ class KernelBuilder {
   ScalarId pure(Instruction instruction, uint32_t floor);
   ScalarId halves(Op op, std::span<const ScalarId> operands);
   ScalarId simplified(Op op, std::span<const ScalarId> operands);  // no_scalar: nothing to simplify
+  ScalarId put_together(ScalarId rest, ScalarId multiple) const;
+  const Instruction* exact(ScalarId v, Op op) const;
   uint32_t reserve(Instruction instruction);  // a number for an instruction that is not in a block yet
   void append(uint32_t instruction, BlockId block);
   ScalarId add_result(uint32_t instruction, DType dtype, BlockId block);

@@ -239,11 +239,9 @@ class Parser {
   std::vector<DType> parse_rare(Instruction& i, int depth);
   std::vector<DType> parse_elementwise(Instruction& i);
   bool loop_kind(Instruction& i) {
-    const std::pair<const char*, LoopKind> kinds[] = {{"serial", LoopKind::serial},
-                                                      {"parallel", LoopKind::parallel},
-                                                      {"vector", LoopKind::vector},
-                                                      {"block", LoopKind::block},
-                                                      {"thread", LoopKind::thread}};
+    const std::pair<const char*, LoopKind> kinds[] = {{"serial", LoopKind::serial}, {"parallel", LoopKind::parallel},
+                                                      {"vector", LoopKind::vector}, {"block", LoopKind::block},
+                                                      {"thread", LoopKind::thread}, {"repeat", LoopKind::repeat}};
     for (const auto& [word, kind] : kinds)
       if (in_.accept(word)) return i.loop = kind, true;
     return false;

@@ -59,6 +59,7 @@ const char* word(LoopKind kind) {
     case LoopKind::vector: return "vector";
     case LoopKind::block: return "block";
     case LoopKind::thread: return "thread";
+    case LoopKind::repeat: return "repeat";
   }
   return "?";
 }

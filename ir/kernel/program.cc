@@ -83,6 +83,10 @@ class Printer {
         return;
       case StepKind::custom: {
         const size_t inputs = s.operands.size() - std::min<size_t>(s.outputs, s.operands.size());
+        if (s.host != Host::function) {
+          out_ += (s.host == Host::check ? "check \"" : "print \"") + s.custom + "\"(" + operands(s.operands) + ")\n";
+          return;
+        }
         out_ += "custom \"" + s.custom + "\"(" + operands(s.operands, 0, inputs) + ") to " +
                 operands(s.operands, inputs) + "\n";
         return;
@@ -117,7 +121,7 @@ class Printer {
 
 std::string Program::text() const { return Printer(*this).run(); }
 
-std::vector<const Step*> custom_steps(const Program& program) {
+std::vector<const Step*> failing_steps(const Program& program) {
   std::vector<const Step*> found;
   std::vector<const Step*> open;  // the next one last
   const auto enter = [&](const std::vector<Step>& steps) {
@@ -127,7 +131,7 @@ std::vector<const Step*> custom_steps(const Program& program) {
   while (!open.empty()) {
     const Step& s = *open.back();
     open.pop_back();
-    if (s.kind == StepKind::custom) found.push_back(&s);
+    if (s.kind == StepKind::custom && s.host != Host::print) found.push_back(&s);
     for (const auto* inner : {&s.otherwise, &s.body, &s.condition}) enter(*inner);
   }
   return found;

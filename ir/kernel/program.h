@@ -41,10 +41,12 @@ struct Operand {
 
 struct Step;
 enum class StepKind : uint8_t { launch, copy, loop, branch, custom };
+// What a custom step calls: the caller's function, or nothing of his: it fails the call unless a bool holds, or prints a line.
+enum class Host : uint8_t { function, check, print };
 
 struct Step {
   StepKind kind = StepKind::launch;
-  uint32_t kernel = 0;                // launch
+  uint32_t kernel = 0;  // launch
   std::vector<Operand> operands;  // launch: one per non-scratch kernel buffer, in order. copy: source, destination.
       // custom: inputs then outputs. branch: the i1 predicate (one bool element).
       // loop: the condition's bool buffer, absent for a counted loop
@@ -58,7 +60,10 @@ struct Step {
     uint32_t current = 0, next = 0;
   };
   std::vector<Carry> carries;
-  std::string custom;  // name of a custom call
+  Host host = Host::function;  // custom
+  std::string custom;  // the name of the function, what a check says, or the format of a print
+  std::string place;  // of a check
+  std::vector<Type> types;  // of a print's operands
   uint32_t outputs = 0;  // custom: how many operands at the end are outputs
   uint32_t origin = 0;  // graph node, for explaining
 };
@@ -91,7 +96,8 @@ struct Program {
   std::string text() const;  // kernels and steps, for dumps and golden files
 };
 
-// The custom calls of a program in order, nested ones too. An entry that gives k says that number k of them failed, from 1 on.
-std::vector<const Step*> custom_steps(const Program& program);
+// The steps of a program that may fail, custom calls and checks, in order, nested ones too. An entry that gives k says that
+// number k of them failed, from 1 on.
+std::vector<const Step*> failing_steps(const Program& program);
 
 }  // namespace tenon::ir

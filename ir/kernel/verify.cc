@@ -220,7 +220,9 @@ class Verifier {
     const bool outermost = i.loop == LoopKind::parallel || i.loop == LoopKind::block;
     require(!outermost || context.depth == 0, number, "a parallel loop stands in the body only");
     require(!lanes || !context.lanes, number, "a vector loop inside another");
-    require(i.loop == LoopKind::serial || i.operands.size() == 1, number, "only a serial loop carries values");
+    require(in_order(i.loop) || i.operands.size() == 1, number, "only a serial loop carries values");
+    if (i.loop == LoopKind::repeat)
+      require(i.operands.size() > 1 && is(i.operands[1], DType::boolean), number, "a repeat carries a bool first");
     std::vector<DType> arguments{DType::i64}, carries;
     for (size_t n = 1; n < i.operands.size(); ++n) carries.push_back(k_.dtype(i.operands[n]));
     arguments.insert(arguments.end(), carries.begin(), carries.end());

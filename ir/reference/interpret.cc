@@ -28,7 +28,7 @@ constexpr int64_t chunk = 2048;
 Array map_elementwise(Op op, std::span<const Array* const> operands, DType to, const Type& type) {
   Array result(type);
   const int64_t count = result.numel();
-  for (const Array* operand : operands) check(operand->numel() == count, "elementwise operands of unequal shape");
+  for (const Array* operand : operands) ensure(operand->numel() == count, "elementwise operands of unequal shape");
   for (int64_t first = 0; first < count; first += chunk) {
     const int64_t n = std::min(chunk, count - first);
     std::vector<Lanes> lanes;
@@ -112,9 +112,9 @@ std::vector<Array> run(const Graph& graph, std::span<const Array> inputs, std::s
       attrs = &numbers;
     }
     std::vector<Array> results = evaluate({operands, *attrs, types, node.op, graph.symbols.get(), symbol_values});
-    check(results.size() == node.result_count, "an op gave another number of results than its row says");
+    ensure(results.size() == node.result_count, "an op gave another number of results than its row says");
     for (uint32_t i = 0; i < node.result_count; ++i) {
-      check(results[i].type == types[i], "an op gave a result of another type than its row says");
+      ensure(results[i].type == types[i], "an op gave a result of another type than its row says");
       if (uses[index(graph.result(node, i))]) computed[index(graph.result(node, i))] = std::move(results[i]);
     }
     for (ValueId operand : graph.operands(node))
@@ -132,7 +132,7 @@ namespace rules {
 std::vector<Array> interpret_within(const Graph& graph, std::span<const Array> inputs, const Symbols* symbols,
                                     std::span<const int64_t> symbol_values) {
   if (symbols != graph.symbols.get()) return interpret(graph, inputs);
-  check(inputs.size() == graph.input_count(), "a sub-graph ran on another number of inputs than it takes");
+  ensure(inputs.size() == graph.input_count(), "a sub-graph ran on another number of inputs than it takes");
   check_inputs(graph, inputs, symbol_values);
   return run(graph, inputs, symbol_values);
 }

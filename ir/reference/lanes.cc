@@ -48,7 +48,7 @@ Lanes cast(const Lanes& x, DType to) {
 }
 
 Lanes bitcast(const Lanes& x, DType to) {
-  check(bytes(x.type) == bytes(to), "a bitcast between dtypes of different sizes");
+  ensure(bytes(x.type) == bytes(to), "a bitcast between dtypes of different sizes");
   Lanes result = x;
   result.type = to;
   return result;
@@ -97,7 +97,7 @@ Lanes elementwise(Op op, std::span<const Lanes> operands, DType to) {
   bool splat = true;
   for (const Lanes& operand : operands) {
     splat = splat && operand.splat;
-    check(operand.count == operands[0].count, "lanes of unequal count");
+    ensure(operand.count == operands[0].count, "lanes of unequal count");
   }
   Lanes out(result_type(op, operands), operands[0].count, splat);
   if (!lanes::arithmetic(op, operands, out) && !lanes::logic(op, operands, out))

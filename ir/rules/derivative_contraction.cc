@@ -63,7 +63,7 @@ std::vector<Value> dot_jvp(const JvpArgs& args) { return product_rule(args); }
 
 // Both products come out in the factor's own axis order for the usual layouts: ct w^T for the left, x^T ct for the right.
 std::vector<Value> dot_transpose(const TransposeArgs& args) {
-  check(!(args.linear[0] && args.linear[1]), "a contraction of two linear factors is not linear");
+  ensure(!(args.linear[0] && args.linear[1]), "a contraction of two linear factors is not linear");
   const DotGeneral d(args.attrs);
   const auto &lb = d.lhs_batch, &rb = d.rhs_batch, &lc = d.lhs_contract, &rc = d.rhs_contract;
   const auto lf = free_axes(args.operand_types[0].shape.rank(), lb, lc);
@@ -114,7 +114,7 @@ Value regroup(Value x, int64_t groups, size_t from, size_t to) {
 // By x: the cotangent, dilated by the stride, with the reversed kernel, channels and filters swapped. By the kernel: x with
 // the cotangent as kernel, batch and channels swapped, stride and dilation swapped.
 std::vector<Value> convolution_transpose(const TransposeArgs& args) {
-  check(!(args.linear[0] && args.linear[1]), "a convolution of two linear factors is not linear");
+  ensure(!(args.linear[0] && args.linear[1]), "a convolution of two linear factors is not linear");
   const Value ct = args.cotangents[0];
   const Convolution c(args.attrs);
   const Shape x = args.operand_types[0].shape, k = args.operand_types[1].shape;

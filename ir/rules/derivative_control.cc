@@ -1,65 +1,10 @@
 // Derivatives of control flow. A node and its tangents become one node over a joint sub-graph; passes/linearize splits it
 // again where a backward pass needs that. A linear scan is transposed into a scan in the other direction.
 #include "tenon/ir/graph/loops.h"
-#include "tenon/ir/rules/derivative.h"
+#include "tenon/ir/rules/sketch.h"
 
 namespace tenon::ir::rules {
 namespace {
-
-using GraphPtr = std::shared_ptr<const Graph>;
-using Flags = std::vector<bool>;
-
-size_t count(const Flags& flags, size_t begin, size_t end) {
-  size_t n = 0;
-  for (size_t i = begin; i < end; ++i) n += flags[i];
-  return n;
-}
-
-Flags present(std::span<const Value> values) {
-  Flags flags;
-  for (const Value& v : values) flags.push_back(static_cast<bool>(v));
-  return flags;
-}
-
-void append_present(std::vector<Value>& to, std::span<const Value> values) {
-  for (const Value& v : values)
-    if (v) to.push_back(v);
-}
-
-// Results then tangents, as JvpArgs wants them: tangents (absent where they are) then results.
-std::vector<Value> tangents_first(std::span<const Value> joint, const Flags& has_tangent) {
-  std::vector<Value> out = absent(has_tangent.size());
-  size_t next = has_tangent.size();
-  for (size_t i = 0; i < has_tangent.size(); ++i)
-    if (has_tangent[i]) out[i] = joint[next++];
-  out.insert(out.end(), joint.begin(), joint.begin() + static_cast<std::ptrdiff_t>(has_tangent.size()));
-  return out;
-}
-
-// A graph being built with inputs of given types.
-struct Sketch {
-  GraphBuilder builder;
-  explicit Sketch(const Graph& like) : builder(like.name, like.symbols) {}
-  Value input(const Type& type) { return {&builder, builder.input(type)}; }
-  std::vector<Value> splice(const Graph& g, std::span<const Value> operands) {
-    std::vector<ValueId> ids;
-    for (const Value& v : operands) ids.push_back(v.id);
-    std::vector<Value> out;
-    for (ValueId v : builder.splice(g, ids)) out.push_back({&builder, v});
-    return out;
-  }
-  GraphPtr finish(std::span<const Value> outputs) {
-    std::vector<ValueId> ids;
-    for (const Value& v : outputs) ids.push_back(v.id);
-    return builder.finish(ids);
-  }
-};
-
-std::vector<Value> inputs_like(Sketch& s, const Graph& g) {
-  std::vector<Value> inputs;
-  for (uint32_t i = 0; i < g.input_count(); ++i) inputs.push_back(s.input(g.type(ValueId{i})));
-  return inputs;
-}
 
 // The tangent graph of a branch, giving a tangent (zero if need be) for each result that has one in any branch.
 GraphPtr with_tangents(const SubgraphJvp& jvp, const Flags& wanted) {
@@ -124,7 +69,7 @@ std::vector<Value> call_jvp(const JvpArgs& args) {
   const SubgraphJvp g = args.subgraph(*Call(args.attrs).graph, present(args.tangents), args.wanted);
   std::vector<Value> operands(args.primals.begin(), args.primals.end());
   append_present(operands, args.tangents);
-  return tangents_first(apply(args.builder, Op::call, operands, CallAttrs{.graph = g.graph}), g.output_has_tangent);
+  return tangents_first(apply(args.builder, args.op, operands, CallAttrs{.graph = g.graph}), g.output_has_tangent);
 }
 
 namespace {
@@ -188,7 +133,8 @@ std::vector<Value> while_jvp(const JvpArgs& args) {
   const auto results = apply(args.builder, Op::while_loop, joint.operands,
                              WhileLoopAttrs{.condition = test.body.finish(tests),
                                             .body = joint.body.finish(outputs),
-                                            .counts = joint_counts(loop, jvp.active)});
+                                            .counts = joint_counts(loop, jvp.active),
+                                            .memory = loop.memory});
   return tangents_first(results, wanted);
 }
 
@@ -210,7 +156,9 @@ std::vector<Value> scan_jvp(const JvpArgs& args) {
                              ScanAttrs{.body = joint.body.finish(outputs),
                                        .length = loop.length,
                                        .counts = joint_counts(loop, jvp.active),
-                                       .reverse = loop.reverse});
+                                       .reverse = loop.reverse,
+                                       .memory = loop.memory,
+                                       .unroll = loop.unroll});
   std::vector<Value> out = absent(2 * primals.size());
   for (size_t r = 0; r < results.size(); ++r)
     out[meaning[r].first + (meaning[r].second ? 0 : primals.size())] = results[r];
@@ -240,7 +188,8 @@ std::vector<Value> at_linear(const TransposeArgs& args, std::span<const Value> c
   return result;
 }
 
-// Which inputs of a graph the given outputs are made from.
+}  // namespace
+
 Flags made_from(const Graph& g, const Flags& outputs) {
   std::vector<bool> needed(g.value_count());
   for (size_t o = 0; o < outputs.size(); ++o)
@@ -254,8 +203,6 @@ Flags made_from(const Graph& g, const Flags& outputs) {
   }
   return {needed.begin(), needed.begin() + g.input_count()};
 }
-
-}  // namespace
 
 std::vector<Value> cond_transpose(const TransposeArgs& args) {
   const Cond c(args.attrs);
@@ -272,19 +219,31 @@ std::vector<Value> cond_transpose(const TransposeArgs& args) {
   return out;
 }
 
+namespace {
+
+// What a checkpoint computes a second time waits for the cotangents, and stays apart from the first time, with which merging would
+// join it.
+GraphPtr behind_barrier(const GraphPtr& graph) {
+  Sketch s(*graph, false);
+  const auto held = apply(s.builder, Op::barrier, inputs_like(s, *graph));
+  return s.finish(s.splice(*graph, held));
+}
+
+}  // namespace
+
 std::vector<Value> call_transpose(const TransposeArgs& args) {
   const Graph& callee = *Call(args.attrs).graph;
   const Flags arrived = present(args.cotangents), reached = made_from(callee, arrived);
-  const auto results = apply(args.builder, Op::call, transposed_operands(args, 0),
-                             CallAttrs{.graph = args.subgraph(callee, flags_of(args.linear), arrived)});
+  GraphPtr transposed = args.subgraph(callee, flags_of(args.linear), arrived);
+  if (args.op == Op::checkpoint) transposed = behind_barrier(transposed);
+  const auto results =
+      apply(args.builder, Op::call, transposed_operands(args, 0), CallAttrs{.graph = std::move(transposed)});
   std::vector<Value> out = at_linear(args, results);
   for (size_t i = 0; i < reached.size(); ++i)
     if (!reached[i]) out[i] = Value{};
   return out;
 }
 
-// What the cotangents of a scan's results reach in its body. One reaches a carry from after the loop, or in it from what reaches
-// the carries and ys, which `arrived` then says too. The others have none, not zeros.
 Flags reached_through_carries(const Graph& body, const Loop& loop, Flags& arrived) {
   Flags reached;
   for (bool changed = true; changed;) {
@@ -365,7 +324,9 @@ std::vector<Value> scan_transpose(const TransposeArgs& args) {
                              ScanAttrs{.body = s.finish(outputs),
                                        .length = loop.length,
                                        .counts = counts_of(transposed_loop),
-                                       .reverse = !loop.reverse});
+                                       .reverse = !loop.reverse,
+                                       .memory = loop.memory,
+                                       .unroll = loop.unroll});
   std::vector<Value> out = absent(all);
   size_t carry = 0, sum = carried, row = carried + summed;
   for (size_t i = 0; i < all; ++i)

@@ -105,7 +105,7 @@ std::vector<Value> sub_jvp(const JvpArgs& args) {
 }
 
 std::vector<Value> mul_transpose(const TransposeArgs& args) {
-  check(!(args.linear[0] && args.linear[1]), "a product of two linear factors is not linear");
+  ensure(!(args.linear[0] && args.linear[1]), "a product of two linear factors is not linear");
   const Value ct = args.cotangents[0];
   return {args.linear[0] ? scale(ct, args.operands[1]) : Value{},
           args.linear[1] ? scale(ct, args.operands[0]) : Value{}};

@@ -11,6 +11,7 @@ namespace tenon::ir::rules {
 #define TENON_EVAL(name) std::vector<Array> name(const EvalArgs& args)
 TENON_EVAL(eval_constant);
 TENON_EVAL(eval_iota);
+TENON_EVAL(eval_unset);
 TENON_EVAL(eval_reshape);
 TENON_EVAL(eval_broadcast);
 TENON_EVAL(eval_transpose);
@@ -29,12 +30,17 @@ TENON_EVAL(eval_gather);
 TENON_EVAL(eval_scatter_add);
 TENON_EVAL(eval_sort);
 TENON_EVAL(eval_random_bits);
+TENON_EVAL(eval_unbatched_axis);
+TENON_EVAL(eval_custom_tangent);
 TENON_EVAL(eval_cond);
 TENON_EVAL(eval_while);
 TENON_EVAL(eval_scan);
+TENON_EVAL(eval_replay);
 TENON_EVAL(eval_call);
 TENON_EVAL(eval_barrier);
 TENON_EVAL(eval_custom_call);
+TENON_EVAL(eval_check);
+TENON_EVAL(eval_print);
 #undef TENON_EVAL
 
 // Runs a sub-graph whose symbols are those of the graph around it; binds them from the inputs where the tables differ.

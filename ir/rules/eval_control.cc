@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tenon/ir/graph/loops.h"
+#include "tenon/ir/graph/replay.h"
 #include "tenon/ir/rules/eval.h"
 #include "tenon/ir/rules/eval_index.h"
 
@@ -75,7 +76,35 @@ std::vector<Array> eval_scan(const EvalArgs& args) {
   return results;
 }
 
+// Of every row that is inlined.
 std::vector<Array> eval_call(const EvalArgs& args) { return run(*Call(args.attrs).graph, copies(args.operands), args); }
+
+std::vector<Array> eval_custom_tangent(const EvalArgs&) {
+  throw Error(
+      "the reference interpreter does not transpose; custom_tangent is replaced by what it means before it runs");
+}
+// All states are kept here.
+std::vector<Array> eval_replay(const EvalArgs& args) {
+  const ReplayParts parts = replay_parts(Replay(args.attrs), args.operands.size());
+  const int64_t count = args.operands[0]->as<int64_t>()[0];
+  const auto arrays = [&](size_t first, size_t n) { return copies(args.operands.subspan(first, n)); };
+  const auto joined = [](std::vector<Array> a, const std::vector<Array>& b) {
+    a.insert(a.end(), b.begin(), b.end());
+    return a;
+  };
+  const std::vector<Array> shared = arrays(parts.first_shared(), parts.shared),
+                           known = arrays(parts.first_shared(), parts.shared + parts.own);
+  std::vector<std::vector<Array>> states;
+  for (int64_t i = 0; i < count; ++i)
+    states.push_back(i == 0 ? arrays(parts.first_state(), parts.states)
+                            : run(*parts.advance, joined(shared, states.back()), args));
+  std::vector<Array> carries = arrays(parts.first_carry(), parts.carries);
+  for (int64_t i = 0; i < count; ++i) {
+    const auto& state = states[static_cast<size_t>(parts.reverse ? count - 1 - i : i)];
+    carries = run(*parts.body, joined(joined(known, state), carries), args);
+  }
+  return carries;
+}
 
 std::vector<Array> eval_barrier(const EvalArgs& args) { return copies(args.operands); }
 

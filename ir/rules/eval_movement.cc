@@ -15,11 +15,13 @@ std::vector<Array> eval_constant(const EvalArgs& args) {
   if (raw.size() == result.data.size()) {
     std::copy(raw.begin(), raw.end(), result.data.begin());
   } else {
-    check(raw.size() == size, "a constant's literal has the bytes of one element or of all");
+    ensure(raw.size() == size, "a constant's literal has the bytes of one element or of all");
     for (size_t at = 0; at < result.data.size(); at += size) std::memcpy(&result.data[at], raw.data(), size);
   }
   return one_result(std::move(result));
 }
+
+std::vector<Array> eval_unset(const EvalArgs& args) { return one_result(Array(args.results[0])); }  // zeros
 
 std::vector<Array> eval_iota(const EvalArgs& args) {
   Array counts({DType::i64, args.results[0].shape});

@@ -6,11 +6,10 @@
 
 namespace tenon::ir::rules {
 
-std::vector<Array> eval_random_bits(const EvalArgs& args) {
-  const uint32_t *key = args.operands[0]->as<uint32_t>(), *counter = args.operands[1]->as<uint32_t>();
-  Array result(args.results[0]);
-  const int64_t total = result.numel();
-  const bool wide = result.type.dtype == DType::u64;
+namespace {
+
+// The elements of one lane.
+void draw(const uint32_t* key, const uint32_t* counter, int64_t total, bool wide, unsigned char* to) {
   const int64_t per_block = wide ? 2 : 4, blocks = (total + per_block - 1) / per_block;
   Lanes low(DType::u32, blocks), high(DType::u32, blocks);
   for (int64_t b = 0; b < blocks; ++b) {
@@ -24,10 +23,24 @@ std::vector<Array> eval_random_bits(const EvalArgs& args) {
   for (int64_t i = 0; i < total; ++i) {
     const int64_t block = i / per_block, part = i % per_block;
     if (wide)
-      result.as<uint64_t>()[i] = word(block, 2 * part) | static_cast<uint64_t>(word(block, 2 * part + 1)) << 32;
+      reinterpret_cast<uint64_t*>(to)[i] = word(block, 2 * part) | static_cast<uint64_t>(word(block, 2 * part + 1))
+                                                                       << 32;
     else
-      result.as<uint32_t>()[i] = word(block, part);
+      reinterpret_cast<uint32_t*>(to)[i] = word(block, part);
   }
+}
+
+}  // namespace
+
+std::vector<Array> eval_random_bits(const EvalArgs& args) {
+  const uint32_t *key = args.operands[0]->as<uint32_t>(), *counter = args.operands[1]->as<uint32_t>();
+  Array result(args.results[0]);
+  const bool wide = result.type.dtype == DType::u64;
+  const int64_t lanes = args.operands[0]->numel() / 2, total = lanes == 0 ? 0 : result.numel() / lanes;
+  const int64_t counters = args.operands[1]->type.shape.rank() == 1 ? 0 : 2;  // from one lane's to the next
+  auto* const to = reinterpret_cast<unsigned char*>(result.data.data());
+  for (int64_t lane = 0; lane < lanes; ++lane)
+    draw(key + 2 * lane, counter + counters * lane, total, wide, to + lane * total * (wide ? 8 : 4));
   return one_result(std::move(result));
 }
 

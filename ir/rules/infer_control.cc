@@ -1,5 +1,7 @@
-// Type rules of control flow, barriers and custom calls. Sub-graphs are closed: whatever they use from outside is an operand.
+// Type rules of control flow, barriers, custom calls, checks and prints. Sub-graphs are closed: whatever they use from outside is an operand.
+#include "tenon/ir/base/tensor_text.h"
 #include "tenon/ir/graph/loops.h"
+#include "tenon/ir/graph/replay.h"
 #include "tenon/ir/graph/text.h"
 #include "tenon/ir/rules/infer.h"
 
@@ -112,6 +114,55 @@ std::vector<Type> infer_scan(const InferArgs& args) {
   return types;
 }
 
+namespace {
+
+// A level, and a buffer of one row more than there are marks for each state.
+void check_marks(const InferArgs& args, const ReplayParts& parts) {
+  if (parts.marks == 0) return;
+  TENON_REQUIRE(parts.marks == parts.states + 1, "a replay has a level and one buffer for each state, or no marks");
+  check_scalar(args, parts.first_mark(), DType::i64, "the level of the marks");
+  Dim rows = 0;
+  for (size_t i = 0; i < parts.states; ++i) {
+    Type type = args.operands[parts.first_mark() + 1 + i];
+    TENON_REQUIRE(type.shape.rank() > 0, "a buffer of states has rows");
+    if (i == 0) rows = type.shape[0];
+    const int64_t regular = rows.is_number() ? rows.number() - 1 : 0;
+    TENON_REQUIRE(type.shape[0] == rows && regular >= 2 && (regular & (regular - 1)) == 0,
+                  "buffers of states have one number of rows, a power of two (2 at least) and one more");
+    type.shape.erase(0);
+    TENON_REQUIRE(type == args.operands[parts.first_state() + i],
+                  operand_name(parts.first_mark() + 1 + i) + " has rows of another type than its state");
+  }
+}
+
+}  // namespace
+
+std::vector<Type> infer_replay(const InferArgs& args) {
+  const Replay attrs(args.attrs);
+  TENON_REQUIRE(!args.operands.empty(), "a replay takes a count");
+  InferArgs behind{args.operands.subspan(1), args.attrs, args.symbols};
+  check_counts(behind, attrs.counts, 4);
+  const ReplayParts parts = replay_parts(attrs, args.operands.size());
+  check_scalar(args, 0, DType::i64, "the count");
+  check_table(args, *parts.advance, "advance");
+  check_table(args, *parts.body, "body");
+  const auto inputs = args.operands.subspan(1, parts.shared + parts.own + parts.states + parts.carries);
+  std::vector<Type> stepped(inputs.begin(), inputs.begin() + static_cast<std::ptrdiff_t>(parts.shared));
+  const auto states = args.operands.subspan(parts.first_state(), parts.states),
+             carries = args.operands.subspan(parts.first_carry(), parts.carries);
+  stepped.insert(stepped.end(), states.begin(), states.end());
+  check_inputs({stepped, args.attrs, args.symbols}, *parts.advance, "advance", 0);
+  check_inputs({inputs, args.attrs, args.symbols}, *parts.body, "body", 0);
+  const auto next = output_types(*parts.advance), given = output_types(*parts.body);
+  TENON_REQUIRE(std::equal(next.begin(), next.end(), states.begin(), states.end()),
+                "'advance' gives other types than the states");
+  TENON_REQUIRE(std::equal(given.begin(), given.end(), carries.begin(), carries.end()),
+                "the body gives other types than the carries");
+  check_marks(args, parts);
+  return given;
+}
+
+// Of rows whose meaning is their first graph.
 std::vector<Type> infer_call(const InferArgs& args) {
   const Graph& g = *Call(args.attrs).graph;
   check_table(args, g, "graph");
@@ -128,6 +179,39 @@ std::vector<Type> infer_custom_call(const InferArgs& args) {
   const CustomCall call(args.attrs);
   TENON_REQUIRE(!call.name.empty(), "a custom call needs a name");
   return parse_types(call.types, args.symbols);
+}
+
+std::vector<Type> infer_check(const InferArgs& args) {
+  const size_t count = Check(args.attrs).masked ? 2 : 1;
+  TENON_REQUIRE(args.operands.size() == count, "takes " + number(static_cast<int64_t>(count)) +
+                                                   " operands, the condition behind its mask if there is one");
+  for (const Type& t : args.operands)
+    TENON_REQUIRE(t == args.operands[0] && t.dtype == DType::boolean, "condition and mask are bools of one shape");
+  return {};
+}
+
+std::vector<Type> infer_print(const InferArgs& args) {
+  const Print print(args.attrs);
+  const std::string& format = print.format;
+  const int64_t fields = tenon_text_fields(format.data(), format.size());
+  TENON_REQUIRE(fields >= 0, "the brace at " + number(-1 - fields) +
+                                 " of the format stands alone; write {} for a value, and " + "{{ or }} for a brace");
+  const auto given = static_cast<int64_t>(args.operands.size()) - print.masked;
+  TENON_REQUIRE(fields == given, "the format has " + number(fields) + " places for " + number(given) + " values");
+  if (args.operands.empty()) {
+    TENON_REQUIRE(print.lanes == 0, "no operand says how many lanes there are");
+    return {};
+  }
+  const Type& first = args.operands[0];
+  TENON_REQUIRE(!print.masked || (first.dtype == DType::boolean && first.shape.rank() == print.lanes),
+                "the mask is a bool for each lane");
+  for (size_t i = 0; i < args.operands.size(); ++i) {
+    const Shape& shape = args.operands[i].shape;
+    TENON_REQUIRE(print.lanes >= 0 && shape.rank() >= print.lanes, operand_name(i) + " has no axis for each lane axis");
+    for (int64_t d = 0; d < print.lanes; ++d)
+      TENON_REQUIRE(shape[d] == first.shape[d], operand_name(i) + " has another number of lanes");
+  }
+  return {};
 }
 
 }  // namespace tenon::ir::rules

@@ -26,6 +26,12 @@ std::vector<Type> infer_constant(const InferArgs& args) {
   return {type};
 }
 
+std::vector<Type> infer_unset(const InferArgs& args) {
+  const Unset u(args.attrs);
+  check_symbols(args, u.shape);
+  return {Type{u.dtype, Shape(u.shape)}};
+}
+
 std::vector<Type> infer_iota(const InferArgs& args) {
   const Iota i(args.attrs);
   const Shape shape(i.shape);

@@ -165,22 +165,30 @@ std::vector<Type> infer_sort(const InferArgs& args) {
 }
 
 std::vector<Type> infer_random_bits(const InferArgs& args) {
-  // A symbolic extent is checked when it is known.
+  // Axes of the key before its last are lanes: each has a key, and counts its elements from 0. The counter is theirs, or one for
+  // all. A symbolic extent is checked when it is known.
   const auto is_pair = [&](const Type& t) {
-    if (t.dtype != DType::u32 || t.shape.rank() != 1) return false;
-    if (t.shape[0].is_number()) return t.shape[0] == 2;
-    args.symbols.difference(t.shape[0], 2);
-    args.symbols.difference(2, t.shape[0]);
+    if (t.dtype != DType::u32 || t.shape.rank() < 1) return false;
+    const Dim words = t.shape[t.shape.size() - 1];
+    if (words.is_number()) return words == 2;
+    args.symbols.difference(words, 2);
+    args.symbols.difference(2, words);
     return true;
   };
   for (size_t k = 0; k < 2; ++k)
     TENON_REQUIRE(is_pair(args.operands[k]), std::string(k == 0 ? "the key" : "the counter") + " must be u32[2], not " +
                                                  to_string(args.operands[k], &args.symbols));
+  TENON_REQUIRE(args.operands[1].shape.rank() == 1 || args.operands[0].shape == args.operands[1].shape,
+                "key and counter have the same lanes, and these are " + to_string(args.operands[0], &args.symbols) +
+                    " and " + to_string(args.operands[1], &args.symbols));
   const RandomBits r(args.attrs);
   TENON_REQUIRE(r.dtype == DType::u32 || r.dtype == DType::u64,
                 "random bits are u32 or u64, not " + std::string(name(r.dtype)));
   check_symbols(args, r.shape);
-  return {Type{r.dtype, Shape(r.shape)}};
+  Shape shape(r.shape);
+  const Shape& key = args.operands[0].shape;
+  for (size_t i = 0; i + 1 < key.size(); ++i) shape.insert(i, key[i]);
+  return {Type{r.dtype, shape}};
 }
 
 }  // namespace tenon::ir::rules

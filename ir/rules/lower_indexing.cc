@@ -1,5 +1,5 @@
 // Lowers movement whose place is known at run time only: starts and indices are operands, clamped before they are used.
-#include "tenon/ir/rules/lower.h"
+#include "tenon/ir/rules/nest.h"
 
 namespace tenon::ir::rules {
 namespace {
@@ -38,6 +38,27 @@ Scalar lower_dynamic_update_slice(Lowering& c, const Node& node, std::span<const
     inside = inside & (place[i] >= c.index_literal(0)) & (place[i] < c.extent(window[i]));
   }
   return c.masked_element(node, 1, place, inside, c.element(node, 0, index));
+}
+
+// The update alone is stored: where the result is not the operand's own memory, the operand has been copied there.
+void nest_dynamic_update_slice(Lowering& c, const Node& node) {
+  const Shape& window = c.operand_type(node, 1).shape;
+  std::vector<Scalar> place = clamped_starts(c, node, c.operand_type(node, 0).shape, window, 2);
+  std::vector<Dim> outer;  // the axes that have loops, but for the last of them
+  std::vector<size_t> axes;
+  for (size_t i = 0; i < window.size(); ++i)
+    if (!(window[i] == 1)) axes.push_back(i);
+  for (size_t i = 0; i + 1 < axes.size(); ++i) outer.push_back(window[axes[i]]);
+  std::vector<Scalar> at(window.size(), c.index_literal(0));
+  if (!outer.empty()) {
+    const std::vector<Scalar> index = open_parallel(c, outer);
+    for (size_t i = 0; i < index.size(); ++i) at[axes[i]] = index[i];
+  }
+  if (!axes.empty()) at[axes.back()] = open_loop(c, LoopKind::vector, c.extent(window[axes.back()]));
+  for (size_t i = 0; i < place.size(); ++i) place[i] = place[i] + at[i];
+  c.store(node, 0, place, c.element(node, 1, at), {});
+  if (!axes.empty()) c.builder.close_loop();
+  if (!outer.empty()) c.builder.close_loop();
 }
 
 // An empty axis has nothing to clamp to: its result is zero.

@@ -25,20 +25,28 @@ Scalar lower_constant(Lowering& c, const Node& node, std::span<const Scalar> ind
   return value;
 }
 
+Scalar lower_unset(Lowering& c, const Node& node, std::span<const Scalar>) {
+  return c.literal(c.result_type(node).dtype, 0);
+}
+
 Scalar lower_iota(Lowering& c, const Node& node, std::span<const Scalar> index) {
   const Iota i(c.graph, node);
   return cast(index[i.axis], i.dtype);
 }
 
-// Element i is word i rem 4 of counter block i / 4, or the word pair i rem 2 of block i / 2.
+// Element i of a lane is word i rem 4 of counter block i / 4, or the word pair i rem 2 of block i / 2.
 Scalar lower_random_bits(Lowering& c, const Node& node, std::span<const Scalar> index) {
   const Type& type = c.result_type(node);
   const bool wide = type.dtype == DType::u64;
+  const std::vector<Dim>& lane_shape = RandomBits(c.graph, node).shape;
+  const size_t lanes = index.size() - lane_shape.size();
   const auto word = [&](uint32_t operand, int64_t k) {
-    const Scalar place[] = {c.index_literal(k)};
+    const size_t leading = c.graph.type(c.graph.operands(node)[operand]).shape.size() - 1;
+    std::vector<Scalar> place(index.begin(), index.begin() + static_cast<std::ptrdiff_t>(leading));
+    place.push_back(c.index_literal(k));
     return c.element(node, operand, place);
   };
-  const Scalar linear = linear_index(c, type.shape.dims(), index);
+  const Scalar linear = linear_index(c, lane_shape, index.subspan(lanes));
   const Scalar per_block = c.index_literal(wide ? 2 : 4);
   const Scalar block = linear / per_block, part = rem(linear, per_block);
   const Scalar high = cast(block >> c.index_literal(32), DType::u32);

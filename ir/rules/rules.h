@@ -11,11 +11,14 @@ namespace tenon::ir::rules {
 
 // Result types.
 std::vector<Type> infer_arg_reduce(const InferArgs& args);
+std::vector<Type> infer_axis_gather(const InferArgs& args);
+std::vector<Type> infer_axis_index(const InferArgs& args);
 std::vector<Type> infer_barrier(const InferArgs& args);
 std::vector<Type> infer_bitcast(const InferArgs& args);
 std::vector<Type> infer_broadcast(const InferArgs& args);
 std::vector<Type> infer_call(const InferArgs& args);
 std::vector<Type> infer_cast(const InferArgs& args);
+std::vector<Type> infer_check(const InferArgs& args);
 std::vector<Type> infer_concat(const InferArgs& args);
 std::vector<Type> infer_cond(const InferArgs& args);
 std::vector<Type> infer_constant(const InferArgs& args);
@@ -29,8 +32,10 @@ std::vector<Type> infer_gather(const InferArgs& args);
 std::vector<Type> infer_iota(const InferArgs& args);
 std::vector<Type> infer_pad(const InferArgs& args);
 std::vector<Type> infer_predicate(const InferArgs& args);
+std::vector<Type> infer_print(const InferArgs& args);
 std::vector<Type> infer_random_bits(const InferArgs& args);
 std::vector<Type> infer_reduce(const InferArgs& args);
+std::vector<Type> infer_replay(const InferArgs& args);
 std::vector<Type> infer_reshape(const InferArgs& args);
 std::vector<Type> infer_reverse(const InferArgs& args);
 std::vector<Type> infer_same(const InferArgs& args);
@@ -40,7 +45,12 @@ std::vector<Type> infer_select(const InferArgs& args);
 std::vector<Type> infer_slice(const InferArgs& args);
 std::vector<Type> infer_sort(const InferArgs& args);
 std::vector<Type> infer_transpose(const InferArgs& args);
+std::vector<Type> infer_unset(const InferArgs& args);
 std::vector<Type> infer_while(const InferArgs& args);
+std::vector<Type> infer_custom_jvp(const InferArgs& args);
+std::vector<Type> infer_custom_tangent(const InferArgs& args);
+std::vector<Type> infer_custom_vjp(const InferArgs& args);
+std::vector<Type> infer_linear_solve(const InferArgs& args);
 
 // Which axis of the result reads which axis of an operand.
 AxisMap broadcast_axes(const Graph& g, const Node& n);
@@ -54,6 +64,7 @@ AxisMap transpose_axes(const Graph& g, const Node& n);
 
 // Tangents.
 std::vector<Value> add_jvp(const JvpArgs& args);
+std::vector<Value> axis_max_jvp(const JvpArgs& args);
 std::vector<Value> barrier_jvp(const JvpArgs& args);
 std::vector<Value> call_jvp(const JvpArgs& args);
 std::vector<Value> cast_jvp(const JvpArgs& args);
@@ -64,14 +75,23 @@ std::vector<Value> dot_jvp(const JvpArgs& args);
 std::vector<Value> extremum_jvp(const JvpArgs& args);
 std::vector<Value> reduce_extremum_jvp(const JvpArgs& args);
 std::vector<Value> reduce_prod_jvp(const JvpArgs& args);
+std::vector<Value> replay_jvp(const JvpArgs& args);
 std::vector<Value> scan_jvp(const JvpArgs& args);
 std::vector<Value> select_jvp(const JvpArgs& args);
 std::vector<Value> sort_jvp(const JvpArgs& args);
 std::vector<Value> sub_jvp(const JvpArgs& args);
 std::vector<Value> while_jvp(const JvpArgs& args);
+std::vector<Value> custom_batch_jvp(const JvpArgs& args);
+std::vector<Value> custom_jvp_jvp(const JvpArgs& args);
+std::vector<Value> custom_tangent_jvp(const JvpArgs& args);
+std::vector<Value> custom_vjp_jvp(const JvpArgs& args);
+std::vector<Value> linear_solve_jvp(const JvpArgs& args);
+std::vector<Value> named_jvp(const JvpArgs& args);
 
 // Cotangents of linear operands.
 std::vector<Value> add_transpose(const TransposeArgs& args);
+std::vector<Value> axis_gather_transpose(const TransposeArgs& args);
+std::vector<Value> axis_sum_transpose(const TransposeArgs& args);
 std::vector<Value> barrier_transpose(const TransposeArgs& args);
 std::vector<Value> broadcast_transpose(const TransposeArgs& args);
 std::vector<Value> call_transpose(const TransposeArgs& args);
@@ -89,6 +109,7 @@ std::vector<Value> mul_transpose(const TransposeArgs& args);
 std::vector<Value> neg_transpose(const TransposeArgs& args);
 std::vector<Value> pad_transpose(const TransposeArgs& args);
 std::vector<Value> reduce_sum_transpose(const TransposeArgs& args);
+std::vector<Value> replay_transpose(const TransposeArgs& args);
 std::vector<Value> reshape_transpose(const TransposeArgs& args);
 std::vector<Value> reverse_transpose(const TransposeArgs& args);
 std::vector<Value> scale_transpose(const TransposeArgs& args);
@@ -98,6 +119,48 @@ std::vector<Value> select_transpose(const TransposeArgs& args);
 std::vector<Value> slice_transpose(const TransposeArgs& args);
 std::vector<Value> sub_transpose(const TransposeArgs& args);
 std::vector<Value> transpose_transpose(const TransposeArgs& args);
+std::vector<Value> custom_tangent_transpose(const TransposeArgs& args);
+std::vector<Value> linear_solve_transpose(const TransposeArgs& args);
+std::vector<Value> named_transpose(const TransposeArgs& args);
+
+// The op over many lanes.
+BatchResults batch_axis_gather(const BatchArgs& args);
+BatchResults batch_axis_index(const BatchArgs& args);
+BatchResults batch_axis_max(const BatchArgs& args);
+BatchResults batch_axis_sum(const BatchArgs& args);
+BatchResults batch_barrier(const BatchArgs& args);
+BatchResults batch_broadcast(const BatchArgs& args);
+BatchResults batch_call(const BatchArgs& args);
+BatchResults batch_check(const BatchArgs& args);
+BatchResults batch_concat(const BatchArgs& args);
+BatchResults batch_cond(const BatchArgs& args);
+BatchResults batch_convolution(const BatchArgs& args);
+BatchResults batch_cumsum(const BatchArgs& args);
+BatchResults batch_dot(const BatchArgs& args);
+BatchResults batch_dynamic_slice(const BatchArgs& args);
+BatchResults batch_dynamic_update_slice(const BatchArgs& args);
+BatchResults batch_elementwise(const BatchArgs& args);
+BatchResults batch_gather(const BatchArgs& args);
+BatchResults batch_lane_by_lane(const BatchArgs& args);
+BatchResults batch_pad(const BatchArgs& args);
+BatchResults batch_print(const BatchArgs& args);
+BatchResults batch_random_bits(const BatchArgs& args);
+BatchResults batch_reduce(const BatchArgs& args);
+BatchResults batch_replay(const BatchArgs& args);
+BatchResults batch_reshape(const BatchArgs& args);
+BatchResults batch_reverse(const BatchArgs& args);
+BatchResults batch_scan(const BatchArgs& args);
+BatchResults batch_scatter_add(const BatchArgs& args);
+BatchResults batch_slice(const BatchArgs& args);
+BatchResults batch_sort(const BatchArgs& args);
+BatchResults batch_source(const BatchArgs& args);
+BatchResults batch_transpose(const BatchArgs& args);
+BatchResults batch_while(const BatchArgs& args);
+BatchResults batch_custom_batch(const BatchArgs& args);
+BatchResults batch_custom_jvp(const BatchArgs& args);
+BatchResults batch_custom_tangent(const BatchArgs& args);
+BatchResults batch_custom_vjp(const BatchArgs& args);
+BatchResults batch_linear_solve(const BatchArgs& args);
 
 // Partial derivatives that are longer than a row.
 Value asinh_slope(Value x);
@@ -124,10 +187,12 @@ Scalar lower_reshape(Lowering& context, const Node& node, std::span<const Scalar
 Scalar lower_reverse(Lowering& context, const Node& node, std::span<const Scalar> index);
 Scalar lower_slice(Lowering& context, const Node& node, std::span<const Scalar> index);
 Scalar lower_transpose(Lowering& context, const Node& node, std::span<const Scalar> index);
+Scalar lower_unset(Lowering& context, const Node& node, std::span<const Scalar> index);
 
 // A loop nest of its own.
 void nest_convolution(Lowering& context, const Node& node);
 void nest_cumsum(Lowering& context, const Node& node);
+void nest_dynamic_update_slice(Lowering& context, const Node& node);
 void nest_scatter_add(Lowering& context, const Node& node);
 void nest_sort(Lowering& context, const Node& node);
 

@@ -45,12 +45,12 @@ struct Edge {
 
 class Fusion {
  public:
-  Fusion(const ir::Graph& graph, const Target& target, bool enabled);
+  Fusion(const ir::Graph& graph, const Target& target, bool enabled, bool inside);
   FusionPlan run();
 
   const ir::Graph& graph;
   const Target& target;
-  const bool enabled;
+  const bool enabled, inside;
   const FusionLimits& limits;
   Axes axes;
   OpCosts costs;
@@ -82,6 +82,10 @@ class Fusion {
   Role role_of(ir::NodeId n);
   bool is_stored(ir::ValueId v) const;
   bool is_copy(const ir::Node& n) const;
+  void find_updates();
+  bool is_nest(ir::NodeId n) const {
+    return ir::def(graph.node(n).op).nest && (!ir::def(graph.node(n).op).lower || updates_[index(n)]);
+  }
 
   void place(ir::NodeId n);  // fuse/place.cc: the forward sweep
   void place_alone(ir::NodeId n);
@@ -127,9 +131,11 @@ class Fusion {
   FusionPlan finish();  // fuse/finish.cc
   std::vector<uint32_t> deal(FusionPlan& plan);
   void complete(Group& group, uint32_t number, std::vector<uint32_t>& seen) const;
+  void sequence(FusionPlan& plan, std::vector<uint32_t>& tops);  // fuse/sequence.cc
   void store_what_is_read(FusionPlan& plan, const std::vector<uint32_t>& tops);
   void report(FusionPlan& plan);
 
+  std::vector<char> updates_;  // per node: it stores a small part into a tensor that a loop carries
   std::vector<char> copied_;  // per node: its result is copied together from whole runs
   std::vector<int64_t> times_;  // per node: at how many places its draft computes it, at most
   std::vector<int> free_cost_;  // per value

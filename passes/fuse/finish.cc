@@ -115,9 +115,10 @@ void Fusion::report(FusionPlan& plan) {
 FusionPlan Fusion::finish() {
   FusionPlan plan;
   plan.enabled = enabled;
-  const std::vector<uint32_t> tops = deal(plan);
+  std::vector<uint32_t> tops = deal(plan);
   std::vector<uint32_t> seen(graph.value_count(), UINT32_MAX);
   for (uint32_t g = 0; g < plan.groups.size(); ++g) complete(plan.groups[g], g, seen);
+  sequence(plan, tops);
   store_what_is_read(plan, tops);
   for (uint32_t i = 0; i < graph.node_count(); ++i) {
     if (roles[i] == Role::alias) plan.aliases.push_back(NodeId{i});

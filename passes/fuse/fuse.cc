@@ -15,8 +15,8 @@ namespace tenon::passes {
 
 using namespace ir;
 
-Fusion::Fusion(const Graph& g, const Target& t, bool on)
-    : graph(g), target(t), enabled(on), limits(t.fusion), axes(g), costs(t) {}
+Fusion::Fusion(const Graph& g, const Target& t, bool on, bool within)
+    : graph(g), target(t), enabled(on), inside(within), limits(t.fusion), axes(g), costs(t) {}
 
 FusionPlan Fusion::run() {
   assign_roles();
@@ -33,6 +33,8 @@ FusionPlan Fusion::run() {
   return finish();
 }
 
-FusionPlan fuse(const Graph& graph, const Target& target, bool enabled) { return Fusion(graph, target, enabled).run(); }
+FusionPlan fuse(const Graph& graph, const Target& target, bool enabled, bool inside) {
+  return Fusion(graph, target, enabled, inside).run();
+}
 
 }  // namespace tenon::passes

@@ -85,10 +85,10 @@ void Fusion::read_operands(NodeId n) {
 void Fusion::place_alone(NodeId n) {
   const Node& node = graph.node(n);
   const OpDef& row = def(node.op);
-  const SpaceId space = axes.space(graph.result(node));
-  const GroupKind kind = row.nest ? GroupKind::nest : copied_[index(n)] ? GroupKind::copy : GroupKind::step;
+  const SpaceId space = node.result_count > 0 ? axes.space(graph.result(node)) : axes.no_axes();
+  const GroupKind kind = is_nest(n) ? GroupKind::nest : copied_[index(n)] ? GroupKind::copy : GroupKind::step;
   const uint32_t d = new_draft(n, {kind, space, space});
-  if (row.effect) {  // in program order among themselves
+  if (row.effect || has_effect(graph, node)) {  // in program order among themselves
     drafts[d].level = std::max(drafts[d].level, effect_level_ + 1);
     effect_level_ = drafts[d].level;
   }

@@ -2,6 +2,7 @@
 // contraction, or something with a kernel or a step of its own.
 #include <algorithm>
 
+#include "tenon/ir/graph/loops.h"
 #include "tenon/passes/fuse/draft.h"
 #include "tenon/passes/whole_runs.h"
 
@@ -17,8 +18,10 @@ bool is_view(const OpDef& row) { return row.whole && row.reads != Reads::operand
 // Up to 64 bytes a constant is code: a chain of selects finds an element.
 bool is_data(const Graph& graph, const Node& n) { return n.op == Op::constant && Constant(graph, n).value.size() > 64; }
 
-// Control flow and custom calls: steps of a program.
-bool is_step(const OpDef& row) { return row.family == Family::control || (row.family == Family::effect && !row.same); }
+// Control flow, custom calls, checks, prints: steps of a program.
+bool is_step(const OpDef& row) {
+  return row.family == Family::control || row.inlined || (row.family == Family::effect && !row.same);
+}
 
 }  // namespace
 
@@ -30,7 +33,7 @@ bool Fusion::is_stored(ValueId v) const {
     const OpDef& row = def(n.op);
     if (is_data(graph, n)) return true;
     if (!row.same || row.fence)
-      return row.nest || is_step(row) || row.fence || row.family == Family::reduction ||
+      return is_nest(graph.producer(v)) || is_step(row) || row.fence || row.family == Family::reduction ||
              row.family == Family::contraction;
     v = graph.operands(n)[0];
   }
@@ -39,6 +42,7 @@ bool Fusion::is_stored(ValueId v) const {
 // Whether a result that must be in a buffer is made of whole runs of others that are in buffers anyway; a concatenation of many
 // parts always is, since as a point each of its elements would ask every part.
 bool Fusion::is_copy(const Node& n) const {
+  if (n.op != Op::concat && n.op != Op::slice) return false;
   const std::span<const ValueId> operands = graph.operands(n);
   const bool kept = forced[index(graph.result(n))];
   if (n.op == Op::concat) {
@@ -46,13 +50,35 @@ bool Fusion::is_copy(const Node& n) const {
     return kept && rows_of(graph, n) == 1 &&
            std::all_of(operands.begin(), operands.end(), [&](ValueId v) { return is_stored(v); });
   }
-  return kept && n.op == Op::slice && is_run(graph, n) && is_stored(operands[0]);
+  return kept && is_run(graph, n) && is_stored(operands[0]);
+}
+
+// In the body of a loop: updates of a part, at most half, of what goes in, or of what another update or a loop has made of it.
+void Fusion::find_updates() {
+  updates_.assign(graph.node_count(), 0);
+  if (!inside) return;
+  std::vector<char> carried(graph.value_count(), 0);
+  std::fill_n(carried.begin(), graph.input_count(), char{1});
+  for (uint32_t i = 0; i < graph.node_count(); ++i) {
+    const Node& n = graph.node(NodeId{i});
+    const auto operands = graph.operands(n);
+    if (n.op == Op::while_loop || n.op == Op::scan) {
+      const Loop loop = ir::loop_of(graph, n);
+      for (uint32_t k = 0; k < loop.carries; ++k)
+        carried[index(graph.result(n, k))] = carried[index(loop.carries_of(operands)[k])];
+    }
+    if (n.op != Op::dynamic_update_slice || !carried[index(operands[0])]) continue;
+    const Shape &whole = graph.type(operands[0]).shape, &part = graph.type(operands[1]).shape;
+    if (!whole.is_static() || !part.is_static() || 2 * part.numel() > whole.numel()) continue;
+    updates_[i] = carried[index(graph.result(n))] = 1;
+  }
 }
 
 void Fusion::assign_roles() {
   const uint32_t count = graph.node_count();
   roles.assign(count, Role::point);
   copied_.assign(count, 0);
+  find_updates();
   forced.assign(graph.value_count(), 0);
   for (ValueId v : graph.outputs()) forced[index(v)] = 1;
   // Backwards: who must be in a buffer because its consumer cannot compute it.
@@ -60,11 +86,12 @@ void Fusion::assign_roles() {
     const Node& n = graph.node(NodeId{i});
     const OpDef& row = def(n.op);
     copied_[i] = is_copy(n);
-    bool opaque = row.nest || is_step(row) || row.fence || copied_[i];
+    bool opaque = is_nest(NodeId{i}) || is_step(row) || row.fence || copied_[i];
     if (row.same && !opaque && (forced[index(graph.result(n))] || !enabled)) opaque = true;
     if (!enabled && row.family == Family::contraction) opaque = true;
     if (opaque)
-      for (ValueId v : graph.operands(n)) forced[index(v)] = 1;
+      for (ValueId v : graph.operands(n))
+        if (!is_unset_carry(graph, n, v)) forced[index(v)] = 1;
   }
   free_cost_.assign(graph.value_count(), -1);
   for (uint32_t v = 0; v < graph.input_count(); ++v)
@@ -78,9 +105,9 @@ void Fusion::assign_roles() {
 Role Fusion::role_of(NodeId id) {
   const Node& n = graph.node(id);
   const OpDef& row = def(n.op);
+  if (is_nest(id) || is_step(row) || copied_[index(id)]) return Role::alone;
   const ValueId result = graph.result(n);
   const bool kept = forced[index(result)];
-  if (row.nest || is_step(row) || copied_[index(id)]) return Role::alone;
   if (is_data(graph, n)) return Role::data;
   if (row.family == Family::contraction) return Role::contraction;
   if (row.family == Family::reduction) return Role::reduction;

@@ -25,6 +25,11 @@ Flags wanted_operands(const ir::Graph& graph, const ir::Node& node, Flags& resul
 // inputs that are not linear..., cotangents that arrive... -> cotangents of the linear inputs, zeros where none is.
 GraphPtr transpose_subgraph(const ir::Graph& graph, const Flags& linear_inputs, const Flags& has_cotangent);
 
+// The graph with every custom_tangent, in sub-graphs too, replaced by what it means: the transpose of the caller's rule. Error where
+// that rule is not linear in the cotangent.
+GraphPtr expand_tangents(const GraphPtr& graph);
+GraphPtr meaning_of_tangent(const ir::Graph& graph, const ir::Node& node);  // of one
+
 // A graph cut at its linear inputs. forward: the other inputs -> the outputs that do not depend on linear inputs...,
 // residuals...; linear: residuals..., linear inputs... -> the other outputs.
 struct Split {
@@ -49,15 +54,24 @@ struct NodeSplit {
     bool operator==(const Operand&) const = default;
   };
   Flags result_is_linear;
+  ir::Op forward_op{}, linear_op{};
   ir::Attrs forward_attrs, linear_attrs;
   std::vector<ir::ValueId> forward_operands;  // results: those that are not linear, then the extra ones
+  GraphPtr started;  // without inputs: its outputs are more operands of the forward node
   uint32_t extra_count = 0;
   std::vector<Operand> linear_operands;  // results: the linear ones
   GraphPtr hoisted;  // loop-invariant residuals, from hoisted_operands
   std::vector<ir::ValueId> hoisted_operands;
 };
-// linear: per operand. Error for a while loop, whose number of iterations is not known.
+// linear: per operand.
 NodeSplit split_node(const ir::Graph& graph, const ir::Node& node, const Flags& linear);
+// The graph without nodes, carries and results that its outputs do not need, in loops and branches too. Effects stay, or go where
+// a backward pass runs what has run before.
+enum class Effects : bool { stay, go };
+GraphPtr live_part(const ir::Graph& graph, Effects effects);
+// Loops in the place of replays, in all sub-graphs: what is differentiated again. They keep few states and use no marks, so that
+// what those loops carry is small. And scans of scans in the place of those that are to keep little.
+GraphPtr without_replays(const ir::Graph& graph);
 // Which results of a node depend on operands that are linear.
 Flags linear_results(const ir::Graph& graph, const ir::Node& node, const Flags& linear);
 

@@ -117,8 +117,8 @@ struct Driver {
     for (uint32_t r = 0; !joint && r < n.result_count; ++r) results.push_back(value(primal[index(n.first_result) + r]));
     const uint32_t before = b.graph().value_count();
     const auto given = differentiate(row, g.attrs(n), wanted_results);
-    check(given.size() == n.result_count * (joint ? 2u : 1u),
-          "a jvp rule gave another number of tangents than there are results");
+    ensure(given.size() == n.result_count * (joint ? 2u : 1u),
+           "a jvp rule gave another number of tangents than there are results");
     for (uint32_t r = 0; r < n.result_count; ++r) {
       ValueId t = given[r].id;
       if (distinct && t != no_value && index(t) < before)  // the tangent of another value: x + 1 passes that of x on
@@ -136,8 +136,8 @@ struct Driver {
 namespace {
 
 SubgraphJvp differentiate(const Graph& graph, const Flags& active, const Flags& wanted, bool distinct) {
-  check(active.size() == graph.input_count(), "one flag per input says whether it has a tangent");
-  check(wanted.size() == graph.outputs().size(), "one flag per output says whether its tangent is wanted");
+  ensure(active.size() == graph.input_count(), "one flag per input says whether it has a tangent");
+  ensure(wanted.size() == graph.outputs().size(), "one flag per output says whether its tangent is wanted");
   Driver d(graph, wanted, distinct);
   for (uint32_t i = 0; i < graph.input_count(); ++i) {
     const Type& type = graph.type(ValueId{i});
@@ -173,7 +173,7 @@ SubgraphJvp jvp_distinct(const Graph& graph, const Flags& active, const Flags& w
 
 Jvp jvp(const Graph& graph, const std::vector<bool>& active) {
   auto made = jvp_subgraph(graph, active, Flags(graph.outputs().size(), true));
-  return {std::move(made.graph), std::move(made.output_has_tangent)};
+  return {expand_tangents(made.graph), std::move(made.output_has_tangent)};
 }
 
 }  // namespace tenon::passes

@@ -106,7 +106,10 @@ struct Cut {
       ControlNode& c = controls[control++].second;
       forward.set_location(g.location(n));
       if (c.split.hoisted) c.hoisted = forward.splice(*c.split.hoisted, mapped(c.split.hoisted_operands));
-      const ValueId first = forward.add(n.op, mapped(c.split.forward_operands), c.split.forward_attrs);
+      std::vector<ValueId> operands = mapped(c.split.forward_operands);
+      if (c.split.started)
+        for (ValueId v : forward.splice(*c.split.started, {})) operands.push_back(v);
+      const ValueId first = forward.add(c.split.forward_op, operands, c.split.forward_attrs);
       uint32_t next = index(first);
       for (uint32_t r = 0; r < n.result_count; ++r)
         if (!c.split.result_is_linear[r]) forward_of[index(n.first_result) + r] = ValueId{next++};
@@ -173,7 +176,7 @@ struct Cut {
                              : o.source == NodeSplit::Source::extra ? residual_input(c.extra[o.index])
                                                                     : residual_input(c.hoisted[o.index]));
         tangent.set_location(g.location(n));
-        uint32_t next = index(tangent.add(n.op, operands, c.split.linear_attrs));
+        uint32_t next = index(tangent.add(c.split.linear_op, operands, c.split.linear_attrs));
         for (uint32_t r = 0; r < n.result_count; ++r)
           if (c.split.result_is_linear[r]) tangent_of[index(n.first_result) + r] = ValueId{next++};
       } else if (part[i] == in_linear || again[i]) {
@@ -215,7 +218,9 @@ Split split(const Graph& graph, const Flags& linear_inputs, const Flags& force_l
   return result;
 }
 
-Linearized linearize(const Graph& graph, const std::vector<bool>& active, const std::vector<bool>& wanted) {
+Linearized linearize(const Graph& original, const std::vector<bool>& active, const std::vector<bool>& wanted) {
+  const GraphPtr flat = without_replays(original);
+  const Graph& graph = *flat;
   SubgraphJvp joint = jvp_distinct(graph, active, wanted.empty() ? Flags(graph.outputs().size(), true) : wanted);
   Flags tangents(joint.graph->input_count(), true);
   for (uint32_t i = 0; i < graph.input_count(); ++i) tangents[i] = false;

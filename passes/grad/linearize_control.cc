@@ -1,9 +1,19 @@
 // What of control flow depends on the tangents, and which cut each form takes.
 #include "tenon/passes/grad/linearize_control.h"
 
+#include "tenon/passes/rebuild.h"
+
 namespace tenon::passes {
 
 using namespace ir;
+
+GraphPtr with_outputs(const Graph& g, std::span<const ValueId> outputs) {
+  Rebuild to(g);
+  for (const Node& n : g.nodes()) to.copy(n);
+  std::vector<ValueId> mapped;
+  for (ValueId v : outputs) mapped.push_back(to.values[index(v)]);
+  return dce(*to.builder.finish(mapped));
+}
 
 // Which inputs of the body are linear: a carry is if its start or its next value is.
 Flags linear_body_inputs(const Loop& loop, Flags linear) {
@@ -21,7 +31,9 @@ Flags linear_body_inputs(const Loop& loop, Flags linear) {
 
 Flags linear_results(const Graph& graph, const Node& node, const Flags& linear) {
   switch (node.op) {
-    case Op::call: return depends_on(*Call(graph, node).graph, linear);
+    case Op::replay: return Flags(node.result_count, true);
+    case Op::call:
+    case Op::checkpoint: return depends_on(*Call(graph, node).graph, linear);
     case Op::cond: {
       const Flags inputs(linear.begin() + 1, linear.end());
       const Cond c(graph, node);
@@ -62,13 +74,12 @@ Flags depends_on(const Graph& graph, const Flags& linear_inputs) {
 }
 
 NodeSplit split_node(const Graph& graph, const Node& node, const Flags& linear) {
-  if (node.op == Op::scan) return split_scan(graph, node, linear);
-  if (node.op == Op::cond || node.op == Op::call) return split_branches(graph, node, linear);
-  throw Error(
-      "while_loop: a reverse-mode derivative needs the number of iterations beforehand; use tn::scan, or tn::fori_loop "
-      "with "
-      "fixed bounds",
-      graph.location(node));
+  NodeSplit s = node.op == Op::while_loop   ? split_while(graph, node, linear)
+                : node.op == Op::scan       ? split_scan(graph, node, linear)
+                : node.op == Op::checkpoint ? split_checkpoint(graph, node, linear)
+                                            : split_branches(graph, node, linear);
+  if (s.forward_op == Op{}) s.forward_op = s.linear_op = node.op;
+  return s;
 }
 
 }  // namespace tenon::passes

@@ -1,6 +1,10 @@
 // How a scan is cut at the tangents: into a scan that computes and one that is linear. Residuals that do not change with the
-// iterations, or that are scanned inputs already, are passed; only the others stack.
+// iterations, or that are scanned inputs already, are passed; only the others stack. Where the carries are fewer bytes, and cheap ops
+// make the others of them again, the carries stack in their place; so they do where the scan is to keep little (chunk_scans.cc).
 //   (c, dc) = scan body (c, dc), xs   ->   c, stacked = scan forward (c), xs;   dc = scan linear (dc), xs, stacked
+#include <algorithm>
+
+#include "tenon/ir/rules/sketch.h"
 #include "tenon/passes/grad/linearize_control.h"
 #include "tenon/passes/rebuild.h"
 
@@ -18,7 +22,9 @@ Attrs scan_attrs(const Loop& like, GraphPtr body, size_t constants, size_t carri
   return ScanAttrs{.body = std::move(body),
                    .length = like.length,
                    .counts = counts_of({.constants = constants, .carries = carries}),
-                   .reverse = like.reverse};
+                   .reverse = like.reverse,
+                   .memory = like.memory,
+                   .unroll = like.unroll};
 }
 
 // By value: whether it changes between iterations, or must be computed in each of them.
@@ -51,13 +57,75 @@ GraphPtr over_first_inputs(const Graph& g, size_t count, std::span<const ValueId
   return dce(*w.builder.finish(mapped));
 }
 
-// The same graph with other outputs.
-GraphPtr with_outputs(const Graph& g, std::span<const ValueId> outputs) {
-  Rebuild to(g);
-  for (const Node& n : g.nodes()) to.copy(n);
-  std::vector<ValueId> mapped;
-  for (ValueId v : outputs) mapped.push_back(to.values[index(v)]);
-  return dce(*to.builder.finish(mapped));
+// Bytes of one iteration; -1 where they are not known.
+int64_t bytes_of(const Type& type) { return type.shape.is_static() ? byte_count(type.shape, bytes(type.dtype)) : -1; }
+
+// Whether an iteration keeps more than the carries that it starts from, though those and cheap ops give it all again.
+bool is_made_again(const Split& cut, size_t fixed_constants, size_t fixed_carries) {
+  const Graph& forward = *cut.forward;
+  for (const Node& n : forward.nodes()) {
+    const Family family = def(n.op).family;
+    if (family != Family::elementwise && family != Family::movement && family != Family::source) return false;
+  }
+  int64_t carried = 0, kept = 0;
+  for (size_t i = fixed_constants; i < fixed_constants + fixed_carries; ++i) {
+    const int64_t size = bytes_of(input_type(forward, i));
+    if (size < 0) return false;
+    carried += size;
+  }
+  const auto varying = varying_values(forward, fixed_constants);
+  const size_t primal_outputs = forward.outputs().size() - cut.residual_input.size();
+  for (size_t r = 0; r < cut.residual_input.size(); ++r) {
+    const ValueId v = forward.outputs()[primal_outputs + r];
+    if (cut.residual_input[r] < 0 && varying[index(v)]) kept += std::max<int64_t>(0, bytes_of(forward.type(v)));
+  }
+  return carried < kept;
+}
+
+// The same cut with inputs for residuals: the linear part makes the others again.
+Split made_again(const Split& cut) {
+  const Graph& forward = *cut.forward;
+  const size_t primal_outputs = forward.outputs().size() - cut.residual_input.size();
+  Flags wanted(forward.outputs().size(), true);
+  for (size_t o = 0; o < primal_outputs; ++o) wanted[o] = false;
+  const Flags read = rules::made_from(forward, wanted);
+  Split again;
+  again.output_is_linear = cut.output_is_linear;
+  std::vector<ValueId> outputs(forward.outputs().begin(),
+                               forward.outputs().begin() + static_cast<std::ptrdiff_t>(primal_outputs));
+  rules::Sketch to(*cut.linear);
+  to.builder.folding = to.builder.merging = false;
+  std::vector<Value> inputs(forward.input_count());
+  for (uint32_t i = 0; i < forward.input_count(); ++i) {
+    if (!read[i]) continue;
+    again.residual_input.push_back(static_cast<int32_t>(i));
+    outputs.push_back(ValueId{i});
+    inputs[i] = to.input(forward.type(ValueId{i}));
+  }
+  const size_t residuals = cut.residual_input.size();
+  std::vector<Value> linear;
+  for (size_t i = residuals; i < cut.linear->input_count(); ++i) linear.push_back(to.input(input_type(*cut.linear, i)));
+  for (uint32_t i = 0; i < forward.input_count(); ++i)  // read by primal outputs alone, which nobody wants here
+    if (!read[i])
+      inputs[i] = splat_integer(to.builder, forward.type(ValueId{i}).dtype, 0, forward.type(ValueId{i}).shape);
+  const auto given = to.splice(forward, inputs);
+  std::vector<Value> all(given.begin() + static_cast<std::ptrdiff_t>(primal_outputs), given.end());
+  all.insert(all.end(), linear.begin(), linear.end());
+  again.forward = with_outputs(forward, outputs);
+  again.linear = dce(*to.finish(to.splice(*cut.linear, all)));
+  return again;
+}
+
+// What a value is before the scans that carry it on unchanged.
+ValueId before_carried(const Graph& g, ValueId v) {
+  while (!g.is_input(v) && g.node(g.producer(v)).op == Op::scan) {
+    const Node& n = g.node(g.producer(v));
+    const Loop loop = loop_of(g, n);
+    const size_t number = index(v) - index(n.first_result);
+    if (number >= loop.carries || index(loop.body->outputs()[number]) != loop.constants + number) return v;
+    v = g.operands(n)[loop.constants + number];
+  }
+  return v;
 }
 
 // The scan while it is cut.
@@ -102,8 +170,10 @@ void ScanCut::build_forward() {
     const ValueId v = forward.outputs()[primal_outputs + r];
     const int32_t input = cut.residual_input[r];
     const auto number = static_cast<size_t>(input);
-    const bool passed = input >= 0 && (number < fixed_constants || number >= fixed_constants + fixed_carries);
-    is_constant.push_back(!varying[index(v)]);
+    const bool carried = input >= 0 && number >= fixed_constants && number < fixed_constants + fixed_carries;
+    const bool unchanged = carried && before_carried(forward, forward.outputs()[number - fixed_constants]) == v;
+    const bool passed = input >= 0 && (!carried || unchanged);
+    is_constant.push_back(!varying[index(v)] || unchanged);
     if (passed) {
       from.push_back({Source::value, index(g.operands(n)[fixed[number]])});
     } else if (!varying[index(v)]) {
@@ -160,7 +230,12 @@ NodeSplit split_scan(const Graph& g, const Node& n, const Flags& linear_operands
   const Flags linear = linear_body_inputs(loop, linear_operands);
   Flags force(loop.body->outputs().size(), false);
   for (size_t i = 0; i < loop.carries; ++i) force[i] = linear[loop.constants + i];
-  ScanCut cut{g, n, loop, linear, split(*loop.body, linear, force), {}, {}, 0, 0, {}, {}};
+  Split body = split(*loop.body, linear, force);
+  size_t fixed_constants = 0, fixed_carries = 0;
+  for (size_t i = 0; i < loop.constants + loop.carries; ++i)
+    if (!linear[i]) ++(i < loop.constants ? fixed_constants : fixed_carries);
+  if (loop.memory > 0 || is_made_again(body, fixed_constants, fixed_carries)) body = made_again(body);
+  ScanCut cut{g, n, loop, linear, std::move(body), {}, {}, 0, 0, {}, {}};
   cut.s.result_is_linear = cut.cut.output_is_linear;
   cut.keep_fixed();
   cut.build_forward();

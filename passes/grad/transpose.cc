@@ -71,12 +71,8 @@ struct Driver {
     }
     const OpDef& row = def(n.op);
     if (row.transpose == nullptr)
-      throw Error(
-          std::string(row.name) + (n.op == Op::while_loop
-                                       ? ": a loop of unknown length has no reverse-mode derivative; use tn::scan, or "
-                                         "tn::fori_loop with fixed bounds"
-                                       : ": this op is not linear, so it has no transpose; linearize the graph first"),
-          g.location(n));
+      throw Error(std::string(row.name) + ": this op is not linear, so it has no transpose; linearize the graph first",
+                  g.location(n));
     const auto ids = g.operands(n);
     operands.clear();
     types.clear();
@@ -89,7 +85,7 @@ struct Driver {
     b.set_location(g.location(n));
     const std::span<const bool> flags(is_linear.get(), ids.size());
     const auto given = row.transpose({b, n.op, g.attrs(n), operands, types, flags, cotangents, transpose_subgraph});
-    check(given.size() == ids.size(), "a transpose rule gave another number of cotangents than there are operands");
+    ensure(given.size() == ids.size(), "a transpose rule gave another number of cotangents than there are operands");
     for (size_t i = 0; i < ids.size(); ++i)
       if (linear[index(ids[i])] && given[i]) accumulate(ids[i], given[i]);
   }
@@ -108,8 +104,8 @@ namespace {
 // that are not linear, the cotangents that arrive, the sums so far.
 void transpose_into(Driver& d, const Flags& linear_inputs, const Flags& has_cotangent, const Flags& summed) {
   const Graph& graph = d.g;
-  check(linear_inputs.size() == graph.input_count() && has_cotangent.size() == graph.outputs().size(),
-        "one flag per input and output of a graph to transpose");
+  ensure(linear_inputs.size() == graph.input_count() && has_cotangent.size() == graph.outputs().size(),
+         "one flag per input and output of a graph to transpose");
   for (uint32_t i = 0; i < graph.input_count(); ++i) {
     d.linear[i] = linear_inputs[i];
     if (!linear_inputs[i]) d.forwarded[i] = d.b.input(graph.type(ValueId{i}), graph.input_note(i));

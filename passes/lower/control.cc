@@ -1,6 +1,6 @@
-// Control flow as steps: branches, loops over a condition, counted loops. Sub-graphs become nested steps of the same
+// Control flow as steps: branches, loops over a condition, counted loops; and what asks the host for something. Sub-graphs become nested steps of the same
 // program. A scan reads its rows in place and writes its results in place; carries live in two buffers, this iteration's
-// and the next one's.
+// and the next one's, or in one where the body updates them in place (lower/in_place.cc).
 #include "tenon/ir/graph/loops.h"
 #include "tenon/passes/lower/program.h"
 
@@ -14,15 +14,16 @@ void ProgramLowering::control(Frame& frame, const Group& group, std::vector<Step
     case Op::cond: return cond(frame, group.root, steps);
     case Op::while_loop: return while_loop(frame, group.root, steps);
     case Op::scan: return scan(frame, group.root, steps);
-    case Op::custom_call: return custom(frame, group.root, steps);
-    case Op::call: {
-      std::vector<Operand> inputs, targets;
-      for (ValueId v : frame.graph.operands(n)) inputs.push_back(place(frame, v));
-      for (uint32_t k = 0; k < n.result_count; ++k) targets.push_back(result(frame, frame.graph.result(n, k)));
-      return body(*Call(frame.graph, n).graph, frame.depth, origin_of(frame, group.root), inputs, targets, steps);
-    }
-    default: throw InternalError("no step for " + std::string(name(n.op)));
+    case Op::custom_call:
+    case Op::check:
+    case Op::print: return custom(frame, group.root, steps);
+    default: break;
   }
+  if (!def(n.op).inlined) throw InternalError("no step for " + std::string(name(n.op)));
+  std::vector<Operand> inputs, targets;  // where inline_calls was left out
+  for (ValueId v : frame.graph.operands(n)) inputs.push_back(place(frame, v));
+  for (uint32_t k = 0; k < n.result_count; ++k) targets.push_back(result(frame, frame.graph.result(n, k)));
+  body(*Call(frame.graph, n).graph, frame.depth, origin_of(frame, group.root), inputs, targets, steps);
 }
 
 void ProgramLowering::cond(Frame& frame, NodeId id, std::vector<Step>& steps) {
@@ -42,7 +43,19 @@ void ProgramLowering::cond(Frame& frame, NodeId id, std::vector<Step>& steps) {
   steps.push_back(std::move(step));
 }
 
+Operand ProgramLowering::next_place(const Graph& body, const FusionPlan& plan, ValueId input, size_t output,
+                                    const Operand& current, Step& step, Places& places) {
+  if (body.outputs()[output] == input) return {no_buffer, -1, false, 0};
+  const std::vector<ValueId> links = stored_in_place(body, plan, input, output);
+  for (ValueId v : links) places.emplace_back(v, current);
+  const Operand next =
+      links.empty() ? Operand{new_buffer(body.type(input), Home::arena, step.origin), -1, false, 0} : current;
+  step.carries.push_back({current.buffer, next.buffer});
+  return next;
+}
+
 void ProgramLowering::while_loop(Frame& frame, NodeId id, std::vector<Step>& steps) {
+  if (loop_in_registers(frame, id, steps)) return;
   const Graph& graph = frame.graph;
   const Node& n = graph.node(id);
   const std::span<const ValueId> operands = graph.operands(n);
@@ -50,25 +63,24 @@ void ProgramLowering::while_loop(Frame& frame, NodeId id, std::vector<Step>& ste
   Step step;
   step.kind = StepKind::loop;
   step.origin = origin_of(frame, id);
+  const FusionPlan plan = fuse(*loop.body, target_, fuse_, true);
+  Places places;
   std::vector<Operand> inputs, targets;
   for (ValueId v : loop.constants_of(operands)) inputs.push_back(place(frame, v));
   for (size_t i = 0; i < loop.carries; ++i) {
     const ValueId v = graph.result(n, static_cast<uint32_t>(i));
     Operand current = result(frame, v);
     if (current.loop >= 0) current = {new_buffer(graph.type(v), Home::arena, step.origin), -1, false, 0};
-    copy(place(frame, loop.carries_of(operands)[i]), current, graph.type(v), step.origin, steps);
+    if (!is_unset(graph, loop.carries_of(operands)[i]))
+      copy(place(frame, loop.carries_of(operands)[i]), current, graph.type(v), step.origin, steps);
     inputs.push_back(current);
-    if (loop.body->outputs()[i] == ValueId{static_cast<uint32_t>(loop.constants + i)}) {
-      targets.push_back({no_buffer, -1, false, 0});  // never changes
-      continue;
-    }
-    targets.push_back({new_buffer(graph.type(v), Home::arena, step.origin), -1, false, 0});
-    step.carries.push_back({current.buffer, targets.back().buffer});
+    targets.push_back(
+        next_place(*loop.body, plan, ValueId{static_cast<uint32_t>(loop.constants + i)}, i, current, step, places));
   }
   const Operand go{new_buffer({DType::boolean, {}}, Home::arena, step.origin), -1, false, 0};
   step.operands = {go};
   body(*loop.condition, frame.depth + 1, step.origin, inputs, {go}, step.condition);
-  body(*loop.body, frame.depth + 1, step.origin, inputs, targets, step.body);
+  planned_body(*loop.body, plan, frame.depth + 1, step.origin, inputs, targets, places, step.body);
   std::vector<Operand> kept(inputs.begin() + static_cast<std::ptrdiff_t>(loop.constants), inputs.end());
   steps.push_back(std::move(step));
   for (size_t k = 0; k < kept.size(); ++k) {  // a result that is itself a row of an outer loop's
@@ -79,7 +91,7 @@ void ProgramLowering::while_loop(Frame& frame, NodeId id, std::vector<Step>& ste
 }
 
 void ProgramLowering::scan(Frame& frame, NodeId id, std::vector<Step>& steps) {
-  if (scan_in_registers(frame, id, steps)) return;
+  if (loop_in_registers(frame, id, steps)) return;
   const Graph& graph = frame.graph;
   const Node& n = graph.node(id);
   const std::span<const ValueId> operands = graph.operands(n);
@@ -92,6 +104,8 @@ void ProgramLowering::scan(Frame& frame, NodeId id, std::vector<Step>& steps) {
   const auto row_of = [&](const Operand& o, const Type& row) {
     return Operand{o.buffer, frame.depth, loop.reverse, program_.symbols->numel(row.shape)};
   };
+  const FusionPlan plan = fuse(next, target_, fuse_, true);
+  Places places;
   std::vector<Operand> inputs, targets, kept, ends;
   for (ValueId v : loop.constants_of(operands)) inputs.push_back(place(frame, v));
   for (size_t i = 0; i < loop.carries; ++i) {
@@ -100,14 +114,11 @@ void ProgramLowering::scan(Frame& frame, NodeId id, std::vector<Step>& steps) {
     ends.push_back(current);
     if (current.loop >= 0) current = {new_buffer(graph.type(v), Home::arena, step.origin), -1, false, 0};
     kept.push_back(current);
-    copy(place(frame, loop.carries_of(operands)[i]), current, graph.type(v), step.origin, steps);
+    if (!is_unset(graph, loop.carries_of(operands)[i]))
+      copy(place(frame, loop.carries_of(operands)[i]), current, graph.type(v), step.origin, steps);
     inputs.push_back(current);
-    if (next.outputs()[i] == ValueId{static_cast<uint32_t>(loop.constants + i)}) {
-      targets.push_back({no_buffer, -1, false, 0});
-      continue;
-    }
-    targets.push_back({new_buffer(graph.type(v), Home::arena, step.origin), -1, false, 0});
-    step.carries.push_back({current.buffer, targets.back().buffer});
+    targets.push_back(
+        next_place(next, plan, ValueId{static_cast<uint32_t>(loop.constants + i)}, i, current, step, places));
   }
   for (size_t i = loop.constants + loop.carries; i < operands.size(); ++i)
     inputs.push_back(row_of(whole(frame, operands[i], steps), next.type(ValueId{static_cast<uint32_t>(i)})));
@@ -119,7 +130,7 @@ void ProgramLowering::scan(Frame& frame, NodeId id, std::vector<Step>& steps) {
     kept.push_back(rows);
     targets.push_back(row_of(rows, next.type(next.outputs()[i])));
   }
-  body(next, frame.depth + 1, step.origin, inputs, targets, step.body);
+  planned_body(next, plan, frame.depth + 1, step.origin, inputs, targets, places, step.body);
   steps.push_back(std::move(step));
   for (size_t k = 0; k < kept.size(); ++k)
     if (ends[k].loop >= 0)
@@ -131,7 +142,18 @@ void ProgramLowering::custom(Frame& frame, NodeId id, std::vector<Step>& steps) 
   Step step;
   step.kind = StepKind::custom;
   step.origin = origin_of(frame, id);
-  step.custom = CustomCall(frame.graph, n).name;
+  if (n.op == Op::check) {
+    const Check check(frame.graph, n);
+    step.host = Host::check;
+    step.custom = check.message;
+    step.place = check.place;
+  } else if (n.op == Op::print) {
+    step.host = Host::print;
+    step.custom = Print(frame.graph, n).format;
+    for (ValueId v : frame.graph.operands(n)) step.types.push_back(frame.graph.type(v));
+  } else {
+    step.custom = CustomCall(frame.graph, n).name;
+  }
   step.outputs = n.result_count;
   for (ValueId v : frame.graph.operands(n)) step.operands.push_back(place(frame, v));
   for (uint32_t k = 0; k < n.result_count; ++k) step.operands.push_back(result(frame, frame.graph.result(n, k)));

@@ -184,6 +184,7 @@ ScalarId Elements::at(ValueId wanted, const Index& index_, ScalarId mask) {
 }
 
 ScalarId Elements::compute(ValueId v, const Index& index_, ScalarId mask) {
+  if (const BufferId* memory = bound(v)) return builder.load(*memory, full(v, index_));
   if (!computes(v)) {
     ScalarId other = no_scalar;
     if (mask != no_scalar) other = builder.literal(graph.type(v).dtype, 0);

@@ -40,6 +40,11 @@ class Elements {
   Elements(const ir::Graph& graph, const Group& group, ir::KernelBuilder& builder, Runs& runs, OpCosts& costs);
   ir::ScalarId at(ir::ValueId v, const Index& index, ir::ScalarId mask = ir::no_scalar);
   void set(ir::ValueId v, const Index& index, ir::ScalarId value);  // known from now on, in the open scope
+  void bind(ir::ValueId v, ir::BufferId buffer) { bound_[ir::index(v)] = buffer; }  // read there, by its full rank
+  const ir::BufferId* bound(ir::ValueId v) const {
+    const auto at = bound_.find(ir::index(v));
+    return at == bound_.end() ? nullptr : &at->second;
+  }
   void store(ir::ValueId v, const Index& index, ir::ScalarId value, ir::ScalarId mask = ir::no_scalar);
   // What is computed inside a block is forgotten when the block closes.
   void open_scope() { marks_.push_back(log_.size()); }
@@ -82,7 +87,7 @@ class Elements {
   const bool
       nest_;  // the group's op opens loops of its own: nothing that it reads is known from one element to the next
   std::unordered_map<uint32_t, char> members_;  // values computed here
-  std::unordered_map<uint32_t, ir::BufferId> buffers_;
+  std::unordered_map<uint32_t, ir::BufferId> buffers_, bound_;
   std::vector<Binding> order_;  // of buffers, in order of declaration
   std::map<std::vector<uint32_t>, uint32_t> places_;
   std::vector<Index> place_index_;

@@ -154,6 +154,9 @@ void ProgramLowering::launch(Frame& frame, const Group& group, std::vector<Step>
   LoweredGroup lowered =
       lower_group(frame.graph, frame.axes, group, costs_, kernel_name(frame.graph, group, program_.kernels.size()));
   const uint32_t origin = origin_of(frame, group.root);
+  if (const Node& n = frame.graph.node(group.root); group.kind == GroupKind::nest && n.op == Op::dynamic_update_slice)
+    copy(place(frame, frame.graph.operands(n)[0]), result(frame, frame.graph.result(n)),
+         frame.graph.type(frame.graph.result(n)), origin, steps);  // the kernel stores the update alone
   std::vector<uint32_t> temporaries;
   for (const Type& t : lowered.temporaries) temporaries.push_back(new_buffer(t, Home::arena, origin));
   for (LoweredKernel& k : lowered.kernels) {
@@ -187,6 +190,7 @@ uint32_t ProgramLowering::constant(const Frame& frame, NodeId n) {
 // A whole buffer by a copy step; a slice of one by a kernel, which knows how much of it to copy.
 void ProgramLowering::copy(const Operand& from, const Operand& to, const Type& type, uint32_t origin,
                            std::vector<Step>& steps) {
+  if (from.buffer == to.buffer && from.is_whole() && to.is_whole()) return;  // a carry that is updated in place
   Step step;
   step.operands = {from, to};
   step.origin = origin;
@@ -259,10 +263,16 @@ void ProgramLowering::level(Frame& frame, const FusionPlan& plan, const std::vec
 
 void ProgramLowering::body(const Graph& graph, int depth, uint32_t origin, const std::vector<Operand>& inputs,
                            const std::vector<Operand>& targets, std::vector<Step>& steps) {
-  const FusionPlan plan = fuse(graph, target_, fuse_);
+  planned_body(graph, fuse(graph, target_, fuse_, true), depth, origin, inputs, targets, {}, steps);
+}
+
+void ProgramLowering::planned_body(const Graph& graph, const FusionPlan& plan, int depth, uint32_t origin,
+                                   const std::vector<Operand>& inputs, const std::vector<Operand>& targets,
+                                   const Places& places, std::vector<Step>& steps) {
   Frame frame{graph, plan.axes, depth, origin, levels_.first_of(origin, graph), {}};
   frame.places.assign(graph.value_count(), Operand{no_buffer, -1, false, 0});
   std::copy(inputs.begin(), inputs.end(), frame.places.begin());
+  for (const auto& [v, place] : places) frame.places[index(v)] = place;
   level(frame, plan, targets, steps);
 }
 

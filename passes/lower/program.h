@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tenon/ir/graph/levels.h"
+#include "tenon/ir/graph/loops.h"
 #include "tenon/passes/lower/group.h"
 #include "tenon/passes/pass.h"
 
@@ -36,6 +37,14 @@ class ProgramLowering {
              std::vector<ir::Step>& steps);
   void body(const ir::Graph& graph, int depth, uint32_t origin, const std::vector<ir::Operand>& inputs,
             const std::vector<ir::Operand>& targets, std::vector<ir::Step>& steps);
+  // The same by a plan, some values of the graph having a place.
+  using Places = std::vector<std::pair<ir::ValueId, ir::Operand>>;
+  void planned_body(const ir::Graph& graph, const FusionPlan& plan, int depth, uint32_t origin,
+                    const std::vector<ir::Operand>& inputs, const std::vector<ir::Operand>& targets,
+                    const Places& places, std::vector<ir::Step>& steps);
+  // Where a carry's next value goes: a buffer of its own, the carry's where it never changes (none) or is updated in place.
+  ir::Operand next_place(const ir::Graph& body, const FusionPlan& plan, ir::ValueId input, size_t output,
+                         const ir::Operand& current, ir::Step& step, Places& places);
   static void require_own_space(const Frame& frame, const Group& group);
   void launch(Frame& frame, const Group& group, std::vector<ir::Step>& steps);
   void control(Frame& frame, const Group& group, std::vector<ir::Step>& steps);  // lower/control.cc
@@ -43,11 +52,11 @@ class ProgramLowering {
   void while_loop(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);
   void scan(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);
   void custom(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);
-  bool scan_in_registers(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);  // lower/scan.cc
+  bool loop_in_registers(Frame& frame, ir::NodeId n, std::vector<ir::Step>& steps);  // lower/registers.cc
 
   uint32_t new_buffer(const ir::Type& type, ir::Home home, uint32_t producer, uint32_t slot = 0);
   ir::Operand place(Frame& frame, ir::ValueId v);  // of a value that is stored
-  ir::Operand result(Frame& frame, ir::ValueId v); // of a value about to be stored: its target, or a new buffer
+  ir::Operand result(Frame& frame, ir::ValueId v);  // of a value about to be stored: its target, or a new buffer
   ir::ValueId storage(const ir::Graph& graph,
                       ir::ValueId v) const;  // through reshapes and barriers that share a buffer
   bool is_alias(const ir::Graph& graph, ir::ValueId v) const;
@@ -63,6 +72,7 @@ class ProgramLowering {
                 std::vector<ir::Step>& steps);
   ir::Operand part(ir::Operand whole, Dim start);
   uint32_t add_kernel(ir::Kernel kernel, ir::KernelNote note);
+  ir::KernelNote note_of_loop(const Frame& frame, ir::NodeId n, const ir::Loop& loop);
   ir::KernelNote note_of(const Frame& frame, const Group& group, const ir::Kernel& kernel);
   Dim flops_of(const Frame& frame, ir::NodeId n);
   Dim bytes_of(const ir::Type& type);
@@ -74,11 +84,15 @@ class ProgramLowering {
   bool fuse_ = true;  // in bodies, as the plan of the outermost level was made
   OpCosts costs_;
   ir::Program program_;
-  std::vector<std::vector<char>> alias_;         // per open level: nodes that are aliases
+  std::vector<std::vector<char>> alias_;  // per open level: nodes that are aliases
   std::unordered_map<std::string, uint32_t> constants_;  // by their bytes
   std::unordered_map<std::string, uint32_t> kernels_;  // by text without names: equal kernels are one
 };
 
+// The values that a body makes one of another, from the carry that comes in (left out) to output number `output`, when each can
+// be stored over the one before because nobody reads that one later; empty when not (lower/in_place.cc).
+std::vector<ir::ValueId> stored_in_place(const ir::Graph& body, const FusionPlan& plan, ir::ValueId input,
+                                         size_t output);
 void order_for_donations(ir::Program& program);  // lower/order.cc
 
 }  // namespace tenon::passes

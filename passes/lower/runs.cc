@@ -97,6 +97,8 @@ void Runs::constrain_renumbering(const Node& n) {
   const std::span<const ValueId> operands = graph_.operands(n);
   if (!def(n.op).whole) {
     for (ValueId v : operands) cut_all(v);
+    for (ValueId v : operands)  // lanes, each with a number of its own
+      if (axes.full_rank(v) > 1) cut_all(graph_.result(n));
     return;
   }
   const ValueId x = operands[0], result = graph_.result(n);

@@ -18,8 +18,8 @@ namespace {
 // A power of two of the tree's blocks, or the bits would not be those of one kernel.
 int64_t run_of(const Tiles& tiles, const Group& group, int64_t length) {
   if (group.kind == GroupKind::row) {
-    check(tiles.row_run % row_tree.block == 0 && std::has_single_bit(static_cast<uint64_t>(tiles.row_run)),
-          "the target's row_run is no power of two of the row tree's blocks");
+    ensure(tiles.row_run % row_tree.block == 0 && std::has_single_bit(static_cast<uint64_t>(tiles.row_run)),
+           "the target's row_run is no power of two of the row tree's blocks");
     return tiles.row_run;
   }
   int64_t run = column_tree.block;

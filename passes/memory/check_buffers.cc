@@ -33,10 +33,13 @@ class Memory {
     if (r.begin >= r.end) return;
     cut(r.region, r.begin);
     cut(r.region, r.end);
+    writers_.insert(owner);
     auto at = pieces_.lower_bound({r.region, r.begin});
     while (at != pieces_.end() && at->first.first == r.region && at->first.second < r.end) at = pieces_.erase(at);
     pieces_[{r.region, r.begin}] = {r.end, owner};
   }
+  bool has_written(uint32_t owner) const { return writers_.contains(owner); }
+  void forget_writer(uint32_t owner) { writers_.erase(owner); }
   // Owners of the bytes of r; nobody where unwritten.
   std::set<uint32_t> owners(const Range& r) const {
     std::set<uint32_t> result;
@@ -98,6 +101,7 @@ class Memory {
     }
   }
   std::map<Key, std::pair<int64_t, uint32_t>> pieces_;
+  std::set<uint32_t> writers_;  // who has ever written
 };
 
 class Checker {
@@ -219,7 +223,8 @@ class Checker {
       for (const auto& [j, in] : ins) {
         const Range r = touched(kernel, j, *in);
         if (j == k || r.region != w.region || r.begin >= w.end || w.begin >= r.end) continue;
-        if (r.begin != w.begin || out->loop >= 0 || in->loop >= 0 || !index_wise(kernel, j, k))
+        if (r.begin != w.begin || out->loop >= 0 || in->loop >= 0 ||
+            !(index_wise(kernel, j, k) || loaded_first(kernel, j, k)))
           report(who + " reads %" + std::to_string(in->buffer) + " where it writes %" + std::to_string(out->buffer));
       }
       for (const auto& [j, other] : outs) {
@@ -260,6 +265,29 @@ class Checker {
     return stores == 1 && loaded == stored && load_blocks == store_blocks;
   }
 
+  // All of `in` is loaded before anything of `out` is stored, by one thread: at the top of the kernel, block by block.
+  static bool touches(const Kernel& kernel, const Instruction& top, KernelOp kind, uint32_t buffer) {
+    std::vector<const Instruction*> open = {&top};
+    while (!open.empty()) {
+      const Instruction& i = *open.back();
+      open.pop_back();
+      if (i.kind == kind && index(i.buffer) == buffer) return true;
+      for (BlockId block : i.blocks)
+        for (uint32_t inner : kernel.blocks[index(block)].instructions) open.push_back(&kernel.instructions[inner]);
+    }
+    return false;
+  }
+  static bool loaded_first(const Kernel& kernel, uint32_t in, uint32_t out) {
+    bool stored = false;
+    for (uint32_t number : kernel.blocks[0].instructions) {
+      const Instruction& top = kernel.instructions[number];
+      const bool stores = touches(kernel, top, KernelOp::store, out), loads = touches(kernel, top, KernelOp::load, in);
+      if (loads && (stored || stores)) return false;
+      stored = stored || stores;
+    }
+    return true;
+  }
+
   void steps(const std::vector<Step>& list, Memory& memory) {
     for (const Step& s : list) {
       const std::string who = "step of node " + std::to_string(s.origin);
@@ -290,6 +318,10 @@ class Checker {
 
   void loop(const Step& s, Memory& memory, const std::string& who) {
     trips_.push_back(s.operands.empty() ? Symbols::value(s.trip_count, extents_) : most_rows + 1);
+    std::vector<uint32_t> unset;  // what a loop updates in place and nobody has written before
+    for (const Step::Carry& c : s.carries)
+      if (c.current == c.next && !memory.has_written(c.current)) unset.push_back(c.current);
+    for (uint32_t b : unset) memory.write(ranges_[b], b);
     for (int round = 0; round < 2; ++round) {
       steps(s.condition, memory);
       for (const Operand& o : s.operands) read(o.buffer, memory, who);
@@ -301,6 +333,7 @@ class Checker {
       }
     }
     steps(s.condition, memory);
+    for (uint32_t b : unset) memory.forget_writer(b);  // a loop around this one comes back to it as at first
     trips_.pop_back();
   }
 

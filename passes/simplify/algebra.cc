@@ -163,7 +163,7 @@ std::vector<Value> bitcast_bitcast(const Match& m) {
 
 std::vector<Value> cond_constant(const Match& m) {
   const std::optional<uint64_t> predicate = splat_bits(m.x());
-  if (!predicate) return {};
+  if (!predicate || Cond(m.attrs).then->outputs().empty()) return {};  // no results would read as no match
   std::vector<ValueId> operands;
   for (Value v : m.operands.subspan(1)) operands.push_back(v.id);
   const Cond c(m.attrs);
@@ -194,6 +194,8 @@ constexpr Rule rules[] = {
     {"or_same", Op::bit_or, "x | x = x", same_operands},
     {"select_constant", Op::select, "a select moves the bits of the side that its predicate names", select_constant},
     {"select_not", Op::select, "a select by the complement takes the other side", select_not},
+    {"stop_gradient", Op::stop_gradient, "x itself, when no derivative is asked for any more",
+     [](const Match& m) { return std::vector<Value>{m.x()}; }},
     {"cast_same", Op::cast, "a cast to the same dtype changes nothing", cast_same},
     {"cast_widening_cast", Op::cast, "a widening cast keeps the value, so the second cast alone gives the same",
      cast_widening_cast},

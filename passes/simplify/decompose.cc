@@ -1,6 +1,9 @@
 // Rewrites ops with a general form into several with the one form that lowering knows.
 //   reduce_sum(x, axes {0, 2})   ->  reduce_sum(reduce_sum(x, {2}), {0})     the last group of adjacent axes first
+//   check(mask, x: bool[8])      ->  check(reduce_and(x | ~mask))             a scan of prints, where print has lanes
 //   reduce_sum(x: f32[0, 4], {0}) -> 0, broadcast                            nothing to reduce: the identity, and +0 for a sum
+//   replay                        -> loops over what a forward run has kept (ir/rules/replay_loops.cc)
+//   scan {unroll = [3]}           -> a scan of a third of the iterations, and the rest (simplify/unroll.cc)
 // Halves of several groups go through f32, so that they are rounded once. Refuses to choose an order: the contract
 // (ir/rules/reduction.h) has fixed it.
 #include <algorithm>
@@ -8,8 +11,11 @@
 
 #include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/graph/build.h"
+#include "tenon/ir/rules/replay.h"
 #include "tenon/passes/pass.h"
 #include "tenon/passes/rebuild.h"
+#include "tenon/passes/simplify/lanes.h"
+#include "tenon/passes/simplify/simplify.h"
 
 namespace tenon::passes {
 namespace {
@@ -37,11 +43,22 @@ Value nothing(GraphBuilder& b, Op combine, DType t, const Shape& shape) {
   return broadcast_to(constant(b, t, {}, std::move(raw)), shape);
 }
 
+void loops(Rebuild& to, const Node& node) {
+  std::vector<Value> operands;
+  for (ValueId v : to.operands(node)) operands.push_back({&to.builder, v});
+  const Attrs& attrs = to.from.attrs(node);
+  const auto results =
+      node.op == Op::scan ? unrolled(to.builder, attrs, operands) : rules::replay_loops(to.builder, attrs, operands);
+  for (uint32_t r = 0; r < node.result_count; ++r) to.set(node, r, results[r].id);
+}
+
 }  // namespace
 
 GraphPtr decompose(const Graph& graph) {
   Rebuild to(graph);
   return to.sweep([&](const Node& node) {
+    if (node.op == Op::check || node.op == Op::print) return lane_by_lane(to, node);
+    if (node.op == Op::replay || (node.op == Op::scan && Scan(graph, node).unroll > 1)) return loops(to, node);
     if (!is_tree_reduction(node.op)) return to.copy(node);
     Value x{&to.builder, to.operands(node)[0]};
     std::vector<int64_t> axes = Reduce(graph, node).axes;

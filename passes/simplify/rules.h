@@ -10,6 +10,7 @@ namespace tenon::passes {
 
 std::span<const Rule> algebra_rules();
 std::span<const Rule> movement_rules();
+std::span<const Rule> contraction_rules();
 
 // The node that computes a value if it is of this op, else null.
 inline const ir::Node* producer(ir::Value v, ir::Op op) {

@@ -1,6 +1,6 @@
 // Applies the table of rules in one forward sweep: operands are simplified before the ops that read them.
 //   %1 = neg %0   %2 = neg %1   %3 = mul %2, 1   ->   %0
-// The rules stand in passes/simplify/algebra.cc and passes/simplify/movement.cc, each with the law that keeps the bits.
+// The rules stand in algebra.cc, movement.cc and contraction.cc beside this file, each with the law that keeps the bits.
 // Refuses what is true of reals only: x + 0 (x may be -0), x * 0 (x may be NaN), log(exp x), division by reciprocals.
 #include "tenon/passes/simplify/simplify.h"
 
@@ -15,14 +15,14 @@ using namespace ir;
 
 namespace {
 
-// The two tables as one, sorted by op, with where each op's rules begin.
+// The tables as one, sorted by op, with where each op's rules begin.
 struct Table {
   std::vector<Rule> rules;
   std::vector<uint32_t> first = std::vector<uint32_t>(op_count + 1);
   Table() {
     for (int op = 0; op < op_count; ++op) {
       first[op] = static_cast<uint32_t>(rules.size());
-      for (std::span<const Rule> family : {algebra_rules(), movement_rules()})
+      for (std::span<const Rule> family : {algebra_rules(), movement_rules(), contraction_rules()})
         for (const Rule& rule : family)
           if (rule.op == static_cast<Op>(op)) rules.push_back(rule);
     }
@@ -37,6 +37,7 @@ const Table& table() {
 
 std::vector<Value> results_of(GraphBuilder& builder, ValueId first) {
   const Graph& graph = builder.graph();
+  if (index(first) >= graph.value_count()) return {};  // the node gives nothing
   const NodeId producer = graph.producer(first);
   if (producer == no_node) return {Value{&builder, first}};
   std::vector<Value> results;  // a merged op may be a result in the middle of another node

@@ -1,4 +1,4 @@
-// The table of simplify's rules, to be listed and tested by name.
+// The table of simplify's rules, to be listed and tested by name; and what decompose takes from another file.
 #pragma once
 
 #include <span>
@@ -28,5 +28,8 @@ std::span<const Rule> simplify_rules();
 // One op, simplified: what rules use to build their results. Every rule's result has fewer ops, or a cheaper op, so this ends.
 std::vector<ir::Value> add_simplified(ir::GraphBuilder& builder, ir::Op op, std::span<const ir::Value> operands,
                                       const ir::Attrs& attrs);
+
+// What stands for a scan that says `unroll`: scans of fewer iterations (simplify/unroll.cc).
+std::vector<ir::Value> unrolled(ir::GraphBuilder& builder, const ir::Attrs& attrs, std::span<const ir::Value> operands);
 
 }  // namespace tenon::passes

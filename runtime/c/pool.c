@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tenon/runtime/c/print.h"
 #include "tenon/runtime/tenon_runtime.h"
 
 enum { MAX_THREADS = 256, MAX_GRAINS_PER_PIECE = 4, PIECES_PER_THREAD = 8, SPIN_NANOSECONDS = 40000 };
@@ -236,7 +237,10 @@ static int32_t serial_parallel_for(void* unused, int64_t total, int64_t grain, t
                       context);
 }
 
-static void print(const char* text, uint64_t length) { fwrite(text, 1, length, stdout); }
+static void print(const char* text, uint64_t length) {
+  fwrite(text, 1, length, stdout);
+  fflush(stdout); /* out by the return of the call */
+}
 
 /* The threads of the parent do not exist here; whatever they held is released. */
 static void start_afresh(void) {
@@ -286,6 +290,7 @@ static void initialise(void) {
   pool_env.pool = &pool;
   pool_env.parallel_for = pool_parallel_for;
   pool_env.print = print;
+  pool_env.print_line = tenon_print_line;
   set_threads(default_threads());
   pthread_atfork(NULL, NULL, start_afresh);
 }
@@ -296,7 +301,8 @@ const tenon_env* tenon_runtime_env(void) {
 }
 
 const tenon_env* tenon_serial_env(void) {
-  static const tenon_env env = {sizeof(tenon_env), NULL, serial_parallel_for, print, 1, 0, NULL, NULL};
+  static const tenon_env env = {sizeof(tenon_env), NULL, serial_parallel_for, print, 1, 0, NULL, NULL,
+                                tenon_print_line};
   return &env;
 }
 

@@ -232,7 +232,7 @@ auto find_free(const State& s, uint64_t size, uint64_t alignment) {
 }  // namespace
 
 codegen::CodeSpan allocate_code(uint64_t bytes, uint64_t alignment) {
-  check(alignment <= most_alignment && (alignment & (alignment - 1)) == 0, "alignment of code");
+  ensure(alignment <= most_alignment && (alignment & (alignment - 1)) == 0, "alignment of code");
   if (bytes > uint64_t{1} << 32) throw Error("no executable memory for compiled code: a program of more than 4 GiB");
   alignment = std::max(alignment, granule);
   const uint64_t size = round_up(std::max<uint64_t>(bytes, 1), granule);

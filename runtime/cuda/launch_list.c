@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tenon/codegen/cuda/launch_list.h"
+#include "tenon/ir/base/tensor_text.h"
 
 enum { deepest = 64 }; /* loops and branches inside each other */
 
@@ -105,6 +106,24 @@ static void operands(reader* r, tenon_list_step* s, int64_t count) {
   for (int64_t k = 0; k < count && !r->bad; ++k) s->operands[k] = operand(r);
 }
 
+/* The tensors of a print, each as large as an element of its buffer says. */
+static void printed(reader* r, tenon_list_step* s) {
+  static const int64_t sizes[] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8}; /* by dtype */
+  const int64_t dtypes = sizeof sizes / sizeof *sizes;
+  s->format = text(r);
+  if (r->bad) return;
+  s->operand_count = next_count(r, 8);
+  if (tenon_text_fields(s->format.bytes, (uint64_t)s->format.size) != s->operand_count) r->bad = 1;
+  s->operands = (tenon_list_operand*)room(r, s->operand_count, sizeof *s->operands);
+  s->printed = (tenon_list_printed*)room(r, s->operand_count, sizeof *s->printed);
+  for (int64_t k = 0; k < s->operand_count && !r->bad; ++k) {
+    s->printed[k].dtype = next_in(r, 0, dtypes);
+    s->printed[k].extents = extents(r);
+    s->operands[k] = operand(r);
+    if (r->bad || sizes[s->printed[k].dtype] != r->list->buffers[s->operands[k].buffer].element) r->bad = 1;
+  }
+}
+
 static void steps(reader* r, int64_t place[2]);
 
 /* One level of nesting more; `looped`: its operands may move with the loop. */
@@ -148,10 +167,21 @@ static void step(reader* r, int64_t number) {
       break;
     case TENON_STEP_CUSTOM:
       s.number = next_in(r, 0, r->list->custom_count);
+      s.failure = next_in(r, 1, INT32_MAX);
       s.node = next(r);
       s.outputs = next(r);
       operands(r, &s, next_count(r, 6));
       if (s.outputs < 0 || s.outputs > s.operand_count) r->bad = 1;
+      break;
+    case TENON_STEP_CHECK:
+      r->list->has_flags = 1;
+      s.failure = next_in(r, 1, INT32_MAX);
+      s.node = next(r);
+      operands(r, &s, 1);
+      break;
+    case TENON_STEP_PRINT:
+      r->list->has_flags = 1;
+      printed(r, &s);
       break;
     default: r->bad = 1;
   }

@@ -59,14 +59,22 @@ typedef struct tenon_list_operand {
   int64_t buffer, loop, reversed, stride, part, start;
 } tenon_list_operand;
 
+typedef struct tenon_list_printed {
+  int64_t dtype;
+  tenon_extents extents;
+} tenon_list_printed;
+
 typedef struct tenon_list_step {
   int64_t kind;
   int64_t number; /* kernel; extent of the trip count; custom function */
+  int64_t failure; /* custom, check: what the call gives where it fails */
   int64_t node; /* of the graph */
   int64_t whole; /* copy: all of the buffer */
   int64_t outputs; /* custom */
-  tenon_list_operand* operands; /* copy: from, to; while, branch: the flag */
+  tenon_list_operand* operands; /* copy: from, to; while, branch, check: the flag; print: its tensors */
   int64_t operand_count;
+  tenon_text format; /* print */
+  tenon_list_printed* printed; /* print: of each operand */
   /* Their places in the list of all steps: [begin, end) of the condition, the body, and what else runs. */
   int64_t condition[2], body[2], otherwise[2];
 } tenon_list_step;
@@ -86,7 +94,7 @@ typedef struct tenon_launch_list {
   tenon_text* customs;
   tenon_list_step* steps; /* all, nested ones behind those that hold them */
   int64_t step_count, top_count; /* the first top_count are the program */
-  int64_t free_symbols, has_flags; /* has_flags: a while loop or a branch */
+  int64_t free_symbols, has_flags; /* has_flags: a while loop, a branch, a check or a print */
   void* blocks;
 } tenon_launch_list;
 

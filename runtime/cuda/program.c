@@ -159,7 +159,8 @@ static int32_t read_image(tenon_cuda_program* p, const tenon_cuda_image* image, 
   p->code_bytes = sizeof *p + image->list_bytes;
   for (uint32_t m = 0; m < image->module_count; ++m) p->code_bytes += image->module_bytes[m];
   if (!p->device->cu->has_graphs) p->no_graph = "the driver has no graphs";
-  if (l->has_flags) p->no_graph = "it has a loop or a branch whose end depends on a value, which the host reads";
+  if (l->has_flags)
+    p->no_graph = "it has a loop or a branch whose end depends on a value, a check or a print, which the host reads";
   if (l->custom_count != 0) p->no_graph = "it calls a function of the host";
   return find_customs(p, image, fault);
 }

@@ -4,45 +4,11 @@
 #include <string.h>
 
 #include "tenon/codegen/cuda/launch_list.h"
-#include "tenon/runtime/cuda/program.h"
+#include "tenon/runtime/cuda/run.h"
 
-enum { most_graph_nodes = 8192, most_loops = 64, waves = 32 /* blocks for each multiprocessor, at most */ };
-
-typedef struct run_state {
-  tenon_cuda_program* p;
-  const tenon_call* call;
-  tenon_cuda_fault* fault;
-  int64_t *values, *offsets, *slots;
-  tenon_cuda_address* addresses;
-  tenon_cuda_address arena; /* its own, of a program that calls the host */
-  int64_t index[most_loops], trips[most_loops];
-  const tenon_cuda_caller* caller;
-  uint32_t number; /* of the call, as its end is marked */
-  int loops;
-  int entered;
-  int keep; /* actions, for a graph */
-  tenon_cuda_actions one; /* a place for the action at hand, where they are not kept */
-} run_state;
+enum { most_graph_nodes = 8192, waves = 32 /* blocks for each multiprocessor, at most */ };
 
 static int32_t steps(run_state* r, const int64_t place[2]);
-
-static int64_t value(const run_state* r, int64_t code) { return tenon_list_value(code, r->values); }
-
-static int64_t elements(const run_state* r, tenon_extents e) {
-  int64_t product = 1;
-  for (int64_t k = 0; k < e.count; ++k) product *= value(r, e.codes[k]);
-  return product;
-}
-
-static tenon_cuda_address address(const run_state* r, const tenon_list_operand* o) {
-  tenon_cuda_address at = r->addresses[o->buffer];
-  const int64_t element = r->p->list.buffers[o->buffer].element;
-  if (o->part) at += (tenon_cuda_address)(value(r, o->start) * element);
-  if (o->loop < 0) return at;
-  int64_t index = r->index[o->loop];
-  if (o->reversed) index = r->trips[o->loop] - 1 - index;
-  return at + (tenon_cuda_address)(value(r, o->stride) * index * element);
-}
 
 /* Where the next action and its arguments go. */
 static tenon_cuda_actions* begin_action(run_state* r) {
@@ -137,14 +103,6 @@ static int32_t copy(run_state* r, const tenon_list_step* s) {
   return end_action(r, actions);
 }
 
-static int32_t flag(run_state* r, const tenon_list_operand* o, int* holds) {
-  unsigned char byte = 0;
-  ++r->p->device->counts.program_waits;
-  const int32_t code = tenon_cuda_fetch(r->p->device, &byte, address(r, o), 1, r->fault);
-  *holds = byte != 0;
-  return code;
-}
-
 static int32_t repeat(run_state* r, const tenon_list_step* s) {
   if (r->loops >= most_loops) return TENON_BAD_CALL;
   const int level = r->loops++;
@@ -163,7 +121,7 @@ static int32_t repeat_while(run_state* r, const tenon_list_step* s) {
   int32_t code = TENON_OK;
   for (r->index[level] = r->trips[level] = 0; code == TENON_OK; ++r->index[level]) {
     code = steps(r, s->condition);
-    if (code == TENON_OK) code = flag(r, &s->operands[0], &holds);
+    if (code == TENON_OK) code = tenon_run_flag(r, &s->operands[0], &holds);
     if (code != TENON_OK || !holds) break;
     code = steps(r, s->body);
   }
@@ -173,69 +131,8 @@ static int32_t repeat_while(run_state* r, const tenon_list_step* s) {
 
 static int32_t branch(run_state* r, const tenon_list_step* s) {
   int holds = 0;
-  const int32_t code = flag(r, &s->operands[0], &holds);
+  const int32_t code = tenon_run_flag(r, &s->operands[0], &holds);
   return code != TENON_OK ? code : steps(r, holds ? s->body : s->otherwise);
-}
-
-/* Bytes of what a custom call sees of a buffer: all, or the row that is a loop's turn. */
-static int64_t operand_bytes(const run_state* r, const tenon_list_operand* o) {
-  const tenon_list_buffer* b = &r->p->list.buffers[o->buffer];
-  return o->loop < 0 ? tenon_list_bytes(b, r->values) : value(r, o->stride) * b->element;
-}
-
-/* In memory of the host, without the device's lock: the function may use the device. */
-static int32_t call_host(run_state* r, const tenon_list_step* s, void** host) {
-  const int64_t inputs = s->operand_count - s->outputs;
-  tenon_cuda_device* d = r->p->device;
-  int32_t code = TENON_OK;
-  for (int64_t k = 0; code == TENON_OK && k < inputs; ++k) {
-    const int64_t bytes = operand_bytes(r, &s->operands[k]);
-    if (bytes > 0) code = tenon_cuda_fetch(d, host[k], address(r, &s->operands[k]), (uint64_t)bytes, r->fault);
-  }
-  if (code != TENON_OK) return code;
-  ++d->counts.program_waits;
-  const tenon_env* env = r->call->env != NULL ? r->call->env : tenon_runtime_env();
-  const tenon_custom function = r->p->customs[s->number];
-  const void* const* in = (const void* const*)host;
-  void* const* out = host + inputs;
-  tenon_cuda_leave(d);
-  r->entered = 0;
-  const int hooked = env->struct_size >= sizeof *env && env->call_custom != NULL;
-  const int32_t result = hooked ? env->call_custom(env->custom_context, function, in, out) : function(in, out);
-  if ((code = tenon_cuda_enter(d, r->fault)) != TENON_OK) return code;
-  r->entered = 1;
-  /* Others may have begun and ended meanwhile: what follows has a number of its own. */
-  tenon_cuda_begin_call(d, r->caller);
-  r->p->last_call = r->number = d->issued;
-  if (result != 0) {
-    if (r->call->error != NULL) {
-      r->call->error->node = (int32_t)s->node;
-      r->call->error->values[0] = result;
-    }
-    return (int32_t)s->number + 1;
-  }
-  for (int64_t k = inputs; code == TENON_OK && k < s->operand_count; ++k) {
-    const int64_t bytes = operand_bytes(r, &s->operands[k]);
-    if (bytes > 0) code = tenon_cuda_send(d, address(r, &s->operands[k]), host[k], (uint64_t)bytes, r->fault);
-  }
-  return code;
-}
-
-static int32_t custom(run_state* r, const tenon_list_step* s) {
-  int64_t all = 0;
-  for (int64_t k = 0; k < s->operand_count; ++k) all += (operand_bytes(r, &s->operands[k]) + 63) / 64 * 64;
-  void** host = (void**)malloc((size_t)(s->operand_count + 1) * sizeof *host);
-  char* memory = (char*)aligned_alloc(64, (size_t)all + 64);
-  int32_t code = host == NULL || memory == NULL ? tenon_cuda_no_host_memory(r->fault) : TENON_OK;
-  int64_t at = 0;
-  for (int64_t k = 0; code == TENON_OK && k < s->operand_count; ++k) {
-    host[k] = memory + at;
-    at += (operand_bytes(r, &s->operands[k]) + 63) / 64 * 64;
-  }
-  if (code == TENON_OK) code = call_host(r, s, host);
-  free(memory);
-  free(host);
-  return code;
 }
 
 static int32_t step(run_state* r, const tenon_list_step* s) {
@@ -245,7 +142,7 @@ static int32_t step(run_state* r, const tenon_list_step* s) {
     case TENON_STEP_REPEAT: return repeat(r, s);
     case TENON_STEP_WHILE: return repeat_while(r, s);
     case TENON_STEP_BRANCH: return branch(r, s);
-    default: return custom(r, s);
+    default: return tenon_run_host(r, s);
   }
 }
 
@@ -324,7 +221,10 @@ static int32_t run_entered(run_state* r, const tenon_cuda_caller* caller, int32_
   const int64_t all[2] = {0, p->list.top_count};
   code = steps(r, all);
   if (code == TENON_OK) code = flush(r);
-  return code == TENON_OK ? tenon_cuda_end_call(p->device, r->number, r->fault) : code;
+  if (code < TENON_OK) return code;
+  /* A call in which a check failed has ended, too. */
+  const int32_t ended = tenon_cuda_end_call(p->device, r->number, r->fault);
+  return ended != TENON_OK ? ended : code;
 }
 
 int32_t tenon_cuda_run(tenon_cuda_program* p, const tenon_call* call, const tenon_cuda_caller* caller, int32_t* started,

@@ -107,5 +107,7 @@ int main() {
   elements<float>(x), elements<double>(x);
   Tensor y = x[{0u, tn::all, tn::slice(0, -1), short{1}, 3ul}];
   y[0] = x, y[{1, 2}] += 3, y.data() *= 2;
+  tn::check(true, "holds");
+  tn::debug::print("{} {} {} {} {} {} {}", x, x[0], 1, 2u, 0.5f, 'c', std::string("text"));
   static_cast<void>(tn::custom_call({.name = "host"}, std::span(&x, 1), std::span(&y, 1)));
 }

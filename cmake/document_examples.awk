@@ -1,0 +1,15 @@
+# Makes tests of the C++ blocks in a document that follow a line <!-- run -->: each is the body of one test, and a line
+#   expression   // => what it prints
+# compares the two, white space aside.
+BEGIN { print "#include \"tenon/tests/document_examples.h\"\n" }
+/^<!-- run -->$/ { marked = 1; next }
+/^```cpp$/ { if (marked) { print "TEST(DocumentExamples, Line" NR ") {\n#line " NR + 1 " \"" FILENAME "\""; inside = 1 } marked = 0; next }
+/^```$/ { if (inside) print "}\n"; inside = 0; next }
+inside {
+  at = index($0, "// => ")
+  if (at == 0) { print; next }
+  expression = substr($0, 1, at - 1)
+  expected = substr($0, at + 6)
+  gsub(/"/, "\\\"", expected)
+  print "EXPECT_EQ(tenon::testing::shown(" expression "), tenon::testing::spaced(\"" expected "\"));"
+}

@@ -1,0 +1,44 @@
+// The axes of lanes that have names while a function of one lane is traced: the thread's stack of them. Internal to the frontend.
+#pragma once
+
+#include <string>
+
+#include "tenon/frontend/tensor/tensor.h"
+#include "tenon/runtime/cache/key_bytes.h"
+
+namespace tenon {
+class Trace;
+}
+
+namespace tenon::detail {
+
+// While it lives, functions over an axis of this name know its extent. An empty name names nothing.
+class NamedAxis {
+ public:
+  NamedAxis(const std::string& name, Dim size);
+  ~NamedAxis();
+  NamedAxis(const NamedAxis&) = delete;
+  NamedAxis& operator=(const NamedAxis&) = delete;
+
+  // The extent of the innermost axis of that name. Error, which names those that there are, where there is none.
+  static Dim size_of(const std::string& name, const char* what, const Location& at);
+  static bool any();
+  static Dim innermost_size();  // where there is any
+  // How many lanes there will be of what is differentiated here, before it is batched: a bound on its memory is for all of them.
+  static int64_t lanes_of_derivative();
+  // What a trace may depend on, for keys.
+  static void write_all(KeyBytes& key);
+
+ private:
+  const std::string& name_;
+  const Dim size_;
+  NamedAxis* const outer_;
+  const Trace* const around_;  // where vmap was called
+};
+
+// Whether what this thread traces hunts NaNs: then no lane may compute on what a branch that it did not enter would see. Gives the
+// state before.
+bool set_exact_lanes(bool exact);
+bool exact_lanes();
+
+}  // namespace tenon::detail
