@@ -114,7 +114,8 @@ void add_gradient(const char* name, F f, A... args) {
   c.unit = Unit::microseconds;
   c.bars = {{"per forward", true, 1 / 3.0}};
   c.prepare = [=] {
-    const auto forward = jit(f), gradient = jit(grad(f));
+    const auto forward = jit(f);
+    const auto gradient = jit(grad(f));
     return std::vector<Subject>{{fused, [=] { gradient(args...); }}, {"forward", [=] { forward(args...); }}};
   };
   add(c);
