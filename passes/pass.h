@@ -42,8 +42,9 @@ struct Linearized {
   std::vector<bool> output_has_tangent;
   uint32_t residual_count = 0;
 };
-// Pushed forward, a rule of which only the transpose is known is transposed: linear as a function that can be run and differentiated.
-GraphPtr runnable(const GraphPtr& linear);
+// The graph with every custom_tangent, in sub-graphs too, replaced by what it means: the transpose of the caller's rule. So a linear
+// part can be run and differentiated. Error where that rule is not linear in the cotangent.
+GraphPtr expand_tangents(const GraphPtr& graph);
 // wanted: the outputs whose tangents are; empty means all.
 Linearized linearize(const ir::Graph& graph, const std::vector<bool>& active, const std::vector<bool>& wanted = {});
 // Transposes a linear graph: inputs constants..., linear... -> outputs. Result: constants..., cotangents... -> cotangents of
@@ -67,6 +68,8 @@ GraphPtr value_and_grad(const ir::Graph& graph, const std::vector<bool>& active)
 // must (empty: none). With an axis name, what asks about that axis is answered.
 ir::SubgraphBatch batch(const ir::Graph& graph, const ir::Batching& batching, const std::vector<bool>& inputs,
                         const std::vector<bool>& forced = {});
+// The same graph with other outputs.
+GraphPtr with_outputs(const ir::Graph& graph, std::span<const ir::ValueId> outputs);
 // The same values without a word: checks and prints are left out, for what is computed again. Custom calls stay.
 GraphPtr without_effects(const ir::Graph& graph);
 // A check behind every op with floating results, sub-graphs included, that fails where it made a NaN: a result has one and none of

@@ -98,7 +98,7 @@ Dim count_of_range(const Operand& start, const Operand& stop, const Operand& ste
 Tensor arange(Operand start, Operand stop, Operand step, const At& at) try {
   const FloatEnvironment standard;
   for (const Operand* x : {&start, &stop, &step})
-    if (x->weak() == Operand::Weak::none)
+    if (x->weak() == Operand::Weak::no)
       throw Error("arange takes C++ numbers, since its length is part of the type; use item() outside a trace",
                   place(at));
   const bool floating = start.weak() == Operand::Weak::floating || stop.weak() == Operand::Weak::floating ||

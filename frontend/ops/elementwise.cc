@@ -27,7 +27,7 @@ DType entering(const ir::OpDef& row, std::initializer_list<const Operand*> opera
   std::string text = std::string(row.name) + ": takes integers" + (contains(row.dtypes, boolean) ? " or bools" : "") +
                      ", and an operand is ";
   for (const Operand* x : operands)
-    if (x->weak() == Operand::Weak::none && is_floating(x->tensor().dtype())) {
+    if (x->weak() == Operand::Weak::no && is_floating(x->tensor().dtype())) {
       text += describe(x->tensor());
       break;
     }
@@ -57,9 +57,9 @@ Tensor elementwise_op(std::initializer_list<const Operand*> operands) try {
   if constexpr (op == ir::Op::shl || op == ir::Op::shr) {
     const Operand& count = **(operands.end() - 1);
     if (count.weak() == Operand::Weak::floating ||
-        (count.weak() == Operand::Weak::none && count.tensor().defined() && is_floating(count.tensor().dtype())))
+        (count.weak() == Operand::Weak::no && count.tensor().defined() && is_floating(count.tensor().dtype())))
       throw Error(std::string(row.name) + ": the shift count is an integer, not " +
-                      (count.weak() == Operand::Weak::none ? describe(count.tensor()) : shortest(count.floating())) +
+                      (count.weak() == Operand::Weak::no ? describe(count.tensor()) : shortest(count.floating())) +
                       "; convert it with astype(tn::i32)",
                   at);
   }
@@ -124,8 +124,8 @@ Tensor foreseen(ir::Op op, std::initializer_list<const Operand*> operands) try {
   std::vector<Tensor> shown;
   for (const Operand* x : operands) {
     check_fits(*x, dtype, row.name);
-    shown.push_back(x->weak() == Operand::Weak::none ? typed(x->tensor(), dtype, x->where())
-                                                     : stand_in({dtype, {}}, x->where()));
+    shown.push_back(x->weak() == Operand::Weak::no ? typed(x->tensor(), dtype, x->where())
+                                                   : stand_in({dtype, {}}, x->where()));
   }
   return stand_in({dtype, check_broadcast(row.name, shown, at)}, at);
 } catch (...) {

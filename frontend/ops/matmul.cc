@@ -133,7 +133,7 @@ std::array<Tensor, 2> met(const Operand& a, const Operand& b, const char* op) {
   const DType dtype = common_dtype(std::array<const Operand*, 2>{&a, &b}, op);
   const auto as = [&](const Operand& x) {
     check_fits(x, dtype, op);
-    return x.weak() == Operand::Weak::none ? typed(x.tensor(), dtype, x.where()) : stand_in({dtype, {}}, x.where());
+    return x.weak() == Operand::Weak::no ? typed(x.tensor(), dtype, x.where()) : stand_in({dtype, {}}, x.where());
   };
   return {as(a), as(b)};
 }

@@ -49,9 +49,9 @@ DType promote(DType a, DType b, const char* op, const Location& at) {
 DType common_dtype(std::span<const Operand* const> operands, const char* op) {
   bool any = false;
   DType strong = boolean;
-  Operand::Weak weak = Operand::Weak::none;
+  Operand::Weak weak = Operand::Weak::no;
   for (const Operand* x : operands) {
-    if (x->weak() != Operand::Weak::none) {
+    if (x->weak() != Operand::Weak::no) {
       weak = std::max(weak, x->weak());
       continue;
     }
@@ -63,7 +63,7 @@ DType common_dtype(std::span<const Operand* const> operands, const char* op) {
   const DType natural = weak == Operand::Weak::floating ? f32 : weak == Operand::Weak::integer ? i64 : boolean;
   if (!any) return natural;
   // A weak scalar takes the tensors' dtype, unless it is of a higher category.
-  return weak != Operand::Weak::none && category(natural) > category(strong) ? natural : strong;
+  return weak != Operand::Weak::no && category(natural) > category(strong) ? natural : strong;
 }
 
 void check_fits(const Operand& x, DType dtype, const char* op) {
@@ -88,7 +88,7 @@ Tensor value_of_extent(const Operand& x, DType dtype, const char* op) {
 }  // namespace
 
 Tensor materialize(const Operand& x, DType dtype, const char* op) {
-  if (x.weak() == Operand::Weak::none) return cast_to(x.tensor(), dtype, x.where());
+  if (x.weak() == Operand::Weak::no) return cast_to(x.tensor(), dtype, x.where());
   if (x.free()) return value_of_extent(x, dtype, op);
   const FloatEnvironment standard;
   check_fits(x, dtype, op);
@@ -168,18 +168,18 @@ Tensor typed(const Tensor& x, DType dtype, const Location& at) {
 }
 
 Operand widened(const Operand& x) {
-  if (x.weak() != Operand::Weak::none || !x.tensor().defined()) return x;
+  if (x.weak() != Operand::Weak::no || !x.tensor().defined()) return x;
   return Operand(typed(x.tensor(), formula::wide(x.tensor().dtype()), x.where()), x.where());
 }
 
 Tensor entered(const Operand& x, DType dtype, const char* op) {
-  if (x.weak() != Operand::Weak::none) return materialize(x, dtype, op);
+  if (x.weak() != Operand::Weak::no) return materialize(x, dtype, op);
   check_defined(x.tensor(), x.where());
   return x.tensor();
 }
 
 Tensor met_in(const Operand& x, DType dtype, const char* op) {
-  const bool there = x.weak() == Operand::Weak::none && x.tensor().defined() && x.tensor().dtype() == dtype;
+  const bool there = x.weak() == Operand::Weak::no && x.tensor().defined() && x.tensor().dtype() == dtype;
   if (there) return x.tensor();
   return Trace::current() ? materialize(x, dtype, op) : entered(x, dtype, op);
 }

@@ -7,8 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "tenon/frontend/tensor/tensor.h"  // before tn::none, whose name an enumerator there has too
-
 namespace tenon {
 
 // No axis: tn::none.

@@ -172,7 +172,7 @@ class Operand {
   Operand(T value, const Location& where) : weak_(Weak::integer), integer_(value), where_(where) {}
   Operand(int64_t value, const Location& where) : weak_(Weak::integer), integer_(value), where_(where) {}
   Operand(double value, const Location& where) : weak_(Weak::floating), floating_(value), where_(where) {}
-  enum class Weak : uint8_t { none, truth, integer, floating };
+  enum class Weak : uint8_t { no, truth, integer, floating };
   Weak weak() const { return weak_; }
   const Tensor& tensor() const { return tensor_; }
   double floating() const {  // of an integer the nearest
@@ -191,7 +191,7 @@ class Operand {
   static double as_double(long double value);
 
   Tensor tensor_;
-  Weak weak_ = Weak::none;
+  Weak weak_ = Weak::no;
   bool too_big_ = false;
   double floating_ = 0;
   int64_t integer_ = 0;

@@ -69,7 +69,7 @@ Tensor counter(Extent low, Extent high, const Location& at) {
 }
 
 Tensor loop_bound(const Operand& bound, const Location& at) {
-  if (bound.weak() != Operand::Weak::none) {
+  if (bound.weak() != Operand::Weak::no) {
     if (bound.weak() != Operand::Weak::integer) throw Error("fori_loop: a bound is an integer", at);
     const Tensor t = Tensor(arange(Operand(0, at), Operand(1, at))).reshape({}) + bound;  // i64, a free extent too
     t.cell()->number = true;

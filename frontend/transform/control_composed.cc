@@ -11,7 +11,7 @@ namespace tenon::detail {
 
 Tensor case_index(const Operand& index, int64_t cases) {
   const Location& at = index.where();
-  if (index.weak() != Operand::Weak::none) {
+  if (index.weak() != Operand::Weak::no) {
     if (index.weak() != Operand::Weak::integer) throw Error("switch_case: the index is an integer", at);
     return case_index(Operand(loop_bound(index, at), at), cases);
   }

@@ -40,7 +40,7 @@ double rounding(DType t) {
 
 }  // namespace
 
-Tensor still_moves(const std::vector<Tensor>& state, const std::vector<Tensor>& next, const Location&) {
+Tensor still_moves(const std::vector<Tensor>& state, const std::vector<Tensor>& next) {
   Tensor moves = full({}, false);
   for (size_t i = 0; i < state.size(); ++i) {
     const Tensor &a = state[i], &b = next[i];
@@ -54,13 +54,13 @@ Tensor still_moves(const std::vector<Tensor>& state, const std::vector<Tensor>& 
   return moves;
 }
 
-Tensor ravelled(const std::vector<Tensor>& parts, const Location&) {
+Tensor ravelled(const std::vector<Tensor>& parts) {
   std::vector<Tensor> flat;
   for (const Tensor& t : parts) flat.push_back(t.reshape({-1}));
   return flat.size() == 1 ? flat[0] : concat(flat, 0);
 }
 
-std::vector<Tensor> unravelled(const Tensor& vector, const std::vector<Tensor>& like, const Location&) {
+std::vector<Tensor> unravelled(const Tensor& vector, const std::vector<Tensor>& like) {
   std::vector<Tensor> parts;
   Extent at = 0;
   for (const Tensor& t : like) {
@@ -71,14 +71,14 @@ std::vector<Tensor> unravelled(const Tensor& vector, const std::vector<Tensor>& 
   return parts;
 }
 
-Tensor unit_rows(const Tensor& vector, const Location&) {
+Tensor unit_rows(const Tensor& vector) {
   const Tensor numbers = arange(0, vector.numel());
   return (numbers.reshape({-1, 1}) == numbers).astype(vector.dtype());
 }
 
 // Gauss and Jordan on [A | b]: in step k the row with the largest element of column k, among rows k and below, changes places with row
 // k, which is taken, in multiples, from all others.
-Tensor eliminate(const Tensor& columns, const Tensor& b, const Location&) {
+Tensor eliminate(const Tensor& columns, const Tensor& b) {
   const Extent n = b.numel();
   const Tensor numbers = arange(0, n);
   Tensor system = concat({columns.transpose(), b.reshape({-1, 1})}, 1);

@@ -18,13 +18,13 @@ namespace detail {
 std::vector<Tensor> run_linear_solve(const Program& solve, const Program& matvec, const Program& transposed,
                                      const std::vector<Tensor>& b, const Location& at);
 // Whether next is further from state than rounding explains: |next - state| > 8 eps max(|next|, |state|) somewhere; and not a NaN.
-Tensor still_moves(const std::vector<Tensor>& state, const std::vector<Tensor>& next, const Location& at);
+Tensor still_moves(const std::vector<Tensor>& state, const std::vector<Tensor>& next);
 // x of A x = b by elimination with partial pivoting; columns[i] holds A times unit vector i, one row for each.
-Tensor eliminate(const Tensor& columns, const Tensor& b, const Location& at);
+Tensor eliminate(const Tensor& columns, const Tensor& b);
 // Tensors as one vector of f64 or of their common dtype, and back.
-Tensor ravelled(const std::vector<Tensor>& parts, const Location& at);
-Tensor unit_rows(const Tensor& vector, const Location& at);  // the identity, a row for each element
-std::vector<Tensor> unravelled(const Tensor& vector, const std::vector<Tensor>& like, const Location& at);
+Tensor ravelled(const std::vector<Tensor>& parts);
+Tensor unit_rows(const Tensor& vector);  // the identity, a row for each element
+std::vector<Tensor> unravelled(const Tensor& vector, const std::vector<Tensor>& like);
 
 // The tree with a function of both trees' tensors in the place of each.
 template <class X, class F>
@@ -59,7 +59,7 @@ X iterated(Step step, const X& start, const At& at) {
   };
   const auto body = [&](const std::tuple<X, Tensor, Tensor>& s) {
     const X next = step(std::get<0>(s));
-    return std::tuple<X, Tensor, Tensor>(next, still_moves(tensors_of(std::get<0>(s)), tensors_of(next), place(at)),
+    return std::tuple<X, Tensor, Tensor>(next, still_moves(tensors_of(std::get<0>(s)), tensors_of(next)),
                                          std::get<2>(s) + int64_t{1});
   };
   const std::tuple<X, Tensor, Tensor> init(start, full({}, true), zeros({}, {.dtype = i64}));
@@ -130,13 +130,13 @@ struct Direct {
     const std::vector<Tensor> like = tensors_of(b);
     const auto on_vector = [&](const Tensor& v) {
       X tree = b;
-      const std::vector<Tensor> parts = unravelled(v, like, {});
+      const std::vector<Tensor> parts = unravelled(v, like);
       replace(tree, parts.data());
       const X product = matvec(tree);
-      return ravelled(tensors_of(product), {});
+      return ravelled(tensors_of(product));
     };
-    const Tensor right = ravelled(like, {});
-    const std::vector<Tensor> parts = unravelled(eliminate(vmap(on_vector)(unit_rows(right, {})), right, {}), like, {});
+    const Tensor right = ravelled(like);
+    const std::vector<Tensor> parts = unravelled(eliminate(vmap(on_vector)(unit_rows(right)), right), like);
     X out = b;
     replace(out, parts.data());
     return out;

@@ -2,9 +2,6 @@
 // each result.
 #include "tenon/frontend/transform/jacobian.h"
 
-#include <algorithm>
-#include <numeric>
-
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/named_axis.h"
@@ -44,14 +41,10 @@ Value units(ir::GraphBuilder& b, const ir::Type& type) {
 
 // [elements of a, b...] -> [b..., a...]
 Value lanes_last(Value x, const Shape& a) {
-  const Shape shape = x.shape();
-  std::vector<int64_t> order(shape.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::rotate(order.begin(), order.begin() + 1, order.end());
-  Shape to = shape;
+  Shape to = x.shape();
   to.erase(0);
   for (Dim d : a) to.push_back(d);
-  return ir::reshape(ir::transpose(x, std::move(order)), to);
+  return ir::reshape(ir::move_axis(x, 0, x.shape().size() - 1), to);
 }
 
 Shape joined(Shape a, const Shape& b) {
@@ -79,19 +72,15 @@ struct Blocks {
     const ir::SubgraphBatch over =
         passes::batch(linear, {.size = b.symbols().numel(others[which].shape), .exact = exact_lanes()}, lanes,
                       std::vector<bool>(linear.outputs().size(), true));
-    std::vector<ir::ValueId> operands;
-    for (const Value& v : residuals) operands.push_back(v.id);
-    for (size_t k = 0; k < others.size(); ++k)
-      operands.push_back((k == which ? units(b, others[k]) : zeros(others[k])).id);
-    std::vector<Value> results;
-    for (ir::ValueId v : b.splice(*over.graph, operands)) results.push_back({&b, v});
-    return results;
+    std::vector<Value> operands = residuals;
+    for (size_t k = 0; k < others.size(); ++k) operands.push_back(k == which ? units(b, others[k]) : zeros(others[k]));
+    return ir::splice(b, *over.graph, operands);
   }
 };
 
 // By unit tangents, one batch for each chosen input.
 void forward(Blocks& blocks, const passes::Linearized& l) {
-  const passes::GraphPtr linear = passes::runnable(l.linear);
+  const passes::GraphPtr linear = passes::expand_tangents(l.linear);
   const size_t results = l.output_has_tangent.size(), width = blocks.by.size();
   blocks.made.resize(results * width);
   for (size_t k = 0; k < width; ++k) {

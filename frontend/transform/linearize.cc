@@ -26,7 +26,7 @@ std::pair<std::vector<Tensor>, Linear> run_linearize(const Program& p, const std
   std::vector<bool> mask = state->active;
   mask.resize(all.size(), false);
   state->linear = passes::linearize(*p.graph, mask);
-  state->linear.linear = passes::runnable(state->linear.linear);
+  state->linear.linear = passes::expand_tangents(state->linear.linear);
   std::vector<Tensor> values = apply_graph(*state->linear.forward, all, at);
   const auto count = static_cast<std::ptrdiff_t>(p.graph->outputs().size());
   state->residuals.assign(values.begin() + count, values.end());

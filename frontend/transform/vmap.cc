@@ -1,9 +1,6 @@
 // Batching a traced function: lanes are brought to the front, the graph is batched, and they are put where they are wanted.
 #include "tenon/frontend/transform/vmap.h"
 
-#include <algorithm>
-#include <numeric>
-
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
@@ -35,16 +32,6 @@ Tensor one_lane(const Tensor& t, int64_t axis) {
   cell->is_spec = t.cell()->is_spec;
   cell->made = t.cell()->made;
   return Tensor(std::move(cell));
-}
-
-// x with an axis moved to another place.
-ir::Value moved(ir::Value x, size_t from, size_t to) {
-  if (from == to) return x;
-  std::vector<int64_t> order(x.shape().size());
-  std::iota(order.begin(), order.end(), 0);
-  order.erase(order.begin() + static_cast<std::ptrdiff_t>(from));
-  order.insert(order.begin() + static_cast<std::ptrdiff_t>(to), static_cast<int64_t>(from));
-  return ir::transpose(x, std::move(order));
 }
 
 }  // namespace
@@ -119,7 +106,8 @@ std::vector<Tensor> run_vmap(const Program& p, const Lanes& lanes, const VmapOpt
   }
   std::vector<ir::ValueId> operands;
   for (size_t i = 0; i < given.size(); ++i)
-    operands.push_back(batched[i] ? moved(given[i], static_cast<size_t>(lanes.axes[i].axis), 0).id : given[i].id);
+    operands.push_back(batched[i] ? ir::move_axis(given[i], static_cast<size_t>(lanes.axes[i].axis), 0).id
+                                  : given[i].id);
   for (size_t member : members) forced.push_back(!to.of(member).absent);
   const ir::SubgraphBatch made =
       passes::batch(*p.graph, {.size = lanes.size, .axis = options.axis_name, .exact = exact_lanes()}, batched, forced);
@@ -136,7 +124,7 @@ std::vector<Tensor> run_vmap(const Program& p, const Lanes& lanes, const VmapOpt
     const int64_t place =
         axis_in(axis.axis, x.shape().rank(),
                 "a result with the lanes, " + type_text(x.type()) + ", for which .out_axes is given,", at);
-    results[o] = moved(x, 0, static_cast<size_t>(place)).id;
+    results[o] = ir::move_axis(x, 0, static_cast<size_t>(place)).id;
   }
   return apply_graph(*b.finish(results), all, at);
 }
@@ -151,17 +139,9 @@ namespace {
 
 using detail::NamedAxis;
 
-std::vector<ir::Value> build_index(ir::GraphBuilder& b, std::span<const ir::Value>, const ir::Attrs& attrs) {
-  return ir::apply(b, ir::Op::axis_index, {}, attrs);
-}
-std::vector<ir::Value> build_sum(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
-  return ir::apply(b, ir::Op::axis_sum, x, attrs);
-}
-std::vector<ir::Value> build_max(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
-  return ir::apply(b, ir::Op::axis_max, x, attrs);
-}
-std::vector<ir::Value> build_gather(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
-  return ir::apply(b, ir::Op::axis_gather, x, attrs);
+template <ir::Op op>
+std::vector<ir::Value> build(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  return ir::apply(b, op, x, attrs);
 }
 std::vector<ir::Value> build_mean(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
   const ir::AxisGather a(attrs);
@@ -169,10 +149,6 @@ std::vector<ir::Value> build_mean(ir::GraphBuilder& b, std::span<const ir::Value
   return {sum / ir::broadcast_to(ir::cast(ir::extent_value(b, a.size), sum.dtype()), sum.shape())};
 }
 
-// Applies a function over an axis, whose extent is `size` here.
-Tensor over_axis(const Emit& emit, const ir::Attrs& attrs, std::initializer_list<Tensor> x, const Location& at) {
-  return apply_one(emit, attrs, x, at);
-}
 Tensor checked(const Operand& x, const char* what) {
   Tensor t = as_tensor(x, what);
   if (t.dtype() == boolean)
@@ -184,14 +160,14 @@ Tensor checked(const Operand& x, const char* what) {
 
 Tensor axis_index(const std::string& axis, const At& at) try {
   NamedAxis::size_of(axis, "axis_index", place(at));
-  return over_axis({"axis_index", build_index}, ir::AxisIndexAttrs{.axis = axis}, {}, place(at));
+  return apply_one({"axis_index", build<ir::Op::axis_index>}, ir::AxisIndexAttrs{.axis = axis}, {}, place(at));
 } catch (...) {
   leave_with_error("axis_index", place(at));
 }
 
 Tensor psum(Operand x, const std::string& axis) try {
   NamedAxis::size_of(axis, "psum", x.where());
-  return over_axis({"psum", build_sum}, ir::AxisSumAttrs{.axis = axis}, {checked(x, "psum")}, x.where());
+  return apply_one({"psum", build<ir::Op::axis_sum>}, ir::AxisSumAttrs{.axis = axis}, {checked(x, "psum")}, x.where());
 } catch (...) {
   leave_with_error("psum", x.where());
 }
@@ -200,21 +176,21 @@ Tensor pmean(Operand x, const std::string& axis) try {
   const Dim size = NamedAxis::size_of(axis, "pmean", x.where());
   Tensor t = checked(x, "pmean");
   if (!is_floating(t.dtype())) t = t.astype(f32);
-  return over_axis({"pmean", build_mean}, ir::AxisGatherAttrs{.axis = axis, .size = size}, {t}, x.where());
+  return apply_one({"pmean", build_mean}, ir::AxisGatherAttrs{.axis = axis, .size = size}, {t}, x.where());
 } catch (...) {
   leave_with_error("pmean", x.where());
 }
 
 Tensor pmax(Operand x, const std::string& axis) try {
   NamedAxis::size_of(axis, "pmax", x.where());
-  return over_axis({"pmax", build_max}, ir::AxisSumAttrs{.axis = axis}, {checked(x, "pmax")}, x.where());
+  return apply_one({"pmax", build<ir::Op::axis_max>}, ir::AxisSumAttrs{.axis = axis}, {checked(x, "pmax")}, x.where());
 } catch (...) {
   leave_with_error("pmax", x.where());
 }
 
 Tensor all_gather(Operand x, const std::string& axis) try {
   const Dim size = NamedAxis::size_of(axis, "all_gather", x.where());
-  return over_axis({"all_gather", build_gather}, ir::AxisGatherAttrs{.axis = axis, .size = size},
+  return apply_one({"all_gather", build<ir::Op::axis_gather>}, ir::AxisGatherAttrs{.axis = axis, .size = size},
                    {as_tensor(x, "all_gather")}, x.where());
 } catch (...) {
   leave_with_error("all_gather", x.where());

@@ -3,6 +3,7 @@
 #include "tenon/ir/graph/build.h"
 
 #include <cstring>
+#include <numeric>
 
 #include "tenon/ir/base/half.h"
 #include "tenon/ir/graph/attributes.h"
@@ -180,6 +181,23 @@ Value dot_general(Value lhs, Value rhs, std::vector<int64_t> lhs_batch, std::vec
                                 .rhs_batch = std::move(rhs_batch),
                                 .lhs_contract = std::move(lhs_contract),
                                 .rhs_contract = std::move(rhs_contract)});
+}
+
+Value move_axis(Value x, size_t from, size_t to) {
+  if (from == to) return x;
+  std::vector<int64_t> order(x.shape().size());
+  std::iota(order.begin(), order.end(), 0);
+  order.erase(order.begin() + static_cast<std::ptrdiff_t>(from));
+  order.insert(order.begin() + static_cast<std::ptrdiff_t>(to), static_cast<int64_t>(from));
+  return transpose(x, std::move(order));
+}
+
+std::vector<Value> splice(GraphBuilder& b, const Graph& graph, std::span<const Value> operands) {
+  std::vector<ValueId> ids;
+  for (const Value& v : operands) ids.push_back(v.id);
+  std::vector<Value> results;
+  for (ValueId v : b.splice(graph, ids)) results.push_back({&b, v});
+  return results;
 }
 
 std::vector<Value> apply(GraphBuilder& b, Op op, std::span<const Value> operands, Attrs attrs) {

@@ -91,6 +91,10 @@ Value reduce_kept(Op reduction, Value x,
 Value dot_general(Value lhs, Value rhs, std::vector<int64_t> lhs_batch, std::vector<int64_t> rhs_batch,
                   std::vector<int64_t> lhs_contract, std::vector<int64_t> rhs_contract);
 
+Value move_axis(Value x, size_t from, size_t to);  // the others keep their order
+
+// A graph of the same symbols on new operands, as values.
+std::vector<Value> splice(GraphBuilder& b, const Graph& graph, std::span<const Value> operands);
 // One op by number, all results.
 std::vector<Value> apply(GraphBuilder& b, Op op, std::span<const Value> operands, Attrs attrs = {});
 

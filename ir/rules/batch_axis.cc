@@ -63,9 +63,7 @@ BatchResults batch_axis_gather(const BatchArgs& args) {
   const Value x = args.operands[0];
   const Value gathered = same_op(args, {x}, args.attrs);
   if (!args.batched[0]) return {{gathered}, {false}};
-  std::vector<int64_t> order = counting(0, gathered.shape().size());  // these lanes go before those of the other axis
-  std::swap(order[0], order[1]);
-  return {{transpose(gathered, std::move(order))}};
+  return {{move_axis(gathered, 1, 0)}};  // these lanes go before those of the other axis
 }
 
 // ---- derivatives: every lane's result is made from every lane's operand

@@ -18,11 +18,7 @@ BatchResults batch_dot(const BatchArgs& args) {
   // The result has batch axes, free axes of lhs, free axes of rhs; the lanes are the first free axis of their side.
   size_t place = d.lhs_batch.size();
   if (right) place += args.operands[0].shape().size() - d.lhs_batch.size() - d.lhs_contract.size();
-  if (place == 0) return {{product}};
-  std::vector<int64_t> order = counting(0, product.shape().size());
-  std::rotate(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(place),
-              order.begin() + static_cast<std::ptrdiff_t>(place) + 1);
-  return {{transpose(product, std::move(order))}};
+  return {{move_axis(product, place, 0)}};
 }
 
 namespace {
@@ -58,12 +54,9 @@ Value lanes_into_channels(Value x, int64_t groups) {
   Shape grouped = shape;
   grouped[last] = Dim(groups);
   grouped.push_back(groups == 1 ? shape[last] : s.quotient(shape[last], groups));
-  std::vector<int64_t> order = counting(1, last + 1);  // a..., groups
-  order.push_back(0);
-  order.push_back(static_cast<int64_t>(last) + 1);
   Shape joined = lane_of(shape);
   joined[last - 1] = s.product(shape[0], shape[last]);
-  return reshape(transpose(reshape(x, grouped), std::move(order)), joined);
+  return reshape(move_axis(reshape(x, grouped), 0, last), joined);
 }
 
 // The way back: [a..., groups * lanes * channels] -> [lanes, a..., groups * channels].
@@ -74,12 +67,9 @@ Value lanes_out_of_channels(Value y, Dim lanes, int64_t groups, Dim channels) {
   apart[last] = Dim(groups);
   apart.push_back(lanes);
   apart.push_back(groups == 1 ? channels : s.quotient(channels, groups));
-  std::vector<int64_t> order = {static_cast<int64_t>(last) + 1};
-  for (int64_t axis : counting(0, last + 1)) order.push_back(axis);
-  order.push_back(static_cast<int64_t>(last) + 2);
   Shape result = y.shape();
   result[last] = channels;
-  return reshape(transpose(reshape(y, apart), std::move(order)), with_lanes(lanes, result));
+  return reshape(move_axis(reshape(y, apart), last + 1, 0), with_lanes(lanes, result));
 }
 
 }  // namespace

@@ -18,6 +18,14 @@ std::vector<Value> with_mask(const BatchArgs& args, std::span<const Value> opera
   return values;
 }
 
+GraphPtr giving_zeros(const BatchArgs& args, std::span<const Type> inputs, std::span<const Type> outputs) {
+  Sketch s(args.builder.graph().symbols);
+  for (const Type& type : inputs) s.input(type);
+  std::vector<Value> nothing;
+  for (const Type& type : outputs) nothing.push_back(zeros(s.builder, type));
+  return s.finish(nothing);
+}
+
 BatchResults batch_call(const BatchArgs& args) {
   const auto callee = args.subgraph(*Call(args.attrs).graph, args.batching, args.batched, {}, bool(args.mask));
   return {apply(args.builder, args.op, with_mask(args, args.operands), CallAttrs{.graph = callee.graph}),
@@ -58,13 +66,6 @@ SubgraphBatch batched_body(const BatchArgs& args, const Loop& loop, std::vector<
   return body;
 }
 
-// The first two axes exchanged: a scan runs over axis 0, which is the lanes' otherwise.
-Value exchanged(Value x) {
-  std::vector<int64_t> order = counting(0, x.shape().size());
-  std::swap(order[0], order[1]);
-  return transpose(x, std::move(order));
-}
-
 // The loop's operands, lanes in front of what has them now; the mask is one more constant.
 std::vector<Value> loop_operands(const BatchArgs& args, Loop& loop, const std::vector<bool>& inputs) {
   std::vector<Value> operands;
@@ -102,7 +103,7 @@ BatchResults batch_scan(const BatchArgs& args) {
   const bool masked = bool(args.mask);
   auto operands = loop_operands(args, loop, inputs);
   for (size_t i = first_row; i < inputs.size(); ++i)
-    if (inputs[i]) operands[i + (masked ? 1 : 0)] = exchanged(args.operands[i]);
+    if (inputs[i]) operands[i + (masked ? 1 : 0)] = move_axis(args.operands[i], 0, 1);  // a scan runs over axis 0
   auto results = apply(args.builder, args.op, operands,
                        ScanAttrs{.body = body.graph,
                                  .length = loop.length,
@@ -111,7 +112,7 @@ BatchResults batch_scan(const BatchArgs& args) {
                                  .memory = Scan(args.attrs).memory,
                                  .unroll = Scan(args.attrs).unroll});
   for (size_t i = loop.carries; i < results.size(); ++i)
-    if (body.output_is_batched[i]) results[i] = exchanged(results[i]);
+    if (body.output_is_batched[i]) results[i] = move_axis(results[i], 1, 0);
   return {std::move(results), body.output_is_batched};
 }
 
@@ -149,16 +150,13 @@ BatchResults batch_lane_by_lane(const BatchArgs& args) {
   std::vector<Value> results;
   if (args.mask) {  // a lane that takes no part is not called
     const Value taken = body.input({DType::boolean, {}});
-    Sketch called(args.builder.graph().symbols), skipped(args.builder.graph().symbols);
+    Sketch called(args.builder.graph().symbols);
     std::vector<Value> its;
-    for (const Type& type : types) {
-      its.push_back(called.input(type));
-      skipped.input(type);
-    }
+    for (const Type& type : types) its.push_back(called.input(type));
     const auto values = apply(called.builder, args.op, its, args.attrs);
-    std::vector<Value> nothing;
-    for (const Value& v : values) nothing.push_back(splat_integer(skipped.builder, v.dtype(), 0, v.shape()));
-    const CondAttrs attrs{.then = called.finish(values), .otherwise = skipped.finish(nothing)};
+    std::vector<Type> given;
+    for (const Value& v : values) given.push_back(v.type());
+    const CondAttrs attrs{.then = called.finish(values), .otherwise = giving_zeros(args, types, given)};
     results = apply(body.builder, Op::cond, in_front(taken, inputs), CondAttrs(attrs));
     rows.push_back(args.mask);
   } else {

@@ -103,12 +103,7 @@ BatchResults batch_custom_vjp(const BatchArgs& args) {
 
 // The caller's rule, which takes every operand with lanes.
 BatchResults batch_custom_batch(const BatchArgs& args) {
-  const CustomBatch c(args.attrs);
-  std::vector<ValueId> ids;
-  for (const Value& v : all_lifted(args)) ids.push_back(v.id);
-  BatchResults results;
-  for (ValueId v : args.builder.splice(*c.rule, ids)) results.values.push_back({&args.builder, v});
-  return results;
+  return {splice(args.builder, *CustomBatch(args.attrs).rule, all_lifted(args))};
 }
 
 BatchResults batch_custom_tangent(const BatchArgs& args) {

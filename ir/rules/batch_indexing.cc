@@ -10,14 +10,12 @@ namespace {
 // x[lanes, a..., rows, b...] -> [lanes * rows, a..., b...]
 Value numbered_through(Value x, size_t axis) {
   const Shape shape = x.shape();
-  std::vector<int64_t> order = {0, static_cast<int64_t>(axis) + 1};
   Shape joined({x.builder->symbols().product(shape[0], shape[axis + 1])});
   for (size_t i = 1; i < shape.size(); ++i) {
     if (i == axis + 1) continue;
-    order.push_back(static_cast<int64_t>(i));
     joined.push_back(shape[i]);
   }
-  return reshape(axis == 0 ? x : transpose(x, std::move(order)), joined);
+  return reshape(move_axis(x, axis + 1, 1), joined);
 }
 
 // Of a result or an update [lanes, a..., indices..., b...]: the order that has the axes of the indices behind the lanes.
@@ -45,10 +43,7 @@ BatchResults batch_gather(const BatchArgs& args) {
   const size_t index_rank = indices.shape().size() - 1;  // of one lane
   if (!args.batched[0]) {  // the lanes stand where the indices do
     const Value read = same_op(args, {x, indices}, GatherAttrs{.axis = axis});
-    std::vector<int64_t> order = counting(0, read.shape().size());
-    std::rotate(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(axis),
-                order.begin() + static_cast<std::ptrdiff_t>(axis) + 1);
-    return {{axis == 0 ? read : transpose(read, std::move(order))}};
+    return {{move_axis(read, axis, 0)}};
   }
   const Dim rows = x.shape()[axis + 1];
   const Value last = index_limit(indices, rows) - literal(indices, 1);

@@ -38,14 +38,6 @@ Value as_first(Value x, Value mask) {
 // The same by themselves: the select alone is what stops the derivative.
 Value as_itself(Value x, Value mask) { return is_floating(x.dtype()) ? either_of(mask, x, stop_gradient(x)) : x; }
 
-std::vector<Value> spliced(GraphBuilder& b, const Graph& g, std::span<const Value> operands) {
-  std::vector<ValueId> ids;
-  for (const Value& v : operands) ids.push_back(v.id);
-  std::vector<Value> results;
-  for (ValueId v : b.splice(g, ids)) results.push_back({&b, v});
-  return results;
-}
-
 std::vector<bool> all_true(size_t count) { return std::vector<bool>(count, true); }
 
 std::vector<Value> light_branch(const BatchArgs& args, const Graph& branch, Value lanes) {
@@ -53,7 +45,7 @@ std::vector<Value> light_branch(const BatchArgs& args, const Graph& branch, Valu
   for (size_t i = 1; i < args.operands.size(); ++i) operands.push_back(as_itself(lifted(args, i), lanes));
   const auto body =
       args.subgraph(branch, args.batching, all_true(branch.input_count()), all_true(branch.outputs().size()), false);
-  return spliced(args.builder, *body.graph, operands);
+  return splice(args.builder, *body.graph, operands);
 }
 
 // Skipped when no lane takes it.
@@ -63,16 +55,12 @@ std::vector<Value> heavy_branch(const BatchArgs& args, const Graph& branch, Valu
     operands.push_back(args.batched[i] ? as_first(args.operands[i], lanes) : args.operands[i]);
   const auto body =
       args.subgraph(branch, args.batching, flags_from(args.batched, 1), all_true(branch.outputs().size()), true);
-  Sketch skipped(args.builder.graph().symbols);
-  for (const Value& v : operands) skipped.input(v.type());
-  std::vector<Value> zeros;
-  for (ValueId v : body.graph->outputs()) {
-    const Type& type = body.graph->type(v);
-    zeros.push_back(splat_integer(skipped.builder, type.dtype, 0, type.shape));
-  }
+  std::vector<Type> inputs, outputs;
+  for (const Value& v : operands) inputs.push_back(v.type());
+  for (ValueId v : body.graph->outputs()) outputs.push_back(body.graph->type(v));
   const Value any = reduce(Op::reduce_or, lanes, {0});
   return apply(args.builder, Op::cond, in_front(any, operands),
-               CondAttrs{.then = body.graph, .otherwise = skipped.finish(zeros)});
+               CondAttrs{.then = body.graph, .otherwise = giving_zeros(args, inputs, outputs)});
 }
 
 }  // namespace
@@ -166,29 +154,26 @@ BatchResults while_of_lanes(const BatchArgs& args, const Loop& loop) {
   for (size_t i = loop.constants; i < args.operands.size(); ++i) operands.push_back(lifted(args, i));
   const Value all = splat_integer(b, DType::boolean, 1, Shape({args.batching.size}));
   const Value taking_part = args.mask ? args.mask : all;
-  const auto first = spliced(b, *test.graph, in_front(taking_part, operands));
+  const auto first = splice(b, *test.graph, in_front(taking_part, operands));
   operands.push_back(bit_and(taking_part, first[0]));
 
   Sketch condition(*loop.body, false);
-  for (size_t i = 0; i < operands.size(); ++i) {
-    const Value x = lanes.body.input(operands[i].type());
-    const Value tested = condition.input(operands[i].type());
-    if (i + 1 < operands.size()) {
-      (i < loop.constants ? lanes.constants : lanes.carries).push_back(x);
-      continue;
-    }
-    lanes.going = x;
-    const Value any = reduce(Op::reduce_or, tested, {0});
-    const auto outputs = lanes.step(step, test);
-    auto results = apply(b, Op::while_loop, operands,
-                         WhileLoopAttrs{.condition = condition.finish({&any, 1}),
-                                        .body = lanes.body.finish(outputs),
-                                        .counts = {static_cast<int64_t>(loop.constants)},
-                                        .memory = WhileLoop(args.attrs).memory});
-    results.pop_back();
-    return {std::move(results)};
+  Value tested;
+  for (const Value& v : operands) {  // the last is which lanes go on
+    const size_t i = lanes.constants.size() + lanes.carries.size();
+    lanes.going = lanes.body.input(v.type());
+    tested = condition.input(v.type());
+    if (i + 1 < operands.size()) (i < loop.constants ? lanes.constants : lanes.carries).push_back(lanes.going);
   }
-  return {};  // not reached: there is always the mask
+  const Value any = reduce(Op::reduce_or, tested, {0});
+  const auto outputs = lanes.step(step, test);
+  auto results = apply(b, Op::while_loop, operands,
+                       WhileLoopAttrs{.condition = condition.finish({&any, 1}),
+                                      .body = lanes.body.finish(outputs),
+                                      .counts = {static_cast<int64_t>(loop.constants)},
+                                      .memory = WhileLoop(args.attrs).memory});
+  results.pop_back();
+  return {std::move(results)};
 }
 
 }  // namespace tenon::ir::rules

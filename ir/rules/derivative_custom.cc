@@ -5,14 +5,6 @@
 namespace tenon::ir::rules {
 namespace {
 
-std::vector<Value> spliced(GraphBuilder& b, const Graph& g, std::span<const Value> operands) {
-  std::vector<ValueId> ids;
-  for (const Value& v : operands) ids.push_back(v.id);
-  std::vector<Value> results;
-  for (ValueId v : b.splice(g, ids)) results.push_back({&b, v});
-  return results;
-}
-
 bool any(std::span<const Value> values) {
   for (const Value& v : values)
     if (v) return true;
@@ -50,7 +42,7 @@ std::vector<Value> custom_jvp_jvp(const JvpArgs& args) {
   const size_t arguments = static_cast<size_t>(c.counts[0]), count = c.graph->outputs().size();
   if (!any(args.tangents.first(arguments)))  // only of constants, which have no derivative
     return tangents_then_results(apply(args.builder, args.op, args.primals, args.attrs), {});
-  const auto all = spliced(args.builder, *c.rule, joined(args.primals, directions(args, arguments)));
+  const auto all = splice(args.builder, *c.rule, joined(args.primals, directions(args, arguments)));
   return tangents_then_results(std::span(all).first(count), std::span(all).subspan(count));
 }
 
@@ -59,7 +51,7 @@ std::vector<Value> custom_vjp_jvp(const JvpArgs& args) {
   const size_t arguments = static_cast<size_t>(c.counts[0]), count = c.graph->outputs().size();
   if (!any(args.tangents.first(arguments)))
     return tangents_then_results(apply(args.builder, args.op, args.primals, args.attrs), {});
-  const auto all = spliced(args.builder, *c.forward, args.primals);
+  const auto all = splice(args.builder, *c.forward, args.primals);
   const auto constants = joined(args.primals.subspan(arguments), std::span(all).subspan(count));
   const auto tangents =
       apply(args.builder, Op::custom_tangent, joined(constants, directions(args, arguments)),
@@ -82,7 +74,7 @@ std::vector<Value> custom_tangent_transpose(const TransposeArgs& args) {
     const Type& type = c.backward->type(ValueId{static_cast<uint32_t>(constants + i)});
     operands.push_back(args.cotangents[i] ? args.cotangents[i] : zeros(args.builder, type));
   }
-  const auto made = spliced(args.builder, *c.backward, operands);
+  const auto made = splice(args.builder, *c.backward, operands);
   std::vector<Value> result = absent(args.operands.size());
   for (size_t i = 0; i < made.size(); ++i)
     if (args.linear[constants + i]) result[constants + i] = made[i];
@@ -112,7 +104,7 @@ std::vector<Value> linear_solve_jvp(const JvpArgs& args) {
     std::vector<Value> operands = joined(args.primals.first(constants), args.results);
     for (size_t i = 0; i < constants; ++i)
       if (args.tangents[i]) operands.push_back(args.tangents[i]);
-    const auto made = spliced(args.builder, *product.graph, operands);
+    const auto made = splice(args.builder, *product.graph, operands);
     size_t next = count;
     for (size_t i = 0; i < count; ++i) {
       if (!product.output_has_tangent[i]) continue;

@@ -49,14 +49,8 @@ Values joined(std::initializer_list<Span> lists) {
   return all;
 }
 
-Values spliced(const Graph& g, const Values& operands) {
-  GraphBuilder& b = *operands.at(0).builder;
-  std::vector<ValueId> ids;
-  for (Value v : operands) ids.push_back(v.id);
-  Values results;
-  for (ValueId v : b.splice(g, ids)) results.push_back({&b, v});
-  return results;
-}
+// A sub-graph on operands, of which there is one at least.
+Values part_of(const Graph& g, const Values& operands) { return splice(*operands.at(0).builder, g, operands); }
 
 // The marks on the way back.
 struct Stack {
@@ -106,7 +100,7 @@ Values Machine::run_again(Span shared, Value from, Value goal, const Stack& stac
       b, joined({Values{goal}, shared}), carries, [](Span k, Span s) { return lt(s[0], k[0]); },
       [&](Span k, Span s) {
         Stack now = Stack::of(s.subspan(2, stacked()));
-        const Values next = spliced(*parts.advance, joined({k.subspan(1), s.subspan(2 + stacked())}));
+        const Values next = part_of(*parts.advance, joined({k.subspan(1), s.subspan(2 + stacked())}));
         const Value at = s[0] + 1, due = bit_and(eq(at, s[1]), lt(at, k[0]));
         const Value row = select(due, now.own, literal(at, slots.own));
         for (size_t i = 0; i < next.size(); ++i) now.buffers[i] = with_row(now.buffers[i], next[i], row);
@@ -139,7 +133,7 @@ Values Machine::step_back(Span known, Span carried) const {
   left.own = select(used, max(top_own, literal(goal, 0)), left.own);
   left.given = select(bit_and(used, bit_not(on_own)), top_given, left.given);
   const Values carries =
-      spliced(*parts.body, joined({shared, own, Span(again).subspan(stacked()), carried.subspan(1 + stacked())}));
+      part_of(*parts.body, joined({shared, own, Span(again).subspan(stacked()), carried.subspan(1 + stacked())}));
   return joined({Values{goal}, left.values(), carries});
 }
 
@@ -171,7 +165,7 @@ Marks run_for_marks(GraphBuilder& b, const ReplayParts& parts, const Slots& slot
       [&](Span k, Span s) {
         const Span state = s.subspan(2, parts.states), buffers = s.subspan(2 + parts.states);
         const Marks next = next_marks({s[0], s[1], {buffers.begin(), buffers.end()}}, state, slots);
-        const Values then = spliced(*parts.advance, joined({k.subspan(1), state}));
+        const Values then = part_of(*parts.advance, joined({k.subspan(1), state}));
         return joined({Values{next.iteration, next.level}, then, next.buffers});
       });
   return {last[0], last[1], {last.begin() + 2 + static_cast<std::ptrdiff_t>(parts.states), last.end()}};
@@ -184,8 +178,8 @@ Values forward(GraphBuilder& b, const ReplayParts& parts, Value count, Span shar
       [](Span k, Span s) { return lt(s[0], k[0]); },
       [&](Span k, Span s) {
         const Span known = k.subspan(1, parts.shared), state = s.subspan(1, parts.states);
-        const Values next = spliced(*parts.advance, joined({known, state}));
-        const Values given = spliced(*parts.body, joined({k.subspan(1), state, s.subspan(1 + parts.states)}));
+        const Values next = part_of(*parts.advance, joined({known, state}));
+        const Values given = part_of(*parts.body, joined({k.subspan(1), state, s.subspan(1 + parts.states)}));
         return joined({Values{s[0] + 1}, next, given});
       });
   return {last.end() - static_cast<std::ptrdiff_t>(parts.carries), last.end()};

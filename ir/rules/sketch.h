@@ -48,11 +48,7 @@ struct Sketch {
   }
   Value input(const Type& type) { return {&builder, builder.input(type)}; }
   std::vector<Value> splice(const Graph& g, std::span<const Value> operands) {
-    std::vector<ValueId> ids;
-    for (const Value& v : operands) ids.push_back(v.id);
-    std::vector<Value> out;
-    for (ValueId v : builder.splice(g, ids)) out.push_back({&builder, v});
-    return out;
+    return ir::splice(builder, g, operands);
   }
   GraphPtr finish(std::span<const Value> outputs) {
     std::vector<ValueId> ids;

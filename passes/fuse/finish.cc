@@ -7,7 +7,7 @@ namespace tenon::passes {
 
 using namespace ir;
 
-// One group for each draft that stands, by level; gives the drafts, in the order of the groups.
+// One group for each draft that stands; gives the drafts, in the order of the groups.
 std::vector<uint32_t> Fusion::deal(FusionPlan& plan) {
   std::vector<uint32_t> tops;
   std::vector<std::vector<NodeId>> members(drafts.size());
@@ -17,7 +17,6 @@ std::vector<uint32_t> Fusion::deal(FusionPlan& plan) {
     if (members[d].empty()) tops.push_back(d);
     members[d].push_back(NodeId{n});
   }
-  std::stable_sort(tops.begin(), tops.end(), [&](uint32_t a, uint32_t b) { return drafts[a].level < drafts[b].level; });
   for (uint32_t d : tops) {
     Group group;
     group.kind = drafts[d].kind;

@@ -8,6 +8,7 @@
 
 #include "tenon/ir/rules/sketch.h"
 #include "tenon/passes/grad/linearize_control.h"
+#include "tenon/passes/rows.h"
 
 namespace tenon::passes {
 
@@ -101,18 +102,6 @@ struct Chunks {
     return s.finish(apply(s.builder, Op::scan, inputs, scan(body(), chunk, 0)));
   }
 };
-
-Value rows(Value x, int64_t start, int64_t count) {
-  std::vector<Dim> starts(x.shape().size(), Dim(0)), sizes = x.shape().dims();
-  starts[0] = Dim(start);
-  sizes[0] = Dim(count);
-  return slice(x, starts, sizes, std::vector<int64_t>(starts.size(), 1));
-}
-Value with_leading(Value x, std::initializer_list<int64_t> leading, size_t dropped) {
-  std::vector<Dim> dims(leading.begin(), leading.end());
-  dims.insert(dims.end(), x.shape().begin() + static_cast<std::ptrdiff_t>(dropped), x.shape().end());
-  return reshape(x, Shape(dims));
-}
 
 }  // namespace
 

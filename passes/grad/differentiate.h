@@ -25,10 +25,9 @@ Flags wanted_operands(const ir::Graph& graph, const ir::Node& node, Flags& resul
 // inputs that are not linear..., cotangents that arrive... -> cotangents of the linear inputs, zeros where none is.
 GraphPtr transpose_subgraph(const ir::Graph& graph, const Flags& linear_inputs, const Flags& has_cotangent);
 
-// The graph with every custom_tangent, in sub-graphs too, replaced by what it means: the transpose of the caller's rule. Error where
-// that rule is not linear in the cotangent.
-GraphPtr expand_tangents(const GraphPtr& graph);
-GraphPtr meaning_of_tangent(const ir::Graph& graph, const ir::Node& node);  // of one
+GraphPtr meaning_of_tangent(const ir::Graph& graph, const ir::Node& node);  // of one custom_tangent (passes/pass.h)
+// What takes part in a derivative by its graph on its operands.
+inline bool is_call(ir::Op op) { return op == ir::Op::call || op == ir::Op::checkpoint; }
 
 // A graph cut at its linear inputs. forward: the other inputs -> the outputs that do not depend on linear inputs...,
 // residuals...; linear: residuals..., linear inputs... -> the other outputs.

@@ -82,6 +82,4 @@ GraphPtr expand_tangents(const GraphPtr& graph) {
   });
 }
 
-GraphPtr runnable(const GraphPtr& linear) { return expand_tangents(linear); }
-
 }  // namespace tenon::passes

@@ -71,20 +71,10 @@ NodeSplit split_checkpoint(const Graph& g, const Node& n, const Flags& linear_op
   const size_t results = forward.outputs().size() - cut.residual_input.size();
   const Again again = again_of(forward, results);
 
-  Wrapper first(forward);
-  std::vector<ValueId> inputs, kept;
-  for (uint32_t i = 0; i < forward.input_count(); ++i) inputs.push_back(first.input(input_type(forward, i)));
-  std::vector<ValueId> map = inputs, outputs, operands;
-  map.resize(forward.value_count(), no_value);
-  for (const Node& node : forward.nodes()) {
-    operands.clear();
-    for (ValueId v : forward.operands(node)) operands.push_back(map[index(v)]);
-    const ValueId made = first.builder.copy(forward, node, operands);
-    for (uint32_t r = 0; r < node.result_count; ++r) map[index(node.first_result) + r] = ValueId{index(made) + r};
-  }
-  for (size_t o = 0; o < results; ++o) outputs.push_back(map[index(forward.outputs()[o])]);
-  for (ValueId v : again.saved) outputs.push_back(map[index(v)]);
-  s.forward_attrs = CallAttrs{.graph = dce(*first.finish(outputs))};
+  std::vector<ValueId> outputs(forward.outputs().begin(),
+                               forward.outputs().begin() + static_cast<std::ptrdiff_t>(results));
+  outputs.insert(outputs.end(), again.saved.begin(), again.saved.end());
+  s.forward_attrs = CallAttrs{.graph = with_outputs(forward, outputs)};
   s.extra_count = static_cast<uint32_t>(again.saved.size());
 
   // The linear part: what it reads of the operands, what was saved, the tangents.

@@ -29,6 +29,12 @@ Flags linear_body_inputs(const Loop& loop, Flags linear) {
   return linear;
 }
 
+Split split_body(const Loop& loop, const Flags& linear) {
+  Flags force(loop.body->outputs().size(), false);
+  for (size_t i = 0; i < loop.carries; ++i) force[i] = linear[loop.constants + i];
+  return split(*loop.body, linear, force);
+}
+
 Flags linear_results(const Graph& graph, const Node& node, const Flags& linear) {
   switch (node.op) {
     case Op::replay: return Flags(node.result_count, true);

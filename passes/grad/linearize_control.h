@@ -22,11 +22,10 @@ inline const ir::Type& input_type(const ir::Graph& g, size_t i) {
   return g.type(ir::ValueId{static_cast<uint32_t>(i)});
 }
 
-// The same graph with other outputs.
-GraphPtr with_outputs(const ir::Graph& g, std::span<const ir::ValueId> outputs);
-
 // Which inputs of the body are linear: a carry is if its start or its next value is.
 Flags linear_body_inputs(const ir::Loop& loop, Flags linear);
+// The body cut there; a linear carry stays one, whatever its next value depends on.
+Split split_body(const ir::Loop& loop, const Flags& linear);
 
 // What stands for a scan that says `memory`, before it is differentiated (chunk_scans.cc).
 std::vector<ir::Value> chunked(ir::GraphBuilder& b, const ir::Attrs& attrs, std::span<const ir::Value> operands);

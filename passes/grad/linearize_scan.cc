@@ -228,9 +228,7 @@ void ScanCut::build_linear() {
 NodeSplit split_scan(const Graph& g, const Node& n, const Flags& linear_operands) {
   const Loop loop = loop_of(g, n);
   const Flags linear = linear_body_inputs(loop, linear_operands);
-  Flags force(loop.body->outputs().size(), false);
-  for (size_t i = 0; i < loop.carries; ++i) force[i] = linear[loop.constants + i];
-  Split body = split(*loop.body, linear, force);
+  Split body = split_body(loop, linear);
   size_t fixed_constants = 0, fixed_carries = 0;
   for (size_t i = 0; i < loop.constants + loop.carries; ++i)
     if (!linear[i]) ++(i < loop.constants ? fixed_constants : fixed_carries);

@@ -133,9 +133,7 @@ void WhileCut::build_linear() {
 NodeSplit split_while(const Graph& g, const Node& n, const Flags& linear_operands) {
   const Loop loop = loop_of(g, n);
   const Flags linear = linear_body_inputs(loop, linear_operands);
-  Flags force(loop.body->outputs().size(), false);
-  for (size_t i = 0; i < loop.carries; ++i) force[i] = linear[loop.constants + i];
-  WhileCut cut{g, n, loop, linear, split(*loop.body, linear, force), {}, {}, {}, {}, {}, {}, {}};
+  WhileCut cut{g, n, loop, linear, split_body(loop, linear), {}, {}, {}, {}, {}, {}, {}};
   cut.s.result_is_linear = cut.cut.output_is_linear;
   cut.sort_operands();
   cut.build_forward();

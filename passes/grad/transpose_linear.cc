@@ -90,7 +90,7 @@ struct Checker {
   }
 
   Flags control(const Graph& g, const Node& n, const Flags& linear) const {
-    if (n.op == Op::call || n.op == Op::checkpoint) return outputs(*Call(g, n).graph, linear);
+    if (is_call(n.op)) return outputs(*Call(g, n).graph, linear);
     if (n.op == Op::cond) {
       if (linear[0]) refuse(g, n, "branches on the arguments");
       const Cond c(g, n);

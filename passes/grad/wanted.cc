@@ -48,7 +48,7 @@ std::vector<bool> wanted_tangents(const Graph& graph, const Flags& wanted_output
 Flags wanted_operands(const Graph& graph, const Node& node, Flags& results) {
   if (node.op == Op::replay)
     return Flags(node.operand_count, true);  // it is differentiated as the loops that it stands for
-  if (node.op == Op::call || node.op == Op::checkpoint) return wanted_inputs(*Call(graph, node).graph, results);
+  if (is_call(node.op)) return wanted_inputs(*Call(graph, node).graph, results);
   if (def(node.op).inlined) return Flags(node.operand_count, true);  // a rule that a caller gave tells
   if (node.op == Op::cond) {
     const Cond c(graph, node);

@@ -164,12 +164,8 @@ std::vector<Value> bitcast_bitcast(const Match& m) {
 std::vector<Value> cond_constant(const Match& m) {
   const std::optional<uint64_t> predicate = splat_bits(m.x());
   if (!predicate || Cond(m.attrs).then->outputs().empty()) return {};  // no results would read as no match
-  std::vector<ValueId> operands;
-  for (Value v : m.operands.subspan(1)) operands.push_back(v.id);
   const Cond c(m.attrs);
-  std::vector<Value> results;
-  for (ValueId v : m.builder.splice(*predicate ? *c.then : *c.otherwise, operands)) results.push_back({&m.builder, v});
-  return results;
+  return splice(m.builder, *predicate ? *c.then : *c.otherwise, m.operands.subspan(1));
 }
 
 constexpr Rule rules[] = {

@@ -4,6 +4,7 @@
 // that would become too long: it writes out fewer iterations then.
 #include "tenon/ir/graph/loops.h"
 #include "tenon/ir/rules/sketch.h"
+#include "tenon/passes/rows.h"
 #include "tenon/passes/simplify/simplify.h"
 
 namespace tenon::passes {
@@ -15,19 +16,6 @@ namespace {
 constexpr int64_t most_nodes = 512;  // of an unrolled body
 
 using Values = std::vector<Value>;
-
-Value rows(Value x, int64_t start, int64_t count) {
-  std::vector<Dim> starts(x.shape().size(), Dim(0)), sizes = x.shape().dims();
-  starts[0] = Dim(start);
-  sizes[0] = Dim(count);
-  return slice(x, starts, sizes, std::vector<int64_t>(starts.size(), 1));
-}
-
-Value with_leading(Value x, std::initializer_list<int64_t> leading, size_t dropped) {
-  std::vector<Dim> dims(leading.begin(), leading.end());
-  dims.insert(dims.end(), x.shape().begin() + static_cast<std::ptrdiff_t>(dropped), x.shape().end());
-  return reshape(x, Shape(dims));
-}
 
 struct Unrolled {
   const Loop& loop;
