@@ -31,10 +31,6 @@ struct Vector3 {
   Tensor x, y, z;
 };
 
-inline Vector3 columns_of(const Tensor& rows, int64_t first) {
-  const auto column = [&](int64_t k) { return rows[{tn::all, first + k}]; };
-  return {column(0), column(1), column(2)};
-}
 inline Tensor dot(const Vector3& a, const Vector3& b) { return a.x * b.x + a.y * b.y + a.z * b.z; }
 inline Vector3 cross(const Vector3& a, const Vector3& b) {
   return {a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x};
@@ -61,11 +57,13 @@ inline Tensor ba_errors(const Tensor& parameters, const BaData& data) {
   const Tensor cameras = parameters[tn::slice(0, 11 * n)].reshape({n, 11});
   const Tensor points = parameters[tn::slice(11 * n, 11 * n + 3 * m)].reshape({m, 3});
   const Tensor weight = parameters[tn::slice(11 * n + 3 * m, 11 * n + 3 * m + p)];
-  const Tensor camera = tn::take(cameras, data.camera), point = tn::take(points, data.point);  // [p, 11], [p, 3]
-  const auto of_camera = [&](int64_t k) { return camera[{tn::all, k}]; };
+  // A number of each observation's camera or point, [p].
+  const auto of_camera = [&](int64_t k) { return tn::take(cameras[{tn::all, k}], data.camera); };
+  const auto of_point = [&](int64_t k) { return tn::take(points[{tn::all, k}], data.point); };
 
-  const Vector3 x = columns_of(point, 0), center = columns_of(camera, 3);
-  const Vector3 seen = rotated(columns_of(camera, 0), {x.x - center.x, x.y - center.y, x.z - center.z});
+  const Vector3 rotation{of_camera(0), of_camera(1), of_camera(2)};
+  const Vector3 seen =
+      rotated(rotation, {of_point(0) - of_camera(3), of_point(1) - of_camera(4), of_point(2) - of_camera(5)});
   const Tensor u = seen.x / seen.z, v = seen.y / seen.z, square = u * u + v * v;
   const Tensor scale = of_camera(6) * (1 + of_camera(9) * square + of_camera(10) * square * square);
   const Tensor error_u = weight * (scale * u + of_camera(7) - data.feature[{tn::all, 0}]);

@@ -60,7 +60,7 @@ inline Tensor bent(const HandModel& model, const Tensor& theta) {
   return tn::concat({tn::matmul(axes, turn), place}, 2);
 }
 
-// The vertices of the posed hand, [vertices, 3].
+// The bones of the posed hand, [4 bones, 3]: what a row of the skin is multiplied with.
 inline Tensor posed(const HandModel& model, const Tensor& theta) {
   const Tensor local = bent(model, theta);
   const auto axes = [](const Tensor& t) { return t[{tn::all, tn::all, tn::slice(0, 3)}]; };
@@ -77,21 +77,28 @@ inline Tensor posed(const HandModel& model, const Tensor& theta) {
     all.push_back(level);
     first += count;
   }
-  const Tensor bones = tn::concat(all, 0).transpose({0, 2, 1}).reshape({4 * first, 3});
-  return tn::matmul(model.skin, bones) + theta[tn::slice(3, 6)];
+  return tn::concat(all, 0).transpose({0, 2, 1}).reshape({4 * first, 3});
+}
+
+// Where rows of the skin lie on the posed hand, [rows, 3].
+inline Tensor placed(const Tensor& skin, const HandModel& model, const Tensor& theta) {
+  return tn::matmul(skin, posed(model, theta)) + theta[tn::slice(3, 6)];
 }
 
 // From each measured point to its vertex, [n, 3].
 inline Tensor hand_simple(const Tensor& theta, const HandData& data) {
-  return data.points - tn::take(posed(data.model, theta), data.corners.reshape({-1}));
+  const Tensor skin = tn::take(data.model.skin, data.corners.reshape({-1}));
+  return data.points - placed(skin, data.model, theta);
 }
 
-// From each measured point to its place on its triangle, where: [n, 2].
+// From each measured point to its place on its triangle, where: [n, 2]. What a triangle carries there is what its corners carry,
+// in shares whose sum is 1.
 inline Tensor hand_complicated(const Tensor& where, const Tensor& theta, const HandData& data) {
   const int64_t n = data.points.shape()[0];
-  const Tensor corners = tn::take(posed(data.model, theta), data.corners);  // [n, 3, 3]
+  const Tensor corners = tn::take(data.model.skin, data.corners);  // [n, 3, 4 bones]
   const Tensor shares = tn::concat({where, 1 - tn::sum(where, {.axes = {1}, .keepdims = true})}, 1);
-  return data.points - tn::sum(shares.reshape({n, 3, 1}) * corners, {.axes = {1}});
+  const Tensor skin = tn::sum(shares.reshape({n, 3, 1}) * corners, {.axes = {1}});
+  return data.points - placed(skin, data.model, theta);
 }
 
 }  // namespace adbench

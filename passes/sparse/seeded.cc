@@ -11,7 +11,7 @@
 #include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/graph/build.h"
 #include "tenon/passes/sparse/propagate.h"
-#include "tenon/passes/sparse/sparse.h"
+#include "tenon/passes/sparse/seed_by_seed.h"
 
 namespace tenon::passes {
 
@@ -39,12 +39,13 @@ bool all_zero(const Array& a) {
 struct Seeder {
   const Graph& g;
   GraphBuilder b;
-  Seeded out;
+  SeedBySeed out;
   std::vector<char> depends;  // by value: on the seed
   std::vector<std::optional<Array>> known;  // of what does not depend on it
   std::vector<ValueId> shared;  // the same, in the new graph
   std::vector<Part> parts;  // of what does, for the seed at hand
   std::vector<ValueId> data_inputs;
+  size_t copies = 0;  // of nodes, for all seeds
 
   explicit Seeder(const Graph& graph)
       : g(graph),
@@ -112,9 +113,9 @@ ValueId Seeder::known_value(const Array& array) {
     const std::string first(reinterpret_cast<const char*>(array.data.data()), size);
     return broadcast_to(constant(b, array.type.dtype, {}, first), array.type.shape).id;
   }
-  for (size_t k = 0; k < out.data.size(); ++k)
-    if (out.data[k].type == array.type && out.data[k].data == array.data) return data_inputs[k];
-  out.data.push_back(array);
+  for (size_t k = 0; k < out.seeded.data.size(); ++k)
+    if (out.seeded.data[k].type == array.type && out.seeded.data[k].data == array.data) return data_inputs[k];
+  out.seeded.data.push_back(array);
   data_inputs.push_back(b.input(array.type));
   return data_inputs.back();
 }
@@ -206,6 +207,8 @@ void Seeder::follow(const Node& n) {
     return;
   }
   if (straight && (follow_known(n) || follow_algebra(n))) return;
+  if (!straight || family == Family::contraction) out.dear.back().push_back(index(g.result(n)));
+  ++copies;
   std::vector<ValueId> values;
   for (ValueId v : operands) values.push_back(value(v));
   const ValueId first = b.copy(g, n, values);
@@ -214,13 +217,15 @@ void Seeder::follow(const Node& n) {
 
 }  // namespace
 
-Seeded seeded(const Graph& graph, std::span<const ValueId> results, std::span<const Array> seeds,
-              std::span<const Array* const> known) {
+SeedBySeed seed_by_seed(const Graph& graph, std::span<const ValueId> results, std::span<const Array> seeds,
+                        std::span<const Array* const> known) {
+  constexpr size_t most_copies = 8192;
   Seeder s(graph);
   s.share(known);
   const ValueId seed_input{graph.input_count() - 1};
   std::vector<ValueId> outputs;
   for (const Array& seed : seeds) {
+    s.out.dear.emplace_back();
     s.put(seed_input, seed);
     for (const Node& n : graph.nodes()) {
       if (n.result_count == 0 || !s.depends[index(graph.result(n))]) continue;
@@ -228,8 +233,10 @@ Seeded seeded(const Graph& graph, std::span<const ValueId> results, std::span<co
       s.follow(n);
     }
     for (ValueId v : results) outputs.push_back(s.value(v));
+    s.out.too_large = seeds.size() > 1 && s.copies > most_copies;
+    if (s.out.too_large) return std::move(s.out);
   }
-  s.out.graph = dce(*s.b.finish(outputs));
+  s.out.seeded.graph = dce(*s.b.finish(outputs));
   return std::move(s.out);
 }
 
