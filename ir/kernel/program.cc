@@ -83,6 +83,13 @@ class Printer {
         return;
       case StepKind::custom: {
         const size_t inputs = s.operands.size() - std::min<size_t>(s.outputs, s.operands.size());
+        if (s.host == Host::ranks) {
+          constexpr const char* phases[] = {"", "start ", "finish "};
+          out_ += phases[static_cast<size_t>(s.ranks.phase)] + std::string(def(s.ranks.op).name) + " " +
+                  std::to_string(s.ranks.size) + "/" + std::to_string(s.ranks.stride) + "(" +
+                  operands(s.operands, 0, inputs) + ") to " + operands(s.operands, inputs) + "\n";
+          return;
+        }
         if (s.host != Host::function) {
           out_ += (s.host == Host::check ? "check \"" : "print \"") + s.custom + "\"(" + operands(s.operands) + ")\n";
           return;
@@ -131,7 +138,7 @@ std::vector<const Step*> failing_steps(const Program& program) {
   while (!open.empty()) {
     const Step& s = *open.back();
     open.pop_back();
-    if (s.kind == StepKind::custom && s.host != Host::print) found.push_back(&s);
+    if (s.kind == StepKind::custom && (s.host == Host::function || s.host == Host::check)) found.push_back(&s);
     for (const auto* inner : {&s.otherwise, &s.body, &s.condition}) enter(*inner);
   }
   return found;

@@ -20,7 +20,8 @@ bool is_data(const Graph& graph, const Node& n) { return n.op == Op::constant &&
 
 // Control flow, custom calls, checks, prints: steps of a program.
 bool is_step(const OpDef& row) {
-  return row.family == Family::control || row.inlined || (row.family == Family::effect && !row.same);
+  return row.family == Family::control || row.family == Family::ranks || row.inlined ||
+         (row.family == Family::effect && !row.same);
 }
 
 }  // namespace
