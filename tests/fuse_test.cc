@@ -336,12 +336,13 @@ TEST(Fuse, KernelsStayUnderTheirLimitAndLongGraphsLinear) {
     const std::clock_t begin = std::clock();  // of this process: others may load the machine
     const FusionPlan plan = fuse(*graph, Target::portable());
     kernels = plan.groups.size();
-    for (const Group& group : plan.groups) EXPECT_LE(group.nodes.size(), 700u);  // 300 ops, and the constants they read
+    const auto most = static_cast<size_t>(Target::portable().fusion.kernel_ops);
+    for (const Group& group : plan.groups) EXPECT_LE(group.nodes.size(), 7 * most / 3);  // and the constants they read
     return static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
   };
   size_t kernels = 0;
   seconds(3000, kernels);
-  EXPECT_EQ(kernels, 10u);
+  EXPECT_EQ(kernels, 3u);
   const double small = std::min(seconds(10000, kernels), seconds(10000, kernels));
   const double large = std::min(seconds(100000, kernels), seconds(100000, kernels));
   EXPECT_LT(large, small * 10 * 2.5) << "a quadratic pass would take a hundred times as long";

@@ -193,6 +193,32 @@ TEST(LlvmMemory, NontemporalStoresInBlocks) {
   }
 }
 
+// A merged axis taken apart again: where all lanes stand in one row, its elements are loaded together.
+TEST(LlvmMemory, RowsOfAMergedAxisAreLoadedTogether) {
+  const std::string text = R"(kernel @t(%x: in f32[64], %z: in f32[40], %y: out f32[]) {
+  %0 = reduce(add) lanes 16 block 512 %1 < 2560 {
+    %2 = rem %1, 64
+    %3 = div %1, 64
+    %4 = load %x[%2]
+    %5 = load %z[%3]
+    %6 = mul %4, %5
+    yield %6
+  }
+  store %y[], %0
+})";
+  const std::string code_text = codegen::llvm_text(program_of(ir::parse_kernel(text)), codegen::host_target());
+  EXPECT_EQ(code_text.find("masked.gather"), std::string::npos) << code_text;
+  std::vector<float> x(64), z(40);
+  std::iota(x.begin(), x.end(), 1.f);
+  std::iota(z.begin(), z.end(), -7.f);
+  float y = 0, sum = 0;
+  Compiled code = compile(text);
+  ASSERT_EQ(code.run({x.data(), z.data()}, {&y}), 0);
+  for (float a : z)
+    for (float b : x) sum += a * b;
+  EXPECT_EQ(y, sum);
+}
+
 TEST(LlvmMemory, SerialLoopsCarryValues) {
   Compiled code = compile(R"(kernel @t(%x: in f32[n, m], %y: out f32[n, m]) {
   vector %0 < m {

@@ -88,9 +88,15 @@ bool KernelEmitter::divide_index(const Instruction& i) {
 
   Value* first = plus(x.value, lanes_.position);
   Value* whole = b_.CreateUDiv(first, i64(d));
+  const bool remainder = i.op == Op::rem;
+  if (lanes_.aligned && d % width == 0 && known(x.value) && *known(x.value) % width == 0) {  // all lanes wrap together
+    values_[index(i.first_result)] =
+        remainder ? Lowered{Lowered::affine, b_.CreateSub(x.value, b_.CreateMul(whole, i64(d))), i64(1)}
+                  : Lowered{Lowered::uniform, whole, nullptr};
+    return true;
+  }
   Value* rest = b_.CreateSub(first, b_.CreateMul(whole, i64(d)));
   llvm::Type* wide_type = llvm::FixedVectorType::get(b_.getInt64Ty(), lanes_.width);
-  const bool remainder = i.op == Op::rem;
   if (d >= width) {  // one wrap at most
     Value* counted = b_.CreateAdd(splat(b_, rest, lanes_.width), lane_numbers(b_.getInt64Ty(), lanes_.width));
     Value* limit = splat(b_, i64(d), lanes_.width);

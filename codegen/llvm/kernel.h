@@ -48,6 +48,7 @@ class KernelEmitter {
     unsigned width = 1;
     llvm::Value* position = nullptr;
     llvm::Value* mask = nullptr;  // null: every lane is active
+    bool aligned = false;  // the position is a multiple of the width
   };
 
   // llvm/kernel.cc: frame, blocks, single instructions
@@ -85,8 +86,9 @@ class KernelEmitter {
   void emit_repeat(const ir::Instruction& i, llvm::Value* begin, Values initial,
                    llvm::function_ref<Values(llvm::Value*, ValueRefs)> round);
   void emit_vector(const ir::Instruction& i, llvm::Value* begin, llvm::Value* end);
-  void emit_lanes_at(const ir::Instruction& i, llvm::Value* position, int64_t width, llvm::Value* mask = nullptr);
-  void emit_tail_at(const ir::Instruction& i, llvm::Value* position, llvm::Value* end);
+  void emit_lanes_at(const ir::Instruction& i, llvm::Value* position, int64_t width, bool aligned,
+                     llvm::Value* mask = nullptr);
+  void emit_tail_at(const ir::Instruction& i, llvm::Value* position, llvm::Value* end, bool aligned);
   int64_t main_lanes(const ir::Instruction& i) const;
   bool can_vectorise(const ir::Instruction& i);
   void mark_varying(ir::BlockId block, ir::ScalarId index);

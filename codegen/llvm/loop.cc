@@ -81,7 +81,8 @@ void KernelEmitter::emit_repeat(const Instruction& i, Value* begin, Values initi
 
 void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) {
   if (Value* aligned = peel(i, begin, end)) return emit_aligned(i, begin, aligned, end);
-  const auto tail_at = [&](Value* position) { emit_tail_at(i, position, end); };
+  const auto multiple_of = [&](int64_t width) { return known(begin) && *known(begin) % width == 0; };
+  const auto tail_at = [&](Value* position) { emit_tail_at(i, position, end, multiple_of(target_.lanes)); };
   if (weight(i.blocks[0]) > masked_weight) {  // the masked part alone
     const auto extent = known(b_.CreateSub(end, begin));
     if (extent && *extent >= 1 && *extent <= target_.lanes) return tail_at(begin);
@@ -96,7 +97,8 @@ void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) 
   }
   Value* last = b_.CreateAdd(begin, full);
   if (known(b_.CreateICmpSLT(begin, last)) != 0)
-    counted_loop(b_, "vector", {begin, last, width}, [&](Value* position) { emit_lanes_at(i, position, width); });
+    counted_loop(b_, "vector", {begin, last, width},
+                 [&](Value* position) { emit_lanes_at(i, position, width, multiple_of(width)); });
   if (width == target_.lanes)  // at most one tail
     when(b_, "edge", b_.CreateICmpSLT(last, end), [&] { tail_at(last); });
   else
@@ -111,8 +113,8 @@ int64_t KernelEmitter::main_lanes(const Instruction& i) const {
   return (has_chains ? 4 : target_.cpu().vector_bytes < 32 ? 1 : 2) * target_.lanes;
 }
 
-void KernelEmitter::emit_lanes_at(const Instruction& i, Value* position, int64_t width, Value* mask) {
-  lanes_ = {static_cast<unsigned>(width), position, mask};
+void KernelEmitter::emit_lanes_at(const Instruction& i, Value* position, int64_t width, bool aligned, Value* mask) {
+  lanes_ = {static_cast<unsigned>(width), position, mask, aligned};
   define_index(kernel_.blocks[index(i.blocks[0])].arguments[0]);
   emit_block(i.blocks[0]);
   lanes_ = {};
@@ -120,7 +122,7 @@ void KernelEmitter::emit_lanes_at(const Instruction& i, Value* position, int64_t
 
 // The lanes from `position` on that lie below `end`: one at least. A number of them that is known gives a constant mask, which
 // `emit_store` looks into.
-void KernelEmitter::emit_tail_at(const Instruction& i, Value* position, Value* end) {
+void KernelEmitter::emit_tail_at(const Instruction& i, Value* position, Value* end, bool aligned) {
   const unsigned width = static_cast<unsigned>(target_.lanes);
   Value* remaining = b_.CreateSub(end, position);
   Value* mask = nullptr;
@@ -133,7 +135,7 @@ void KernelEmitter::emit_tail_at(const Instruction& i, Value* position, Value* e
     llvm::Type* lane = b_.getInt32Ty();
     mask = b_.CreateICmpULT(lane_numbers(lane, width), splat(b_, b_.CreateTrunc(few, lane), width));
   }
-  emit_lanes_at(i, position, width, mask);
+  emit_lanes_at(i, position, width, aligned, mask);
 }
 
 // ---- what differs between lanes --------------------------------------------------------------------------------------

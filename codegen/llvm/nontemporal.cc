@@ -60,7 +60,7 @@ void KernelEmitter::emit_aligned(const Instruction& i, Value* begin, Value* firs
 
   b_.SetInsertPoint(aligned);
   nontemporal_ = true;
-  counted_loop(b_, "vector", {first, last, width}, [&](Value* position) { emit_lanes_at(i, position, width); });
+  counted_loop(b_, "vector", {first, last, width}, [&](Value* position) { emit_lanes_at(i, position, width, false); });
   nontemporal_ = false;
   llvm::BasicBlock* aligned_end = b_.GetInsertBlock();
   b_.CreateCondBr(b_.CreateICmpSLT(last, end), edge, done);
@@ -68,7 +68,7 @@ void KernelEmitter::emit_aligned(const Instruction& i, Value* begin, Value* firs
   b_.SetInsertPoint(edge);
   llvm::PHINode* position = b_.CreatePHI(b_.getInt64Ty(), 3);
   llvm::PHINode* stop = b_.CreatePHI(b_.getInt64Ty(), 3);
-  emit_tail_at(i, position, stop);
+  emit_tail_at(i, position, stop, false);
   Value* next = b_.CreateAdd(position, i64(target_.lanes));
   for (auto [from, at, to] : {std::tuple(aligned_end, last, end), std::tuple(before, begin, first),
                               std::tuple(b_.GetInsertBlock(), next, static_cast<Value*>(stop))}) {

@@ -52,7 +52,7 @@ void KernelEmitter::emit_reduce(const Instruction& i) {
 // ---- rows -------------------------------------------------------------------------------------------------------------
 
 Partial KernelEmitter::row_element(const Instruction& i, Value* position, Value* mask) {
-  lanes_ = {static_cast<unsigned>(i.tree.lanes), position, mask};
+  lanes_ = {static_cast<unsigned>(i.tree.lanes), position, mask, true};
   define_index(kernel_.blocks[index(i.blocks[0])].arguments[0]);
   emit_block(i.blocks[0]);
   Partial p = yielded(i);

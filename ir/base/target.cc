@@ -17,6 +17,7 @@ Target Target::cuda_sm(int sm) {
   Target target;
   target.machine = CudaTarget{.sm = sm};
   target.tiles.map_block = target.tiles.column_block = 0;  // threads are dealt single elements and columns
+  target.fusion.kernel_ops = 300;  // a thread has 255 registers, and what does not fit goes through memory
   return target;
 }
 

@@ -35,7 +35,7 @@ struct Tiles {
 // The sizes at which fusion decides one way or the other: they change which kernels there are, never what they compute. Costs are
 // in scalar operations per element.
 struct FusionLimits {
-  int kernel_ops = 300;  // that one kernel may hold: compile time outgrows length, and registers run out
+  int kernel_ops = 1000;  // that one kernel may hold: compile time outgrows length, and registers run out
   int free = 6;  // up to here a value is computed again wherever it is read: a load would cost as much
   int cheap = 4;  // up to here it may be computed a few times rather than stored once: a store and a load cost as much
   int dear = 8;  // from here on it is kept on chip rather than computed once per pass over a row

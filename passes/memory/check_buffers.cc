@@ -318,9 +318,9 @@ class Checker {
 
   void loop(const Step& s, Memory& memory, const std::string& who) {
     trips_.push_back(s.operands.empty() ? Symbols::value(s.trip_count, extents_) : most_rows + 1);
-    std::vector<uint32_t> unset;  // what a loop updates in place and nobody has written before
+    std::vector<uint32_t> unset;  // carries that nobody has written before: they start as whatever is there
     for (const Step::Carry& c : s.carries)
-      if (c.current == c.next && !memory.has_written(c.current)) unset.push_back(c.current);
+      if (!memory.has_written(c.current)) unset.push_back(c.current);
     for (uint32_t b : unset) memory.write(ranges_[b], b);
     for (int round = 0; round < 2; ++round) {
       steps(s.condition, memory);
