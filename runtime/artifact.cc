@@ -107,6 +107,7 @@ std::string Artifact::bytes() const {
     w.u64(c.node);
     for (const auto* s : {&c.custom_call, &c.message, &c.place}) w.text(*s);
   }
+  w.u64(m.ranks);
   w.u64(objects.size());
   for (const std::string& o : objects) w.text(o);
   return std::move(w.out);
@@ -210,6 +211,7 @@ std::optional<Artifact> Artifact::from_bytes(std::string_view bytes) {
     for (auto* s : {&c.custom_call, &c.message, &c.place}) *s = r.text();
     m.checks.push_back(std::move(c));
   }
+  m.ranks = r.u64();
   const uint64_t objects = r.count(8);
   for (uint64_t i = 0; i < objects && r.ok; ++i) a.objects.push_back(r.text());
   if (!r.ok || !r.in.empty() || a.objects.empty() || m.arena_bytes < 0) return std::nullopt;
@@ -244,6 +246,7 @@ Manifest manifest_of(const ir::Program& program, const std::string& entry, const
     const bool own = s->host == ir::Host::check;
     m.checks.push_back({s->origin, own ? "" : s->custom, own ? s->custom : "", s->place});
   }
+  m.ranks = static_cast<uint64_t>(ir::fewest_ranks(program));
   return m;
 }
 

@@ -14,6 +14,7 @@
 #include "tenon/ir/reference/array.h"
 #include "tenon/runtime/buffer.h"
 #include "tenon/runtime/compile.h"
+#include "tenon/runtime/ranks.h"
 
 namespace tenon::runtime {
 
@@ -169,11 +170,17 @@ void Executable::run(const void* const* inputs, void* const* outputs, const int6
   if (!manifest().checks.empty()) {
     own = catching(env, thrown);
     call.env = &own;
-  } else if (manifest().ranks) {
+  } else if (manifest().ranks > 0) {
     own = copied(env);
     call.env = &own;
   }
-  if (manifest().ranks && own.ranks == nullptr) own.ranks = current_ranks();
+  if (manifest().ranks > 0) {
+    if (own.ranks == nullptr) own.ranks = current_ranks();
+    if (static_cast<uint64_t>(own.ranks->size) < manifest().ranks)
+      throw Error("'" + manifest().entry + "' speaks with " + std::to_string(manifest().ranks) + " ranks, and the world has " +
+                  std::to_string(own.ranks->size) + "; start it with mpirun -n " + std::to_string(manifest().ranks) +
+                  ", or in tn::dist::simulate");
+  }
   const int32_t code = device_->run(*device_, code_, call, caller, started);
   if (code == TENON_RANKS_FAILED) throw Error(own.ranks->message(own.ranks->world));
   if (code != TENON_OK) refuse(manifest(), code, error, thrown);

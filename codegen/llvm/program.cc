@@ -274,7 +274,7 @@ namespace {
 
 // What steps ask of the environment, beside its pool.
 struct Needs {
-  bool print_line = false, call_custom = false, ranks = false;
+  bool print_line = false, call_custom = false;
 };
 Needs needs_of(const std::vector<ir::Step>& steps) {
   Needs needs;
@@ -284,7 +284,6 @@ Needs needs_of(const std::vector<ir::Step>& steps) {
     open.pop_back();
     for (const ir::Step& s : list) {
       needs.print_line |= s.kind == ir::StepKind::custom && s.host == ir::Host::print;
-      needs.ranks |= s.kind == ir::StepKind::custom && s.host == ir::Host::ranks;
       needs.call_custom |= s.kind == ir::StepKind::custom && s.host == ir::Host::function;
       for (const auto* inner : {&s.condition, &s.body, &s.otherwise}) open.push_back(inner);
     }
@@ -311,7 +310,7 @@ void EntryEmitter::bind_environment(Value* request) {
     fail_if(old, bad);
     fail_if(b_.CreateIsNull(field(env_, env_print_line, pointer)), bad);
   }
-  if (needs.ranks) {
+  if (ir::fewest_ranks(program_) > 0) {
     fail_if(b_.CreateICmpULT(size, i64(env_ranks_bytes)), bad);
     fail_if(b_.CreateIsNull(field(env_, env_ranks, pointer)), bad);
   }

@@ -128,8 +128,11 @@ class Printer {
 
 std::string Program::text() const { return Printer(*this).run(); }
 
-std::vector<const Step*> failing_steps(const Program& program) {
-  std::vector<const Step*> found;
+namespace {
+
+// Every step, nested ones too, in order.
+template <class Visit>
+void visit_steps(const Program& program, Visit visit) {
   std::vector<const Step*> open;  // the next one last
   const auto enter = [&](const std::vector<Step>& steps) {
     for (auto it = steps.rbegin(); it != steps.rend(); ++it) open.push_back(&*it);
@@ -138,10 +141,27 @@ std::vector<const Step*> failing_steps(const Program& program) {
   while (!open.empty()) {
     const Step& s = *open.back();
     open.pop_back();
-    if (s.kind == StepKind::custom && (s.host == Host::function || s.host == Host::check)) found.push_back(&s);
+    visit(s);
     for (const auto* inner : {&s.otherwise, &s.body, &s.condition}) enter(*inner);
   }
+}
+
+}  // namespace
+
+std::vector<const Step*> failing_steps(const Program& program) {
+  std::vector<const Step*> found;
+  visit_steps(program, [&](const Step& s) {
+    if (s.kind == StepKind::custom && (s.host == Host::function || s.host == Host::check)) found.push_back(&s);
+  });
   return found;
+}
+
+int64_t fewest_ranks(const Program& program) {
+  int64_t most = 0;
+  visit_steps(program, [&](const Step& s) {
+    if (s.kind == StepKind::custom && s.host == Host::ranks) most = std::max(most, s.ranks.size * s.ranks.stride);
+  });
+  return most;
 }
 
 }  // namespace tenon::ir
