@@ -8,7 +8,7 @@
 #ifndef TENON_RANKS_H
 #define TENON_RANKS_H
 
-#include "tenon_runtime.h"
+#include "tenon/runtime/tenon_runtime.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -58,6 +58,8 @@ typedef struct tenon_ranks {
   const char* (*message)(void* world);
   /* This rank has failed, for the reason given: every other rank's next or open collective fails and names it. */
   void (*fail)(void* world, const char* reason);
+  /* This rank is done, and calls nothing more: a collective of the others that needs it fails and says "rank 3 has ended". */
+  void (*leave)(void* world);
   /* How long a collective waits for a rank that does not answer. */
   void (*set_timeout)(void* world, double seconds);
 } tenon_ranks;

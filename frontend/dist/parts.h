@@ -1,0 +1,17 @@
+// Tensors as one block for each rank, and single ops over ranks. Internal to the frontend.
+#pragma once
+
+#include "tenon/frontend/dist/world.h"
+#include "tenon/ir/op.h"
+
+namespace tenon::dist {
+
+// An op of the family `ranks` on x.
+Tensor asked(ir::Op op, const Tensor& x, const Group& group, std::vector<int64_t> numbers, const Location& at);
+// Error unless the extent along that axis is a multiple of the group's size.
+void check_divides(const Tensor& t, int64_t axis, const Group& group, const char* what, const Location& at);
+// [..., n, ...] -> [size, ..., n / size, ...], and back.
+Tensor in_front(const Tensor& x, int64_t axis, int64_t size, const Location& at);
+Tensor from_front(const Tensor& blocks, int64_t axis, const Location& at);
+
+}  // namespace tenon::dist
