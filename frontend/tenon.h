@@ -1,6 +1,10 @@
 // Everything a user of Tenon includes.
 #pragma once
 
+#include "tenon/frontend/dist/collectives.h"
+#include "tenon/frontend/dist/data_parallel.h"
+#include "tenon/frontend/dist/shard_map.h"
+#include "tenon/frontend/dist/world.h"
 #include "tenon/frontend/language.h"
 #include "tenon/frontend/ops/custom.h"
 #include "tenon/frontend/ops/effects.h"

@@ -177,9 +177,9 @@ void Executable::run(const void* const* inputs, void* const* outputs, const int6
   if (manifest().ranks > 0) {
     if (own.ranks == nullptr) own.ranks = current_ranks();
     if (static_cast<uint64_t>(own.ranks->size) < manifest().ranks)
-      throw Error("'" + manifest().entry + "' speaks with " + std::to_string(manifest().ranks) + " ranks, and the world has " +
-                  std::to_string(own.ranks->size) + "; start it with mpirun -n " + std::to_string(manifest().ranks) +
-                  ", or in tn::dist::simulate");
+      throw Error("'" + manifest().entry + "' speaks with " + std::to_string(manifest().ranks) +
+                  " ranks, and the world has " + std::to_string(own.ranks->size) + "; start it with mpirun -n " +
+                  std::to_string(manifest().ranks) + ", or in tn::dist::simulate");
   }
   const int32_t code = device_->run(*device_, code_, call, caller, started);
   if (code == TENON_RANKS_FAILED) throw Error(own.ranks->message(own.ranks->world));

@@ -35,8 +35,8 @@ void run(void* context, ir::Op op, const ir::Collective& what, const ir::Array* 
   }
   if (n.has_pairs && !pairs.empty()) c.pairs = pairs.data(), c.pair_count = static_cast<int64_t>(pairs.size() / 2);
   c.where = what.place.c_str();
-  const int32_t code = tenon_ranks_run(ranks, &c, operand ? operand->data.data() : nullptr,
-                                       result ? result->data.data() : nullptr);
+  const int32_t code =
+      tenon_ranks_run(ranks, &c, operand ? operand->data.data() : nullptr, result ? result->data.data() : nullptr);
   if (code != TENON_OK) throw Error(ranks->message(ranks->world));
 }
 

@@ -44,7 +44,8 @@ Value* EntryEmitter::collective(const Step& step) {
 }
 
 void EntryEmitter::emit_rank_index(const Step& step) {
-  Value* rank = b_.CreateSExt(field(field(env_, env_ranks, b_.getPtrTy()), ranks_rank, b_.getInt32Ty()), b_.getInt64Ty());
+  Value* rank =
+      b_.CreateSExt(field(field(env_, env_ranks, b_.getPtrTy()), ranks_rank, b_.getInt32Ty()), b_.getInt64Ty());
   Value* number = b_.CreateURem(b_.CreateUDiv(rank, i64(step.ranks.stride)), i64(step.ranks.size));
   b_.CreateStore(number, pointer(step.operands.at(0)));
 }
@@ -60,7 +61,8 @@ void EntryEmitter::emit_ranks(const Step& step) {
   const auto call = [&](uint64_t function, llvm::ArrayRef<Value*> arguments) {
     llvm::SmallVector<llvm::Type*> types;
     for (Value* v : arguments) types.push_back(v->getType());
-    Value* result = b_.CreateCall(llvm::FunctionType::get(code, types, false), field(ranks, function, pointer), arguments);
+    Value* result =
+        b_.CreateCall(llvm::FunctionType::get(code, types, false), field(ranks, function, pointer), arguments);
     fail_if(b_.CreateICmpNE(result, b_.getInt32(0)), result, step.origin);
   };
   Value* nothing = llvm::ConstantPointerNull::get(b_.getPtrTy());

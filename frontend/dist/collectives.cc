@@ -37,17 +37,27 @@ Op::Op(std::string_view name) : kind(sum) {
       kind = k;
       return;
     }
-  throw Error("dist::Op: '" + std::string(name.substr(0, 40)) + "' joins nothing; there are sum, mean, max, min and prod");
+  throw Error("dist::Op: '" + std::string(name.substr(0, 40)) +
+              "' joins nothing; there are sum, mean, max, min and prod");
 }
 
+namespace {
+
+ir::Attrs attributes(ir::Op op, const Group& group, std::vector<int64_t> numbers, const Location& at) {
+  return ir::CollectiveAttrs{.size = group.size(),
+                             .stride = group.stride(),
+                             .place = std::string(ir::name(op)) + " over '" + group.name() + "' at " + to_string(at),
+                             .numbers = std::move(numbers)};
+}
+
+}  // namespace
+
 Tensor asked(ir::Op op, const Tensor& x, const Group& group, std::vector<int64_t> numbers, const Location& at) {
-  const std::string where = std::string(ir::name(op)) + " over '" + group.name() + "' at " + to_string(at);
-  return apply_primitive(op,
-                         ir::CollectiveAttrs{.size = group.size(),
-                                             .stride = group.stride(),
-                                             .place = where,
-                                             .numbers = std::move(numbers)},
-                         std::span(&x, 1), at)[0];
+  return apply_primitive(op, attributes(op, group, std::move(numbers), at), std::span(&x, 1), at)[0];
+}
+
+ir::Value over_ranks(ir::Op op, ir::Value x, const Group& group, const Location& at, std::vector<int64_t> numbers) {
+  return ir::apply(*x.builder, op, {&x, 1}, attributes(op, group, std::move(numbers), at))[0];
 }
 
 namespace {
@@ -122,7 +132,8 @@ Tensor all_to_all(Operand x, const Group& group) try {
   axis_of(t, 0, "dist::all_to_all", x.where());
   check_divides(t, 0, group, "dist::all_to_all", x.where());
   if (group.size() == 1) return t;
-  return from_front(asked(ir::Op::all_to_all, in_front(t, 0, group.size(), x.where()), group, {}, x.where()), 0, x.where());
+  return from_front(asked(ir::Op::all_to_all, in_front(t, 0, group.size(), x.where()), group, {}, x.where()), 0,
+                    x.where());
 } catch (...) {
   leave_with_error("dist::all_to_all", x.where());
 }
@@ -178,8 +189,9 @@ void barrier(const Group& group, const At& at) try {
 
 void check_divides(const Tensor& t, int64_t axis, const Group& group, const char* what, const Location& at) {
   if (t.shape()[axis] % group.size() == 0) return;
-  throw Error(std::string(what) + ": axis " + std::to_string(axis) + " of " + describe(t) + " is not a multiple of the " +
-                  std::to_string(group.size()) + " ranks of '" + group.name() + "'; pad it with tn::pad",
+  throw Error(std::string(what) + ": axis " + std::to_string(axis) + " of " + describe(t) +
+                  " is not a multiple of the " + std::to_string(group.size()) + " ranks of '" + group.name() +
+                  "'; pad it with tn::pad",
               at);
 }
 

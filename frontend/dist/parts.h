@@ -2,12 +2,14 @@
 #pragma once
 
 #include "tenon/frontend/dist/world.h"
-#include "tenon/ir/op.h"
+#include "tenon/ir/graph/build.h"
 
 namespace tenon::dist {
 
 // An op of the family `ranks` on x.
 Tensor asked(ir::Op op, const Tensor& x, const Group& group, std::vector<int64_t> numbers, const Location& at);
+// The same on a value of a graph.
+ir::Value over_ranks(ir::Op op, ir::Value x, const Group& group, const Location& at, std::vector<int64_t> numbers = {});
 // Error unless the extent along that axis is a multiple of the group's size.
 void check_divides(const Tensor& t, int64_t axis, const Group& group, const char* what, const Location& at);
 // [..., n, ...] -> [size, ..., n / size, ...], and back.

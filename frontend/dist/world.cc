@@ -106,7 +106,8 @@ Mesh::Mesh(const World& world, std::vector<Axis> axes, const At& at)
     const Axis& axis = axes_[i];
     if (axis.name.empty()) throw Error("dist::Mesh: axis " + std::to_string(i) + " has no name", made_);
     if (axis.size < 1)
-      throw Error("dist::Mesh: axis '" + axis.name + "' has size " + std::to_string(axis.size) + "; give 1 or more", made_);
+      throw Error("dist::Mesh: axis '" + axis.name + "' has size " + std::to_string(axis.size) + "; give 1 or more",
+                  made_);
     for (size_t j = 0; j < i; ++j)
       if (axes_[j].name == axis.name) throw Error("dist::Mesh: two axes are called '" + axis.name + "'", made_);
     ranks = std::min<int64_t>(ranks * axis.size, INT32_MAX);

@@ -1,7 +1,8 @@
 // Ops over the ranks of a group: types, derivatives, and what they become over lanes, which they carry along. A rank's cotangent is
 // that of the loss which the ranks have together: all_reduce gives one value that all of them hold, so its cotangent is already
 // everybody's; what another rank made of a value comes back from there.
-//   all_gather  <->  reduce_scatter       permutation  <->  its inverse       all_to_all  <->  itself
+//   all_gather <-> reduce_scatter     all_gather {1} <-> rank_slice     all_reduce_sum <-  rank_vary
+//   permutation <-> its inverse       all_to_all <-> itself
 #include "tenon/ir/rules/batch.h"
 #include "tenon/ir/rules/derivative.h"
 #include "tenon/ir/rules/infer.h"
@@ -73,8 +74,13 @@ std::vector<Type> infer_all_reduce(const InferArgs& args) {
 }
 
 std::vector<Type> infer_all_gather(const InferArgs& args) {
-  return {{args.operands[0].dtype, with_lanes(collective_of(args, 0).size, args.operands[0].shape)}};
+  const Collective c(args.attrs);
+  check_group(c.size, c.stride);
+  TENON_REQUIRE(c.numbers.empty() || c.numbers == std::vector<int64_t>{1}, "says 1, or nothing, of what is made of it");
+  return {{args.operands[0].dtype, with_lanes(c.size, args.operands[0].shape)}};
 }
+
+std::vector<Type> infer_rank_slice(const InferArgs& args) { return infer_reduce_scatter(args); }
 
 std::vector<Type> infer_reduce_scatter(const InferArgs& args) {
   check_blocks(args, collective_of(args, 0));
@@ -140,8 +146,16 @@ BatchResults batch_rank_barrier(const BatchArgs& args) {
 
 std::vector<Value> all_reduce_sum_transpose(const TransposeArgs& args) { return {args.cotangents[0]}; }
 
+// Where all make the same of it, each has the cotangent of all; else everybody's is summed.
 std::vector<Value> all_gather_transpose(const TransposeArgs& args) {
-  return {again(args.builder, Op::reduce_scatter, args.cotangents[0], Collective(args.attrs))};
+  const Collective c(args.attrs);
+  return {again(args.builder, c.numbers.empty() ? Op::reduce_scatter : Op::rank_slice, args.cotangents[0], c)};
+}
+std::vector<Value> rank_slice_transpose(const TransposeArgs& args) {
+  return {again(args.builder, Op::all_gather, args.cotangents[0], Collective(args.attrs), {1})};
+}
+std::vector<Value> rank_vary_transpose(const TransposeArgs& args) {
+  return {again(args.builder, Op::all_reduce_sum, args.cotangents[0], Collective(args.attrs))};
 }
 std::vector<Value> reduce_scatter_transpose(const TransposeArgs& args) {
   return {again(args.builder, Op::all_gather, args.cotangents[0], Collective(args.attrs))};

@@ -32,6 +32,8 @@ TENON_EVAL(eval_sort);
 TENON_EVAL(eval_random_bits);
 TENON_EVAL(eval_unbatched_axis);
 TENON_EVAL(eval_rank_index);
+TENON_EVAL(eval_rank_slice);
+TENON_EVAL(eval_rank_vary);
 TENON_EVAL(eval_collective);
 TENON_EVAL(eval_custom_tangent);
 TENON_EVAL(eval_cond);

@@ -1,4 +1,6 @@
 // What collectives mean to the interpreter: what the ranks of its thread say, and in a world of one themselves.
+#include <algorithm>
+
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/reference/ranks.h"
 #include "tenon/ir/rules/eval.h"
@@ -23,6 +25,18 @@ std::vector<Array> eval_rank_index(const EvalArgs& args) {
   Array result(args.results[0]);
   if (ranks.rank != nullptr) result.as<int64_t>()[0] = ranks.rank(ranks.context) / group.stride % group.size;
   return one_result(std::move(result));
+}
+
+std::vector<Array> eval_rank_vary(const EvalArgs& args) { return one_result(*args.operands[0]); }
+
+std::vector<Array> eval_rank_slice(const EvalArgs& args) {
+  const Collective group(args.attrs);
+  const RanksOfThread& ranks = InterpretedRanks::current();
+  const int64_t rank = ranks.rank != nullptr ? ranks.rank(ranks.context) / group.stride % group.size : 0;
+  Array own(args.results[0]);
+  const auto first = args.operands[0]->data.begin() + rank * static_cast<int64_t>(own.data.size());
+  std::copy(first, first + static_cast<int64_t>(own.data.size()), own.data.begin());
+  return one_result(std::move(own));
 }
 
 std::vector<Array> eval_collective(const EvalArgs& args) {

@@ -23,7 +23,8 @@ static int64_t block_elements(const run_state* r, const tenon_list_step* s, int6
   return count;
 }
 
-static int32_t ask(run_state* r, const tenon_list_step* s, const tenon_ranks* ranks, int64_t count, char* in, char* out) {
+static int32_t ask(run_state* r, const tenon_list_step* s, const tenon_ranks* ranks, int64_t count, char* in,
+                   char* out) {
   int32_t* pairs = (int32_t*)malloc((size_t)(s->number_count + 1) * sizeof *pairs);
   char* where = (char*)calloc(1, (size_t)s->format.size + 1);
   int32_t code = pairs == NULL || where == NULL ? tenon_cuda_no_host_memory(r->fault) : TENON_OK;

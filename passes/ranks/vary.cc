@@ -1,0 +1,87 @@
+// Which values differ between ranks, and where one that all hold alike meets one that does not. There it is marked with rank_vary: the
+// cotangent that comes back to it is everybody's. So derivatives of a program over ranks are those of the whole, and what all hold
+// alike has a cotangent that all hold alike.
+//   %2 = mul %w, %x   with %w alike, %x not   ->   %1 = rank_vary %w;  %2 = mul %1, %x
+// A loop or branch of which any operand differs is taken as a whole: so do its results.
+#include "tenon/passes/ranks/vary.h"
+#include "tenon/ir/graph/attributes.h"
+#include "tenon/ir/graph/build.h"
+#include "tenon/passes/pass.h"
+#include "tenon/passes/rebuild.h"
+
+namespace tenon::passes {
+
+using namespace ir;
+
+namespace {
+
+// The axes that a group of ranks spans: one, or all.
+AxisSet axes_of(std::span<const RankAxis> axes, int64_t size, int64_t stride) {
+  AxisSet all = 0;
+  for (size_t a = 0; a < axes.size(); ++a) {
+    if (axes[a].size == size && axes[a].stride == stride) return AxisSet{1} << a;
+    all |= AxisSet{1} << a;
+  }
+  return all;  // of all ranks, or of any: a group that is no axis of the mesh
+}
+
+struct Varying {
+  std::span<const RankAxis> axes;
+  Rebuild to;
+  std::vector<AxisSet> differs;  // by value of the old graph: along which axes
+
+  ValueId vary(ValueId v, AxisSet missing) {
+    const DType dtype = to.builder.graph().type(v).dtype;
+    if (!is_floating(dtype)) return v;
+    for (size_t a = 0; a < axes.size(); ++a)
+      if (missing >> a & 1)
+        v = to.builder.add(Op::rank_vary, {v},
+                           CollectiveAttrs{.size = axes[a].size, .stride = axes[a].stride, .place = "rank_vary"});
+    return v;
+  }
+
+  // What the operands of a node must differ along, and what its results do.
+  std::pair<AxisSet, AxisSet> meets(const Node& n, AxisSet operands) const {
+    if (def(n.op).family != Family::ranks) return {operands, operands};
+    if (n.op == Op::rank_index) {
+      const RankIndex group(to.from, n);
+      return {0, axes_of(axes, group.size, group.stride)};
+    }
+    const Collective c(to.from, n);
+    const AxisSet group = axes_of(axes, c.size, c.stride);
+    switch (n.op) {
+      case Op::all_reduce_sum:
+      case Op::all_reduce_prod:
+      case Op::all_reduce_min:
+      case Op::all_reduce_max:
+      case Op::all_gather:
+      case Op::collective_broadcast: return {operands | group, operands & ~group};
+      case Op::rank_slice: return {operands, operands | group};
+      default: return {operands | group, operands | group};
+    }
+  }
+};
+
+}  // namespace
+
+Varied varied(const Graph& graph, std::span<const RankAxis> axes, std::span<const AxisSet> inputs) {
+  Varying v{axes, Rebuild(graph), std::vector<AxisSet>(graph.value_count())};
+  v.to.builder.folding = v.to.builder.merging = false;
+  for (size_t i = 0; i < inputs.size(); ++i) v.differs[i] = inputs[i];
+  Varied result;
+  result.graph = v.to.sweep([&](const Node& n) {
+    AxisSet all = 0;
+    for (ValueId x : graph.operands(n)) all |= v.differs[index(x)];
+    const auto [wanted, gives] = v.meets(n, all);
+    std::vector<ValueId> operands(v.to.operands(n).begin(), v.to.operands(n).end());
+    for (size_t k = 0; k < operands.size(); ++k)
+      operands[k] = v.vary(operands[k], wanted & ~v.differs[index(graph.operands(n)[k])]);
+    v.to.builder.set_location(graph.location(n));
+    v.to.set_all(n, v.to.builder.copy(graph, n, operands));
+    for (uint32_t r = 0; r < n.result_count; ++r) v.differs[index(graph.result(n, r))] = gives;
+  });
+  for (ValueId o : graph.outputs()) result.outputs.push_back(v.differs[index(o)]);
+  return result;
+}
+
+}  // namespace tenon::passes

@@ -1,0 +1,24 @@
+// Programs over the ranks of a mesh: along which of its axes values differ.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "tenon/passes/pass.h"
+
+namespace tenon::passes {
+
+struct RankAxis {
+  int64_t size = 1, stride = 1;
+};
+using AxisSet = uint64_t;  // axes by number: a bit each
+
+struct Varied {
+  GraphPtr graph;
+  std::vector<AxisSet> outputs;  // along which axes each differs
+};
+// inputs: along which axes each differs; those behind them along none. axes: 64 at most.
+Varied varied(const ir::Graph& graph, std::span<const RankAxis> axes, std::span<const AxisSet> inputs);
+
+}  // namespace tenon::passes
