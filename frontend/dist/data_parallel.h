@@ -97,9 +97,9 @@ class MeanGradient {
   const Location made_;
 };
 
-// A tree is what has tensors and cannot be called.
 template <class T>
-concept IsLoss = !std::is_base_of_v<Tensor, T> && !tenon::detail::TupleLike<T> && requires { &T::operator(); };
+concept IsTree = std::is_base_of_v<Tensor, T> || tenon::detail::TupleLike<T> || tenon::detail::MapLike<T> ||
+                 tenon::detail::VectorLike<T> || tenon::detail::OptionalLike<T> || std::is_aggregate_v<T>;
 
 }  // namespace detail
 
@@ -118,7 +118,7 @@ auto data_parallel(F step, const Group& group, const DataParallelOptions& option
 // floating tensors (what value_and_grad gave), their means over the shards.
 template <class T>
 auto mean_gradient(T loss_or_tree, const At& at = At::current()) {
-  if constexpr (detail::IsLoss<T>) {
+  if constexpr (!detail::IsTree<T>) {
     return detail::MeanGradient<T>(std::move(loss_or_tree), place(at));
   } else {
     tenon::detail::replace(loss_or_tree, detail::means(tenon::detail::tensors_of(loss_or_tree), place(at)).data());
