@@ -15,14 +15,14 @@ extern "C" {
 #endif
 
 typedef enum tenon_collective_kind {
-  TENON_ALL_REDUCE = 0,     /* count elements -> count, joined over the group */
-  TENON_ALL_GATHER = 1,     /* count elements -> size blocks of count, by rank */
+  TENON_ALL_REDUCE = 0, /* count elements -> count, joined over the group */
+  TENON_ALL_GATHER = 1, /* count elements -> size blocks of count, by rank */
   TENON_REDUCE_SCATTER = 2, /* size blocks of count -> the rank's own block, joined over the group */
-  TENON_ALL_TO_ALL = 3,     /* size blocks of count -> size blocks of count: block k of rank r becomes block r of rank k */
-  TENON_PERMUTE = 4,        /* count elements -> count: what `pairs` sends here, zeros where nothing arrives */
-  TENON_BROADCAST = 5,      /* count elements -> count: the root's */
-  TENON_EXCHANGE = 6,       /* count elements to rank `to`, count from rank `from`; -1: none, and zeros */
-  TENON_BARRIER = 7         /* nothing; ends when every rank of the group has begun it */
+  TENON_ALL_TO_ALL = 3, /* size blocks of count -> size blocks of count: block k of rank r becomes block r of rank k */
+  TENON_PERMUTE = 4, /* count elements -> count: what `pairs` sends here, zeros where nothing arrives */
+  TENON_BROADCAST = 5, /* count elements -> count: the root's */
+  TENON_EXCHANGE = 6, /* count elements to rank `to`, count from rank `from`; -1: none, and zeros */
+  TENON_BARRIER = 7 /* nothing; ends when every rank of the group has begun it */
 } tenon_collective_kind;
 
 typedef enum tenon_combine { TENON_SUM = 0, TENON_PROD = 1, TENON_MIN = 2, TENON_MAX = 3 } tenon_combine;
@@ -32,14 +32,14 @@ typedef enum tenon_combine { TENON_SUM = 0, TENON_PROD = 1, TENON_MIN = 2, TENON
 typedef struct tenon_collective {
   uint64_t struct_size;
   int32_t kind, combine; /* tenon_combine, of reductions */
-  int32_t dtype;         /* as in tenon_printed */
+  int32_t dtype; /* as in tenon_printed */
   int32_t size, stride;
-  int32_t root;     /* of a broadcast: its number in the group */
+  int32_t root; /* of a broadcast: its number in the group */
   int32_t to, from; /* of an exchange: numbers in the group */
-  int64_t count;    /* elements; of one block where there are several */
+  int64_t count; /* elements; of one block where there are several */
   const int32_t* pairs; /* of a permutation: from, to, from, to, ...; numbers in the group */
   int64_t pair_count;
-  uint64_t digest;   /* of the program and the place in it that asks: differs where ranks run different programs */
+  uint64_t digest; /* of the program and the place in it that asks: differs where ranks run different programs */
   const char* where; /* for messages: "all_reduce at train.cc:42"; lives as long as the call */
 } tenon_collective;
 
@@ -58,7 +58,7 @@ typedef struct tenon_ranks {
   const char* (*message)(void* world);
   /* This rank has failed, for the reason given: every other rank's next or open collective fails and names it. */
   void (*fail)(void* world, const char* reason);
-  /* This rank is done, and calls nothing more: a collective of the others that needs it fails and says "rank 3 has ended". */
+  /* This rank is done, and calls nothing more; what it has not finished is given up. A collective of the others that needs it fails and says "rank 3 has ended". */
   void (*leave)(void* world);
   /* How long a collective waits for a rank that does not answer. */
   void (*set_timeout)(void* world, double seconds);
