@@ -66,12 +66,26 @@ void EntryEmitter::emit_ranks(const Step& step) {
     fail_if(b_.CreateICmpNE(result, b_.getInt32(0)), result, step.origin);
   };
   Value* nothing = llvm::ConstantPointerNull::get(b_.getPtrTy());
+  if (step.ranks.phase == RanksStep::Phase::start) ++started_;
+  if (step.ranks.phase == RanksStep::Phase::finish) --started_;
   if (step.ranks.phase != RanksStep::Phase::finish) {
     const bool has_data = !step.operands.empty();
     call(ranks_start, {world, collective(step), has_data ? this->pointer(step.operands.at(0)) : nothing,
                        has_data ? this->pointer(step.operands.at(1)) : nothing, pending});
   }
   if (step.ranks.phase != RanksStep::Phase::start) call(ranks_finish, {world, b_.CreateLoad(pointer, pending)});
+}
+
+// Between kernels, where something travels.
+void EntryEmitter::emit_progress() {
+  if (started_ == 0) return;
+  llvm::Type* pointer = b_.getPtrTy();
+  Value* ranks = field(env_, env_ranks, pointer);
+  Value* progress = field(ranks, ranks_progress, pointer);
+  when(b_, "progress", b_.CreateIsNotNull(progress), [&] {
+    auto* type = llvm::FunctionType::get(b_.getVoidTy(), {pointer}, false);
+    b_.CreateCall(type, progress, {field(ranks, ranks_world, pointer)});
+  });
 }
 
 }  // namespace tenon::codegen

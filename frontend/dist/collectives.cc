@@ -166,7 +166,9 @@ Tensor exchange(Operand x, const Group& group, const Peers& peers) try {
       throw Error("dist::exchange: rank " + std::to_string(peer) + " is none of the " + std::to_string(group.size()) +
                       " of '" + group.name() + "'",
                   x.where());
-  return asked(ir::Op::exchange, t, group, {peers.to, peers.from}, x.where());
+  if (peers.channel < 0 || peers.channel >= 1 << 16)
+    throw Error("dist::exchange: channel " + std::to_string(peers.channel) + "; give 0 to 65535", x.where());
+  return asked(ir::Op::exchange, t, group, {peers.to, peers.from, peers.channel}, x.where());
 } catch (...) {
   leave_with_error("dist::exchange", x.where());
 }

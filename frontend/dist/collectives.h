@@ -47,9 +47,10 @@ Tensor broadcast(Operand x, const Group& group, int root = 0);  // the root's x
 constexpr int nobody = -1;
 struct Peers {
   int to = nobody, from = nobody;  // numbers in the group
+  int channel = 0;  // messages of one pair arrive on each in the order in which they are sent
 };
 // Sends x to one rank and gives what another sends, which has x's type; zeros where nobody does. Send and receive in one, so that
-// no order of them can block.
+// no order of them can block. Of the group only these ranks take part.
 Tensor exchange(Operand x, const Group& group, const Peers& peers);
 
 Tensor axis_index(const Group& group, const At& at = At::current());  // this rank's number in the group, an i64 scalar

@@ -18,7 +18,7 @@ CollectiveNumbers numbers_of(const RanksStep& step) {
     case Op::all_to_all: return {.kind = Kind::all_to_all};
     case Op::collective_permute: return {.kind = Kind::permute, .has_pairs = true};
     case Op::collective_broadcast: return {.kind = Kind::broadcast, .root = number(0)};
-    case Op::exchange: return {.kind = Kind::exchange, .to = number(0), .from = number(1)};
+    case Op::exchange: return {.kind = Kind::exchange, .root = number(2), .to = number(0), .from = number(1)};
     case Op::rank_barrier: return {.kind = Kind::barrier};
     default: throw InternalError("no collective: " + std::string(name(step.op)));
   }

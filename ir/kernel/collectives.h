@@ -22,7 +22,7 @@ enum class CollectiveCombine : int32_t { sum, prod, min, max };
 struct CollectiveNumbers {
   CollectiveKind kind{};
   CollectiveCombine combine{};
-  int32_t root = 0, to = -1, from = -1;
+  int32_t root = 0, to = -1, from = -1;  // root: of an exchange, its channel
   bool has_pairs = false;  // they are `numbers` of the step
 };
 CollectiveNumbers numbers_of(const RanksStep& step);

@@ -164,4 +164,27 @@ int64_t fewest_ranks(const Program& program) {
   return most;
 }
 
+std::vector<RanksNote> ranks_notes(const Program& program) {
+  std::vector<RanksNote> notes;
+  std::vector<std::pair<uint32_t, size_t>> open;  // pending, and its note
+  visit_steps(program, [&](const Step& s) {
+    if (s.kind == StepKind::launch && s.kernel < program.notes.size())
+      for (const auto& [pending, at] : open) {
+        ++notes[at].hidden;
+        const Dim flops = program.notes[s.kernel].flops;
+        if (flops.is_number()) notes[at].hidden_flops += flops.number();
+      }
+    if (s.kind != StepKind::custom || s.host != Host::ranks || s.ranks.op == Op::rank_index) return;
+    if (s.ranks.phase == RanksStep::Phase::finish) {
+      std::erase_if(open, [&](const auto& o) { return o.first == s.ranks.pending; });
+      return;
+    }
+    const Type& block = s.ranks.block;
+    const int64_t size = s.operands.empty() ? 0 : block.shape.is_static() ? block.shape.numel() * bytes(block.dtype) : -1;
+    notes.push_back({s.ranks.op, s.place, s.ranks.size, size, 0, 0});
+    if (s.ranks.phase == RanksStep::Phase::start) open.emplace_back(s.ranks.pending, notes.size() - 1);
+  });
+  return notes;
+}
+
 }  // namespace tenon::ir

@@ -113,5 +113,15 @@ struct Program {
 std::vector<const Step*> failing_steps(const Program& program);
 // How many ranks a world has at least in which the program's groups fit; 0 where it asks no other ranks.
 int64_t fewest_ranks(const Program& program);
+// What it asks of them, in order, and what runs meanwhile.
+struct RanksNote {
+  Op op{};
+  std::string place;
+  int64_t size = 1;  // of the group
+  int64_t bytes = 0;  // of what a rank has; -1 where an extent is free
+  uint32_t hidden = 0;  // kernels that are launched between its start and its finish
+  int64_t hidden_flops = 0;  // of those whose extents are known
+};
+std::vector<RanksNote> ranks_notes(const Program& program);
 
 }  // namespace tenon::ir

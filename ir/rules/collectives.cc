@@ -10,7 +10,7 @@
 namespace tenon::ir::rules {
 namespace {
 
-constexpr int64_t most_ranks = 1 << 20;
+constexpr int64_t most_ranks = 1 << 20, most_channels = 1 << 16;
 
 void check_group(int64_t size, int64_t stride) {
   TENON_REQUIRE(size >= 1 && size <= most_ranks, "a group has 1 to 1048576 ranks, not " + number(size));
@@ -106,9 +106,10 @@ std::vector<Type> infer_collective_broadcast(const InferArgs& args) {
 }
 
 std::vector<Type> infer_exchange(const InferArgs& args) {
-  const Collective c = collective_of(args, 2);
+  const Collective c = collective_of(args, 3);
   check_number(c.numbers[0], c.size, -1, "to");
   check_number(c.numbers[1], c.size, -1, "from");
+  TENON_REQUIRE(c.numbers[2] >= 0 && c.numbers[2] < most_channels, "channels are 0 to 65535, not " + number(c.numbers[2]));
   return {args.operands[0]};
 }
 
@@ -172,8 +173,10 @@ std::vector<Value> collective_permute_transpose(const TransposeArgs& args) {
 }
 std::vector<Value> exchange_transpose(const TransposeArgs& args) {
   const Collective c(args.attrs);
-  return {again(args.builder, args.op, args.cotangents[0], c, {c.numbers[1], c.numbers[0]})};
+  return {again(args.builder, args.op, args.cotangents[0], c, {c.numbers[1], c.numbers[0], c.numbers[2]})};
 }
+
+std::vector<Value> in_turn_transpose(const TransposeArgs& args) { return {args.cotangents[0]}; }
 
 // All that was made of the root's value comes back to it.
 std::vector<Value> collective_broadcast_transpose(const TransposeArgs& args) {

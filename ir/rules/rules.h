@@ -112,6 +112,7 @@ std::vector<Value> collective_permute_transpose(const TransposeArgs& args);
 std::vector<Value> exchange_transpose(const TransposeArgs& args);
 std::vector<Value> rank_slice_transpose(const TransposeArgs& args);
 std::vector<Value> rank_vary_transpose(const TransposeArgs& args);
+std::vector<Value> in_turn_transpose(const TransposeArgs& args);
 std::vector<Value> reduce_scatter_transpose(const TransposeArgs& args);
 std::vector<Value> barrier_transpose(const TransposeArgs& args);
 std::vector<Value> broadcast_transpose(const TransposeArgs& args);
