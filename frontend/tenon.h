@@ -3,6 +3,7 @@
 
 #include "tenon/frontend/dist/collectives.h"
 #include "tenon/frontend/dist/data_parallel.h"
+#include "tenon/frontend/dist/pipeline.h"
 #include "tenon/frontend/dist/shard_map.h"
 #include "tenon/frontend/dist/world.h"
 #include "tenon/frontend/language.h"

@@ -41,8 +41,13 @@ std::vector<uint32_t> ordered(const Graph& g, std::vector<std::pair<int64_t, uin
 
 GraphPtr turns(const Graph& graph) {
   std::vector<std::pair<int64_t, uint32_t>> marks;
-  for (uint32_t n = 0; n < graph.node_count(); ++n)
-    if (graph.node(NodeId{n}).op == Op::in_turn) marks.emplace_back(InTurn(graph, graph.node(NodeId{n})).turn, n);
+  for (uint32_t n = 0; n < graph.node_count(); ++n) {
+    const Node& node = graph.node(NodeId{n});
+    if (node.op == Op::in_turn) marks.emplace_back(InTurn(graph, node).turn, n);
+    if (node.op != Op::exchange) continue;
+    const NodeId sent = graph.producer(graph.operands(node)[0]);  // goes out in the turn that makes it
+    if (sent != no_node && graph.node(sent).op == Op::in_turn) marks.emplace_back(InTurn(graph, graph.node(sent)).turn, n);
+  }
   Rebuild to(graph);
   to.builder.folding = to.builder.merging = false;
   for (uint32_t n : ordered(graph, std::move(marks))) {
