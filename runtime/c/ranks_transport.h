@@ -20,9 +20,10 @@ enum { TENON_STREAMS = 3 };
 /* A message on its way. state: 0 none, or arrived; 1 on its way. */
 typedef struct tenon_request {
   int32_t state, peer;
+  int32_t sends; /* the transport's own, as is the handle */
   union {
     void* pointer;
-    uint64_t number;
+    unsigned char bytes[8];
   } handle;
 } tenon_request;
 
