@@ -7,7 +7,15 @@
 
 #include "tenon/runtime/mpi/mpi_world.h"
 
-enum { BATCH = 64, LISTEN_EVERY = 16, SPINS = 400, YIELDS = 20000, NAP = 50 * 1000, GRACE = 200 * 1000 * 1000 };
+enum {
+  PIECE = 4032,
+  BATCH = 64,
+  LISTEN_EVERY = 16,
+  SPINS = 400,
+  YIELDS = 20000,
+  NAP = 50 * 1000,
+  GRACE = 200 * 1000 * 1000
+};
 _Static_assert(sizeof(MPI_Request) <= 8, "a request of MPI's fits into ours");
 
 static void keep(tenon_request* request, MPI_Request mpi) { memcpy(request->handle.bytes, &mpi, sizeof mpi); }
@@ -75,7 +83,9 @@ static void test_batch(mpi_world* w, tenon_request* const* requests, int count) 
   int ready[BATCH];
   int arrived = 0;
   for (int k = 0; k < count; k++) mpi[k] = kept(requests[k]);
-  const int code = MPI_Testsome(count, mpi, &arrived, ready, MPI_STATUSES_IGNORE);
+  ready[0] = 0;
+  const int code = count == 1 ? MPI_Test(mpi, &arrived, MPI_STATUS_IGNORE)
+                              : MPI_Testsome(count, mpi, &arrived, ready, MPI_STATUSES_IGNORE);
   if (arrived == MPI_UNDEFINED) arrived = 0;
   if (code != MPI_SUCCESS) mpi_world_error(w, code, "waiting for", requests[arrived > 0 ? ready[0] : 0]->peer);
   for (int k = 0; k < arrived; k++) requests[ready[k]]->state = 0;
@@ -148,7 +158,7 @@ static void pause(void* self, int64_t idle) {
 }
 
 void mpi_transport_fill(mpi_world* w, tenon_transport* transport) {
-  const tenon_transport filled = {w,    w->rank, w->size, send, receive, test, cancel,
-                                  look, heard,   tell,    gone, leave,   pause};
+  const tenon_transport filled = {w,      w->rank, w->size, PIECE, send, receive, test,
+                                  cancel, look,    heard,   tell,  gone, leave,   pause};
   *transport = filled;
 }
