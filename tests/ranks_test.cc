@@ -84,7 +84,7 @@ std::vector<GroupRequest> every_kind(int dtype, int64_t count) {
 class Sizes : public ::testing::TestWithParam<int> {};
 
 TEST_P(Sizes, EveryKindDtypeAndCombineGivesTheBitsOfTheTree) {
-  const Deadline deadline(120);
+  const Deadline deadline(300);
   const int world = GetParam();
   std::mt19937_64 random(static_cast<uint64_t>(world));
   std::vector<Round> rounds;
@@ -100,7 +100,7 @@ TEST_P(Sizes, EveryKindDtypeAndCombineGivesTheBitsOfTheTree) {
 }
 
 TEST_P(Sizes, EmptySingleAndLong) {
-  const Deadline deadline(120);
+  const Deadline deadline(300);
   const int world = GetParam();
   std::mt19937_64 random(static_cast<uint64_t>(world) + 100);
   std::vector<Round> rounds;
@@ -151,7 +151,7 @@ GroupRequest random_request(const std::vector<int>& mesh, std::mt19937_64& rando
 }
 
 TEST(Ranks, RandomSequencesOverRandomMeshes) {
-  const Deadline deadline(120);
+  const Deadline deadline(300);
   const std::vector<std::vector<int>> meshes = {{1},    {2},       {3},    {2, 2},    {2, 3},
                                                 {3, 2}, {2, 2, 2}, {4, 2}, {2, 1, 3}, {7}};
   for (uint64_t seed = 0; seed < 200; ++seed) {

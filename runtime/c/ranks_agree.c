@@ -21,11 +21,27 @@ static int64_t blocks_told(const tenon_pending* p, int32_t round) { /* in the me
   return known < p->size - known ? known : p->size - known;
 }
 
+static uint64_t message_bytes(const tenon_pending* p) { /* of this round, the same for both ends where they agree */
+  return TENON_HEADER + (uint64_t)blocks_told(p, p->round) * p->block;
+}
+
+/* How much of a message goes first; all of it, but where it is a little longer than what travels at once. */
+static uint64_t first_piece(const tenon_pending* p, uint64_t bytes) {
+  const uint64_t piece = p->engine->transport.piece;
+  return bytes > piece && bytes <= 2 * piece ? piece : bytes;
+}
+
+/* A partner of another opinion sends another number of bytes or of pieces; its header comes first in any case. */
 static void begin_round(tenon_pending* p) {
   const int32_t distance = 1 << p->round;
-  tenon_receive(p, &p->answer, tenon_before(p, distance), TENON_STREAM_AGREE, p->arriving, MESSAGE);
-  tenon_send(p, &p->said[p->round], tenon_after(p, distance), TENON_STREAM_AGREE, p->told,
-             TENON_HEADER + (uint64_t)blocks_told(p, p->round) * p->block);
+  const int32_t from = tenon_before(p, distance);
+  const int32_t to = tenon_after(p, distance);
+  const uint64_t bytes = message_bytes(p);
+  const uint64_t first = first_piece(p, bytes);
+  tenon_receive(p, &p->answer[0], from, TENON_STREAM_AGREE, p->arriving, first < bytes ? first : MESSAGE);
+  if (first < bytes) tenon_receive(p, &p->answer[1], from, TENON_STREAM_AGREE, p->arriving + first, bytes - first);
+  tenon_send(p, &p->said[p->round][0], to, TENON_STREAM_AGREE, p->told, first);
+  if (first < bytes) tenon_send(p, &p->said[p->round][1], to, TENON_STREAM_AGREE, p->told + first, bytes - first);
 }
 
 int32_t tenon_agree_begin(tenon_pending* p, const tenon_header* header) {
@@ -52,6 +68,7 @@ int32_t tenon_agree_begin(tenon_pending* p, const tenon_header* header) {
 
 /* The block of a rank, by its number. */
 static const char* block_of(const tenon_pending* p, int32_t number) {
+  if (p->size == 2 && number != p->own) return p->arriving + TENON_HEADER; /* where it came */
   return p->told + TENON_HEADER + (uint64_t)((p->own - number + p->size) % p->size) * p->block;
 }
 
@@ -132,16 +149,17 @@ int32_t tenon_agree(tenon_pending* p) {
   int32_t moved = 0;
   char text[TENON_RANKS_TEXT];
   while (p->round < p->rounds) {
-    if (tenon_test(p, &p->answer, 1) != 0) return moved;
-    moved = 1;
+    if (tenon_test(p, &p->answer[0], 1) != 0) return moved;
     const tenon_header* other = (const tenon_header*)(const void*)p->arriving;
     if (tenon_header_differs(tenon_own_header(p), other, text, sizeof text)) {
       tenon_engine_fail(p->engine, text);
       return 1;
     }
+    if (tenon_test(p, &p->answer[1], 1) != 0) return moved;
+    moved = 1;
     const uint64_t known = (uint64_t)1 << p->round;
     const uint64_t bytes = (uint64_t)blocks_told(p, p->round) * p->block;
-    if (bytes != 0) memcpy(p->told + TENON_HEADER + known * p->block, p->arriving + TENON_HEADER, bytes);
+    if (bytes != 0 && p->size > 2) memcpy(p->told + TENON_HEADER + known * p->block, p->arriving + TENON_HEADER, bytes);
     p->round++;
     if (p->round < p->rounds) begin_round(p);
   }

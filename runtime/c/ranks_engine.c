@@ -76,8 +76,8 @@ static void cancel(tenon_pending* p, tenon_request* requests, int32_t count) {
 /* ---- a pending collective -------------------------------------------------------------------------------------------- */
 
 static void withdraw(tenon_pending* p) {
-  cancel(p, &p->answer, 1);
-  cancel(p, p->said, TENON_ROUNDS);
+  cancel(p, p->answer, 2);
+  cancel(p, p->said[0], 2 * TENON_ROUNDS);
   if (p->slots.requests != NULL) cancel(p, p->slots.requests, p->slots.window * p->slots.each);
 }
 
@@ -134,7 +134,7 @@ static int32_t advance(tenon_pending* p) {
   int32_t moved = 0;
   if (!p->agreed) moved = tenon_agree(p);
   if (!p->agreed || tenon_engine_failed(p->engine) != NULL) return moved;
-  if (tenon_test(p, p->said, p->rounds) != 0) {
+  if (tenon_test(p, p->said[0], 2 * p->rounds) != 0) {
     if (!p->small) moved |= tenon_work(p);
     p->done = 0;
     return moved;
@@ -177,7 +177,8 @@ static void describe_and_fail(tenon_pending* p, int32_t rank, const char* what) 
 
 /* What is waited for, answers before words that have not been taken; null when nothing is. */
 static tenon_request* awaited(tenon_pending* p) {
-  if (p->answer.state != 0) return &p->answer;
+  for (int32_t k = 0; k < 2; k++)
+    if (p->answer[k].state != 0) return &p->answer[k];
   const tenon_slots* s = &p->slots;
   if (s->requests != NULL) {
     for (int64_t step = s->worked; step < s->begun; step++)
@@ -186,8 +187,8 @@ static tenon_request* awaited(tenon_pending* p) {
     for (int32_t k = 0; k < s->window * s->each; k++)
       if (s->requests[k].state != 0) return &s->requests[k];
   }
-  for (int32_t k = 0; k < TENON_ROUNDS; k++)
-    if (p->said[k].state != 0) return &p->said[k];
+  for (int32_t k = 0; k < 2 * TENON_ROUNDS; k++)
+    if (p->said[k / 2][k % 2].state != 0) return &p->said[k / 2][k % 2];
   return NULL;
 }
 
@@ -209,7 +210,7 @@ static int32_t found_gone(tenon_pending* p, tenon_request* requests, int32_t cou
 /* `waited` nanoseconds have passed since something moved. In the first round the rank that is waited for has not come itself; later it
  * may wait for another, which those say that wait for that one. */
 static void watch(tenon_pending* p, int64_t waited) {
-  if (found_gone(p, &p->answer, 1) || found_gone(p, p->said, TENON_ROUNDS)) return;
+  if (found_gone(p, p->answer, 2) || found_gone(p, p->said[0], 2 * TENON_ROUNDS)) return;
   if (p->slots.requests != NULL && found_gone(p, p->slots.requests, p->slots.window * p->slots.each)) return;
   const int64_t timeout = p->engine->timeout;
   const int64_t allowed = timeout + (p->round == 0 ? 0 : INDIRECT);

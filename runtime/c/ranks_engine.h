@@ -59,7 +59,7 @@ struct tenon_pending {
   int32_t rounds, round;
   uint64_t block; /* bytes that each rank adds to the rounds */
   char *told, *arriving; /* header and blocks: known so far, and the message of this round */
-  tenon_request answer, said[TENON_ROUNDS];
+  tenon_request answer[2], said[TENON_ROUNDS][2];
   tenon_slots slots;
 };
 

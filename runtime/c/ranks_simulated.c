@@ -269,8 +269,8 @@ static void open_member(tenon_simulated* w, int32_t rank, const pthread_condattr
   pthread_cond_init(&m->change, clock);
   m->letters.end = &m->letters.first;
   m->receivers.end = &m->receivers.first;
-  const tenon_transport transport = {m,    rank,  w->size, send, receive, test, cancel,
-                                     look, heard, tell,    gone, leave,   pause};
+  const tenon_transport transport = {m,      rank, w->size, 0,    send, receive, test,
+                                     cancel, look, heard,   tell, gone, leave,   pause};
   tenon_engine_open(&m->engine, &transport);
 }
 

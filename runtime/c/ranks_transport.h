@@ -20,15 +20,18 @@ enum { TENON_STREAMS = 3 };
 /* A message on its way. state: 0 none, or arrived; 1 on its way. */
 typedef struct tenon_request {
   int32_t state, peer;
+  int32_t sends; /* the transport's own, as is the handle */
   union {
     void* pointer;
-    uint64_t number;
+    unsigned char bytes[8];
   } handle;
 } tenon_request;
 
 typedef struct tenon_transport {
   void* self;
   int32_t rank, size;
+  /* Bytes that travel at once, without asking the receiver: messages a little longer are better two. 0: all do. */
+  uint64_t piece;
   /* Both begin, and give the bytes back when `test` says so, or `cancel` has returned. A message fits its receiver's room, or is
    * shorter. What goes wrong becomes a failure of the world. */
   void (*send)(void* self, tenon_request* request, int32_t to, const tenon_tag* tag, const void* bytes, uint64_t size);
