@@ -11,11 +11,6 @@
 
 enum { MESSAGE = TENON_HEADER + TENON_SMALL };
 
-/* Partners of an exchange, which differ from rank to rank. */
-typedef struct partners {
-  int32_t to, from;
-} partners;
-
 static int64_t blocks_told(const tenon_pending* p, int32_t round) { /* in the message of a round */
   const int64_t known = INT64_C(1) << round;
   return known < p->size - known ? known : p->size - known;
@@ -47,17 +42,13 @@ static void begin_round(tenon_pending* p) {
 int32_t tenon_agree_begin(tenon_pending* p, const tenon_header* header) {
   const int several = header->kind == TENON_REDUCE_SCATTER || header->kind == TENON_ALL_TO_ALL;
   const uint64_t elements = several ? p->bytes * (uint64_t)p->size : p->bytes;
-  const uint64_t prefix = header->kind == TENON_EXCHANGE ? sizeof(partners) : 0;
-  p->small = elements <= TENON_SMALL && (prefix + elements) * (uint64_t)p->size <= TENON_SMALL;
-  p->block = prefix + (p->small ? elements : 0);
+  p->small = elements <= TENON_SMALL && elements * (uint64_t)p->size <= TENON_SMALL;
+  p->block = p->small ? elements : 0;
   if (p->told == NULL) p->told = (char*)aligned_alloc(64, MESSAGE);
   if (p->arriving == NULL) p->arriving = (char*)aligned_alloc(64, MESSAGE);
   if (p->told == NULL || p->arriving == NULL) return 0;
   memcpy(p->told, header, sizeof *header);
-  const partners own = {p->to, p->from};
-  char* block = p->told + TENON_HEADER;
-  if (prefix != 0) memcpy(block, &own, sizeof own);
-  if (p->small && elements != 0) memcpy(block + prefix, p->in, elements);
+  if (p->small && elements != 0) memcpy(p->told + TENON_HEADER, p->in, elements);
   p->rounds = 0;
   while ((INT64_C(1) << p->rounds) < p->size) p->rounds++;
   p->round = 0;
@@ -70,30 +61,6 @@ int32_t tenon_agree_begin(tenon_pending* p, const tenon_header* header) {
 static const char* block_of(const tenon_pending* p, int32_t number) {
   if (p->size == 2 && number != p->own) return p->arriving + TENON_HEADER; /* where it came */
   return p->told + TENON_HEADER + (uint64_t)((p->own - number + p->size) % p->size) * p->block;
-}
-
-/* Who sends in an exchange is who is waited for. */
-static int32_t exchange_agrees(tenon_pending* p) {
-  char text[TENON_RANKS_TEXT];
-  char what[256];
-  partners one;
-  partners other;
-  for (int32_t k = 0; k < p->size; k++) {
-    memcpy(&one, block_of(p, k), sizeof one);
-    for (int32_t way = 0; way < 2; way++) {
-      const int32_t partner = way == 0 ? one.to : one.from;
-      if (partner < 0) continue;
-      memcpy(&other, block_of(p, partner), sizeof other);
-      if ((way == 0 ? other.from : other.to) == k) continue;
-      tenon_header_text(tenon_own_header(p), what, sizeof what);
-      snprintf(text, sizeof text, "rank %d %s rank %d, which does not %s, in %s", (int)tenon_world_rank(p, k),
-               way == 0 ? "sends to" : "waits for", (int)tenon_world_rank(p, partner),
-               way == 0 ? "wait for it" : "send to it", what);
-      tenon_engine_fail(p->engine, text);
-      return 0;
-    }
-  }
-  return 1;
 }
 
 static void join_blocks(tenon_pending* p, uint64_t offset) {
@@ -110,11 +77,11 @@ static void join_blocks(tenon_pending* p, uint64_t offset) {
 }
 
 /* One rank's elements, or zeros where there is none. */
-static void take(tenon_pending* p, int32_t number, uint64_t offset) {
+static void take(tenon_pending* p, int32_t number) {
   if (number < 0)
     memset(p->out, 0, p->bytes);
   else
-    memcpy(p->out, block_of(p, number) + offset, p->bytes);
+    memcpy(p->out, block_of(p, number), p->bytes);
 }
 
 static void pick(tenon_pending* p) {
@@ -129,16 +96,14 @@ static void pick(tenon_pending* p) {
     case TENON_ALL_TO_ALL:
       for (int32_t k = 0; k < p->size; k++) memcpy(p->out + (uint64_t)k * p->bytes, block_of(p, k) + own, p->bytes);
       break;
-    case TENON_PERMUTE: take(p, p->from, 0); break;
-    case TENON_BROADCAST: take(p, tenon_own_header(p)->root, 0); break;
-    case TENON_EXCHANGE: take(p, p->from, sizeof(partners)); break;
+    case TENON_PERMUTE: take(p, p->from); break;
+    case TENON_BROADCAST: take(p, tenon_own_header(p)->root); break;
     default: break;
   }
 }
 
 static void agree_ended(tenon_pending* p) {
   p->agreed = 1;
-  if (tenon_own_header(p)->kind == TENON_EXCHANGE && !exchange_agrees(p)) return;
   if (p->small)
     pick(p);
   else if (!tenon_work_begin(p))

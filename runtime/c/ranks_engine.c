@@ -132,6 +132,7 @@ static tenon_group* group_of(tenon_engine* e, int32_t size, int32_t stride) {
 
 static int32_t advance(tenon_pending* p) {
   int32_t moved = 0;
+  if (tenon_own_header(p)->kind == TENON_EXCHANGE) return tenon_transfer(p);
   if (!p->agreed) moved = tenon_agree(p);
   if (!p->agreed || tenon_engine_failed(p->engine) != NULL) return moved;
   if (tenon_test(p, p->said[0], 2 * p->rounds) != 0) {
@@ -245,7 +246,7 @@ static void describe(const tenon_engine* e, const tenon_collective* what, uint32
     h->count = what->count;
   }
   if (what->kind == TENON_ALL_REDUCE || what->kind == TENON_REDUCE_SCATTER) h->combine = what->combine;
-  if (what->kind == TENON_BROADCAST) h->root = what->root;
+  if (what->kind == TENON_BROADCAST || what->kind == TENON_EXCHANGE) h->root = what->root;
   if (what->kind == TENON_PERMUTE) {
     h->pair_count = what->pair_count;
     h->pairs = tenon_ranks_pairs_digest(what->pairs, what->pair_count);
@@ -277,12 +278,21 @@ static int32_t start(void* world, const tenon_collective* what, const void* in, 
   p->bytes = what->kind == TENON_BARRIER ? 0 : p->element * (uint64_t)what->count;
   p->in = (const char*)in;
   p->out = (char*)out;
-  p->tag.size = what->size;
-  p->tag.stride = what->stride;
-  p->tag.sequence = group->sequence++;
   tenon_header header;
-  describe(e, what, p->tag.sequence, &header);
-  if (!tenon_agree_begin(p, &header)) {
+  int32_t begun;
+  if (what->kind == TENON_EXCHANGE) { /* the group of one has no collectives of its own: its tags are free */
+    p->tag.size = p->tag.stride = 1;
+    p->tag.sequence = (uint32_t)what->root;
+    describe(e, what, 0, &header);
+    begun = tenon_transfer_begin(p, &header);
+  } else {
+    p->tag.size = what->size;
+    p->tag.stride = what->stride;
+    p->tag.sequence = group->sequence++;
+    describe(e, what, p->tag.sequence, &header);
+    begun = tenon_agree_begin(p, &header);
+  }
+  if (!begun) {
     release(p);
     return refuse(e, what, "out of memory");
   }

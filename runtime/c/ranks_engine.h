@@ -112,6 +112,8 @@ int32_t tenon_header_differs(const tenon_header* a, const tenon_header* b, char*
 int32_t tenon_agree(tenon_pending* p);
 int32_t tenon_work(tenon_pending* p);
 int32_t tenon_agree_begin(tenon_pending* p, const tenon_header* header); /* 0: out of memory */
+int32_t tenon_transfer(tenon_pending* p); /* of an exchange, from its beginning to its end */
+int32_t tenon_transfer_begin(tenon_pending* p, const tenon_header* header); /* 0: out of memory */
 int32_t tenon_work_begin(tenon_pending* p); /* 0: out of memory */
 void tenon_work_end(tenon_pending* p);
 
