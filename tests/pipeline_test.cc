@@ -25,8 +25,8 @@ Tensor loss_of(const Layer& l, const Tensor& x) {
 }
 
 const auto parameters = [] { return std::tuple(make_layer(1), make_layer(2), make_layer(3), make_layer(4)); };
-const auto with_loss = std::tuple(through, through, through, loss_of);
-const auto without = std::tuple(through, through, through, through);
+const auto with_loss = std::make_tuple(through, through, through, loss_of);
+const auto without = std::make_tuple(through, through, through, through);
 
 template <class T>
 std::vector<float> numbers_of(const T& tree) {
