@@ -175,7 +175,7 @@ void Executable::run(const void* const* inputs, void* const* outputs, const int6
     call.env = &own;
   }
   if (manifest().ranks > 0) {
-    if (own.ranks == nullptr) own.ranks = current_ranks();
+    if (env == nullptr || own.ranks == nullptr) own.ranks = current_ranks();
     if (static_cast<uint64_t>(own.ranks->size) < manifest().ranks)
       throw Error("'" + manifest().entry + "' speaks with " + std::to_string(manifest().ranks) +
                   " ranks, and the world has " + std::to_string(own.ranks->size) + "; start it with mpirun -n " +

@@ -143,6 +143,43 @@ const std::pair<const char*, const char*> graphs[] = {
      "{ "
      "%2 = sin %0 : f64[3] %3 = named %2 {name = \"s\", saved = [1]} : f64[3] %4 = mul %3, %1 : f64[3] %5 = exp %4 : "
      "f64[3] }} : f64[3] }"},
+    {"all_reduce_sum",
+     "graph @f(%0: f64[3]) -> (%2) { %1 = all_reduce_sum %0 {size = [1], stride = [1], place = \"here\", numbers = []} : f64[3] "
+     "%2 = sin %1 : f64[3] }"},
+    {"all_reduce_prod",
+     "graph @f(%0: f64[3]) -> (%2) { %1 = all_reduce_prod %0 {size = [1], stride = [1], place = \"here\", numbers = []} : f64[3] "
+     "%2 = sin %1 : f64[3] }"},
+    {"all_reduce_min",
+     "graph @f(%0: f64[3]) -> (%2) { %1 = all_reduce_min %0 {size = [1], stride = [1], place = \"here\", numbers = []} : f64[3] "
+     "%2 = sin %1 : f64[3] }"},
+    {"all_reduce_max",
+     "graph @f(%0: f64[3]) -> (%2) { %1 = all_reduce_max %0 {size = [1], stride = [1], place = \"here\", numbers = []} : f64[3] "
+     "%2 = sin %1 : f64[3] }"},
+    {"rank_vary",
+     "graph @f(%0: f64[3]) -> (%2) { %1 = rank_vary %0 {size = [1], stride = [1], place = \"here\", numbers = []} : f64[3] "
+     "%2 = sin %1 : f64[3] }"},
+    {"all_gather",
+     "graph @f(%0: f64[3]) -> (%2) { %1 = all_gather %0 {size = [1], stride = [1], place = \"here\", numbers = []} : f64[1, 3] "
+     "%2 = sin %1 : f64[1, 3] }"},
+    {"reduce_scatter",
+     "graph @f(%0: f64[1, 3]) -> (%2) { %1 = reduce_scatter %0 {size = [1], stride = [1], place = \"here\", numbers = []} : f64[3] "
+     "%2 = sin %1 : f64[3] }"},
+    {"rank_slice",
+     "graph @f(%0: f64[1, 3]) -> (%2) { %1 = rank_slice %0 {size = [1], stride = [1], place = \"here\", numbers = []} : f64[3] "
+     "%2 = sin %1 : f64[3] }"},
+    {"all_to_all",
+     "graph @f(%0: f64[1, 3]) -> (%2) { %1 = all_to_all %0 {size = [1], stride = [1], place = \"here\", numbers = []} : f64[1, 3] "
+     "%2 = sin %1 : f64[1, 3] }"},
+    {"collective_permute",
+     "graph @f(%0: f64[3]) -> (%2) { %1 = collective_permute %0 {size = [1], stride = [1], place = \"here\", numbers = [0, 0]} : f64[3] "
+     "%2 = sin %1 : f64[3] }"},
+    {"collective_broadcast",
+     "graph @f(%0: f64[3]) -> (%2) { %1 = collective_broadcast %0 {size = [1], stride = [1], place = \"here\", numbers = [0]} : f64[3] "
+     "%2 = sin %1 : f64[3] }"},
+    {"exchange",
+     "graph @f(%0: f64[3]) -> (%2) { %1 = exchange %0 {size = [1], stride = [1], place = \"here\", numbers = [0, 0, 1]} : f64[3] "
+     "%2 = sin %1 : f64[3] }"},
+    {"in_turn", "graph @f(%0: f64[3]) -> (%2) { %1 = in_turn %0 {turn = [2]} : f64[3] %2 = sin %1 : f64[3] }"},
     {"named",
      "graph @f(%0: f64[3]) -> (%2) { %1 = named %0 {name = \"x\", saved = [0]} : f64[3] %2 = sin %1 : f64[3] }"},
     {"custom_jvp",
