@@ -16,9 +16,7 @@ struct Net {
   Tensor w1, b1, w2;
 };
 
-Net make_net() {
-  return {normal(key(1), {6, 16}) * 0.4f, zeros({16}), normal(key(2), {16, 3}) * 0.4f};
-}
+Net make_net() { return {normal(key(1), {6, 16}) * 0.4f, zeros({16}), normal(key(2), {16, 3}) * 0.4f}; }
 Tensor loss_of(const Net& net, const Tensor& x, const Tensor& y) {
   const Tensor out = matmul(tanh(matmul(x, net.w1) + net.b1), net.w2);
   return mean((out - y) * (out - y));
@@ -162,8 +160,8 @@ TEST(ShardMap, MisuseIsSaidWhereItIs) {
   expect_in(with({none, "data"}, {"data"}, {4}), "1 dimensions");
   expect_in(message_of([] {
               dist::simulate(2, [](World w) {
-                dist::data_parallel([](const Tensor& p, const Tensor&, const Tensor&) { return p; }, w,
-                                    {.shards = 3})(ones({1}), ones({1}), ones({6}));
+                dist::data_parallel([](const Tensor& p, const Tensor&, const Tensor&) { return p; }, w, {.shards = 3})(
+                    ones({1}), ones({1}), ones({6}));
               });
             }),
             "multiple of the ranks");

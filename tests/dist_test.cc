@@ -63,7 +63,10 @@ TEST(Collectives, GiveWhatTheyMean) {
           return v;
         });
     on_ranks(
-        n, [](const Tensor& x, const World& w) { return dist::all_gather(x.reshape({2, 2}), w, {.axis = 1}).reshape({-1}); },
+        n,
+        [](const Tensor& x, const World& w) {
+          return dist::all_gather(x.reshape({2, 2}), w, {.axis = 1}).reshape({-1});
+        },
         [&](int) {
           Numbers v;
           for (int row = 0; row < 2; ++row)
@@ -72,7 +75,10 @@ TEST(Collectives, GiveWhatTheyMean) {
           return v;
         });
     on_ranks(
-        n, [n](const Tensor& x, const World& w) { return dist::reduce_scatter(concat(std::vector<Tensor>(static_cast<size_t>(n), x), 0), w); },
+        n,
+        [n](const Tensor& x, const World& w) {
+          return dist::reduce_scatter(concat(std::vector<Tensor>(static_cast<size_t>(n), x), 0), w);
+        },
         [&](int) { return sum_of([](double v) { return v; }); });
     on_ranks(
         n,
@@ -264,8 +270,10 @@ TEST(Faults, MisuseIsSaidWhereItIs) {
   expect_in(message_of([&] { Mesh(alone, {{"data", 1}})["model"]; }), "only 'data'");
   expect_in(message_of([&] { dist::all_reduce(own(0), alone, {.op = "median"}); }), "median");
   expect_in(message_of([&] { dist::all_reduce(ones({3}, {.dtype = i32}), alone, dist::mean); }), "astype");
-  expect_in(message_of([] { dist::simulate(2, [](World w) { dist::reduce_scatter(own(0, 3), w); }); }), "multiple of the 2");
-  expect_in(message_of([] { dist::simulate(2, [](World w) { dist::permute(own(0), w, {{0, 1}, {1, 1}}); }); }), "twice");
+  expect_in(message_of([] { dist::simulate(2, [](World w) { dist::reduce_scatter(own(0, 3), w); }); }),
+            "multiple of the 2");
+  expect_in(message_of([] { dist::simulate(2, [](World w) { dist::permute(own(0), w, {{0, 1}, {1, 1}}); }); }),
+            "twice");
 }
 
 }  // namespace

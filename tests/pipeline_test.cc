@@ -56,11 +56,12 @@ TEST(Pipeline, GivesTheCompositionToTheBit) {
   const std::vector<float> expected = numbers_of(through(d, through(c, through(b, through(a, x)))));
   for (const int n : {1, 2, 4})
     for (const int m : {1, 4, 8})
-      EXPECT_EQ(on_ranks(n, [&](const World& w) {
-                  const auto f = dist::pipeline(without, w, {.microbatches = m});
-                  EXPECT_EQ(numbers_of(jit(f)(parameters(), x)), numbers_of(f(parameters(), x)));
-                  return numbers_of(jit(f)(parameters(), x));
-                }),
+      EXPECT_EQ(on_ranks(n,
+                         [&](const World& w) {
+                           const auto f = dist::pipeline(without, w, {.microbatches = m});
+                           EXPECT_EQ(numbers_of(jit(f)(parameters(), x)), numbers_of(f(parameters(), x)));
+                           return numbers_of(jit(f)(parameters(), x));
+                         }),
                 expected)
           << n << " ranks, " << m << " microbatches";
 }
@@ -125,10 +126,12 @@ void expect_in(const std::string& text, const std::string& part) {
 }
 
 TEST(Pipeline, MisuseIsSaidWhereItIs) {
-  expect_in(message_of([] { dist::simulate(3, [](World w) { dist::pipeline(without, w); }); }), "4 stages for the 3 ranks");
+  expect_in(message_of([] { dist::simulate(3, [](World w) { dist::pipeline(without, w); }); }),
+            "4 stages for the 3 ranks");
   expect_in(message_of([] { dist::pipeline(without, dist::init(), {.microbatches = 0}); }), "1 or more");
-  expect_in(message_of([] { dist::pipeline(without, dist::init(), {.microbatches = 3})(parameters(), ones({8, width})); }),
-            "3 microbatches do not divide");
+  expect_in(
+      message_of([] { dist::pipeline(without, dist::init(), {.microbatches = 3})(parameters(), ones({8, width})); }),
+      "3 microbatches do not divide");
 }
 
 }  // namespace

@@ -80,7 +80,8 @@ struct Run {
   // ---- messages
 
   Tensor received(const ir::Type& type, int from, int channel) const {
-    const Tensor room = apply_primitive(ir::Op::unset, ir::UnsetAttrs{.dtype = type.dtype, .shape = type.shape.dims()}, {}, at)[0];
+    const Tensor room =
+        apply_primitive(ir::Op::unset, ir::UnsetAttrs{.dtype = type.dtype, .shape = type.shape.dims()}, {}, at)[0];
     return asked(ir::Op::exchange, room, group, {-1, from, channel}, at);
   }
   void send(const Tensor& t, int to, int channel) const { asked(ir::Op::exchange, t, group, {to, -1, channel}, at); }
@@ -152,7 +153,8 @@ struct Run {
       } else {
         ir::Type type = last.type(last.outputs()[o]);
         if (!is_scalar) type.shape[0] = Dim(type.shape[0].number() * count());
-        whole = apply_primitive(ir::Op::unset, ir::UnsetAttrs{.dtype = type.dtype, .shape = type.shape.dims()}, {}, at)[0];
+        whole =
+            apply_primitive(ir::Op::unset, ir::UnsetAttrs{.dtype = type.dtype, .shape = type.shape.dims()}, {}, at)[0];
       }
       results.push_back(shared(whole, group.size() - 1));
     }
@@ -231,7 +233,8 @@ struct Run {
       if (!is_floating(like.dtype())) return all.emplace_back(), void();
       if (!here) {
         const ir::Type& type = like.cell()->type;
-        own = apply_primitive(ir::Op::unset, ir::UnsetAttrs{.dtype = type.dtype, .shape = type.shape.dims()}, {}, at)[0];
+        own =
+            apply_primitive(ir::Op::unset, ir::UnsetAttrs{.dtype = type.dtype, .shape = type.shape.dims()}, {}, at)[0];
       }
       all.push_back(shared(own, root));
     };
@@ -265,10 +268,12 @@ std::vector<Tensor> microbatch_of(const std::vector<Tensor>& x, int microbatches
   for (const Tensor& t : x) {
     ir::Type type = t.cell()->type;
     if (type.shape.empty() || !type.shape.is_static())
-      throw Error("dist::pipeline: " + describe(t) + " has no batch of a known extent along axis 0; make it a parameter", at);
+      throw Error(
+          "dist::pipeline: " + describe(t) + " has no batch of a known extent along axis 0; make it a parameter", at);
     if (type.shape[0].number() % microbatches != 0)
-      throw Error("dist::pipeline: " + describe(t) + " has a batch of " + std::to_string(type.shape[0].number()) + ", which " +
-                      std::to_string(microbatches) + " microbatches do not divide; drop or pad the rest of it",
+      throw Error("dist::pipeline: " + describe(t) + " has a batch of " + std::to_string(type.shape[0].number()) +
+                      ", which " + std::to_string(microbatches) +
+                      " microbatches do not divide; drop or pad the rest of it",
                   at);
     type.shape[0] = Dim(type.shape[0].number() / microbatches);
     parts.push_back(without_value(type));
@@ -282,26 +287,29 @@ std::vector<Tensor> results_of(const tenon::detail::Program& p) {
   return results;
 }
 
-std::vector<Tensor> run_pipeline(const Stages& stages, const Group& group, const PipelineOptions& options, const Location& at) {
+std::vector<Tensor> run_pipeline(const Stages& stages, const Group& group, const PipelineOptions& options,
+                                 const Location& at) {
   const FloatEnvironment standard;
   const ir::Graph& last = *stages.programs.back()->graph;
   const Run run(stages, group, options, at);
   if (!run.is_scalar)
     for (ir::ValueId v : last.outputs())
       if (last.type(v).shape.empty())
-        throw Error("dist::pipeline: the last stage gives a scalar beside other results, or one of integers; give one "
-                    "floating scalar (a loss), or tensors with the batch along axis 0",
-                    at);
+        throw Error(
+            "dist::pipeline: the last stage gives a scalar beside other results, or one of integers; give one "
+            "floating scalar (a loss), or tensors with the batch along axis 0",
+            at);
   List all;
   for (const List& p : stages.parameters) all.insert(all.end(), p.begin(), p.end());
   all.insert(all.end(), stages.x.begin(), stages.x.end());
-  const auto f = custom_vjp([&](const List& given) { return run.run_forward(given, nullptr); },
-                            [&](const List& given) {
-                              List residuals;
-                              List results = run.run_forward(given, &residuals);
-                              return std::make_pair(std::move(results), std::move(residuals));
-                            },
-                            [&](const List& residuals, const List& given) { return run.run_backward(residuals, given); });
+  const auto f =
+      custom_vjp([&](const List& given) { return run.run_forward(given, nullptr); },
+                 [&](const List& given) {
+                   List residuals;
+                   List results = run.run_forward(given, &residuals);
+                   return std::make_pair(std::move(results), std::move(residuals));
+                 },
+                 [&](const List& residuals, const List& given) { return run.run_backward(residuals, given); });
   return f(all);
 }
 

@@ -35,7 +35,8 @@ void check_pipeline(size_t stages, const Group& group, const PipelineOptions& op
 std::vector<Tensor> microbatch_of(const std::vector<Tensor>& x, int microbatches, const Location& at);
 // What one microbatch's results are, as tensors without values.
 std::vector<Tensor> results_of(const tenon::detail::Program& p);
-std::vector<Tensor> run_pipeline(const Stages& stages, const Group& group, const PipelineOptions& options, const Location& at);
+std::vector<Tensor> run_pipeline(const Stages& stages, const Group& group, const PipelineOptions& options,
+                                 const Location& at);
 
 template <class... S>
 class Pipeline {
@@ -47,7 +48,8 @@ class Pipeline {
 
   template <class P, class X>
   auto operator()(const P& parameters, const X& x) const {
-    static_assert(std::tuple_size<P>::value == sizeof...(S), "dist::pipeline takes a tuple with the parameters of each stage");
+    static_assert(std::tuple_size<P>::value == sizeof...(S),
+                  "dist::pipeline takes a tuple with the parameters of each stage");
     return tenon::detail::guarded("dist::pipeline", made_, [&] {
       Stages all;
       all.x = tenon::detail::tensors_of(x);
