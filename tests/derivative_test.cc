@@ -10,6 +10,8 @@
 #include "tenon/tests/small_stack.h"
 
 namespace tenon::passes {
+using testing::graphs;
+
 namespace {
 
 using namespace ir;
