@@ -57,10 +57,11 @@ file(WRITE ${PROJECT_BINARY_DIR}/clear_caches.cmake "file(REMOVE_RECURSE ${PROJE
 set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${PROJECT_BINARY_DIR}/clear_caches.cmake)
 
 # The examples of a document, as tests.
+set(documents ${PROJECT_SOURCE_DIR}/docs/transforms.md ${PROJECT_SOURCE_DIR}/docs/distributed.md)
 set(document_examples ${PROJECT_BINARY_DIR}/generated/document_examples_test.cc)
 add_custom_command(OUTPUT ${document_examples}
-                   COMMAND awk -f ${PROJECT_SOURCE_DIR}/cmake/document_examples.awk ${PROJECT_SOURCE_DIR}/docs/transforms.md > ${document_examples}
-                   DEPENDS ${PROJECT_SOURCE_DIR}/cmake/document_examples.awk ${PROJECT_SOURCE_DIR}/docs/transforms.md VERBATIM)
+                   COMMAND awk -f ${PROJECT_SOURCE_DIR}/cmake/document_examples.awk ${documents} > ${document_examples}
+                   DEPENDS ${PROJECT_SOURCE_DIR}/cmake/document_examples.awk ${documents} VERBATIM)
 file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/generated)
 list(APPEND test_sources ${document_examples})
 
