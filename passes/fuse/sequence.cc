@@ -1,13 +1,11 @@
 // The order in which groups run: that of the program, as far as what they read permits. A group runs when the last of its nodes would
 // have run; so values live as long as in the program that was written, and what is computed again late (behind a barrier, for a
-// derivative) is not computed early. Nothing behind a barrier runs before everything in front of it. Effects keep their order, and so does
-// what other ranks take part in.
+// derivative) is not computed early. Nothing behind a barrier runs before everything in front of it. Effects keep their order.
 #include <algorithm>
 #include <functional>
 #include <queue>
 
 #include "tenon/passes/fuse/draft.h"
-#include "tenon/passes/ranks/speaks.h"
 
 namespace tenon::passes {
 
@@ -64,7 +62,7 @@ void Fusion::sequence(FusionPlan& plan, std::vector<uint32_t>& tops) {
       if (find(draft_of[index(n)]) != tops[g]) continue;  // computed again
       place = std::max(place, index(n));
       for (uint32_t k = 0; k < graph.node(n).result_count; ++k) maker[index(graph.result(graph.node(n), k))] = g;
-      if (has_effect(graph, graph.node(n)) || speaks(graph, graph.node(n))) effects.emplace_back(index(n), g);
+      if (has_effect(graph, graph.node(n))) effects.emplace_back(index(n), g);
     }
     waiting.add(place);
   }
