@@ -6,6 +6,7 @@
 #include "tenon/frontend/dist/pipeline.h"
 #include "tenon/frontend/dist/shard_map.h"
 #include "tenon/frontend/dist/world.h"
+#include "tenon/frontend/io/files.h"
 #include "tenon/frontend/language.h"
 #include "tenon/frontend/ops/custom.h"
 #include "tenon/frontend/ops/effects.h"
