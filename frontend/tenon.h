@@ -1,10 +1,12 @@
 // Everything a user of Tenon includes.
 #pragma once
 
+#include "tenon/frontend/dist/checkpoint.h"
 #include "tenon/frontend/dist/collectives.h"
 #include "tenon/frontend/dist/data_parallel.h"
 #include "tenon/frontend/dist/pipeline.h"
 #include "tenon/frontend/dist/shard_map.h"
+#include "tenon/frontend/dist/sharded_state.h"
 #include "tenon/frontend/dist/world.h"
 #include "tenon/frontend/io/files.h"
 #include "tenon/frontend/language.h"

@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "tenon/frontend/dist/parts.h"
+#include "tenon/frontend/dist/shards.h"
 #include "tenon/frontend/ops/ops.h"
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
@@ -20,7 +21,8 @@ namespace {
 const std::string axis_name = "shards of dist::data_parallel";
 thread_local const ShardedStep* innermost = nullptr;
 
-// The tree over axis 0: neighbours, then pairs of them, an odd last one waiting for the next level.
+}  // namespace
+
 ir::Value joined(ir::Value x) {
   while (x.shape()[0].number() > 1) {
     const int64_t n = x.shape()[0].number(), pairs = n / 2;
@@ -44,6 +46,21 @@ ir::Value joined(ir::Value x) {
   return ir::reshape(x, shape);
 }
 
+const ShardedStep& step_here(const char* what, const Location& at) {
+  if (innermost == nullptr)
+    throw Error(std::string(what) +
+                    ": there are no shards here; call it in a step of tn::dist::data_parallel, which makes them",
+                at);
+  return *innermost;
+}
+
+ir::Value by_shard(ir::Value x, const ShardedStep& step) {
+  return ir::apply(*x.builder, ir::Op::axis_gather, {&x, 1},
+                   ir::AxisGatherAttrs{.axis = axis_name, .size = Dim(step.own)})[0];
+}
+
+namespace {
+
 // The sum over all shards of [own shards, ...].
 ir::Value summed(ir::Value own, const ShardedStep& step, const Location& at) {
   if (step.group.size() == 1) return joined(own);
@@ -54,7 +71,8 @@ ir::Value summed(ir::Value own, const ShardedStep& step, const Location& at) {
   return joined(ir::reshape(over_ranks(ir::Op::all_gather, own, step.group, at, {1}), shape));
 }
 
-// Tensors that travel together: in the order in which their gradients come, the last first.
+}  // namespace
+
 std::vector<std::vector<size_t>> buckets_of(const std::vector<Tensor>& tensors, int64_t most) {
   std::vector<std::vector<size_t>> buckets;
   int64_t filled = 0;
@@ -68,8 +86,6 @@ std::vector<std::vector<size_t>> buckets_of(const std::vector<Tensor>& tensors, 
   }
   return buckets;
 }
-
-}  // namespace
 
 ShardedStep::ShardedStep(const Group& g, const DataParallelOptions& o, const Location& at) : group(g), options(o) {
   shards = o.shards == 0 ? g.size() : o.shards;
@@ -164,11 +180,7 @@ StepScope::StepScope(const ShardedStep& step) : before_(innermost), axis_(axis_n
 StepScope::~StepScope() { innermost = before_; }
 
 std::vector<Tensor> means(const std::vector<Tensor>& of_shard, const Location& at) {
-  const ShardedStep* step = innermost;
-  if (step == nullptr)
-    throw Error(
-        "dist::mean_gradient: there are no shards here; call it in a step of tn::dist::data_parallel, which makes them",
-        at);
+  const ShardedStep& step = step_here("dist::mean_gradient", at);
   for (const Tensor& t : of_shard)
     if (t.defined() && !is_floating(t.dtype()))
       throw Error("dist::mean_gradient: " + describe(t) + " has no mean; leave out what is no floating tensor", at);
@@ -180,14 +192,12 @@ std::vector<Tensor> means(const std::vector<Tensor>& of_shard, const Location& a
   std::vector<ir::Value> given;
   for (const Tensor& t : defined) given.push_back({&b, b.input(t.cell()->type)});
   std::vector<ir::ValueId> results(given.size());
-  for (const std::vector<size_t>& bucket : buckets_of(defined, step->options.bucket_bytes)) {
+  for (const std::vector<size_t>& bucket : buckets_of(defined, step.options.bucket_bytes)) {
     std::vector<ir::Value> flat;
     for (size_t i : bucket) flat.push_back(ir::reshape(given[i], Shape({given[i].shape().numel()})));
     const ir::Value one = flat.size() == 1 ? given[bucket[0]] : ir::concat(flat, 0);
-    const ir::Value shards =
-        ir::apply(b, ir::Op::axis_gather, {&one, 1}, ir::AxisGatherAttrs{.axis = axis_name, .size = Dim(step->own)})[0];
-    const ir::Value sum = summed(shards, *step, at);
-    const ir::Value mean = sum / ir::splat(b, sum.dtype(), static_cast<double>(step->shards), sum.shape());
+    const ir::Value sum = summed(by_shard(one, step), step, at);
+    const ir::Value mean = sum / ir::splat(b, sum.dtype(), static_cast<double>(step.shards), sum.shape());
     int64_t from = 0;
     for (size_t i : bucket) {
       const int64_t count = given[i].shape().numel();
