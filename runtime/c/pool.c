@@ -302,7 +302,7 @@ const tenon_env* tenon_runtime_env(void) {
 
 const tenon_env* tenon_serial_env(void) {
   static const tenon_env env = {sizeof(tenon_env), NULL, serial_parallel_for, print, 1, 0, NULL, NULL,
-                                tenon_print_line};
+                                tenon_print_line, NULL};
   return &env;
 }
 

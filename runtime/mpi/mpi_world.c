@@ -18,8 +18,8 @@ static const char* refused;
 static int32_t launched(void) {
   static const char* const signs[] = {"OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMI_SIZE", "PMIX_RANK", "MPI_LOCALNRANKS"};
   for (size_t k = 0; k < sizeof signs / sizeof signs[0]; k++)
-    if (getenv(signs[k]) != NULL) return 1;
-  return getenv("SLURM_PROCID") != NULL && getenv("SLURM_STEP_ID") != NULL;
+    if (secure_getenv(signs[k]) != NULL) return 1;
+  return secure_getenv("SLURM_PROCID") != NULL && secure_getenv("SLURM_STEP_ID") != NULL;
 }
 
 /* ---- the end --------------------------------------------------------------------------------------------------------- */
