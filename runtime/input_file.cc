@@ -1,3 +1,4 @@
+// Reads at offsets, so that nobody depends on where another reader is.
 #include "tenon/runtime/input_file.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+// One pass over the text, by recursion nowhere: what is open while a value is skipped stands in a string.
 #include "tenon/runtime/json.h"
 
 #include "tenon/ir/base/error.h"

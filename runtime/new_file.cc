@@ -1,3 +1,4 @@
+// The name is given by rename(), which a folder on one machine or on a server does at once.
 #include "tenon/runtime/new_file.h"
 
 #include <errno.h>

@@ -1,6 +1,8 @@
+// Each rank jits the same step; what the run depends on is in its checkpoints, and a batch is a function of its step.
 #include "tenon/examples/data/distributed.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -100,6 +102,7 @@ Trained run(const dist::World& world, const Images& images, const DistributedOpt
   }
   Batches batches(images, o.batch);
   Progress progress(1, o.steps, o.batch);
+  const char* over = isatty(STDOUT_FILENO) ? "\r\033[K" : "";  // the bar
   for (int64_t k = result.began_at; k < o.steps; ++k) {
     if (k == o.die_at && world.rank() == 1) raise(SIGKILL);
     const auto [x, y] = batches.of_step(k);
@@ -108,7 +111,7 @@ Trained run(const dist::World& world, const Images& images, const DistributedOpt
     losses[static_cast<size_t>(k)] = loss.template item<float>();
     if (talks) progress.step(0, k, losses[static_cast<size_t>(k)]);
     if (talks && (k + 1) % 20 == 0)
-      std::printf("step %4lld  loss %.9g\n", static_cast<long long>(k + 1),
+      std::printf("%sstep %4lld  loss %.9g\n", over, static_cast<long long>(k + 1),
                   static_cast<double>(losses[static_cast<size_t>(k)])),
           std::fflush(stdout);
     if (!o.checkpoint.empty() && (k + 1) % o.every == 0)

@@ -1,3 +1,4 @@
+// One all_gather of records of one size, asked of the engine itself: no program is compiled to say that something failed.
 #include "tenon/frontend/dist/agreement.h"
 
 #include <algorithm>

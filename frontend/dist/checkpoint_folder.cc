@@ -1,3 +1,4 @@
+// What is no step's name is left alone. An attempt is whole where its index is, for that is written last and removed first.
 #include "tenon/frontend/dist/checkpoint_folder.h"
 
 #include <algorithm>

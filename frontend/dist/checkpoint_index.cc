@@ -1,3 +1,4 @@
+// The index is held against its own digest before anything in it is believed.
 #include "tenon/frontend/dist/checkpoint_index.h"
 
 #include <algorithm>

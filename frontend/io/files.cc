@@ -1,3 +1,4 @@
+// Whatever is wrong is found before the first tensor of a tree is changed.
 #include "tenon/frontend/io/files.h"
 
 #include <algorithm>
