@@ -1,7 +1,7 @@
 // Everything a user of Tenon includes.
 #pragma once
 
-#include "tenon/frontend/dist/checkpoint.h"
+#include "tenon/frontend/dist/checkpoints.h"
 #include "tenon/frontend/dist/collectives.h"
 #include "tenon/frontend/dist/data_parallel.h"
 #include "tenon/frontend/dist/pipeline.h"

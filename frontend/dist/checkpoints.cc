@@ -1,5 +1,5 @@
 // Between ranks: what each says after each part of the work, before anybody goes on (frontend/dist/agreement.h).
-#include "tenon/frontend/dist/checkpoint.h"
+#include "tenon/frontend/dist/checkpoints.h"
 
 #include <algorithm>
 #include <filesystem>
