@@ -99,7 +99,7 @@ TEST(Pipeline, HasTheSameGradientsOnAnyNumberOfRanks) {
 
 // One forward, one backward: a rank holds the activations of a few microbatches, not of all.
 TEST(Pipeline, OneForwardOneBackwardHoldsFewMicrobatches) {
-  const Tensor x = normal(key(9), {16 * 256, width});
+  const Tensor x = normal(key(9), {16 * 64, width});
   std::mutex lock;
   std::map<std::pair<dist::Schedule, int>, int64_t> bytes;
   dist::simulate(2, [&](World w) {

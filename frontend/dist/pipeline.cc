@@ -191,10 +191,15 @@ struct Run {
       const auto from = residuals.begin() + static_cast<std::ptrdiff_t>(each * static_cast<size_t>(j));
       List left(from, from + static_cast<std::ptrdiff_t>(each));
       left.insert(left.end(), cotangents.begin(), cotangents.end());
+      for (const List& s : sums) left.insert(left.end(), s.begin(), s.end());
       std::erase_if(left, [](const Tensor& t) { return !t.defined(); });
       left = apply_primitive(ir::Op::barrier, {}, left, at);
-      for (size_t o = 0, next = each; o < cotangents.size(); ++o)
-        if (cotangents[o].defined()) cotangents[o] = left[next++];
+      size_t next = each;
+      for (Tensor& t : cotangents)
+        if (t.defined()) t = left[next++];
+      for (List& s : sums)  // what the last microbatch added is added before this one begins
+        for (Tensor& t : s)
+          if (t.defined()) t = left[next++];
       size_t to = each;
       for (size_t k = end; k-- > first;) {
         const passes::Vjp& rule = rules[k - first];
