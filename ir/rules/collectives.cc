@@ -113,6 +113,27 @@ std::vector<Type> infer_exchange(const InferArgs& args) {
   return {args.operands[0]};
 }
 
+std::vector<Type> infer_constrain(const InferArgs& args) {
+  const Constrain c(args.attrs);
+  int64_t ranks = 1;
+  for (int64_t size : c.sizes) {
+    check_group(size, ranks);
+    ranks *= size;
+  }
+  TENON_REQUIRE(c.axes.size() == args.operands[0].shape.size(),
+                "names an axis of the mesh, or -1, for each of " + number(args.operands[0].shape.rank()) +
+                    " dimensions, not for " + number(static_cast<int64_t>(c.axes.size())));
+  std::vector<bool> seen(c.sizes.size());
+  for (int64_t axis : c.axes) {
+    if (axis == -1) continue;
+    TENON_REQUIRE(axis >= 0 && axis < static_cast<int64_t>(c.sizes.size()),
+                  "the mesh has " + number(static_cast<int64_t>(c.sizes.size())) + " axes, and no axis " + number(axis));
+    TENON_REQUIRE(!seen[static_cast<size_t>(axis)], "two dimensions are cut along axis " + number(axis));
+    seen[static_cast<size_t>(axis)] = true;
+  }
+  return {args.operands[0]};
+}
+
 std::vector<Type> infer_rank_barrier(const InferArgs& args) {
   collective_of(args, 0);
   return {};
@@ -136,6 +157,13 @@ BatchResults batch_reduce_scatter(const BatchArgs& args) {
 BatchResults batch_all_to_all(const BatchArgs& args) {
   const Value x = move_axis(args.operands[0], 1, 0);
   return {{move_axis(same_op(args, {&x, 1}, args.attrs), 0, 1)}};
+}
+
+// All lanes lie whole on every rank.
+BatchResults batch_constrain(const BatchArgs& args) {
+  const Constrain c(args.attrs);
+  return {{same_op(args, args.operands,
+                   ConstrainAttrs{.sizes = c.sizes, .axes = in_front<int64_t>(-1, c.axes), .names = c.names, .place = c.place})}};
 }
 
 BatchResults batch_rank_barrier(const BatchArgs& args) {
@@ -174,6 +202,11 @@ std::vector<Value> collective_permute_transpose(const TransposeArgs& args) {
 std::vector<Value> exchange_transpose(const TransposeArgs& args) {
   const Collective c(args.attrs);
   return {again(args.builder, args.op, args.cotangents[0], c, {c.numbers[1], c.numbers[0], c.numbers[2]})};
+}
+
+// A cotangent lies as its value does.
+std::vector<Value> constrain_transpose(const TransposeArgs& args) {
+  return {apply(args.builder, args.op, {&args.cotangents[0], 1}, args.attrs)[0]};
 }
 
 std::vector<Value> in_turn_transpose(const TransposeArgs& args) { return {args.cotangents[0]}; }

@@ -42,7 +42,7 @@ struct Varying {
 
   // What the operands of a node must differ along, and what its results do.
   std::pair<AxisSet, AxisSet> meets(const Node& n, AxisSet operands) const {
-    if (def(n.op).family != Family::ranks) return {operands, operands};
+    if (def(n.op).family != Family::ranks || n.op == Op::constrain || n.op == Op::in_turn) return {operands, operands};
     if (n.op == Op::rank_index) {
       const RankIndex group(to.from, n);
       return {0, axes_of(axes, group.size, group.stride)};
