@@ -1,14 +1,188 @@
-// Whole tensors become one rank's parts.
-#include "tenon/passes/pass.h"
+// Whole tensors become one rank's parts, as constrain asks: the program of all ranks, which hold its inputs whole and alike, becomes
+// one in which each computes its share, and its results are whole and alike again. Over a mesh {"model", 2}:
+//   %2 = constrain %1 {axes = [-1, 0]} : f32[4, 8]     ->   %2 = rank_slice (%1 in blocks) : f32[4, 4]
+//   %3 = dot_general %0, %2 : f32[2, 8]                ->   %3 = dot_general %0, %2 : f32[2, 4]
+//   output %3                                          ->   output (all_gather %3 in its place) : f32[2, 8]
+// A whole value is cut for nothing. What is reduced over a cut dimension becomes the tree over ranks of each one's reduction: another
+// order than one process has; everything else keeps its bits. Loops and branches take their operands whole and are cut inside, if
+// constrain stands there. Refuses to guess: without constrain the program stays as it is.
+#include <algorithm>
+
+#include "tenon/ir/graph/attributes.h"
+#include "tenon/passes/ranks/resharding.h"
 #include "tenon/passes/rebuild.h"
 
 namespace tenon::passes {
 
 using namespace ir;
 
+namespace {
+
+bool cut_anywhere(const Cuts& cuts) {
+  return std::any_of(cuts.begin(), cuts.end(), [](int8_t axis) { return axis >= 0; });
+}
+
+struct Partition {
+  const Graph& g;
+  const std::vector<MeshAxis> mesh;
+  const std::vector<AxisSet> differs;
+  const std::vector<Cuts> want;
+  Rebuild to;
+  // How a value lies, and its parts: as it was made first, then as it has been relaid.
+  struct Laid {
+    Cuts cuts;
+    ValueId id;
+  };
+  std::vector<std::vector<Laid>> laid;
+
+  Partition(const Graph& graph, std::vector<MeshAxis> axes)
+      : g(graph),
+        mesh(std::move(axes)),
+        differs(differing(graph, mesh)),
+        want(wanted(graph, mesh, differs)),
+        to(graph),
+        laid(graph.value_count()) {
+    for (uint32_t v = 0; v < g.input_count(); ++v) set(ValueId{v}, whole(ValueId{v}), to.values[v]);
+  }
+
+  const Shape& shape(ValueId v) const { return g.type(v).shape; }
+  Cuts whole(ValueId v) const { return Cuts(shape(v).size(), -1); }
+  void set(ValueId v, Cuts cuts, ValueId id) { laid[index(v)].push_back({std::move(cuts), id}); }
+  Value value(ValueId id) { return {&to.builder, id}; }
+
+  // A value as somebody takes it, from where the fewest bytes move.
+  ValueId as(ValueId v, const Cuts& cuts, const Reason& reason) {
+    std::vector<Laid>& all = laid[index(v)];
+    size_t best = 0;
+    int64_t least = INT64_MAX;
+    for (size_t k = 0; k < all.size() && least > 0; ++k) {
+      if (all[k].cuts == cuts) return all[k].id;
+      if (const int64_t moved = bytes_moved(g.type(v), all[k].cuts, cuts, mesh); moved < least) best = k, least = moved;
+    }
+    const ValueId made = relaid(value(all[best].id), shape(v), all[best].cuts, cuts, mesh, reason).id;
+    all.push_back({cuts, made});
+    return made;
+  }
+
+  std::string named(const Node& n) const {
+    const std::string op(def(n.op).name);
+    return g.location(n).known() ? op + " at " + to_string(g.location(n)) : op;
+  }
+  // Of the indices that stay whole because an axis does not divide them.
+  std::string indivisible(const Node& n, const Factors& f, const Cuts& shares) const {
+    for (size_t k = 0; k < f.operands.size(); ++k)
+      for (size_t d = 0; d < f.operands[k].size(); ++d) {
+        const int at = f.operands[k][d];
+        const int8_t axis = laid[index(g.operands(n)[k])][0].cuts[d];
+        if (at < 0 || axis < 0 || shares[static_cast<size_t>(at)] >= 0) continue;
+        const int64_t extent = f.all[static_cast<size_t>(at)].extent, size = mesh[static_cast<size_t>(axis)].size;
+        if (extent % size != 0)
+          return ", since " + std::to_string(size) + " ranks do not divide what it becomes";
+      }
+    return "";
+  }
+
+  static Cuts through(const std::vector<int>& indices, const Cuts& shares) {
+    Cuts cuts;
+    for (int at : indices) cuts.push_back(at < 0 ? int8_t{-1} : shares[static_cast<size_t>(at)]);
+    return cuts;
+  }
+
+  // The attributes of an op that says its result's extents.
+  Attrs attributes(const Node& n, const Shape& part) const {
+    switch (n.op) {
+      case Op::reshape: return ReshapeAttrs{.shape = part.dims()};
+      case Op::broadcast: return BroadcastAttrs{.shape = part.dims(), .axes = Broadcast(g, n).axes};
+      case Op::slice: return SliceAttrs{.starts = Slice(g, n).starts, .sizes = part.dims(), .strides = Slice(g, n).strides};
+      case Op::dynamic_slice: return DynamicSliceAttrs{.sizes = part.dims()};
+      case Op::unset: return UnsetAttrs{.dtype = Unset(g, n).dtype, .shape = part.dims()};
+      case Op::iota: return IotaAttrs{.dtype = Iota(g, n).dtype, .shape = part.dims(), .axis = Iota(g, n).axis};
+      default: return g.attrs(n);
+    }
+  }
+
+  // What a scatter adds to counts once: for the first of the ranks that share out its updates.
+  Value once(Value base, const Factors& f, const Cuts& shares) {
+    for (size_t k = 0; k < f.all.size(); ++k) {
+      if (!f.all[k].joins || shares[k] < 0) continue;
+      const MeshAxis& axis = mesh[static_cast<size_t>(shares[k])];
+      const Value rank = apply(to.builder, Op::rank_index, {}, RankIndexAttrs{.size = axis.size, .stride = axis.stride})[0];
+      const Value first = eq(rank, splat_integer(to.builder, DType::i64, 0, {}));
+      base = select(broadcast_to(first, base.shape()), base, zeros_like(base));
+    }
+    return base;
+  }
+
+  // What ranks have of a result is joined, along one axis after the other; with what is wanted cut along that axis where it is a sum.
+  Value join(const Node& n, Value x, Cuts& cuts, const Factors& f, const Cuts& shares) {
+    for (size_t k = 0; k < f.all.size(); ++k) {
+      if (!f.all[k].joins || shares[k] < 0) continue;
+      const MeshAxis& axis = mesh[static_cast<size_t>(shares[k])];
+      const Op with = *f.all[k].joins;
+      const Reason reason{named(n), with == Op::all_reduce_sum ? "the partial sums" : "the parts"};
+      const Cuts& wish = want[index(g.result(n))];
+      const auto d = static_cast<size_t>(std::find(wish.begin(), wish.end(), shares[k]) - wish.begin());
+      if (with == Op::all_reduce_sum && d < wish.size() && cuts[d] < 0) {
+        x = sum_scattered(x, d, axis, reason);
+        cuts[d] = shares[k];
+      } else {
+        x = joined(x, with, axis, reason);
+      }
+    }
+    return x;
+  }
+
+  void constrain(const Node& n) {
+    const ValueId from = g.operands(n)[0], result = g.result(n);
+    const Cuts& cuts = want[index(result)];
+    set(result, cuts, as(from, cuts, {"constrain at " + Constrain(g, n).place, ""}));
+  }
+
+  void visit(const Node& n) {
+    to.builder.set_location(g.location(n));
+    if (n.op == Op::constrain) return constrain(n);
+    const Factors f = factors_of(g, n);
+    std::vector<Cuts> have, wish;
+    for (ValueId v : g.operands(n)) have.push_back(laid[index(v)][0].cuts);
+    for (uint32_t r = 0; r < n.result_count; ++r) wish.push_back(want[index(g.result(n, r))]);
+    const Cuts shares = shared_out(g, n, f, mesh, taken_axes(g, n, mesh, differs), have, wish);
+    const Reason reason{named(n), indivisible(n, f, shares)};
+    std::vector<ValueId> operands;
+    for (size_t k = 0; k < f.operands.size(); ++k)
+      operands.push_back(as(g.operands(n)[k], through(f.operands[k], shares), reason));
+    if (!cut_anywhere(shares)) {
+      const ValueId first = to.builder.copy(g, n, operands);
+      for (uint32_t r = 0; r < n.result_count; ++r)
+        set(g.result(n, r), whole(g.result(n, r)), ValueId{index(first) + r});
+      return;
+    }
+    if (n.op == Op::scatter_add) operands[0] = once(value(operands[0]), f, shares).id;
+    Cuts cuts = through(f.results[0], shares);
+    const Shape part = part_of(shape(g.result(n)), cuts, mesh);
+    const ValueId first = to.builder.add(n.op, operands, attributes(n, part));
+    for (uint32_t r = 1; r < n.result_count; ++r)
+      set(g.result(n, r), through(f.results[r], shares), ValueId{index(first) + r});
+    const Value result = join(n, value(first), cuts, f, shares);
+    set(g.result(n), cuts, result.id);
+  }
+
+  GraphPtr run() {
+    for (const Node& n : g.nodes()) visit(n);
+    std::vector<ValueId> outputs;
+    for (size_t k = 0; k < g.outputs().size(); ++k) {
+      const ValueId v = g.outputs()[k];
+      outputs.push_back(as(v, whole(v), {"result " + std::to_string(k) + " of the program", ""}));
+    }
+    return to.builder.finish(outputs);
+  }
+};
+
+}  // namespace
+
 GraphPtr partition(const Graph& graph) {
-  Rebuild to(graph);
-  return to.sweep([&](const Node& node) { to.copy(node); });
+  const std::vector<MeshAxis> mesh = mesh_of(graph);
+  if (mesh.empty()) return std::make_shared<Graph>(graph);
+  return Partition(graph, mesh).run();
 }
 
 }  // namespace tenon::passes

@@ -39,30 +39,29 @@ struct Varying {
                            CollectiveAttrs{.size = axes[a].size, .stride = axes[a].stride, .place = "rank_vary"});
     return v;
   }
-
-  // What the operands of a node must differ along, and what its results do.
-  std::pair<AxisSet, AxisSet> meets(const Node& n, AxisSet operands) const {
-    if (def(n.op).family != Family::ranks || n.op == Op::constrain || n.op == Op::in_turn) return {operands, operands};
-    if (n.op == Op::rank_index) {
-      const RankIndex group(to.from, n);
-      return {0, axes_of(axes, group.size, group.stride)};
-    }
-    const Collective c(to.from, n);
-    const AxisSet group = axes_of(axes, c.size, c.stride);
-    switch (n.op) {
-      case Op::all_reduce_sum:
-      case Op::all_reduce_prod:
-      case Op::all_reduce_min:
-      case Op::all_reduce_max:
-      case Op::all_gather:
-      case Op::collective_broadcast: return {operands | group, operands & ~group};
-      case Op::rank_slice: return {operands, operands | group};
-      default: return {operands | group, operands | group};
-    }
-  }
 };
 
 }  // namespace
+
+Met meets(const Graph& graph, const Node& n, std::span<const RankAxis> axes, AxisSet operands) {
+  if (def(n.op).family != Family::ranks || n.op == Op::constrain || n.op == Op::in_turn) return {operands, operands};
+  if (n.op == Op::rank_index) {
+    const RankIndex group(graph, n);
+    return {0, axes_of(axes, group.size, group.stride)};
+  }
+  const Collective c(graph, n);
+  const AxisSet group = axes_of(axes, c.size, c.stride);
+  switch (n.op) {
+    case Op::all_reduce_sum:
+    case Op::all_reduce_prod:
+    case Op::all_reduce_min:
+    case Op::all_reduce_max:
+    case Op::all_gather:
+    case Op::collective_broadcast: return {operands | group, operands & ~group};
+    case Op::rank_slice: return {operands, operands | group};
+    default: return {operands | group, operands | group};
+  }
+}
 
 Varied varied(const Graph& graph, std::span<const RankAxis> axes, std::span<const AxisSet> inputs) {
   Varying v{axes, Rebuild(graph), std::vector<AxisSet>(graph.value_count())};
@@ -72,7 +71,7 @@ Varied varied(const Graph& graph, std::span<const RankAxis> axes, std::span<cons
   result.graph = v.to.sweep([&](const Node& n) {
     AxisSet all = 0;
     for (ValueId x : graph.operands(n)) all |= v.differs[index(x)];
-    const auto [wanted, gives] = v.meets(n, all);
+    const auto [wanted, gives] = meets(graph, n, axes, all);
     std::vector<ValueId> operands(v.to.operands(n).begin(), v.to.operands(n).end());
     for (size_t k = 0; k < operands.size(); ++k)
       operands[k] = v.vary(operands[k], wanted & ~v.differs[index(graph.operands(n)[k])]);

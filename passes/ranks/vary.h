@@ -14,6 +14,12 @@ struct RankAxis {
 };
 using AxisSet = uint64_t;  // axes by number: a bit each
 
+// What the operands of a node must differ along, when some of them differ along these axes, and what its results do.
+struct Met {
+  AxisSet operands = 0, results = 0;
+};
+Met meets(const ir::Graph& graph, const ir::Node& node, std::span<const RankAxis> axes, AxisSet operands);
+
 struct Varied {
   GraphPtr graph;
   std::vector<AxisSet> outputs;  // along which axes each differs
