@@ -222,7 +222,9 @@ Factors factors_of(const Graph& graph, const Node& node) {
   switch (node.op) {
     case Op::cumsum: m.alike(Cumsum(graph, node).axis); break;
     case Op::sort: m.alike(Sort(graph, node).axis); break;
-    case Op::iota: m.alike(Iota(graph, node).axis); break;
+    case Op::iota:  // counts on from rank to rank, where numbers are exact
+      m.alike(is_integer(Iota(graph, node).dtype) ? SIZE_MAX : Iota(graph, node).axis);
+      break;
     case Op::unset: m.alike(); break;
     case Op::dot_general: m.dot(); break;
     case Op::convolution: m.convolution(); break;

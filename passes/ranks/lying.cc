@@ -18,15 +18,24 @@ AxisSet bit(int8_t axis) { return AxisSet{1} << axis; }
 
 bool divides(const MeshAxis& axis, int64_t extent) { return extent > 0 && extent % axis.size == 0; }
 
-// The cuts that a constrain node asks for: along axes of several ranks that divide the extent.
+int64_t stride_of(const std::vector<int64_t>& sizes, size_t axis) {
+  int64_t stride = 1;
+  for (size_t k = sizes.size(); k-- > axis + 1;) stride *= sizes[k];
+  return stride;
+}
+
+// The cuts that a constrain node asks for, as far as axes divide extents.
 Cuts asked(const Graph& g, const Node& n, std::span<const MeshAxis> mesh) {
-  const std::vector<int64_t>& axes = Constrain(g, n).axes;
+  const Constrain c(g, n);
   const Shape& shape = g.type(g.result(n)).shape;
-  Cuts cuts(axes.size(), -1);
-  for (size_t d = 0; d < axes.size(); ++d)
-    if (axes[d] >= 0 && mesh[static_cast<size_t>(axes[d])].size > 1 && shape[d].is_number() &&
-        divides(mesh[static_cast<size_t>(axes[d])], shape[d].number()))
-      cuts[d] = static_cast<int8_t>(axes[d]);
+  Cuts cuts(c.axes.size(), -1);
+  for (size_t d = 0; d < c.axes.size(); ++d) {
+    if (c.axes[d] < 0 || !shape[d].is_number()) continue;
+    const auto k = static_cast<size_t>(c.axes[d]);
+    for (size_t m = 0; m < mesh.size(); ++m)
+      if (mesh[m].size == c.sizes[k] && mesh[m].stride == stride_of(c.sizes, k) && divides(mesh[m], shape[d].number()))
+        cuts[d] = static_cast<int8_t>(m);
+  }
   return cuts;
 }
 
@@ -195,34 +204,32 @@ int64_t known_bytes(const Type& type) {
 
 std::vector<MeshAxis> mesh_of(const Graph& graph) {
   std::vector<MeshAxis> mesh;
-  const Node* first = nullptr;
-  bool cuts = false;
   for (const Node& n : graph.nodes()) {
     if (n.op != Op::constrain) continue;
     const Constrain c(graph, n);
-    if (first == nullptr) {
-      first = &n;
-      const std::vector<std::string> names = names_of(c.names, c.sizes.size());
-      for (size_t k = 0; k < c.sizes.size(); ++k) mesh.push_back({c.sizes[k], 1, names[k]});
-      for (size_t k = mesh.size(); k-- > 1;) mesh[k - 1].stride = mesh[k].stride * mesh[k].size;
-      if (mesh.size() > 64) throw Error("dist::constrain at " + c.place + ": a mesh of more than 64 axes", graph.location(n));
-    }
-    const Constrain as(graph, *first);
-    if (c.sizes != as.sizes || c.names != as.names)
-      throw Error("dist::constrain at " + c.place + ": another mesh than that of " + as.place +
-                      "; a program is cut along the axes of one mesh: give both the same",
-                  graph.location(n));
+    const std::vector<std::string> names = names_of(c.names, c.sizes.size());
+    const auto refuse = [&](const std::string& why) {
+      throw Error("dist::constrain at " + c.place + ": " + why, graph.location(n));
+    };
     for (size_t d = 0; d < c.axes.size(); ++d) {
       if (c.axes[d] < 0 || c.sizes[static_cast<size_t>(c.axes[d])] == 1) continue;
-      cuts = true;
+      const auto k = static_cast<size_t>(c.axes[d]);
+      const MeshAxis axis{c.sizes[k], stride_of(c.sizes, k), names[k]};
       if (graph.type(graph.result(n)).shape[d].is_symbol())
-        throw Error("dist::constrain at " + c.place + ": dimension " + std::to_string(d) + " is cut along '" +
-                        mesh[static_cast<size_t>(c.axes[d])].name +
-                        "', and its extent is free; give the program tensors whose extent there is a number",
-                    graph.location(n));
+        refuse("dimension " + std::to_string(d) + " is cut along '" + axis.name +
+               "', and its extent is free; give the program tensors whose extent there is a number");
+      bool known = false;
+      for (const MeshAxis& other : mesh) {
+        known |= other.size == axis.size && other.stride == axis.stride;
+        if (!known && other.stride < axis.size * axis.stride && axis.stride < other.size * other.stride)
+          refuse("the axis '" + axis.name + "' and the axis '" + other.name +
+                 "' of another constrain are of different meshes over the same ranks; give both the same mesh");
+        if (known) break;
+      }
+      if (!known) mesh.push_back(axis);
     }
   }
-  return cuts ? mesh : std::vector<MeshAxis>{};
+  return mesh;
 }
 
 std::vector<AxisSet> differing(const Graph& graph, std::span<const MeshAxis> mesh) {

@@ -17,8 +17,8 @@ struct MeshAxis {
 // For each dimension the number of the axis that it is cut along, -1: whole.
 using Cuts = std::vector<int8_t>;
 
-// The mesh that a graph's constrain nodes name; no axes where none cuts anything. Error where two of them name different ones, or cut
-// an extent that is free.
+// The axes along which a graph's constrain nodes cut something. Error where two of them are different axes over the same ranks, and
+// where a free extent is cut.
 std::vector<MeshAxis> mesh_of(const ir::Graph& graph);
 
 // Along which axes each value differs between ranks before anything is cut, by what the program's own collectives say. Error where

@@ -101,13 +101,24 @@ struct Partition {
     }
   }
 
+  Value rank_along(const MeshAxis& axis) {
+    return apply(to.builder, Op::rank_index, {}, RankIndexAttrs{.size = axis.size, .stride = axis.stride})[0];
+  }
+  // Counts that begin where the rank's part does.
+  Value counted_on(const Node& n, Value counts, const Cuts& cuts) {
+    const size_t along = Iota(g, n).axis;
+    if (cuts[along] < 0) return counts;
+    const Value part = splat_integer(to.builder, DType::i64, counts.shape()[along].number(), {});
+    const Value first = rank_along(mesh[static_cast<size_t>(cuts[along])]) * part;
+    return counts + broadcast_to(cast(first, counts.dtype()), counts.shape());
+  }
+
   // What a scatter adds to counts once: for the first of the ranks that share out its updates.
   Value once(Value base, const Factors& f, const Cuts& shares) {
     for (size_t k = 0; k < f.all.size(); ++k) {
       if (!f.all[k].joins || shares[k] < 0) continue;
       const MeshAxis& axis = mesh[static_cast<size_t>(shares[k])];
-      const Value rank = apply(to.builder, Op::rank_index, {}, RankIndexAttrs{.size = axis.size, .stride = axis.stride})[0];
-      const Value first = eq(rank, splat_integer(to.builder, DType::i64, 0, {}));
+      const Value first = eq(rank_along(axis), splat_integer(to.builder, DType::i64, 0, {}));
       base = select(broadcast_to(first, base.shape()), base, zeros_like(base));
     }
     return base;
@@ -162,7 +173,8 @@ struct Partition {
     const ValueId first = to.builder.add(n.op, operands, attributes(n, part));
     for (uint32_t r = 1; r < n.result_count; ++r)
       set(g.result(n, r), through(f.results[r], shares), ValueId{index(first) + r});
-    const Value result = join(n, value(first), cuts, f, shares);
+    const Value made = n.op == Op::iota ? counted_on(n, value(first), cuts) : value(first);
+    const Value result = join(n, made, cuts, f, shares);
     set(g.result(n), cuts, result.id);
   }
 

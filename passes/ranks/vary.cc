@@ -15,14 +15,26 @@ using namespace ir;
 
 namespace {
 
-// The axes that a group of ranks spans: one, or all.
-AxisSet axes_of(std::span<const RankAxis> axes, int64_t size, int64_t stride) {
-  AxisSet all = 0;
+// Ranks of a group, and of an axis, differ in one digit: from its stride on, as far as its size reaches.
+bool meets_axis(const RankAxis& a, int64_t size, int64_t stride) {
+  return a.size > 1 && size > 1 && a.stride < size * stride && stride < a.size * a.stride;
+}
+bool spans(const RankAxis& a, int64_t size, int64_t stride) {
+  return stride <= a.stride && a.size * a.stride <= size * stride;
+}
+
+// The axes of which a group of ranks has some, and those of which it has all.
+struct Spanned {
+  AxisSet some = 0, whole = 0;
+};
+Spanned spanned(std::span<const RankAxis> axes, int64_t size, int64_t stride) {
+  Spanned group;
   for (size_t a = 0; a < axes.size(); ++a) {
-    if (axes[a].size == size && axes[a].stride == stride) return AxisSet{1} << a;
-    all |= AxisSet{1} << a;
+    if (!meets_axis(axes[a], size, stride)) continue;
+    group.some |= AxisSet{1} << a;
+    if (spans(axes[a], size, stride)) group.whole |= AxisSet{1} << a;
   }
-  return all;  // of all ranks, or of any: a group that is no axis of the mesh
+  return group;
 }
 
 struct Varying {
@@ -47,17 +59,17 @@ Met meets(const Graph& graph, const Node& n, std::span<const RankAxis> axes, Axi
   if (def(n.op).family != Family::ranks || n.op == Op::constrain || n.op == Op::in_turn) return {operands, operands};
   if (n.op == Op::rank_index) {
     const RankIndex group(graph, n);
-    return {0, axes_of(axes, group.size, group.stride)};
+    return {0, spanned(axes, group.size, group.stride).some};
   }
   const Collective c(graph, n);
-  const AxisSet group = axes_of(axes, c.size, c.stride);
+  const auto [group, whole] = spanned(axes, c.size, c.stride);
   switch (n.op) {
     case Op::all_reduce_sum:
     case Op::all_reduce_prod:
     case Op::all_reduce_min:
     case Op::all_reduce_max:
     case Op::all_gather:
-    case Op::collective_broadcast: return {operands | group, operands & ~group};
+    case Op::collective_broadcast: return {operands | group, operands & ~whole};
     case Op::rank_slice: return {operands, operands | group};
     default: return {operands | group, operands | group};
   }
