@@ -106,6 +106,7 @@ TEST(RanksFaults, ARankThatEndsIsNamedByWhoeverWaitsForIt) {
     });
     EXPECT_EQ(o.messages[3], "");
     for (int k = 0; k < 3; ++k) {
+      if (r.kind == TENON_EXCHANGE && r.from[static_cast<size_t>(k)] != 3) continue;  // nobody else takes part
       EXPECT_THAT(o.messages[static_cast<size_t>(k)], HasSubstr("rank 3 has ended, awaited in "));
       EXPECT_THAT(o.messages[static_cast<size_t>(k)], HasSubstr(kind_names[r.kind]));
     }

@@ -79,10 +79,14 @@ struct Run {
 
   // ---- messages
 
-  Tensor received(const ir::Type& type, int from, int channel) const {
+  // after: what there must be before, or no tensors.
+  Tensor received(const ir::Type& type, int from, int channel, const List& after = {}) const {
     const Tensor room =
         apply_primitive(ir::Op::unset, ir::UnsetAttrs{.dtype = type.dtype, .shape = type.shape.dims()}, {}, at)[0];
-    return asked(ir::Op::exchange, room, group, {-1, from, channel}, at);
+    List waits{room};
+    waits.insert(waits.end(), after.begin(), after.end());
+    const List ready = after.empty() ? waits : apply_primitive(ir::Op::barrier, {}, waits, at);
+    return asked(ir::Op::exchange, ready[0], group, {-1, from, channel}, at);
   }
   void send(const Tensor& t, int to, int channel) const { asked(ir::Op::exchange, t, group, {to, -1, channel}, at); }
   static constexpr int onwards = 0, back = 1;
@@ -214,7 +218,7 @@ struct Run {
       if (!is_floating(type.dtype))
         cotangents.emplace_back();
       else if (!ends())
-        cotangents.push_back(received(type, group.rank() + 1, back));
+        cotangents.push_back(received(type, group.rank() + 1, back, given));
       else if (is_scalar)
         cotangents.push_back(given[o] / static_cast<double>(count()));
       else

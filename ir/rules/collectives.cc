@@ -143,18 +143,30 @@ std::vector<Type> infer_rank_barrier(const InferArgs& args) {
 
 BatchResults batch_rank_index(const BatchArgs& args) { return {apply(args.builder, args.op, {}, args.attrs), {false}}; }
 
-BatchResults batch_collective(const BatchArgs& args) { return {{same_op(args, args.operands, args.attrs)}}; }
+namespace {
+
+// What no lane changes is done once.
+BatchResults once(const BatchArgs& args) { return {{same_op(args, args.operands, args.attrs)}, {false}}; }
+
+}  // namespace
+
+BatchResults batch_collective(const BatchArgs& args) {
+  return args.batched[0] ? BatchResults{{same_op(args, args.operands, args.attrs)}} : once(args);
+}
 
 BatchResults batch_all_gather(const BatchArgs& args) {
+  if (!args.batched[0]) return once(args);
   return {{move_axis(same_op(args, args.operands, args.attrs), 1, 0)}};
 }
 
 BatchResults batch_reduce_scatter(const BatchArgs& args) {
+  if (!args.batched[0]) return once(args);
   const Value x = move_axis(args.operands[0], 1, 0);
   return {{same_op(args, {&x, 1}, args.attrs)}};
 }
 
 BatchResults batch_all_to_all(const BatchArgs& args) {
+  if (!args.batched[0]) return once(args);
   const Value x = move_axis(args.operands[0], 1, 0);
   return {{move_axis(same_op(args, {&x, 1}, args.attrs), 0, 1)}};
 }
