@@ -121,11 +121,11 @@ std::vector<Type> infer_constrain(const InferArgs& args) {
     ranks *= size;
   }
   TENON_REQUIRE(c.axes.size() == args.operands[0].shape.size(),
-                "names an axis of the mesh, or -1, for each of " + number(args.operands[0].shape.rank()) +
+                "names an axis of the mesh, -1 or -2 for each of " + number(args.operands[0].shape.rank()) +
                     " dimensions, not for " + number(static_cast<int64_t>(c.axes.size())));
   std::vector<bool> seen(c.sizes.size());
   for (int64_t axis : c.axes) {
-    if (axis == -1) continue;
+    if (axis == -1 || axis == -2) continue;
     TENON_REQUIRE(axis >= 0 && axis < static_cast<int64_t>(c.sizes.size()),
                   "the mesh has " + number(static_cast<int64_t>(c.sizes.size())) + " axes, and no axis " + number(axis));
     TENON_REQUIRE(!seen[static_cast<size_t>(axis)], "two dimensions are cut along axis " + number(axis));
@@ -173,6 +173,7 @@ BatchResults batch_all_to_all(const BatchArgs& args) {
 
 // All lanes lie whole on every rank.
 BatchResults batch_constrain(const BatchArgs& args) {
+  if (!args.batched[0]) return once(args);
   const Constrain c(args.attrs);
   return {{same_op(args, args.operands,
                    ConstrainAttrs{.sizes = c.sizes, .axes = in_front<int64_t>(-1, c.axes), .names = c.names, .place = c.place})}};

@@ -130,13 +130,15 @@ struct Making {
     for (size_t d = 0; d < operand(0).size(); ++d)
       if (d != axis) pair(0, d, d < axis ? d : d + more - 1);
     for (size_t d = 0; d < more; ++d) pair(1, d, axis + d);
+    if (g.type(g.result(n)).dtype != DType::boolean)  // each element is found on one rank
+      f.operands[0][axis] = index(operand(0)[axis], Op::all_reduce_sum);
   }
-  // Updates that ranks have of one place are summed.
+  // Updates that ranks have of one place are summed; where places are cut, a rank drops what is not its own.
   void scatter_add() {
     const size_t axis = ScatterAdd(g, n).axis, more = operand(1).size();
     for (size_t d = 0; d < operand(0).size(); ++d) {
-      if (d == axis) continue;
       pair(0, d, d);
+      if (d == axis) continue;
       f.operands[2][d < axis ? d : d + more - 1] = f.results[0][d];
     }
     for (size_t d = 0; d < more; ++d)

@@ -90,7 +90,7 @@ struct Moving {
   };
   std::deque<Claim> claims;
 
-  Moving(const Graph& graph, std::span<const MeshAxis> axes, std::span<const AxisSet> apart)
+  Moving(const Graph& graph, std::span<const MeshAxis> axes, std::span<const AxisSet> apart, const std::vector<bool>& kept)
       : g(graph),
         mesh(axes),
         differs(apart),
@@ -99,8 +99,9 @@ struct Moving {
         cuts(graph.value_count()),
         wishes(graph.value_count()),
         reached(graph.node_count()) {
-    for (const Node& n : g.nodes())
-      for (ValueId v : g.operands(n)) ++first_use[index(v) + 1];
+    for (uint32_t n = 0; n < g.node_count(); ++n)
+      if (kept[n])
+        for (ValueId v : g.operands(g.node(NodeId{n}))) ++first_use[index(v) + 1];
     for (uint32_t v = 0; v < g.value_count(); ++v) {
       first_use[v + 1] += first_use[v];
       cuts[v].assign(g.type(ValueId{v}).shape.size(), -1);
@@ -109,7 +110,7 @@ struct Moving {
     uses.resize(first_use.back());
     std::vector<uint32_t> next(first_use.begin(), first_use.end() - 1);
     for (uint32_t n = 0; n < g.node_count(); ++n)
-      for (uint32_t slot = 0; slot < g.node(NodeId{n}).operand_count; ++slot)
+      for (uint32_t slot = 0; kept[n] && slot < g.node(NodeId{n}).operand_count; ++slot)
         uses[next[index(g.operands(g.node(NodeId{n}))[slot])]++] = {n, slot};
     for (ValueId v : g.outputs()) fixed[index(v)] |= 2;  // read whole besides: nothing backward
     for (uint32_t v = 0; v < g.input_count(); ++v) fixed[v] = 1;  // cut for nothing wherever it is read
@@ -133,8 +134,11 @@ struct Moving {
     return made;
   }
 
+  // Whether constrain says nothing of a dimension.
+  bool open(uint32_t n, size_t d) const { return Constrain(g, g.node(NodeId{n})).axes[d] == -2; }
+
   void claim(uint32_t n, bool result, size_t value, size_t d, int8_t axis) {
-    if (g.node(NodeId{n}).op == Op::constrain) return;
+    if (g.node(NodeId{n}).op == Op::constrain && !open(n, d)) return;
     Reached& node = at(n);
     const int i = (result ? node.factors.results : node.factors.operands)[value][d];
     if (i >= 0 && node.assigned[static_cast<size_t>(i)] < 0) claims.push_back({n, i, axis});
@@ -149,6 +153,8 @@ struct Moving {
   }
   void may_cut(ValueId v, size_t d, int8_t axis) {
     Cuts& own = cuts[index(v)];
+    const NodeId from = g.producer(v);
+    if (from != no_node && g.node(from).op == Op::constrain && !open(index(from), d)) return;
     if ((fixed[index(v)] & 1) || own[d] >= 0 || std::find(own.begin(), own.end(), axis) != own.end()) return;
     cut(v, d, axis);
   }
@@ -175,10 +181,6 @@ struct Moving {
   }
 
   void run() {
-    for (const Node& n : g.nodes()) {
-      if (n.op != Op::constrain) continue;
-      fixed[index(g.result(n))] = 1;
-    }
     for (const Node& n : g.nodes()) {
       if (n.op != Op::constrain) continue;
       const Cuts cuts_here = asked(g, n, mesh);
@@ -263,8 +265,21 @@ AxisSet taken_axes(const Graph& graph, const Node& node, std::span<const MeshAxi
   return taken | meets(graph, node, axes, 0).operands | meets(graph, node, axes, 0).results;
 }
 
-std::vector<Cuts> wanted(const Graph& graph, std::span<const MeshAxis> mesh, std::span<const AxisSet> differs) {
-  Moving moving(graph, mesh, differs);
+std::vector<bool> kept_nodes(const Graph& graph) {
+  std::vector<bool> read(graph.value_count()), kept(graph.node_count());
+  for (ValueId v : graph.outputs()) read[index(v)] = true;
+  for (uint32_t k = graph.node_count(); k-- > 0;) {
+    const Node& n = graph.node(NodeId{k});
+    kept[k] = has_effect(graph, n);
+    for (uint32_t r = 0; r < n.result_count; ++r) kept[k] = kept[k] || read[index(graph.result(n, r))];
+    for (ValueId v : graph.operands(n)) read[index(v)] = read[index(v)] || kept[k];
+  }
+  return kept;
+}
+
+std::vector<Cuts> wanted(const Graph& graph, std::span<const MeshAxis> mesh, std::span<const AxisSet> differs,
+                         const std::vector<bool>& kept) {
+  Moving moving(graph, mesh, differs, kept);
   moving.run();
   return std::move(moving.cuts);
 }

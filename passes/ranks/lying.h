@@ -28,10 +28,14 @@ std::vector<AxisSet> differing(const ir::Graph& graph, std::span<const MeshAxis>
 AxisSet taken_axes(const ir::Graph& graph, const ir::Node& node, std::span<const MeshAxis> mesh,
                    std::span<const AxisSet> differs);
 
+// The nodes that an output or an effect needs. What is inserted for the others would keep other ranks waiting for nothing.
+std::vector<bool> kept_nodes(const ir::Graph& graph);
+
 // How each value is wanted. Forward from every cut value, as far as ops run along what is cut; backward to a value where all that read
 // it want it cut so, since a whole value is cut for nothing and a cut one is not made whole for nothing. Each dimension is decided
 // once, so the work is linear in the graph.
-std::vector<Cuts> wanted(const ir::Graph& graph, std::span<const MeshAxis> mesh, std::span<const AxisSet> differs);
+std::vector<Cuts> wanted(const ir::Graph& graph, std::span<const MeshAxis> mesh, std::span<const AxisSet> differs,
+                         const std::vector<bool>& kept);
 
 // Which index of an op is cut along which axis, -1: none, so that the fewest bytes move between ranks: operands lie as they do, results
 // as they are wanted.

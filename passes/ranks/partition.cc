@@ -26,6 +26,7 @@ struct Partition {
   const Graph& g;
   const std::vector<MeshAxis> mesh;
   const std::vector<AxisSet> differs;
+  const std::vector<bool> kept;
   const std::vector<Cuts> want;
   Rebuild to;
   // How a value lies, and its parts: as it was made first, then as it has been relaid.
@@ -39,7 +40,8 @@ struct Partition {
       : g(graph),
         mesh(std::move(axes)),
         differs(differing(graph, mesh)),
-        want(wanted(graph, mesh, differs)),
+        kept(kept_nodes(graph)),
+        want(wanted(graph, mesh, differs, kept)),
         to(graph),
         laid(graph.value_count()) {
     for (uint32_t v = 0; v < g.input_count(); ++v) set(ValueId{v}, whole(ValueId{v}), to.values[v]);
@@ -124,6 +126,28 @@ struct Partition {
     return base;
   }
 
+  // Positions along an axis that is cut count from where the rank's part begins. A scatter drops what lies outside; of a gather: which lie
+  // inside, and nothing of a scatter.
+  Value found_here(const Node& n, std::vector<ValueId>& operands, const Factors& f, const Cuts& shares) {
+    const size_t axis = n.op == Op::gather ? Gather(g, n).axis : ScatterAdd(g, n).axis;
+    const int at = f.operands[0][axis];
+    if (at < 0 || shares[static_cast<size_t>(at)] < 0) return {};
+    const int64_t all = shape(g.operands(n)[0])[axis].number();
+    const MeshAxis& ranks = mesh[static_cast<size_t>(shares[static_cast<size_t>(at)])];
+    Value i = value(operands[1]);
+    if (n.op == Op::gather) i = max(min(i, literal(i, all - 1)), literal(i, 0));  // reading clamps
+    const Value first = rank_along(ranks) * splat_integer(to.builder, DType::i64, all / ranks.size, {});
+    i = i - broadcast_to(first, i.shape());
+    operands[1] = i.id;
+    return n.op == Op::gather ? bit_and(ge(i, literal(i, 0)), lt(i, literal(i, all / ranks.size))) : Value{};
+  }
+  // What is known by index, by element of a gather's result.
+  Value over_indices(const Node& n, Value x, Value result) {
+    std::vector<int64_t> axes;
+    for (size_t d = 0; d < x.shape().size(); ++d) axes.push_back(static_cast<int64_t>(Gather(g, n).axis + d));
+    return broadcast(x, result.shape(), axes);
+  }
+
   // What ranks have of a result is joined, along one axis after the other; with what is wanted cut along that axis where it is a sum.
   Value join(const Node& n, Value x, Cuts& cuts, const Factors& f, const Cuts& shares) {
     for (size_t k = 0; k < f.all.size(); ++k) {
@@ -145,8 +169,18 @@ struct Partition {
 
   void constrain(const Node& n) {
     const ValueId from = g.operands(n)[0], result = g.result(n);
-    const Cuts& cuts = want[index(result)];
-    set(result, cuts, as(from, cuts, {"constrain at " + Constrain(g, n).place, ""}));
+    const Constrain c(g, n);
+    const Cuts& have = laid[index(from)][0].cuts;
+    Cuts cuts = want[index(result)];
+    for (size_t d = 0; d < cuts.size(); ++d)
+      if (c.axes[d] == -2) cuts[d] = -1;
+    for (size_t d = 0; d < cuts.size(); ++d) {  // as it comes
+      if (c.axes[d] != -2) continue;
+      const int8_t axis = have[d] >= 0 ? have[d] : want[index(result)][d];
+      if (axis >= 0 && std::find(cuts.begin(), cuts.end(), axis) == cuts.end()) cuts[d] = axis;
+    }
+    const ValueId made = as(from, cuts, {"constrain at " + c.place, ""});
+    set(result, std::move(cuts), made);
   }
 
   void visit(const Node& n) {
@@ -168,18 +202,21 @@ struct Partition {
       return;
     }
     if (n.op == Op::scatter_add) operands[0] = once(value(operands[0]), f, shares).id;
+    const Value inside = n.op == Op::gather || n.op == Op::scatter_add ? found_here(n, operands, f, shares) : Value{};
     Cuts cuts = through(f.results[0], shares);
     const Shape part = part_of(shape(g.result(n)), cuts, mesh);
     const ValueId first = to.builder.add(n.op, operands, attributes(n, part));
     for (uint32_t r = 1; r < n.result_count; ++r)
       set(g.result(n, r), through(f.results[r], shares), ValueId{index(first) + r});
-    const Value made = n.op == Op::iota ? counted_on(n, value(first), cuts) : value(first);
+    Value made = n.op == Op::iota ? counted_on(n, value(first), cuts) : value(first);
+    if (inside) made = select(over_indices(n, inside, made), made, like(made, -0.0));  // -0 + x is x
     const Value result = join(n, made, cuts, f, shares);
     set(g.result(n), cuts, result.id);
   }
 
   GraphPtr run() {
-    for (const Node& n : g.nodes()) visit(n);
+    for (uint32_t k = 0; k < g.node_count(); ++k)
+      if (kept[k]) visit(g.node(NodeId{k}));
     std::vector<ValueId> outputs;
     for (size_t k = 0; k < g.outputs().size(); ++k) {
       const ValueId v = g.outputs()[k];
