@@ -18,12 +18,6 @@ AxisSet bit(int8_t axis) { return AxisSet{1} << axis; }
 
 bool divides(const MeshAxis& axis, int64_t extent) { return extent > 0 && extent % axis.size == 0; }
 
-int64_t stride_of(const std::vector<int64_t>& sizes, size_t axis) {
-  int64_t stride = 1;
-  for (size_t k = sizes.size(); k-- > axis + 1;) stride *= sizes[k];
-  return stride;
-}
-
 // The cuts that a constrain node asks for, as far as axes divide extents.
 Cuts asked(const Graph& g, const Node& n, std::span<const MeshAxis> mesh) {
   const Constrain c(g, n);
@@ -37,18 +31,6 @@ Cuts asked(const Graph& g, const Node& n, std::span<const MeshAxis> mesh) {
         cuts[d] = static_cast<int8_t>(m);
   }
   return cuts;
-}
-
-std::vector<std::string> names_of(const std::string& text, size_t count) {
-  std::vector<std::string> names(1);
-  for (char c : text)
-    if (c == ',')
-      names.emplace_back();
-    else
-      names.back() += c;
-  if (names.size() != count) names.clear();
-  for (size_t k = names.size(); k < count; ++k) names.push_back(std::to_string(k));
-  return names;
 }
 
 // ---- moving cuts along
@@ -209,14 +191,13 @@ std::vector<MeshAxis> mesh_of(const Graph& graph) {
   for (const Node& n : graph.nodes()) {
     if (n.op != Op::constrain) continue;
     const Constrain c(graph, n);
-    const std::vector<std::string> names = names_of(c.names, c.sizes.size());
     const auto refuse = [&](const std::string& why) {
       throw Error("dist::constrain at " + c.place + ": " + why, graph.location(n));
     };
     for (size_t d = 0; d < c.axes.size(); ++d) {
       if (c.axes[d] < 0 || c.sizes[static_cast<size_t>(c.axes[d])] == 1) continue;
       const auto k = static_cast<size_t>(c.axes[d]);
-      const MeshAxis axis{c.sizes[k], stride_of(c.sizes, k), names[k]};
+      const MeshAxis axis{c.sizes[k], stride_of(c.sizes, k), axis_name(c.names, k)};
       if (graph.type(graph.result(n)).shape[d].is_symbol())
         refuse("dimension " + std::to_string(d) + " is cut along '" + axis.name +
                "', and its extent is free; give the program tensors whose extent there is a number");
@@ -243,14 +224,7 @@ std::vector<AxisSet> differing(const Graph& graph, std::span<const MeshAxis> mes
     for (ValueId x : graph.operands(n)) all |= differs[index(x)];
     const AxisSet gives = meets(graph, n, axes, all).results;
     for (uint32_t r = 0; r < n.result_count; ++r) differs[index(graph.result(n, r))] = gives;
-    if (n.op != Op::constrain) continue;
-    for (int8_t axis : asked(graph, n, mesh))
-      if (axis >= 0 && (all & bit(axis)))
-        throw Error("dist::constrain at " + Constrain(graph, n).place + ": ranks along '" +
-                        mesh[static_cast<size_t>(axis)].name +
-                        "' have different values here, each its own; constrain cuts what all of them hold alike: leave '" +
-                        mesh[static_cast<size_t>(axis)].name + "' out, or join them with all_gather",
-                    graph.location(n));
+    check_constrained(graph, n, axes, all);
   }
   return differs;
 }

@@ -181,6 +181,7 @@ struct Partition {
     }
     const ValueId made = as(from, cuts, {"constrain at " + c.place, ""});
     set(result, std::move(cuts), made);
+    laid[index(result)].insert(laid[index(result)].end(), laid[index(from)].begin(), laid[index(from)].end());  // the same value
   }
 
   void visit(const Node& n) {

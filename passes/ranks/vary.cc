@@ -75,6 +75,41 @@ Met meets(const Graph& graph, const Node& n, std::span<const RankAxis> axes, Axi
   }
 }
 
+int64_t stride_of(const std::vector<int64_t>& sizes, size_t axis) {
+  int64_t stride = 1;
+  for (size_t k = sizes.size(); k-- > axis + 1;) stride *= sizes[k];
+  return stride;
+}
+
+std::string axis_name(const std::string& names, size_t axis) {
+  size_t begin = 0;
+  for (size_t k = 0; k < axis && begin != std::string::npos; ++k) {
+    begin = names.find(',', begin);
+    if (begin != std::string::npos) ++begin;
+  }
+  const std::string name = begin == std::string::npos ? "" : names.substr(begin, names.find(',', begin) - begin);
+  return name.empty() ? std::to_string(axis) : name;
+}
+
+void check_constrained(const Graph& graph, const Node& n, std::span<const RankAxis> axes, AxisSet operands) {
+  if (operands == 0) return;
+  for (const Attr& a : graph.attrs(n))  // recursion follows nesting
+    if (a.graph)
+      for (const Node& inner : a.graph->nodes()) check_constrained(*a.graph, inner, axes, operands);
+  if (n.op != Op::constrain) return;
+  const Constrain c(graph, n);
+  for (int64_t k : c.axes) {
+    if (k < 0) continue;
+    const auto axis = static_cast<size_t>(k);
+    if (!(spanned(axes, c.sizes[axis], stride_of(c.sizes, axis)).some & operands)) continue;
+    const std::string name = axis_name(c.names, axis);
+    throw Error("dist::constrain at " + c.place + ": ranks along '" + name +
+                    "' have different values here, each its own; constrain cuts what all of them hold alike: leave '" + name +
+                    "' out, or join them with all_gather",
+                graph.location(n));
+  }
+}
+
 Varied varied(const Graph& graph, std::span<const RankAxis> axes, std::span<const AxisSet> inputs) {
   Varying v{axes, Rebuild(graph), std::vector<AxisSet>(graph.value_count())};
   v.to.builder.folding = v.to.builder.merging = false;
@@ -83,6 +118,7 @@ Varied varied(const Graph& graph, std::span<const RankAxis> axes, std::span<cons
   result.graph = v.to.sweep([&](const Node& n) {
     AxisSet all = 0;
     for (ValueId x : graph.operands(n)) all |= v.differs[index(x)];
+    check_constrained(graph, n, axes, all);
     const auto [wanted, gives] = meets(graph, n, axes, all);
     std::vector<ValueId> operands(v.to.operands(n).begin(), v.to.operands(n).end());
     for (size_t k = 0; k < operands.size(); ++k)
