@@ -75,43 +75,54 @@ const std::vector<std::vector<Mesh::Axis>> meshes = {{{"model", 2}}, {{"model", 
 
 TEST(ParallelLayers, Columns) {
   for (const auto& axes : meshes)
-    check([](const List& v, const Group* g) {
-      return sin(g ? dist::column_parallel(v[0], v[1], v[2], *g) : linear(v[0], v[1], v[2]));
-    }, {drawn({3, 8}, 1), drawn({8, 12}, 2), drawn({12}, 3)}, 1e-14, axes);
+    check(
+        [](const List& v, const Group* g) {
+          return sin(g ? dist::column_parallel(v[0], v[1], v[2], *g) : linear(v[0], v[1], v[2]));
+        },
+        {drawn({3, 8}, 1), drawn({8, 12}, 2), drawn({12}, 3)}, 1e-14, axes);
 }
 TEST(ParallelLayers, Rows) {
   for (const auto& axes : meshes) {
-    const std::string explained = check([](const List& v, const Group* g) {
-      return sin(g ? dist::row_parallel(v[0], v[1], v[2], *g) : linear(v[0], v[1], v[2]));
-    }, {drawn({3, 8}, 1), drawn({8, 12}, 2), drawn({12}, 3)}, 1e-14, axes);
+    const std::string explained = check(
+        [](const List& v, const Group* g) {
+          return sin(g ? dist::row_parallel(v[0], v[1], v[2], *g) : linear(v[0], v[1], v[2]));
+        },
+        {drawn({3, 8}, 1), drawn({8, 12}, 2), drawn({12}, 3)}, 1e-14, axes);
     EXPECT_HAS(explained, "all_reduce_sum over 'model' for the partial sums of dot_general at ");
   }
 }
 TEST(ParallelLayers, EmbeddingKeepsBits) {
   for (const auto& axes : meshes)
-    check([](const List& v, const Group* g) {
-      const Tensor i = labels_of({3, 0, 7, 7, 2, 9, 5, -1});
-      return sin(g ? dist::embedding(i, v[0], *g) : take(v[0], i));
-    }, {drawn({8, 6}, 1)}, 0, axes);
+    check(
+        [](const List& v, const Group* g) {
+          const Tensor i = labels_of({3, 0, 7, 7, 2, 9, 5, -1});
+          return sin(g ? dist::embedding(i, v[0], *g) : take(v[0], i));
+        },
+        {drawn({8, 6}, 1)}, 0, axes);
 }
 TEST(ParallelLayers, CrossEntropyNeverGathersLogits) {
   for (const auto& axes : meshes) {
-    const std::string explained = check([](const List& v, const Group* g) {
-      const Tensor labels = labels_of({3, 0, 7});
-      const Tensor logits = matmul(v[0], v[1]);
-      return g ? dist::cross_entropy(logits, labels, *g) : cross_entropy(logits, labels);
-    }, {drawn({3, 4}, 1), drawn({4, 8}, 2)}, 1e-13, axes);
+    const std::string explained = check(
+        [](const List& v, const Group* g) {
+          const Tensor labels = labels_of({3, 0, 7});
+          const Tensor logits = matmul(v[0], v[1]);
+          return g ? dist::cross_entropy(logits, labels, *g) : cross_entropy(logits, labels);
+        },
+        {drawn({3, 4}, 1), drawn({4, 8}, 2)}, 1e-13, axes);
     EXPECT_HAS(explained, "all_reduce_max over 'model'");
     // The gradient by the weight is put together, for it is a result; nothing else is.
-    EXPECT_EQ(explained.find("all_gather over 'model' for result 2"), explained.rfind("all_gather over 'model'")) << explained;
+    EXPECT_EQ(explained.find("all_gather over 'model' for result 2"), explained.rfind("all_gather over 'model'"))
+        << explained;
   }
 }
 TEST(ParallelLayers, AttentionKeepsBits) {
   for (const auto& axes : meshes)
-    check([](const List& v, const Group* g) {
-      const TransformerLayers layers{g ? std::optional<Group>(*g) : std::nullopt};
-      return layers.attended(v[0], v[1], v[2]);
-    }, {drawn({2, 4, 8, 4}, 1), drawn({2, 4, 8, 4}, 2), drawn({2, 4, 8, 4}, 3)}, 0, axes);
+    check(
+        [](const List& v, const Group* g) {
+          const TransformerLayers layers{g ? std::optional<Group>(*g) : std::nullopt};
+          return layers.attended(v[0], v[1], v[2]);
+        },
+        {drawn({2, 4, 8, 4}, 1), drawn({2, 4, 8, 4}, 2), drawn({2, 4, 8, 4}, 3)}, 0, axes);
 }
 
 struct Trained {

@@ -84,8 +84,12 @@ inline Transformer small_transformer() {
     return copy_from(v.data(), Shape::from(std::vector<int64_t>(shape)), f64);
   };
   constexpr int64_t w = TransformerLayers::width, v = TransformerLayers::vocabulary;
-  Transformer t{tensor_of({v, w}, 0.5), tensor_of({TransformerLayers::length, w}, 0.1), {}, tensor_of({w}, 0.1, 1),
-                tensor_of({w, v}, 0.3), tensor_of({v}, 0.1)};
+  Transformer t{tensor_of({v, w}, 0.5),
+                tensor_of({TransformerLayers::length, w}, 0.1),
+                {},
+                tensor_of({w}, 0.1, 1),
+                tensor_of({w, v}, 0.3),
+                tensor_of({v}, 0.1)};
   for (int k = 0; k < 2; ++k)
     t.blocks.push_back({tensor_of({w}, 0.1, 1), tensor_of({w}, 0.1, 1), tensor_of({w, w}, 0.4), tensor_of({w, w}, 0.4),
                         tensor_of({w, w}, 0.4), tensor_of({w, w}, 0.4), tensor_of({w}, 0.1), tensor_of({w}, 0.1),

@@ -14,19 +14,19 @@ namespace tenon::dist {
 namespace {
 
 // axes: for each dimension the number of the axis in `sizes`, or -1.
-Tensor lying(const Tensor& t, std::vector<int64_t> sizes, std::vector<int64_t> axes, std::string names, const Location& at) {
+Tensor lying(const Tensor& t, std::vector<int64_t> sizes, std::vector<int64_t> axes, std::string names,
+             const Location& at) {
   if (!Trace::current()) return t;
   for (size_t d = 0; d < axes.size(); ++d)
     if (axes[d] >= 0 && t.cell()->type.shape[d].is_symbol())
       throw Error("dist::constrain: " + describe(t) + " is cut along dimension " + std::to_string(d) +
                       ", whose extent is free; trace the program for tensors whose extent there is a number",
                   at);
-  return apply_primitive(ir::Op::constrain,
-                         ir::ConstrainAttrs{.sizes = std::move(sizes),
-                                            .axes = std::move(axes),
-                                            .names = std::move(names),
-                                            .place = to_string(at)},
-                         std::span(&t, 1), at)[0];
+  return apply_primitive(
+      ir::Op::constrain,
+      ir::ConstrainAttrs{
+          .sizes = std::move(sizes), .axes = std::move(axes), .names = std::move(names), .place = to_string(at)},
+      std::span(&t, 1), at)[0];
 }
 
 Tensor over_mesh(const Operand& x, const Mesh& mesh, const Spec& spec) {
@@ -46,9 +46,7 @@ Tensor over_mesh(const Operand& x, const Mesh& mesh, const Spec& spec) {
 
 }  // namespace
 
-Tensor constrain(Operand x, const Mesh& mesh, const Spec& spec) try {
-  return over_mesh(x, mesh, spec);
-} catch (...) {
+Tensor constrain(Operand x, const Mesh& mesh, const Spec& spec) try { return over_mesh(x, mesh, spec); } catch (...) {
   leave_with_error("dist::constrain", x.where());
 }
 

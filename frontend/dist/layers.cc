@@ -15,7 +15,8 @@ namespace {
 
 void check_weight(const Tensor& w, const Tensor& b, const char* what, const Location& at) {
   if (w.ndim() != 2 || b.ndim() != 1)
-    throw Error(std::string(what) + ": a weight [in, out] and a bias [out], not " + describe(w) + " and " + describe(b), at);
+    throw Error(std::string(what) + ": a weight [in, out] and a bias [out], not " + describe(w) + " and " + describe(b),
+                at);
 }
 
 // Positions along the last axes of [.., length, length]: whether a row may see a column.
@@ -83,7 +84,8 @@ Tensor attention(Operand q, Operand k, Operand v, const Group& group, const Atte
   const Dim width = shape[shape.size() - 1];
   Tensor scores = here(matmul(by_heads(given[0]), here(keys))) * (1 / std::sqrt(static_cast<double>(width.number())));
   if (options.causal)
-    scores = where(here(seen(shape[shape.size() - 2], given[1].shape()[shape.size() - 2], at)), here(scores), -std::numeric_limits<double>::infinity());
+    scores = where(here(seen(shape[shape.size() - 2], given[1].shape()[shape.size() - 2], at)), here(scores),
+                   -std::numeric_limits<double>::infinity());
   return matmul(here(softmax(here(scores), -1)), by_heads(given[2]));
 } catch (...) {
   leave_with_error("dist::attention", q.where());

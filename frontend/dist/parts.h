@@ -19,7 +19,8 @@ struct Cut {
   Group group;
 };
 // Those of a spec, along axes of several ranks. Error where it does not fit a tensor.
-std::vector<Cut> cuts_of(const Mesh& mesh, const Spec& spec, const Shape& shape, const std::string& who, const Location& at);
+std::vector<Cut> cuts_of(const Mesh& mesh, const Spec& spec, const Shape& shape, const std::string& who,
+                         const Location& at);
 // [..., n, ...] -> [size, ..., n / size, ...], and back.
 Tensor in_front(const Tensor& x, int64_t axis, int64_t size, const Location& at);
 Tensor from_front(const Tensor& blocks, int64_t axis, const Location& at);

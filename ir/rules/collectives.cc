@@ -109,7 +109,8 @@ std::vector<Type> infer_exchange(const InferArgs& args) {
   const Collective c = collective_of(args, 3);
   check_number(c.numbers[0], c.size, -1, "to");
   check_number(c.numbers[1], c.size, -1, "from");
-  TENON_REQUIRE(c.numbers[2] >= 0 && c.numbers[2] < most_channels, "channels are 0 to 65535, not " + number(c.numbers[2]));
+  TENON_REQUIRE(c.numbers[2] >= 0 && c.numbers[2] < most_channels,
+                "channels are 0 to 65535, not " + number(c.numbers[2]));
   return {args.operands[0]};
 }
 
@@ -126,8 +127,9 @@ std::vector<Type> infer_constrain(const InferArgs& args) {
   std::vector<bool> seen(c.sizes.size());
   for (int64_t axis : c.axes) {
     if (axis == -1 || axis == -2) continue;
-    TENON_REQUIRE(axis >= 0 && axis < static_cast<int64_t>(c.sizes.size()),
-                  "the mesh has " + number(static_cast<int64_t>(c.sizes.size())) + " axes, and no axis " + number(axis));
+    TENON_REQUIRE(
+        axis >= 0 && axis < static_cast<int64_t>(c.sizes.size()),
+        "the mesh has " + number(static_cast<int64_t>(c.sizes.size())) + " axes, and no axis " + number(axis));
     TENON_REQUIRE(!seen[static_cast<size_t>(axis)], "two dimensions are cut along axis " + number(axis));
     seen[static_cast<size_t>(axis)] = true;
   }
@@ -175,8 +177,9 @@ BatchResults batch_all_to_all(const BatchArgs& args) {
 BatchResults batch_constrain(const BatchArgs& args) {
   if (!args.batched[0]) return once(args);
   const Constrain c(args.attrs);
-  return {{same_op(args, args.operands,
-                   ConstrainAttrs{.sizes = c.sizes, .axes = in_front<int64_t>(-1, c.axes), .names = c.names, .place = c.place})}};
+  return {{same_op(
+      args, args.operands,
+      ConstrainAttrs{.sizes = c.sizes, .axes = in_front<int64_t>(-1, c.axes), .names = c.names, .place = c.place})}};
 }
 
 BatchResults batch_rank_barrier(const BatchArgs& args) {

@@ -106,7 +106,8 @@ struct Making {
   }
   void dot() {
     const DotGeneral dot(g, n);
-    const std::vector<int64_t>*batch[] = {&dot.lhs_batch, &dot.rhs_batch}, *contract[] = {&dot.lhs_contract, &dot.rhs_contract};
+    const std::vector<int64_t>*batch[] = {&dot.lhs_batch, &dot.rhs_batch},
+          *contract[] = {&dot.lhs_contract, &dot.rhs_contract};
     for (size_t k = 0; k < 2; ++k)
       for (size_t b = 0; b < batch[k]->size(); ++b) pair(k, static_cast<size_t>((*batch[k])[b]), b);
     for (size_t c = 0; c < contract[0]->size(); ++c) {

@@ -12,7 +12,8 @@ namespace tenon::passes {
 
 struct Factor {
   int64_t extent = 0;  // parts must divide it; 0: it cannot be cut
-  std::optional<ir::Op> joins = {};  // the collective over what ranks have of the results; none: results run along the index
+  std::optional<ir::Op> joins =
+      {};  // the collective over what ranks have of the results; none: results run along the index
 };
 
 struct Factors {

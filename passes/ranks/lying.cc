@@ -72,7 +72,8 @@ struct Moving {
   };
   std::deque<Claim> claims;
 
-  Moving(const Graph& graph, std::span<const MeshAxis> axes, std::span<const AxisSet> apart, const std::vector<bool>& kept)
+  Moving(const Graph& graph, std::span<const MeshAxis> axes, std::span<const AxisSet> apart,
+         const std::vector<bool>& kept)
       : g(graph),
         mesh(axes),
         differs(apart),
@@ -229,7 +230,8 @@ std::vector<AxisSet> differing(const Graph& graph, std::span<const MeshAxis> mes
   return differs;
 }
 
-AxisSet taken_axes(const Graph& graph, const Node& node, std::span<const MeshAxis> mesh, std::span<const AxisSet> differs) {
+AxisSet taken_axes(const Graph& graph, const Node& node, std::span<const MeshAxis> mesh,
+                   std::span<const AxisSet> differs) {
   AxisSet taken = 0;
   for (ValueId x : graph.operands(node)) taken |= differs[index(x)];
   for (uint32_t r = 0; r < node.result_count; ++r) taken |= differs[index(graph.result(node, r))];
@@ -258,8 +260,8 @@ std::vector<Cuts> wanted(const Graph& graph, std::span<const MeshAxis> mesh, std
   return std::move(moving.cuts);
 }
 
-Cuts shared_out(const Graph& graph, const Node& node, const Factors& factors, std::span<const MeshAxis> mesh, AxisSet taken,
-                std::span<const Cuts> operands, std::span<const Cuts> results) {
+Cuts shared_out(const Graph& graph, const Node& node, const Factors& factors, std::span<const MeshAxis> mesh,
+                AxisSet taken, std::span<const Cuts> operands, std::span<const Cuts> results) {
   struct Claim {
     int64_t bytes;  // that move unless it is met, less those that move because it is
     int index;

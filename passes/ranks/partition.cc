@@ -7,6 +7,7 @@
 // order than one process has; everything else keeps its bits. Loops and branches take their operands whole and are cut inside, if
 // constrain stands there. Refuses to guess: without constrain the program stays as it is.
 #include <algorithm>
+#include <map>
 
 #include "tenon/ir/graph/attributes.h"
 #include "tenon/passes/ranks/resharding.h"
@@ -35,6 +36,16 @@ struct Partition {
     ValueId id;
   };
   std::vector<std::vector<Laid>> laid;
+  // A result of which each rank has a part of the sum, until somebody reads it: sums of such are joined once.
+  struct Partial {
+    ValueId id;
+    Cuts cuts;
+    int8_t axis;
+    std::string who;
+    Location where;
+  };
+  std::map<uint32_t, Partial> partial;  // by value
+  std::vector<uint32_t> reads;  // by value
 
   Partition(const Graph& graph, std::vector<MeshAxis> axes)
       : g(graph),
@@ -43,7 +54,12 @@ struct Partition {
         kept(kept_nodes(graph)),
         want(wanted(graph, mesh, differs, kept)),
         to(graph),
-        laid(graph.value_count()) {
+        laid(graph.value_count()),
+        reads(graph.value_count()) {
+    for (uint32_t k = 0; k < g.node_count(); ++k)
+      if (kept[k])
+        for (ValueId v : g.operands(g.node(NodeId{k}))) ++reads[index(v)];
+    for (ValueId v : g.outputs()) ++reads[index(v)];
     for (uint32_t v = 0; v < g.input_count(); ++v) set(ValueId{v}, whole(ValueId{v}), to.values[v]);
   }
 
@@ -78,8 +94,7 @@ struct Partition {
         const int8_t axis = laid[index(g.operands(n)[k])][0].cuts[d];
         if (at < 0 || axis < 0 || shares[static_cast<size_t>(at)] >= 0) continue;
         const int64_t extent = f.all[static_cast<size_t>(at)].extent, size = mesh[static_cast<size_t>(axis)].size;
-        if (extent % size != 0)
-          return ", since " + std::to_string(size) + " ranks do not divide what it becomes";
+        if (extent % size != 0) return ", since " + std::to_string(size) + " ranks do not divide what it becomes";
       }
     return "";
   }
@@ -95,7 +110,8 @@ struct Partition {
     switch (n.op) {
       case Op::reshape: return ReshapeAttrs{.shape = part.dims()};
       case Op::broadcast: return BroadcastAttrs{.shape = part.dims(), .axes = Broadcast(g, n).axes};
-      case Op::slice: return SliceAttrs{.starts = Slice(g, n).starts, .sizes = part.dims(), .strides = Slice(g, n).strides};
+      case Op::slice:
+        return SliceAttrs{.starts = Slice(g, n).starts, .sizes = part.dims(), .strides = Slice(g, n).strides};
       case Op::dynamic_slice: return DynamicSliceAttrs{.sizes = part.dims()};
       case Op::unset: return UnsetAttrs{.dtype = Unset(g, n).dtype, .shape = part.dims()};
       case Op::iota: return IotaAttrs{.dtype = Iota(g, n).dtype, .shape = part.dims(), .axis = Iota(g, n).axis};
@@ -148,23 +164,58 @@ struct Partition {
     return broadcast(x, result.shape(), axes);
   }
 
-  // What ranks have of a result is joined, along one axis after the other; with what is wanted cut along that axis where it is a sum.
-  Value join(const Node& n, Value x, Cuts& cuts, const Factors& f, const Cuts& shares) {
-    for (size_t k = 0; k < f.all.size(); ++k) {
-      if (!f.all[k].joins || shares[k] < 0) continue;
-      const MeshAxis& axis = mesh[static_cast<size_t>(shares[k])];
+  // What ranks have of a result is joined, along one axis after the other; a sum along the last of them when it is read.
+  void join(const Node& n, Value x, Cuts cuts, const Factors& f, const Cuts& shares) {
+    const ValueId result = g.result(n);
+    std::vector<size_t> shared;
+    for (size_t k = 0; k < f.all.size(); ++k)
+      if (f.all[k].joins && shares[k] >= 0) shared.push_back(k);
+    for (size_t k : shared) {
       const Op with = *f.all[k].joins;
-      const Reason reason{named(n), with == Op::all_reduce_sum ? "the partial sums" : "the parts"};
-      const Cuts& wish = want[index(g.result(n))];
-      const auto d = static_cast<size_t>(std::find(wish.begin(), wish.end(), shares[k]) - wish.begin());
-      if (with == Op::all_reduce_sum && d < wish.size() && cuts[d] < 0) {
-        x = sum_scattered(x, d, axis, reason);
-        cuts[d] = shares[k];
-      } else {
-        x = joined(x, with, axis, reason);
+      if (with == Op::all_reduce_sum && k == shared.back()) {
+        partial.emplace(index(result), Partial{x.id, std::move(cuts), shares[k], named(n), to.builder.location()});
+        return;
       }
+      const Reason reason{named(n), with == Op::all_reduce_sum ? "the partial sums" : "the parts"};
+      x = joined(x, with, mesh[static_cast<size_t>(shares[k])], reason);
     }
-    return x;
+    set(result, std::move(cuts), x.id);
+  }
+  // Whoever reads a value finds it joined; cut, where it is wanted cut along that axis.
+  void settle(ValueId v) {
+    const auto found = partial.find(index(v));
+    if (found == partial.end()) return;
+    Partial p = std::move(found->second);
+    partial.erase(found);
+    const Location here = to.builder.location();
+    to.builder.set_location(p.where);
+    const MeshAxis& axis = mesh[static_cast<size_t>(p.axis)];
+    const Reason reason{p.who, "the partial sums"};
+    const Cuts& wish = want[index(v)];
+    const auto d = static_cast<size_t>(std::find(wish.begin(), wish.end(), p.axis) - wish.begin());
+    if (d < wish.size() && p.cuts[d] < 0) {
+      p.id = sum_scattered(value(p.id), d, axis, reason).id;
+      p.cuts[d] = p.axis;
+    } else {
+      p.id = joined(value(p.id), Op::all_reduce_sum, axis, reason).id;
+    }
+    to.builder.set_location(here);
+    set(v, std::move(p.cuts), p.id);
+  }
+  // The sum of two values that are parts of sums over the same ranks, and that nothing else reads, is one.
+  bool added(const Node& n) {
+    if (n.op != Op::add) return false;
+    const auto a = partial.find(index(g.operands(n)[0])), b = partial.find(index(g.operands(n)[1]));
+    if (a == partial.end() || b == partial.end() || a == b) return false;
+    const Partial &p = a->second, &q = b->second;
+    if (p.axis != q.axis || p.cuts != q.cuts || reads[a->first] != 1 || reads[b->first] != 1) return false;
+    const ValueId sum = to.builder.add(Op::add, {p.id, q.id});
+    const std::string who = p.who.size() < 200 ? p.who + " and " + q.who : p.who;  // a long sum names its first few
+    Partial both{sum, p.cuts, p.axis, who, to.builder.location()};
+    partial.erase(a);
+    partial.erase(b);
+    partial.emplace(index(g.result(n)), std::move(both));
+    return true;
   }
 
   void constrain(const Node& n) {
@@ -181,11 +232,14 @@ struct Partition {
     }
     const ValueId made = as(from, cuts, {"constrain at " + c.place, ""});
     set(result, std::move(cuts), made);
-    laid[index(result)].insert(laid[index(result)].end(), laid[index(from)].begin(), laid[index(from)].end());  // the same value
+    laid[index(result)].insert(laid[index(result)].end(), laid[index(from)].begin(),
+                               laid[index(from)].end());  // the same value
   }
 
   void visit(const Node& n) {
     to.builder.set_location(g.location(n));
+    if (added(n)) return;
+    for (ValueId v : g.operands(n)) settle(v);
     if (n.op == Op::constrain) return constrain(n);
     const Factors f = factors_of(g, n);
     std::vector<Cuts> have, wish;
@@ -211,8 +265,7 @@ struct Partition {
       set(g.result(n, r), through(f.results[r], shares), ValueId{index(first) + r});
     Value made = n.op == Op::iota ? counted_on(n, value(first), cuts) : value(first);
     if (inside) made = select(over_indices(n, inside, made), made, like(made, -0.0));  // -0 + x is x
-    const Value result = join(n, made, cuts, f, shares);
-    set(g.result(n), cuts, result.id);
+    join(n, made, std::move(cuts), f, shares);
   }
 
   GraphPtr run() {
@@ -221,6 +274,7 @@ struct Partition {
     std::vector<ValueId> outputs;
     for (size_t k = 0; k < g.outputs().size(); ++k) {
       const ValueId v = g.outputs()[k];
+      settle(v);
       outputs.push_back(as(v, whole(v), {"result " + std::to_string(k) + " of the program", ""}));
     }
     return to.builder.finish(outputs);

@@ -104,8 +104,8 @@ void check_constrained(const Graph& graph, const Node& n, std::span<const RankAx
     if (!(spanned(axes, c.sizes[axis], stride_of(c.sizes, axis)).some & operands)) continue;
     const std::string name = axis_name(c.names, axis);
     throw Error("dist::constrain at " + c.place + ": ranks along '" + name +
-                    "' have different values here, each its own; constrain cuts what all of them hold alike: leave '" + name +
-                    "' out, or join them with all_gather",
+                    "' have different values here, each its own; constrain cuts what all of them hold alike: leave '" +
+                    name + "' out, or join them with all_gather",
                 graph.location(n));
   }
 }
