@@ -112,6 +112,16 @@ if(TARGET doctor)
   add_dependencies(cuda_loading_test doctor simulated_cuda)
 endif()
 
+# Ranks under mpirun. Where it or MPI's headers are missing the test is skipped, and says why.
+set(mpi_plugin "")
+if(TARGET tenon_mpi)
+  set(mpi_plugin $<TARGET_FILE:tenon_mpi>)
+endif()
+add_executable(mpi_ranks ${PROJECT_SOURCE_DIR}/tests/mpi/ranks.c)
+target_link_libraries(mpi_ranks PRIVATE tenon_c_runtime)
+add_test(NAME mpi_test COMMAND ${PROJECT_SOURCE_DIR}/tests/mpi/run.sh $<TARGET_FILE:mpi_ranks> "${mpi_plugin}")
+set_tests_properties(mpi_test PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77)
+
 # How Tenon is built in: an installed copy and a user's project against it, what the library shows, and what plain CMake makes of
 # the tree. Sanitized libraries are not what one ships.
 if(TENON_INSTALL AND NOT TENON_SANITIZE)

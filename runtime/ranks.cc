@@ -1,12 +1,14 @@
 #include "tenon/runtime/ranks.h"
 
 #include <dlfcn.h>
+#include <sys/auxv.h>
 
 #include <atomic>
 #include <cstdlib>
 
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/kernel/collectives.h"
+#include "tenon/runtime/cache/build_identity.h"
 
 namespace tenon::runtime {
 namespace {
@@ -97,6 +99,26 @@ const tenon_ranks* mpi_ranks(std::string& why) {
   const tenon_ranks* ranks = plugin.ranks(&reason);
   if (ranks == nullptr) why = reason != nullptr ? reason : "MPI gave no reason";
   return ranks;
+}
+
+void compare_programs(const tenon_ranks* ranks) {
+  const std::string identity = module_identity(reinterpret_cast<const void*>(getauxval(AT_ENTRY)));
+  uint64_t own = UINT64_C(0xcbf29ce484222325);  // FNV-1a (Fowler, Noll and Vo)
+  for (const char c : identity) own = (own ^ static_cast<unsigned char>(c)) * UINT64_C(0x100000001b3);
+  std::vector<uint64_t> all(static_cast<size_t>(ranks->size));
+  tenon_collective c{};
+  c.struct_size = sizeof c;
+  c.kind = TENON_ALL_GATHER;
+  c.dtype = static_cast<int32_t>(DType::u64);
+  c.size = ranks->size;
+  c.stride = 1;
+  c.count = 1;
+  c.where = "the comparison of programs by dist::init";
+  if (tenon_ranks_run(ranks, &c, &own, all.data()) != TENON_OK) throw Error(ranks->message(ranks->world));
+  for (size_t rank = 0; rank < all.size(); ++rank)
+    if (all[rank] != all[0])
+      throw Error("rank " + std::to_string(rank) + " runs another program than rank 0; start one executable on all ranks, and "
+                  "copy it anew to every host");
 }
 
 bool started_by_mpi() {

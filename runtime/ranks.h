@@ -36,5 +36,7 @@ class InterpretingRanks {
 // The ranks that mpirun started, by the plug-in for MPI. Null, and why, where there is no plug-in or no mpirun.
 const tenon_ranks* mpi_ranks(std::string& why);
 bool started_by_mpi();  // whether the environment says so
+// Error, the same on every rank, where not all run one executable: named by its build identity.
+void compare_programs(const tenon_ranks* ranks);
 
 }  // namespace tenon::runtime

@@ -88,6 +88,12 @@ TEST(Pipeline, HasTheSameGradientsOnAnyNumberOfRanks) {
     for (const dist::Schedule schedule : {dist::gpipe, dist::one_f_one_b}) {
       EXPECT_EQ(gradients(n, schedule, with_loss, itself), one) << n << " ranks";
       EXPECT_EQ(gradients(n, schedule, without, square), gradients(1, dist::gpipe, without, square)) << n << " ranks";
+      // The value of the loss is not asked for.
+      const auto alone = on_ranks(n, [&](const World& w) {
+        const auto f = dist::pipeline(without, w, {.microbatches = 4, .schedule = schedule});
+        return numbers_of(jit(grad([=](const auto& p, const Tensor& v) { return square(f(p, v)); }))(parameters(), x));
+      });
+      EXPECT_EQ(alone.size() + 8 * width + 1, one.size());
     }
 }
 

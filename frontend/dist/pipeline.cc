@@ -79,16 +79,21 @@ struct Run {
 
   // ---- messages
 
-  // after: what there must be before, or no tensors.
-  Tensor received(const ir::Type& type, int from, int channel, const List& after = {}) const {
-    const Tensor room =
-        apply_primitive(ir::Op::unset, ir::UnsetAttrs{.dtype = type.dtype, .shape = type.shape.dims()}, {}, at)[0];
-    List waits{room};
-    waits.insert(waits.end(), after.begin(), after.end());
-    const List ready = after.empty() ? waits : apply_primitive(ir::Op::barrier, {}, waits, at);
-    return asked(ir::Op::exchange, ready[0], group, {-1, from, channel}, at);
+  // Memory that nobody has written, when `after` is there.
+  Tensor room_for(const ir::Type& type, const List& after) const {
+    const ir::Attrs attrs = ir::UnsetAttrs{.dtype = type.dtype, .shape = type.shape.dims()};
+    List list{apply_primitive(ir::Op::unset, attrs, {}, at)[0]};
+    if (after.empty()) return list[0];
+    list.insert(list.end(), after.begin(), after.end());
+    return apply_primitive(ir::Op::barrier, {}, list, at)[0];
   }
-  void send(const Tensor& t, int to, int channel) const { asked(ir::Op::exchange, t, group, {to, -1, channel}, at); }
+  Tensor received(const ir::Type& type, int from, int channel, const List& after = {}) const {
+    return asked(ir::Op::exchange, room_for(type, after), group, {-1, from, channel}, at);
+  }
+  // Gives what is there when t has gone.
+  Tensor sent(const Tensor& t, int to, int channel) const {
+    return asked(ir::Op::exchange, t, group, {to, -1, channel}, at);
+  }
   static constexpr int onwards = 0, back = 1;
 
   // ---- stages
@@ -119,7 +124,7 @@ struct Run {
     return types;
   }
 
-  // Microbatch j through the own stages; what they leave is appended, stage by stage.
+  // Microbatch j through the own stages, and on; what they leave is appended, stage by stage.
   List forward(const List& all, int j, List* residuals) const {
     const size_t parameters = all.size() - stages.x.size();
     List h;
@@ -137,7 +142,7 @@ struct Run {
     }
     for (Tensor& t : h) {
       t = marked(t, forward_turn(j));
-      if (!ends()) send(t, group.rank() + 1, onwards);
+      if (!ends()) t = sent(t, group.rank() + 1, onwards);
     }
     return h;
   }
@@ -157,10 +162,13 @@ struct Run {
       } else {
         ir::Type type = last.type(last.outputs()[o]);
         if (!is_scalar) type.shape[0] = Dim(type.shape[0].number() * count());
-        whole =
-            apply_primitive(ir::Op::unset, ir::UnsetAttrs{.dtype = type.dtype, .shape = type.shape.dims()}, {}, at)[0];
+        List gone;  // it is there when everything has gone on: what depends on it comes after that on every rank
+        for (const List& m : made) gone.insert(gone.end(), m.begin(), m.end());
+        whole = room_for(type, gone);
       }
-      results.push_back(shared(whole, group.size() - 1));
+      // Kept where this rank does nothing with it: others may, and it stands between forward and backward.
+      results.push_back(group.size() == 1 ? whole
+                                          : asked(ir::Op::collective_broadcast, whole, group, {group.size() - 1}, at));
     }
     return results;
   }
@@ -169,23 +177,34 @@ struct Run {
     for (size_t k = 1; k < pieces.size(); ++k) sum = sum + pieces[k];
     return sum / static_cast<double>(pieces.size());
   }
+  // What every rank uses or none.
   Tensor shared(const Tensor& t, int root) const {
-    return group.size() == 1 ? t : asked(ir::Op::collective_broadcast, t, group, {root}, at);
+    return group.size() == 1 ? t : asked(ir::Op::collective_broadcast, t, group, {root, 1}, at);
   }
 
   // Cotangents of the own stages' parameters, summed, and of the parts of x.
   void backward(const List& residuals, const List& given, std::vector<List>& sums, std::vector<List>& parts) const {
-    size_t left = residuals.size();
-    std::vector<size_t> begins_at(static_cast<size_t>(count()));
-    const size_t each = left / static_cast<size_t>(count());
-    for (int j = 0; j < count(); ++j) begins_at[static_cast<size_t>(j)] = each * static_cast<size_t>(j);
+    const size_t each = residuals.size() / static_cast<size_t>(count());
     for (int j = 0; j < count(); ++j) {
       List cotangents = cotangents_of(given, j);
-      size_t to = begins_at[static_cast<size_t>(j)] + each;
+      // Backward is computed apart from forward: fused with it, forward would run as late.
+      const auto from = residuals.begin() + static_cast<std::ptrdiff_t>(each * static_cast<size_t>(j));
+      List left(from, from + static_cast<std::ptrdiff_t>(each));
+      left.insert(left.end(), cotangents.begin(), cotangents.end());
+      for (const List& s : sums) left.insert(left.end(), s.begin(), s.end());
+      std::erase_if(left, [](const Tensor& t) { return !t.defined(); });
+      left = apply_primitive(ir::Op::barrier, {}, left, at);
+      size_t next = each;
+      for (Tensor& t : cotangents)
+        if (t.defined()) t = left[next++];
+      for (List& s : sums)  // what the last microbatch added is added before this one begins
+        for (Tensor& t : s)
+          if (t.defined()) t = left[next++];
+      size_t to = each;
       for (size_t k = end; k-- > first;) {
         const passes::Vjp& rule = rules[k - first];
-        List inputs(residuals.begin() + static_cast<std::ptrdiff_t>(to - rule.residual_count),
-                    residuals.begin() + static_cast<std::ptrdiff_t>(to));
+        List inputs(left.begin() + static_cast<std::ptrdiff_t>(to - rule.residual_count),
+                    left.begin() + static_cast<std::ptrdiff_t>(to));
         to -= rule.residual_count;
         for (size_t o = 0; o < cotangents.size(); ++o)
           if (rule.output_is_active[o]) inputs.push_back(cotangents[o]);
@@ -206,7 +225,7 @@ struct Run {
       }
       const std::vector<ir::Type> types = types_before(first);
       for (size_t o = 0; o < types.size(); ++o)
-        if (is_floating(types[o].dtype)) send(cotangents[o], group.rank() - 1, back);
+        if (is_floating(types[o].dtype)) sent(cotangents[o], group.rank() - 1, back);
     }
   }
   // What comes into the own stages from behind, for microbatch j.
@@ -235,11 +254,7 @@ struct Run {
     List all;
     const auto add = [&](Tensor own, const Tensor& like, int root, bool here) {
       if (!is_floating(like.dtype())) return all.emplace_back(), void();
-      if (!here) {
-        const ir::Type& type = like.cell()->type;
-        own =
-            apply_primitive(ir::Op::unset, ir::UnsetAttrs{.dtype = type.dtype, .shape = type.shape.dims()}, {}, at)[0];
-      }
+      if (!here) own = room_for(like.cell()->type, {});
       all.push_back(shared(own, root));
     };
     const size_t each = end - first;

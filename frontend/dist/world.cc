@@ -22,6 +22,7 @@ World init(const At& at) try {
   std::string why;
   const tenon_ranks* ranks = runtime::mpi_ranks(why);
   if (ranks == nullptr) throw Error("dist::init: mpirun started this process, but " + why, place(at));
+  runtime::compare_programs(ranks);
   runtime::set_ranks_of_process(ranks);
   return World(ranks);
 } catch (...) {
@@ -51,11 +52,12 @@ struct Simulated {
 
 }  // namespace
 
-void simulate(int n, const std::function<void(World)>& f, const At& at) try {
+namespace detail {
+
+void simulate(int n, void (*f)(const void* context, World world), const void* context, const Location& at) try {
   constexpr int most = 256;
   if (n < 1 || n > most)
-    throw Error("dist::simulate: a world of " + std::to_string(n) + " ranks; give 1 to " + std::to_string(most),
-                place(at));
+    throw Error("dist::simulate: a world of " + std::to_string(n) + " ranks; give 1 to " + std::to_string(most), at);
   const Simulated all(n);
   if (all.world == nullptr) throw std::bad_alloc();
   std::mutex lock;
@@ -66,7 +68,7 @@ void simulate(int n, const std::function<void(World)>& f, const At& at) try {
     const tenon_ranks* ranks = tenon_simulated_rank(all.world, rank);
     const runtime::RanksOfThread scope(ranks);
     try {
-      f(World(ranks));
+      f(context, World(ranks));
     } catch (...) {
       const std::exception_ptr thrown = std::current_exception();
       {
@@ -80,10 +82,12 @@ void simulate(int n, const std::function<void(World)>& f, const At& at) try {
   };
   for (int rank = 0; rank < n; ++rank) threads.emplace_back(run, rank);
   for (std::thread& t : threads) t.join();
-  if (first) throw Error("dist::simulate: rank " + std::to_string(failed) + ": " + reason_of(first), place(at));
+  if (first) throw Error("dist::simulate: rank " + std::to_string(failed) + ": " + reason_of(first), at);
 } catch (...) {
-  leave_with_error("dist::simulate", place(at));
+  leave_with_error("dist::simulate", at);
 }
+
+}  // namespace detail
 
 namespace {
 

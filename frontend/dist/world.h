@@ -2,10 +2,9 @@
 // Every rank runs the same program; what it does with the others is in frontend/dist/collectives.h.
 #pragma once
 
-#include <functional>
 #include <initializer_list>
-#include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -53,9 +52,18 @@ class World {
 // mpirun started the process and the plug-in is missing, and where the ranks run different programs.
 World init(const At& at = At::current());
 
+namespace detail {
+void simulate(int n, void (*f)(const void* context, World world), const void* context, const Location& at);
+}  // namespace detail
+
 // Runs f for every rank of a world of n, each in a thread of its own, and returns when all have. When one throws, the collectives of
 // the others fail and name it, and simulate throws its Error. n: 1 to 256.
-void simulate(int n, const std::function<void(World)>& f, const At& at = At::current());
+template <class F>
+void simulate(int n, F&& f, const At& at = At::current()) {
+  detail::simulate(
+      n, [](const void* context, World world) { (*static_cast<const std::remove_reference_t<F>*>(context))(world); },
+      &f, place(at));
+}
 
 // A grid of ranks: axes by name and size, the last one fastest, so rank = (... i * size_j + j) ...; mesh["data"] is the group of the
 // ranks that differ from this one along "data" alone. Error, on every rank alike, where the sizes do not give the world's.

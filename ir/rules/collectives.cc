@@ -100,7 +100,10 @@ std::vector<Type> infer_collective_permute(const InferArgs& args) {
 }
 
 std::vector<Type> infer_collective_broadcast(const InferArgs& args) {
-  const Collective c = collective_of(args, 1);
+  const Collective c(args.attrs);
+  check_group(c.size, c.stride);
+  TENON_REQUIRE(c.numbers.size() == 1 || (c.numbers.size() == 2 && c.numbers[1] == 1),
+                "a broadcast has a root, and a 1 where nobody misses it when it is not used");
   check_number(c.numbers[0], c.size, 0, "root");
   return {args.operands[0]};
 }

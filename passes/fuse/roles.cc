@@ -99,6 +99,7 @@ void Fusion::assign_roles() {
     if (graph.type(ValueId{v}).shape.empty()) free_cost_[v] = 0;
   access_number_.assign(graph.value_count(), UINT32_MAX);
   storage_.resize(graph.value_count());
+  floor_.assign(graph.value_count(), 0);
   for (uint32_t v = 0; v < graph.value_count(); ++v) storage_[v] = ValueId{v};
   for (uint32_t i = 0; i < count; ++i) roles[i] = role_of(NodeId{i});
 }

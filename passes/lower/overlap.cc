@@ -53,6 +53,17 @@ bool speaks(const Step& s) {  // to other ranks, itself or within
          any(s.body) || any(s.otherwise);
 }
 
+bool is_exchange(const Step& s) {
+  return s.kind == StepKind::custom && s.host == Host::ranks && s.ranks.op == Op::exchange;
+}
+
+// What is sent is there until it is finished. When the one that got it has sent something in turn, it has gone long ago.
+bool answers(const Step& s, const Step& sent) {
+  return is_exchange(s) && is_exchange(sent) && s.ranks.phase != RanksStep::Phase::start && sent.ranks.numbers[1] < 0 &&
+         s.ranks.numbers[1] == sent.ranks.numbers[0] && s.ranks.size == sent.ranks.size &&
+         s.ranks.stride == sent.ranks.stride;
+}
+
 struct Overlap {
   const Program& p;
   uint32_t pending = 0;
@@ -64,7 +75,8 @@ struct Overlap {
       if (!travels(steps[at])) continue;
       size_t to = at;
       const uint32_t in = steps[at].operands.at(0).buffer, out = steps[at].operands.at(1).buffer;
-      while (to > 0 && !touches(p, steps[to - 1], in).writes && !touches(p, steps[to - 1], out).any && !speaks(steps[to - 1]))
+      while (to > 0 && !touches(p, steps[to - 1], in).writes && !touches(p, steps[to - 1], out).any &&
+             !speaks(steps[to - 1]))
         --to;
       Step start = steps[at];
       start.ranks.phase = RanksStep::Phase::start;
@@ -80,7 +92,8 @@ struct Overlap {
         continue;
       const uint32_t in = steps[at].operands.at(0).buffer, out = steps[at].operands.at(1).buffer;
       size_t to = at;
-      while (to + 1 < steps.size() && !touches(p, steps[to + 1], in).writes && !touches(p, steps[to + 1], out).any) ++to;
+      while (to + 1 < steps.size() && !touches(p, steps[to + 1], in).writes && !touches(p, steps[to + 1], out).any)
+        if (answers(steps[++to], steps[at])) break;
       std::rotate(steps.begin() + static_cast<std::ptrdiff_t>(at), steps.begin() + static_cast<std::ptrdiff_t>(at) + 1,
                   steps.begin() + static_cast<std::ptrdiff_t>(to) + 1);
     }

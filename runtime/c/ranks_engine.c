@@ -23,7 +23,7 @@ static int64_t nanoseconds(double seconds) {
 }
 
 int64_t tenon_ranks_timeout(void) {
-  const char* text = getenv("TENON_DIST_TIMEOUT");
+  const char* text = secure_getenv("TENON_DIST_TIMEOUT");
   if (text != NULL) {
     char* end = NULL;
     const double seconds = strtod(text, &end);

@@ -1,6 +1,7 @@
 /* Messages between ranks as MPI's: non-blocking, of bytes, on a communicator of our own. A tag is made of the group, the collective's
  * number in it and the stream. Refuses to wait in MPI: who is lost must not take us along. */
 #define _GNU_SOURCE
+#include <limits.h>
 #include <sched.h>
 #include <string.h>
 #include <time.h>
@@ -59,11 +60,20 @@ static void begun(mpi_world* w, tenon_request* request, MPI_Request mpi, int cod
   mpi_world_error(w, code, doing, request->peer);
 }
 
+/* MPI counts in int. Collectives cut what they move; whoever does not is told. */
+static int fits(mpi_world* w, tenon_request* request, uint64_t size) {
+  if (size <= INT_MAX) return 1;
+  request->state = 0;
+  mpi_world_fail(w, "a message of 2 GiB or more is more than MPI takes at once");
+  return 0;
+}
+
 static void send(void* self, tenon_request* request, int32_t to, const tenon_tag* tag, const void* bytes,
                  uint64_t size) {
   mpi_world* w = (mpi_world*)self;
   MPI_Request mpi = MPI_REQUEST_NULL;
   request->sends = 1;
+  if (!fits(w, request, size)) return;
   const int code = MPI_Isend(bytes, (int)size, MPI_BYTE, to, tag_of(w, tag), w->elements, &mpi);
   begun(w, request, mpi, code, "sending to");
 }
@@ -73,6 +83,7 @@ static void receive(void* self, tenon_request* request, int32_t from, const teno
   mpi_world* w = (mpi_world*)self;
   MPI_Request mpi = MPI_REQUEST_NULL;
   request->sends = 0;
+  if (!fits(w, request, size)) return;
   const int code = MPI_Irecv(bytes, (int)size, MPI_BYTE, from, tag_of(w, tag), w->elements, &mpi);
   begun(w, request, mpi, code, "receiving from");
 }
@@ -80,12 +91,13 @@ static void receive(void* self, tenon_request* request, int32_t from, const teno
 /* Some at once: MPI works on everything that it has with every call. */
 static void test_batch(mpi_world* w, tenon_request* const* requests, int count) {
   MPI_Request mpi[BATCH];
+  MPI_Status statuses[BATCH]; /* MPICH passes an address that is none for MPI_STATUSES_IGNORE, which GCC warns of */
   int ready[BATCH];
   int arrived = 0;
   for (int k = 0; k < count; k++) mpi[k] = kept(requests[k]);
   ready[0] = 0;
-  const int code = count == 1 ? MPI_Test(mpi, &arrived, MPI_STATUS_IGNORE)
-                              : MPI_Testsome(count, mpi, &arrived, ready, MPI_STATUSES_IGNORE);
+  const int code =
+      count == 1 ? MPI_Test(mpi, &arrived, MPI_STATUS_IGNORE) : MPI_Testsome(count, mpi, &arrived, ready, statuses);
   if (arrived == MPI_UNDEFINED) arrived = 0;
   if (code != MPI_SUCCESS) mpi_world_error(w, code, "waiting for", requests[arrived > 0 ? ready[0] : 0]->peer);
   for (int k = 0; k < arrived; k++) requests[ready[k]]->state = 0;

@@ -104,13 +104,16 @@ void mpi_words_tell(mpi_world* w, int32_t kind, const char* text) {
   int count = 0;
   for (int32_t d = 1; d < w->size; d++) {
     const int32_t to = (w->rank + d) % w->size;
-    if (w->peers[to].ended == 0 && MPI_Isend(n, bytes, MPI_BYTE, to, TAG, w->words, &requests[count]) == MPI_SUCCESS)
-      count++;
+    const mpi_peer* peer = &w->peers[to];
+    if (peer->ended != 0 && !peer->said) continue; /* dead; one that has said that it ends waits to hear it of us */
+    if (MPI_Isend(n, bytes, MPI_BYTE, to, TAG, w->words, &requests[count]) == MPI_SUCCESS) count++;
   }
   const int64_t until = tenon_ranks_now() + TELLING;
-  int done = 0;
-  while (MPI_Testall(count, requests, &done, MPI_STATUSES_IGNORE) == MPI_SUCCESS && !done && tenon_ranks_now() < until)
-    sched_yield();
+  for (int k = 0; k < count; k++) {
+    int done = 0;
+    while (MPI_Test(&requests[k], &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done && tenon_ranks_now() < until)
+      sched_yield();
+  }
   free(requests); /* of those that did not end nothing is asked again; what they send stays */
 }
 

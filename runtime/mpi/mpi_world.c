@@ -18,8 +18,8 @@ static const char* refused;
 static int32_t launched(void) {
   static const char* const signs[] = {"OMPI_COMM_WORLD_SIZE", "PMI_RANK", "PMI_SIZE", "PMIX_RANK", "MPI_LOCALNRANKS"};
   for (size_t k = 0; k < sizeof signs / sizeof signs[0]; k++)
-    if (getenv(signs[k]) != NULL) return 1;
-  return getenv("SLURM_PROCID") != NULL && getenv("SLURM_STEP_ID") != NULL;
+    if (secure_getenv(signs[k]) != NULL) return 1;
+  return secure_getenv("SLURM_PROCID") != NULL && secure_getenv("SLURM_STEP_ID") != NULL;
 }
 
 /* ---- the end --------------------------------------------------------------------------------------------------------- */
@@ -50,23 +50,44 @@ static int32_t all_end(mpi_world* w) {
   }
 }
 
+static void stop_listening(mpi_world* w) {
+  if (w->listening == MPI_REQUEST_NULL) return;
+  MPI_Cancel(&w->listening);
+  MPI_Request_free(&w->listening);
+  w->listening = MPI_REQUEST_NULL;
+}
+
+static void say_end(mpi_world* w, const char* text) {
+  if (w->failed || w->left) return;
+  tenon_engine_abandon(&w->engine);
+  w->left = 1;
+  mpi_words_tell(w, NOTICE_ENDED, text);
+}
+
+/* MPI_Finalize, called by whoever began MPI, comes here first. It waits for all ranks in any case. */
+static int at_finalize(MPI_Comm self, int key, void* value, void* unused) {
+  (void)self;
+  (void)key;
+  (void)unused;
+  mpi_world* w = (mpi_world*)value;
+  say_end(w, "has ended");
+  all_end(w);
+  stop_listening(w);
+  return MPI_SUCCESS;
+}
+
 static void at_exit(int status, void* unused) {
   (void)unused;
   mpi_world* w = the_world;
   int finalized = 0;
   if (w == NULL || w->pid != (int64_t)getpid()) return; /* a forked child */
   if (MPI_Finalized(&finalized) != MPI_SUCCESS || finalized) return;
-  if (!w->failed && !w->left) {
-    char text[64] = "has ended";
-    if (status != 0) snprintf(text, sizeof text, "has ended with exit code %d", status & 0xff);
-    tenon_engine_abandon(&w->engine);
-    w->left = 1;
-    mpi_words_tell(w, NOTICE_ENDED, text);
-  }
+  char text[64] = "has ended";
+  if (status != 0) snprintf(text, sizeof text, "has ended with exit code %d", status & 0xff);
+  say_end(w, text);
   if (!w->began) return;
   if (!w->failed && status == 0 && all_end(w)) {
-    MPI_Cancel(&w->listening);
-    MPI_Request_free(&w->listening);
+    stop_listening(w);
     tenon_engine_close(&w->engine);
     MPI_Finalize();
     return;
@@ -127,6 +148,9 @@ static const char* open_world(mpi_world* w) {
   mpi_transport_fill(w, &transport);
   if (!tenon_engine_open(&w->engine, &transport)) return "out of memory";
   mpi_words_listen(w);
+  int key = MPI_KEYVAL_INVALID;
+  if (!w->began && MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, at_finalize, &key, NULL) == MPI_SUCCESS)
+    MPI_Comm_set_attr(MPI_COMM_SELF, key, w);
   return NULL;
 }
 

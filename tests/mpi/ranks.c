@@ -213,6 +213,13 @@ int main(int argc, char** argv) {
     printf("%s\n", dlerror());
     return 2;
   }
+  /* A program that has begun MPI itself ends it itself. */
+  const int own = strcmp(argv[2], "own") == 0;
+  int (*mpi_init)(int*, char***);
+  int (*mpi_finalize)(void);
+  *(void**)&mpi_init = dlsym(library, "MPI_Init");
+  *(void**)&mpi_finalize = dlsym(library, "MPI_Finalize");
+  if (own && mpi_init(&argc, &argv) != 0) return 2;
   const tenon_ranks* (*open)(const char**);
   *(void**)&open = dlsym(library, "tenon_mpi_ranks");
   const char* reason = NULL;
@@ -221,11 +228,11 @@ int main(int argc, char** argv) {
     printf("no world: %s\n", reason);
     return 3;
   }
-  if (strcmp(argv[2], "check") == 0) {
+  if (own || strcmp(argv[2], "check") == 0) {
     const int done = check(ranks);
     check_pending(ranks);
     if (ranks->rank == 0) printf("%d ranks: %d collectives as simulated\n", (int)ranks->size, done);
-    return 0;
+    return own ? mpi_finalize() : 0;
   }
   const size_t length = strlen(argv[2]);
   char mode[32] = "";
