@@ -3,7 +3,9 @@
 
 #include "tenon/frontend/dist/checkpoints.h"
 #include "tenon/frontend/dist/collectives.h"
+#include "tenon/frontend/dist/constrain.h"
 #include "tenon/frontend/dist/data_parallel.h"
+#include "tenon/frontend/dist/layers.h"
 #include "tenon/frontend/dist/pipeline.h"
 #include "tenon/frontend/dist/shard_map.h"
 #include "tenon/frontend/dist/sharded_state.h"

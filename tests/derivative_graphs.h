@@ -125,6 +125,10 @@ inline const std::pair<const char*, const char*> graphs[] = {
      "graph @f(%0: f64[3]) -> (%2) { %1 = exchange %0 {size = [1], stride = [1], place = \"here\", numbers = [0, 0, "
      "1]} : f64[3] "
      "%2 = sin %1 : f64[3] }"},
+    {"constrain",
+     "graph @f(%0: f64[3]) -> (%2) { %1 = constrain %0 {sizes = [1], axes = [0], names = \"model\", place = \"here\"} "
+     ": f64[3] "
+     "%2 = sin %1 : f64[3] }"},
     {"in_turn", "graph @f(%0: f64[3]) -> (%2) { %1 = in_turn %0 {turn = [2]} : f64[3] %2 = sin %1 : f64[3] }"},
     {"named",
      "graph @f(%0: f64[3]) -> (%2) { %1 = named %0 {name = \"x\", saved = [0]} : f64[3] %2 = sin %1 : f64[3] }"},

@@ -26,13 +26,8 @@ namespace {
 
 using tenon::detail::Program;
 
-// One dimension that is cut: over the ranks of which group.
-struct Cut {
-  int64_t axis;
-  Group group;
-};
+}  // namespace
 
-// Error where a spec does not fit a tensor.
 std::vector<Cut> cuts_of(const Mesh& mesh, const Spec& spec, const Shape& shape, const std::string& who,
                          const Location& at) {
   std::vector<Cut> cuts;
@@ -61,6 +56,8 @@ std::vector<Cut> cuts_of(const Mesh& mesh, const Spec& spec, const Shape& shape,
   }
   return cuts;
 }
+
+namespace {
 
 // The rank's part: along one dimension after the other.
 ir::Value cut(ir::Value x, const std::vector<Cut>& cuts, const Location& at) {
@@ -208,14 +205,22 @@ std::vector<Tensor> run_shard_map(const Program& p, const Mesh& mesh, const Part
   return apply_graph(*b.finish(results), all, at);
 }
 
-MeshScope::MeshScope(const Mesh& mesh) : scopes_(new std::deque<tenon::detail::NamedAxis>) {
+namespace {
+thread_local const Mesh* innermost_mesh = nullptr;
+}  // namespace
+
+const Mesh* MeshScope::innermost() { return innermost_mesh; }
+
+MeshScope::MeshScope(const Mesh& mesh) : scopes_(new std::deque<tenon::detail::NamedAxis>), before_(innermost_mesh) {
   auto& scopes = *static_cast<std::deque<tenon::detail::NamedAxis>*>(scopes_);
   for (const Mesh::Axis& axis : mesh.axes()) scopes.emplace_back(axis.name, axis.size, mesh[axis.name].stride());
+  innermost_mesh = &mesh;
 }
 MeshScope::~MeshScope() {
   auto* scopes = static_cast<std::deque<tenon::detail::NamedAxis>*>(scopes_);
   while (!scopes->empty()) scopes->pop_back();
   delete scopes;
+  innermost_mesh = before_;
 }
 
 }  // namespace detail

@@ -35,16 +35,18 @@ std::vector<Tensor> run_shard_map(const tenon::detail::Program& p, const Mesh& m
                                   const Specs& out, const std::vector<size_t>& members, size_t member_count,
                                   const Location& at);
 
-// The axes of a mesh by their names, for psum and its kind.
+// The axes of a mesh by their names, for psum and its kind, and the mesh itself for constrain. The mesh outlives it.
 class MeshScope {
  public:
   explicit MeshScope(const Mesh& mesh);
   ~MeshScope();
   MeshScope(const MeshScope&) = delete;
   MeshScope& operator=(const MeshScope&) = delete;
+  static const Mesh* innermost();  // of this thread, or null
 
  private:
   void* const scopes_;
+  const Mesh* const before_;
 };
 
 template <class F>

@@ -112,7 +112,30 @@ std::vector<Type> infer_exchange(const InferArgs& args) {
   const Collective c = collective_of(args, 3);
   check_number(c.numbers[0], c.size, -1, "to");
   check_number(c.numbers[1], c.size, -1, "from");
-  TENON_REQUIRE(c.numbers[2] >= 0 && c.numbers[2] < most_channels, "channels are 0 to 65535, not " + number(c.numbers[2]));
+  TENON_REQUIRE(c.numbers[2] >= 0 && c.numbers[2] < most_channels,
+                "channels are 0 to 65535, not " + number(c.numbers[2]));
+  return {args.operands[0]};
+}
+
+std::vector<Type> infer_constrain(const InferArgs& args) {
+  const Constrain c(args.attrs);
+  int64_t ranks = 1;
+  for (int64_t size : c.sizes) {
+    check_group(size, ranks);
+    ranks *= size;
+  }
+  TENON_REQUIRE(c.axes.size() == args.operands[0].shape.size(),
+                "names an axis of the mesh, -1 or -2 for each of " + number(args.operands[0].shape.rank()) +
+                    " dimensions, not for " + number(static_cast<int64_t>(c.axes.size())));
+  std::vector<bool> seen(c.sizes.size());
+  for (int64_t axis : c.axes) {
+    if (axis == -1 || axis == -2) continue;
+    TENON_REQUIRE(
+        axis >= 0 && axis < static_cast<int64_t>(c.sizes.size()),
+        "the mesh has " + number(static_cast<int64_t>(c.sizes.size())) + " axes, and no axis " + number(axis));
+    TENON_REQUIRE(!seen[static_cast<size_t>(axis)], "two dimensions are cut along axis " + number(axis));
+    seen[static_cast<size_t>(axis)] = true;
+  }
   return {args.operands[0]};
 }
 
@@ -153,6 +176,15 @@ BatchResults batch_all_to_all(const BatchArgs& args) {
   return {{move_axis(same_op(args, {&x, 1}, args.attrs), 0, 1)}};
 }
 
+// All lanes lie whole on every rank.
+BatchResults batch_constrain(const BatchArgs& args) {
+  if (!args.batched[0]) return once(args);
+  const Constrain c(args.attrs);
+  return {{same_op(
+      args, args.operands,
+      ConstrainAttrs{.sizes = c.sizes, .axes = in_front<int64_t>(-1, c.axes), .names = c.names, .place = c.place})}};
+}
+
 BatchResults batch_rank_barrier(const BatchArgs& args) {
   apply(args.builder, args.op, {}, args.attrs);
   return {};
@@ -189,6 +221,11 @@ std::vector<Value> collective_permute_transpose(const TransposeArgs& args) {
 std::vector<Value> exchange_transpose(const TransposeArgs& args) {
   const Collective c(args.attrs);
   return {again(args.builder, args.op, args.cotangents[0], c, {c.numbers[1], c.numbers[0], c.numbers[2]})};
+}
+
+// A cotangent lies as its value does.
+std::vector<Value> constrain_transpose(const TransposeArgs& args) {
+  return {apply(args.builder, args.op, {&args.cotangents[0], 1}, args.attrs)[0]};
 }
 
 std::vector<Value> in_turn_transpose(const TransposeArgs& args) { return {args.cotangents[0]}; }

@@ -46,7 +46,8 @@ GraphPtr turns(const Graph& graph) {
     if (node.op == Op::in_turn) marks.emplace_back(InTurn(graph, node).turn, n);
     if (node.op != Op::exchange) continue;
     const NodeId sent = graph.producer(graph.operands(node)[0]);  // goes out in the turn that makes it
-    if (sent != no_node && graph.node(sent).op == Op::in_turn) marks.emplace_back(InTurn(graph, graph.node(sent)).turn, n);
+    if (sent != no_node && graph.node(sent).op == Op::in_turn)
+      marks.emplace_back(InTurn(graph, graph.node(sent)).turn, n);
   }
   Rebuild to(graph);
   to.builder.folding = to.builder.merging = false;
