@@ -25,7 +25,8 @@ typedef struct letter {
   int32_t copied; /* the sender has gone on; whoever takes it frees it */
   int32_t flies; /* it is on its way through the network: in the queue of those that fly */
   int32_t inside; /* a host */
-  int64_t head, due; /* when it begins to arrive, and when it is there; due: 0 until the receiver's card has turned to it */
+  int64_t head,
+      due; /* when it begins to arrive, and when it is there; due: 0 until the receiver's card has turned to it */
   _Atomic int32_t state;
 } letter;
 

@@ -17,9 +17,7 @@ static const tenon_link* link_of(const letter* l) {
   const tenon_network* n = &l->at->world->network;
   return l->inside ? &n->inside : &n->between;
 }
-static int64_t busy(const letter* l) {
-  return (int64_t)((link_of(l)->gap + link_of(l)->beta * (double)l->size) * 1e9);
-}
+static int64_t busy(const letter* l) { return (int64_t)((link_of(l)->gap + link_of(l)->beta * (double)l->size) * 1e9); }
 static int64_t later(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* By its head, behind those that come at the same time. */
@@ -105,7 +103,8 @@ static void look(void* self) {
   pthread_mutex_lock(&m->lock);
   m->seen = m->events;
   pthread_mutex_unlock(&m->lock);
-  while (land(m)) {}
+  while (land(m)) {
+  }
 }
 
 static void pause(void* self, int64_t idle) {
