@@ -77,6 +77,22 @@ tenon_simulated* tenon_simulated_open(int32_t size);
 const tenon_ranks* tenon_simulated_rank(tenon_simulated* world, int32_t rank);
 void tenon_simulated_close(tenon_simulated* world);
 
+/* Seconds: that a message is on its way; that it keeps the cards of both ranks busy, besides its bytes; and of each byte. */
+typedef struct tenon_link {
+  double alpha, gap, beta;
+} tenon_link;
+
+/* A network that a simulated world pretends to have: a message of b bytes is there alpha + gap + beta * b seconds after it was sent.
+ * What one rank sends goes through its card one after the other, for gap + beta * b each, and so does what one rank receives. Ranks
+ * 0 to host_ranks - 1 share a host, the next ones another; 0 or 1: every rank has its own. Failures travel at once. */
+typedef struct tenon_network {
+  uint64_t struct_size;
+  tenon_link between, inside; /* hosts; a card for each */
+  int32_t host_ranks;
+} tenon_network;
+/* Before any rank does anything. TENON_RANKS_FAILED, and no change, where a number is negative, none, or above 1000 s. */
+int32_t tenon_simulated_network(tenon_simulated* world, const tenon_network* network);
+
 /* What the plug-in for MPI exports (libtenon_mpi.so). MPI is begun where nobody has, and ended with the process. Null, and
  * *reason, where there is no world: not started by mpirun, or MPI refused. */
 const tenon_ranks* tenon_mpi_ranks(const char** reason);

@@ -282,5 +282,25 @@ TEST(Ranks, ManyRanks) {
   EXPECT_EQ(tenon_simulated_open(4097), nullptr);
 }
 
+// 64 ranks reduce by halves: rows that they do not divide, shorter than the ranks and longer than a message, in groups of a mesh too.
+TEST(Ranks, ManyRanksReduceByHalves) {
+  const Deadline deadline(60);
+  std::mt19937_64 random(10);
+  const auto rounds = [&](int world, int stride, const std::vector<std::pair<int, int64_t>>& rows) {
+    std::vector<Round> all;
+    for (const auto& [dtype, count] : rows) {
+      all.emplace_back();
+      GroupRequest& r = all.back().request;
+      r.size = 64, r.stride = stride, r.dtype = dtype, r.count = count;
+      r.combine = static_cast<int>(all.size()) % 4;
+      all.back().draw(world, random);
+    }
+    return all;
+  };
+  const int bf16 = 10, f32 = 11, f64 = 12, u8 = 5;
+  run_rounds(64, rounds(64, 1, {{f32, 300}, {f32, 4099}, {f64, 70001}, {u8, 1025}, {bf16, 4099}, {f32, 16384}}));
+  run_pending(128, rounds(128, 2, {{f32, 301}, {f64, 999}, {f32, 5000}}), 3);
+}
+
 }  // namespace
 }  // namespace tenon::testing

@@ -239,10 +239,12 @@ inline void draw_partners(GroupRequest& r, std::mt19937_64& draw) {
 
 // ---- a world ----------------------------------------------------------------------------------------------------------
 
-// Runs one function a rank, each in its thread, which leaves at the end.
-inline void simulate(int size, const std::function<void(const tenon_ranks*)>& f) {
+// Runs one function a rank, each in its thread, which leaves at the end; over a network where one is given that can be.
+inline void simulate(int size, const std::function<void(const tenon_ranks*)>& f,
+                     const tenon_network* network = nullptr) {
   const std::unique_ptr<tenon_simulated, void (*)(tenon_simulated*)> world(tenon_simulated_open(size),
                                                                            tenon_simulated_close);
+  if (network != nullptr && tenon_simulated_network(world.get(), network) != 0) return;
   std::vector<std::thread> threads;
   for (int r = 0; r < size; ++r)
     threads.emplace_back([&, r] {

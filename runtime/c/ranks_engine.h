@@ -47,7 +47,7 @@ typedef struct tenon_slots {
 struct tenon_pending {
   tenon_pending *next, *before;
   tenon_engine* engine;
-  int32_t done, agreed, small;
+  int32_t done, agreed, small, halves;
   uint64_t moved; /* grows with everything that arrives */
   int32_t base, own, size, stride; /* the group: rank of number 0, the own number */
   int32_t to, from; /* of a permutation or an exchange, -1: none */
@@ -116,6 +116,12 @@ int32_t tenon_transfer(tenon_pending* p); /* of an exchange, from its beginning 
 int32_t tenon_transfer_begin(tenon_pending* p, const tenon_header* header); /* 0: out of memory */
 int32_t tenon_work_begin(tenon_pending* p); /* 0: out of memory */
 void tenon_work_end(tenon_pending* p);
+/* An all_reduce over many ranks, step by step; whether it is one. */
+int32_t tenon_halving_fits(const tenon_pending* p);
+int32_t tenon_halving_prepare(tenon_pending* p); /* 0: out of memory */
+int32_t tenon_halving_may_begin(tenon_pending* p); /* the next step */
+void tenon_halving_begin(tenon_pending* p, tenon_request* requests, int64_t step);
+void tenon_halving_arrived(tenon_pending* p, int64_t step);
 
 static inline const tenon_header* tenon_own_header(const tenon_pending* p) {
   return (const tenon_header*)(const void*)p->told;

@@ -2,60 +2,19 @@
  * await. Large elements are copied once, from the sender's memory into the receiver's, by whoever comes second; small ones wait in
  * a copy, so that senders go on. Refuses to know threads: who calls for a rank is that rank. */
 #define _GNU_SOURCE
-#include <pthread.h>
+#include "tenon/runtime/c/ranks_simulated.h"
+
 #include <sched.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "tenon/runtime/c/ranks_engine.h"
-
-enum { EAGER = 16 * 1024, PAUSE = 20 * 1000 * 1000, YIELDS = 16, MOST = 4096 };
-enum { QUEUED, TAKEN, ARRIVED };
-
-typedef struct member member;
-
-typedef struct letter {
-  struct letter* next;
-  member* at; /* in whose mailbox */
-  member* from; /* who sends it */
-  tenon_tag tag;
-  const char* bytes; /* of the sender */
-  char* room; /* of the receiver */
-  uint64_t size;
-  int32_t copied; /* the sender has gone on; whoever takes it frees it */
-  _Atomic int32_t state;
-} letter;
-
-typedef struct queue {
-  letter *first, **end;
-} queue;
-
-struct member {
-  tenon_simulated* world;
-  int32_t rank;
-  pthread_mutex_t lock;
-  pthread_cond_t change;
-  queue letters, receivers;
-  uint64_t events; /* grows with all that may end a pause */
-  uint64_t seen; /* how many there were at the last look; the rank's own */
-  _Atomic int32_t left;
-  tenon_engine engine;
-};
-
-struct tenon_simulated {
-  int32_t size;
-  pthread_mutex_t lock;
-  _Atomic int32_t failed; /* `text` stands */
-  char text[TENON_RANKS_TEXT];
-  member members[];
-};
+enum { PAUSE = 20 * 1000 * 1000, YIELDS = 16, MOST = 4096 };
 
 /* ---- queues ---------------------------------------------------------------------------------------------------------- */
 
-static void put(queue* q, letter* l) {
+void tenon_letters_put(queue* q, letter* l) {
   l->next = NULL;
   *q->end = l;
   q->end = &l->next;
@@ -67,7 +26,7 @@ static void take_out(queue* q, letter** link) {
   if (q->end == &l->next) q->end = link;
 }
 
-static letter* take_matching(queue* q, const member* from, const tenon_tag* tag) {
+letter* tenon_letters_take(queue* q, const member* from, const tenon_tag* tag) {
   for (letter** link = &q->first; *link != NULL; link = &(*link)->next) {
     letter* l = *link;
     if (l->from != from || memcmp(&l->tag, tag, sizeof *tag) != 0) continue;
@@ -79,7 +38,7 @@ static letter* take_matching(queue* q, const member* from, const tenon_tag* tag)
 
 /* ---- the transport --------------------------------------------------------------------------------------------------- */
 
-static void wake(member* m) {
+void tenon_simulated_wake(member* m) {
   pthread_mutex_lock(&m->lock);
   m->events++;
   pthread_cond_signal(&m->change);
@@ -94,10 +53,10 @@ static void tell(void* self, const char* text) {
     atomic_store(&w->failed, 1);
   }
   pthread_mutex_unlock(&w->lock);
-  for (int32_t r = 0; r < w->size; r++) wake(&w->members[r]);
+  for (int32_t r = 0; r < w->size; r++) tenon_simulated_wake(&w->members[r]);
 }
 
-static letter* new_letter(member* at, member* from, const tenon_tag* tag, uint64_t size, uint64_t copied) {
+letter* tenon_new_letter(member* at, member* from, const tenon_tag* tag, uint64_t size, uint64_t copied) {
   letter* l = (letter*)malloc(sizeof *l + copied);
   if (l == NULL) return NULL;
   l->at = at;
@@ -106,30 +65,28 @@ static letter* new_letter(member* at, member* from, const tenon_tag* tag, uint64
   l->bytes = NULL;
   l->room = NULL;
   l->size = size;
-  l->copied = 0;
+  l->copied = l->flies = 0;
   atomic_init(&l->state, QUEUED);
   return l;
 }
-
-static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 static void send(void* self, tenon_request* request, int32_t to, const tenon_tag* tag, const void* bytes,
                  uint64_t size) {
   member* m = (member*)self;
   member* at = &m->world->members[to];
   pthread_mutex_lock(&at->lock);
-  letter* waiting = take_matching(&at->receivers, m, tag);
+  letter* waiting = tenon_letters_take(&at->receivers, m, tag);
   if (waiting != NULL) {
     atomic_store(&waiting->state, TAKEN);
     pthread_mutex_unlock(&at->lock);
-    if (size != 0) memcpy(waiting->room, bytes, least(size, waiting->size));
+    if (size != 0) memcpy(waiting->room, bytes, tenon_least(size, waiting->size));
     atomic_store(&waiting->state, ARRIVED); /* and is its receiver's again */
-    wake(at);
+    tenon_simulated_wake(at);
     request->state = 0;
     return;
   }
   const int copied = size <= EAGER;
-  letter* l = new_letter(at, m, tag, size, copied ? size : 0);
+  letter* l = tenon_new_letter(at, m, tag, size, copied ? size : 0);
   if (l != NULL) {
     l->bytes = (const char*)bytes;
     l->copied = copied;
@@ -137,7 +94,7 @@ static void send(void* self, tenon_request* request, int32_t to, const tenon_tag
       if (size != 0) memcpy(l + 1, bytes, size);
       l->bytes = (const char*)(l + 1);
     }
-    put(&at->letters, l);
+    tenon_letters_put(&at->letters, l);
   }
   pthread_mutex_unlock(&at->lock);
   request->state = l != NULL && !copied;
@@ -145,30 +102,36 @@ static void send(void* self, tenon_request* request, int32_t to, const tenon_tag
   if (l == NULL) tell(self, "out of memory");
 }
 
+/* The receiver has what it holds. */
+void tenon_letter_taken(letter* l) {
+  member* sender = l->from;
+  if (l->copied) {
+    free(l);
+  } else {
+    atomic_store(&l->state, ARRIVED);
+    tenon_simulated_wake(sender);
+  }
+}
+
 static void receive(void* self, tenon_request* request, int32_t from, const tenon_tag* tag, void* bytes,
                     uint64_t size) {
   member* m = (member*)self;
   member* sender = &m->world->members[from];
   pthread_mutex_lock(&m->lock);
-  letter* l = take_matching(&m->letters, sender, tag);
+  letter* l = tenon_letters_take(&m->letters, sender, tag);
   if (l != NULL) {
     atomic_store(&l->state, TAKEN);
     pthread_mutex_unlock(&m->lock);
-    const uint64_t copied = least(l->size, size);
+    const uint64_t copied = tenon_least(l->size, size);
     if (copied != 0) memcpy(bytes, l->bytes, copied);
-    if (l->copied) {
-      free(l);
-    } else {
-      atomic_store(&l->state, ARRIVED);
-      wake(sender);
-    }
+    tenon_letter_taken(l);
     request->state = 0;
     return;
   }
-  l = new_letter(m, sender, tag, size, 0);
+  l = tenon_new_letter(m, sender, tag, size, 0);
   if (l != NULL) {
     l->room = (char*)bytes;
-    put(&m->receivers, l);
+    tenon_letters_put(&m->receivers, l);
   }
   pthread_mutex_unlock(&m->lock);
   request->state = l != NULL;
@@ -199,7 +162,7 @@ static void cancel(void* self, tenon_request* request) {
   member* at = l->at;
   pthread_mutex_lock(&at->lock);
   if (atomic_load(&l->state) == QUEUED) {
-    queue* q = l->room != NULL ? &at->receivers : &at->letters;
+    queue* q = l->room != NULL ? &at->receivers : l->flies ? &at->flying : &at->letters;
     letter** link = &q->first;
     while (*link != l) link = &(*link)->next;
     take_out(q, link);
@@ -223,7 +186,7 @@ static const char* gone(void* self, int32_t rank) {
 static void leave(void* self) {
   member* m = (member*)self;
   atomic_store(&m->left, 1);
-  for (int32_t r = 0; r < m->world->size; r++) wake(&m->world->members[r]);
+  for (int32_t r = 0; r < m->world->size; r++) tenon_simulated_wake(&m->world->members[r]);
 }
 
 static void look(void* self) {
@@ -233,21 +196,25 @@ static void look(void* self) {
   pthread_mutex_unlock(&m->lock);
 }
 
+void tenon_simulated_sleep(member* m, int64_t nanoseconds) {
+  struct timespec until;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_nsec += (long)(nanoseconds < PAUSE ? nanoseconds : PAUSE);
+  if (until.tv_nsec >= 1000000000) {
+    until.tv_nsec -= 1000000000;
+    until.tv_sec++;
+  }
+  if (m->events == m->seen) pthread_cond_timedwait(&m->change, &m->lock, &until);
+}
+
 static void pause(void* self, int64_t idle) {
   member* m = (member*)self;
   if (idle < YIELDS) {
     sched_yield();
     return;
   }
-  struct timespec until;
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  until.tv_nsec += PAUSE;
-  if (until.tv_nsec >= 1000000000) {
-    until.tv_nsec -= 1000000000;
-    until.tv_sec++;
-  }
   pthread_mutex_lock(&m->lock);
-  if (m->events == m->seen) pthread_cond_timedwait(&m->change, &m->lock, &until);
+  tenon_simulated_sleep(m, PAUSE);
   pthread_mutex_unlock(&m->lock);
 }
 
@@ -269,6 +236,7 @@ static void open_member(tenon_simulated* w, int32_t rank, const pthread_condattr
   pthread_cond_init(&m->change, clock);
   m->letters.end = &m->letters.first;
   m->receivers.end = &m->receivers.first;
+  m->flying.end = &m->flying.first;
   const tenon_transport transport = {m,      rank, w->size, 0,    send, receive, test,
                                      cancel, look, heard,   tell, gone, leave,   pause};
   tenon_engine_open(&m->engine, &transport);
@@ -298,6 +266,7 @@ void tenon_simulated_close(tenon_simulated* w) {
   for (int32_t r = 0; r < w->size; r++) {
     drop(&w->members[r].letters);
     drop(&w->members[r].receivers);
+    drop(&w->members[r].flying);
     pthread_mutex_destroy(&w->members[r].lock);
     pthread_cond_destroy(&w->members[r].change);
   }

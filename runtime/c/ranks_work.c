@@ -1,7 +1,7 @@
 /* Large collectives, in steps of a bounded size through a window of messages. What is reduced: every rank gets its own block from all
  * others, chunk by chunk, joins it by the tree, and for an all_reduce sends the joined chunk to everybody while the next ones travel.
- * What moves only goes straight from where it is to where it belongs; a broadcast goes down a binomial tree. Refuses to begin before
- * the ranks agree. */
+ * Many ranks halve instead (ranks_halving.c). What moves only goes straight from where it is to where it belongs; a broadcast goes down
+ * a binomial tree. Refuses to begin before the ranks agree. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,10 +199,11 @@ static void broadcast_arrived(tenon_pending* p, tenon_request* requests, int64_t
 int32_t tenon_work_begin(tenon_pending* p) {
   tenon_slots* s = &p->slots;
   memset(s, 0, sizeof *s);
+  p->halves = tenon_halving_fits(p);
   switch (tenon_own_header(p)->kind) {
     case TENON_ALL_REDUCE:
     case TENON_REDUCE_SCATTER:
-      if (!reduce_prepare(p)) return 0;
+      if (p->halves ? !tenon_halving_prepare(p) : !reduce_prepare(p)) return 0;
       break;
     case TENON_BROADCAST:
       s->awaited = 1;
@@ -233,6 +234,10 @@ void tenon_work_end(tenon_pending* p) {
 }
 
 static void step_begin(tenon_pending* p, tenon_request* requests, int64_t step) {
+  if (p->halves) {
+    tenon_halving_begin(p, requests, step);
+    return;
+  }
   switch (tenon_own_header(p)->kind) {
     case TENON_ALL_REDUCE:
     case TENON_REDUCE_SCATTER: reduce_begin(p, requests, step); break;
@@ -242,6 +247,10 @@ static void step_begin(tenon_pending* p, tenon_request* requests, int64_t step) 
 }
 
 static void step_arrived(tenon_pending* p, tenon_request* requests, int64_t step) {
+  if (p->halves) {
+    tenon_halving_arrived(p, step);
+    return;
+  }
   switch (tenon_own_header(p)->kind) {
     case TENON_ALL_REDUCE:
     case TENON_REDUCE_SCATTER: reduce_arrived(p, requests, step); break;
@@ -263,6 +272,7 @@ int32_t tenon_work(tenon_pending* p) {
   while (s->begun < s->total) {
     tenon_request* requests = s->requests + s->begun % s->window * s->each;
     if (s->begun - s->window >= s->worked || tenon_test(p, requests, s->each) != 0) break;
+    if (p->halves && !tenon_halving_may_begin(p)) break;
     step_begin(p, requests, s->begun);
     s->begun++;
     moved = 1;
