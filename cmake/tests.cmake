@@ -121,6 +121,10 @@ add_executable(mpi_ranks ${PROJECT_SOURCE_DIR}/tests/mpi/ranks.c)
 target_link_libraries(mpi_ranks PRIVATE tenon_c_runtime)
 add_test(NAME mpi_test COMMAND ${PROJECT_SOURCE_DIR}/tests/mpi/run.sh $<TARGET_FILE:mpi_ranks> "${mpi_plugin}")
 set_tests_properties(mpi_test PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77)
+if(TARGET distributed)
+  add_test(NAME mpi_train_test COMMAND ${PROJECT_SOURCE_DIR}/tests/mpi/train.sh $<TARGET_FILE:distributed> 30)
+  set_tests_properties(mpi_train_test PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77 ENVIRONMENT "XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/cache/mpi_train_test")
+endif()
 
 # How Tenon is built in: an installed copy and a user's project against it, what the library shows, and what plain CMake makes of
 # the tree. Sanitized libraries are not what one ships.
