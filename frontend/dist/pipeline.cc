@@ -7,6 +7,7 @@
 #include "tenon/frontend/ops/ops.h"
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/named_axis.h"
 #include "tenon/frontend/transform/program.h"
 #include "tenon/frontend/transform/rules.h"
 #include "tenon/ir/base/door.h"
@@ -17,6 +18,7 @@ namespace tenon::dist::detail {
 
 namespace {
 
+using tenon::detail::NamedAxis;
 using tenon::detail::Program;
 using List = std::vector<Tensor>;
 
@@ -79,16 +81,20 @@ struct Run {
 
   // ---- messages
 
-  // Memory that nobody has written, when `after` is there.
-  Tensor room_for(const ir::Type& type, const List& after) const {
+  // Memory that nobody has written, when `after` is there. Under vmap it has lanes where `like` has them, as what is sent has.
+  Tensor room_for(const ir::Type& type, const List& after, const Tensor& like) const {
     const ir::Attrs attrs = ir::UnsetAttrs{.dtype = type.dtype, .shape = type.shape.dims()};
-    List list{apply_primitive(ir::Op::unset, attrs, {}, at)[0]};
+    List list;
+    if (NamedAxis::any())
+      list = {broadcast_to(like.reshape({like.numel()})[0].astype(type.dtype), Extents(type.shape))};
+    else
+      list = apply_primitive(ir::Op::unset, attrs, {}, at);
     if (after.empty()) return list[0];
     list.insert(list.end(), after.begin(), after.end());
     return apply_primitive(ir::Op::barrier, {}, list, at)[0];
   }
-  Tensor received(const ir::Type& type, int from, int channel, const List& after = {}) const {
-    return asked(ir::Op::exchange, room_for(type, after), group, {-1, from, channel}, at);
+  Tensor received(const ir::Type& type, int from, int channel, const List& after, const Tensor& like) const {
+    return asked(ir::Op::exchange, room_for(type, after, like), group, {-1, from, channel}, at);
   }
   // Gives what is there when t has gone.
   Tensor sent(const Tensor& t, int to, int channel) const {
@@ -131,7 +137,8 @@ struct Run {
     if (begins())
       h = part(std::span(all).subspan(parameters), j);
     else
-      for (const ir::Type& type : types_before(first)) h.push_back(received(type, group.rank() - 1, onwards));
+      for (const ir::Type& type : types_before(first))
+        h.push_back(received(type, group.rank() - 1, onwards, {}, all.back()));
     for (size_t k = first; k < end; ++k) {
       List inputs = parameters_of(all, k);
       inputs.insert(inputs.end(), h.begin(), h.end());
@@ -164,7 +171,7 @@ struct Run {
         if (!is_scalar) type.shape[0] = Dim(type.shape[0].number() * count());
         List gone;  // it is there when everything has gone on: what depends on it comes after that on every rank
         for (const List& m : made) gone.insert(gone.end(), m.begin(), m.end());
-        whole = room_for(type, gone);
+        whole = room_for(type, gone, all.back());
       }
       // Kept where this rank does nothing with it: others may, and it stands between forward and backward.
       results.push_back(group.size() == 1 ? whole
@@ -237,7 +244,7 @@ struct Run {
       if (!is_floating(type.dtype))
         cotangents.emplace_back();
       else if (!ends())
-        cotangents.push_back(received(type, group.rank() + 1, back, given));
+        cotangents.push_back(received(type, group.rank() + 1, back, given, given[o]));
       else if (is_scalar)
         cotangents.push_back(given[o] / static_cast<double>(count()));
       else
@@ -254,7 +261,7 @@ struct Run {
     List all;
     const auto add = [&](Tensor own, const Tensor& like, int root, bool here) {
       if (!is_floating(like.dtype())) return all.emplace_back(), void();
-      if (!here) own = room_for(like.cell()->type, {});
+      if (!here) own = room_for(like.cell()->type, {}, given[0]);
       all.push_back(shared(own, root));
     };
     const size_t each = end - first;
