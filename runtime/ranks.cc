@@ -1,11 +1,12 @@
+// Which ranks a thread speaks with, and how the plug-in for MPI is found. Refuses to know MPI.
 #include "tenon/runtime/ranks.h"
 
 #include <dlfcn.h>
 #include <sys/auxv.h>
 
 #include <atomic>
-#include <cstdlib>
 
+#include "tenon/ir/base/environment.h"
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/kernel/collectives.h"
 #include "tenon/runtime/cache/build_identity.h"
@@ -117,14 +118,11 @@ void compare_programs(const tenon_ranks* ranks) {
   if (tenon_ranks_run(ranks, &c, &own, all.data()) != TENON_OK) throw Error(ranks->message(ranks->world));
   for (size_t rank = 0; rank < all.size(); ++rank)
     if (all[rank] != all[0])
-      throw Error("rank " + std::to_string(rank) + " runs another program than rank 0; start one executable on all ranks, and "
+      throw Error("rank " + std::to_string(rank) +
+                  " runs another program than rank 0; start one executable on all ranks, and "
                   "copy it anew to every host");
 }
 
-bool started_by_mpi() {
-  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE"})
-    if (std::getenv(name) != nullptr) return true;
-  return false;
-}
+bool started_by_mpi() { return launched_by_mpirun(); }
 
 }  // namespace tenon::runtime

@@ -80,6 +80,11 @@ TEST(Collectives, GiveWhatTheyMean) {
           return dist::reduce_scatter(concat(std::vector<Tensor>(static_cast<size_t>(n), x), 0), w);
         },
         [&](int) { return sum_of([](double v) { return v; }); });
+  }
+}
+
+TEST(Collectives, MoveWhatTheyAreToldTo) {
+  for (const int n : {1, 2, 3, 5}) {
     on_ranks(
         n,
         [n](const Tensor& x, const World& w) {

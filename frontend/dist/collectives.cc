@@ -1,3 +1,4 @@
+// Collectives as ops of the graph: what the caller says is checked, brought to the form of the row, and asked with the place of the call.
 #include "tenon/frontend/dist/collectives.h"
 
 #include <numeric>

@@ -1,3 +1,5 @@
+// shard_map: whole arguments are cut, the function of parts runs between, and its results are put together. Refuses results that differ
+// where their spec says they do not (passes/ranks/vary.h).
 #include "tenon/frontend/dist/shard_map.h"
 
 #include <bit>

@@ -1,3 +1,4 @@
+// Entering a world: by MPI, by threads of this process, or alone; and the axes of a mesh.
 #include "tenon/frontend/dist/world.h"
 
 #include <exception>

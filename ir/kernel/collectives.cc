@@ -1,3 +1,4 @@
+// What a step asks of the other ranks, by the numbers of the interface in C.
 #include "tenon/ir/kernel/collectives.h"
 
 #include "tenon/ir/base/error.h"
