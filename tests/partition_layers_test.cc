@@ -59,6 +59,7 @@ std::string check(const Layer& f, const List& x, double bound, const std::vector
   int n = 1;
   for (const Mesh::Axis& a : axes) n *= a.size;
   dist::simulate(n, [&](World w) {
+    w.set_timeout(300);  // of what others compile meanwhile
     const Mesh mesh(w, axes);
     const Group g = mesh["model"];
     auto program = jit([&](const List& v) { return both(v, &g); });
@@ -159,11 +160,13 @@ TEST(ParallelTransformer, IsThatOfOneProcess) {
   const Tensor tokens = small_tokens(1, 8), labels = small_tokens(2, 8), state = full({}, 0);
   Trained alone;
   dist::simulate(1, [&](World w) {
+    w.set_timeout(300);  // of what others compile meanwhile
     const Mesh mesh(w, {{"data", 1}, {"model", 1}});
     alone = step_of(mesh, false, 4)(t, state, tokens, labels);
   });
   for (const auto& [data, model] : {std::pair{2, 1}, std::pair{2, 2}, std::pair{1, 4}}) {
     dist::simulate(data * model, [&, data = data, model = model](World w) {
+      w.set_timeout(300);  // of what others compile meanwhile
       const Mesh mesh(w, {{"data", data}, {"model", model}});
       auto step = step_of(mesh, true, 4);
       expect_trained(step(t, state, tokens, labels), alone, model == 1 ? 0 : 1e-13);

@@ -89,6 +89,7 @@ Outcome check(const std::vector<Mesh::Axis>& axes, const Function& f, const List
   Outcome outcome;
   std::mutex lock;
   dist::simulate(ranks_of(axes), [&](World w) {
+    w.set_timeout(300);  // of what others compile meanwhile
     const Mesh mesh(w, axes);
     auto program = jit([&](const List& v, const Tensor& c) {
       return value_and_cotangents(f, v, c,
@@ -167,6 +168,14 @@ std::vector<Family> families() {
       {"iota",
        {{4, 8}},
        [](const List& x) { return x[0] * arange(0, 8).astype(f64) + one_hot(arange(0, 4) * 2, 8, f64); }},
+      {"barrier", {{4, 8}}, [](const List& x) { return sin(barrier(x[0] * 2)); }},
+      {"integers",
+       {{4, 8}},
+       [](const List& x) {
+         const Tensor i = (x[0] * 100).astype(i32);
+         return x[0] * sum(i * i, {.axes = {1}, .keepdims = true}).astype(f64) +
+                matmul(i, i.transpose()).astype(f64)[{all, slice(0, 1)}];
+       }},
       {"cond",
        {{4, 8}},
        [](const List& x) {
@@ -327,6 +336,7 @@ TEST(Partition, InsideShardMapOverTheOtherAxis) {
   };
   const Tensor expected = plain(x, v, u);
   dist::simulate(4, [&](World w) {
+    w.set_timeout(300);
     const Mesh mesh(w, {{"data", 2}, {"model", 2}});
     auto f = jit(dist::shard_map([&](const Tensor& a, const Tensor& b,
                                      const Tensor& c) { return plain(a, dist::constrain(b, {none, "model"}), c); },
@@ -376,6 +386,7 @@ TEST(Partition, InNestsOfTransforms) {
   for (size_t k = 0; k < nests.size(); ++k) {
     const List expected = nests[k]([](const Tensor& t) { return t; });
     dist::simulate(4, [&](World world) {
+      world.set_timeout(300);
       const Mesh mesh(world, {{"data", 2}, {"model", 2}});
       for (const Spec& spec : {Spec{none, "model"}, Spec{"data", "model"}}) {
         const List got = nests[k]([&](const Tensor& t) { return dist::constrain(t, mesh, spec); });

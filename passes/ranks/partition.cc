@@ -232,8 +232,10 @@ struct Partition {
     }
     const ValueId made = as(from, cuts, {"constrain at " + c.place, ""});
     set(result, std::move(cuts), made);
-    laid[index(result)].insert(laid[index(result)].end(), laid[index(from)].begin(),
-                               laid[index(from)].end());  // the same value
+    for (const Laid& same : std::vector<Laid>(laid[index(from)]))  // it is the same value
+      if (std::none_of(laid[index(result)].begin(), laid[index(result)].end(),
+                       [&](const Laid& l) { return l.cuts == same.cuts; }))
+        laid[index(result)].push_back(same);
   }
 
   void visit(const Node& n) {
