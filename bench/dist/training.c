@@ -58,8 +58,10 @@ static void print_rows(const training* t, int grown, double batch) {
 void print_training(void) {
   const training mlp = {0.009, 2.0 / 3, 2.7e6, 1 << 20, 0};
   const training large = {0.05, 2.0 / 3, 400e6, 4 << 20, 2 / 20e9};
-  printf("\nTraining, in percent of what so many ranks could do at best; h: the share of backward, two thirds of a step, behind which\n"
-         "gradients travel. Networks:\n");
+  printf(
+      "\nTraining, in percent of what so many ranks could do at best; h: the share of backward, two thirds of a step, "
+      "behind which\n"
+      "gradients travel. Networks:\n");
   for (int k = 0; k < NETS; k++)
     printf("  %-21s alpha %g us, gap %g us, %.3g GB/s for each rank; joins %.2g GB/s\n", nets[k].name,
            1e6 * nets[k].c.link.alpha, 1e6 * nets[k].c.link.gap, 1e-9 / nets[k].c.link.beta, 1e-9 / nets[k].c.gamma);
@@ -67,7 +69,9 @@ void print_training(void) {
   print_rows(&mlp, 1, 1);
   print_header("the same, 8192 images for all ranks together");
   print_rows(&mlp, 0, 64);
-  print_header("100 M parameters: 400 MB of gradients in buckets of 4 MB, by host memory at 20 GB/s; 50 ms a step for each rank");
+  print_header(
+      "100 M parameters: 400 MB of gradients in buckets of 4 MB, by host memory at 20 GB/s; 50 ms a step for each "
+      "rank");
   print_rows(&large, 1, 1);
   print_header("the same, 64 such batches for all ranks together");
   print_rows(&large, 0, 64);

@@ -116,6 +116,7 @@ int32_t tenon_transfer(tenon_pending* p); /* of an exchange, from its beginning 
 int32_t tenon_transfer_begin(tenon_pending* p, const tenon_header* header); /* 0: out of memory */
 int32_t tenon_work_begin(tenon_pending* p); /* 0: out of memory */
 void tenon_work_end(tenon_pending* p);
+int32_t tenon_work_room(tenon_pending* p, uint64_t bytes); /* for what arrives to be joined, 0: out of memory */
 /* An all_reduce over many ranks, step by step; whether it is one. */
 int32_t tenon_halving_fits(const tenon_pending* p);
 int32_t tenon_halving_prepare(tenon_pending* p); /* 0: out of memory */

@@ -77,9 +77,7 @@ int32_t tenon_halving_prepare(tenon_pending* p) {
   s->each = 2;
   s->window = WINDOW;
   for (int32_t round = 0; round < p->rounds; round++) s->total += 2 * steps_of(p, round);
-  s->room_size = WINDOW * CHUNK;
-  s->room = (char*)aligned_alloc(64, s->room_size);
-  return s->room != NULL;
+  return tenon_work_room(p, WINDOW * CHUNK);
 }
 
 /* A round begins when the one before has ended, what it sent included: what was sent is what comes back. */

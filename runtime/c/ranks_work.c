@@ -84,6 +84,20 @@ static void reduce_arrived(tenon_pending* p, tenon_request* requests, int64_t st
     tenon_send(p, &requests[3 * others + d - 1], tenon_after(p, d), TENON_STREAM_SPREAD, out, bytes_of(p, own));
 }
 
+int32_t tenon_work_room(tenon_pending* p, uint64_t bytes) {
+  tenon_slots* s = &p->slots;
+  tenon_engine* e = p->engine;
+  if (e->block != NULL && e->block_size >= bytes) {
+    s->room = (char*)e->block;
+    s->room_size = e->block_size;
+    e->block = NULL;
+  } else {
+    s->room = (char*)aligned_alloc(64, bytes);
+    s->room_size = bytes;
+  }
+  return s->room != NULL;
+}
+
 static int32_t reduce_prepare(tenon_pending* p) {
   tenon_slots* s = &p->slots;
   const int32_t others = p->size - 1;
@@ -98,17 +112,9 @@ static int32_t reduce_prepare(tenon_pending* p) {
   s->chunk = chunk / (int64_t)p->element;
   s->total = (first.end - first.begin + s->chunk - 1) / s->chunk;
   const uint64_t room = (uint64_t)s->window * (uint64_t)others * (uint64_t)chunk;
-  tenon_engine* e = p->engine;
-  if (e->block != NULL && e->block_size >= room) {
-    s->room = (char*)e->block;
-    s->room_size = e->block_size;
-    e->block = NULL;
-  } else {
-    s->room = (char*)aligned_alloc(64, room);
-    s->room_size = room;
-  }
+  if (!tenon_work_room(p, room)) return 0;
   s->sources = (const void**)malloc((size_t)p->size * sizeof *s->sources);
-  return s->room != NULL && s->sources != NULL;
+  return s->sources != NULL;
 }
 
 /* ---- what moves ----------------------------------------------------------------------------------------------------- */
