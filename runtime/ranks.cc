@@ -8,6 +8,7 @@
 
 #include "tenon/ir/base/environment.h"
 #include "tenon/ir/base/error.h"
+#include "tenon/ir/base/undisturbed.h"
 #include "tenon/ir/kernel/collectives.h"
 #include "tenon/runtime/cache/build_identity.h"
 
@@ -91,7 +92,8 @@ InterpretingRanks::InterpretingRanks(const tenon_ranks* ranks)
     : scope_({&run, &rank_of, const_cast<tenon_ranks*>(ranks)}) {}
 
 const tenon_ranks* mpi_ranks(std::string& why) {
-  static const Plugin plugin = load_plugin();
+  static constinit Forever<const Plugin> known;
+  const Plugin& plugin = known.get([] { return new Plugin(load_plugin()); });
   if (plugin.ranks == nullptr) {
     why = plugin.why;
     return nullptr;

@@ -33,8 +33,8 @@ const std::set<std::string> system_headers = {
     "immintrin.h", "time.h",        "signal.h",    "elf.h",         "link.h"};
 
 // The C headers that the C interface stands on.
-const std::set<std::string> c_headers = {"stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h",
-                                         "stdlib.h",    "string.h",  "fenv.h",   "math.h",   "limits.h"};
+const std::set<std::string> c_headers = {"pthread.h", "stdatomic.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h",
+                                         "stdlib.h",  "string.h",    "fenv.h",    "math.h",   "limits.h"};
 
 bool is_standard(const std::string& header) {  // <vector>, <cstdint>: letters, digits, underscores
   return std::all_of(header.begin(), header.end(),

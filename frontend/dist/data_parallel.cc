@@ -11,6 +11,7 @@
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/transform/program.h"
 #include "tenon/ir/base/door.h"
+#include "tenon/ir/base/undisturbed.h"
 #include "tenon/ir/graph/attributes.h"
 #include "tenon/passes/pass.h"
 
@@ -18,7 +19,10 @@ namespace tenon::dist::detail {
 
 namespace {
 
-const std::string axis_name = "shards of dist::data_parallel";
+const std::string& axis_name() {
+  static constinit Forever<const std::string> name;
+  return name.get([] { return new std::string("shards of dist::data_parallel"); });
+}
 thread_local const ShardedStep* innermost = nullptr;
 
 }  // namespace
@@ -56,7 +60,7 @@ const ShardedStep& step_here(const char* what, const Location& at) {
 
 ir::Value by_shard(ir::Value x, const ShardedStep& step) {
   return ir::apply(*x.builder, ir::Op::axis_gather, {&x, 1},
-                   ir::AxisGatherAttrs{.axis = axis_name, .size = Dim(step.own)})[0];
+                   ir::AxisGatherAttrs{.axis = axis_name(), .size = Dim(step.own)})[0];
 }
 
 namespace {
@@ -159,7 +163,7 @@ std::vector<Tensor> ShardedStep::run(const tenon::detail::Program& p, const Argu
     }
     operands.push_back(x.id);
   }
-  const ir::SubgraphBatch made = passes::batch(*p.graph, {.size = Dim(own), .axis = axis_name}, batched);
+  const ir::SubgraphBatch made = passes::batch(*p.graph, {.size = Dim(own), .axis = axis_name()}, batched);
   std::vector<ir::ValueId> results = b.splice(*made.graph, operands);
   for (size_t o = 0; o < results.size(); ++o) {
     if (!made.output_is_batched[o]) continue;
@@ -174,7 +178,7 @@ std::vector<Tensor> ShardedStep::run(const tenon::detail::Program& p, const Argu
   return apply_graph(*b.finish(results), all, at);
 }
 
-StepScope::StepScope(const ShardedStep& step) : before_(innermost), axis_(axis_name, Dim(step.own)) {
+StepScope::StepScope(const ShardedStep& step) : before_(innermost), axis_(axis_name(), Dim(step.own)) {
   innermost = &step;
 }
 StepScope::~StepScope() { innermost = before_; }

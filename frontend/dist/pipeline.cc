@@ -157,6 +157,7 @@ struct Run {
   // The result, the same on every rank.
   List run_forward(const List& all, List* residuals) const {
     std::vector<List> made;
+    if (residuals) residuals->push_back(all.back());  // has lanes where anything has
     for (int j = 0; j < count(); ++j) made.push_back(forward(all, j, residuals));
     const ir::Graph& last = *stages.programs.back()->graph;
     List results;
@@ -191,11 +192,11 @@ struct Run {
 
   // Cotangents of the own stages' parameters, summed, and of the parts of x.
   void backward(const List& residuals, const List& given, std::vector<List>& sums, std::vector<List>& parts) const {
-    const size_t each = residuals.size() / static_cast<size_t>(count());
+    const size_t each = (residuals.size() - 1) / static_cast<size_t>(count());
     for (int j = 0; j < count(); ++j) {
-      List cotangents = cotangents_of(given, j);
+      List cotangents = cotangents_of(given, j, residuals[0]);
       // Backward is computed apart from forward: fused with it, forward would run as late.
-      const auto from = residuals.begin() + static_cast<std::ptrdiff_t>(each * static_cast<size_t>(j));
+      const auto from = residuals.begin() + static_cast<std::ptrdiff_t>(1 + each * static_cast<size_t>(j));
       List left(from, from + static_cast<std::ptrdiff_t>(each));
       left.insert(left.end(), cotangents.begin(), cotangents.end());
       for (const List& s : sums) left.insert(left.end(), s.begin(), s.end());
@@ -236,7 +237,7 @@ struct Run {
     }
   }
   // What comes into the own stages from behind, for microbatch j.
-  List cotangents_of(const List& given, int j) const {
+  List cotangents_of(const List& given, int j, const Tensor& like) const {
     const ir::Graph& last = *stages.programs[end - 1]->graph;
     List cotangents;
     for (size_t o = 0; o < last.outputs().size(); ++o) {
@@ -244,7 +245,7 @@ struct Run {
       if (!is_floating(type.dtype))
         cotangents.emplace_back();
       else if (!ends())
-        cotangents.push_back(received(type, group.rank() + 1, back, given, given[o]));
+        cotangents.push_back(received(type, group.rank() + 1, back, given, like));
       else if (is_scalar)
         cotangents.push_back(given[o] / static_cast<double>(count()));
       else
@@ -261,7 +262,7 @@ struct Run {
     List all;
     const auto add = [&](Tensor own, const Tensor& like, int root, bool here) {
       if (!is_floating(like.dtype())) return all.emplace_back(), void();
-      if (!here) own = room_for(like.cell()->type, {}, given[0]);
+      if (!here) own = room_for(like.cell()->type, {}, residuals[0]);
       all.push_back(shared(own, root));
     };
     const size_t each = end - first;

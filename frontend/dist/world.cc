@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "tenon/ir/base/door.h"
+#include "tenon/ir/base/undisturbed.h"
 #include "tenon/runtime/ranks.h"
 
 namespace tenon::dist {
@@ -61,7 +62,7 @@ void simulate(int n, void (*f)(const void* context, World world), const void* co
     throw Error("dist::simulate: a world of " + std::to_string(n) + " ranks; give 1 to " + std::to_string(most), at);
   const Simulated all(n);
   if (all.world == nullptr) throw std::bad_alloc();
-  std::mutex lock;
+  Mutex lock;
   std::exception_ptr first;
   int failed = -1;
   std::vector<std::thread> threads;
