@@ -1,5 +1,5 @@
 /* What the model of cost predicts, and how well. First every collective in a simulated world over a network that is slow enough for this
- * machine's processors to keep up, beside what the model says of it (the best of 9, of 16 MB of 3); then training over many ranks on three networks.
+ * machine's processors to keep up, beside what the model says of it (the best of 9, of 16 MB of 3); then training over many ranks.
  * usage: dist_scaling [--measure] [--training] [ALPHA GAP BETA], the simulated network's, in seconds; both parts without a word. */
 #define _GNU_SOURCE
 #include <math.h>
