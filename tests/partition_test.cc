@@ -1,111 +1,12 @@
-// Programs cut by constrain against the whole program: every family of ops along every dimension, random programs, and what they say.
-#include <gtest/gtest.h>
-#include <tenon/tenon.h>
-
-#include <bit>
-#include <functional>
-#include <mutex>
-#include <random>
-
+// Programs cut by constrain against the whole program: every family of ops along every dimension, and what they say.
 #include "tenon/ir/graph/attributes.h"
 #include "tenon/passes/pass.h"
 #include "tenon/tests/messages.h"
+#include "tenon/tests/partition_checks.h"
 #include "tenon/tests/small_stack.h"
 
-namespace tenon {
+namespace tenon::testing {
 namespace {
-
-using dist::Mesh;
-using dist::Spec;
-using dist::World;
-using List = std::vector<Tensor>;
-using testing::message_of;
-
-Tensor drawn(const std::vector<int64_t>& shape, uint64_t seed) {
-  std::mt19937_64 draw(seed);
-  int64_t count = 1;
-  for (int64_t n : shape) count *= n;
-  std::vector<double> v(static_cast<size_t>(count));
-  for (double& x : v) x = static_cast<double>(draw() >> 40) / (1 << 24) * 2 - 1;
-  return copy_from(v.data(), Shape::from(shape), f64);
-}
-
-const std::vector<std::vector<Mesh::Axis>> meshes = {{{"model", 2}}, {{"model", 4}}, {{"data", 2}, {"model", 2}}};
-
-int ranks_of(const std::vector<Mesh::Axis>& axes) {
-  int n = 1;
-  for (const Mesh::Axis& a : axes) n *= a.size;
-  return n;
-}
-
-// What a function asks of a tensor that it gives a name to: nothing, or how it lies.
-using Lay = std::function<Tensor(const Tensor&, const std::string&)>;
-using Function = std::function<Tensor(const List&, const Lay&)>;
-
-// f and its pullback as one program: the result, then the cotangents of the arguments.
-List value_and_cotangents(const Function& f, const List& x, const Tensor& cotangent, const Lay& lay) {
-  auto [y, pull] = vjp([&](const List& v) { return f(v, lay); }, x);
-  List all{y};
-  for (const Tensor& t : pull(cotangent)) all.push_back(t);
-  return all;
-}
-
-bool reduces(const std::string& explained) {
-  for (const char* op : {"all_reduce_sum over", "all_reduce_prod over", "reduce_scatter over"})
-    if (explained.find(op) != std::string::npos) return true;
-  return false;
-}
-
-// Elements that differ by more than the order of a sum explains; by anything where nothing is reduced over ranks.
-void expect_alike(const Tensor& got, const Tensor& expected, bool exact, const std::string& what) {
-  ASSERT_EQ(got.shape(), expected.shape()) << what;
-  const std::vector<double> a = got.to_vector<double>(), b = expected.to_vector<double>();
-  double most = 0;
-  for (double v : b) most = std::max(most, std::abs(v));
-  for (size_t i = 0; i < a.size(); ++i)
-    if (exact)
-      ASSERT_EQ(std::bit_cast<uint64_t>(a[i]), std::bit_cast<uint64_t>(b[i]))
-          << what << ", element " << i << ": " << a[i] << " " << b[i];
-    else
-      ASSERT_NEAR(a[i], b[i], 1e-13 * most) << what << ", element " << i;
-}
-
-struct Outcome {
-  bool exact = true;
-  std::string explained;
-};
-
-// The program of every rank against that of one process.
-Outcome check(const std::vector<Mesh::Axis>& axes, const Function& f, const List& x,
-              const std::function<Tensor(const Tensor&, const std::string&, const Mesh&)>& lay,
-              const std::string& what) {
-  const Lay plain = [](const Tensor& t, const std::string&) { return t; };
-  const Tensor y = f(x, plain);
-  std::vector<int64_t> shape;
-  for (Dim d : y.shape()) shape.push_back(d.number());
-  const Tensor cotangent = drawn(shape, 99);
-  const List whole =
-      jit([&](const List& v, const Tensor& c) { return value_and_cotangents(f, v, c, plain); })(x, cotangent);
-  Outcome outcome;
-  std::mutex lock;
-  dist::simulate(ranks_of(axes), [&](World w) {
-    w.set_timeout(300);  // of what others compile meanwhile
-    const Mesh mesh(w, axes);
-    auto program = jit([&](const List& v, const Tensor& c) {
-      return value_and_cotangents(f, v, c,
-                                  [&](const Tensor& t, const std::string& name) { return lay(t, name, mesh); });
-    });
-    const std::string explained = program.lower(x, cotangent).compile().explain();
-    const List got = program(x, cotangent);
-    const std::lock_guard hold(lock);
-    outcome = {!reduces(explained), explained};
-    for (size_t k = 0; k < whole.size(); ++k)
-      expect_alike(got[k], whole[k], outcome.exact,
-                   what + (k == 0 ? ", result" : ", cotangent " + std::to_string(k - 1)) + ", rank " +
-                       std::to_string(w.rank()) + "\n" + explained);
-  });
-  return outcome;
-}
 
 // ---- every family, every dimension
 
@@ -114,8 +15,6 @@ struct Family {
   std::vector<std::vector<int64_t>> inputs;
   std::function<Tensor(const List&)> f;
 };
-
-Tensor indices_of(const std::vector<int64_t>& v) { return copy_from(v.data(), {static_cast<int64_t>(v.size())}, i64); }
 
 std::vector<Family> families() {
   const std::vector<int64_t> some = {3, 0, 7, 7, 2, 100, 5, 1};  // clamps to 7 when it reads
@@ -424,68 +323,5 @@ TEST(Partition, LongProgramsTakeNoStack) {
 
 // ---- random programs
 
-struct RandomProgram {
-  uint64_t seed;
-  Tensor operator()(const List& x, const Lay& lay) const {
-    std::mt19937_64 draw(seed);
-    const auto below = [&](size_t n) { return static_cast<size_t>(draw() % n); };
-    List pool = x;
-    const auto any = [&] { return pool[below(pool.size())]; };
-    for (int step = 0; step < 10; ++step) {
-      const Tensor a = any(), b = any();
-      const bool square = a.shape()[1] == b.shape()[0];
-      Tensor y;
-      switch (below(14)) {
-        case 0: y = sin(a); break;
-        case 1: y = a.shape() == b.shape() ? a * b : a * 2; break;
-        case 2: y = square ? matmul(a, b) * 0.25 : matmul(a, a.transpose({1, 0})) * 0.25; break;
-        case 3: y = a.transpose({1, 0}); break;
-        case 4: y = a - mean(a, {.axes = {static_cast<int64_t>(below(2))}, .keepdims = true}); break;
-        case 5: y = softmax(a, static_cast<int64_t>(below(2))); break;
-        case 6: y = a.reshape({a.shape()[1], a.shape()[0]}); break;
-        case 7: y = a.shape()[0] == b.shape()[0] ? concat({a, b}, 1)[{all, slice(0, 8)}] : tanh(a); break;
-        case 8: y = cumsum(a, static_cast<int64_t>(below(2))) * 0.5; break;
-        case 9: y = take(a, indices_of({1, 3, 3, 0}), static_cast<int64_t>(below(2))); break;
-        case 10:
-          y = a.reshape({2, a.shape()[0] / 2, a.shape()[1]}).transpose({1, 0, 2}).reshape({a.shape()[0], a.shape()[1]});
-          break;
-        case 11: y = a.shape() == b.shape() ? where(a > b, a, sin(b)) : a + 1; break;
-        case 12: y = a + (max)(a, {.axes = {static_cast<int64_t>(below(2))}, .keepdims = true}); break;
-        default: y = sort(a, static_cast<int64_t>(below(2))); break;
-      }
-      pool.push_back(lay(y, std::to_string(step)));
-    }
-    Tensor sum_of = sum(pool.back(), {.axes = {0}, .keepdims = true});
-    return pool.back() + sum_of;
-  }
-};
-
-class RandomPrograms : public ::testing::TestWithParam<int> {};
-
-TEST_P(RandomPrograms, AreTheWholeOnes) {
-  for (uint64_t seed = 0; seed < 10; ++seed) {
-    const uint64_t number = static_cast<uint64_t>(GetParam()) * 10 + seed;
-    const auto& axes = meshes[number % meshes.size()];
-    check(
-        axes, RandomProgram{number}, {drawn({4, 8}, 1), drawn({8, 4}, 2), drawn({4, 4}, 3)},
-        [&](const Tensor& t, const std::string& name, const Mesh& mesh) {
-          std::mt19937_64 draw(number * 1000 + std::stoull(name));
-          if (draw() % 3 == 0) return t;
-          std::vector<Spec::Dimension> spec(2, Spec::Dimension(none));
-          std::vector<bool> used(axes.size());
-          for (size_t d = 0; d < 2; ++d) {
-            const size_t k = draw() % (axes.size() + 1);
-            if (k == axes.size() || used[k] || t.shape()[d].number() % axes[k].size != 0) continue;
-            spec[d] = Spec::Dimension(axes[k].name);
-            used[k] = true;
-          }
-          return dist::constrain(t, mesh, Spec(spec));
-        },
-        "program " + std::to_string(number));
-    if (HasFatalFailure()) return;
-  }
-}
-INSTANTIATE_TEST_SUITE_P(Partition, RandomPrograms, ::testing::Range(0, 10));
-
 }  // namespace
-}  // namespace tenon
+}  // namespace tenon::testing

@@ -50,6 +50,8 @@ ir::Value joined(ir::Value x) {
   return ir::reshape(x, shape);
 }
 
+const ShardedStep* step_or_none() { return innermost; }
+
 const ShardedStep& step_here(const char* what, const Location& at) {
   if (innermost == nullptr)
     throw Error(std::string(what) +

@@ -1,3 +1,4 @@
+// Layers over the ranks of a group, by constrain alone: what they do together is for the pass `partition` to find.
 #include "tenon/frontend/dist/layers.h"
 
 #include <cmath>

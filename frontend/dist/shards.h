@@ -10,6 +10,7 @@ namespace tenon::dist::detail {
 
 // The step of data_parallel that this is in, innermost. Error, in the name of `what`, where there is none.
 const ShardedStep& step_here(const char* what, const Location& at);
+const ShardedStep* step_or_none();
 // A shard's value -> those of this rank's shards, one behind the other along a new axis 0.
 ir::Value by_shard(ir::Value x, const ShardedStep& step);
 // The sum over axis 0 by the tree: neighbours, then pairs of them, an odd last one waiting for the next level.
