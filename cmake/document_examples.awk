@@ -2,8 +2,9 @@
 #   expression   // => what it prints
 # compares the two, white space aside.
 BEGIN { print "#include \"tenon/tests/document_examples.h\"\n" }
+FNR == 1 { name = FILENAME; sub(/.*\//, "", name); sub(/\.md$/, "", name) }
 /^<!-- run -->$/ { marked = 1; next }
-/^```cpp$/ { if (marked) { print "TEST(DocumentExamples, Line" NR ") {\n#line " NR + 1 " \"" FILENAME "\""; inside = 1 } marked = 0; next }
+/^```cpp$/ { if (marked) { print "TEST(DocumentExamples, " name "Line" FNR ") {\n#line " FNR + 1 " \"" FILENAME "\""; inside = 1 } marked = 0; next }
 /^```$/ { if (inside) print "}\n"; inside = 0; next }
 inside {
   at = index($0, "// => ")

@@ -5,7 +5,8 @@ include(${CMAKE_CURRENT_LIST_DIR}/add_library.cmake)
 
 # Public headers: what <tenon/tenon.h> and the C interface include, from file to file.
 set(tenon_public_headers "")
-set(work frontend/tenon.h runtime/tenon_runtime.h runtime/tenon_program.h runtime/tenon_cuda.h)
+set(work frontend/tenon.h runtime/tenon_runtime.h runtime/tenon_program.h runtime/tenon_cuda.h
+    runtime/tenon_ranks.h)
 while(work)
   list(POP_FRONT work header)
   list(APPEND tenon_public_headers ${header})

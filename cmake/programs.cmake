@@ -39,6 +39,17 @@ if(TENON_BUILD_BENCHMARKS)
   endif()
 endif()
 
+if(TENON_BUILD_BENCHMARKS)
+  file(GLOB dist_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/dist/*.c)
+  add_executable(dist_scaling ${dist_sources})  # what collectives cost: predicted, and over simulated delays
+  target_link_libraries(dist_scaling PRIVATE tenon_c_runtime m)
+endif()
+
+if(TENON_BUILD_BENCHMARKS AND TARGET tenon_mpi)
+  add_executable(mpi_all_reduce ${PROJECT_SOURCE_DIR}/bench/mpi/all_reduce.c)  # beside MPI's own
+  target_link_libraries(mpi_all_reduce PRIVATE tenon_mpi tenon_c_runtime MPI::MPI_C)
+endif()
+
 # What ./dev gpu-report runs. It finds the driver as every user's program does: no path to a simulated one is built in.
 if(TENON_BUILD_BENCHMARKS OR TENON_BUILD_TESTS)
   file(GLOB gpu_report_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/gpu_report/*.cc)

@@ -57,10 +57,11 @@ file(WRITE ${PROJECT_BINARY_DIR}/clear_caches.cmake "file(REMOVE_RECURSE ${PROJE
 set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${PROJECT_BINARY_DIR}/clear_caches.cmake)
 
 # The examples of a document, as tests.
+set(documents ${PROJECT_SOURCE_DIR}/docs/transforms.md ${PROJECT_SOURCE_DIR}/docs/distributed.md)
 set(document_examples ${PROJECT_BINARY_DIR}/generated/document_examples_test.cc)
 add_custom_command(OUTPUT ${document_examples}
-                   COMMAND awk -f ${PROJECT_SOURCE_DIR}/cmake/document_examples.awk ${PROJECT_SOURCE_DIR}/docs/transforms.md > ${document_examples}
-                   DEPENDS ${PROJECT_SOURCE_DIR}/cmake/document_examples.awk ${PROJECT_SOURCE_DIR}/docs/transforms.md VERBATIM)
+                   COMMAND awk -f ${PROJECT_SOURCE_DIR}/cmake/document_examples.awk ${documents} > ${document_examples}
+                   DEPENDS ${PROJECT_SOURCE_DIR}/cmake/document_examples.awk ${documents} VERBATIM)
 file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/generated)
 list(APPEND test_sources ${document_examples})
 
@@ -109,6 +110,20 @@ if(TARGET gpu_report_cuda_simulated_test)
 endif()
 if(TARGET doctor)
   add_dependencies(cuda_loading_test doctor simulated_cuda)
+endif()
+
+# Ranks under mpirun. Where it or MPI's headers are missing the test is skipped, and says why.
+set(mpi_plugin "")
+if(TARGET tenon_mpi)
+  set(mpi_plugin $<TARGET_FILE:tenon_mpi>)
+endif()
+add_executable(mpi_ranks ${PROJECT_SOURCE_DIR}/tests/mpi/ranks.c)
+target_link_libraries(mpi_ranks PRIVATE tenon_c_runtime)
+add_test(NAME mpi_test COMMAND ${PROJECT_SOURCE_DIR}/tests/mpi/run.sh $<TARGET_FILE:mpi_ranks> "${mpi_plugin}")
+set_tests_properties(mpi_test PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77)
+if(TARGET distributed)
+  add_test(NAME mpi_train_test COMMAND ${PROJECT_SOURCE_DIR}/tests/mpi/train.sh $<TARGET_FILE:distributed> 30)
+  set_tests_properties(mpi_train_test PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77 ENVIRONMENT "XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/cache/mpi_train_test")
 endif()
 
 # How Tenon is built in: an installed copy and a user's project against it, what the library shows, and what plain CMake makes of

@@ -1,6 +1,16 @@
 // Everything a user of Tenon includes.
 #pragma once
 
+#include "tenon/frontend/dist/checkpoints.h"
+#include "tenon/frontend/dist/collectives.h"
+#include "tenon/frontend/dist/constrain.h"
+#include "tenon/frontend/dist/data_parallel.h"
+#include "tenon/frontend/dist/layers.h"
+#include "tenon/frontend/dist/pipeline.h"
+#include "tenon/frontend/dist/shard_map.h"
+#include "tenon/frontend/dist/sharded_state.h"
+#include "tenon/frontend/dist/world.h"
+#include "tenon/frontend/io/files.h"
 #include "tenon/frontend/language.h"
 #include "tenon/frontend/ops/custom.h"
 #include "tenon/frontend/ops/effects.h"

@@ -50,6 +50,7 @@ enum class Family : uint8_t {
   random,
   control,
   transform,  // what transforms answer: an axis of lanes by its name, a rule that a caller gave
+  ranks,  // what the ranks of a group do together
   effect
 };
 

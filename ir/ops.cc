@@ -77,6 +77,7 @@ constexpr bool has_derivative(const Columns& row) {
 constexpr bool has_lowering(const Columns& row) {
   // Elementwise rows are scalar instructions; reductions, dot products and control flow have drivers in passes/lower.
   return row.family == Family::elementwise || row.family == Family::control || row.family == Family::effect ||
+         row.family == Family::ranks ||
          row.family == Family::transform || row.op == Op::dot_general || row.combine != Op{} || row.lower.given ||
          row.nest.given;
 }

@@ -196,6 +196,8 @@ struct FusionPlan {
 FusionPlan fuse(const ir::Graph& graph, const Target& target, bool enabled = true, bool inside = false);
 ir::Program lower(const ir::Graph& graph, const FusionPlan& plan, const Target& target,
                   const std::vector<std::pair<uint32_t, uint32_t>>& donations = {});
+// Collectives are started early and finished late, on devices whose host goes on meanwhile.
+ir::Program overlap(ir::Program program);
 ir::Program schedule(ir::Program program, const Target& target);
 ir::Program plan_buffers(ir::Program program);
 std::vector<std::string> check_buffers(

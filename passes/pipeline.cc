@@ -38,6 +38,11 @@ constexpr Pass pipeline[] = {
     {"fuse", nullptr, [](Work& w) { w.plan = fuse(*w.graph, w.target, w.options.fuse); }, false},
     {"lower", nullptr, [](Work& w) { w.program = lower(*w.graph, w.plan, w.target, w.options.donations); }, false},
     {"schedule", nullptr, [](Work& w) { w.program = schedule(std::move(w.program), w.target); }, true},
+    {"overlap", nullptr,
+     [](Work& w) {
+       if (w.target.kind() == TargetKind::cpu) w.program = overlap(std::move(w.program));
+     },
+     true},
     {"plan_buffers", nullptr, [](Work& w) { w.program = plan_buffers(std::move(w.program)); }, false},
 };
 

@@ -12,7 +12,7 @@
 namespace tenon::runtime {
 namespace {
 
-constexpr uint32_t format_version = 4;
+constexpr uint32_t format_version = 5;
 
 struct Writer {
   std::string out;
@@ -106,6 +106,14 @@ std::string Artifact::bytes() const {
   for (const CheckRecord& c : m.checks) {
     w.u64(c.node);
     for (const auto* s : {&c.custom_call, &c.message, &c.place}) w.text(*s);
+  }
+  w.u64(m.ranks);
+  w.u64(m.ranks_notes.size());
+  for (const ir::RanksNote& n : m.ranks_notes) {
+    w.u64(static_cast<uint64_t>(n.op));
+    w.text(n.place);
+    for (const int64_t word : {n.size, n.bytes, int64_t{n.hidden}, n.hidden_flops})
+      w.u64(static_cast<uint64_t>(word));
   }
   w.u64(objects.size());
   for (const std::string& o : objects) w.text(o);
@@ -210,6 +218,20 @@ std::optional<Artifact> Artifact::from_bytes(std::string_view bytes) {
     for (auto* s : {&c.custom_call, &c.message, &c.place}) *s = r.text();
     m.checks.push_back(std::move(c));
   }
+  m.ranks = r.u64();
+  const uint64_t asked = r.count(48);
+  for (uint64_t i = 0; i < asked && r.ok; ++i) {
+    ir::RanksNote n;
+    const uint64_t op = r.u64();
+    r.ok = r.ok && op < static_cast<uint64_t>(ir::op_count);
+    if (r.ok) n.op = static_cast<ir::Op>(op);
+    n.place = r.text();
+    n.size = static_cast<int64_t>(r.u64());
+    n.bytes = static_cast<int64_t>(r.u64());
+    n.hidden = static_cast<uint32_t>(r.u64());
+    n.hidden_flops = static_cast<int64_t>(r.u64());
+    m.ranks_notes.push_back(std::move(n));
+  }
   const uint64_t objects = r.count(8);
   for (uint64_t i = 0; i < objects && r.ok; ++i) a.objects.push_back(r.text());
   if (!r.ok || !r.in.empty() || a.objects.empty() || m.arena_bytes < 0) return std::nullopt;
@@ -244,6 +266,8 @@ Manifest manifest_of(const ir::Program& program, const std::string& entry, const
     const bool own = s->host == ir::Host::check;
     m.checks.push_back({s->origin, own ? "" : s->custom, own ? s->custom : "", s->place});
   }
+  m.ranks = static_cast<uint64_t>(ir::fewest_ranks(program));
+  m.ranks_notes = ir::ranks_notes(program);
   return m;
 }
 

@@ -42,6 +42,8 @@ struct Manifest {
   std::vector<KernelRecord> kernels;
   std::vector<ir::FusionNote> not_fused;
   std::vector<CheckRecord> checks;
+  std::vector<ir::RanksNote> ranks_notes;
+  uint64_t ranks = 0;  // a world of so many at least, for its groups; 0 of a program that asks no other ranks
 };
 
 struct Artifact {

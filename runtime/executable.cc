@@ -14,6 +14,7 @@
 #include "tenon/ir/reference/array.h"
 #include "tenon/runtime/buffer.h"
 #include "tenon/runtime/compile.h"
+#include "tenon/runtime/ranks.h"
 
 namespace tenon::runtime {
 
@@ -91,12 +92,18 @@ int32_t call_custom(void* context, tenon_custom function, const void* const* inp
   return TENON_THREW;
 }
 
-// The caller's environment, or the pool's, with custom functions called by the function above.
-tenon_env catching(const tenon_env* env, Thrown& thrown) {
+// The caller's environment, or the pool's, as a new one.
+tenon_env copied(const tenon_env* env) {
   tenon_env own{};
   if (env == nullptr) env = tenon_runtime_env();
   std::memcpy(&own, env, std::min<size_t>(env->struct_size, sizeof own));
   own.struct_size = sizeof own;
+  return own;
+}
+
+// The same, with custom functions called by the function above.
+tenon_env catching(const tenon_env* env, Thrown& thrown) {
+  tenon_env own = copied(env);
   own.call_custom = &call_custom;
   own.custom_context = &thrown;
   return own;
@@ -140,6 +147,7 @@ void Executable::interpret(const void* const* inputs, void* const* outputs, cons
     ir::Array& array = arrays.emplace_back(ir::resolved(m.inputs[i], values));
     if (!array.data.empty()) device_->copy_out(*device_, array.data.data(), inputs[i], array.data.size());
   }
+  const InterpretingRanks ranks(current_ranks());
   const std::vector<ir::Array> results = ir::interpret(*graph_, arrays);
   for (size_t o = 0; o < results.size(); ++o)
     if (!results[o].data.empty())
@@ -162,8 +170,19 @@ void Executable::run(const void* const* inputs, void* const* outputs, const int6
   if (!manifest().checks.empty()) {
     own = catching(env, thrown);
     call.env = &own;
+  } else if (manifest().ranks > 0) {
+    own = copied(env);
+    call.env = &own;
+  }
+  if (manifest().ranks > 0) {
+    if (env == nullptr || own.ranks == nullptr) own.ranks = current_ranks();
+    if (static_cast<uint64_t>(own.ranks->size) < manifest().ranks)
+      throw Error("'" + manifest().entry + "' speaks with " + std::to_string(manifest().ranks) +
+                  " ranks, and the world has " + std::to_string(own.ranks->size) + "; start it with mpirun -n " +
+                  std::to_string(manifest().ranks) + ", or in tn::dist::simulate");
   }
   const int32_t code = device_->run(*device_, code_, call, caller, started);
+  if (code == TENON_RANKS_FAILED) throw Error(own.ranks->message(own.ranks->world));
   if (code != TENON_OK) refuse(manifest(), code, error, thrown);
 }
 

@@ -2,11 +2,6 @@
 // Source of the format: NumPy enhancement proposal 1 and numpy.lib.format.
 #include "tenon/runtime/npy.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -16,6 +11,7 @@
 #include <optional>
 
 #include "tenon/ir/base/error.h"
+#include "tenon/runtime/input_file.h"
 #include "tenon/runtime/write.h"
 
 namespace tenon::runtime {
@@ -254,28 +250,6 @@ NpyArray finish(Layout layout, std::vector<std::byte> elements, const std::strin
   return {layout.dtype, std::move(layout.shape), std::move(elements)};
 }
 
-struct File {
-  explicit File(int descriptor) : descriptor(descriptor) {}
-  ~File() {
-    if (descriptor >= 0) close(descriptor);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  int descriptor;
-};
-
-void read_exactly(const File& file, uint64_t offset, char* to, uint64_t count, const std::string& name) {
-  while (count > 0) {
-    const ssize_t got = pread(file.descriptor, to, std::min<uint64_t>(count, 1 << 30), static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) refuse(name, strerror(errno));
-    if (got == 0) refuse(name, "became shorter while it was read");
-    to += got;
-    offset += static_cast<uint64_t>(got);
-    count -= static_cast<uint64_t>(got);
-  }
-}
-
 }  // namespace
 
 NpyArray parse_npy(std::string_view file, const std::string& name) {
@@ -285,18 +259,15 @@ NpyArray parse_npy(std::string_view file, const std::string& name) {
 }
 
 NpyArray read_npy(const std::string& path) {
-  const File file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat info;
-  if (file.descriptor < 0 || fstat(file.descriptor, &info) != 0) refuse(path, strerror(errno));
-  if (!S_ISREG(info.st_mode)) refuse(path, "not a regular file");
-  const uint64_t size = static_cast<uint64_t>(info.st_size);
+  const InputFile file(path, "npy file");
+  const uint64_t size = file.size();
   std::string start(std::min(size, uint64_t{12}), '\0');
-  read_exactly(file, 0, start.data(), start.size(), path);
+  file.read(0, start.data(), start.size());
   // Version 1 gives two bytes of header length, later versions four; the surplus is read twice and does no harm.
   if (start.size() == 12) {
     const uint64_t header = little_endian(std::string_view(start).substr(8, start[6] == 1 ? 2 : 4));
     start.resize(std::min(size, 12 + std::min(header, most_header)));
-    read_exactly(file, 0, start.data(), start.size(), path);
+    file.read(0, start.data(), start.size());
   }
   Layout layout = parse_layout(start, size, path);
   std::vector<std::byte> elements;
@@ -305,7 +276,7 @@ NpyArray read_npy(const std::string& path) {
   } catch (const std::bad_alloc&) {
     refuse(path, "out of memory: " + std::to_string(layout.bytes) + " bytes could not be allocated");
   }
-  read_exactly(file, layout.offset, reinterpret_cast<char*>(elements.data()), layout.bytes, path);
+  file.read(layout.offset, elements.data(), layout.bytes);
   return finish(std::move(layout), std::move(elements), path);
 }
 

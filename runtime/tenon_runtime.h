@@ -24,7 +24,8 @@ enum {
   TENON_NO_MEMORY = -4,     /* the runtime could not allocate an arena */
   TENON_ALIAS = -5,         /* an output overlaps another buffer that the manifest does not allow */
   TENON_THREW = -6,         /* what call_custom gives for a custom function that threw an exception */
-  TENON_DEVICE_FAILED = -7  /* a device, or its driver, failed or is not there (runtime/tenon_cuda.h) */
+  TENON_DEVICE_FAILED = -7, /* a device, or its driver, failed or is not there (runtime/tenon_cuda.h) */
+  TENON_RANKS_FAILED = -8   /* another rank failed, is lost, or does something else (runtime/tenon_ranks.h) */
 };
 
 /* One range [begin, end) of a parallel loop. Returns 0, or a positive check number. Must not throw. */
@@ -59,6 +60,8 @@ typedef struct tenon_env {
    * TENON_NO_MEMORY. A program that prints refuses an environment without it. */
   int32_t (*print_line)(const struct tenon_env* env, const char* format, uint64_t length, const tenon_printed* tensors,
                         uint64_t count);
+  /* The other ranks, for a program that has collectives (runtime/tenon_ranks.h). Null: there are none. */
+  const struct tenon_ranks* ranks;
 } tenon_env;
 
 /* Filled in when an entry point returns non-zero. */

@@ -143,6 +143,12 @@ void makers(std::vector<Door>& d) {
                  tn::save_npy(file(), x());
                  tn::load_npy(file());
                }});
+  d.push_back({"safetensors", [] {
+                 tn::save(file(), x());
+                 Tensor t = x();
+                 tn::load(file(), t);
+                 tn::load_safetensors(file());
+               }});
 }
 
 void transforms(std::vector<Door>& d) {

@@ -53,5 +53,6 @@ void reduction_cases(ir::Op op, DType t, std::vector<Case>& cases);
 void contraction_cases(ir::Op op, DType t, std::vector<Case>& cases);
 void control_cases(ir::Op op, DType t, std::vector<Case>& cases);
 void effect_cases(ir::Op op, DType t, std::vector<Case>& cases);
+void ranks_cases(ir::Op op, DType t, std::vector<Case>& cases);
 
 }  // namespace tenon::testing

@@ -178,6 +178,7 @@ std::vector<OtherCases> other_cases() {
       case Family::contraction: all.push_back({row.op, contraction_cases}); break;
       case Family::control: all.push_back({row.op, control_cases}); break;
       case Family::elementwise: break;
+      case Family::ranks: all.push_back({row.op, ranks_cases}); break;
       case Family::effect:
         if (row.same) all.push_back({row.op, control_cases});
         if (row.op == Op::check || row.op == Op::print) all.push_back({row.op, effect_cases});

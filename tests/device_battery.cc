@@ -160,6 +160,12 @@ void files(const Same& same) {
     save_npy(path, x);
     return Tensors{load_npy(path) + 1, load_npy(path)};
   }));
+  same(tensors([&] {
+    const std::pair tree{some({7, 3}), some({2}).astype(bf16)};
+    save(path, tree);
+    const auto back = load(path, std::pair{zeros({7, 3}), zeros({2}, {.dtype = bf16})});
+    return Tensors{back.first + 1, back.second, load_safetensors(path).at("second")};
+  }));
   std::filesystem::remove(path);
 }
 

@@ -131,6 +131,11 @@ void reading(Doors& d) {
     tn::save_npy(file, some());
     return bytes_of(tn::load_npy(file));
   });
+  d.add("safetensors", [] {
+    const std::string file = folder() + "/x.safetensors";
+    tn::save(file, some());
+    return bytes_of(tn::load(file, tn::zeros_like(some()))) + bytes_of(tn::load_safetensors(file).at(""));
+  });
 }
 
 Tensor composed(const Tensor& x) {

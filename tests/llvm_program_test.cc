@@ -1,7 +1,9 @@
 // The entry point rendered through LLVM: misuse, bounds of extents, arena offsets, constants, loops with carries, branches,
 // custom calls, parts, and the caller's floating-point environment.
 #include <gtest/gtest.h>
+
 #include <xmmintrin.h>
+#include "tenon/runtime/tenon_ranks.h"
 
 #include <cstddef>
 #include <numeric>
@@ -26,7 +28,17 @@ static_assert(offsetof(tenon_call, inputs) == 8 && offsetof(tenon_call, outputs)
 static_assert(offsetof(tenon_env, pool) == 8 && offsetof(tenon_env, parallel_for) == 16 &&
               offsetof(tenon_env, threads) == 32 && offsetof(tenon_env, call_custom) == 40 &&
               offsetof(tenon_env, custom_context) == 48 && offsetof(tenon_env, print_line) == 56 &&
-              sizeof(tenon_env) == 64);
+              offsetof(tenon_env, ranks) == 64 && sizeof(tenon_env) == 72);
+static_assert(offsetof(tenon_ranks, world) == 8 && offsetof(tenon_ranks, rank) == 16 &&
+              offsetof(tenon_ranks, start) == 24 && offsetof(tenon_ranks, finish) == 32 &&
+              offsetof(tenon_ranks, progress) == 40);
+static_assert(offsetof(tenon_collective, kind) == 8 && offsetof(tenon_collective, combine) == 12 &&
+              offsetof(tenon_collective, dtype) == 16 && offsetof(tenon_collective, size) == 20 &&
+              offsetof(tenon_collective, stride) == 24 && offsetof(tenon_collective, root) == 28 &&
+              offsetof(tenon_collective, to) == 32 && offsetof(tenon_collective, from) == 36 &&
+              offsetof(tenon_collective, count) == 40 && offsetof(tenon_collective, pairs) == 48 &&
+              offsetof(tenon_collective, pair_count) == 56 && offsetof(tenon_collective, digest) == 64 &&
+              offsetof(tenon_collective, where) == 72 && sizeof(tenon_collective) == 80);
 static_assert(offsetof(tenon_printed, rank) == 4 && offsetof(tenon_printed, extents) == 8 &&
               offsetof(tenon_printed, data) == 16 && sizeof(tenon_printed) == 24);
 static_assert(offsetof(tenon_error, node) == 4 && offsetof(tenon_error, values) == 8);

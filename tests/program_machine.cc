@@ -106,6 +106,21 @@ class Machine {
   void custom(const Step& s) {
     if (s.host == Host::function) throw InternalError("the program machine has no custom calls");
     if (s.host == Host::check && !*pointer(s.operands[0])) fail_check(s.custom, s.place);
+    if (s.host == Host::ranks) ranks(s);
+  }
+
+  // A world of one, in which everything arrives; it finishes what it starts.
+  void ranks(const Step& s) {
+    if (s.ranks.phase == RanksStep::Phase::finish || s.operands.empty()) return;
+    if (s.ranks.op == Op::rank_index) {
+      const int64_t zero = 0;
+      std::memcpy(pointer(s.operands[0]), &zero, sizeof zero);
+      return;
+    }
+    int64_t count = 1;
+    for (Dim d : s.ranks.block.shape.dims()) count *= Symbols::value(d, symbols_);
+    std::memmove(pointer(s.operands[1]), pointer(s.operands[0]),
+                 static_cast<size_t>(count * bytes(s.ranks.block.dtype)));
   }
 
   void loop(const Step& s) {

@@ -54,7 +54,8 @@ Ran run_shipped(const std::string& folder, const ShippedSource& source) {
     words.emplace_back("-fsyntax-only");
     return run_command(words);
   }
-  for (const std::string& object : source.objects) words.push_back(object[0] == '/' ? object : folder + "/" + object);
+  for (const std::string& object : source.objects)
+    words.push_back(object[0] == '/' || object[0] == '-' ? object : folder + "/" + object);
   // A runtime built under a sanitizer asks for the sanitizer.
   if (const std::string sanitizers = TENON_SANITIZE; !sanitizers.empty()) words.push_back("-fsanitize=" + sanitizers);
   words.insert(words.end(), {TENON_BINARY_DIR "/libtenon_runtime.a", "-lm", "-pthread", "-o", program});

@@ -51,6 +51,7 @@ TEST(Table, SwitchesOverOpsAreThese) {
       {"codegen/llvm/scalar.cc", 4},  // spells the exact instructions
       {"ir/kernel/access.cc", 2},  // how an index moves: integer arithmetic
       {"ir/kernel/bounds_scalars.cc", 3},  // what integer arithmetic and comparisons bound
+      {"ir/kernel/collectives.cc", 1},  // what the host calls them
       {"ir/kernel/elementwise.cc", 2},  // folds integer arithmetic on indices
       {"ir/reference/lanes.cc", 1},  // the interpreter's exact instructions, by kind
       {"ir/reference/lanes_arithmetic.cc", 4},  // ... and their arithmetic
@@ -58,6 +59,9 @@ TEST(Table, SwitchesOverOpsAreThese) {
       {"passes/grad/linearize_control.cc", 1},  // control flow, each form of its own
       {"passes/grad/live.cc", 1},  // what the results of control flow need
       {"passes/lower/control.cc", 1},  // control flow as steps
+      {"passes/ranks/factors.cc", 4},  // along which indices work can be shared out
+      {"passes/ranks/partition.cc", 1},  // attributes that say a result's extents
+      {"passes/ranks/vary.cc", 1},  // along which axes results differ
       {"passes/sparse/propagate_straight.cc", 1},  // which operand elements a sum is over, each form of its own
   };
   EXPECT_EQ(switches_over("Op"), expected);

@@ -6,6 +6,7 @@
 
 #include "tenon/codegen/cuda/program.h"
 #include "tenon/ir/base/error.h"
+#include "tenon/ir/kernel/collectives.h"
 
 namespace tenon::codegen {
 namespace {
@@ -53,6 +54,7 @@ class Writer {
   void steps(const std::vector<Step>& list, const std::vector<Step::Carry>& carries = {});
   void step(const Step& s);
   void host(const Step& s);
+  void ranks(const Step& s);
 
   const ir::Program& p_;
   const std::vector<CudaLaunch>& launches_;
@@ -192,7 +194,26 @@ void Writer::host(const Step& s) {
         operand(s.operands[k]);
       }
       break;
+    case ir::Host::ranks: ranks(s); break;
   }
+}
+
+void Writer::ranks(const Step& s) {
+  const bool index = s.ranks.op == ir::Op::rank_index;
+  const ir::CollectiveNumbers n = index ? ir::CollectiveNumbers{} : ir::numbers_of(s.ranks);
+  ensure(s.ranks.phase == ir::RanksStep::Phase::whole, "a GPU's host starts nothing that it does not finish");
+  put(int64_t{TENON_STEP_RANKS});
+  put(int64_t{s.origin});
+  put(index ? int64_t{TENON_RANK_INDEX} : static_cast<int64_t>(n.kind));
+  put(static_cast<int64_t>(n.combine));
+  put(static_cast<int64_t>(s.ranks.block.dtype));
+  for (int64_t word : {s.ranks.size, s.ranks.stride, int64_t{n.root}, int64_t{n.to}, int64_t{n.from}}) put(word);
+  text(s.place);
+  const std::vector<int64_t>& numbers = s.ranks.numbers;
+  count(n.has_pairs ? numbers.size() : 0);
+  for (size_t k = 0; n.has_pairs && k < numbers.size(); ++k) put(numbers[k]);
+  extents(s.ranks.block.shape.dims());
+  operands(s.operands);
 }
 
 // Where each constant lies, and the bytes of those that the program has; stored inputs come behind them later.

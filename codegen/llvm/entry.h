@@ -34,13 +34,33 @@ enum EnvField : uint64_t {
   env_threads = 32,
   env_call_custom = 40,
   env_custom_context = 48,
-  env_print_line = 56
+  env_print_line = 56,
+  env_ranks = 64
 };
 constexpr uint64_t env_bytes = 40;  // at least
 constexpr uint64_t env_custom_bytes = 56;  // of an environment that may call custom functions
 constexpr uint64_t env_print_bytes = 64;  // of one that can print
 enum PrintedField : uint64_t { printed_dtype = 0, printed_rank = 4, printed_extents = 8, printed_data = 16 };
 constexpr uint64_t printed_bytes = 24;
+constexpr uint64_t env_ranks_bytes = 72;  // of an environment that may know other ranks
+enum RanksField : uint64_t { ranks_world = 8, ranks_rank = 16, ranks_start = 24, ranks_finish = 32, ranks_progress = 40 };  // tenon_ranks.h
+enum CollectiveField : uint64_t {
+  collective_size = 0,
+  collective_kind = 8,
+  collective_combine = 12,
+  collective_dtype = 16,
+  collective_group = 20,
+  collective_stride = 24,
+  collective_root = 28,
+  collective_to = 32,
+  collective_from = 36,
+  collective_count = 40,
+  collective_pairs = 48,
+  collective_pair_count = 56,
+  collective_digest = 64,
+  collective_where = 72
+};
+constexpr uint64_t collective_bytes = 80;
 enum ErrorField : uint64_t { error_code = 0, error_node = 4, error_values = 8 };
 constexpr int64_t arena_alignment = 64;
 constexpr size_t listed_from = 64;  // inputs and outputs: more are checked by a loop, and read where they are used
@@ -121,6 +141,12 @@ class EntryEmitter {
   void emit_call(const ir::Step& step);
   void emit_check(const ir::Step& step);
   void emit_print(const ir::Step& step);
+  void emit_ranks(const ir::Step& step);  // codegen/llvm/ranks.cc
+  void emit_rank_index(const ir::Step& step);
+  llvm::Value* collective(const ir::Step& step);
+  void emit_progress();
+  size_t started_ = 0;  // collectives that are not finished
+  std::vector<llvm::Value*> pending_;  // by number, where a collective that was started keeps what it waits for
   llvm::Value* number_of(const ir::Step& step);
   size_t formats_ = 0;  // of prints that there are
   void emit_carries(const ir::Step& step);

@@ -72,6 +72,7 @@ void EntryEmitter::emit_custom(const Step& step) {
     case ir::Host::function: return emit_call(step);
     case ir::Host::check: return emit_check(step);
     case ir::Host::print: return emit_print(step);
+    case ir::Host::ranks: return emit_ranks(step);
   }
 }
 

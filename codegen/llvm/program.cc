@@ -310,6 +310,10 @@ void EntryEmitter::bind_environment(Value* request) {
     fail_if(old, bad);
     fail_if(b_.CreateIsNull(field(env_, env_print_line, pointer)), bad);
   }
+  if (ir::fewest_ranks(program_) > 0) {
+    fail_if(b_.CreateICmpULT(size, i64(env_ranks_bytes)), bad);
+    fail_if(b_.CreateIsNull(field(env_, env_ranks, pointer)), bad);
+  }
   if (!needs.call_custom) return;
   Value* null = llvm::ConstantPointerNull::get(b_.getPtrTy());
   const Values hook = when(b_, "hook", b_.CreateICmpUGE(size, i64(env_custom_bytes)), {null, null}, [&] {

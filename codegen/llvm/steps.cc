@@ -170,7 +170,10 @@ void EntryEmitter::emit_steps(const std::vector<Step>& steps) {
       continue;
     }
     switch (step.kind) {
-      case StepKind::launch: emit_launch(step); break;
+      case StepKind::launch:
+        emit_launch(step);
+        emit_progress();
+        break;
       case StepKind::copy: copy(pointer(step.operands.at(1)), pointer(step.operands.at(0)), copied_bytes(step)); break;
       case StepKind::loop: emit_loop(step); break;
       case StepKind::branch: emit_branch(step); break;

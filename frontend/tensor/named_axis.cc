@@ -7,6 +7,7 @@
 
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/runtime/compile.h"
+#include "tenon/runtime/ranks.h"
 
 namespace tenon::detail {
 namespace {
@@ -16,27 +17,32 @@ thread_local bool exact = false;
 
 }  // namespace
 
-NamedAxis::NamedAxis(const std::string& name, Dim size)
-    : name_(name), size_(size), outer_(innermost), around_(Trace::current()) {
+NamedAxis::NamedAxis(const std::string& name, Dim size, int64_t stride)
+    : name_(name), size_(size), stride_(stride), outer_(innermost), around_(Trace::current()) {
   innermost = this;
 }
 NamedAxis::~NamedAxis() { innermost = outer_; }
 
-Dim NamedAxis::size_of(const std::string& name, const char* what, const Location& at) {
+const NamedAxis& NamedAxis::find(const std::string& name, const char* what, const Location& at) {
   std::string others;
   for (const NamedAxis* a = innermost; a != nullptr; a = a->outer_) {
     if (a->name_.empty()) continue;
-    if (a->name_ == name) return a->size_;
+    if (a->name_ == name) return *a;
     others += (others.empty() ? "" : ", ") + ("'" + a->name_ + "'");
   }
   throw Error(std::string(what) + ": there is no axis '" + name + "' here" +
                   (others.empty() ? "" : ", only " + others) + "; tn::vmap(f, {.axis_name = \"" + name +
-                  "\"}) makes one, for f and what f calls",
+                  "\"}) makes one, for f and what f calls; tn::dist::shard_map makes those of its mesh",
               at);
 }
 
-bool NamedAxis::any() { return innermost != nullptr; }
-Dim NamedAxis::innermost_size() { return innermost->size_; }
+const NamedAxis* NamedAxis::innermost_lanes() {
+  const NamedAxis* a = innermost;
+  while (a != nullptr && a->of_ranks()) a = a->outer_;
+  return a;
+}
+bool NamedAxis::any() { return innermost_lanes() != nullptr; }
+Dim NamedAxis::innermost_size() { return innermost_lanes()->size_; }
 
 int64_t NamedAxis::lanes_of_derivative() {
   constexpr std::string_view differentiating[] = {"grad", "vjp", "jvp", "linearize", "jacfwd", "jacrev"};
@@ -47,7 +53,7 @@ int64_t NamedAxis::lanes_of_derivative() {
     for (; trace != a->around_ && trace != nullptr; trace = trace->outer())
       differentiated |=
           std::find(std::begin(differentiating), std::end(differentiating), trace->what) != std::end(differentiating);
-    const int64_t size = a->size_.is_number() ? std::max<int64_t>(a->size_.number(), 1) : 1;
+    const int64_t size = a->size_.is_number() && !a->of_ranks() ? std::max<int64_t>(a->size_.number(), 1) : 1;
     if (differentiated && lanes <= INT32_MAX / size) lanes *= size;
   }
   return lanes;
@@ -65,6 +71,13 @@ void NamedAxis::write_all(KeyBytes& key) {
     key.append(&length, sizeof length);
     key.append(a->name_.data(), a->name_.size());
     key.append(&code, sizeof code);
+    key.append(&a->stride_, sizeof a->stride_);
+  }
+  const tenon_ranks* ranks = runtime::current_ranks();  // a trace may ask for the rank
+  if (ranks->size > 1) {
+    key += 'R';
+    key.append(&ranks->rank, sizeof ranks->rank);
+    key.append(&ranks->size, sizeof ranks->size);
   }
 }
 

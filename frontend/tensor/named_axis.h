@@ -1,4 +1,5 @@
-// The axes of lanes that have names while a function of one lane is traced: the thread's stack of them. Internal to the frontend.
+// The axes that have names while a function of one lane, or of one rank's parts, is traced: the thread's stack of them. Internal to
+// the frontend.
 #pragma once
 
 #include <string>
@@ -15,14 +16,20 @@ namespace tenon::detail {
 // While it lives, functions over an axis of this name know its extent. An empty name names nothing.
 class NamedAxis {
  public:
-  NamedAxis(const std::string& name, Dim size);
+  NamedAxis(const std::string& name, Dim size, int64_t stride = 0);  // stride: of an axis of ranks (Group::stride)
   ~NamedAxis();
   NamedAxis(const NamedAxis&) = delete;
   NamedAxis& operator=(const NamedAxis&) = delete;
 
-  // The extent of the innermost axis of that name. Error, which names those that there are, where there is none.
-  static Dim size_of(const std::string& name, const char* what, const Location& at);
-  static bool any();
+  // The innermost axis of that name. Error, which names those that there are, where there is none.
+  static const NamedAxis& find(const std::string& name, const char* what, const Location& at);
+  static Dim size_of(const std::string& name, const char* what, const Location& at) {
+    return find(name, what, at).size_;
+  }
+  Dim size() const { return size_; }
+  int64_t stride() const { return stride_; }
+  bool of_ranks() const { return stride_ > 0; }
+  static bool any();  // of lanes
   static Dim innermost_size();  // where there is any
   // How many lanes there will be of what is differentiated here, before it is batched: a bound on its memory is for all of them.
   static int64_t lanes_of_derivative();
@@ -30,8 +37,10 @@ class NamedAxis {
   static void write_all(KeyBytes& key);
 
  private:
+  static const NamedAxis* innermost_lanes();
   const std::string& name_;
   const Dim size_;
+  const int64_t stride_;
   NamedAxis* const outer_;
   const Trace* const around_;  // where vmap was called
 };

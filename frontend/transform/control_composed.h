@@ -47,7 +47,7 @@ auto switch_case(Operand index, std::tuple<F...> cases, const A&... args) {
 // f(x) for each row x of xs along axis 0, stacked: a loop, whose body is f as it stands.
 template <class F, class X>
 auto map(F f, const X& xs, const At& at = At::current()) {
-  const auto step = [&](int none, const X& x) { return std::make_pair(none, detail::ResultOf<F, X>(f(x))); };
+  const auto step = [&](int unused, const X& x) { return std::make_pair(unused, detail::ResultOf<F, X>(f(x))); };
   return detail::scan_as("map", step, 0, xs, {}, place(at)).second;
 }
 

@@ -7,6 +7,7 @@
 #include "tenon/frontend/tensor/named_axis.h"
 #include "tenon/frontend/transform/program.h"
 #include "tenon/ir/base/door.h"
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/passes/pass.h"
 
 namespace tenon::detail {
@@ -156,40 +157,59 @@ Tensor checked(const Operand& x, const char* what) {
   return t;
 }
 
+// The same over an axis of ranks, in shard_map.
+Tensor over_ranks(ir::Op op, const Tensor& x, const NamedAxis& named, const std::string& axis, const Location& at) {
+  const std::string where = std::string(ir::name(op)) + " over '" + axis + "' at " + to_string(at);
+  return apply_primitive(op,
+                         ir::CollectiveAttrs{.size = named.size().number(), .stride = named.stride(), .place = where},
+                         std::span(&x, 1), at)[0];
+}
+
 }  // namespace
 
 Tensor axis_index(const std::string& axis, const At& at) try {
-  NamedAxis::size_of(axis, "axis_index", place(at));
+  const NamedAxis& named = NamedAxis::find(axis, "axis_index", place(at));
+  if (named.of_ranks())
+    return apply_primitive(ir::Op::rank_index,
+                           ir::RankIndexAttrs{.size = named.size().number(), .stride = named.stride()}, {},
+                           place(at))[0];
   return apply_one({"axis_index", build<ir::Op::axis_index>}, ir::AxisIndexAttrs{.axis = axis}, {}, place(at));
 } catch (...) {
   leave_with_error("axis_index", place(at));
 }
 
 Tensor psum(Operand x, const std::string& axis) try {
-  NamedAxis::size_of(axis, "psum", x.where());
+  const NamedAxis& named = NamedAxis::find(axis, "psum", x.where());
+  if (named.of_ranks()) return over_ranks(ir::Op::all_reduce_sum, checked(x, "psum"), named, axis, x.where());
   return apply_one({"psum", build<ir::Op::axis_sum>}, ir::AxisSumAttrs{.axis = axis}, {checked(x, "psum")}, x.where());
 } catch (...) {
   leave_with_error("psum", x.where());
 }
 
 Tensor pmean(Operand x, const std::string& axis) try {
-  const Dim size = NamedAxis::size_of(axis, "pmean", x.where());
+  const NamedAxis& named = NamedAxis::find(axis, "pmean", x.where());
+  const Dim size = named.size();
   Tensor t = checked(x, "pmean");
   if (!is_floating(t.dtype())) t = t.astype(f32);
+  if (named.of_ranks())
+    return over_ranks(ir::Op::all_reduce_sum, t, named, axis, x.where()) / static_cast<double>(size.number());
   return apply_one({"pmean", build_mean}, ir::AxisGatherAttrs{.axis = axis, .size = size}, {t}, x.where());
 } catch (...) {
   leave_with_error("pmean", x.where());
 }
 
 Tensor pmax(Operand x, const std::string& axis) try {
-  NamedAxis::size_of(axis, "pmax", x.where());
+  const NamedAxis& named = NamedAxis::find(axis, "pmax", x.where());
+  if (named.of_ranks()) return over_ranks(ir::Op::all_reduce_max, checked(x, "pmax"), named, axis, x.where());
   return apply_one({"pmax", build<ir::Op::axis_max>}, ir::AxisSumAttrs{.axis = axis}, {checked(x, "pmax")}, x.where());
 } catch (...) {
   leave_with_error("pmax", x.where());
 }
 
 Tensor all_gather(Operand x, const std::string& axis) try {
-  const Dim size = NamedAxis::size_of(axis, "all_gather", x.where());
+  const NamedAxis& named = NamedAxis::find(axis, "all_gather", x.where());
+  const Dim size = named.size();
+  if (named.of_ranks()) return over_ranks(ir::Op::all_gather, as_tensor(x, "all_gather"), named, axis, x.where());
   return apply_one({"all_gather", build<ir::Op::axis_gather>}, ir::AxisGatherAttrs{.axis = axis, .size = size},
                    {as_tensor(x, "all_gather")}, x.where());
 } catch (...) {

@@ -15,4 +15,10 @@ std::string environment(Variable variable) {
   return value == nullptr ? "" : value;
 }
 
+bool launched_by_mpirun() {
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK", "PMI_SIZE"})
+    if (secure_getenv(name) != nullptr) return true;
+  return false;
+}
+
 }  // namespace tenon

@@ -23,5 +23,6 @@ enum class Variable {
 
 // Its value; empty where it is not set, or not to be listened to.
 std::string environment(Variable variable);
+bool launched_by_mpirun();  // mpirun, mpiexec or srun: they tell a process its place
 
 }  // namespace tenon

@@ -83,6 +83,13 @@ class Printer {
         return;
       case StepKind::custom: {
         const size_t inputs = s.operands.size() - std::min<size_t>(s.outputs, s.operands.size());
+        if (s.host == Host::ranks) {
+          constexpr const char* phases[] = {"", "start ", "finish "};
+          out_ += phases[static_cast<size_t>(s.ranks.phase)] + std::string(def(s.ranks.op).name) + " " +
+                  std::to_string(s.ranks.size) + "/" + std::to_string(s.ranks.stride) + "(" +
+                  operands(s.operands, 0, inputs) + ") to " + operands(s.operands, inputs) + "\n";
+          return;
+        }
         if (s.host != Host::function) {
           out_ += (s.host == Host::check ? "check \"" : "print \"") + s.custom + "\"(" + operands(s.operands) + ")\n";
           return;
@@ -121,8 +128,11 @@ class Printer {
 
 std::string Program::text() const { return Printer(*this).run(); }
 
-std::vector<const Step*> failing_steps(const Program& program) {
-  std::vector<const Step*> found;
+namespace {
+
+// Every step, nested ones too, in order.
+template <class Visit>
+void visit_steps(const Program& program, Visit visit) {
   std::vector<const Step*> open;  // the next one last
   const auto enter = [&](const std::vector<Step>& steps) {
     for (auto it = steps.rbegin(); it != steps.rend(); ++it) open.push_back(&*it);
@@ -131,10 +141,50 @@ std::vector<const Step*> failing_steps(const Program& program) {
   while (!open.empty()) {
     const Step& s = *open.back();
     open.pop_back();
-    if (s.kind == StepKind::custom && s.host != Host::print) found.push_back(&s);
+    visit(s);
     for (const auto* inner : {&s.otherwise, &s.body, &s.condition}) enter(*inner);
   }
+}
+
+}  // namespace
+
+std::vector<const Step*> failing_steps(const Program& program) {
+  std::vector<const Step*> found;
+  visit_steps(program, [&](const Step& s) {
+    if (s.kind == StepKind::custom && (s.host == Host::function || s.host == Host::check)) found.push_back(&s);
+  });
   return found;
+}
+
+int64_t fewest_ranks(const Program& program) {
+  int64_t most = 0;
+  visit_steps(program, [&](const Step& s) {
+    if (s.kind == StepKind::custom && s.host == Host::ranks) most = std::max(most, s.ranks.size * s.ranks.stride);
+  });
+  return most;
+}
+
+std::vector<RanksNote> ranks_notes(const Program& program) {
+  std::vector<RanksNote> notes;
+  std::vector<std::pair<uint32_t, size_t>> open;  // pending, and its note
+  visit_steps(program, [&](const Step& s) {
+    if (s.kind == StepKind::launch && s.kernel < program.notes.size())
+      for (const auto& [pending, at] : open) {
+        ++notes[at].hidden;
+        const Dim flops = program.notes[s.kernel].flops;
+        if (flops.is_number()) notes[at].hidden_flops += flops.number();
+      }
+    if (s.kind != StepKind::custom || s.host != Host::ranks || s.ranks.op == Op::rank_index) return;
+    if (s.ranks.phase == RanksStep::Phase::finish) {
+      std::erase_if(open, [&](const auto& o) { return o.first == s.ranks.pending; });
+      return;
+    }
+    const Type& block = s.ranks.block;
+    const int64_t size = s.operands.empty() ? 0 : block.shape.is_static() ? block.shape.numel() * bytes(block.dtype) : -1;
+    notes.push_back({s.ranks.op, s.place, s.ranks.size, size, 0, 0});
+    if (s.ranks.phase == RanksStep::Phase::start) open.emplace_back(s.ranks.pending, notes.size() - 1);
+  });
+  return notes;
 }
 
 }  // namespace tenon::ir

@@ -41,8 +41,19 @@ struct Operand {
 
 struct Step;
 enum class StepKind : uint8_t { launch, copy, loop, branch, custom };
-// What a custom step calls: the caller's function, or nothing of his: it fails the call unless a bool holds, or prints a line.
-enum class Host : uint8_t { function, check, print };
+// What a custom step asks of the host: the caller's function; or that the call fails unless a bool holds; a line; the other ranks.
+enum class Host : uint8_t { function, check, print, ranks };
+
+// What a step asks of the other ranks (ops over ranks: ir/ops.def).
+struct RanksStep {
+  enum class Phase : uint8_t { whole, start, finish };  // a start and its finish have the same `pending` and operands
+  Op op{};
+  int64_t size = 1, stride = 1;
+  std::vector<int64_t> numbers = {};
+  Type block = {};  // of the operand, or of what one rank has of it
+  Phase phase = Phase::whole;
+  uint32_t pending = 0;
+};
 
 struct Step {
   StepKind kind = StepKind::launch;
@@ -62,8 +73,9 @@ struct Step {
   std::vector<Carry> carries;
   Host host = Host::function;  // custom
   std::string custom;  // the name of the function, what a check says, or the format of a print
-  std::string place;  // of a check
+  std::string place;  // of a check, or of what asks the other ranks
   std::vector<Type> types;  // of a print's operands
+  RanksStep ranks;
   uint32_t outputs = 0;  // custom: how many operands at the end are outputs
   uint32_t origin = 0;  // graph node, for explaining
 };
@@ -99,5 +111,17 @@ struct Program {
 // The steps of a program that may fail, custom calls and checks, in order, nested ones too. An entry that gives k says that
 // number k of them failed, from 1 on.
 std::vector<const Step*> failing_steps(const Program& program);
+// How many ranks a world has at least in which the program's groups fit; 0 where it asks no other ranks.
+int64_t fewest_ranks(const Program& program);
+// What it asks of them, in order, and what runs meanwhile.
+struct RanksNote {
+  Op op{};
+  std::string place;
+  int64_t size = 1;  // of the group
+  int64_t bytes = 0;  // of what a rank has; -1 where an extent is free
+  uint32_t hidden = 0;  // kernels that are launched between its start and its finish
+  int64_t hidden_flops = 0;  // of those whose extents are known
+};
+std::vector<RanksNote> ranks_notes(const Program& program);
 
 }  // namespace tenon::ir

@@ -10,6 +10,9 @@
 namespace tenon::ir::rules {
 
 // Result types.
+std::vector<Type> infer_all_gather(const InferArgs& args);
+std::vector<Type> infer_all_reduce(const InferArgs& args);
+std::vector<Type> infer_all_to_all(const InferArgs& args);
 std::vector<Type> infer_arg_reduce(const InferArgs& args);
 std::vector<Type> infer_axis_gather(const InferArgs& args);
 std::vector<Type> infer_axis_index(const InferArgs& args);
@@ -19,22 +22,30 @@ std::vector<Type> infer_broadcast(const InferArgs& args);
 std::vector<Type> infer_call(const InferArgs& args);
 std::vector<Type> infer_cast(const InferArgs& args);
 std::vector<Type> infer_check(const InferArgs& args);
+std::vector<Type> infer_collective_broadcast(const InferArgs& args);
+std::vector<Type> infer_collective_permute(const InferArgs& args);
 std::vector<Type> infer_concat(const InferArgs& args);
 std::vector<Type> infer_cond(const InferArgs& args);
 std::vector<Type> infer_constant(const InferArgs& args);
+std::vector<Type> infer_constrain(const InferArgs& args);
 std::vector<Type> infer_convolution(const InferArgs& args);
 std::vector<Type> infer_cumsum(const InferArgs& args);
 std::vector<Type> infer_custom_call(const InferArgs& args);
 std::vector<Type> infer_dot(const InferArgs& args);
 std::vector<Type> infer_dynamic_slice(const InferArgs& args);
 std::vector<Type> infer_dynamic_update_slice(const InferArgs& args);
+std::vector<Type> infer_exchange(const InferArgs& args);
 std::vector<Type> infer_gather(const InferArgs& args);
 std::vector<Type> infer_iota(const InferArgs& args);
 std::vector<Type> infer_pad(const InferArgs& args);
 std::vector<Type> infer_predicate(const InferArgs& args);
 std::vector<Type> infer_print(const InferArgs& args);
 std::vector<Type> infer_random_bits(const InferArgs& args);
+std::vector<Type> infer_rank_barrier(const InferArgs& args);
+std::vector<Type> infer_rank_index(const InferArgs& args);
+std::vector<Type> infer_rank_slice(const InferArgs& args);
 std::vector<Type> infer_reduce(const InferArgs& args);
+std::vector<Type> infer_reduce_scatter(const InferArgs& args);
 std::vector<Type> infer_replay(const InferArgs& args);
 std::vector<Type> infer_reshape(const InferArgs& args);
 std::vector<Type> infer_reverse(const InferArgs& args);
@@ -64,6 +75,8 @@ AxisMap transpose_axes(const Graph& g, const Node& n);
 
 // Tangents.
 std::vector<Value> add_jvp(const JvpArgs& args);
+std::vector<Value> all_reduce_extremum_jvp(const JvpArgs& args);
+std::vector<Value> all_reduce_prod_jvp(const JvpArgs& args);
 std::vector<Value> axis_max_jvp(const JvpArgs& args);
 std::vector<Value> barrier_jvp(const JvpArgs& args);
 std::vector<Value> call_jvp(const JvpArgs& args);
@@ -90,8 +103,19 @@ std::vector<Value> named_jvp(const JvpArgs& args);
 
 // Cotangents of linear operands.
 std::vector<Value> add_transpose(const TransposeArgs& args);
+std::vector<Value> all_gather_transpose(const TransposeArgs& args);
+std::vector<Value> all_reduce_sum_transpose(const TransposeArgs& args);
+std::vector<Value> all_to_all_transpose(const TransposeArgs& args);
 std::vector<Value> axis_gather_transpose(const TransposeArgs& args);
 std::vector<Value> axis_sum_transpose(const TransposeArgs& args);
+std::vector<Value> collective_broadcast_transpose(const TransposeArgs& args);
+std::vector<Value> collective_permute_transpose(const TransposeArgs& args);
+std::vector<Value> exchange_transpose(const TransposeArgs& args);
+std::vector<Value> rank_slice_transpose(const TransposeArgs& args);
+std::vector<Value> constrain_transpose(const TransposeArgs& args);
+std::vector<Value> rank_vary_transpose(const TransposeArgs& args);
+std::vector<Value> in_turn_transpose(const TransposeArgs& args);
+std::vector<Value> reduce_scatter_transpose(const TransposeArgs& args);
 std::vector<Value> barrier_transpose(const TransposeArgs& args);
 std::vector<Value> broadcast_transpose(const TransposeArgs& args);
 std::vector<Value> call_transpose(const TransposeArgs& args);
@@ -124,6 +148,8 @@ std::vector<Value> linear_solve_transpose(const TransposeArgs& args);
 std::vector<Value> named_transpose(const TransposeArgs& args);
 
 // The op over many lanes.
+BatchResults batch_all_gather(const BatchArgs& args);
+BatchResults batch_all_to_all(const BatchArgs& args);
 BatchResults batch_axis_gather(const BatchArgs& args);
 BatchResults batch_axis_index(const BatchArgs& args);
 BatchResults batch_axis_max(const BatchArgs& args);
@@ -132,6 +158,11 @@ BatchResults batch_barrier(const BatchArgs& args);
 BatchResults batch_broadcast(const BatchArgs& args);
 BatchResults batch_call(const BatchArgs& args);
 BatchResults batch_check(const BatchArgs& args);
+BatchResults batch_constrain(const BatchArgs& args);
+BatchResults batch_collective(const BatchArgs& args);
+BatchResults batch_rank_barrier(const BatchArgs& args);
+BatchResults batch_rank_index(const BatchArgs& args);
+BatchResults batch_reduce_scatter(const BatchArgs& args);
 BatchResults batch_concat(const BatchArgs& args);
 BatchResults batch_cond(const BatchArgs& args);
 BatchResults batch_convolution(const BatchArgs& args);

@@ -147,6 +147,10 @@ class Fusion {
   std::map<std::tuple<uint32_t, SpaceId, int, int, bool>, uint32_t> reductions_;  // the last draft of each (last_like)
   uint32_t scalars_ = no_draft;  // the last draft that computes single numbers
   uint32_t effect_level_ = 0;
+  // Behind a barrier: by value, the level above which whoever reads it is placed, since all that the barrier waits for comes first.
+  std::vector<uint32_t> floor_;
+  uint32_t above_ = 0;  // of the node at hand
+  void place_fence(const ir::Node& node);
 };
 
 }  // namespace tenon::passes

@@ -28,6 +28,7 @@ uint32_t Fusion::draft_of_value(ValueId v) {
 uint32_t Fusion::new_draft(NodeId n, const DraftLoops& loops) {
   Draft d;
   static_cast<DraftLoops&>(d) = loops;
+  d.level = above_ + 1;
   d.root = n;
   d.cost = cost(n);
   for (uint32_t e = first_edge[index(n)]; e < edges.size(); ++e)
@@ -88,16 +89,31 @@ void Fusion::place_alone(NodeId n) {
   const SpaceId space = node.result_count > 0 ? axes.space(graph.result(node)) : axes.no_axes();
   const GroupKind kind = is_nest(n) ? GroupKind::nest : copied_[index(n)] ? GroupKind::copy : GroupKind::step;
   const uint32_t d = new_draft(n, {kind, space, space});
-  if (row.effect || has_effect(graph, node)) {  // in program order among themselves
+  if (row.effect || has_effect(graph, node) ||
+      node.op == Op::collective_broadcast) {  // in program order among themselves
     drafts[d].level = std::max(drafts[d].level, effect_level_ + 1);
     effect_level_ = drafts[d].level;
   }
   draft_of[index(n)] = d;
 }
 
+// What it waits for rises no more, and what waits for it begins above.
+void Fusion::place_fence(const Node& node) {
+  for (ValueId v : graph.operands(node))
+    if (const uint32_t d = draft_of_value(v); d != no_draft) above_ = std::max(above_, drafts[d].level);
+  for (ValueId v : graph.operands(node))
+    if (const uint32_t d = draft_of_value(v); d != no_draft)
+      drafts[d].first_consumer = std::min(drafts[d].first_consumer, above_ + 1);
+}
+
 void Fusion::place(NodeId n) {
   const Node& node = graph.node(n);
   const Role role = roles[index(n)];
+  above_ = 0;
+  for (ValueId v : graph.operands(node)) above_ = std::max(above_, floor_[index(v)]);
+  if (role == Role::alias && def(node.op).fence) place_fence(node);
+  if (role == Role::free || role == Role::moved || role == Role::data || role == Role::alias)
+    for (uint32_t k = 0; k < node.result_count; ++k) floor_[index(graph.result(node, k))] = above_;
   const uint32_t first = first_edge[index(n)] = static_cast<uint32_t>(edges.size());
   if (role == Role::free || role == Role::moved || role == Role::data) return;
   read_operands(n);

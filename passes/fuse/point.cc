@@ -81,7 +81,7 @@ std::vector<Fusion::Candidate> Fusion::candidates(NodeId n, SpaceId space) {
 bool Fusion::raises(Candidate& host, std::vector<Candidate>& candidates) {
   for (;;) {
     bool again = false;
-    uint32_t level = 0;
+    uint32_t level = above_ + 1;
     for (const Candidate& c : candidates) level = std::max(level, drafts[c.draft].level + (c.member ? 0 : 1));
     for (Candidate& c : candidates) {
       if (!c.member || drafts[c.draft].level == level || drafts[c.draft].first_consumer > level) continue;

@@ -59,8 +59,10 @@ void Fusion::place_reduction(NodeId n) {
   const uint32_t before = has_edge ? draft_of_value(a.base) : no_draft;
   if (before != no_draft) {
     Draft& d = drafts[before];
-    const Why why = follows(d, a, wanted);
+    Why why = follows(d, a, wanted);
+    if (why == Why::none && d.level <= above_ && d.first_consumer <= above_ + 1) why = Why::cycle;
     if (why == Why::none) {
+      d.level = std::max(d.level, above_ + 1);
       if (d.kind == GroupKind::map) {  // it becomes the loops of the reduction
         static_cast<DraftLoops&>(d) = wanted;
         d.root = n;
@@ -72,7 +74,7 @@ void Fusion::place_reduction(NodeId n) {
     }
     edges[edge].refusal.why = why;
   }
-  const uint32_t level = before == no_draft ? 1 : drafts[before].level + 1;
+  const uint32_t level = std::max(above_, before == no_draft ? 0 : drafts[before].level) + 1;
   // A sibling, unless it would have to rise above its own consumer.
   const uint32_t sibling = enabled ? find(last_like(a, wanted)) : no_draft;
   if (sibling != no_draft && sibling != before && drafts[sibling] == wanted &&

@@ -20,7 +20,8 @@ bool is_data(const Graph& graph, const Node& n) { return n.op == Op::constant &&
 
 // Control flow, custom calls, checks, prints: steps of a program.
 bool is_step(const OpDef& row) {
-  return row.family == Family::control || row.inlined || (row.family == Family::effect && !row.same);
+  return row.family == Family::control || row.family == Family::ranks || row.inlined ||
+         (row.family == Family::effect && !row.same);
 }
 
 }  // namespace
@@ -98,6 +99,7 @@ void Fusion::assign_roles() {
     if (graph.type(ValueId{v}).shape.empty()) free_cost_[v] = 0;
   access_number_.assign(graph.value_count(), UINT32_MAX);
   storage_.resize(graph.value_count());
+  floor_.assign(graph.value_count(), 0);
   for (uint32_t v = 0; v < graph.value_count(); ++v) storage_[v] = ValueId{v};
   for (uint32_t i = 0; i < count; ++i) roles[i] = role_of(NodeId{i});
 }

@@ -28,8 +28,16 @@ struct Waiting {
     after[first].push_back(then);
     ++missing[then];
   }
-  // First come, first served, by the place in the program.
+  // First come, first served, by the place in the program; who is waited for has the place of the first that waits.
   std::vector<uint32_t> order() {
+    std::vector<uint32_t> sorted, left = missing;
+    for (uint32_t i = 0; i < key.size(); ++i)
+      if (left[i] == 0) sorted.push_back(i);
+    for (size_t at = 0; at < sorted.size(); ++at)
+      for (uint32_t next : after[sorted[at]])
+        if (--left[next] == 0) sorted.push_back(next);
+    for (size_t at = sorted.size(); at-- > 0;)
+      for (uint32_t next : after[sorted[at]]) key[sorted[at]] = std::min(key[sorted[at]], key[next]);
     using Entry = std::pair<uint32_t, uint32_t>;
     std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
     for (uint32_t i = 0; i < key.size(); ++i)
@@ -62,7 +70,8 @@ void Fusion::sequence(FusionPlan& plan, std::vector<uint32_t>& tops) {
       if (find(draft_of[index(n)]) != tops[g]) continue;  // computed again
       place = std::max(place, index(n));
       for (uint32_t k = 0; k < graph.node(n).result_count; ++k) maker[index(graph.result(graph.node(n), k))] = g;
-      if (has_effect(graph, graph.node(n))) effects.emplace_back(index(n), g);
+      if (has_effect(graph, graph.node(n)) || graph.node(n).op == Op::collective_broadcast)
+        effects.emplace_back(index(n), g);
     }
     waiting.add(place);
   }

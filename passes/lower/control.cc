@@ -19,6 +19,7 @@ void ProgramLowering::control(Frame& frame, const Group& group, std::vector<Step
     case Op::print: return custom(frame, group.root, steps);
     default: break;
   }
+  if (def(n.op).family == Family::ranks) return custom(frame, group.root, steps);
   if (!def(n.op).inlined) throw InternalError("no step for " + std::string(name(n.op)));
   std::vector<Operand> inputs, targets;  // where inline_calls was left out
   for (ValueId v : frame.graph.operands(n)) inputs.push_back(place(frame, v));
@@ -137,6 +138,26 @@ void ProgramLowering::scan(Frame& frame, NodeId id, std::vector<Step>& steps) {
       copy(kept[k], ends[k], graph.type(graph.result(n, static_cast<uint32_t>(k))), origin_of(frame, id), steps);
 }
 
+namespace {
+
+RanksStep ranks_step(const Graph& graph, const Node& n) {
+  RanksStep step;
+  step.op = n.op;
+  if (n.op == Op::rank_index) {
+    const RankIndex group(graph, n);
+    step.size = group.size, step.stride = group.stride;
+    return step;
+  }
+  const Collective c(graph, n);
+  step.size = c.size, step.stride = c.stride;
+  step.numbers = c.numbers;
+  if (n.operand_count > 0) step.block = graph.type(graph.operands(n)[0]);
+  if (n.op == Op::reduce_scatter || n.op == Op::all_to_all) step.block.shape.erase(0);
+  return step;
+}
+
+}  // namespace
+
 void ProgramLowering::custom(Frame& frame, NodeId id, std::vector<Step>& steps) {
   const Node& n = frame.graph.node(id);
   Step step;
@@ -147,6 +168,10 @@ void ProgramLowering::custom(Frame& frame, NodeId id, std::vector<Step>& steps) 
     step.host = Host::check;
     step.custom = check.message;
     step.place = check.place;
+  } else if (def(n.op).family == Family::ranks) {
+    step.host = Host::ranks;
+    step.ranks = ranks_step(frame.graph, n);
+    if (n.op != Op::rank_index) step.place = Collective(frame.graph, n).place;
   } else if (n.op == Op::print) {
     step.host = Host::print;
     step.custom = Print(frame.graph, n).format;

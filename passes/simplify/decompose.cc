@@ -3,6 +3,7 @@
 //   check(mask, x: bool[8])      ->  check(reduce_and(x | ~mask))             a scan of prints, where print has lanes
 //   reduce_sum(x: f32[0, 4], {0}) -> 0, broadcast                            nothing to reduce: the identity, and +0 for a sum
 //   replay                        -> loops over what a forward run has kept (ir/rules/replay_loops.cc)
+//   rank_slice x                  -> the row of x that the rank's number names; rank_vary x, in_turn x, constrain x -> x
 //   scan {unroll = [3]}           -> a scan of a third of the iterations, and the rest (simplify/unroll.cc)
 // Halves of several groups go through f32, so that they are rounded once. Refuses to choose an order: the contract
 // (ir/rules/reduction.h) has fixed it.
@@ -52,6 +53,18 @@ void loops(Rebuild& to, const Node& node) {
   for (uint32_t r = 0; r < node.result_count; ++r) to.set(node, r, results[r].id);
 }
 
+// A row by the rank's number.
+void own_part(Rebuild& to, const Node& node) {
+  const Collective c(to.from, node);
+  const Value all{&to.builder, to.operands(node)[0]};
+  const Value rank = apply(to.builder, Op::rank_index, {}, RankIndexAttrs{.size = c.size, .stride = c.stride})[0];
+  std::vector<Value> starts(all.shape().size(), splat_integer(to.builder, DType::i64, 0, {}));
+  starts[0] = rank;
+  Shape one = all.shape();
+  one[0] = Dim(1);
+  to.set(node, 0, reshape(dynamic_slice(all, starts, one.dims()), to.from.type(to.from.result(node)).shape).id);
+}
+
 }  // namespace
 
 GraphPtr decompose(const Graph& graph) {
@@ -59,6 +72,9 @@ GraphPtr decompose(const Graph& graph) {
   return to.sweep([&](const Node& node) {
     if (node.op == Op::check || node.op == Op::print) return lane_by_lane(to, node);
     if (node.op == Op::replay || (node.op == Op::scan && Scan(graph, node).unroll > 1)) return loops(to, node);
+    if (node.op == Op::rank_vary || node.op == Op::in_turn || node.op == Op::constrain)
+      return to.set(node, 0, to.operands(node)[0]);
+    if (node.op == Op::rank_slice) return own_part(to, node);
     if (!is_tree_reduction(node.op)) return to.copy(node);
     Value x{&to.builder, to.operands(node)[0]};
     std::vector<int64_t> axes = Reduce(graph, node).axes;

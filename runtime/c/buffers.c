@@ -63,6 +63,7 @@ const char* tenon_message(int32_t code) {
     case TENON_NO_MEMORY: return "out of memory";
     case TENON_ALIAS: return "an output overlaps another buffer";
     case TENON_DEVICE_FAILED: return "a device or its driver failed, or is not there";
+    case TENON_RANKS_FAILED: return "another rank failed, is lost, or does something else";
     case TENON_THREW: return "a custom function threw an exception";
     default: return code > 0 ? "a check of the program failed" : "an unknown code";
   }

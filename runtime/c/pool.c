@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tenon/runtime/tenon_ranks.h"
 #include "tenon/runtime/c/print.h"
 #include "tenon/runtime/tenon_runtime.h"
 
@@ -291,6 +292,7 @@ static void initialise(void) {
   pool_env.parallel_for = pool_parallel_for;
   pool_env.print = print;
   pool_env.print_line = tenon_print_line;
+  pool_env.ranks = tenon_ranks_alone();
   set_threads(default_threads());
   pthread_atfork(NULL, NULL, start_afresh);
 }
@@ -300,10 +302,17 @@ const tenon_env* tenon_runtime_env(void) {
   return &pool_env;
 }
 
+static tenon_env serial_env;
+static pthread_once_t serial_once = PTHREAD_ONCE_INIT;
+static void initialise_serial(void) {
+  const tenon_env env = {sizeof(tenon_env), NULL, serial_parallel_for, print, 1, 0, NULL, NULL,
+                         tenon_print_line,  tenon_ranks_alone()};
+  serial_env = env;
+}
+
 const tenon_env* tenon_serial_env(void) {
-  static const tenon_env env = {sizeof(tenon_env), NULL, serial_parallel_for, print, 1, 0, NULL, NULL,
-                                tenon_print_line};
-  return &env;
+  pthread_once(&serial_once, initialise_serial);
+  return &serial_env;
 }
 
 int32_t tenon_runtime_threads(void) { return __atomic_load_n(&tenon_runtime_env()->threads, __ATOMIC_RELAXED); }

@@ -15,7 +15,7 @@ int32_t tenon_run_flag(run_state* r, const tenon_list_operand* o, int* holds) {
 }
 
 /* Bytes of what a custom call sees of a buffer: all, or the row that is a loop's turn. */
-static int64_t operand_bytes(const run_state* r, const tenon_list_operand* o) {
+int64_t tenon_run_operand_bytes(const run_state* r, const tenon_list_operand* o) {
   const tenon_list_buffer* b = &r->p->list.buffers[o->buffer];
   return o->loop < 0 ? tenon_list_bytes(b, r->values) : value(r, o->stride) * b->element;
 }
@@ -26,7 +26,7 @@ static int32_t call_host(run_state* r, const tenon_list_step* s, void** host) {
   tenon_cuda_device* d = r->p->device;
   int32_t code = TENON_OK;
   for (int64_t k = 0; code == TENON_OK && k < inputs; ++k) {
-    const int64_t bytes = operand_bytes(r, &s->operands[k]);
+    const int64_t bytes = tenon_run_operand_bytes(r, &s->operands[k]);
     if (bytes > 0) code = tenon_cuda_fetch(d, host[k], address(r, &s->operands[k]), (uint64_t)bytes, r->fault);
   }
   if (code != TENON_OK) return code;
@@ -52,7 +52,7 @@ static int32_t call_host(run_state* r, const tenon_list_step* s, void** host) {
     return (int32_t)s->failure;
   }
   for (int64_t k = inputs; code == TENON_OK && k < s->operand_count; ++k) {
-    const int64_t bytes = operand_bytes(r, &s->operands[k]);
+    const int64_t bytes = tenon_run_operand_bytes(r, &s->operands[k]);
     if (bytes > 0) code = tenon_cuda_send(d, address(r, &s->operands[k]), host[k], (uint64_t)bytes, r->fault);
   }
   return code;
@@ -60,14 +60,14 @@ static int32_t call_host(run_state* r, const tenon_list_step* s, void** host) {
 
 static int32_t custom(run_state* r, const tenon_list_step* s) {
   int64_t all = 0;
-  for (int64_t k = 0; k < s->operand_count; ++k) all += (operand_bytes(r, &s->operands[k]) + 63) / 64 * 64;
+  for (int64_t k = 0; k < s->operand_count; ++k) all += (tenon_run_operand_bytes(r, &s->operands[k]) + 63) / 64 * 64;
   void** host = (void**)malloc((size_t)(s->operand_count + 1) * sizeof *host);
   char* memory = (char*)aligned_alloc(64, (size_t)all + 64);
   int32_t code = host == NULL || memory == NULL ? tenon_cuda_no_host_memory(r->fault) : TENON_OK;
   int64_t at = 0;
   for (int64_t k = 0; code == TENON_OK && k < s->operand_count; ++k) {
     host[k] = memory + at;
-    at += (operand_bytes(r, &s->operands[k]) + 63) / 64 * 64;
+    at += (tenon_run_operand_bytes(r, &s->operands[k]) + 63) / 64 * 64;
   }
   if (code == TENON_OK) code = call_host(r, s, host);
   free(memory);
@@ -137,6 +137,7 @@ int32_t tenon_run_host(run_state* r, const tenon_list_step* s) {
   switch (s->kind) {
     case TENON_STEP_CHECK: return check(r, s);
     case TENON_STEP_PRINT: return print(r, s);
+    case TENON_STEP_RANKS: return tenon_run_ranks(r, s);
     default: return custom(r, s);
   }
 }

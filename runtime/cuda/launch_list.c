@@ -6,6 +6,7 @@
 
 #include "tenon/codegen/cuda/launch_list.h"
 #include "tenon/ir/base/tensor_text.h"
+#include "tenon/runtime/tenon_ranks.h"
 
 enum { deepest = 64 }; /* loops and branches inside each other */
 
@@ -106,10 +107,12 @@ static void operands(reader* r, tenon_list_step* s, int64_t count) {
   for (int64_t k = 0; k < count && !r->bad; ++k) s->operands[k] = operand(r);
 }
 
+/* Bytes of an element, by dtype. */
+static const int64_t element_bytes[] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8};
+enum { dtype_count = sizeof element_bytes / sizeof *element_bytes, most_ranks = 1 << 20 };
+
 /* The tensors of a print, each as large as an element of its buffer says. */
 static void printed(reader* r, tenon_list_step* s) {
-  static const int64_t sizes[] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8}; /* by dtype */
-  const int64_t dtypes = sizeof sizes / sizeof *sizes;
   s->format = text(r);
   if (r->bad) return;
   s->operand_count = next_count(r, 8);
@@ -117,11 +120,37 @@ static void printed(reader* r, tenon_list_step* s) {
   s->operands = (tenon_list_operand*)room(r, s->operand_count, sizeof *s->operands);
   s->printed = (tenon_list_printed*)room(r, s->operand_count, sizeof *s->printed);
   for (int64_t k = 0; k < s->operand_count && !r->bad; ++k) {
-    s->printed[k].dtype = next_in(r, 0, dtypes);
+    s->printed[k].dtype = next_in(r, 0, dtype_count);
     s->printed[k].extents = extents(r);
     s->operands[k] = operand(r);
-    if (r->bad || sizes[s->printed[k].dtype] != r->list->buffers[s->operands[k].buffer].element) r->bad = 1;
+    if (r->bad || element_bytes[s->printed[k].dtype] != r->list->buffers[s->operands[k].buffer].element) r->bad = 1;
   }
+}
+
+/* What is asked of other ranks. Its operands are as large as their buffers say: the runtime holds them against the block. */
+static void asked_of_ranks(reader* r, tenon_list_step* s) {
+  s->node = next(r);
+  s->kind_of_ranks = next_in(r, 0, TENON_RANK_INDEX + 1);
+  s->combine = next_in(r, 0, TENON_MAX + 1);
+  s->dtype = next_in(r, 0, dtype_count);
+  s->size = next_in(r, 1, most_ranks + 1);
+  s->stride = next_in(r, 1, most_ranks + 1);
+  s->root = next_in(r, -1, s->size);
+  s->to = next_in(r, -1, s->size);
+  s->from = next_in(r, -1, s->size);
+  s->format = text(r);
+  s->number_count = next_count(r, 1);
+  s->numbers = r->at;
+  for (int64_t k = 0; k < s->number_count && !r->bad; ++k) next_in(r, 0, s->size);
+  s->block = extents(r);
+  operands(r, s, next_count(r, 6));
+  if (r->bad) return;
+  const int64_t wanted = s->kind_of_ranks == TENON_RANK_INDEX ? 1 : s->kind_of_ranks == TENON_BARRIER ? 0 : 2;
+  if (s->operand_count != wanted || s->number_count % 2 != 0) r->bad = 1;
+  if (s->kind_of_ranks > TENON_BARRIER && s->kind_of_ranks != TENON_RANK_INDEX) r->bad = 1;
+  const int64_t element = s->kind_of_ranks == TENON_RANK_INDEX ? 8 : element_bytes[s->dtype];
+  for (int64_t k = 0; k < s->operand_count && !r->bad; ++k)
+    if (r->list->buffers[s->operands[k].buffer].element != element) r->bad = 1;
 }
 
 static void steps(reader* r, int64_t place[2]);
@@ -182,6 +211,10 @@ static void step(reader* r, int64_t number) {
     case TENON_STEP_PRINT:
       r->list->has_flags = 1;
       printed(r, &s);
+      break;
+    case TENON_STEP_RANKS:
+      r->list->has_flags = 1;
+      asked_of_ranks(r, &s);
       break;
     default: r->bad = 1;
   }

@@ -75,6 +75,11 @@ typedef struct tenon_list_step {
   int64_t operand_count;
   tenon_text format; /* print */
   tenon_list_printed* printed; /* print: of each operand */
+  /* ranks; its place is the format */
+  int64_t kind_of_ranks, combine, dtype, size, stride, root, to, from;
+  const int64_t* numbers;
+  int64_t number_count;
+  tenon_extents block;
   /* Their places in the list of all steps: [begin, end) of the condition, the body, and what else runs. */
   int64_t condition[2], body[2], otherwise[2];
 } tenon_list_step;
@@ -94,7 +99,7 @@ typedef struct tenon_launch_list {
   tenon_text* customs;
   tenon_list_step* steps; /* all, nested ones behind those that hold them */
   int64_t step_count, top_count; /* the first top_count are the program */
-  int64_t free_symbols, has_flags; /* has_flags: a while loop, a branch, a check or a print */
+  int64_t free_symbols, has_flags; /* has_flags: a while loop, a branch, a check, a print or other ranks */
   void* blocks;
 } tenon_launch_list;
 

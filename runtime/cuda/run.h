@@ -45,7 +45,9 @@ static inline tenon_cuda_address address(const run_state* r, const tenon_list_op
 
 /* runtime/cuda/host.c. The value of a bool, which waits for it; a custom call, a check or a print. */
 int32_t tenon_run_flag(run_state* r, const tenon_list_operand* o, int* holds);
+int64_t tenon_run_operand_bytes(const run_state* r, const tenon_list_operand* o);
 int32_t tenon_run_host(run_state* r, const tenon_list_step* s);
+int32_t tenon_run_ranks(run_state* r, const tenon_list_step* s);
 
 #pragma GCC visibility pop
 

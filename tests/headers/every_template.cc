@@ -85,6 +85,24 @@ void trees(const Model& m) {
   static_cast<void>(tn::optim::sgd(m, sums, tn::optim::sgd_init(m), {.momentum = 0.9}));
 }
 
+void files(Model& m) {
+  tn::save("m", m);
+  tn::load("m", m);
+  const Model same = tn::load("m", m), other = tn::load("m", same);
+  m.bias = tn::load_safetensors("m").at("bias");
+}
+
+void ranks(Model& m) {
+  const tn::dist::World world = tn::dist::init();
+  tn::dist::save_checkpoint("folder", m, world, {.step = 1, .keep = 2});
+  if (const std::optional<int64_t> step = tn::dist::restore_checkpoint("folder", m, world)) m.options.width = *step > 1;
+  const auto init = [](const auto& p) { return tn::optim::adamw_init(p); };
+  const auto update = [](const auto& p, const auto& g, const auto& s) { return tn::optim::adamw(p, g, s); };
+  auto state = tn::dist::sharded_init(init, m, world);
+  std::tie(m, state) = tn::dist::sharded_update(update, m, m, state, world);
+  state = tn::dist::shard_state(tn::dist::gather_state(state, m, world), m, world);
+}
+
 template <class T>
 void elements(const Tensor& x) {
   static_cast<void>(x.item<T>());
@@ -102,6 +120,8 @@ int main() {
   transforms(m, x);
   control(x);
   trees(m);
+  files(m);
+  ranks(m);
   elements<bool>(x), elements<signed char>(x), elements<unsigned char>(x), elements<short>(x);
   elements<unsigned short>(x), elements<int>(x), elements<unsigned>(x), elements<long>(x), elements<unsigned long>(x);
   elements<float>(x), elements<double>(x);

@@ -1,0 +1,28 @@
+# The plug-in for MPI, libtenon_mpi.so: loaded when a program asks for the ranks that mpirun has started. It holds what it needs of the
+# C runtime, shows one name, and links MPI's C library alone, so that Tenon itself needs no MPI.
+if(TENON_MPI STREQUAL "OFF")
+  message(STATUS "MPI: the plug-in libtenon_mpi.so is not built (TENON_MPI is OFF)")
+  return()
+endif()
+find_package(MPI QUIET COMPONENTS C)
+if(NOT MPI_C_FOUND)
+  set(missing "MPI: not found, so the plug-in libtenon_mpi.so is not built; apt install libopenmpi-dev openmpi-bin, or libmpich-dev mpich")
+  if(TENON_MPI STREQUAL "ON")
+    message(FATAL_ERROR "${missing}")
+  endif()
+  message(STATUS "${missing}")
+  return()
+endif()
+
+file(GLOB mpi_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/runtime/mpi/*.c ${PROJECT_SOURCE_DIR}/runtime/c/ranks_*.c)
+list(FILTER mpi_sources EXCLUDE REGEX "ranks_simulated")
+add_library(tenon_mpi SHARED ${mpi_sources} ${PROJECT_SOURCE_DIR}/runtime/c/fpenv.c)
+target_link_libraries(tenon_mpi PRIVATE MPI::MPI_C Threads::Threads)
+set(mpi_exports ${PROJECT_SOURCE_DIR}/runtime/mpi/exports.map)
+set_target_properties(tenon_mpi PROPERTIES LINK_DEPENDS ${mpi_exports})
+# It stays where it is loaded: MPI ends with the process.
+target_link_options(tenon_mpi PRIVATE -Wl,--version-script=${mpi_exports} -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now -Wl,--as-needed)
+if(NOT TENON_SANITIZE)
+  target_link_options(tenon_mpi PRIVATE -Wl,-z,defs)
+endif()
+message(STATUS "MPI: the plug-in libtenon_mpi.so is built (MPI ${MPI_C_VERSION}, ${MPI_C_LIBRARIES})")

@@ -1,0 +1,27 @@
+// Leaves of trees under the names that files know them by. Internal to the frontend.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tenon/frontend/tree/items.h"
+#include "tenon/ir/graph/graph.h"
+#include "tenon/runtime/safetensors.h"
+
+namespace tenon::detail {
+
+// What a leaf is called in files: its path, and the key alone where the tree is a map of strings.
+std::string stored_name(const std::string& path);
+// As PyTorch would write it: layers.2.w.
+std::string dotted_name(const std::string& path);
+// Extents as numbers. Error for a free one.
+std::vector<int64_t> extents_of(const Tensor& t, const std::string& path, const Location& at);
+// Name, dtype and shape of a leaf that has a value.
+runtime::SafetensorsEntry entry_of(const Tensor& t, const std::string& path, const char* use, const Location& at);
+// Error unless an entry has the leaf's type.
+void check_type(const std::string& what, const Tensor& leaf, const std::string& path, DType dtype,
+                const std::vector<int64_t>& shape, const Location& at);
+// A tensor of these elements in the place of a leaf: on its device, and requiring a gradient where it does.
+Tensor in_place_of(const Tensor& leaf, const void* elements, const Location& at);
+
+}  // namespace tenon::detail

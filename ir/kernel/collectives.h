@@ -1,0 +1,30 @@
+// Numbers by which compiled programs name what ranks do together, as in runtime/tenon_ranks.h; for every code generator.
+#pragma once
+
+#include <cstdint>
+
+#include "tenon/ir/kernel/program.h"
+
+namespace tenon::ir {
+
+enum class CollectiveKind : int32_t {
+  all_reduce,
+  all_gather,
+  reduce_scatter,
+  all_to_all,
+  permute,
+  broadcast,
+  exchange,
+  barrier
+};
+enum class CollectiveCombine : int32_t { sum, prod, min, max };
+
+struct CollectiveNumbers {
+  CollectiveKind kind{};
+  CollectiveCombine combine{};
+  int32_t root = 0, to = -1, from = -1;  // root: of an exchange, its channel
+  bool has_pairs = false;  // they are `numbers` of the step
+};
+CollectiveNumbers numbers_of(const RanksStep& step);
+
+}  // namespace tenon::ir

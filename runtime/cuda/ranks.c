@@ -1,0 +1,90 @@
+/* What a program on a GPU asks of the other ranks: through memory of the host, where the ranks of every engine find it.
+ * Refuses to hold the device's lock while it waits for them. */
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "tenon/codegen/cuda/launch_list.h"
+#include "tenon/runtime/cuda/run.h"
+#include "tenon/runtime/tenon_ranks.h"
+
+/* Elements of the operand, or of what one rank has of it, and the bytes of operand and result; -1 where the buffers hold less. */
+static int64_t block_elements(const run_state* r, const tenon_list_step* s, int64_t bytes[2]) {
+  const tenon_list_buffer block = {.element = 1, .extents = s->block};
+  const int64_t count = tenon_list_bytes(&block, r->values);
+  const int64_t in = s->kind_of_ranks == TENON_REDUCE_SCATTER || s->kind_of_ranks == TENON_ALL_TO_ALL ? s->size : 1;
+  const int64_t out = s->kind_of_ranks == TENON_ALL_GATHER || s->kind_of_ranks == TENON_ALL_TO_ALL ? s->size : 1;
+  const int64_t blocks[] = {in, out};
+  for (int64_t k = 0; k < s->operand_count; ++k) {
+    const int64_t element = r->p->list.buffers[s->operands[k].buffer].element;
+    if (count < 0 || count > INT64_MAX / element / s->size) return -1;
+    bytes[k] = count * blocks[k] * element;
+    if (bytes[k] > tenon_run_operand_bytes(r, &s->operands[k])) return -1;
+  }
+  return count;
+}
+
+static int32_t ask(run_state* r, const tenon_list_step* s, const tenon_ranks* ranks, int64_t count, char* in,
+                   char* out) {
+  int32_t* pairs = (int32_t*)malloc((size_t)(s->number_count + 1) * sizeof *pairs);
+  char* where = (char*)calloc(1, (size_t)s->format.size + 1);
+  int32_t code = pairs == NULL || where == NULL ? tenon_cuda_no_host_memory(r->fault) : TENON_OK;
+  if (code == TENON_OK) {
+    for (int64_t k = 0; k < s->number_count; ++k) pairs[k] = (int32_t)s->numbers[k];
+    for (int64_t k = 0; k < s->format.size; ++k) where[k] = s->format.bytes[k];
+    const tenon_collective what = {.struct_size = sizeof what,
+                                   .kind = (int32_t)s->kind_of_ranks,
+                                   .combine = (int32_t)s->combine,
+                                   .dtype = (int32_t)s->dtype,
+                                   .size = (int32_t)s->size,
+                                   .stride = (int32_t)s->stride,
+                                   .root = (int32_t)s->root,
+                                   .to = (int32_t)s->to,
+                                   .from = (int32_t)s->from,
+                                   .count = count,
+                                   .pairs = s->number_count > 0 ? pairs : NULL,
+                                   .pair_count = s->number_count / 2,
+                                   .where = where};
+    tenon_cuda_leave(r->p->device);
+    r->entered = 0;
+    code = tenon_ranks_run(ranks, &what, in, out);
+    const int32_t back = tenon_cuda_enter(r->p->device, r->fault);
+    if (back == TENON_OK) {
+      r->entered = 1;
+      tenon_cuda_begin_call(r->p->device, r->caller);
+      r->p->last_call = r->number = r->p->device->issued;
+    } else if (code == TENON_OK) {
+      code = back;
+    }
+  }
+  free(where);
+  free(pairs);
+  return code;
+}
+
+int32_t tenon_run_ranks(run_state* r, const tenon_list_step* s) {
+  const tenon_env* env = r->call->env != NULL ? r->call->env : tenon_runtime_env();
+  const tenon_ranks* ranks = env->struct_size < sizeof *env ? NULL : env->ranks;
+  if (ranks == NULL) return TENON_BAD_CALL;
+  if (s->kind_of_ranks == TENON_RANK_INDEX) {
+    const int64_t number = ranks->rank / s->stride % s->size;
+    return tenon_cuda_send(r->p->device, address(r, &s->operands[0]), &number, sizeof number, r->fault);
+  }
+  int64_t bytes[2] = {0, 0};
+  const int64_t count = s->kind_of_ranks == TENON_BARRIER ? 0 : block_elements(r, s, bytes);
+  if (count < 0) return TENON_BAD_CALL;
+  char* host[2] = {NULL, NULL};
+  int32_t code = TENON_OK;
+  for (int64_t k = 0; k < s->operand_count; ++k) {
+    host[k] = (char*)aligned_alloc(64, ((size_t)bytes[k] + 64) / 64 * 64);
+    if (host[k] == NULL) code = tenon_cuda_no_host_memory(r->fault);
+  }
+  ++r->p->device->counts.program_waits;
+  if (code == TENON_OK && bytes[0] > 0)
+    code = tenon_cuda_fetch(r->p->device, host[0], address(r, &s->operands[0]), (uint64_t)bytes[0], r->fault);
+  if (code == TENON_OK) code = ask(r, s, ranks, count, host[0], host[1]);
+  if (code == TENON_OK && bytes[1] > 0)
+    code = tenon_cuda_send(r->p->device, address(r, &s->operands[1]), host[1], (uint64_t)bytes[1], r->fault);
+  free(host[0]);
+  free(host[1]);
+  return code;
+}
