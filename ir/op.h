@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -226,6 +227,22 @@ struct AxisMap {
 };
 using AxisMapFn = AxisMap (*)(const Graph&, const Node&);
 
+// The indices that an op runs over, and which dimension of which operand and result each of them runs along: what decides whether
+// ranks can share the op's work. An index that all ranks share out gives parts of results; one that no result has is reduced over,
+// and the parts' results are joined. Dimensions without an index are taken and given whole.
+struct Factor {
+  int64_t extent = 0;  // parts must divide it; 0: it cannot be cut
+  std::optional<Op> joins =
+      {};  // the collective over what ranks have of the results; none: results run along the index
+};
+struct Factors {
+  std::vector<Factor> all;
+  std::vector<std::vector<int>> operands, results;  // for each dimension the index, -1: none
+  bool apart = false;  // each operand becomes a result of its own; else an axis cuts one index of the op at most
+};
+using FactorsFn = Factors (*)(const Graph&, const Node&);
+Factors factors_of(const Graph& graph, const Node& node);  // by its row
+
 // What leaves the other operand of a combining op as it is. Zero is -0 where there is one.
 enum class Identity : uint8_t { none, zero, one, lowest, highest, ones };
 
@@ -283,6 +300,7 @@ struct OpDef {
   bool unnamed = false;  // says little about a kernel: left out of its name, as sources are
   Domain domain = Domain::any;  // where the generated tests draw floating inputs
   BatchFn batch = nullptr;
+  FactorsFn factors = nullptr;  // follows from .axes and .combine; null: ranks take the operands whole
 };
 
 const OpDef& def(Op op);

@@ -51,7 +51,7 @@ struct Columns {
   bool fence = false;
   bool unnamed = false;
   Domain domain = Domain::any;
-  Given batch = {};
+  Given batch = {}, factors = {};
 };
 
 #define TENON_NUMBER_OF(a, b, c, number, ...) number
@@ -77,9 +77,8 @@ constexpr bool has_derivative(const Columns& row) {
 constexpr bool has_lowering(const Columns& row) {
   // Elementwise rows are scalar instructions; reductions, dot products and control flow have drivers in passes/lower.
   return row.family == Family::elementwise || row.family == Family::control || row.family == Family::effect ||
-         row.family == Family::ranks ||
-         row.family == Family::transform || row.op == Op::dot_general || row.combine != Op{} || row.lower.given ||
-         row.nest.given;
+         row.family == Family::ranks || row.family == Family::transform || row.op == Op::dot_general ||
+         row.combine != Op{} || row.lower.given || row.nest.given;
 }
 
 // Rows that find elements and are no views.
@@ -115,6 +114,10 @@ struct Complete {
                 "op row without column cost: no expansion counts the operations of random bits");
   static_assert(!row.fence || row.same, "op row without column same: a fence gives its operands on");
   static_assert(elementwise || row.batch.given, "op row without column batch: give .batch, the op over many lanes");
+  static_assert((row.family != Family::movement && row.family != Family::reduction &&
+                 row.family != Family::contraction && row.family != Family::indexing) ||
+                    row.factors.given || row.axes.given || row.combine != Op{},
+                "op row without column factors: say which dimensions ranks may share out");
   static_assert(has_lowering(row), "op row without a lowering: give .lower or .nest");
   static_assert(row.combine == Op{} || columns[static_cast<size_t>(row.combine)].identity != Identity::none,
                 "op row without column identity: the op that a reduction combines with needs .identity");
@@ -162,11 +165,16 @@ const T& operand(std::span<const T> operands, size_t i) {
   .partials = {       \
       TENON_PARTIALS_OF(__VA_ARGS__, TENON_PARTIALS_3, TENON_PARTIALS_2, TENON_PARTIALS_1, unused)(__VA_ARGS__)}
 
-// Elementwise rows say nothing about types when operands and result agree, nor about lanes, which are elements.
+// Elementwise rows say nothing about types when operands and result agree, nor about lanes, which are elements. Which indices ranks may
+// share out follows from other columns where it can.
 constexpr OpDef completed(OpDef row) {
   if (row.family == Family::elementwise) row.batch = rules::batch_elementwise;
   if (row.family == Family::elementwise && !columns[static_cast<size_t>(row.op)].infer.given)
     row.infer = rules::infer_same;
+  if (columns[static_cast<size_t>(row.op)].factors.given) return row;
+  if (row.family == Family::elementwise) row.factors = rules::factors_alike;
+  if (columns[static_cast<size_t>(row.op)].axes.given) row.factors = rules::factors_of_axes;
+  if (row.combine != Op{}) row.factors = rules::factors_reduce;
   return row;
 }
 

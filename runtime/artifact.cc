@@ -112,8 +112,7 @@ std::string Artifact::bytes() const {
   for (const ir::RanksNote& n : m.ranks_notes) {
     w.u64(static_cast<uint64_t>(n.op));
     w.text(n.place);
-    for (const int64_t word : {n.size, n.bytes, int64_t{n.hidden}, n.hidden_flops})
-      w.u64(static_cast<uint64_t>(word));
+    for (const int64_t word : {n.size, n.bytes, int64_t{n.hidden}, n.hidden_flops}) w.u64(static_cast<uint64_t>(word));
   }
   w.u64(objects.size());
   for (const std::string& o : objects) w.text(o);

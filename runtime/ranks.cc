@@ -6,11 +6,11 @@
 
 #include <atomic>
 
-#include "tenon/ir/base/environment.h"
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/base/undisturbed.h"
 #include "tenon/ir/kernel/collectives.h"
 #include "tenon/runtime/cache/build_identity.h"
+#include "tenon/runtime/cache/digest.h"
 
 namespace tenon::runtime {
 namespace {
@@ -33,9 +33,8 @@ void run(void* context, ir::Op op, const ir::Collective& what, const ir::Array* 
   c.stride = static_cast<int32_t>(what.stride);
   c.root = n.root, c.to = n.to, c.from = n.from;
   if (operand != nullptr) {
-    const bool blocks = op == ir::Op::reduce_scatter || op == ir::Op::all_to_all;
     c.dtype = static_cast<int32_t>(operand->type.dtype);
-    c.count = operand->numel() / (blocks ? what.size : 1);
+    c.count = operand->numel() / (ir::has_block_for_each(op) ? what.size : 1);
   }
   if (n.has_pairs && !pairs.empty()) c.pairs = pairs.data(), c.pair_count = static_cast<int64_t>(pairs.size() / 2);
   c.where = what.place.c_str();
@@ -104,27 +103,30 @@ const tenon_ranks* mpi_ranks(std::string& why) {
   return ranks;
 }
 
-void compare_programs(const tenon_ranks* ranks) {
-  const std::string identity = module_identity(reinterpret_cast<const void*>(getauxval(AT_ENTRY)));
-  uint64_t own = UINT64_C(0xcbf29ce484222325);  // FNV-1a (Fowler, Noll and Vo)
-  for (const char c : identity) own = (own ^ static_cast<unsigned char>(c)) * UINT64_C(0x100000001b3);
-  std::vector<uint64_t> all(static_cast<size_t>(ranks->size));
+void gather_bytes(const tenon_ranks* ranks, int size, int stride, std::span<const std::byte> own, void* all,
+                  const char* where) {
   tenon_collective c{};
   c.struct_size = sizeof c;
   c.kind = TENON_ALL_GATHER;
-  c.dtype = static_cast<int32_t>(DType::u64);
-  c.size = ranks->size;
-  c.stride = 1;
-  c.count = 1;
-  c.where = "the comparison of programs by dist::init";
-  if (tenon_ranks_run(ranks, &c, &own, all.data()) != TENON_OK) throw Error(ranks->message(ranks->world));
+  c.dtype = static_cast<int32_t>(DType::u8);
+  c.size = size;
+  c.stride = stride;
+  c.count = static_cast<int64_t>(own.size());
+  c.where = where;
+  if (tenon_ranks_run(ranks, &c, own.data(), all) != TENON_OK) throw Error(ranks->message(ranks->world));
+}
+
+void compare_programs(const tenon_ranks* ranks) {
+  const std::string identity = module_identity(reinterpret_cast<const void*>(getauxval(AT_ENTRY)));
+  const DigestBytes own = digest(identity);
+  std::vector<DigestBytes> all(static_cast<size_t>(ranks->size));
+  gather_bytes(ranks, ranks->size, 1, std::as_bytes(std::span(own)), all.data(),
+               "the comparison of programs by dist::init");
   for (size_t rank = 0; rank < all.size(); ++rank)
     if (all[rank] != all[0])
       throw Error("rank " + std::to_string(rank) +
                   " runs another program than rank 0; start one executable on all ranks, and "
                   "copy it anew to every host");
 }
-
-bool started_by_mpi() { return launched_by_mpirun(); }
 
 }  // namespace tenon::runtime

@@ -2,6 +2,8 @@
 // of one.
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
 
 #include "tenon/ir/reference/ranks.h"
@@ -35,7 +37,9 @@ class InterpretingRanks {
 
 // The ranks that mpirun started, by the plug-in for MPI. Null, and why, where there is no plug-in or no mpirun.
 const tenon_ranks* mpi_ranks(std::string& why);
-bool started_by_mpi();  // whether the environment says so
+// Every rank's bytes of a group, in the order of ranks, asked of the engine itself. Error where it fails.
+void gather_bytes(const tenon_ranks* ranks, int size, int stride, std::span<const std::byte> own, void* all,
+                  const char* where);
 // Error, the same on every rank, where not all run one executable: named by its build identity.
 void compare_programs(const tenon_ranks* ranks);
 

@@ -14,6 +14,7 @@
 #include "tenon/examples/data/distributed.h"
 #include "tenon/tests/child.h"
 #include "tenon/tests/files.h"
+#include "tenon/tests/messages.h"
 #include "tenon/tests/temporary_folder.h"
 
 namespace tenon {
@@ -21,6 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using dist::World;
+using testing::message_of;
 using testing::read_file;
 using testing::write_file;
 
@@ -52,16 +54,6 @@ void expect_same(const Net& a, const Net& b) {
     EXPECT_EQ(x[i].to_vector<double>(), y[i].to_vector<double>()) << i;
   }
 }
-
-std::string message_of(const auto& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-#define EXPECT_SAID(said, words) EXPECT_NE((said).find(words), std::string::npos) << (said)
 
 void save(const Folder& folder, int ranks, float value, dist::CheckpointOptions options) {
   dist::simulate(ranks, [&](World w) { dist::save_checkpoint(folder.path, net(value), w, options); });
@@ -131,8 +123,8 @@ TEST(Checkpoint, DamagedOnesAreSkippedWithAWarning) {
     damage(folder / "step-2/");
     std::string said;
     EXPECT_EQ(restored(folder, 3, &said), 1);
-    EXPECT_SAID(said, "step-2' is skipped: ");
-    EXPECT_SAID(said, why);
+    EXPECT_HAS(said, "step-2' is skipped: ");
+    EXPECT_HAS(said, why);
     EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
   };
   const std::string first = "rank-0-of-2.safetensors", second = "rank-1-of-2.safetensors", index = "index.json";
@@ -181,21 +173,21 @@ TEST(Checkpoint, WhatFailsOnOneRankFailsOnAll) {
   std::atomic<int> failed{0};
   dist::simulate(4, [&](World w) {
     const std::string said = message_of([&] { dist::save_checkpoint(folder.path, net(2), w, {.step = 2}); });
-    EXPECT_SAID(said, "dist::save_checkpoint: rank 2: safetensors file");
-    EXPECT_SAID(said, "not a regular file");
-    EXPECT_SAID(said, "checkpoint_test.cc");
+    EXPECT_HAS(said, "dist::save_checkpoint: rank 2: safetensors file");
+    EXPECT_HAS(said, "not a regular file");
+    EXPECT_HAS(said, "checkpoint_test.cc");
     ++failed;
   });
   EXPECT_EQ(failed, 4);
   std::string said;
   EXPECT_EQ(restored(folder, 2, &said), 1);
-  EXPECT_SAID(said, "never came to an end");
+  EXPECT_HAS(said, "never came to an end");
   dist::simulate(2, [&](World w) {
     const Net mine = w.rank() == 0 ? net(1) : Net{};
-    EXPECT_SAID(message_of([&] { dist::save_checkpoint(folder.path, mine, w, {.step = 3}); }),
-                "rank 1 and rank 0 have other leaves");
-    EXPECT_SAID(message_of([&] { dist::save_checkpoint(folder.path, mine, w, {.step = -3}); }), "0 or more");
-    EXPECT_SAID(message_of([&] { dist::save_checkpoint("/dev/null/x", net(1), w, {.step = 3}); }), "rank 0");
+    EXPECT_HAS(message_of([&] { dist::save_checkpoint(folder.path, mine, w, {.step = 3}); }),
+               "rank 1 and rank 0 have other leaves");
+    EXPECT_HAS(message_of([&] { dist::save_checkpoint(folder.path, mine, w, {.step = -3}); }), "0 or more");
+    EXPECT_HAS(message_of([&] { dist::save_checkpoint("/dev/null/x", net(1), w, {.step = 3}); }), "rank 0");
   });
 }
 
@@ -212,13 +204,13 @@ TEST(Checkpoint, ATreeThatDoesNotFitIsAnError) {
       for (size_t i = 0; i < before.size(); ++i) EXPECT_EQ(before[i].cell(), after[i].cell());
       return text;
     };
-    EXPECT_SAID(said([](Net& n) { n.gain = zeros({1}); }), "at 'gain', the tree has f32[1] and the checkpoint");
-    EXPECT_SAID(said([](Net& n) { n.none = zeros({1}); }), "nothing for the tree's leaf at 'none'");
-    EXPECT_SAID(said([](Net& n) { n.layers.pop_back(); }), "no leaf for 'layers[2]'");
-    EXPECT_SAID(said([](Net& n) {
-                  if (n.gain.defined()) n.mask = n.mask.astype(u8);
-                }),
-                "at 'mask'");
+    EXPECT_HAS(said([](Net& n) { n.gain = zeros({1}); }), "at 'gain', the tree has f32[1] and the checkpoint");
+    EXPECT_HAS(said([](Net& n) { n.none = zeros({1}); }), "nothing for the tree's leaf at 'none'");
+    EXPECT_HAS(said([](Net& n) { n.layers.pop_back(); }), "no leaf for 'layers[2]'");
+    EXPECT_HAS(said([](Net& n) {
+                 if (n.gain.defined()) n.mask = n.mask.astype(u8);
+               }),
+               "at 'mask'");
   });
 }
 

@@ -5,12 +5,15 @@
 
 #include <mutex>
 
+#include "tenon/tests/messages.h"
+
 namespace tenon {
 namespace {
 
 using dist::Mesh;
 using dist::Spec;
 using dist::World;
+using testing::message_of;
 
 struct Net {
   Tensor w1, b1, w2;
@@ -133,18 +136,6 @@ TEST(ShardMap, PartsAndWholesAreInverse) {
   });
 }
 
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "nothing was thrown";
-}
-void expect_in(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << "no '" << part << "' in: " << text;
-}
-
 TEST(ShardMap, MisuseIsSaidWhereItIs) {
   const auto with = [](const Spec& in, const Spec& out, Extents shape) {
     return message_of([&] {
@@ -154,23 +145,23 @@ TEST(ShardMap, MisuseIsSaidWhereItIs) {
       });
     });
   };
-  expect_in(with({"data"}, {}, {4}), "differs along the axis 'data'");
-  expect_in(with({"data"}, {"data"}, {5}), "do not divide");
-  expect_in(with({"model"}, {"data"}, {4}), "only 'data'");
-  expect_in(with({none, "data"}, {"data"}, {4}), "1 dimensions");
-  expect_in(message_of([] {
-              dist::simulate(2, [](World w) {
-                dist::data_parallel([](const Tensor& p, const Tensor&, const Tensor&) { return p; }, w, {.shards = 3})(
-                    ones({1}), ones({1}), ones({6}));
-              });
-            }),
-            "multiple of the ranks");
-  expect_in(message_of([] {
-              dist::data_parallel([](const Tensor& p, const Tensor&, const Tensor&) { return p; }, dist::init(),
-                                  {.shards = 4})(ones({1}), ones({1}), ones({6}));
-            }),
-            "4 shards do not divide");
-  expect_in(message_of([] { dist::mean_gradient(ones({2})); }), "data_parallel");
+  EXPECT_HAS(with({"data"}, {}, {4}), "differs along the axis 'data'");
+  EXPECT_HAS(with({"data"}, {"data"}, {5}), "do not divide");
+  EXPECT_HAS(with({"model"}, {"data"}, {4}), "only 'data'");
+  EXPECT_HAS(with({none, "data"}, {"data"}, {4}), "1 dimensions");
+  EXPECT_HAS(message_of([] {
+               dist::simulate(2, [](World w) {
+                 dist::data_parallel([](const Tensor& p, const Tensor&, const Tensor&) { return p; }, w, {.shards = 3})(
+                     ones({1}), ones({1}), ones({6}));
+               });
+             }),
+             "multiple of the ranks");
+  EXPECT_HAS(message_of([] {
+               dist::data_parallel([](const Tensor& p, const Tensor&, const Tensor&) { return p; }, dist::init(),
+                                   {.shards = 4})(ones({1}), ones({1}), ones({6}));
+             }),
+             "4 shards do not divide");
+  EXPECT_HAS(message_of([] { dist::mean_gradient(ones({2})); }), "data_parallel");
 }
 
 }  // namespace

@@ -8,12 +8,15 @@
 #include <mutex>
 #include <numeric>
 
+#include "tenon/tests/messages.h"
+
 namespace tenon {
 namespace {
 
 using dist::Mesh;
 using dist::Spec;
 using dist::World;
+using testing::message_of;
 using Numbers = std::vector<double>;
 
 Tensor vector_of(const Numbers& v) { return copy_from(v.data(), {static_cast<int64_t>(v.size())}, f64); }
@@ -193,18 +196,6 @@ TEST(Collectives, RunInLoopsAndBranches) {
   });
 }
 
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "nothing was thrown";
-}
-void expect_in(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << "no '" << part << "' in: " << text;
-}
-
 TEST(Faults, ARankThatThrowsIsNamedEverywhere) {
   std::mutex lock;
   std::vector<std::string> seen;
@@ -221,10 +212,10 @@ TEST(Faults, ARankThatThrowsIsNamedEverywhere) {
       }
     });
   });
-  expect_in(message, "rank 1");
-  expect_in(message, "no more paper");
+  EXPECT_HAS(message, "rank 1");
+  EXPECT_HAS(message, "no more paper");
   ASSERT_EQ(seen.size(), 2u);
-  for (const std::string& s : seen) expect_in(s, "rank 1 failed: no more paper");
+  for (const std::string& s : seen) EXPECT_HAS(s, "rank 1 failed: no more paper");
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
 }
 
@@ -245,40 +236,40 @@ TEST(Faults, OtherShapesAndOtherOpsAreErrorsOnBoth) {
       });
     });
     EXPECT_EQ(errors, 2);
-    expect_in(message, "dist_test.cc");
-    expect_in(message, shapes ? "5" : "all_gather");
+    EXPECT_HAS(message, "dist_test.cc");
+    EXPECT_HAS(message, shapes ? "5" : "all_gather");
   }
 }
 
 TEST(Faults, ARankThatLeavesOrNeverComesIsAnError) {
-  expect_in(message_of([&] {
-              dist::simulate(2, [&](World w) {
-                if (w.rank() == 0) dist::all_reduce(own(0), w);
-              });
-            }),
-            "rank 1 has ended");
-  expect_in(message_of([&] {
-              dist::simulate(2, [&](World w) {
-                w.set_timeout(0.2);
-                if (w.rank() == 1) std::this_thread::sleep_for(std::chrono::seconds(1));
-                dist::all_reduce(own(0), w);
-              });
-            }),
-            "rank 1");
+  EXPECT_HAS(message_of([&] {
+               dist::simulate(2, [&](World w) {
+                 if (w.rank() == 0) dist::all_reduce(own(0), w);
+               });
+             }),
+             "rank 1 has ended");
+  EXPECT_HAS(message_of([&] {
+               dist::simulate(2, [&](World w) {
+                 w.set_timeout(0.2);
+                 if (w.rank() == 1) std::this_thread::sleep_for(std::chrono::seconds(1));
+                 dist::all_reduce(own(0), w);
+               });
+             }),
+             "rank 1");
 }
 
 TEST(Faults, MisuseIsSaidWhereItIs) {
-  expect_in(message_of([] { dist::simulate(0, [](World) {}); }), "1 to 256");
-  expect_in(message_of([] { dist::simulate(2, [](World w) { Mesh(w, {{"data", 3}}); }); }), "the world has 2");
+  EXPECT_HAS(message_of([] { dist::simulate(0, [](World) {}); }), "1 to 256");
+  EXPECT_HAS(message_of([] { dist::simulate(2, [](World w) { Mesh(w, {{"data", 3}}); }); }), "the world has 2");
   const World alone = dist::init();
   EXPECT_EQ(alone.size(), 1);
-  expect_in(message_of([&] { Mesh(alone, {{"data", 1}})["model"]; }), "only 'data'");
-  expect_in(message_of([&] { dist::all_reduce(own(0), alone, {.op = "median"}); }), "median");
-  expect_in(message_of([&] { dist::all_reduce(ones({3}, {.dtype = i32}), alone, dist::mean); }), "astype");
-  expect_in(message_of([] { dist::simulate(2, [](World w) { dist::reduce_scatter(own(0, 3), w); }); }),
-            "multiple of the 2");
-  expect_in(message_of([] { dist::simulate(2, [](World w) { dist::permute(own(0), w, {{0, 1}, {1, 1}}); }); }),
-            "twice");
+  EXPECT_HAS(message_of([&] { Mesh(alone, {{"data", 1}})["model"]; }), "only 'data'");
+  EXPECT_HAS(message_of([&] { dist::all_reduce(own(0), alone, {.op = "median"}); }), "median");
+  EXPECT_HAS(message_of([&] { dist::all_reduce(ones({3}, {.dtype = i32}), alone, dist::mean); }), "astype");
+  EXPECT_HAS(message_of([] { dist::simulate(2, [](World w) { dist::reduce_scatter(own(0, 3), w); }); }),
+             "multiple of the 2");
+  EXPECT_HAS(message_of([] { dist::simulate(2, [](World w) { dist::permute(own(0), w, {{0, 1}, {1, 1}}); }); }),
+             "twice");
 }
 
 }  // namespace

@@ -119,6 +119,11 @@ TEST_F(EditedTable, WithoutWhatAReductionStartsFrom) {
   expect_refused("reduce_max", "op row without column identity");
 }
 
+TEST_F(EditedTable, WithoutWhatRanksMayShareOut) {
+  replace(", .factors = rules::factors_sort)", ")");
+  expect_refused("sort", "op row without column factors");
+}
+
 TEST_F(EditedTable, NewReductionIsOneRow) {
   replace("TENON_OP(reduce_or, ",
           "TENON_OP(reduce_xor, reduction, 1, .dtypes = integer_types | bool_type, .attrs = schema::Reduce,\n"

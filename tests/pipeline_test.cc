@@ -6,10 +6,13 @@
 #include <map>
 #include <mutex>
 
+#include "tenon/tests/messages.h"
+
 namespace tenon {
 namespace {
 
 using dist::World;
+using testing::message_of;
 
 struct Layer {
   Tensor w, b;
@@ -119,23 +122,11 @@ TEST(Pipeline, OneForwardOneBackwardHoldsFewMicrobatches) {
   }
 }
 
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "nothing was thrown";
-}
-void expect_in(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << "no '" << part << "' in: " << text;
-}
-
 TEST(Pipeline, MisuseIsSaidWhereItIs) {
-  expect_in(message_of([] { dist::simulate(3, [](World w) { dist::pipeline(without, w); }); }),
-            "4 stages for the 3 ranks");
-  expect_in(message_of([] { dist::pipeline(without, dist::init(), {.microbatches = 0}); }), "1 or more");
-  expect_in(
+  EXPECT_HAS(message_of([] { dist::simulate(3, [](World w) { dist::pipeline(without, w); }); }),
+             "4 stages for the 3 ranks");
+  EXPECT_HAS(message_of([] { dist::pipeline(without, dist::init(), {.microbatches = 0}); }), "1 or more");
+  EXPECT_HAS(
       message_of([] { dist::pipeline(without, dist::init(), {.microbatches = 3})(parameters(), ones({8, width})); }),
       "3 microbatches do not divide");
 }

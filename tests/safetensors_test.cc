@@ -14,12 +14,14 @@
 #include "tenon/runtime/json.h"
 #include "tenon/runtime/safetensors.h"
 #include "tenon/tests/files.h"
+#include "tenon/tests/messages.h"
 #include "tenon/tests/temporary_folder.h"
 
 namespace tenon {
 namespace {
 
 using runtime::parse_safetensors;
+using testing::message_of;
 using testing::read_file;
 using testing::write_file;
 
@@ -43,14 +45,6 @@ std::string entry(const std::string& name, const std::string& dtype, const std::
   return "\"" + name + "\":{\"dtype\":\"" + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":" + place + "}";
 }
 
-std::string message_of(const auto& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
 std::string error_of(const std::string& file) {
   const std::string said = message_of([&] { parse_safetensors(file, "x.safetensors"); });
   if (said != "no error") {

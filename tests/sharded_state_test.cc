@@ -5,11 +5,14 @@
 
 #include <mutex>
 
+#include "tenon/tests/messages.h"
+
 namespace tenon {
 namespace {
 
 using dist::LeafParts;
 using dist::World;
+using testing::message_of;
 
 struct Net {
   Tensor w, b;
@@ -155,22 +158,12 @@ TEST(ShardedState, GoesOverAnAxisOfAMesh) {
   });
 }
 
-std::string message_of(const auto& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-#define EXPECT_SAID(said, words) EXPECT_NE((said).find(words), std::string::npos) << (said)
-
 TEST(ShardedState, MisuseIsSaidWhereItIs) {
   const Tensor p = ones({4});
   const World world = dist::init();
   const auto keep = [](const auto& part, const auto&, const auto& s) { return std::pair{part, s}; };
-  EXPECT_SAID(message_of([&] { dist::sharded_update(keep, p, p, LeafParts{}, world); }), "data_parallel");
-  EXPECT_SAID(message_of([&] { dist::sharded_update(keep, p, p, LeafParts{}, world); }), "sharded_state_test.cc");
+  EXPECT_HAS(message_of([&] { dist::sharded_update(keep, p, p, LeafParts{}, world); }), "data_parallel");
+  EXPECT_HAS(message_of([&] { dist::sharded_update(keep, p, p, LeafParts{}, world); }), "sharded_state_test.cc");
   const auto stepped = [&](const auto& update, const Tensor& gradient) {
     return message_of([&] {
       dist::data_parallel(
@@ -181,25 +174,25 @@ TEST(ShardedState, MisuseIsSaidWhereItIs) {
     });
   };
   EXPECT_EQ(stepped(keep, p), "no error");
-  EXPECT_SAID(stepped(keep, ones({3})), "the gradients");
-  EXPECT_SAID(stepped([](const auto&, const auto&, const auto& s) { return std::pair{LeafParts{}, s}; }, p),
-              "the update gave nothing");
-  EXPECT_SAID(
+  EXPECT_HAS(stepped(keep, ones({3})), "the gradients");
+  EXPECT_HAS(stepped([](const auto&, const auto&, const auto& s) { return std::pair{LeafParts{}, s}; }, p),
+             "the update gave nothing");
+  EXPECT_HAS(
       stepped([](const auto& q, const auto&, const auto& s) { return std::pair{LeafParts{concat({q[0], q[0]})}, s}; },
               p),
       "the update gave f32[8]");
-  EXPECT_SAID(message_of([&] { dist::gather_state(LeafParts{ones({3})}, p, world); }), "no rank's part");
-  EXPECT_SAID(message_of([&] { dist::shard_state(LeafParts{ones({3})}, p, world); }), "flattened");
+  EXPECT_HAS(message_of([&] { dist::gather_state(LeafParts{ones({3})}, p, world); }), "no rank's part");
+  EXPECT_HAS(message_of([&] { dist::shard_state(LeafParts{ones({3})}, p, world); }), "flattened");
   dist::simulate(4, [&](World w) {
     const dist::Mesh mesh(w, {{"data", 2}, {"model", 2}});
-    EXPECT_SAID(message_of([&] {
-                  dist::data_parallel(
-                      [&](const Tensor& q, const Tensor&, const Tensor& x) {
-                        return dist::sharded_update(keep, q, q * sum(x), LeafParts{}, mesh["model"]).first;
-                      },
-                      mesh["data"])(p, p, ones({2}));
-                }),
-                "in a step over 'data'");
+    EXPECT_HAS(message_of([&] {
+                 dist::data_parallel(
+                     [&](const Tensor& q, const Tensor&, const Tensor& x) {
+                       return dist::sharded_update(keep, q, q * sum(x), LeafParts{}, mesh["model"]).first;
+                     },
+                     mesh["data"])(p, p, ones({2}));
+               }),
+               "in a step over 'data'");
   });
 }
 

@@ -56,10 +56,10 @@ TEST(Table, SwitchesOverOpsAreThese) {
       {"ir/reference/lanes.cc", 1},  // the interpreter's exact instructions, by kind
       {"ir/reference/lanes_arithmetic.cc", 4},  // ... and their arithmetic
       {"ir/reference/lanes_logic.cc", 2},  // ... bits and comparisons
+      {"ir/rules/factors.cc", 1},  // which collective joins a reduction
       {"passes/grad/linearize_control.cc", 1},  // control flow, each form of its own
       {"passes/grad/live.cc", 1},  // what the results of control flow need
       {"passes/lower/control.cc", 1},  // control flow as steps
-      {"passes/ranks/factors.cc", 4},  // along which indices work can be shared out
       {"passes/ranks/partition.cc", 1},  // attributes that say a result's extents
       {"passes/ranks/vary.cc", 1},  // along which axes results differ
       {"passes/sparse/propagate_straight.cc", 1},  // which operand elements a sum is over, each form of its own

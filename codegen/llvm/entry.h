@@ -43,7 +43,13 @@ constexpr uint64_t env_print_bytes = 64;  // of one that can print
 enum PrintedField : uint64_t { printed_dtype = 0, printed_rank = 4, printed_extents = 8, printed_data = 16 };
 constexpr uint64_t printed_bytes = 24;
 constexpr uint64_t env_ranks_bytes = 72;  // of an environment that may know other ranks
-enum RanksField : uint64_t { ranks_world = 8, ranks_rank = 16, ranks_start = 24, ranks_finish = 32, ranks_progress = 40 };  // tenon_ranks.h
+enum RanksField : uint64_t {
+  ranks_world = 8,
+  ranks_rank = 16,
+  ranks_start = 24,
+  ranks_finish = 32,
+  ranks_progress = 40
+};  // tenon_ranks.h
 enum CollectiveField : uint64_t {
   collective_size = 0,
   collective_kind = 8,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "tenon/runtime/ranks.h"
 
@@ -48,15 +49,8 @@ std::vector<Saying> said_by_all(const Saying& own, const Group& group, const std
   if (group.size() == 1) {
     all[0] = mine;
   } else {
-    tenon_collective c{};
-    c.struct_size = sizeof c;
-    c.kind = TENON_ALL_GATHER;
-    c.dtype = static_cast<int32_t>(u8);
-    c.size = group.size();
-    c.stride = group.stride();
-    c.count = sizeof(Record);
-    c.where = where.c_str();
-    if (tenon_ranks_run(ranks, &c, &mine, all.data()) != TENON_OK) throw Error(ranks->message(ranks->world));
+    runtime::gather_bytes(ranks, group.size(), group.stride(), std::as_bytes(std::span(&mine, 1)), all.data(),
+                          where.c_str());
   }
   std::vector<Saying> said;
   for (const Record& r : all) said.push_back(unpacked(r));

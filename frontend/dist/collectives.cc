@@ -1,12 +1,11 @@
 // Collectives as ops of the graph: what the caller says is checked, brought to the form of the row, and asked with the place of the call.
 #include "tenon/frontend/dist/collectives.h"
 
-#include <numeric>
-
 #include "tenon/frontend/dist/parts.h"
 #include "tenon/frontend/ops/ops.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/apply.h"
+#include "tenon/frontend/tensor/named_axis.h"
 #include "tenon/ir/base/door.h"
 #include "tenon/ir/graph/attributes.h"
 
@@ -19,13 +18,6 @@ Tensor given(const Operand& x, const char* what, bool numbers) {
   if (numbers && t.dtype() == boolean)
     throw Error(std::string(what) + ": bools have no sum or order; cast with astype", x.where());
   return t;
-}
-
-int64_t axis_of(const Tensor& t, int64_t axis, const char* what, const Location& at) {
-  const int64_t from_front = axis < 0 ? axis + t.ndim() : axis;
-  if (from_front < 0 || from_front >= t.ndim())
-    throw Error(std::string(what) + ": " + describe(t) + " has no axis " + std::to_string(axis), at);
-  return from_front;
 }
 
 }  // namespace
@@ -45,10 +37,8 @@ Op::Op(std::string_view name) : kind(sum) {
 namespace {
 
 ir::Attrs attributes(ir::Op op, const Group& group, std::vector<int64_t> numbers, const Location& at) {
-  return ir::CollectiveAttrs{.size = group.size(),
-                             .stride = group.stride(),
-                             .place = std::string(ir::name(op)) + " over '" + group.name() + "' at " + to_string(at),
-                             .numbers = std::move(numbers)};
+  return tenon::detail::collective_attributes(ir::name(op), group.name(), group.size(), group.stride(), at,
+                                              std::move(numbers));
 }
 
 }  // namespace
@@ -64,21 +54,12 @@ ir::Value over_ranks(ir::Op op, ir::Value x, const Group& group, const Location&
 namespace {
 
 // Attributes of both: the size, and the axis as the one number.
-std::vector<ir::Value> build_in_front(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+std::vector<ir::Value> build_in_front(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
   const ir::Collective c(attrs);
-  const auto axis = static_cast<size_t>(c.numbers[0]);
-  Shape split = x[0].shape();
-  split[axis] = b.symbols().quotient(split[axis], c.size);
-  split.insert(axis, c.size);
-  return {ir::move_axis(ir::reshape(x[0], split), axis, 0)};
+  return {ir::split_blocks(x[0], static_cast<size_t>(c.numbers[0]), c.size)};
 }
-std::vector<ir::Value> build_from_front(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
-  const auto axis = static_cast<size_t>(ir::Collective(attrs).numbers[0]);
-  const ir::Value moved = ir::move_axis(x[0], 0, axis);
-  Shape merged = moved.shape();
-  merged[axis] = b.symbols().product(merged[axis], merged[axis + 1]);
-  merged.erase(axis + 1);
-  return {ir::reshape(moved, merged)};
+std::vector<ir::Value> build_from_front(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  return {ir::merge_blocks(x[0], static_cast<size_t>(ir::Collective(attrs).numbers[0]))};
 }
 
 }  // namespace
@@ -111,7 +92,7 @@ Tensor all_reduce(Operand x, const Group& group, const AllReduceOptions& options
 
 Tensor all_gather(Operand x, const Group& group, const AlongAxis& along) try {
   const Tensor t = given(x, "dist::all_gather", false);
-  const int64_t axis = axis_of(t, along.axis, "dist::all_gather", x.where());
+  const int64_t axis = axis_of(along.axis, t.ndim(), "dist::all_gather", x.where());
   if (group.size() == 1) return t;
   return from_front(asked(ir::Op::all_gather, t, group, {}, x.where()), axis, x.where());
 } catch (...) {
@@ -120,7 +101,7 @@ Tensor all_gather(Operand x, const Group& group, const AlongAxis& along) try {
 
 Tensor reduce_scatter(Operand x, const Group& group, const AlongAxis& along) try {
   const Tensor t = given(x, "dist::reduce_scatter", true);
-  const int64_t axis = axis_of(t, along.axis, "dist::reduce_scatter", x.where());
+  const int64_t axis = axis_of(along.axis, t.ndim(), "dist::reduce_scatter", x.where());
   check_divides(t, axis, group, "dist::reduce_scatter", x.where());
   if (group.size() == 1) return t;
   return asked(ir::Op::reduce_scatter, in_front(t, axis, group.size(), x.where()), group, {}, x.where());
@@ -130,7 +111,7 @@ Tensor reduce_scatter(Operand x, const Group& group, const AlongAxis& along) try
 
 Tensor all_to_all(Operand x, const Group& group) try {
   const Tensor t = given(x, "dist::all_to_all", false);
-  axis_of(t, 0, "dist::all_to_all", x.where());
+  axis_of(0, t.ndim(), "dist::all_to_all", x.where());
   check_divides(t, 0, group, "dist::all_to_all", x.where());
   if (group.size() == 1) return t;
   return from_front(asked(ir::Op::all_to_all, in_front(t, 0, group.size(), x.where()), group, {}, x.where()), 0,
@@ -183,9 +164,10 @@ Tensor axis_index(const Group& group, const At& at) try {
 
 void barrier(const Group& group, const At& at) try {
   if (group.size() == 1) return;
-  const std::string where = "barrier over '" + group.name() + "' at " + to_string(place(at));
-  apply_primitive(ir::Op::rank_barrier,
-                  ir::CollectiveAttrs{.size = group.size(), .stride = group.stride(), .place = where}, {}, place(at));
+  apply_primitive(
+      ir::Op::rank_barrier,
+      tenon::detail::collective_attributes("barrier", group.name(), group.size(), group.stride(), place(at)), {},
+      place(at));
 } catch (...) {
   leave_with_error("dist::barrier", place(at));
 }

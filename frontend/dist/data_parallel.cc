@@ -3,10 +3,12 @@
 #include "tenon/frontend/dist/data_parallel.h"
 
 #include <bit>
+#include <optional>
 
 #include "tenon/frontend/dist/parts.h"
 #include "tenon/frontend/dist/shards.h"
 #include "tenon/frontend/ops/ops.h"
+#include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/transform/program.h"
@@ -81,13 +83,20 @@ ir::Value summed(ir::Value own, const ShardedStep& step, const Location& at) {
 
 std::vector<std::vector<size_t>> buckets_of(const std::vector<Tensor>& tensors, int64_t most) {
   std::vector<std::vector<size_t>> buckets;
+  std::optional<size_t> filling;
   int64_t filled = 0;
   for (size_t i = tensors.size(); i-- > 0;) {
     const int64_t size = static_cast<int64_t>(tensors[i].numel()) * bytes(tensors[i].dtype());
-    const bool fits =
-        !buckets.empty() && filled + size <= most && tensors[buckets.back().back()].dtype() == tensors[i].dtype();
-    if (!fits) buckets.emplace_back(), filled = 0;
-    buckets.back().push_back(i);
+    if (size >=
+        most / 4) {  // it outlasts what a message costs; alone it is copied neither into a bucket nor out of one
+      buckets.push_back({i});
+      continue;
+    }
+    if (!filling || size > most - filled || tensors[buckets[*filling].back()].dtype() != tensors[i].dtype()) {
+      filling = buckets.size(), filled = 0;
+      buckets.emplace_back();
+    }
+    buckets[*filling].push_back(i);
     filled += size;
   }
   return buckets;
@@ -126,12 +135,9 @@ ShardedStep::Arguments ShardedStep::arguments(const std::vector<std::vector<teno
         throw Error(who + " has a batch of " + std::to_string(shape[0].number()) + ", which " + std::to_string(shards) +
                         " shards do not divide; drop or pad the rest of it",
                     at);
-      auto cell = std::make_shared<Cell>();
-      cell->type = t.cell()->type;
-      cell->type.shape[0] = Dim(shape[0].number() / shards);
-      cell->is_spec = t.cell()->is_spec;
-      cell->made = t.cell()->made;
-      all.shard.push_back(Tensor(std::move(cell)));
+      Shape of_shard = shape;
+      of_shard[0] = Dim(shape[0].number() / shards);
+      all.shard.push_back(stand_in_for(t, std::move(of_shard)));
     }
   return all;
 }

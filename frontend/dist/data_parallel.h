@@ -15,7 +15,7 @@ namespace tenon::dist {
 
 struct DataParallelOptions {
   int shards = 0;  // parts that a batch is cut into, a multiple of the group's ranks; 0: one for each rank
-  int64_t bucket_bytes = 1 << 20;  // smaller gradients travel together, up to so many bytes
+  int64_t bucket_bytes = 1 << 20;  // gradients below a quarter of it travel together, up to so many bytes
 };
 
 namespace detail {

@@ -5,6 +5,7 @@
 
 #include "tenon/frontend/dist/parts.h"
 #include "tenon/frontend/ops/ops.h"
+#include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/named_axis.h"
@@ -21,13 +22,6 @@ namespace {
 using tenon::detail::NamedAxis;
 using tenon::detail::Program;
 using List = std::vector<Tensor>;
-
-Tensor without_value(const ir::Type& type) {
-  auto cell = std::make_shared<Cell>();
-  cell->type = type;
-  cell->is_spec = true;
-  return Tensor(std::move(cell));
-}
 
 // The pipeline as this rank runs it. Lists of tensors are in the order: parameters of all stages, then x.
 struct Run {
@@ -218,12 +212,12 @@ struct Run {
           if (rule.output_is_active[o]) inputs.push_back(cotangents[o]);
         const List made = apply_graph(*rule.backward, inputs, at);
         cotangents.assign(types_before(k).size(), Tensor());
-        size_t next = 0;
+        size_t taken = 0;
         for (size_t i = 0; i < active[k - first].size(); ++i) {
           if (!active[k - first][i]) continue;
           const size_t own = stages.parameters[k].size();
           Tensor& to_here = i < own ? sums[k][i] : cotangents[i - own];
-          const Tensor& one = made[next++];
+          const Tensor& one = made[taken++];
           to_here = marked(i < own && to_here.defined() ? to_here + one : one, backward_turn(j));
         }
       }
@@ -303,14 +297,14 @@ std::vector<Tensor> microbatch_of(const std::vector<Tensor>& x, int microbatches
                       " microbatches do not divide; drop or pad the rest of it",
                   at);
     type.shape[0] = Dim(type.shape[0].number() / microbatches);
-    parts.push_back(without_value(type));
+    parts.push_back(stand_in(type, {}));
   }
   return parts;
 }
 
 std::vector<Tensor> results_of(const tenon::detail::Program& p) {
   std::vector<Tensor> results;
-  for (ir::ValueId v : p.graph->outputs()) results.push_back(without_value(p.graph->type(v)));
+  for (ir::ValueId v : p.graph->outputs()) results.push_back(stand_in(p.graph->type(v), {}));
   return results;
 }
 

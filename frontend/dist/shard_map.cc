@@ -24,11 +24,7 @@ std::string Spec::text() const {
   return out + ")";
 }
 
-namespace {
-
 using tenon::detail::Program;
-
-}  // namespace
 
 std::vector<Cut> cuts_of(const Mesh& mesh, const Spec& spec, const Shape& shape, const std::string& who,
                          const Location& at) {
@@ -63,25 +59,14 @@ namespace {
 
 // The rank's part: along one dimension after the other.
 ir::Value cut(ir::Value x, const std::vector<Cut>& cuts, const Location& at) {
-  for (const Cut& c : cuts) {
-    const auto axis = static_cast<size_t>(c.axis);
-    Shape split = x.shape();
-    split[axis] = x.builder->symbols().quotient(split[axis], c.group.size());
-    split.insert(axis, c.group.size());
-    x = over_ranks(ir::Op::rank_slice, ir::move_axis(ir::reshape(x, split), axis, 0), c.group, at);
-  }
+  for (const Cut& c : cuts)
+    x = over_ranks(ir::Op::rank_slice, ir::split_blocks(x, static_cast<size_t>(c.axis), c.group.size()), c.group, at);
   return x;
 }
 
 ir::Value joined(ir::Value x, const std::vector<Cut>& cuts, const Location& at) {
-  for (const Cut& c : cuts) {
-    const auto axis = static_cast<size_t>(c.axis);
-    const ir::Value moved = ir::move_axis(over_ranks(ir::Op::all_gather, x, c.group, at, {1}), 0, axis);
-    Shape merged = moved.shape();
-    merged[axis] = x.builder->symbols().product(merged[axis], merged[axis + 1]);
-    merged.erase(axis + 1);
-    x = ir::reshape(moved, merged);
-  }
+  for (const Cut& c : cuts)
+    x = ir::merge_blocks(over_ranks(ir::Op::all_gather, x, c.group, at, {1}), static_cast<size_t>(c.axis));
   return x;
 }
 
@@ -138,18 +123,15 @@ Parts parts_of(const Mesh& mesh, const Specs& specs, const std::vector<std::vect
       const Tensor& t = *item.tensor;
       const std::string who = "dist::shard_map: argument " + std::to_string(a) +
                               (item.path.empty() ? "" : " at '" + item.path + "'") + ", " + describe(t) + ",";
-      auto cell = std::make_shared<Cell>();
-      cell->type = t.cell()->type;
-      cell->is_spec = t.cell()->is_spec;
-      cell->made = t.cell()->made;
-      for (const Cut& c : cuts_of(mesh, specs.of(a), cell->type.shape, who, at)) {
-        Dim& d = cell->type.shape[static_cast<size_t>(c.axis)];
+      Shape shape = t.cell()->type.shape;
+      for (const Cut& c : cuts_of(mesh, specs.of(a), shape, who, at)) {
+        Dim& d = shape[static_cast<size_t>(c.axis)];
         if (!d.is_number())
           throw Error(who + " is cut along an extent that is free; give shard_map tensors of known extents", at);
         d = Dim(d.number() / c.group.size());
       }
       parts.inputs.push_back(t);
-      parts.local.push_back(Tensor(std::move(cell)));
+      parts.local.push_back(stand_in_for(t, std::move(shape)));
       parts.specs.push_back(&specs.of(a));
     }
   return parts;

@@ -15,8 +15,6 @@
 namespace tenon::dist::detail {
 namespace {
 
-constexpr int64_t most_together = 4 << 20;
-
 int64_t elements_of(const Tensor& t, const char* what, const Location& at) {
   const Extent n = t.numel();
   if (!n.is_number())
@@ -117,8 +115,9 @@ std::vector<Tensor> gathered_parts(const LeafParts& parts, const std::vector<Ten
     }
     if (parts.size() != like.size())
       throw Error("dist::sharded_update: the update gave more parts than there are parameters", at);
+    const ShardedStep& step = step_here("dist::sharded_update", at);
     Flowing f("gathered_parts", parts, at);
-    for (const std::vector<size_t>& bucket : buckets_of(f.inputs, most_together)) {
+    for (const std::vector<size_t>& bucket : buckets_of(f.inputs, step.options.bucket_bytes)) {
       std::vector<ir::Value> flat;
       for (size_t i : bucket) flat.push_back(f.values[i]);
       ir::Value all = beside_each_other(flat, 0);

@@ -15,7 +15,8 @@ const ShardedStep* step_or_none();
 ir::Value by_shard(ir::Value x, const ShardedStep& step);
 // The sum over axis 0 by the tree: neighbours, then pairs of them, an odd last one waiting for the next level.
 ir::Value joined(ir::Value x);
-// Numbers of tensors that travel together: in the order in which their gradients come, the last first.
+// Numbers of tensors that travel together, in the order in which their gradients come, the last first: those below a quarter of `most`
+// bytes, up to so many; larger ones alone.
 std::vector<std::vector<size_t>> buckets_of(const std::vector<Tensor>& tensors, int64_t most);
 
 }  // namespace tenon::dist::detail

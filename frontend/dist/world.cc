@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "tenon/ir/base/door.h"
+#include "tenon/ir/base/environment.h"
 #include "tenon/ir/base/undisturbed.h"
 #include "tenon/runtime/ranks.h"
 
@@ -20,7 +21,7 @@ void World::fail(const std::string& why) const { ranks_->fail(ranks_->world, why
 
 World init(const At& at) try {
   const tenon_ranks* here = runtime::current_ranks();
-  if (here->size > 1 || !runtime::started_by_mpi()) return World(here);
+  if (here->size > 1 || !launched_by_mpirun()) return World(here);
   std::string why;
   const tenon_ranks* ranks = runtime::mpi_ranks(why);
   if (ranks == nullptr) throw Error("dist::init: mpirun started this process, but " + why, place(at));

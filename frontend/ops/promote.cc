@@ -163,6 +163,15 @@ Tensor stand_in(ir::Type type, const Location& made) {
   return Tensor(std::move(cell));
 }
 
+Tensor stand_in_for(const Tensor& x, Shape shape) {
+  const Cell& of = *x.cell();
+  auto cell = std::make_shared<Cell>();
+  cell->type = {of.type.dtype, std::move(shape)};
+  cell->is_spec = of.is_spec;
+  cell->made = of.made;
+  return Tensor(std::move(cell));
+}
+
 Tensor typed(const Tensor& x, DType dtype, const Location& at) {
   return x.dtype() == dtype ? x : stand_in({dtype, x.shape()}, at);
 }

@@ -34,6 +34,8 @@ std::vector<int64_t> axes_of(const Reduce& r, int rank, const char* op, const Lo
 
 // A handle with a type and a place and no value.
 Tensor stand_in(ir::Type type, const Location& made);
+// The same of x's dtype, place and kind: a part of a traced tensor has its extents, a part of a spec brings its own.
+Tensor stand_in_for(const Tensor& x, Shape shape);
 // x as a cast would give it, without the cast.
 Tensor typed(const Tensor& x, DType dtype, const Location& at);
 // An operand that formulas widen: a half is an f32.

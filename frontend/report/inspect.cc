@@ -137,7 +137,8 @@ std::string Compiled::explain() const try {
   }
   if (!m.ranks_notes.empty()) text += "what ranks do together:\n";
   for (const ir::RanksNote& n : m.ranks_notes) {
-    text += "  " + n.place + (n.bytes < 0 ? std::string(", of a free extent") : ", of " + shown(n.bytes, "B") + " a rank");
+    text +=
+        "  " + n.place + (n.bytes < 0 ? std::string(", of a free extent") : ", of " + shown(n.bytes, "B") + " a rank");
     text += n.hidden == 0 ? std::string(", while nothing else runs")
                           : ", behind " + std::to_string(n.hidden) + (n.hidden == 1 ? " kernel, " : " kernels, ") +
                                 shown(n.hidden_flops, "flop");

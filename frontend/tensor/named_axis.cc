@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "tenon/frontend/tensor/trace.h"
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/runtime/compile.h"
 #include "tenon/runtime/ranks.h"
 
@@ -22,6 +23,14 @@ NamedAxis::NamedAxis(const std::string& name, Dim size, int64_t stride)
   innermost = this;
 }
 NamedAxis::~NamedAxis() { innermost = outer_; }
+
+ir::Attrs collective_attributes(std::string_view what, const std::string& axis, int64_t size, int64_t stride,
+                                const Location& at, std::vector<int64_t> numbers) {
+  return ir::CollectiveAttrs{.size = size,
+                             .stride = stride,
+                             .place = std::string(what) + " over '" + axis + "' at " + to_string(at),
+                             .numbers = std::move(numbers)};
+}
 
 const NamedAxis& NamedAxis::find(const std::string& name, const char* what, const Location& at) {
   std::string others;

@@ -3,8 +3,11 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "tenon/frontend/tensor/tensor.h"
+#include "tenon/ir/op.h"
 #include "tenon/runtime/cache/key_bytes.h"
 
 namespace tenon {
@@ -44,6 +47,10 @@ class NamedAxis {
   NamedAxis* const outer_;
   const Trace* const around_;  // where vmap was called
 };
+
+// Attributes of a collective, whose place errors name: what is asked, over which axis, and where.
+ir::Attrs collective_attributes(std::string_view what, const std::string& axis, int64_t size, int64_t stride,
+                                const Location& at, std::vector<int64_t> numbers = {});
 
 // Whether what this thread traces hunts NaNs: then no lane may compute on what a branch that it did not enter would see. Gives the
 // state before.

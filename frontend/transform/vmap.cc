@@ -27,12 +27,9 @@ int64_t axis_in(int64_t axis, int64_t rank, const std::string& who, const Locati
 }
 
 Tensor one_lane(const Tensor& t, int64_t axis) {
-  auto cell = std::make_shared<Cell>();
-  cell->type = t.cell()->type;
-  cell->type.shape.erase(static_cast<size_t>(axis));
-  cell->is_spec = t.cell()->is_spec;
-  cell->made = t.cell()->made;
-  return Tensor(std::move(cell));
+  Shape shape = t.cell()->type.shape;
+  shape.erase(static_cast<size_t>(axis));
+  return stand_in_for(t, std::move(shape));
 }
 
 }  // namespace
@@ -159,9 +156,8 @@ Tensor checked(const Operand& x, const char* what) {
 
 // The same over an axis of ranks, in shard_map.
 Tensor over_ranks(ir::Op op, const Tensor& x, const NamedAxis& named, const std::string& axis, const Location& at) {
-  const std::string where = std::string(ir::name(op)) + " over '" + axis + "' at " + to_string(at);
   return apply_primitive(op,
-                         ir::CollectiveAttrs{.size = named.size().number(), .stride = named.stride(), .place = where},
+                         detail::collective_attributes(ir::name(op), axis, named.size().number(), named.stride(), at),
                          std::span(&x, 1), at)[0];
 }
 

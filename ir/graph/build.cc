@@ -192,6 +192,21 @@ Value move_axis(Value x, size_t from, size_t to) {
   return transpose(x, std::move(order));
 }
 
+Value split_blocks(Value x, size_t axis, int64_t count) {
+  Shape split = x.shape();
+  split[axis] = x.builder->symbols().quotient(split[axis], count);
+  split.insert(axis, count);
+  return move_axis(reshape(x, split), axis, 0);
+}
+
+Value merge_blocks(Value blocks, size_t axis) {
+  const Value moved = move_axis(blocks, 0, axis);
+  Shape merged = moved.shape();
+  merged[axis] = blocks.builder->symbols().product(merged[axis], merged[axis + 1]);
+  merged.erase(axis + 1);
+  return reshape(moved, merged);
+}
+
 std::vector<Value> splice(GraphBuilder& b, const Graph& graph, std::span<const Value> operands) {
   std::vector<ValueId> ids;
   for (const Value& v : operands) ids.push_back(v.id);

@@ -92,6 +92,8 @@ Value dot_general(Value lhs, Value rhs, std::vector<int64_t> lhs_batch, std::vec
                   std::vector<int64_t> lhs_contract, std::vector<int64_t> rhs_contract);
 
 Value move_axis(Value x, size_t from, size_t to);  // the others keep their order
+Value split_blocks(Value x, size_t axis, int64_t count);  // [.., n, ..] -> [count, .., n / count, ..]
+Value merge_blocks(Value blocks, size_t axis);  // and back
 
 // A graph of the same symbols on new operands, as values.
 std::vector<Value> splice(GraphBuilder& b, const Graph& graph, std::span<const Value> operands);

@@ -233,7 +233,7 @@ ValueId GraphBuilder::add_interned(Op op, std::span<const ValueId> operands, Att
   node.first_result = ValueId{g.value_count()};
   const std::vector<ValueId>::size_type before = g.operands_.size();
   g.operands_.insert(g.operands_.end(), operands.begin(), operands.end());
-  if (merging && !def(op).fence && op != Op::collective_broadcast && !has_effect(g, node)) {
+  if (merging && !def(op).fence && !keeps_order(g, node)) {
     const uint64_t h = hash_node(op, attrs, g.operands(node));
     const uint32_t found = tables_->nodes.find(h, [&](uint32_t i) {
       const Node& n = g.nodes_[i];

@@ -40,17 +40,18 @@ bool same_structure(const Graph& a, const Graph& b) {
 bool has_effect(const Graph& graph, const Node& node) {
   const OpDef& row = def(node.op);
   if (node.op == Op::custom_call) return CustomCall(graph, node).effect;
-  // Other ranks wait for what ranks do together: it stays, once and in order, even where this rank does nothing with it.
-  if (node.op == Op::collective_broadcast && Collective(graph, node).numbers.size() > 1) return false;
-  if (row.family == Family::ranks)
-    return node.op != Op::rank_index && node.op != Op::rank_vary && node.op != Op::rank_slice &&
-           node.op != Op::in_turn && node.op != Op::constrain;
+  if (node.op == Op::collective_broadcast && Collective(graph, node).numbers.size() > 1) return false;  // all drop it
   if (row.effect) return true;
   if (row.family != Family::control) return false;
   for (const Attr& a : graph.attrs(node))
     if (a.graph && std::ranges::any_of(a.graph->nodes(), [&](const Node& n) { return has_effect(*a.graph, n); }))
       return true;
   return false;
+}
+
+bool keeps_order(const Graph& graph, const Node& node) {
+  const OpDef& row = def(node.op);
+  return has_effect(graph, node) || (row.family == Family::ranks && row.effect);
 }
 
 }  // namespace tenon::ir

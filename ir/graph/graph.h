@@ -87,6 +87,9 @@ std::vector<std::string> verify(const Graph& graph);  // every violation found; 
 bool same_structure(const Graph& a, const Graph& b);
 // Whether a node must stay, once and in order: a check, a print, a custom call with an effect, or control flow that contains one.
 bool has_effect(const Graph& graph, const Node& node);
+// Whether it merges with no equal one and keeps its place among others of which this holds. What ranks do together does, also where it
+// may be dropped.
+bool keeps_order(const Graph& graph, const Node& node);
 std::string window(const Graph& graph, NodeId around, int lines = 10);  // text around a node, for errors
 
 class GraphBuilder {

@@ -5,6 +5,8 @@
 
 namespace tenon::ir {
 
+bool has_block_for_each(Op op) { return op == Op::reduce_scatter || op == Op::all_to_all; }
+
 CollectiveNumbers numbers_of(const RanksStep& step) {
   using Kind = CollectiveKind;
   using Combine = CollectiveCombine;

@@ -25,6 +25,8 @@ struct CollectiveNumbers {
   int32_t root = 0, to = -1, from = -1;  // root: of an exchange, its channel
   bool has_pairs = false;  // they are `numbers` of the step
 };
+// Whether its operand has a block for every rank in front.
+bool has_block_for_each(Op op);
 CollectiveNumbers numbers_of(const RanksStep& step);
 
 }  // namespace tenon::ir

@@ -180,7 +180,9 @@ std::vector<RanksNote> ranks_notes(const Program& program) {
       return;
     }
     const Type& block = s.ranks.block;
-    const int64_t size = s.operands.empty() ? 0 : block.shape.is_static() ? block.shape.numel() * bytes(block.dtype) : -1;
+    const int64_t size = s.operands.empty()        ? 0
+                         : block.shape.is_static() ? block.shape.numel() * bytes(block.dtype)
+                                                   : -1;
     notes.push_back({s.ranks.op, s.place, s.ranks.size, size, 0, 0});
     if (s.ranks.phase == RanksStep::Phase::start) open.emplace_back(s.ranks.pending, notes.size() - 1);
   });

@@ -61,8 +61,8 @@ Array evaluate(const Graph& g, const OpDef& row, std::span<const ValueId> operan
 ValueId GraphBuilder::fold(const OpDef& row, std::span<const ValueId> operands, AttrsId attrs,
                            std::span<const TypeId> results) {
   if (operands.empty() || results.size() != 1) return no_value;
-  if (row.family == Family::control || row.family == Family::transform || row.family == Family::effect || row.family == Family::ranks ||
-      row.family == Family::random)
+  if (row.family == Family::control || row.family == Family::transform || row.family == Family::effect ||
+      row.family == Family::ranks || row.family == Family::random)
     return no_value;
   const Graph& g = *graph_;
   // Most ops have an operand that is computed: leave early.

@@ -227,4 +227,22 @@ void nest_dynamic_update_slice(Lowering& context, const Node& node);
 void nest_scatter_add(Lowering& context, const Node& node);
 void nest_sort(Lowering& context, const Node& node);
 
+// The indices that ranks may share out.
+Factors factors_alike(const Graph& graph, const Node& node);
+Factors factors_all_gather(const Graph& graph, const Node& node);
+Factors factors_all_to_all(const Graph& graph, const Node& node);
+Factors factors_apart(const Graph& graph, const Node& node);
+Factors factors_convolution(const Graph& graph, const Node& node);
+Factors factors_cumsum(const Graph& graph, const Node& node);
+Factors factors_dot(const Graph& graph, const Node& node);
+Factors factors_dynamic_update_slice(const Graph& graph, const Node& node);
+Factors factors_gather(const Graph& graph, const Node& node);
+Factors factors_iota(const Graph& graph, const Node& node);
+Factors factors_of_axes(const Graph& graph, const Node& node);
+Factors factors_reduce(const Graph& graph, const Node& node);
+Factors factors_reduce_scatter(const Graph& graph, const Node& node);
+Factors factors_reshape(const Graph& graph, const Node& node);
+Factors factors_scatter_add(const Graph& graph, const Node& node);
+Factors factors_sort(const Graph& graph, const Node& node);
+
 }  // namespace tenon::ir::rules

@@ -89,8 +89,7 @@ void Fusion::place_alone(NodeId n) {
   const SpaceId space = node.result_count > 0 ? axes.space(graph.result(node)) : axes.no_axes();
   const GroupKind kind = is_nest(n) ? GroupKind::nest : copied_[index(n)] ? GroupKind::copy : GroupKind::step;
   const uint32_t d = new_draft(n, {kind, space, space});
-  if (row.effect || has_effect(graph, node) ||
-      node.op == Op::collective_broadcast) {  // in program order among themselves
+  if (row.effect || keeps_order(graph, node)) {  // in program order among themselves
     drafts[d].level = std::max(drafts[d].level, effect_level_ + 1);
     effect_level_ = drafts[d].level;
   }

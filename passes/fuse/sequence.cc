@@ -70,8 +70,7 @@ void Fusion::sequence(FusionPlan& plan, std::vector<uint32_t>& tops) {
       if (find(draft_of[index(n)]) != tops[g]) continue;  // computed again
       place = std::max(place, index(n));
       for (uint32_t k = 0; k < graph.node(n).result_count; ++k) maker[index(graph.result(graph.node(n), k))] = g;
-      if (has_effect(graph, graph.node(n)) || graph.node(n).op == Op::collective_broadcast)
-        effects.emplace_back(index(n), g);
+      if (keeps_order(graph, graph.node(n))) effects.emplace_back(index(n), g);
     }
     waiting.add(place);
   }

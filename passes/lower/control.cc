@@ -2,6 +2,7 @@
 // program. A scan reads its rows in place and writes its results in place; carries live in two buffers, this iteration's
 // and the next one's, or in one where the body updates them in place (lower/in_place.cc).
 #include "tenon/ir/graph/loops.h"
+#include "tenon/ir/kernel/collectives.h"
 #include "tenon/passes/lower/program.h"
 
 namespace tenon::passes {
@@ -152,7 +153,7 @@ RanksStep ranks_step(const Graph& graph, const Node& n) {
   step.size = c.size, step.stride = c.stride;
   step.numbers = c.numbers;
   if (n.operand_count > 0) step.block = graph.type(graph.operands(n)[0]);
-  if (n.op == Op::reduce_scatter || n.op == Op::all_to_all) step.block.shape.erase(0);
+  if (has_block_for_each(n.op)) step.block.shape.erase(0);
   return step;
 }
 

@@ -1,4 +1,4 @@
-// Cuts move along the indices of ops (factors.h) from value to value, by a list of what has newly been cut. Refuses to weigh costs on
+// Cuts move along the indices of ops (ir/rules/factors.cc) from value to value, by a list of what has newly been cut. Refuses to weigh costs on
 // the way: where two cuts meet in one op, shared_out decides when all of them are known.
 #include "tenon/passes/ranks/lying.h"
 

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "tenon/passes/ranks/factors.h"
 #include "tenon/passes/ranks/vary.h"
 
 namespace tenon::passes {
@@ -39,7 +38,8 @@ std::vector<Cuts> wanted(const ir::Graph& graph, std::span<const MeshAxis> mesh,
 
 // Which index of an op is cut along which axis, -1: none, so that the fewest bytes move between ranks: operands lie as they do, results
 // as they are wanted.
-Cuts shared_out(const ir::Graph& graph, const ir::Node& node, const Factors& factors, std::span<const MeshAxis> mesh,
-                AxisSet taken, std::span<const Cuts> operands, std::span<const Cuts> results);
+Cuts shared_out(const ir::Graph& graph, const ir::Node& node, const ir::Factors& factors,
+                std::span<const MeshAxis> mesh, AxisSet taken, std::span<const Cuts> operands,
+                std::span<const Cuts> results);
 
 }  // namespace tenon::passes

@@ -35,21 +35,6 @@ void take(Cuts& have, const Step& s) {
   if (s.kind == Step::move) have[s.to] = s.axis;
 }
 
-// [.., n, ..] -> [size, .., n / size, ..]: a block for each rank.
-Value blocks(Value x, size_t d, int64_t size) {
-  Shape split = x.shape();
-  split[d] = split[d].number() / size;
-  split.insert(d, size);
-  return move_axis(reshape(x, split), d, 0);
-}
-Value unblocked(Value x, size_t d) {
-  const Value moved = move_axis(x, 0, d);
-  Shape merged = moved.shape();
-  merged[d] = merged[d].number() * merged[d + 1].number();
-  merged.erase(d + 1);
-  return reshape(moved, merged);
-}
-
 Value over(Op op, Value x, const MeshAxis& axis, const std::string& why) {
   return apply(*x.builder, op, {&x, 1},
                CollectiveAttrs{.size = axis.size,
@@ -89,16 +74,16 @@ Value relaid(Value x, const Shape& whole, Cuts have, const Cuts& want, std::span
     const MeshAxis& axis = mesh[static_cast<size_t>(s.axis)];
     const std::string who = "for " + reason.who;
     if (s.kind == Step::cut) {
-      x = over(Op::rank_slice, blocks(x, s.dimension, axis.size), axis, who);
+      x = over(Op::rank_slice, split_blocks(x, s.dimension, axis.size), axis, who);
     } else if (s.kind == Step::move) {
       const std::string what = ", which takes " + dimension(s.to) + " cut, and not " + dimension(s.dimension);
-      x = over(Op::all_to_all, blocks(x, s.to, axis.size), axis, who + what + reason.why);
-      x = unblocked(x, s.dimension);
+      x = over(Op::all_to_all, split_blocks(x, s.to, axis.size), axis, who + what + reason.why);
+      x = merge_blocks(x, s.dimension);
     } else {
       const std::string what = ", which takes " + dimension(s.dimension) + " of extent " +
                                std::to_string(whole[s.dimension].number()) +
                                (want[s.dimension] < 0 ? " whole" : " cut along another axis");
-      x = unblocked(over(Op::all_gather, x, axis, who + what + reason.why), s.dimension);
+      x = merge_blocks(over(Op::all_gather, x, axis, who + what + reason.why), s.dimension);
     }
     take(have, s);
   }
@@ -110,7 +95,7 @@ Value joined(Value x, Op collective, const MeshAxis& axis, const Reason& reason)
 }
 
 Value sum_scattered(Value x, size_t d, const MeshAxis& axis, const Reason& reason) {
-  return over(Op::reduce_scatter, blocks(x, d, axis.size), axis,
+  return over(Op::reduce_scatter, split_blocks(x, d, axis.size), axis,
               "for " + reason.why + " of " + reason.who + ", whose " + dimension(d) + " is wanted cut");
 }
 

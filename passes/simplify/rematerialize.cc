@@ -14,7 +14,6 @@ using namespace ir;
 
 namespace {
 
-constexpr int most_operations = 6;  // per element: about what a store and a load cost
 constexpr int64_t fewest_bytes = 256 << 10;  // less stays in a cache
 constexpr int64_t smaller = 8;  // times, that parts must be
 constexpr uint32_t most_readers = 4;
@@ -22,6 +21,7 @@ constexpr uint32_t most_readers = 4;
 struct Makings {
   const Graph& g;
   OpCosts costs{Target::portable()};
+  const int most = costs.limits.free;  // operations per element
   std::vector<int> cost;  // by value: of making it from small parts; -1: it is not
   std::vector<uint32_t> readers;  // by value: nodes
   std::vector<char> anew;
@@ -61,20 +61,20 @@ struct Makings {
     if (family != Family::elementwise) return -1;
     int total = costs.of(g, n);
     for (ValueId v : g.operands(n)) {
-      if (cost[index(v)] < 0 || total > most_operations) return -1;
+      if (cost[index(v)] < 0 || total > most) return -1;
       total += cost[index(v)];
     }
-    return total <= most_operations ? total : -1;
+    return total <= most ? total : -1;
   }
 };
 
-// What makes v, in the new graph. At most most_operations deep.
-ValueId make(const Makings& of, Rebuild& to, ValueId v) {
+// What makes v, in the new graph. As deep as it has operations, which are few.
+ValueId make(Rebuild& to, ValueId v) {
   const Graph& g = to.from;
   const Node& n = g.node(g.producer(v));
   if (def(n.op).family != Family::elementwise) return to.values[index(v)];
   std::vector<ValueId> operands;
-  for (ValueId operand : g.operands(n)) operands.push_back(make(of, to, operand));
+  for (ValueId operand : g.operands(n)) operands.push_back(make(to, operand));
   to.builder.set_location(g.location(n));
   return to.builder.copy(g, n, operands);
 }
@@ -91,7 +91,7 @@ GraphPtr rematerialize(const Graph& graph) {
     for (size_t i = 0; i < operands.size(); ++i) {
       if (!of.anew[index(old[i])]) continue;
       const size_t first = static_cast<size_t>(std::find(old.begin(), old.end(), old[i]) - old.begin());
-      operands[i] = first < i ? operands[first] : make(of, to, old[i]);
+      operands[i] = first < i ? operands[first] : make(to, old[i]);
     }
     to.builder.set_location(graph.location(n));
     to.set_all(n, to.builder.copy(graph, n, operands));

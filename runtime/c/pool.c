@@ -20,8 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tenon/runtime/tenon_ranks.h"
 #include "tenon/runtime/c/print.h"
+#include "tenon/runtime/tenon_ranks.h"
 #include "tenon/runtime/tenon_runtime.h"
 
 enum { MAX_THREADS = 256, MAX_GRAINS_PER_PIECE = 4, PIECES_PER_THREAD = 8, SPIN_NANOSECONDS = 40000 };
@@ -305,8 +305,8 @@ const tenon_env* tenon_runtime_env(void) {
 static tenon_env serial_env;
 static pthread_once_t serial_once = PTHREAD_ONCE_INIT;
 static void initialise_serial(void) {
-  const tenon_env env = {sizeof(tenon_env), NULL, serial_parallel_for, print, 1, 0, NULL, NULL,
-                         tenon_print_line,  tenon_ranks_alone()};
+  const tenon_env env = {sizeof(tenon_env),  NULL, serial_parallel_for, print, 1, 0, NULL, NULL, tenon_print_line,
+                         tenon_ranks_alone()};
   serial_env = env;
 }
 

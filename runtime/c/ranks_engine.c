@@ -38,23 +38,25 @@ void tenon_engine_fail(tenon_engine* e, const char* text) { e->transport.tell(e-
 
 /* ---- messages of a pending collective -------------------------------------------------------------------------------- */
 
-void tenon_send(tenon_pending* p, tenon_request* request, int32_t number, int32_t stream, const void* bytes,
-                uint64_t size) {
-  tenon_transport* t = &p->engine->transport;
-  tenon_tag tag = p->tag;
-  tag.stream = stream;
+static tenon_tag begin(tenon_pending* p, tenon_request* request, int32_t number, int32_t stream) {
   request->state = 1;
   request->peer = tenon_world_rank(p, number);
+  tenon_tag tag = p->tag;
+  tag.stream = stream;
+  return tag;
+}
+
+void tenon_send(tenon_pending* p, tenon_request* request, int32_t number, int32_t stream, const void* bytes,
+                uint64_t size) {
+  const tenon_tag tag = begin(p, request, number, stream);
+  const tenon_transport* t = &p->engine->transport;
   t->send(t->self, request, request->peer, &tag, bytes, size);
 }
 
 void tenon_receive(tenon_pending* p, tenon_request* request, int32_t number, int32_t stream, void* bytes,
                    uint64_t size) {
-  tenon_transport* t = &p->engine->transport;
-  tenon_tag tag = p->tag;
-  tag.stream = stream;
-  request->state = 1;
-  request->peer = tenon_world_rank(p, number);
+  const tenon_tag tag = begin(p, request, number, stream);
+  const tenon_transport* t = &p->engine->transport;
   t->receive(t->self, request, request->peer, &tag, bytes, size);
 }
 

@@ -196,10 +196,10 @@ static void look(void* self) {
   pthread_mutex_unlock(&m->lock);
 }
 
-void tenon_simulated_sleep(member* m, int64_t nanoseconds) {
+static void wait_for(member* m, int64_t nanoseconds) {
   struct timespec until;
   clock_gettime(CLOCK_MONOTONIC, &until);
-  until.tv_nsec += (long)(nanoseconds < PAUSE ? nanoseconds : PAUSE);
+  until.tv_nsec += (long)nanoseconds;
   if (until.tv_nsec >= 1000000000) {
     until.tv_nsec -= 1000000000;
     until.tv_sec++;
@@ -214,7 +214,8 @@ static void pause(void* self, int64_t idle) {
     return;
   }
   pthread_mutex_lock(&m->lock);
-  tenon_simulated_sleep(m, PAUSE);
+  const int64_t next = tenon_next_arrival(m);
+  if (next > 0) wait_for(m, next < PAUSE ? next : PAUSE);
   pthread_mutex_unlock(&m->lock);
 }
 

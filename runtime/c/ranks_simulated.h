@@ -67,8 +67,8 @@ letter* tenon_letters_take(queue* q, const member* from, const tenon_tag* tag); 
 letter* tenon_new_letter(member* at, member* from, const tenon_tag* tag, uint64_t size, uint64_t copied);
 void tenon_letter_taken(letter* l);
 void tenon_simulated_wake(member* m);
-/* Until something happens, the time is over, or a while has passed. The member's lock is held. */
-void tenon_simulated_sleep(member* m, int64_t nanoseconds);
+/* Nanoseconds until a message that flies is there; INT64_MAX: none does. The member's lock is held. */
+int64_t tenon_next_arrival(const member* m);
 
 static inline uint64_t tenon_least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 #pragma GCC visibility pop

@@ -1,13 +1,10 @@
 /* The network that a simulated world may pretend to have: messages fly for as long as they would, and keep the cards of both ends busy.
- * A message is in its receiver's mailbox only when it is there, so everything else stays as it is; a world without a network never
- * comes here. Refuses to delay the word that a rank has failed. */
+ * A message is in its receiver's mailbox only when it is there, so everything else stays as it is; in a world without a network
+ * none ever flies. Refuses to delay the word that a rank has failed. */
 #define _GNU_SOURCE
-#include <sched.h>
 #include <string.h>
 
 #include "tenon/runtime/c/ranks_simulated.h"
-
-enum { YIELDS = 16 };
 
 static int is_inside(const tenon_simulated* w, int32_t a, int32_t b) {
   const int32_t host = w->network.host_ranks;
@@ -107,21 +104,13 @@ static void look(void* self) {
   }
 }
 
-static void pause(void* self, int64_t idle) {
-  member* m = (member*)self;
-  if (idle < YIELDS) {
-    sched_yield();
-    return;
-  }
-  pthread_mutex_lock(&m->lock);
+int64_t tenon_next_arrival(const member* m) {
   int64_t next = INT64_MAX;
   for (const letter* l = m->flying.first; l != NULL; l = l->next) {
     const int64_t due = l->due != 0 ? l->due : l->head + busy(l);
     if (due < next) next = due;
   }
-  const int64_t now = tenon_ranks_now();
-  if (next > now) tenon_simulated_sleep(m, next - now);
-  pthread_mutex_unlock(&m->lock);
+  return next == INT64_MAX ? next : next - tenon_ranks_now();
 }
 
 /* What a rank has sent before it went is still awaited. */
@@ -152,7 +141,6 @@ int32_t tenon_simulated_network(tenon_simulated* w, const tenon_network* network
     tenon_transport* t = &w->members[r].engine.transport;
     t->send = send;
     t->look = look;
-    t->pause = pause;
     t->gone = gone;
   }
   return TENON_OK;

@@ -1,16 +1,13 @@
-// A line or two for each family. An op that is not here takes its operands whole: control flow, argmax, random bits, what speaks with
-// the outside. So do extents that are free, and those of 0.
-#include "tenon/passes/ranks/factors.h"
-
+// Which indices an op runs over, a function for each kind of row. What a movement reads by the index, and keeps in its place, follows
+// from .axes. Extents that are free are not shared out, nor are those of 0.
 #include <algorithm>
 #include <numeric>
 
-#include "tenon/ir/graph/attributes.h"
+#include "tenon/ir/rules/rules.h"
 
-namespace tenon::passes {
+namespace tenon::ir {
 
-using namespace ir;
-
+namespace rules {
 namespace {
 
 int64_t fixed(Dim d) { return d.is_number() ? d.number() : 0; }
@@ -54,17 +51,10 @@ struct Making {
     for (size_t k = 0; k < f.results.size(); ++k)
       for (size_t d = 0; d < f.results[k].size(); ++d) f.operands[k][d] = f.results[k][d] = index(operand(k)[d]);
   }
-  // What stands in front on either side, or on neither, is the ranks'.
   void behind(size_t in_operand, size_t in_result) {
     for (size_t d = in_operand; d < operand(0).size(); ++d) pair(0, d, d - in_operand + in_result);
   }
 
-  void broadcast() {
-    const std::vector<int64_t>& axes = Broadcast(g, n).axes;
-    for (size_t e = 0; e < result().size(); ++e) f.results[0][e] = index(result()[e]);
-    for (size_t d = 0; d < axes.size(); ++d)
-      if (operand(0)[d] == result()[static_cast<size_t>(axes[d])]) pair(0, d, static_cast<size_t>(axes[d]));
-  }
   // Runs of dimensions with one product: the first of either side is cut where the parts are runs of both.
   void reshape() {
     const Shape &a = operand(0), &b = result();
@@ -89,19 +79,6 @@ struct Making {
         if (next == 0) return;
         (left ? p : q) *= next;
       }
-    }
-  }
-  void kept(const std::vector<Dim>& sizes, auto whole) {  // dimensions that stay as they are
-    for (size_t d = 0; d < sizes.size(); ++d)
-      if (sizes[d] == operand(0)[d] && whole(d)) pair(0, d, d);
-  }
-  void reduction(Op joined, const std::vector<int64_t>& axes) {
-    size_t e = 0;
-    for (size_t d = 0; d < operand(0).size(); ++d) {
-      if (std::find(axes.begin(), axes.end(), static_cast<int64_t>(d)) == axes.end())
-        pair(0, d, e++);
-      else if (joined != Op::rank_index)
-        f.operands[0][d] = index(operand(0)[d], joined);
     }
   }
   void dot() {
@@ -147,97 +124,111 @@ struct Making {
   }
 };
 
-Op collective_of(Op reduction) {
-  switch (reduction) {
-    case Op::reduce_sum: return Op::all_reduce_sum;
-    case Op::reduce_prod: return Op::all_reduce_prod;
-    case Op::reduce_max: return Op::all_reduce_max;
-    case Op::reduce_min: return Op::all_reduce_min;
-    default: return Op::rank_index;  // none
+// The collective that joins what ranks have of a reduction.
+std::optional<Op> collective_of(Op combine) {
+  switch (combine) {
+    case Op::add: return Op::all_reduce_sum;
+    case Op::mul: return Op::all_reduce_prod;
+    case Op::max: return Op::all_reduce_max;
+    case Op::min: return Op::all_reduce_min;
+    default: return {};
   }
 }
 
-void of_ranks(Making& m) {
-  switch (m.n.op) {
-    case Op::all_reduce_sum:
-    case Op::all_reduce_prod:
-    case Op::all_reduce_min:
-    case Op::all_reduce_max:
-    case Op::collective_permute:
-    case Op::collective_broadcast:
-    case Op::in_turn:
-    case Op::rank_vary:
-    case Op::constrain: return m.alike();
-    case Op::all_to_all: return m.alike(0);
-    case Op::all_gather: return m.behind(0, 1);
-    case Op::reduce_scatter:
-    case Op::rank_slice: return m.behind(1, 0);
-    default: return;
-  }
-}
-
-void of_movement(Making& m) {
-  const Graph& g = m.g;
-  const Node& n = m.n;
-  switch (n.op) {
-    case Op::reshape: return m.reshape();
-    case Op::broadcast: return m.broadcast();
-    case Op::transpose: {
-      const std::vector<int64_t>& order = Transpose(g, n).permutation;
-      for (size_t e = 0; e < order.size(); ++e) m.pair(0, static_cast<size_t>(order[e]), e);
-      return;
-    }
-    case Op::slice: {
-      const Slice s(g, n);
-      return m.kept(s.sizes, [&](size_t d) { return s.starts[d] == 0 && s.strides[d] == 1; });
-    }
-    case Op::dynamic_slice: return m.kept(DynamicSlice(g, n).sizes, [](size_t) { return true; });
-    case Op::dynamic_update_slice:
-      m.kept(m.operand(1).dims(), [](size_t) { return true; });
-      m.f.operands[1] = m.f.operands[0];
-      return;
-    case Op::pad: {
-      const Pad p(g, n);
-      return m.kept(m.operand(0).dims(),
-                    [&](size_t d) { return p.low[d] == 0 && p.high[d] == 0 && p.interior[d] == 0; });
-    }
-    case Op::concat: return m.alike(Concat(g, n).axis);
-    case Op::reverse: {
-      const std::vector<int64_t>& axes = Reverse(g, n).axes;
-      return m.kept(m.operand(0).dims(), [&](size_t d) {
-        return std::find(axes.begin(), axes.end(), static_cast<int64_t>(d)) == axes.end();
-      });
-    }
-    default: return;
-  }
+// What f makes of a node.
+template <class F>
+Factors making(const Graph& g, const Node& n, F f) {
+  Making m(g, n);
+  f(m);
+  return std::move(m.f);
 }
 
 }  // namespace
 
-Factors factors_of(const Graph& graph, const Node& node) {
-  Making m(graph, node);
-  const OpDef& row = def(node.op);
-  if (row.family == Family::elementwise) m.alike();
-  if (row.family == Family::movement) of_movement(m);
-  if (row.family == Family::ranks) of_ranks(m);
-  if (row.family == Family::reduction && node.op != Op::cumsum)
-    m.reduction(collective_of(node.op), Reduce(graph, node).axes);
-  switch (node.op) {
-    case Op::cumsum: m.alike(Cumsum(graph, node).axis); break;
-    case Op::sort: m.alike(Sort(graph, node).axis); break;
-    case Op::iota:  // counts on from rank to rank, where numbers are exact
-      m.alike(is_integer(Iota(graph, node).dtype) ? SIZE_MAX : Iota(graph, node).axis);
-      break;
-    case Op::unset: m.alike(); break;
-    case Op::dot_general: m.dot(); break;
-    case Op::convolution: m.convolution(); break;
-    case Op::gather: m.gather(); break;
-    case Op::scatter_add: m.scatter_add(); break;
-    case Op::barrier:
-    case Op::named: m.apart(); break;
-    default: break;
-  }
-  return std::move(m.f);
+Factors factors_alike(const Graph& g, const Node& n) {
+  return making(g, n, [](Making& m) { m.alike(); });
+}
+Factors factors_apart(const Graph& g, const Node& n) {
+  return making(g, n, [](Making& m) { m.apart(); });
+}
+Factors factors_cumsum(const Graph& g, const Node& n) {
+  return making(g, n, [&](Making& m) { m.alike(Cumsum(g, n).axis); });
+}
+Factors factors_sort(const Graph& g, const Node& n) {
+  return making(g, n, [&](Making& m) { m.alike(Sort(g, n).axis); });
+}
+// Counts on from rank to rank, where numbers are exact.
+Factors factors_iota(const Graph& g, const Node& n) {
+  return making(g, n, [&](Making& m) { m.alike(is_integer(Iota(g, n).dtype) ? SIZE_MAX : Iota(g, n).axis); });
+}
+Factors factors_reshape(const Graph& g, const Node& n) {
+  return making(g, n, [](Making& m) { m.reshape(); });
+}
+Factors factors_dot(const Graph& g, const Node& n) {
+  return making(g, n, [](Making& m) { m.dot(); });
+}
+Factors factors_convolution(const Graph& g, const Node& n) {
+  return making(g, n, [](Making& m) { m.convolution(); });
+}
+Factors factors_gather(const Graph& g, const Node& n) {
+  return making(g, n, [](Making& m) { m.gather(); });
+}
+Factors factors_scatter_add(const Graph& g, const Node& n) {
+  return making(g, n, [](Making& m) { m.scatter_add(); });
 }
 
-}  // namespace tenon::passes
+Factors factors_of_axes(const Graph& g, const Node& n) {
+  const AxisMap map = def(n.op).axes(g, n);
+  return making(g, n, [&](Making& m) {
+    for (size_t e = 0; e < map.moved.size(); ++e)
+      if (!map.moved[e]) m.f.results[0][e] = m.index(m.result()[e]);
+    for (size_t k = 0; k < n.operand_count; ++k)
+      for (size_t d = 0; d < m.operand(k).size(); ++d) {
+        const auto e = static_cast<size_t>(map.result_axis[d]);
+        if (!map.moved[e] && m.operand(k)[d] == m.result()[e]) m.pair(k, d, e);
+      }
+  });
+}
+
+// Along what the update has whole.
+Factors factors_dynamic_update_slice(const Graph& g, const Node& n) {
+  return making(g, n, [](Making& m) {
+    for (size_t d = 0; d < m.operand(0).size(); ++d)
+      if (m.operand(1)[d] == m.operand(0)[d]) m.pair(0, d, d);
+    m.f.operands[1] = m.f.operands[0];
+  });
+}
+
+Factors factors_reduce(const Graph& g, const Node& n) {
+  return making(g, n, [&](Making& m) {
+    const std::vector<int64_t>& axes = Reduce(g, n).axes;
+    const std::optional<Op> joins = collective_of(def(n.op).combine);
+    size_t e = 0;
+    for (size_t d = 0; d < m.operand(0).size(); ++d) {
+      if (std::find(axes.begin(), axes.end(), static_cast<int64_t>(d)) == axes.end())
+        m.pair(0, d, e++);
+      else if (joins)
+        m.f.operands[0][d] = m.index(m.operand(0)[d], joins);
+    }
+  });
+}
+
+// A dimension in front, on one side, is the ranks'.
+Factors factors_all_gather(const Graph& g, const Node& n) {
+  return making(g, n, [](Making& m) { m.behind(0, 1); });
+}
+Factors factors_reduce_scatter(const Graph& g, const Node& n) {
+  return making(g, n, [](Making& m) { m.behind(1, 0); });
+}
+Factors factors_all_to_all(const Graph& g, const Node& n) {
+  return making(g, n, [](Making& m) { m.alike(0); });
+}
+
+}  // namespace rules
+
+Factors factors_of(const Graph& graph, const Node& node) {
+  if (const FactorsFn rule = def(node.op).factors) return rule(graph, node);
+  return rules::making(graph, node, [](rules::Making&) {});
+}
+
+}  // namespace tenon::ir
