@@ -3,8 +3,8 @@
 //   distributed                              one process
 //   distributed --simulate 4                 four ranks in one process
 //   mpirun -n 4 distributed                  four processes
-// options: --steps N, --checkpoint FOLDER [--every K] [--restore], --sharded (each rank keeps its part of the optimizer's state), --die-at
-// STEP (rank 1 kills itself there); and last the folder of the four gzipped IDX files
+// options: --steps N, --checkpoint FOLDER [--every K] [--restore], --sharded (each rank keeps its part of the optimizer's state), --explain
+// (what the ranks do together in a step), --die-at STEP (rank 1 kills itself there); and last the folder of the four gzipped IDX files
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -33,6 +33,8 @@ bool parse(int argc, char** argv, Options& o) {
       o.training.restore = true;
     } else if (word == "--sharded") {
       o.training.sharded_state = true;
+    } else if (word == "--explain") {
+      o.training.explain = true;
     } else if (!word.starts_with("--")) {
       o.data = word;
     } else if (i + 1 == argc) {
@@ -83,7 +85,7 @@ int main(int argc, char** argv) try {
   if (!parse(argc, argv, o))
     return std::fprintf(stderr,
                         "usage: distributed [--simulate N] [--steps N] [--checkpoint FOLDER [--every K] [--restore]] "
-                        "[--sharded] "
+                        "[--sharded] [--explain] "
                         "[--die-at STEP] [FOLDER]\n"),
            2;
   const Images images = load(o.data);

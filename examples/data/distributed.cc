@@ -66,6 +66,12 @@ int64_t bytes_of(const T& tree) {
   return count;
 }
 
+// That part of what explain() says.
+std::string together(const std::string& explained) {
+  const size_t from = explained.find("what ranks do together:"), to = explained.find("edges that", from);
+  return from == std::string::npos ? "one rank does all\n" : explained.substr(from, to - from);
+}
+
 // What a checkpoint holds: everything that the rest of the run depends on.
 template <class S>
 struct Saved {
@@ -106,6 +112,8 @@ Trained run(const dist::World& world, const Images& images, const DistributedOpt
   for (int64_t k = result.began_at; k < o.steps; ++k) {
     if (k == o.die_at && world.rank() == 1) raise(SIGKILL);
     const auto [x, y] = batches.of_step(k);
+    if (o.explain && k == result.began_at && world.rank() == 0)
+      std::printf("%s", together(step.lower(params, state, x, y).compile().explain()).c_str());
     auto [next, moments, loss] = step(params, state, x, y);
     params = std::move(next), state = std::move(moments);
     losses[static_cast<size_t>(k)] = loss.template item<float>();
@@ -148,11 +156,12 @@ Trained train_sharded(const dist::World& world, const Images& images, const Dist
   const auto step = jit(dist::data_parallel(
                             [group](const mlp::Params& p, const State& s, const Tensor& x, const Tensor& y) {
                               const auto [loss, gradient] = value_and_grad(mlp::loss)(p, x, y);
+                              const Tensor mean = dist::mean_gradient(loss);  // travels behind the update
                               const auto update = [](const auto& part, const auto& g, const auto& of) {
                                 return optim::adamw(part, g, of, adamw);
                               };
                               auto [next, state] = dist::sharded_update(update, p, gradient, s, group);
-                              return std::make_tuple(next, state, dist::mean_gradient(loss));
+                              return std::make_tuple(next, state, mean);
                             },
                             group, {.shards = o.shards}),
                         {.donate = {0, 1}, .name = "train_step"});

@@ -25,6 +25,7 @@ struct DistributedOptions {
   bool restore = false;  // from the newest checkpoint in the folder, if there is one
   int64_t die_at = -1;  // the step at which rank 1 kills itself, as kill -9 would
   bool talk = false;  // rank 0 prints what happens
+  bool explain = false;  // rank 0 prints what the ranks do together in a step
 };
 
 struct Trained {

@@ -29,29 +29,6 @@ thread_local const ShardedStep* innermost = nullptr;
 
 }  // namespace
 
-ir::Value joined(ir::Value x) {
-  while (x.shape()[0].number() > 1) {
-    const int64_t n = x.shape()[0].number(), pairs = n / 2;
-    const auto rows = [&](int64_t first, int64_t count, int64_t stride) {
-      Shape shape = x.shape();
-      std::vector<Dim> starts(shape.size(), 0), sizes(shape.begin(), shape.end());
-      std::vector<int64_t> strides(shape.size(), 1);
-      starts[0] = first, sizes[0] = count, strides[0] = stride;
-      return ir::slice(x, std::move(starts), std::move(sizes), std::move(strides));
-    };
-    const ir::Value sums = rows(0, pairs, 2) + rows(1, pairs, 2);
-    if (n % 2 == 0) {
-      x = sums;
-    } else {
-      const ir::Value both[] = {sums, rows(n - 1, 1, 1)};
-      x = ir::concat(both, 0);
-    }
-  }
-  Shape shape = x.shape();
-  shape.erase(0);
-  return ir::reshape(x, shape);
-}
-
 const ShardedStep* step_or_none() { return innermost; }
 
 const ShardedStep& step_here(const char* what, const Location& at) {
@@ -67,16 +44,22 @@ ir::Value by_shard(ir::Value x, const ShardedStep& step) {
                    ir::AxisGatherAttrs{.axis = axis_name(), .size = Dim(step.own)})[0];
 }
 
+ir::Value widened(ir::Value x) { return is_half(x.dtype()) ? ir::cast(x, DType::f32) : x; }
+
+ir::Value mean_of(ir::Value sum, DType dtype, const ShardedStep& step) {
+  return ir::cast(sum / ir::splat(*sum.builder, sum.dtype(), static_cast<double>(step.shards), sum.shape()), dtype);
+}
+
 namespace {
 
 // The sum over all shards of [own shards, ...].
 ir::Value summed(ir::Value own, const ShardedStep& step, const Location& at) {
-  if (step.group.size() == 1) return joined(own);
+  if (step.group.size() == 1) return ir::tree_sum(own);
   if (std::has_single_bit(static_cast<uint64_t>(step.own)))  // a rank's shards are a whole branch of the tree
-    return over_ranks(ir::Op::all_reduce_sum, joined(own), step.group, at);
+    return over_ranks(ir::Op::all_reduce_sum, ir::tree_sum(own), step.group, at);
   Shape shape = own.shape();
   shape[0] = Dim(step.shards);
-  return joined(ir::reshape(over_ranks(ir::Op::all_gather, own, step.group, at, {1}), shape));
+  return ir::tree_sum(ir::reshape(over_ranks(ir::Op::all_gather, own, step.group, at, {1}), shape));
 }
 
 }  // namespace
@@ -208,8 +191,7 @@ std::vector<Tensor> means(const std::vector<Tensor>& of_shard, const Location& a
     std::vector<ir::Value> flat;
     for (size_t i : bucket) flat.push_back(ir::reshape(given[i], Shape({given[i].shape().numel()})));
     const ir::Value one = flat.size() == 1 ? given[bucket[0]] : ir::concat(flat, 0);
-    const ir::Value sum = summed(by_shard(one, step), step, at);
-    const ir::Value mean = sum / ir::splat(b, sum.dtype(), static_cast<double>(step.shards), sum.shape());
+    const ir::Value mean = mean_of(summed(widened(by_shard(one, step)), step, at), one.dtype(), step);
     int64_t from = 0;
     for (size_t i : bucket) {
       const int64_t count = given[i].shape().numel();

@@ -3,6 +3,7 @@
 #include "tenon/frontend/dist/sharded_state.h"
 
 #include <bit>
+#include <ranges>
 
 #include "tenon/frontend/dist/collectives.h"
 #include "tenon/frontend/dist/parts.h"
@@ -54,13 +55,13 @@ ir::Value columns(ir::Value x, int64_t from, int64_t count) {  // of the last ax
 // Of [own shards, ranks, ...] the rank's row of the sum over all shards.
 ir::Value own_sum(ir::Value shards, const ShardedStep& step, const Location& at) {
   const Group& group = step.group;
-  if (group.size() == 1) return own_row(joined(shards), group, at);
+  if (group.size() == 1) return own_row(ir::tree_sum(shards), group, at);
   if (std::has_single_bit(static_cast<uint64_t>(step.own)))  // a rank's shards are a whole branch of the tree
-    return over_ranks(ir::Op::reduce_scatter, joined(shards), group, at);
+    return over_ranks(ir::Op::reduce_scatter, ir::tree_sum(shards), group, at);
   Shape shape = shards.shape();
   shape[0] = Dim(step.shards);
   const ir::Value all = ir::reshape(over_ranks(ir::Op::all_gather, shards, group, at, {1}), shape);
-  return own_row(joined(all), group, at);
+  return own_row(ir::tree_sum(all), group, at);
 }
 
 // The floating ones of `tensors`, as inputs of a graph; what becomes of each goes back to its place.
@@ -117,7 +118,8 @@ std::vector<Tensor> gathered_parts(const LeafParts& parts, const std::vector<Ten
       throw Error("dist::sharded_update: the update gave more parts than there are parameters", at);
     const ShardedStep& step = step_here("dist::sharded_update", at);
     Flowing f("gathered_parts", parts, at);
-    for (const std::vector<size_t>& bucket : buckets_of(f.inputs, step.options.bucket_bytes)) {
+    // The first ones first, as they are updated: each travels behind the updates of the next.
+    for (const std::vector<size_t>& bucket : buckets_of(f.inputs, step.options.bucket_bytes) | std::views::reverse) {
       std::vector<ir::Value> flat;
       for (size_t i : bucket) flat.push_back(f.values[i]);
       ir::Value all = beside_each_other(flat, 0);
@@ -148,8 +150,8 @@ LeafParts mean_parts(const std::vector<Tensor>& gradients, const Group& group, c
     for (const std::vector<size_t>& bucket : buckets_of(f.inputs, step.options.bucket_bytes)) {
       std::vector<ir::Value> rows;
       for (size_t i : bucket) rows.push_back(in_rows(f.values[i], group.size()));
-      const ir::Value sum = own_sum(by_shard(beside_each_other(rows, 1), step), step, at);
-      const ir::Value mean = sum / ir::splat(f.b, sum.dtype(), static_cast<double>(step.shards), sum.shape());
+      const ir::Value all = beside_each_other(rows, 1);
+      const ir::Value mean = mean_of(own_sum(widened(by_shard(all, step)), step, at), all.dtype(), step);
       int64_t from = 0;
       for (size_t k = 0; k < bucket.size(); ++k) {
         const int64_t part = rows[k].shape()[1].number();

@@ -38,6 +38,27 @@ std::vector<std::string> loops_over_lanes(const ir::Graph& graph) {
   return found;
 }
 
+std::string what_ranks_do(const std::vector<ir::RanksNote>& notes) {
+  if (notes.empty()) return "";
+  const auto shown = [](int64_t number, const char* unit) { return amount(number, {}, unit); };
+  std::string text = "what ranks do together:\n";
+  int64_t all = 0, hidden = 0;
+  for (const ir::RanksNote& n : notes) {
+    text +=
+        "  " + n.place + (n.bytes < 0 ? std::string(", of a free extent") : ", of " + shown(n.bytes, "B") + " a rank");
+    text += n.hidden == 0 ? std::string(", while nothing else runs")
+                          : ", behind " + std::to_string(n.hidden) + (n.hidden == 1 ? " kernel, " : " kernels, ") +
+                                shown(n.hidden_flops, "flop");
+    text += "\n";
+    all += std::max<int64_t>(n.bytes, 0);
+    hidden += n.hidden > 0 ? std::max<int64_t>(n.bytes, 0) : 0;
+  }
+  if (all > 0 && notes.size() > 1)
+    text += "  in all " + shown(all, "B") + " a rank, of which " + std::to_string(100 * hidden / all) +
+            " % travel behind kernels\n";
+  return text;
+}
+
 }  // namespace
 
 std::string Lowered::ir() const {
@@ -135,15 +156,7 @@ std::string Compiled::explain() const try {
     }
     text += "\n";
   }
-  if (!m.ranks_notes.empty()) text += "what ranks do together:\n";
-  for (const ir::RanksNote& n : m.ranks_notes) {
-    text +=
-        "  " + n.place + (n.bytes < 0 ? std::string(", of a free extent") : ", of " + shown(n.bytes, "B") + " a rank");
-    text += n.hidden == 0 ? std::string(", while nothing else runs")
-                          : ", behind " + std::to_string(n.hidden) + (n.hidden == 1 ? " kernel, " : " kernels, ") +
-                                shown(n.hidden_flops, "flop");
-    text += "\n";
-  }
+  text += what_ranks_do(m.ranks_notes);
   for (const std::string& line : loops_over_lanes(*graph)) text += line;
   const auto& notes = m.not_fused;
   if (!notes.empty()) text += "edges that were not fused:\n";

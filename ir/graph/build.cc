@@ -192,6 +192,29 @@ Value move_axis(Value x, size_t from, size_t to) {
   return transpose(x, std::move(order));
 }
 
+Value tree_sum(Value x) {
+  while (x.shape()[0].number() > 1) {
+    const int64_t n = x.shape()[0].number(), pairs = n / 2;
+    const auto rows = [&](int64_t first, int64_t count, int64_t stride) {
+      Shape shape = x.shape();
+      std::vector<Dim> starts(shape.size(), 0), sizes(shape.begin(), shape.end());
+      std::vector<int64_t> strides(shape.size(), 1);
+      starts[0] = first, sizes[0] = count, strides[0] = stride;
+      return slice(x, std::move(starts), std::move(sizes), std::move(strides));
+    };
+    const Value sums = rows(0, pairs, 2) + rows(1, pairs, 2);
+    if (n % 2 == 0) {
+      x = sums;
+    } else {
+      const Value both[] = {sums, rows(n - 1, 1, 1)};
+      x = concat(both, 0);
+    }
+  }
+  Shape shape = x.shape();
+  shape.erase(0);
+  return reshape(x, shape);
+}
+
 Value split_blocks(Value x, size_t axis, int64_t count) {
   Shape split = x.shape();
   split[axis] = x.builder->symbols().quotient(split[axis], count);

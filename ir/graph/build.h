@@ -91,6 +91,10 @@ Value reduce_kept(Op reduction, Value x,
 Value dot_general(Value lhs, Value rhs, std::vector<int64_t> lhs_batch, std::vector<int64_t> rhs_batch,
                   std::vector<int64_t> lhs_contract, std::vector<int64_t> rhs_contract);
 
+// The sum over axis 0, which is dropped, by the tree over ranks (runtime/tenon_ranks.h): neighbours, then pairs of them, an odd last
+// one waiting for the next level.
+Value tree_sum(Value x);
+
 Value move_axis(Value x, size_t from, size_t to);  // the others keep their order
 Value split_blocks(Value x, size_t axis, int64_t count);  // [.., n, ..] -> [count, .., n / count, ..]
 Value merge_blocks(Value blocks, size_t axis);  // and back

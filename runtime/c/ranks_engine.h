@@ -41,6 +41,7 @@ typedef struct tenon_slots {
   int64_t chunk; /* elements of one */
   char* room; /* what arrives to be joined: `awaited` chunks for each slot */
   uint64_t room_size;
+  int32_t keeps; /* what goes nowhere is still to be copied */
   const void** sources; /* of a join, by rank of the group */
 } tenon_slots;
 

@@ -218,7 +218,7 @@ int32_t tenon_work_begin(tenon_pending* p) {
       s->total = (int64_t)((p->bytes + BROADCAST_CHUNK - 1) / BROADCAST_CHUNK);
       move_own(p);
       break;
-    default: move_prepare(p); move_own(p);
+    default: move_prepare(p); s->keeps = 1;
   }
   s->requests = (tenon_request*)calloc((size_t)s->window * (size_t)s->each, sizeof *s->requests);
   return s->requests != NULL;
@@ -281,6 +281,11 @@ int32_t tenon_work(tenon_pending* p) {
     if (p->halves && !tenon_halving_may_begin(p)) break;
     step_begin(p, requests, s->begun);
     s->begun++;
+    moved = 1;
+  }
+  if (s->keeps) { /* while others take theirs */
+    s->keeps = 0;
+    move_own(p);
     moved = 1;
   }
   if (s->worked == s->total && tenon_test(p, s->requests, s->window * s->each) == 0) p->done = 1;
