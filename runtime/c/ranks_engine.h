@@ -11,6 +11,8 @@
 enum {
   TENON_ROUNDS = 12, /* of agreement: 4096 ranks */
   TENON_SMALL = 64 * 1024, /* bytes of a whole group that travel with the agreement */
+  TENON_MOVE_CHUNK = 16 << 20, /* bytes of a message of what only moves */
+  TENON_MOVE_WINDOW = 8, /* such messages of one collective at once */
   TENON_STREAM_AGREE = 0,
   TENON_STREAM_MOVE = 1,
   TENON_STREAM_SPREAD = 2
@@ -38,6 +40,8 @@ typedef struct tenon_slots {
   tenon_request* requests; /* `each` of them for each slot, those that are awaited first */
   int32_t each, awaited, window;
   int64_t total, begun, worked; /* steps */
+  int64_t
+      sent; /* steps of an exchange, whose two directions go on by themselves: the other three count what it receives */
   int64_t chunk; /* elements of one */
   char* room; /* what arrives to be joined: `awaited` chunks for each slot */
   uint64_t room_size;

@@ -60,7 +60,7 @@ static void begun(mpi_world* w, tenon_request* request, MPI_Request mpi, int cod
   mpi_world_error(w, code, doing, request->peer);
 }
 
-/* MPI counts in int. Collectives cut what they move; whoever does not is told. */
+/* MPI counts in int. All collectives cut what they move (TENON_MOVE_CHUNK); one that did not would be told. */
 static int fits(mpi_world* w, tenon_request* request, uint64_t size) {
   if (size <= INT_MAX) return 1;
   request->state = 0;

@@ -137,6 +137,7 @@ static int check(const tenon_ranks* ranks) {
   check_one(ranks, TENON_ALL_REDUCE, 0, 11, ranks->size, 1, 3000001);
   check_one(ranks, TENON_BROADCAST, 0, 12, ranks->size, 1, 700001);
   check_one(ranks, TENON_ALL_GATHER, 0, 11, ranks->size, 1, 0);
+  if (ranks->size == 2) check_one(ranks, TENON_EXCHANGE, 0, 5, 2, 1, 35000001); /* several messages */
   return done;
 }
 
