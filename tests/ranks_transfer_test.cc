@@ -8,13 +8,8 @@
 #include <map>
 #include <tuple>
 
+#include "tenon/tests/ranks_inside.h"
 #include "tenon/tests/ranks_world.h"
-
-extern "C" {
-#define _Static_assert static_assert
-#include "tenon/runtime/c/ranks_engine.h"
-#undef _Static_assert
-}
 
 namespace tenon::testing {
 namespace {
@@ -47,7 +42,8 @@ struct Wire {
       tenon_transport t = {};
       t.self = &ends[r];
       t.rank = r, t.size = 2;
-      t.send = [](void* self, tenon_request* request, int32_t to, const tenon_tag* tag, const void* bytes, uint64_t size) {
+      t.send = [](void* self, tenon_request* request, int32_t to, const tenon_tag* tag, const void* bytes,
+                  uint64_t size) {
         Wire& w = of(self);
         w.longest = std::max(w.longest, size);
         if (tag->stream == TENON_STREAM_MOVE && to == 1) w.most_open = std::max(w.most_open, ++w.open);
@@ -70,6 +66,8 @@ struct Wire {
       t.gone = [](void*, int32_t) { return static_cast<const char*>(nullptr); };
       t.leave = [](void*) {};
       t.pause = [](void*, int64_t) {};
+      t.say = [](void*, int32_t, const void*, uint64_t) {};
+      t.hear = [](void*, void*, uint64_t) { return 0; };
       ends[r].wire = this;
       tenon_engine_open(&ends[r].engine, &t);
     }
@@ -180,8 +178,7 @@ TEST(RanksTransfer, ThoseOfOneChannelKeepTheirOrder) {
     w.run(much_at_once);
     for (int r = 0; r < 2; ++r) {
       const tenon_ranks& t = w.ends[r].engine.table;
-      for (size_t k = pending[r].size(); k-- > 0;)
-        ASSERT_EQ(t.finish(t.world, pending[r][k]), 0) << t.message(t.world);
+      for (size_t k = pending[r].size(); k-- > 0;) ASSERT_EQ(t.finish(t.world, pending[r][k]), 0) << t.message(t.world);
       for (int channel : {0, 1}) {
         size_t next = 0;
         const auto& moved = w.moved[{r, channel}];
@@ -207,7 +204,8 @@ TEST(RanksTransfer, OfOneChannelInASimulatedWorld) {
     for (size_t k = 0; k < lengths.size(); ++k) {
       in.emplace_back(static_cast<size_t>(lengths[k]));
       out.emplace_back(static_cast<size_t>(lengths[k]));
-      for (size_t e = 0; e < in[k].size(); ++e) in[k][e] = static_cast<int32_t>(e * 7 + k * 1000 + (ranks->rank ? 1 : 0));
+      for (size_t e = 0; e < in[k].size(); ++e)
+        in[k][e] = static_cast<int32_t>(e * 7 + k * 1000 + (ranks->rank ? 1 : 0));
     }
     for (int k = 0; ranks->rank == 1 && asked == 0; ++k) std::this_thread::yield();
     for (size_t k = 0; k < lengths.size(); ++k) {

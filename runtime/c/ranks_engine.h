@@ -52,6 +52,7 @@ struct tenon_pending {
   tenon_pending *next, *before;
   tenon_engine* engine;
   int32_t done, agreed, small, halves;
+  int64_t asks; /* after waiting how long next (ranks_waiting.c) */
   uint64_t moved; /* grows with everything that arrives */
   int32_t base, own, size, stride; /* the group: rank of number 0, the own number */
   int32_t to, from; /* of a permutation or an exchange, -1: none */
@@ -80,6 +81,7 @@ struct tenon_engine {
   tenon_group* groups;
   int32_t group_count, group_room;
   int64_t timeout;
+  int64_t patience; /* how long a rank waits before it asks */
   void* block; /* room of large collectives, kept for the next */
   uint64_t block_size;
 };
@@ -127,6 +129,12 @@ int32_t tenon_halving_prepare(tenon_pending* p); /* 0: out of memory */
 int32_t tenon_halving_may_begin(tenon_pending* p); /* the next step */
 void tenon_halving_begin(tenon_pending* p, tenon_request* requests, int64_t step);
 void tenon_halving_arrived(tenon_pending* p, int64_t step);
+
+/* What is waited for, answers before words that have not been taken; null when nothing is. */
+tenon_request* tenon_awaited(tenon_pending* p);
+/* Of a rank that waits in p: asks whether the others wait for it, and answers those who ask. */
+void tenon_ask(tenon_pending* p);
+void tenon_answer(tenon_pending* p);
 
 static inline const tenon_header* tenon_own_header(const tenon_pending* p) {
   return (const tenon_header*)(const void*)p->told;

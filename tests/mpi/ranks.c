@@ -185,6 +185,7 @@ static void go_wrong(const tenon_ranks* ranks, const char* mode, tenon_collectiv
   if (strcmp(mode, "shape") == 0) c->count = 17;
   if (strcmp(mode, "kind") == 0) c->kind = TENON_BROADCAST;
   if (strcmp(mode, "program") == 0) c->digest = 99;
+  if (strcmp(mode, "group") == 0) c->size = 2;
 }
 
 /* Every rank adds up for a while; at the third time the last one goes wrong. */

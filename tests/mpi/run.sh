@@ -75,6 +75,7 @@ for size in 2 3 4; do
     fault "$size" "shape$large" "the ranks do not do the same: .*rank $last all_reduce\(sum\) of 17 f32"
     fault "$size" "kind$large" 'the ranks do not do the same: .* broadcast of '
     fault "$size" "program$large" 'the ranks run different programs: '
+    fault "$size" "group$large" 'ranks wait for each other: rank 2 waits for rank 3 in .* 4 ranks .*, rank 3 waits for rank 2 in .* 2 ranks '
   done
 done
 fault 3 hang 'rank 2 did not answer within 9 s in all_reduce'
