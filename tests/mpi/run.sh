@@ -4,7 +4,7 @@
 # usage: run.sh PROGRAM PLUGIN; 77 and a line where something is missing
 set -euo pipefail
 program=$1 plugin=${2:-}
-if [[ -z $plugin || ! -e $plugin ]]; then echo 'skipped: the plug-in for MPI is not built; apt install libopenmpi-dev'; exit 77; fi
+if [[ -z $plugin || ! -e $plugin ]]; then echo 'skipped: the plug-in for MPI is not built; apt install libopenmpi-dev openmpi-bin, then cmake -DTENON_MPI=ON'; exit 77; fi
 if ! command -v mpirun >/dev/null; then echo 'skipped: there is no mpirun; apt install openmpi-bin'; exit 77; fi
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 launcher=(mpirun) recovery='' # the option by which Open MPI's launcher goes on without the lost; MPICH's ends all at once
