@@ -1,7 +1,7 @@
 # The plug-in for MPI, libtenon_mpi.so: loaded when a program asks for the ranks that mpirun has started. It holds what it needs of the
 # C runtime, shows one name, and links MPI's C library alone, so that Tenon itself needs no MPI.
 if(TENON_MPI STREQUAL "OFF")
-  message(STATUS "MPI: the plug-in libtenon_mpi.so is not built (TENON_MPI is OFF)")
+  message(STATUS "MPI: the plug-in libtenon_mpi.so is not built, for TENON_MPI is OFF; where it is wanted: apt install libopenmpi-dev openmpi-bin, or libmpich-dev mpich, then cmake -DTENON_MPI=ON")
   return()
 endif()
 find_package(MPI QUIET COMPONENTS C)

@@ -241,6 +241,32 @@ TEST(Faults, OtherShapesAndOtherOpsAreErrorsOnBoth) {
   }
 }
 
+TEST(Faults, OtherGroupsAreErrorsThatNameBothLines) {
+  const auto begin = std::chrono::steady_clock::now();
+  std::atomic<int> errors = 0;
+  const std::string message = message_of([&] {
+    dist::simulate(4, [&](World w) {
+      const dist::Mesh mesh(w, {{"data", 2}, {"model", 2}});
+      w.set_timeout(60);
+      try {
+        const auto f =
+            jit([&](const Tensor& x) { return dist::all_reduce(x, w.rank() == 1 ? mesh["model"] : dist::Group(w)); });
+        f(own(w.rank()));
+      } catch (const Error&) {
+        ++errors;
+        throw;
+      }
+    });
+  });
+  EXPECT_EQ(errors, 4);
+  EXPECT_HAS(message, "ranks wait for each other: rank 0 waits for rank 1 in all_reduce(sum) of ");
+  EXPECT_HAS(message, " over 4 ranks ");
+  EXPECT_HAS(message, ", rank 1 waits for rank 0 in all_reduce(sum) of ");
+  EXPECT_HAS(message, " over 2 ranks ");
+  EXPECT_HAS(message, "over 'model' at ../tests/dist_test.cc:");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
+}
+
 TEST(Faults, ARankThatLeavesOrNeverComesIsAnError) {
   EXPECT_HAS(message_of([&] {
                dist::simulate(2, [&](World w) {

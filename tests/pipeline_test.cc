@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <tenon/tenon.h>
 
+#include <functional>
 #include <map>
 #include <mutex>
 
@@ -129,6 +130,89 @@ TEST(Pipeline, MisuseIsSaidWhereItIs) {
   EXPECT_HAS(
       message_of([] { dist::pipeline(without, dist::init(), {.microbatches = 3})(parameters(), ones({8, width})); }),
       "3 microbatches do not divide");
+}
+
+// Each rank along the pipeline's axis runs stages of its own: none of them may cut along it, in whatever it stands, and by whatever name.
+TEST(Pipeline, StagesAreNotCutAlongItsOwnAxis) {
+  dist::simulate(4, [](World w) {
+    const dist::Mesh mesh(w, {{"stage", 2}, {"model", 2}}), flat(w, {{"all", 4}});
+    using Stage = std::function<Tensor(const Layer&, const Tensor&)>;
+    const auto said = [&](const Stage& first, const Stage& second) {
+      const auto f = dist::pipeline(std::make_tuple(first, second), mesh["stage"], {.microbatches = 2});
+      const std::tuple p(make_layer(1), make_layer(2));
+      const Tensor x = normal(key(9), {8, width});
+      const std::string plain = message_of([&] { f(p, x); });
+      EXPECT_EQ(message_of([&] { jit(f)(p, x); }), plain);
+      EXPECT_EQ(message_of([&] { jit(grad([&](const auto& q, const Tensor& v) { return sum(f(q, v)); }))(p, x); }),
+                plain);
+      return plain;
+    };
+    const auto cut = [](auto... how) {
+      return [=](const Layer& l, const Tensor& x) { return through({dist::constrain(l.w, how...), l.b}, x); };
+    };
+    const Stage along = cut(mesh, dist::Spec{none, "stage"}), by_group = cut(mesh["stage"], 1),
+                over_all = cut(flat, dist::Spec{"all"});
+    const Stage looped = [&](const Layer& l, const Tensor& x) {
+      return fori_loop(0, 3, [&](const Tensor&, const Tensor& h) { return along(l, h); }, x);
+    };
+    const Stage branching = [&](const Layer& l, const Tensor& x) {
+      return cond(sum(x) > 0.0f, [&] { return along(l, x); }, [&] { return looped(l, x); });
+    };
+    const Stage compiled = [&](const Layer& l, const Tensor& x) { return jit(along)(l, x); };
+    for (const Stage& s : {along, by_group, looped, branching, compiled})
+      for (const bool last : {false, true}) {
+        const std::string text = last ? said(through, s) : said(s, through);
+        EXPECT_HAS(text, "pipeline_test.cc:");
+        EXPECT_HAS(text, "along 'stage'");
+        EXPECT_HAS(text, "each of its ranks runs stages of its own");
+        EXPECT_HAS(text, "leave 'stage' out, or name another axis of the mesh");
+      }
+    EXPECT_HAS(said(through, over_all), "along 'all'");
+    // Nor do values come in that are: a rank would put together what the others do not know of.
+    for (const bool parameter : {false, true}) {
+      const auto f = dist::pipeline(std::make_tuple(through, through), mesh["stage"], {.microbatches = 2});
+      const auto whole = [&](const Layer& l, const Tensor& x) {
+        const auto half = [&](const Tensor& t) { return dist::constrain(t * 2, mesh, {none, "stage"}) * 3; };
+        return parameter ? f(std::tuple(Layer{half(l.w), l.b}, l), x) : f(std::tuple(l, l), half(x));
+      };
+      const std::string text = message_of([&] { jit(whole)(make_layer(1), normal(key(9), {8, width})); });
+      EXPECT_HAS(text, "pipeline_test.cc:");
+      EXPECT_HAS(text, "each rank along 'stage' has a part of its own in exchange over 'stage' at ");
+      EXPECT_HAS(text, "leave 'stage' out, or name another axis of the mesh");
+    }
+  });
+}
+
+// What ranks along the pipeline's axis give each other is whole, however the stage that makes it is cut.
+TEST(Pipeline, StagesMayBeCutAlongAnotherAxis) {
+  const Tensor x = normal(key(9), {8, width});
+  const auto plain = value_and_grad<0, 1>([](const auto& p, const Tensor& v) {
+    const auto& [a, b, c, d] = p;
+    return loss_of(d, through(c, through(b, through(a, v))));
+  })(parameters(), x);
+  const std::vector<float> expected = numbers_of(plain);
+  for (const dist::Schedule schedule : {dist::gpipe, dist::one_f_one_b})
+    for (const bool scalar : {true, false}) {
+      const std::vector<float> cut = on_ranks(4, [&](const World& w) {
+        const dist::Mesh mesh(w, {{"stage", 2}, {"model", 2}});
+        const auto along = [=](const Layer& l, int64_t d) {
+          return Layer{dist::constrain(l.w, mesh["model"], d), l.b};
+        };
+        const auto columns = [=](const Layer& l, const Tensor& h) { return through(along(l, 1), h); };
+        const auto rows = [=](const Layer& l, const Tensor& h) { return through(along(l, 0), h); };
+        const auto loss = [=](const Layer& l, const Tensor& h) { return loss_of(along(l, 1), h); };
+        const dist::PipelineOptions options{.microbatches = 4, .schedule = schedule};
+        const auto by_loss = dist::pipeline(std::make_tuple(columns, columns, rows, loss), mesh["stage"], options);
+        const auto by_rows = dist::pipeline(std::make_tuple(columns, rows, columns, columns), mesh["stage"], options);
+        return numbers_of(jit(value_and_grad<0, 1>([=](const auto& p, const Tensor& v) {
+          if (scalar) return by_loss(p, v);
+          const Tensor y = by_rows(p, v);
+          return mean(y * y);
+        }))(parameters(), x));
+      });
+      ASSERT_EQ(cut.size(), expected.size());
+      for (size_t i = 0; i < cut.size(); ++i) EXPECT_NEAR(cut[i], expected[i], 1e-6);
+    }
 }
 
 }  // namespace

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <bit>
 #include <chrono>
 #include <mutex>
 
+#include "tenon/tests/ranks_inside.h"
 #include "tenon/tests/ranks_world.h"
 
 namespace tenon::testing {
@@ -146,6 +148,83 @@ TEST(RanksFaults, ARankThatHangsIsNamedAfterTheTimeout) {
                        " did not answer within 0.4 s in all_reduce(sum) of 10 f32 over 5 ranks at c.cc:9");
     EXPECT_LT(o.seconds, 3);
   }
+}
+
+// One rank means another group than the others: each waits for one that waits for it. Found without the timeout, and said by all.
+TEST(RanksFaults, RanksOfDifferentGroupsAreNamedBothAtOnce) {
+  for (const int stride : {1, 2})
+    for (int odd = 0; odd < 4; ++odd)
+      for (const int64_t count : {16, 100000}) {
+        const int partner = stride == 1 ? odd ^ 1 : odd ^ 2;
+        const Outcome o = outcome(4, [&](const tenon_ranks* ranks) {
+          GroupRequest r = request(TENON_ALL_REDUCE, 4, count);
+          if (ranks->rank == odd) r.size = 2, r.stride = stride;
+          for (int k = 0; k < 3; ++k)  // what went well before is not in the way
+            if (run(ranks, request(TENON_ALL_REDUCE, 4, count)) != 0) return 1;
+          return ranks->rank == odd ? run(ranks, r, "all_reduce at a.cc:3") : run(ranks, r, "all_reduce at b.cc:9");
+        });
+        const auto waits = [&](int a, int b, const std::string& in) {
+          return "rank " + std::to_string(a) + " waits for rank " + std::to_string(b) + " in all_reduce(sum) of " +
+                 std::to_string(count) + " f32 over " + in;
+        };
+        const std::string of_odd = waits(odd, partner, "2 ranks at a.cc:3"),
+                          of_partner = waits(partner, odd, "4 ranks at b.cc:9");
+        for (const std::string& m : o.messages) {
+          EXPECT_EQ(m, "ranks wait for each other: " +
+                           (odd < partner ? of_odd + ", " + of_partner : of_partner + ", " + of_odd) +
+                           "; all ranks of a group call its collectives, in one order among those of other groups");
+        }
+        EXPECT_LT(o.seconds, 5);
+      }
+}
+
+// The same groups in another order: along rows, then along columns, but for one rank.
+TEST(RanksFaults, RanksThatUseGroupsInAnotherOrderAreNamed) {
+  const Outcome o = outcome(4, [&](const tenon_ranks* ranks) {
+    GroupRequest row = request(TENON_ALL_REDUCE, 2, 5), column = request(TENON_ALL_GATHER, 2, 5);
+    column.stride = 2;
+    const bool other = ranks->rank == 0 || ranks->rank == 3;
+    return run(ranks, other ? row : column, "at a.cc:1") || run(ranks, other ? column : row, "at a.cc:2");
+  });
+  for (const std::string& m : o.messages)
+    EXPECT_EQ(m,
+              "ranks wait for each other: rank 0 waits for rank 1 in all_reduce(sum) of 5 f32 over 2 ranks at a.cc:1, "
+              "rank 1 waits for rank 3 in all_gather of 5 f32 over 2 ranks at a.cc:1, "
+              "rank 3 waits for rank 2 in all_reduce(sum) of 5 f32 over 2 ranks at a.cc:1, "
+              "rank 2 waits for rank 0 in all_gather of 5 f32 over 2 ranks at a.cc:1"
+              "; all ranks of a group call its collectives, in one order among those of other groups");
+  EXPECT_LT(o.seconds, 5);
+}
+
+// Ranks that come late, each in its own time, with several begun at once: nobody is taken for one that never comes.
+TEST(RanksFaults, WhoIsLateIsNoFault) {
+  const Deadline deadline(120);
+  for (uint64_t seed = 0; seed < 20; ++seed)
+    simulate(8, [&](const tenon_ranks* ranks) {
+      static_cast<tenon_engine*>(ranks->world)->patience = 200 * 1000;
+      std::mt19937_64 shared(seed), own(seed * 8 + static_cast<uint64_t>(ranks->rank));
+      for (int step = 0; step < 30; ++step) {
+        std::vector<GroupRequest> some;
+        std::vector<std::vector<uint64_t>> memory;
+        for (uint64_t k = 1 + shared() % 3; k-- > 0;) {
+          some.push_back(request(static_cast<int>(shared() % 8), 1 << (1 + shared() % 3), shared() % 4 ? 5 : 20000));
+          GroupRequest& r = some.back();
+          r.stride = 1 << shared() % static_cast<uint64_t>(4 - std::countr_zero(static_cast<unsigned>(r.size)));
+          memory.emplace_back(r.in_bytes() / 8 + 1), memory.emplace_back(r.out_bytes() / 8 + 1);
+        }
+        std::vector<void*> pending(some.size());
+        std::vector<size_t> order;
+        for (size_t k = 0; k < some.size(); ++k) {
+          if (own() % 4 == 0) std::this_thread::sleep_for(std::chrono::microseconds(own() % 3000));
+          const tenon_collective what = some[k].of(number_in_group(some[k], ranks->rank));
+          ASSERT_EQ(ranks->start(ranks->world, &what, memory[2 * k].data(), memory[2 * k + 1].data(), &pending[k]), 0)
+              << ranks->message(ranks->world);
+          order.push_back(k);
+        }
+        std::shuffle(order.begin(), order.end(), own);
+        for (size_t k : order) ASSERT_EQ(ranks->finish(ranks->world, pending[k]), 0) << ranks->message(ranks->world);
+      }
+    });
 }
 
 TEST(RanksFaults, TheTimeoutStandsInTheEnvironment) {

@@ -14,6 +14,7 @@
 #include "tenon/ir/base/door.h"
 #include "tenon/ir/graph/attributes.h"
 #include "tenon/passes/pass.h"
+#include "tenon/passes/ranks/vary.h"
 
 namespace tenon::dist::detail {
 
@@ -75,6 +76,11 @@ struct Run {
 
   // ---- messages
 
+  // What other ranks' programs get of this one's lies whole, as they take it: `constrain` in a stage cuts what its own ranks do.
+  Tensor whole(const Tensor& t) const {
+    ir::ConstrainAttrs lying{.axes = std::vector<int64_t>(t.cell()->type.shape.size(), -1), .place = to_string(at)};
+    return apply_primitive(ir::Op::constrain, std::move(lying), std::span(&t, 1), at)[0];
+  }
   // Memory that nobody has written, when `after` is there. Under vmap it has lanes where `like` has them, as what is sent has.
   Tensor room_for(const ir::Type& type, const List& after, const Tensor& like) const {
     const ir::Attrs attrs = ir::UnsetAttrs{.dtype = type.dtype, .shape = type.shape.dims()};
@@ -95,6 +101,10 @@ struct Run {
     return asked(ir::Op::exchange, t, group, {to, -1, channel}, at);
   }
   static constexpr int onwards = 0, back = 1;
+  // The root's, to every rank.
+  Tensor spread(const Tensor& t, std::vector<int64_t> numbers) const {
+    return group.size() == 1 ? t : asked(ir::Op::collective_broadcast, whole(t), group, std::move(numbers), at);
+  }
 
   // ---- stages
 
@@ -142,7 +152,7 @@ struct Run {
       h.resize(results);
     }
     for (Tensor& t : h) {
-      t = marked(t, forward_turn(j));
+      t = marked(ends() ? t : whole(t), forward_turn(j));
       if (!ends()) t = sent(t, group.rank() + 1, onwards);
     }
     return h;
@@ -156,21 +166,20 @@ struct Run {
     const ir::Graph& last = *stages.programs.back()->graph;
     List results;
     for (size_t o = 0; o < last.outputs().size(); ++o) {
-      Tensor whole;
+      Tensor all_rows;
       if (ends()) {
         List pieces;
         for (const List& m : made) pieces.push_back(m[o]);
-        whole = is_scalar ? mean_of(pieces) : count() == 1 ? pieces[0] : concat(pieces, 0);
+        all_rows = is_scalar ? mean_of(pieces) : count() == 1 ? pieces[0] : concat(pieces, 0);
       } else {
         ir::Type type = last.type(last.outputs()[o]);
         if (!is_scalar) type.shape[0] = Dim(type.shape[0].number() * count());
         List gone;  // it is there when everything has gone on: what depends on it comes after that on every rank
         for (const List& m : made) gone.insert(gone.end(), m.begin(), m.end());
-        whole = room_for(type, gone, all.back());
+        all_rows = room_for(type, gone, all.back());
       }
       // Kept where this rank does nothing with it: others may, and it stands between forward and backward.
-      results.push_back(group.size() == 1 ? whole
-                                          : asked(ir::Op::collective_broadcast, whole, group, {group.size() - 1}, at));
+      results.push_back(spread(all_rows, {group.size() - 1}));
     }
     return results;
   }
@@ -178,10 +187,6 @@ struct Run {
     Tensor sum = pieces[0];
     for (size_t k = 1; k < pieces.size(); ++k) sum = sum + pieces[k];
     return sum / static_cast<double>(pieces.size());
-  }
-  // What every rank uses or none.
-  Tensor shared(const Tensor& t, int root) const {
-    return group.size() == 1 ? t : asked(ir::Op::collective_broadcast, t, group, {root, 1}, at);
   }
 
   // Cotangents of the own stages' parameters, summed, and of the parts of x.
@@ -218,7 +223,10 @@ struct Run {
           const size_t own = stages.parameters[k].size();
           Tensor& to_here = i < own ? sums[k][i] : cotangents[i - own];
           const Tensor& one = made[taken++];
-          to_here = marked(i < own && to_here.defined() ? to_here + one : one, backward_turn(j));
+          if (i < own)
+            to_here = marked(to_here.defined() ? to_here + one : one, backward_turn(j));
+          else
+            to_here = marked(k == first && !begins() ? whole(one) : one, backward_turn(j));
         }
       }
       if (begins()) {
@@ -257,7 +265,7 @@ struct Run {
     const auto add = [&](Tensor own, const Tensor& like, int root, bool here) {
       if (!is_floating(like.dtype())) return all.emplace_back(), void();
       if (!here) own = room_for(like.cell()->type, {}, residuals[0]);
-      all.push_back(shared(own, root));
+      all.push_back(spread(own, {root, 1}));  // every rank uses it or none
     };
     const size_t each = end - first;
     for (size_t k = 0; k < sums.size(); ++k)
@@ -311,6 +319,7 @@ std::vector<Tensor> results_of(const tenon::detail::Program& p) {
 std::vector<Tensor> run_pipeline(const Stages& stages, const Group& group, const PipelineOptions& options,
                                  const Location& at) {
   const FloatEnvironment standard;
+  for (const auto& stage : stages.programs) passes::check_stage(*stage->graph, {group.size(), group.stride()});
   const ir::Graph& last = *stages.programs.back()->graph;
   const Run run(stages, group, options, at);
   if (!run.is_scalar)

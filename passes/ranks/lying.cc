@@ -187,8 +187,19 @@ int64_t known_bytes(const Type& type) {
 
 }  // namespace
 
+namespace {
+
+bool same_ranks(const MeshAxis& axis, int64_t size, int64_t stride) {  // some of them
+  return stride < axis.size * axis.stride && axis.stride < size * stride;
+}
+
+}  // namespace
+
 std::vector<MeshAxis> mesh_of(const Graph& graph) {
   std::vector<MeshAxis> mesh;
+  std::vector<const Node*> exchanges;  // ranks that take part in one have programs of their own
+  for (const Node& n : graph.nodes())
+    if (n.op == Op::exchange) exchanges.push_back(&n);
   for (const Node& n : graph.nodes()) {
     if (n.op != Op::constrain) continue;
     const Constrain c(graph, n);
@@ -205,12 +216,18 @@ std::vector<MeshAxis> mesh_of(const Graph& graph) {
       bool known = false;
       for (const MeshAxis& other : mesh) {
         known |= other.size == axis.size && other.stride == axis.stride;
-        if (!known && other.stride < axis.size * axis.stride && axis.stride < other.size * other.stride)
+        if (!known && same_ranks(axis, other.size, other.stride))
           refuse("the axis '" + axis.name + "' and the axis '" + other.name +
                  "' of another constrain are of different meshes over the same ranks; give both the same mesh");
         if (known) break;
       }
-      if (!known) mesh.push_back(axis);
+      if (known) continue;
+      for (const Node* e : exchanges)
+        if (const Collective own(graph, *e); same_ranks(axis, own.size, own.stride))
+          refuse("each rank along '" + axis.name + "' has a part of its own in " + own.place +
+                 ", and constrain cuts what all of them do: leave '" + axis.name +
+                 "' out, or name another axis of the mesh");
+      mesh.push_back(axis);
     }
   }
   return mesh;

@@ -91,23 +91,48 @@ std::string axis_name(const std::string& names, size_t axis) {
   return name.empty() ? std::to_string(axis) : name;
 }
 
-void check_constrained(const Graph& graph, const Node& n, std::span<const RankAxis> axes, AxisSet operands) {
-  if (operands == 0) return;
+namespace {
+
+// In a node, in its loops and branches too: f(graph, constrain, name of the axis) where one cuts along some of these axes.
+template <class F>
+void each_cut(const Graph& graph, const Node& n, std::span<const RankAxis> axes, AxisSet along, F f) {
   for (const Attr& a : graph.attrs(n))  // recursion follows nesting
     if (a.graph)
-      for (const Node& inner : a.graph->nodes()) check_constrained(*a.graph, inner, axes, operands);
+      for (const Node& inner : a.graph->nodes()) each_cut(*a.graph, inner, axes, along, f);
   if (n.op != Op::constrain) return;
   const Constrain c(graph, n);
   for (int64_t k : c.axes) {
     if (k < 0) continue;
     const auto axis = static_cast<size_t>(k);
-    if (!(spanned(axes, c.sizes[axis], stride_of(c.sizes, axis)).some & operands)) continue;
-    const std::string name = axis_name(c.names, axis);
-    throw Error("dist::constrain at " + c.place + ": ranks along '" + name +
-                    "' have different values here, each its own; constrain cuts what all of them hold alike: leave '" +
-                    name + "' out, or join them with all_gather",
-                graph.location(n));
+    if (spanned(axes, c.sizes[axis], stride_of(c.sizes, axis)).some & along) f(graph, n, axis_name(c.names, axis));
   }
+}
+
+[[noreturn]] void refuse_cut(const Graph& graph, const Node& constrain, const std::string& why) {
+  throw Error("dist::constrain at " + Constrain(graph, constrain).place + ": " + why, graph.location(constrain));
+}
+
+}  // namespace
+
+void check_constrained(const Graph& graph, const Node& node, std::span<const RankAxis> axes, AxisSet operands) {
+  if (operands == 0) return;
+  each_cut(graph, node, axes, operands, [](const Graph& g, const Node& n, const std::string& name) {
+    refuse_cut(g, n,
+               "ranks along '" + name +
+                   "' have different values here, each its own; constrain cuts what all of them hold alike: leave '" +
+                   name + "' out, or join them with all_gather");
+  });
+}
+
+void check_stage(const Graph& graph, const RankAxis& axis) {
+  for (const Node& node : graph.nodes())
+    each_cut(graph, node, {&axis, 1}, 1, [](const Graph& g, const Node& n, const std::string& name) {
+      refuse_cut(
+          g, n,
+          "the pipeline lies along '" + name +
+              "' here, and each of its ranks runs stages of its own; constrain cuts what all of them do: leave '" +
+              name + "' out, or name another axis of the mesh");
+    });
 }
 
 Varied varied(const Graph& graph, std::span<const RankAxis> axes, std::span<const AxisSet> inputs) {

@@ -23,6 +23,8 @@ Met meets(const ir::Graph& graph, const ir::Node& node, std::span<const RankAxis
 
 // Error where constrain, in a loop or a branch too, cuts along an axis along which what goes in differs.
 void check_constrained(const ir::Graph& graph, const ir::Node& node, std::span<const RankAxis> axes, AxisSet operands);
+// The same of the program of a pipeline's stage, along whose axis other ranks run other stages.
+void check_stage(const ir::Graph& graph, const RankAxis& axis);
 
 // Of the axes of constrain: ranks between neighbours, and the name in a list with commas, the number where there is none.
 int64_t stride_of(const std::vector<int64_t>& sizes, size_t axis);

@@ -10,7 +10,7 @@
 
 #include "tenon/runtime/c/ranks_join.h"
 
-enum { WATCH = 20 * 1000 * 1000, INDIRECT = 300 * 1000 * 1000 }; /* nanoseconds */
+enum { WATCH = 20 * 1000 * 1000, INDIRECT = 300 * 1000 * 1000, PATIENCE = 100 * 1000 * 1000 }; /* nanoseconds */
 
 int64_t tenon_ranks_now(void) {
   struct timespec t;
@@ -109,6 +109,7 @@ static tenon_pending* new_pending(tenon_engine* e) {
     if (p == NULL) return NULL;
   }
   p->engine = e;
+  p->asks = e->patience;
   p->next = e->open;
   if (e->open != NULL) e->open->before = p;
   e->open = p;
@@ -178,8 +179,7 @@ static void describe_and_fail(tenon_pending* p, int32_t rank, const char* what) 
   tenon_engine_fail(p->engine, text);
 }
 
-/* What is waited for, answers before words that have not been taken; null when nothing is. */
-static tenon_request* awaited(tenon_pending* p) {
+tenon_request* tenon_awaited(tenon_pending* p) {
   for (int32_t k = 0; k < 2; k++)
     if (p->answer[k].state != 0) return &p->answer[k];
   const tenon_slots* s = &p->slots;
@@ -218,7 +218,7 @@ static void watch(tenon_pending* p, int64_t waited) {
   const int64_t timeout = p->engine->timeout;
   const int64_t allowed = timeout + (p->round == 0 ? 0 : INDIRECT);
   if (waited < allowed) return;
-  const tenon_request* request = awaited(p);
+  const tenon_request* request = tenon_awaited(p);
   if (request == NULL) return;
   char text[64];
   snprintf(text, sizeof text, "did not answer within %.4g s", (double)timeout * 1e-9);
@@ -321,6 +321,11 @@ static int32_t finish(void* world, void* pending) {
     if (idle < 8) continue;
     const int64_t now = tenon_ranks_now();
     if (since == 0) since = now;
+    tenon_answer(p);
+    if (now - since > p->asks) { /* ever more seldom: who is late has not heard it yet */
+      tenon_ask(p);
+      p->asks = 2 * (now - since);
+    }
     if (now - watched > WATCH && now - since > WATCH) {
       watched = now;
       watch(p, now - since);
@@ -361,6 +366,7 @@ int32_t tenon_engine_open(tenon_engine* e, const tenon_transport* transport) {
   memset(e, 0, sizeof *e);
   e->transport = *transport;
   e->timeout = tenon_ranks_timeout();
+  e->patience = PATIENCE;
   const tenon_ranks table = {sizeof table, e,    transport->rank, transport->size, start, finish, progress,
                              message,      fail, leave,           set_timeout};
   e->table = table;

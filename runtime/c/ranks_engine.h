@@ -11,6 +11,8 @@
 enum {
   TENON_ROUNDS = 12, /* of agreement: 4096 ranks */
   TENON_SMALL = 64 * 1024, /* bytes of a whole group that travel with the agreement */
+  TENON_MOVE_CHUNK = 16 << 20, /* bytes of a message of what only moves */
+  TENON_MOVE_WINDOW = 8, /* such messages of one collective at once */
   TENON_STREAM_AGREE = 0,
   TENON_STREAM_MOVE = 1,
   TENON_STREAM_SPREAD = 2
@@ -38,6 +40,8 @@ typedef struct tenon_slots {
   tenon_request* requests; /* `each` of them for each slot, those that are awaited first */
   int32_t each, awaited, window;
   int64_t total, begun, worked; /* steps */
+  int64_t
+      sent; /* steps of an exchange, whose two directions go on by themselves: the other three count what it receives */
   int64_t chunk; /* elements of one */
   char* room; /* what arrives to be joined: `awaited` chunks for each slot */
   uint64_t room_size;
@@ -49,6 +53,7 @@ struct tenon_pending {
   tenon_pending *next, *before;
   tenon_engine* engine;
   int32_t done, agreed, small, halves;
+  int64_t asks; /* after waiting how long next (ranks_waiting.c) */
   uint64_t moved; /* grows with everything that arrives */
   int32_t base, own, size, stride; /* the group: rank of number 0, the own number */
   int32_t to, from; /* of a permutation or an exchange, -1: none */
@@ -77,6 +82,7 @@ struct tenon_engine {
   tenon_group* groups;
   int32_t group_count, group_room;
   int64_t timeout;
+  int64_t patience; /* how long a rank waits before it asks */
   void* block; /* room of large collectives, kept for the next */
   uint64_t block_size;
 };
@@ -124,6 +130,12 @@ int32_t tenon_halving_prepare(tenon_pending* p); /* 0: out of memory */
 int32_t tenon_halving_may_begin(tenon_pending* p); /* the next step */
 void tenon_halving_begin(tenon_pending* p, tenon_request* requests, int64_t step);
 void tenon_halving_arrived(tenon_pending* p, int64_t step);
+
+/* What is waited for, answers before words that have not been taken; null when nothing is. */
+tenon_request* tenon_awaited(tenon_pending* p);
+/* Of a rank that waits in p: asks whether the others wait for it, and answers those who ask. */
+void tenon_ask(tenon_pending* p);
+void tenon_answer(tenon_pending* p);
 
 static inline const tenon_header* tenon_own_header(const tenon_pending* p) {
   return (const tenon_header*)(const void*)p->told;

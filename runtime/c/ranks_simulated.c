@@ -219,6 +219,25 @@ static void pause(void* self, int64_t idle) {
   pthread_mutex_unlock(&m->lock);
 }
 
+static void say(void* self, int32_t to, const void* word, uint64_t size) {
+  member* at = &((member*)self)->world->members[to];
+  pthread_mutex_lock(&at->lock);
+  memcpy(at->words[at->said++ % WORDS], word, size);
+  at->events++;
+  pthread_cond_signal(&at->change);
+  pthread_mutex_unlock(&at->lock);
+}
+
+static int32_t hear(void* self, void* word, uint64_t size) {
+  member* m = (member*)self;
+  pthread_mutex_lock(&m->lock);
+  const int32_t any = m->heard < m->said;
+  if (m->said - m->heard > WORDS) m->heard = m->said - WORDS;
+  if (any) memcpy(word, m->words[m->heard++ % WORDS], size);
+  pthread_mutex_unlock(&m->lock);
+  return any;
+}
+
 /* ---- the world ------------------------------------------------------------------------------------------------------- */
 
 static void drop(queue* q) {
@@ -238,8 +257,8 @@ static void open_member(tenon_simulated* w, int32_t rank, const pthread_condattr
   m->letters.end = &m->letters.first;
   m->receivers.end = &m->receivers.first;
   m->flying.end = &m->flying.first;
-  const tenon_transport transport = {m,      rank, w->size, 0,    send, receive, test,
-                                     cancel, look, heard,   tell, gone, leave,   pause};
+  const tenon_transport transport = {m,    rank,  w->size, 0,    send,  receive, test, cancel,
+                                     look, heard, tell,    gone, leave, pause,   say,  hear};
   tenon_engine_open(&m->engine, &transport);
 }
 

@@ -10,6 +10,7 @@
 
 #pragma GCC visibility push(hidden)
 enum { EAGER = 16 * 1024 }; /* bytes that wait in a copy */
+enum { WORDS = 4 }; /* that wait for a rank; of more the oldest are lost */
 enum { QUEUED, TAKEN, ARRIVED };
 
 typedef struct member member;
@@ -49,6 +50,8 @@ struct member {
   card cards[2];
   uint64_t events; /* grows with all that may end a pause */
   uint64_t seen; /* how many there were at the last look; the rank's own */
+  uint64_t said, heard; /* words to this rank */
+  char words[WORDS][TENON_WORD];
   _Atomic int32_t left;
   tenon_engine engine;
 };

@@ -7,7 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TENON_RANKS_TEXT = 1024 }; /* bytes of a message about a failure, its end included */
+enum {
+  TENON_RANKS_TEXT = 1024, /* bytes of a message about a failure, its end included */
+  TENON_WORD = 1024 /* of a word, at most */
+};
 
 /* Which message: messages of one pair of ranks with one tag arrive in the order in which they were sent. */
 typedef struct tenon_tag {
@@ -51,6 +54,9 @@ typedef struct tenon_transport {
   void (*leave)(void* self);
   /* Nothing has moved `idle` times in a row: lets others run, for at most some milliseconds. */
   void (*pause)(void* self, int64_t idle);
+  /* A word to one rank, besides all messages; it may get lost. And the next one that has come, of whomever; 0: there is none. */
+  void (*say)(void* self, int32_t to, const void* word, uint64_t size);
+  int32_t (*hear)(void* self, void* word, uint64_t size);
 } tenon_transport;
 
 #endif

@@ -12,8 +12,6 @@ enum {
   REDUCE_CHUNK = 256 * 1024, /* bytes of one block in one step */
   REDUCE_ROOM = 16 << 20, /* bytes that may arrive at once to be joined */
   REDUCE_WINDOW = 4,
-  MOVE_CHUNK = 16 << 20,
-  MOVE_WINDOW = 8,
   BROADCAST_CHUNK = 512 * 1024
 };
 
@@ -119,13 +117,15 @@ static int32_t reduce_prepare(tenon_pending* p) {
 
 /* ---- what moves ----------------------------------------------------------------------------------------------------- */
 
-static int64_t move_chunks(const tenon_pending* p) { return (int64_t)((p->bytes + MOVE_CHUNK - 1) / MOVE_CHUNK); }
+static int64_t move_chunks(const tenon_pending* p) {
+  return (int64_t)((p->bytes + TENON_MOVE_CHUNK - 1) / TENON_MOVE_CHUNK);
+}
 
 static void move_begin(tenon_pending* p, tenon_request* requests, int64_t step) {
   const int32_t kind = tenon_own_header(p)->kind;
   const int32_t distance = 1 + (int32_t)(step / move_chunks(p));
-  const uint64_t at = (uint64_t)(step % move_chunks(p)) * MOVE_CHUNK;
-  const uint64_t bytes = p->bytes - at < MOVE_CHUNK ? p->bytes - at : MOVE_CHUNK;
+  const uint64_t at = (uint64_t)(step % move_chunks(p)) * TENON_MOVE_CHUNK;
+  const uint64_t bytes = p->bytes - at < TENON_MOVE_CHUNK ? p->bytes - at : TENON_MOVE_CHUNK;
   int32_t to = tenon_after(p, distance);
   int32_t from = tenon_before(p, distance);
   const char* in = p->in + at;
@@ -161,7 +161,7 @@ static void move_prepare(tenon_pending* p) {
   const int32_t kind = tenon_own_header(p)->kind;
   s->awaited = 1;
   s->each = 2;
-  s->window = MOVE_WINDOW;
+  s->window = TENON_MOVE_WINDOW;
   s->total = move_chunks(p) * (kind == TENON_ALL_GATHER || kind == TENON_ALL_TO_ALL ? p->size - 1 : 1);
 }
 

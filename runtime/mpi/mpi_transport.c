@@ -60,7 +60,7 @@ static void begun(mpi_world* w, tenon_request* request, MPI_Request mpi, int cod
   mpi_world_error(w, code, doing, request->peer);
 }
 
-/* MPI counts in int. Collectives cut what they move; whoever does not is told. */
+/* MPI counts in int. All collectives cut what they move (TENON_MOVE_CHUNK); one that did not would be told. */
 static int fits(mpi_world* w, tenon_request* request, uint64_t size) {
   if (size <= INT_MAX) return 1;
   request->state = 0;
@@ -156,6 +156,12 @@ static void leave(void* self) {
   mpi_words_tell(w, NOTICE_ENDED, "has ended");
 }
 
+static void say(void* self, int32_t to, const void* word, uint64_t size) {
+  if (!((mpi_world*)self)->failed) mpi_words_say((mpi_world*)self, to, word, size);
+}
+
+static int32_t hear(void* self, void* word, uint64_t size) { return mpi_words_hear((mpi_world*)self, word, size); }
+
 void mpi_nap(int64_t nanoseconds) {
   const struct timespec t = {0, nanoseconds};
   nanosleep(&t, NULL);
@@ -170,7 +176,7 @@ static void pause(void* self, int64_t idle) {
 }
 
 void mpi_transport_fill(mpi_world* w, tenon_transport* transport) {
-  const tenon_transport filled = {w,      w->rank, w->size, PIECE, send, receive, test,
-                                  cancel, look,    heard,   tell,  gone, leave,   pause};
+  const tenon_transport filled = {w,    w->rank, w->size, PIECE, send,  receive, test, cancel,
+                                  look, heard,   tell,    gone,  leave, pause,   say,  hear};
   *transport = filled;
 }

@@ -78,6 +78,7 @@ void mpi_words_read(mpi_world* w) {
     if (w->failed || w->listening == MPI_REQUEST_NULL) return;
     if (MPI_Test(&w->listening, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS || !done) return;
     mpi_notice* n = &w->heard;
+    if (n->kind == NOTICE_WORD) memcpy(w->waiting[w->come++ % MPI_WORDS], n->text, sizeof w->waiting[0]);
     n->text[sizeof n->text - 1] = '\0';
     if (n->rank >= 0 && n->rank < w->size) {
       mpi_peer* peer = &w->peers[n->rank];
@@ -115,6 +116,24 @@ void mpi_words_tell(mpi_world* w, int32_t kind, const char* text) {
       sched_yield();
   }
   free(requests); /* of those that did not end nothing is asked again; what they send stays */
+}
+
+/* One at a time: while the last one is on its way the next is lost. */
+void mpi_words_say(mpi_world* w, int32_t to, const void* word, uint64_t size) {
+  int done = 1;
+  if (w->said != MPI_REQUEST_NULL && (MPI_Test(&w->said, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS || !done)) return;
+  w->saying.kind = NOTICE_WORD;
+  w->saying.rank = w->rank;
+  memcpy(w->saying.text, word, size);
+  const int bytes = (int)(offsetof(mpi_notice, text) + size);
+  if (MPI_Isend(&w->saying, bytes, MPI_BYTE, to, TAG, w->words, &w->said) != MPI_SUCCESS) w->said = MPI_REQUEST_NULL;
+}
+
+int32_t mpi_words_hear(mpi_world* w, void* word, uint64_t size) {
+  if (w->taken == w->come) return 0;
+  if (w->come - w->taken > MPI_WORDS) w->taken = w->come - MPI_WORDS;
+  memcpy(word, w->waiting[w->taken++ % MPI_WORDS], size);
+  return 1;
 }
 
 void mpi_world_fail(mpi_world* w, const char* text) {

@@ -147,6 +147,7 @@ static const char* open_world(mpi_world* w) {
   tenon_transport transport;
   mpi_transport_fill(w, &transport);
   if (!tenon_engine_open(&w->engine, &transport)) return "out of memory";
+  w->said = MPI_REQUEST_NULL;
   mpi_words_listen(w);
   int key = MPI_KEYVAL_INVALID;
   if (!w->began && MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, at_finalize, &key, NULL) == MPI_SUCCESS)

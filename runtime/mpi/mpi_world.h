@@ -9,12 +9,15 @@
 
 #include "tenon/runtime/c/ranks_engine.h"
 
+enum { MPI_WORDS = 4 }; /* that wait for this rank; of more the oldest are lost */
+
 /* Told on the second communicator. */
 typedef struct mpi_notice {
-  int32_t kind, rank; /* NOTICE_FAILED: text is the message; NOTICE_ENDED: text is what has become of the rank */
+  int32_t kind,
+      rank; /* text is, of NOTICE_FAILED, the message, of NOTICE_ENDED what has become of the rank, else a word */
   char text[TENON_RANKS_TEXT];
 } mpi_notice;
-enum { NOTICE_FAILED = 1, NOTICE_ENDED = 2 };
+enum { NOTICE_FAILED = 1, NOTICE_ENDED = 2, NOTICE_WORD = 3 };
 
 /* A rank's process, as told at the beginning. */
 typedef struct mpi_process {
@@ -45,6 +48,10 @@ typedef struct mpi_world {
   MPI_Request listening;
   mpi_notice heard;
   mpi_notice told[2]; /* failure and end: they must outlive what sends them */
+  mpi_notice saying; /* the last word, on its way as long as the request is open */
+  MPI_Request said;
+  char waiting[MPI_WORDS][TENON_WORD];
+  uint64_t come, taken; /* words */
   uint64_t looks;
   tenon_engine engine;
 } mpi_world;
@@ -54,6 +61,8 @@ void mpi_words_listen(mpi_world* w);
 void mpi_words_read(mpi_world* w); /* what has come */
 void mpi_words_tell(mpi_world* w, int32_t kind, const char* text);
 void mpi_world_fail(mpi_world* w, const char* text);
+void mpi_words_say(mpi_world* w, int32_t to, const void* word, uint64_t size);
+int32_t mpi_words_hear(mpi_world* w, void* word, uint64_t size);
 const char* mpi_world_gone(mpi_world* w, int32_t rank);
 mpi_process mpi_own_process(void);
 /* What an error of MPI's is called, as a failure of this world. */

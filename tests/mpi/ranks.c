@@ -137,6 +137,7 @@ static int check(const tenon_ranks* ranks) {
   check_one(ranks, TENON_ALL_REDUCE, 0, 11, ranks->size, 1, 3000001);
   check_one(ranks, TENON_BROADCAST, 0, 12, ranks->size, 1, 700001);
   check_one(ranks, TENON_ALL_GATHER, 0, 11, ranks->size, 1, 0);
+  if (ranks->size == 2) check_one(ranks, TENON_EXCHANGE, 0, 5, 2, 1, 35000001); /* several messages */
   return done;
 }
 
@@ -184,6 +185,7 @@ static void go_wrong(const tenon_ranks* ranks, const char* mode, tenon_collectiv
   if (strcmp(mode, "shape") == 0) c->count = 17;
   if (strcmp(mode, "kind") == 0) c->kind = TENON_BROADCAST;
   if (strcmp(mode, "program") == 0) c->digest = 99;
+  if (strcmp(mode, "group") == 0) c->size = 2;
 }
 
 /* Every rank adds up for a while; at the third time the last one goes wrong. */

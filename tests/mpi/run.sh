@@ -4,7 +4,7 @@
 # usage: run.sh PROGRAM PLUGIN; 77 and a line where something is missing
 set -euo pipefail
 program=$1 plugin=${2:-}
-if [[ -z $plugin || ! -e $plugin ]]; then echo 'skipped: the plug-in for MPI is not built; apt install libopenmpi-dev'; exit 77; fi
+if [[ -z $plugin || ! -e $plugin ]]; then echo 'skipped: the plug-in for MPI is not built; apt install libopenmpi-dev openmpi-bin, then cmake -DTENON_MPI=ON'; exit 77; fi
 if ! command -v mpirun >/dev/null; then echo 'skipped: there is no mpirun; apt install openmpi-bin'; exit 77; fi
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 launcher=(mpirun) recovery='' # the option by which Open MPI's launcher goes on without the lost; MPICH's ends all at once
@@ -75,6 +75,7 @@ for size in 2 3 4; do
     fault "$size" "shape$large" "the ranks do not do the same: .*rank $last all_reduce\(sum\) of 17 f32"
     fault "$size" "kind$large" 'the ranks do not do the same: .* broadcast of '
     fault "$size" "program$large" 'the ranks run different programs: '
+    fault "$size" "group$large" 'ranks wait for each other: rank 2 waits for rank 3 in .* 4 ranks .*, rank 3 waits for rank 2 in .* 2 ranks '
   done
 done
 fault 3 hang 'rank 2 did not answer within 9 s in all_reduce'

@@ -6,7 +6,7 @@
 set -euo pipefail
 program=$1 steps=${2:-200} data=${3:-/usr/share/datasets/fashion-mnist}
 if [[ ! -e $data/train-images-idx3-ubyte.gz ]]; then echo "skipped: there is no data set in $data; apt install dataset-fashion-mnist"; exit 77; fi
-if [[ ! -e $(dirname "$program")/libtenon_mpi.so ]]; then echo 'skipped: the plug-in for MPI is not built; apt install libopenmpi-dev'; exit 77; fi
+if [[ ! -e $(dirname "$program")/libtenon_mpi.so ]]; then echo 'skipped: the plug-in for MPI is not built; apt install libopenmpi-dev openmpi-bin, then cmake -DTENON_MPI=ON'; exit 77; fi
 if ! command -v mpirun >/dev/null; then echo 'skipped: there is no mpirun; apt install openmpi-bin'; exit 77; fi
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export TENON_THREADS=${TENON_THREADS:-1} # of a process; bits do not depend on it

@@ -44,4 +44,17 @@ for way in 'apt install llvm-19-dev' 'dnf install llvm-devel'; do
 done
 if configure "$work/odd" -S "$source" -G Ninja -DTENON_LLVM=some; then fail 'TENON_LLVM=some went through'; fi
 grep -q "is 'shared' or 'static'" "$work/odd.log" || fail 'TENON_LLVM=some is not explained'
+
+# Without MPI everything configures but where it is asked for, and says what would help.
+mpi() {  # mpi NAME WORDS ARGUMENT...
+  local name=$1 words=$2; shift 2
+  configure "$work/$name" -S "$source" -G Ninja "$@" || { cat "$work/$name.log"; fail "configuring with $* failed"; }
+  grep -q "$words" "$work/$name.log" || { cat "$work/$name.log"; fail "with $* nothing is said of MPI"; }
+  grep -q 'apt install libopenmpi-dev' "$work/$name.log" || fail "with $* nothing is said of what helps"
+  if ninja -C "$work/$name" -t targets all | grep -q '^tenon_mpi:'; then fail "with $* there is a plug-in"; fi
+}
+mpi off 'not built, for TENON_MPI is OFF' -DTENON_MPI=OFF
+mpi without 'MPI: not found' -DCMAKE_DISABLE_FIND_PACKAGE_MPI=ON
+if configure "$work/on" -S "$source" -G Ninja -DTENON_MPI=ON -DCMAKE_DISABLE_FIND_PACKAGE_MPI=ON; then fail 'TENON_MPI=ON went on without MPI'; fi
+tr -s '[:space:]' ' ' <"$work/on.log" | grep 'apt install libopenmpi-dev' >/dev/null || fail 'a missing MPI is not answered by what to install'
 echo 'plain builds, add_subdirectory, FetchContent: as they should be'
