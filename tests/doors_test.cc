@@ -175,7 +175,7 @@ std::string outcome(const std::string& what, F f) {
     ADD_FAILURE() << what << ": " << e.what();
   }
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  EXPECT_LT(took.count(), 20) << what << ": " << error;  // a compile on a busy machine is far below
+  EXPECT_LT(took.count(), 120) << what << ": " << error;  // a compile on a busy machine is far below
   return error;
 }
 
