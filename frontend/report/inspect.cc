@@ -38,6 +38,11 @@ std::vector<std::string> loops_over_lanes(const ir::Graph& graph) {
   return found;
 }
 
+// As the program's kernels have been made from it.
+passes::GraphPtr optimized(const detail::JitEntry& entry) {
+  return passes::optimize(*detail::compiled_graph(entry), entry.device->target(*entry.device).kind());
+}
+
 }  // namespace
 
 std::string Lowered::ir() const {
@@ -60,7 +65,7 @@ Compiled Lowered::compile() const {
 
 std::vector<KernelInfo> Compiled::kernels() const try {
   const FloatEnvironment standard;
-  const auto graph = passes::optimize(*detail::compiled_graph(*entry_));
+  const auto graph = optimized(*entry_);
   const ir::Levels levels(*graph);
   std::vector<KernelInfo> out;
   const runtime::Manifest& m = entry_->plain.program->manifest();
@@ -104,7 +109,7 @@ double Compiled::compile_seconds() const { return entry_->plain.program->compile
 
 std::string Compiled::explain() const try {
   const FloatEnvironment standard;
-  const auto graph = passes::optimize(*detail::compiled_graph(*entry_));
+  const auto graph = optimized(*entry_);
   const ir::Levels levels(*graph);
   std::string text;
   const std::vector<KernelInfo> all = kernels();

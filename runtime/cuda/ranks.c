@@ -43,6 +43,7 @@ static int32_t ask(run_state* r, const tenon_list_step* s, const tenon_ranks* ra
                                    .count = count,
                                    .pairs = s->number_count > 0 ? pairs : NULL,
                                    .pair_count = s->number_count / 2,
+                                   .digest = s->digest,
                                    .where = where};
     tenon_cuda_leave(r->p->device);
     r->entered = 0;
