@@ -20,7 +20,9 @@ int32_t tenon_transfer_begin(tenon_pending* p, const tenon_header* header) {
     memset(p->out, 0, p->bytes);
     p->agreed = 1;
   } else {
+    /* Both at once: of several that are open, each has its place in the order by when it began. */
     tenon_receive(p, &p->answer[0], p->from, TENON_STREAM_AGREE, p->arriving, TENON_HEADER + TENON_SMALL);
+    if (!p->small) tenon_receive(p, &p->said[1][0], p->from, TENON_STREAM_MOVE, p->out, p->bytes);
   }
   if (p->to < 0) return 1;
   if (p->small && p->bytes != 0) memcpy(p->told + TENON_HEADER, p->in, p->bytes);
@@ -39,7 +41,6 @@ int32_t tenon_transfer(tenon_pending* p) {
       return 1;
     }
     if (p->small && p->bytes != 0) memcpy(p->out, p->arriving + TENON_HEADER, p->bytes);
-    if (!p->small) tenon_receive(p, &p->said[1][0], p->from, TENON_STREAM_MOVE, p->out, p->bytes);
   }
   if (!p->agreed || tenon_test(p, p->said[0], 3) != 0) return moved;
   p->done = 1;
