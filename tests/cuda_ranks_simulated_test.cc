@@ -358,6 +358,28 @@ TEST_F(CudaRanks, TrainOverShardsToTheBitsOfTheCpu) {
   EXPECT_NE(doctor().find("by NCCL 2.28.3"), std::string::npos) << doctor();
 }
 
+// Activations and cotangents that both ends of a pair send before either takes one, more than a message that waits in a copy.
+TEST_F(CudaRanks, RunAPipelineWhoseMessagesCross) {
+  const auto run = [](bool gpu) {
+    std::vector<Bytes> all(3);
+    dist::simulate(3, [&](World w) {
+      const auto there = [&](const Tensor& t) { return t.to(gpu ? cuda(w.rank()) : cpu()); };
+      const auto stage = [](const Tensor& p, const Tensor& x) { return tanh(x * p); };
+      const auto last = [](const Tensor& p, const Tensor& x) { return mean(x * p); };
+      const auto f =
+          dist::pipeline(std::tuple{stage, stage, last}, w, {.microbatches = 6, .schedule = dist::one_f_one_b});
+      using Three = std::tuple<Tensor, Tensor, Tensor>;
+      const auto step = jit(value_and_grad<0>([&](const Three& p, const Tensor& x) { return f(p, x); }));
+      const Tensor p = there(full({400}, 0.5f)), x = there(normal(key(1), {6 * 60, 400}));
+      const auto [loss, gradient] = step(Three{p, p, p}, x);
+      const auto& [a, b, c] = gradient;
+      all[static_cast<size_t>(w.rank())] = bytes_of({loss, a, b, c});
+    });
+    return all;
+  };
+  EXPECT_EQ(run(true), run(false));
+}
+
 TEST_F(CudaRanks, LeaveNothingBehind) {
   const long events = simulated_count("live_events");
   const int aborted = nccl_calls("ncclCommAbort");

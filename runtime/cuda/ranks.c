@@ -37,6 +37,62 @@ int32_t tenon_run_together(run_state* r) {
   return TENON_OK;
 }
 
+/* ---- through memory of the host ---------------------------------------------------------------------------------------- */
+
+/* What goes to another rank and may not have been taken. The call goes on, for that rank may wait for what comes behind it, and waits
+ * at its end. */
+struct tenon_run_sent {
+  struct tenon_run_sent* next;
+  const tenon_ranks* ranks;
+  void* pending;
+  char* host[2];
+};
+
+int32_t tenon_run_finish_sent(run_state* r, int32_t code) {
+  if (r->sent == NULL) return code;
+  if (r->entered) tenon_cuda_unlock(r->p->device);
+  while (r->sent != NULL) {
+    struct tenon_run_sent* s = r->sent;
+    const int32_t one = s->pending == NULL ? TENON_OK : s->ranks->finish(s->ranks->world, s->pending);
+    if (code == TENON_OK) code = one;
+    r->sent = s->next;
+    free(s->host[0]);
+    free(s->host[1]);
+    free(s);
+  }
+  if (r->entered) tenon_cuda_lock(r->p->device);
+  return code;
+}
+
+/* Takes the host's memory. */
+static int32_t send_on(run_state* r, const tenon_list_step* s, const tenon_ranks* ranks, const tenon_collective* what,
+                       char* host[2], int64_t bytes) {
+  struct tenon_run_sent* sent = (struct tenon_run_sent*)malloc(sizeof *sent);
+  if (sent == NULL) return tenon_cuda_no_host_memory(r->fault);
+  *sent = (struct tenon_run_sent){r->sent, ranks, NULL, {host[0], host[1]}};
+  r->sent = sent;
+  host[0] = host[1] = NULL;
+  tenon_run_apart(r);
+  int32_t code = ranks->start(ranks->world, what, sent->host[0], sent->host[1], &sent->pending);
+  const int32_t back = tenon_run_together(r);
+  if (code == TENON_OK) code = back;
+  if (code != TENON_OK || bytes == 0) return code;
+  tenon_cuda_device* d = r->p->device; /* nothing comes */
+  const int result = d->cu->fill(address(r, &s->operands[1]), 0, (uint64_t)bytes, d->stream);
+  return result == 0 ? TENON_OK : tenon_cuda_fail(d, r->fault, result, "something was moved between ranks");
+}
+
+static int32_t ask_host(run_state* r, const tenon_list_step* s, const tenon_ranks* ranks, const tenon_collective* what,
+                        char* host[2], int64_t bytes) {
+  if (what->kind == TENON_EXCHANGE && what->to >= 0 && what->from < 0) return send_on(r, s, ranks, what, host, bytes);
+  tenon_run_apart(r);
+  int32_t code = tenon_ranks_run(ranks, what, host[0], host[1]);
+  const int32_t back = tenon_run_together(r);
+  if (code == TENON_OK) code = back;
+  if (code != TENON_OK || bytes == 0) return code;
+  return tenon_cuda_send(r->p->device, address(r, &s->operands[1]), host[1], (uint64_t)bytes, r->fault);
+}
+
 static int32_t through_host(run_state* r, const tenon_list_step* s, const tenon_ranks* ranks,
                             const tenon_collective* what, const int64_t bytes[2]) {
   char* host[2] = {NULL, NULL};
@@ -48,18 +104,13 @@ static int32_t through_host(run_state* r, const tenon_list_step* s, const tenon_
   ++r->p->device->counts.program_waits;
   if (code == TENON_OK && bytes[0] > 0)
     code = tenon_cuda_fetch(r->p->device, host[0], address(r, &s->operands[0]), (uint64_t)bytes[0], r->fault);
-  if (code == TENON_OK) {
-    tenon_run_apart(r);
-    code = tenon_ranks_run(ranks, what, host[0], host[1]);
-    const int32_t back = tenon_run_together(r);
-    if (code == TENON_OK) code = back;
-  }
-  if (code == TENON_OK && bytes[1] > 0)
-    code = tenon_cuda_send(r->p->device, address(r, &s->operands[1]), host[1], (uint64_t)bytes[1], r->fault);
+  if (code == TENON_OK) code = ask_host(r, s, ranks, what, host, bytes[1]);
   free(host[0]);
   free(host[1]);
   return code;
 }
+
+/* ---- each as it goes --------------------------------------------------------------------------------------------------- */
 
 static int only_moves(const tenon_list_step* s) {
   return s->size > 1 && (s->kind_of_ranks == TENON_ALL_GATHER || s->kind_of_ranks == TENON_ALL_TO_ALL ||

@@ -238,6 +238,7 @@ int32_t tenon_cuda_run(tenon_cuda_program* p, const tenon_call* call, const teno
   if (code != TENON_OK) return code;
   run_state r = {.p = p, .call = call, .fault = fault, .caller = caller, .entered = 1};
   code = run_entered(&r, caller, started);
+  code = tenon_run_finish_sent(&r, code);
   tenon_cuda_free_actions(&r.one);
   if (r.entered) tenon_cuda_release(p->device, r.arena);
   if (l->waits_for_others) {
