@@ -28,14 +28,15 @@ if(shared_sources)
   target_link_libraries(soak PRIVATE tenon_testing tenon_example_data)
 endif()
 
-# A GPU that is none: a driver, found as libcuda.so.1 on LD_LIBRARY_PATH, and an NVRTC over the system's C++ compiler, found by
-# TENON_NVRTC. A sanitized one has the compiler of this tree, for all in a process must agree on the sanitizer.
+# A GPU that is none: a driver, found as libcuda.so.1 on LD_LIBRARY_PATH, an NVRTC over the system's C++ compiler, found by
+# TENON_NVRTC, and an NCCL over the driver, found by TENON_NCCL. A sanitized one has the compiler of this tree, for all in a process must agree on the sanitizer.
 set(simulated_compiler c++)
 if(TENON_SANITIZE)
   set(simulated_compiler ${CMAKE_CXX_COMPILER})
 endif()
 file(GLOB driver_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/cuda/driver/*.cc)
 file(GLOB nvrtc_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/cuda/nvrtc/*.cc)
+file(GLOB nccl_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/cuda/nccl/*.cc)
 add_library(simulated_cuda SHARED ${driver_sources})
 set_target_properties(simulated_cuda PROPERTIES OUTPUT_NAME cuda SUFFIX .so.1 LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/simulated_cuda)
 target_link_libraries(simulated_cuda PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
@@ -43,7 +44,10 @@ add_library(simulated_nvrtc SHARED ${nvrtc_sources})
 set_target_properties(simulated_nvrtc PROPERTIES OUTPUT_NAME nvrtc SUFFIX .so.13 LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/simulated_cuda/nvrtc)
 target_compile_definitions(simulated_nvrtc PRIVATE SIMULATED_SHIM="${PROJECT_SOURCE_DIR}/tests/cuda/shim" SIMULATED_COMPILER="${simulated_compiler}"
                            SIMULATED_SANITIZE="${TENON_SANITIZE}" SIMULATED_CACHE="${PROJECT_BINARY_DIR}/simulated_cuda/nvrtc/objects")
-foreach(library simulated_cuda simulated_nvrtc)  # symbols of the process, which may hold another of the same names, are not taken
+add_library(simulated_nccl SHARED ${nccl_sources})
+set_target_properties(simulated_nccl PROPERTIES OUTPUT_NAME nccl SUFFIX .so.2 LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/simulated_cuda/nccl)
+target_link_libraries(simulated_nccl PRIVATE simulated_cuda Threads::Threads)
+foreach(library simulated_cuda simulated_nvrtc simulated_nccl)  # symbols of the process, which may hold another of the same names, are not taken
   target_compile_options(${library} PRIVATE -O2 -fvisibility-inlines-hidden)
   target_link_options(${library} PRIVATE -Wl,-Bsymbolic)
 endforeach()
@@ -75,7 +79,7 @@ foreach(source ${test_sources})
   endif()
   if(name MATCHES "_simulated_test$")  # what it loads as libcuda.so.1 is the driver that is none
     target_link_options(${name} PRIVATE -Wl,-rpath,${PROJECT_BINARY_DIR}/simulated_cuda)
-    add_dependencies(${name} simulated_cuda simulated_nvrtc)
+    add_dependencies(${name} simulated_cuda simulated_nvrtc simulated_nccl)
   endif()
   # The tests over the whole op table take as long as all others together, so they are dealt out to run on several cores.
   set(shards 1)
@@ -109,7 +113,7 @@ if(TARGET gpu_report_cuda_simulated_test)
   add_dependencies(gpu_report_cuda_simulated_test gpu_report)
 endif()
 if(TARGET doctor)
-  add_dependencies(cuda_loading_test doctor simulated_cuda)
+  add_dependencies(cuda_loading_test doctor simulated_cuda simulated_nccl)
 endif()
 
 # Ranks under mpirun. Where it or MPI's headers are missing the test is skipped, and says why.

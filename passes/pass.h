@@ -79,7 +79,7 @@ GraphPtr check_nans(const ir::Graph& graph);
 // ---- graph to graph ----------------------------------------------------------------------------------------------
 #define TENON_PASS(name, ...) GraphPtr name(const ir::Graph& graph);
 #include "tenon/passes/passes.def"
-GraphPtr optimize(const ir::Graph& graph);  // all of these, in order: what build_program fuses
+GraphPtr optimize(const ir::Graph& graph, TargetKind kind = TargetKind::cpu);  // in order: what build_program fuses
 std::vector<std::string> graph_passes();  // their names
 std::string left_out();  // the passes that TENON_PASSES leaves out, for keys
 

@@ -25,15 +25,19 @@ struct Work {
   const Options& options;
 };
 
+bool every(TargetKind) { return true; }
+bool cuda(TargetKind kind) { return kind == TargetKind::cuda; }
+
 struct Pass {
   const char* name;
   GraphPtr (*on_graph)(const Graph&);  // or
   void (*on_work)(Work&);
   bool optional;
+  bool (*wanted)(TargetKind) = every;
 };
 
 constexpr Pass pipeline[] = {
-#define TENON_PASS(name, optional) {#name, name, nullptr, optional},
+#define TENON_PASS(name, optional, targets) {#name, name, nullptr, optional, targets},
 #include "tenon/passes/passes.def"
     {"fuse", nullptr, [](Work& w) { w.plan = fuse(*w.graph, w.target, w.options.fuse); }, false},
     {"lower", nullptr, [](Work& w) { w.program = lower(*w.graph, w.plan, w.target, w.options.donations); }, false},
@@ -211,7 +215,7 @@ Program build_program(const Graph& graph, const Target& target, const Options& o
   }
   for (size_t i = 0; i < std::size(pipeline); ++i) {
     const Pass& pass = pipeline[i];
-    if (pass.optional && skipped(pass.name)) continue;
+    if ((pass.optional && skipped(pass.name)) || !pass.wanted(target.kind())) continue;
     const auto start = std::chrono::steady_clock::now();
     try {
       run_one(pass, work);
@@ -239,10 +243,10 @@ std::vector<std::string> graph_passes() {
   return names;
 }
 
-GraphPtr optimize(const Graph& graph) {
+GraphPtr optimize(const Graph& graph, TargetKind kind) {
   GraphPtr result(GraphPtr{}, &graph);
   for (const Pass& pass : pipeline)
-    if (pass.on_graph && !(pass.optional && contains(environment().skip, pass.name)))
+    if (pass.on_graph && pass.wanted(kind) && !(pass.optional && contains(environment().skip, pass.name)))
       result = on_all_levels(*result, pass.on_graph);
   return result;
 }

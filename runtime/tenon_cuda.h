@@ -92,6 +92,9 @@ typedef struct tenon_cuda_counts {
   uint64_t calls, launches, graphs_built, graphs_launched, nodes_changed, program_waits;
 } tenon_cuda_counts;
 tenon_cuda_counts tenon_cuda_count(tenon_cuda_device* device);
+/* How the group of ranks that met here last moves what it has, "by NCCL 2.28.3" or "through memory of the host: rank 1 has no NCCL", at
+ * most 199 characters; empty where none has. */
+void tenon_cuda_way_of_ranks(tenon_cuda_device* device, char* text, uint64_t size);
 /* Why calls of this program do not run as a graph, in words; empty where they do from the second on. */
 const char* tenon_cuda_no_graph(const tenon_cuda_program* program);
 

@@ -41,7 +41,18 @@ typedef struct tenon_collective {
   int64_t pair_count;
   uint64_t digest; /* of the program and the place in it that asks: differs where ranks run different programs */
   const char* where; /* for messages: "all_reduce at train.cc:42"; lives as long as the call */
+  /* 0: the engine moves elements, and does so where struct_size ends before this. TENON_MOVED_BY_NCCL: it moves none, `in` and `out`
+   * are not looked at, and ranks only agree, of an exchange the two that take part: who asks moves them then. */
+  int32_t moved_by;
 } tenon_collective;
+enum { TENON_MOVED_BY_NCCL = 1 };
+
+/* What somebody keeps for a rank until it leaves or its world is closed: a list, each by its owner's mark. */
+typedef struct tenon_kept {
+  struct tenon_kept* next;
+  const void* owner;
+  void (*drop)(struct tenon_kept* kept); /* called once, when it is in the list no more */
+} tenon_kept;
 
 /* One rank's view of its world. Functions give 0 or TENON_RANKS_FAILED; `message` says why, in English, and which rank. Of one
  * rank, one thread at a time calls; what it started it finishes in any order. */
@@ -62,6 +73,11 @@ typedef struct tenon_ranks {
   void (*leave)(void* world);
   /* How long a collective waits for a rank that does not answer. */
   void (*set_timeout)(void* world, double seconds);
+  /* For who moves elements himself; both may be null, and are absent where struct_size ends before them. What was agreed on has not
+   * moved `waited` seconds after: TENON_RANKS_FAILED where there is no use in waiting any more, the message saying why. */
+  int32_t (*watch)(void* world, const tenon_collective* what, double waited);
+  /* The beginning of this rank's list. */
+  tenon_kept** (*kept)(void* world);
 } tenon_ranks;
 
 /* start and finish. */

@@ -75,6 +75,16 @@ TEST(CudaLoading, NvrtcThatIsMissingOrIsNone) {
   expect_words(simulated("", "TENON_NVRTC=libm.so.6"), {"is no NVRTC: it lacks nvrtc"});
 }
 
+TEST(CudaLoading, NcclIsNamedOrWhyThereIsNone) {
+  const std::string ours = "TENON_NCCL=" TENON_BINARY_DIR "/simulated_cuda/nccl/libnccl.so.2";
+  expect_words(simulated("", ours), {"NCCL      2.28.3, ", "libnccl.so.2"});
+  expect_words(simulated("", ours + " SIMULATED_NCCL=version=21304"),
+               {"is NCCL 2.13.4, and 2.14 is the oldest", "remedy"});
+  expect_words(simulated("", "TENON_NCCL=0"), {"NCCL      TENON_NCCL=0 says to do without; ranks on GPUs go through"});
+  expect_words(simulated("", "TENON_NCCL=/nowhere/libnccl.so"), {"NCCL      /nowhere/libnccl.so", "install NCCL 2.14"});
+  expect_words(simulated("", "TENON_NCCL=libm.so.6"), {"is no NCCL of 2.14 or newer: it lacks nccl"});
+}
+
 // In this process: whatever is here, the CPU works on, and errors name place and remedy.
 TEST(CudaLoading, DevicesThatCannotBeUsedAreRefusedWithPlaceAndRemedy) {
   const tn::Tensor x = tn::ones({3});

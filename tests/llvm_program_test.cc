@@ -38,7 +38,7 @@ static_assert(offsetof(tenon_collective, kind) == 8 && offsetof(tenon_collective
               offsetof(tenon_collective, to) == 32 && offsetof(tenon_collective, from) == 36 &&
               offsetof(tenon_collective, count) == 40 && offsetof(tenon_collective, pairs) == 48 &&
               offsetof(tenon_collective, pair_count) == 56 && offsetof(tenon_collective, digest) == 64 &&
-              offsetof(tenon_collective, where) == 72 && sizeof(tenon_collective) == 80);
+              offsetof(tenon_collective, where) == 72 && offsetof(tenon_collective, moved_by) == 80);
 static_assert(offsetof(tenon_printed, rank) == 4 && offsetof(tenon_printed, extents) == 8 &&
               offsetof(tenon_printed, data) == 16 && sizeof(tenon_printed) == 24);
 static_assert(offsetof(tenon_error, node) == 4 && offsetof(tenon_error, values) == 8);

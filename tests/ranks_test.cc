@@ -302,5 +302,30 @@ TEST(Ranks, ManyRanksReduceByHalves) {
   run_pending(128, rounds(128, 2, {{f32, 301}, {f64, 999}, {f32, 5000}}), 3);
 }
 
+// Large ones on one channel, all begun before any is ended: each brings what was sent in its turn.
+TEST(Ranks, ExchangesThatAreOpenAtOnceKeepTheirOrder) {
+  constexpr int open = 8;
+  constexpr size_t count = 40000;
+  GroupRequest r;
+  r.kind = TENON_EXCHANGE, r.size = 2, r.count = count, r.to = {1, -1}, r.from = {-1, 0};
+  for (int round = 0; round < 20; ++round)
+    simulate(2, [&](const tenon_ranks* ranks) {
+      std::vector<std::vector<float>> in(open), out(open, std::vector<float>(count));
+      void* pending[open] = {};
+      const tenon_collective c = r.of(ranks->rank);
+      for (int k = 0; k < open; ++k) {
+        in[static_cast<size_t>(k)].assign(count, static_cast<float>(k));
+        EXPECT_EQ(ranks->start(ranks->world, &c, in[static_cast<size_t>(k)].data(), out[static_cast<size_t>(k)].data(),
+                               &pending[k]),
+                  TENON_OK);
+      }
+      for (int k = 0; k < open; ++k) {
+        EXPECT_EQ(ranks->finish(ranks->world, pending[k]), TENON_OK);
+        if (ranks->rank == 0) continue;
+        EXPECT_TRUE(out[static_cast<size_t>(k)] == in[static_cast<size_t>(k)]) << k << " of round " << round;
+      }
+    });
+}
+
 }  // namespace
 }  // namespace tenon::testing

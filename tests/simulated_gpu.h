@@ -1,4 +1,4 @@
-// Tenon's own road to a GPU, driven on the simulated one: the driver that the build's rpath finds and the NVRTC that is named here.
+// Tenon's own road to a GPU, driven on the simulated one: the driver that the build's rpath finds, the NVRTC and the NCCL that are named here.
 // Tests whose names end in _simulated_test are linked so. Refuses to stand in for a GPU that is there: who has one runs the
 // report.
 #pragma once
@@ -16,6 +16,7 @@ namespace tenon::testing {
 // Before anything asks for CUDA. What the simulated driver does is said by words (tests/cuda/driver/words.h).
 inline void use_simulated_gpu(const std::string& words = "") {
   setenv("TENON_NVRTC", TENON_BINARY_DIR "/simulated_cuda/nvrtc/libnvrtc.so.13", 1);
+  setenv("TENON_NCCL", TENON_BINARY_DIR "/simulated_cuda/nccl/libnccl.so.2", 1);
   setenv("SIMULATED_CUDA", words.c_str(), 1);
 }
 

@@ -198,6 +198,14 @@ void Writer::host(const Step& s) {
   }
 }
 
+// Ranks compare it: a movement may be a part of a reduction (passes/ranks/moves.cc), of which its own numbers say nothing.
+int64_t stands_for(const ir::RanksStep& step) {
+  const bool moves = step.op == ir::Op::all_gather || step.op == ir::Op::all_to_all;
+  if (!moves || step.numbers.size() < 2) return 0;
+  const auto* words = reinterpret_cast<const unsigned char*>(step.numbers.data());
+  return static_cast<int64_t>(tenon_bundle_sum(words, step.numbers.size() * sizeof(int64_t)));
+}
+
 void Writer::ranks(const Step& s) {
   const bool index = s.ranks.op == ir::Op::rank_index;
   const ir::CollectiveNumbers n = index ? ir::CollectiveNumbers{} : ir::numbers_of(s.ranks);
@@ -210,6 +218,7 @@ void Writer::ranks(const Step& s) {
   for (int64_t word : {s.ranks.size, s.ranks.stride, int64_t{n.root}, int64_t{n.to}, int64_t{n.from}}) put(word);
   text(s.place);
   const std::vector<int64_t>& numbers = s.ranks.numbers;
+  put(stands_for(s.ranks));
   count(n.has_pairs ? numbers.size() : 0);
   for (size_t k = 0; n.has_pairs && k < numbers.size(); ++k) put(numbers[k]);
   extents(s.ranks.block.shape.dims());

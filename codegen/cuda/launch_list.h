@@ -19,7 +19,7 @@
 #define TENON_CUDA_LAUNCH_LIST_H
 
 enum {
-  TENON_LAUNCHES_FORMAT = 3,
+  TENON_LAUNCHES_FORMAT = 4,
   TENON_LAUNCHES_ALIGNMENT = 64, /* of buffers in the arena and of constants, in bytes */
   TENON_BUFFER_ALIGNMENT = 16 /* of callers' buffers */
 };
@@ -35,8 +35,8 @@ enum {
   TENON_STEP_CUSTOM, /* function, number, node, outputs, operands */
   TENON_STEP_CHECK, /* number, node, flag (operand): that it holds */
   TENON_STEP_PRINT, /* format, count of tensors, each: dtype, extents, operand */
-  /* node, kind (TENON_RANK_INDEX, or of tenon_ranks.h), combine, dtype, size, stride, root, to, from, place, count of numbers, the
-   * numbers, extents of a block, operands: none; the result; or operand and result */
+  /* node, kind (TENON_RANK_INDEX, or of tenon_ranks.h), combine, dtype, size, stride, root, to, from, place, digest, count of numbers,
+   * the numbers, extents of a block, operands: none; the result; or operand and result */
   TENON_STEP_RANKS
 };
 enum { TENON_RANK_INDEX = 64 };

@@ -59,6 +59,11 @@ std::string what_ranks_do(const std::vector<ir::RanksNote>& notes) {
   return text;
 }
 
+// As the program's kernels have been made from it.
+passes::GraphPtr optimized(const detail::JitEntry& entry) {
+  return passes::optimize(*detail::compiled_graph(entry), entry.device->target(*entry.device).kind());
+}
+
 }  // namespace
 
 std::string Lowered::ir() const {
@@ -81,7 +86,7 @@ Compiled Lowered::compile() const {
 
 std::vector<KernelInfo> Compiled::kernels() const try {
   const FloatEnvironment standard;
-  const auto graph = passes::optimize(*detail::compiled_graph(*entry_));
+  const auto graph = optimized(*entry_);
   const ir::Levels levels(*graph);
   std::vector<KernelInfo> out;
   const runtime::Manifest& m = entry_->plain.program->manifest();
@@ -125,7 +130,7 @@ double Compiled::compile_seconds() const { return entry_->plain.program->compile
 
 std::string Compiled::explain() const try {
   const FloatEnvironment standard;
-  const auto graph = passes::optimize(*detail::compiled_graph(*entry_));
+  const auto graph = optimized(*entry_);
   const ir::Levels levels(*graph);
   std::string text;
   const std::vector<KernelInfo> all = kernels();

@@ -99,8 +99,8 @@ std::shared_ptr<const ir::Graph> closed(const detail::JitEntry& entry, const std
 }
 
 // What the optimised graph knows of lines.
-void add_lines(Interface& program, const ir::Graph& graph) {
-  const auto optimised = passes::optimize(graph);
+void add_lines(Interface& program, const ir::Graph& graph, TargetKind kind) {
+  const auto optimised = passes::optimize(graph, kind);
   const ir::Levels levels(*optimised);
   for (const runtime::KernelRecord& k : program.manifest.kernels)
     program.kernel_lines.push_back(lines_of(levels, k.nodes));
@@ -151,7 +151,7 @@ void save(const Lowered& lowered, const SaveOptions& options) try {
   if (!stored.pieces.empty()) artifact.put_constants(stored.pieces);
   program.manifest = artifact.manifest;
   name_leaves(program, *entry.arguments, entry.results, options.arguments);
-  add_lines(program, *graph);
+  add_lines(program, *graph, compile.target->kind());
 
   const std::filesystem::path folder(options.out);
   std::error_code failure;

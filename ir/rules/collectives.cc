@@ -45,6 +45,11 @@ Collective collective_of(const InferArgs& args, size_t count) {
   return c;
 }
 
+// Which reduction a movement is a part of (passes/ranks/moves.cc).
+void check_stands_for(int64_t reduction) {
+  TENON_REQUIRE(reduction >= 1 && reduction <= 5, "there are reductions 1 to 5, and no " + number(reduction));
+}
+
 // One element along axis 0 for each rank.
 void check_blocks(const InferArgs& args, const Collective& c) {
   TENON_REQUIRE(args.operands[0].shape.rank() > 0 && args.operands[0].shape[0] == c.size,
@@ -76,7 +81,9 @@ std::vector<Type> infer_all_reduce(const InferArgs& args) {
 std::vector<Type> infer_all_gather(const InferArgs& args) {
   const Collective c(args.attrs);
   check_group(c.size, c.stride);
-  TENON_REQUIRE(c.numbers.empty() || c.numbers == std::vector<int64_t>{1}, "says 1, or nothing, of what is made of it");
+  TENON_REQUIRE(c.numbers.empty() || (c.numbers[0] == 1 && c.numbers.size() <= 2),
+                "says 1, or nothing, of what is made of it");
+  if (c.numbers.size() > 1) check_stands_for(c.numbers[1]);
   return {{args.operands[0].dtype, with_lanes(c.size, args.operands[0].shape)}};
 }
 
@@ -88,7 +95,12 @@ std::vector<Type> infer_reduce_scatter(const InferArgs& args) {
 }
 
 std::vector<Type> infer_all_to_all(const InferArgs& args) {
-  check_blocks(args, collective_of(args, 0));
+  const Collective c(args.attrs);
+  check_group(c.size, c.stride);
+  TENON_REQUIRE(c.numbers.empty() || (c.numbers.size() == 2 && c.numbers[1] >= 0),
+                "says what it stands for and of how many elements, or nothing");
+  if (!c.numbers.empty()) check_stands_for(c.numbers[0]);
+  check_blocks(args, c);
   return {args.operands[0]};
 }
 

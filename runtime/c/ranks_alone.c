@@ -49,7 +49,8 @@ static void set_timeout(void* world, double seconds) {
 }
 
 const tenon_ranks* tenon_ranks_alone(void) {
-  static const tenon_ranks alone = {sizeof alone, NULL, 0, 1, start, finish, NULL, message, fail, leave, set_timeout};
+  static const tenon_ranks alone = {sizeof alone, NULL, 0,     1,           start, finish, NULL,
+                                    message,      fail, leave, set_timeout, NULL,  NULL};
   return &alone;
 }
 

@@ -235,37 +235,17 @@ static int32_t refuse(tenon_engine* e, const tenon_collective* what, const char*
   return TENON_RANKS_FAILED;
 }
 
-static void describe(const tenon_engine* e, const tenon_collective* what, uint32_t sequence, tenon_header* h) {
-  memset(h, 0, sizeof *h);
-  h->digest = what->digest;
-  h->kind = what->kind;
-  h->size = what->size;
-  h->stride = what->stride;
-  h->sequence = sequence;
-  h->rank = e->transport.rank;
-  if (what->kind != TENON_BARRIER) {
-    h->dtype = what->dtype;
-    h->count = what->count;
-  }
-  if (what->kind == TENON_ALL_REDUCE || what->kind == TENON_REDUCE_SCATTER) h->combine = what->combine;
-  if (what->kind == TENON_BROADCAST || what->kind == TENON_EXCHANGE) h->root = what->root;
-  if (what->kind == TENON_PERMUTE) {
-    h->pair_count = what->pair_count;
-    h->pairs = tenon_ranks_pairs_digest(what->pairs, what->pair_count);
-  }
-  if (what->where != NULL) {
-    const size_t length = strlen(what->where);
-    memcpy(h->where, what->where, length < sizeof h->where ? length : sizeof h->where - 1);
-  }
-}
-
 static int32_t start(void* world, const tenon_collective* what, const void* in, void* out, void** pending) {
   tenon_engine* e = (tenon_engine*)world;
   *pending = NULL;
   if (tenon_engine_failed(e) != NULL) return tenon_engine_abandon(e), TENON_RANKS_FAILED;
   const char* wrong = tenon_ranks_wrong(what, e->transport.rank, e->transport.size);
   if (wrong != NULL) return refuse(e, what, wrong);
-  if (what->size == 1) return tenon_ranks_copy(what, in, out), TENON_OK;
+  const int32_t moves = tenon_ranks_moved_by(what) == 0;
+  if (what->size == 1) {
+    if (moves) tenon_ranks_copy(what, in, out);
+    return TENON_OK;
+  }
   tenon_group* group = group_of(e, what->size, what->stride);
   tenon_pending* p = group != NULL ? new_pending(e) : NULL;
   if (p == NULL) return refuse(e, what, "out of memory");
@@ -277,7 +257,7 @@ static int32_t start(void* world, const tenon_collective* what, const void* in, 
   p->from = what->from;
   if (what->kind == TENON_PERMUTE) tenon_ranks_pair_of(what, p->own, &p->to, &p->from);
   p->element = what->kind == TENON_BARRIER ? 1 : tenon_ranks_element(what->dtype);
-  p->bytes = what->kind == TENON_BARRIER ? 0 : p->element * (uint64_t)what->count;
+  p->bytes = what->kind == TENON_BARRIER || !moves ? 0 : p->element * (uint64_t)what->count;
   p->in = (const char*)in;
   p->out = (char*)out;
   tenon_header header;
@@ -285,13 +265,13 @@ static int32_t start(void* world, const tenon_collective* what, const void* in, 
   if (what->kind == TENON_EXCHANGE) { /* the group of one has no collectives of its own: its tags are free */
     p->tag.size = p->tag.stride = 1;
     p->tag.sequence = (uint32_t)what->root;
-    describe(e, what, 0, &header);
+    tenon_ranks_describe(what, e->transport.rank, 0, &header);
     begun = tenon_transfer_begin(p, &header);
   } else {
     p->tag.size = what->size;
     p->tag.stride = what->stride;
     p->tag.sequence = group->sequence++;
-    describe(e, what, p->tag.sequence, &header);
+    tenon_ranks_describe(what, e->transport.rank, p->tag.sequence, &header);
     begun = tenon_agree_begin(p, &header);
   }
   if (!begun) {
@@ -355,6 +335,7 @@ static void fail(void* world, const char* reason) {
 static void leave(void* world) {
   tenon_engine* e = (tenon_engine*)world;
   tenon_engine_abandon(e);
+  tenon_engine_drop_kept(e);
   e->transport.leave(e->transport.self);
 }
 
@@ -367,14 +348,16 @@ int32_t tenon_engine_open(tenon_engine* e, const tenon_transport* transport) {
   e->transport = *transport;
   e->timeout = tenon_ranks_timeout();
   e->patience = PATIENCE;
-  const tenon_ranks table = {sizeof table, e,    transport->rank, transport->size, start, finish, progress,
-                             message,      fail, leave,           set_timeout};
+  const tenon_ranks table = {
+      sizeof table, e,           transport->rank,    transport->size,  start, finish, progress, message, fail,
+      leave,        set_timeout, tenon_engine_watch, tenon_engine_kept};
   e->table = table;
   return 1;
 }
 
 void tenon_engine_close(tenon_engine* e) {
   tenon_engine_abandon(e);
+  tenon_engine_drop_kept(e);
   while (e->open != NULL) release(e->open);
   while (e->spare != NULL) {
     tenon_pending* p = e->spare;

@@ -18,14 +18,14 @@ enum {
   TENON_STREAM_SPREAD = 2
 };
 
-/* What a rank says of its collective; ranks compare all but the last three. */
+/* What a rank says of its collective; ranks compare all but the last two. */
 typedef struct tenon_header {
   uint64_t digest, pairs; /* pairs: a digest of them */
   int64_t count, pair_count;
-  int32_t kind, combine, dtype, size, stride, root;
+  int32_t kind, combine, dtype, size, stride, root, moved_by;
   uint32_t sequence;
   int32_t rank; /* in the world */
-  char where[128];
+  char where[124];
 } tenon_header;
 
 enum { TENON_HEADER = sizeof(tenon_header) }; /* a multiple of 64: elements follow */
@@ -81,6 +81,7 @@ struct tenon_engine {
   tenon_pending* spare; /* ended ones, kept with their room for messages */
   tenon_group* groups;
   int32_t group_count, group_room;
+  tenon_kept* kept;
   int64_t timeout;
   int64_t patience; /* how long a rank waits before it asks */
   void* block; /* room of large collectives, kept for the next */
@@ -98,6 +99,11 @@ void tenon_engine_fail(tenon_engine* engine, const char* text);
 /* The world's failure, as text; null while there is none. */
 const char* tenon_engine_failed(tenon_engine* engine);
 
+/* The two functions of the table for who moves elements himself; what is kept goes. */
+int32_t tenon_engine_watch(void* world, const tenon_collective* what, double waited);
+tenon_kept** tenon_engine_kept(void* world);
+void tenon_engine_drop_kept(tenon_engine* engine);
+
 int64_t tenon_ranks_now(void); /* nanoseconds that only grow */
 /* TENON_DIST_TIMEOUT, or 9 seconds, in nanoseconds. */
 int64_t tenon_ranks_timeout(void);
@@ -110,6 +116,11 @@ uint64_t tenon_ranks_pairs_digest(const int32_t* pairs, int64_t pair_count);
 /* Who sends to number `own` in the pairs, and whom it sends to; -1: nobody. */
 void tenon_ranks_pair_of(const tenon_collective* what, int32_t own, int32_t* to, int32_t* from);
 
+static inline int32_t tenon_ranks_moved_by(const tenon_collective* what) {
+  return what->struct_size >= sizeof *what ? what->moved_by : 0;
+}
+/* What rank `rank` of a world says. */
+void tenon_ranks_describe(const tenon_collective* what, int32_t rank, uint32_t sequence, tenon_header* header);
 /* "all_reduce(sum) of 16 f32 over 4 ranks at a.cc:3", into out. */
 void tenon_header_text(const tenon_header* header, char* out, size_t size);
 /* 0 where two ranks say the same; else what is said of it, into out. */

@@ -1,5 +1,6 @@
 /* What a rank says of its collective, in words, and how what two ranks say differs; what makes a request no request at all. Refuses
  * to send anything. */
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,7 +41,9 @@ static const char* wrong_pairs(const tenon_collective* what) {
 }
 
 const char* tenon_ranks_wrong(const tenon_collective* what, int32_t rank, int32_t size) {
-  if (what->struct_size < sizeof *what) return "a description of another version";
+  if (what->struct_size < offsetof(tenon_collective, moved_by)) return "a description of another version";
+  const int32_t moved_by = tenon_ranks_moved_by(what);
+  if (moved_by != 0 && moved_by != TENON_MOVED_BY_NCCL) return "no such way to move elements";
   if (what->kind < 0 || what->kind >= KINDS) return "no such collective";
   if (!fits(what, rank, size)) return "the group does not lie within the world";
   if (what->kind == TENON_BARRIER) return NULL;
@@ -71,6 +74,31 @@ void tenon_ranks_pair_of(const tenon_collective* what, int32_t own, int32_t* to,
   }
 }
 
+void tenon_ranks_describe(const tenon_collective* what, int32_t rank, uint32_t sequence, tenon_header* h) {
+  memset(h, 0, sizeof *h);
+  h->digest = what->digest;
+  h->kind = what->kind;
+  h->size = what->size;
+  h->stride = what->stride;
+  h->sequence = sequence;
+  h->rank = rank;
+  h->moved_by = tenon_ranks_moved_by(what);
+  if (what->kind != TENON_BARRIER) {
+    h->dtype = what->dtype;
+    h->count = what->count;
+  }
+  if (what->kind == TENON_ALL_REDUCE || what->kind == TENON_REDUCE_SCATTER) h->combine = what->combine;
+  if (what->kind == TENON_BROADCAST || what->kind == TENON_EXCHANGE) h->root = what->root;
+  if (what->kind == TENON_PERMUTE) {
+    h->pair_count = what->pair_count;
+    h->pairs = tenon_ranks_pairs_digest(what->pairs, what->pair_count);
+  }
+  if (what->where != NULL) {
+    const size_t length = strlen(what->where);
+    memcpy(h->where, what->where, length < sizeof h->where ? length : sizeof h->where - 1);
+  }
+}
+
 void tenon_header_text(const tenon_header* h, char* out, size_t size) {
   const char* kind = h->kind >= 0 && h->kind < KINDS ? kinds[h->kind] : "?";
   const char* combine =
@@ -96,7 +124,8 @@ void tenon_header_text(const tenon_header* h, char* out, size_t size) {
 int32_t tenon_header_differs(const tenon_header* a, const tenon_header* b, char* out, size_t size) {
   const int same = a->kind == b->kind && a->combine == b->combine && a->dtype == b->dtype && a->size == b->size &&
                    a->stride == b->stride && a->root == b->root && a->count == b->count &&
-                   a->pair_count == b->pair_count && a->pairs == b->pairs && a->sequence == b->sequence;
+                   a->pair_count == b->pair_count && a->pairs == b->pairs && a->moved_by == b->moved_by &&
+                   a->sequence == b->sequence;
   if (same && a->digest == b->digest) return 0;
   if (a->rank > b->rank) {
     const tenon_header* lower = b;
@@ -111,9 +140,10 @@ int32_t tenon_header_differs(const tenon_header* a, const tenon_header* b, char*
   if (same) {
     why = "the ranks run different programs";
   } else if (strcmp(left, right) == 0) {
-    why = a->sequence != b->sequence ? "the ranks have done a different number of collectives"
-          : a->stride != b->stride   ? "the ranks mean groups of different strides"
-                                     : "the ranks permute by different pairs";
+    why = a->sequence != b->sequence   ? "the ranks have done a different number of collectives"
+          : a->moved_by != b->moved_by ? "the ranks move elements by different ways"
+          : a->stride != b->stride     ? "the ranks mean groups of different strides"
+                                       : "the ranks permute by different pairs";
   }
   snprintf(out, size, "%s: rank %d does %s, rank %d %s", why, (int)a->rank, left, (int)b->rank, right);
   return 1;

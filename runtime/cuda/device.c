@@ -8,16 +8,14 @@
 #include <string.h>
 
 enum {
-  most_devices = 64,
   /* an attribute of a pool, flags: the driver's numbers for them */
   pool_release_threshold = 4,
   stream_apart = 1, /* does not wait for the legacy default stream */
-  event_untimed = 2,
   pinned_for_all = 3 /* every context may use it, and the device may address it */
 };
 
 static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
-static tenon_cuda_device* devices[most_devices];
+static tenon_cuda_device* devices[tenon_cuda_most_devices];
 static volatile int forked; /* this process is a child of one that had opened a device */
 static int watching;
 
@@ -60,8 +58,9 @@ static int start(tenon_cuda_device* d, const char** doing) {
   *doing = "its stream was made";
   result = d->cu->create_stream(&d->stream, stream_apart);
   if (result == 0) result = d->cu->create_stream(&d->results, stream_apart);
-  if (result == 0) result = d->cu->create_event(&d->reached, event_untimed);
-  for (int half = 0; result == 0 && half < 2; ++half) result = d->cu->create_event(&d->half_done[half], event_untimed);
+  if (result == 0) result = d->cu->create_event(&d->reached, tenon_cuda_event_untimed);
+  for (int half = 0; result == 0 && half < 2; ++half)
+    result = d->cu->create_event(&d->half_done[half], tenon_cuda_event_untimed);
   if (result == 0) {
     *doing = "host memory for copies was pinned";
     result = start_memory(d);
@@ -86,7 +85,7 @@ static int32_t open_new(int32_t ordinal, tenon_cuda_device** device, tenon_cuda_
   int result = cu->init(0), count = 0;
   if (result == 0) result = cu->device_count(&count);
   if (result != 0) return tenon_cuda_fail(NULL, fault, result, "the driver started");
-  if (ordinal < 0 || ordinal >= count || ordinal >= most_devices) {
+  if (ordinal < 0 || ordinal >= count || ordinal >= tenon_cuda_most_devices) {
     snprintf(text, sizeof text, "there is no device cuda:%d: the driver shows %d, numbered from 0", ordinal, count);
     return tenon_cuda_refuse(fault, TENON_DEVICE_FAILED, text);
   }
@@ -116,14 +115,14 @@ static int32_t open_new(int32_t ordinal, tenon_cuda_device** device, tenon_cuda_
 
 int32_t tenon_cuda_open(int32_t ordinal, tenon_cuda_device** device, tenon_cuda_fault* fault) {
   if (forked) return refuse_child(fault);
-  if (ordinal >= 0 && ordinal < most_devices) {
+  if (ordinal >= 0 && ordinal < tenon_cuda_most_devices) {
     tenon_cuda_device* known = __atomic_load_n(&devices[ordinal], __ATOMIC_ACQUIRE);
     if (known != NULL) return *device = known, TENON_OK;
   }
   pthread_mutex_lock(&opening);
   if (!watching) watching = pthread_atfork(NULL, NULL, note_fork) == 0;
   int32_t code = TENON_OK;
-  if (ordinal >= 0 && ordinal < most_devices && devices[ordinal] != NULL)
+  if (ordinal >= 0 && ordinal < tenon_cuda_most_devices && devices[ordinal] != NULL)
     *device = devices[ordinal];
   else
     code = open_new(ordinal, device, fault);
@@ -132,7 +131,7 @@ int32_t tenon_cuda_open(int32_t ordinal, tenon_cuda_device** device, tenon_cuda_
 }
 
 tenon_cuda_device* tenon_cuda_known(int32_t ordinal) {
-  if (forked || ordinal < 0 || ordinal >= most_devices) return NULL;
+  if (forked || ordinal < 0 || ordinal >= tenon_cuda_most_devices) return NULL;
   return __atomic_load_n(&devices[ordinal], __ATOMIC_ACQUIRE);
 }
 
@@ -189,6 +188,12 @@ int32_t tenon_cuda_synchronize(tenon_cuda_device* d, tenon_cuda_fault* fault) {
   code = tenon_cuda_wait(d, fault);
   tenon_cuda_leave(d);
   return code;
+}
+
+void tenon_cuda_way_of_ranks(tenon_cuda_device* d, char* text, uint64_t size) {
+  if (!forked) pthread_mutex_lock((pthread_mutex_t*)d->lock);
+  snprintf(text, size, "%s", d->way);
+  if (!forked) pthread_mutex_unlock((pthread_mutex_t*)d->lock);
 }
 
 tenon_cuda_counts tenon_cuda_count(tenon_cuda_device* d) {

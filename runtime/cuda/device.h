@@ -9,6 +9,8 @@
 #pragma GCC visibility push(hidden)
 
 enum {
+  tenon_cuda_most_devices = 64,
+  tenon_cuda_event_untimed = 2, /* the driver's number */
   tenon_cuda_calls_kept = 4096, /* that a failure can be traced back to */
   tenon_cuda_staging_half = 1 << 21 /* bytes: host memory that copies go through, in two halves */
 };
@@ -46,6 +48,7 @@ struct tenon_cuda_device {
   int lost;
   tenon_cuda_fault loss; /* the first failure, where lost */
   int blocking; /* wait after every kernel, so that a failure names it */
+  char way[200]; /* how the ranks that met here last go: see tenon_cuda_way_of_ranks */
   tenon_cuda_program* retired;
   tenon_cuda_counts counts;
 };

@@ -57,6 +57,11 @@ typedef struct tenon_cuda_rows {
   size_t width, height;
 } tenon_cuda_rows;
 
+/* Which device may do what with a pool's memory; the layout is the driver's. */
+typedef struct tenon_cuda_access {
+  int kind, device, rights;
+} tenon_cuda_access;
+
 /* Attributes of a device: the driver's numbers for them. */
 enum {
   tenon_cuda_multiprocessors = 16,
@@ -65,7 +70,11 @@ enum {
   tenon_cuda_shared_opt_in = 97,
   tenon_cuda_pools = 115
 };
-enum { tenon_cuda_memory_device = 2 }; /* CU_MEMORYTYPE_DEVICE */
+enum {
+  tenon_cuda_memory_device = 2, /* CU_MEMORYTYPE_DEVICE */
+  tenon_cuda_location_device = 1, /* CU_MEM_LOCATION_TYPE_DEVICE */
+  tenon_cuda_read_write = 3 /* CU_MEM_ACCESS_FLAGS_PROT_READWRITE */
+};
 
 /* X(member, symbol, parameters): what every driver from 525 on has. Functions whose meaning has changed since bear the version
  * in their symbol. */
@@ -98,6 +107,7 @@ enum { tenon_cuda_memory_device = 2 }; /* CU_MEMORYTYPE_DEVICE */
   X(free_in_order, cuMemFreeAsync, (tenon_cuda_address memory, void* stream))                                       \
   X(default_pool, cuDeviceGetDefaultMemPool, (void** pool, int device))                                             \
   X(set_pool_attribute, cuMemPoolSetAttribute, (void* pool, int attribute, void* value))                            \
+  X(open_pool, cuMemPoolSetAccess, (void* pool, const tenon_cuda_access* access, size_t count))                     \
   X(trim_pool, cuMemPoolTrimTo, (void* pool, size_t keep))                                                          \
   X(memory_info, cuMemGetInfo_v2, (size_t* free, size_t* total))                                                    \
   X(allocate_pinned, cuMemHostAlloc, (void** memory, size_t bytes, unsigned flags))                                 \
@@ -110,6 +120,10 @@ enum { tenon_cuda_memory_device = 2 }; /* CU_MEMORYTYPE_DEVICE */
   X(synchronize, cuStreamSynchronize, (void* stream))                                                               \
   X(create_event, cuEventCreate, (void** event, unsigned flags))                                                    \
   X(record_event, cuEventRecord, (void* event, void* stream))                                                       \
+  X(query_event, cuEventQuery, (void* event))                                                                       \
+  X(destroy_event, cuEventDestroy_v2, (void* event))                                                                \
+  X(fill, cuMemsetD8Async, (tenon_cuda_address to, unsigned char value, size_t bytes, void* stream))                \
+  X(uuid, cuDeviceGetUuid_v2, (char* sixteen, int device))                                                          \
   X(wait_event, cuEventSynchronize, (void* event))                                                                  \
   X(order, cuStreamWaitEvent, (void* stream, void* event, unsigned flags))
 

@@ -139,6 +139,7 @@ static void asked_of_ranks(reader* r, tenon_list_step* s) {
   s->to = next_in(r, -1, s->size);
   s->from = next_in(r, -1, s->size);
   s->format = text(r);
+  s->digest = (uint64_t)next(r);
   s->number_count = next_count(r, 1);
   s->numbers = r->at;
   for (int64_t k = 0; k < s->number_count && !r->bad; ++k) next_in(r, 0, s->size);
@@ -195,6 +196,7 @@ static void step(reader* r, int64_t number) {
       inside(r, s.otherwise, 0);
       break;
     case TENON_STEP_CUSTOM:
+      r->list->waits_for_others = 1;
       s.number = next_in(r, 0, r->list->custom_count);
       s.failure = next_in(r, 1, INT32_MAX);
       s.node = next(r);
@@ -213,7 +215,7 @@ static void step(reader* r, int64_t number) {
       printed(r, &s);
       break;
     case TENON_STEP_RANKS:
-      r->list->has_flags = 1;
+      r->list->has_flags = r->list->waits_for_others = 1;
       asked_of_ranks(r, &s);
       break;
     default: r->bad = 1;

@@ -77,6 +77,7 @@ typedef struct tenon_list_step {
   tenon_list_printed* printed; /* print: of each operand */
   /* ranks; its place is the format */
   int64_t kind_of_ranks, combine, dtype, size, stride, root, to, from;
+  uint64_t digest;
   const int64_t* numbers;
   int64_t number_count;
   tenon_extents block;
@@ -100,6 +101,7 @@ typedef struct tenon_launch_list {
   tenon_list_step* steps; /* all, nested ones behind those that hold them */
   int64_t step_count, top_count; /* the first top_count are the program */
   int64_t free_symbols, has_flags; /* has_flags: a while loop, a branch, a check, a print or other ranks */
+  int64_t waits_for_others; /* a function of the host or other ranks: other calls run meanwhile */
   void* blocks;
 } tenon_launch_list;
 

@@ -181,12 +181,12 @@ static int32_t bind(run_state* r, tenon_cuda_address arena) {
   return TENON_OK;
 }
 
-/* Programs that call the host have state and an arena of their own in every call: others may run meanwhile. */
+/* Programs that call the host or ask other ranks have state and an arena of their own in every call: others may run meanwhile. */
 static int32_t prepare(run_state* r) {
   const tenon_launch_list* l = &r->p->list;
   r->values = r->p->numbers;
   r->addresses = r->p->addresses;
-  if (l->custom_count != 0) {
+  if (l->waits_for_others) {
     r->values = (int64_t*)calloc((size_t)(l->symbol_count + 2 * l->buffer_count) + 1, sizeof *r->values);
     r->addresses = (tenon_cuda_address*)calloc((size_t)l->buffer_count + 1, sizeof *r->addresses);
     if (r->values == NULL || r->addresses == NULL) return tenon_cuda_no_host_memory(r->fault);
@@ -198,7 +198,7 @@ static int32_t prepare(run_state* r) {
   const int64_t bytes = tenon_list_layout(l, r->values, r->offsets, r->slots);
   if (bytes < 0) return (int32_t)bytes;
   tenon_cuda_address arena = 0;
-  if (bytes > 0 && l->custom_count != 0) {
+  if (bytes > 0 && l->waits_for_others) {
     code = tenon_cuda_obtain(r->p->device, (uint64_t)bytes, &r->arena, r->fault);
     arena = r->arena;
   } else if (bytes > 0) {
@@ -238,9 +238,10 @@ int32_t tenon_cuda_run(tenon_cuda_program* p, const tenon_call* call, const teno
   if (code != TENON_OK) return code;
   run_state r = {.p = p, .call = call, .fault = fault, .caller = caller, .entered = 1};
   code = run_entered(&r, caller, started);
+  code = tenon_run_finish_sent(&r, code);
   tenon_cuda_free_actions(&r.one);
   if (r.entered) tenon_cuda_release(p->device, r.arena);
-  if (l->custom_count != 0) {
+  if (l->waits_for_others) {
     free(r.values);
     free(r.addresses);
   }

@@ -22,6 +22,7 @@ typedef struct run_state {
   int loops;
   int entered;
   int keep; /* actions, for a graph */
+  struct tenon_run_sent* sent; /* what other ranks may not have taken yet */
   tenon_cuda_actions one; /* a place for the action at hand, where they are not kept */
 } run_state;
 
@@ -48,6 +49,8 @@ int32_t tenon_run_flag(run_state* r, const tenon_list_operand* o, int* holds);
 int64_t tenon_run_operand_bytes(const run_state* r, const tenon_list_operand* o);
 int32_t tenon_run_host(run_state* r, const tenon_list_step* s);
 int32_t tenon_run_ranks(run_state* r, const tenon_list_step* s);
+/* Waits until what was sent is taken, also where the call has failed; the code, or why that failed. */
+int32_t tenon_run_finish_sent(run_state* r, int32_t code);
 
 #pragma GCC visibility pop
 

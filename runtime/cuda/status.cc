@@ -8,7 +8,9 @@
 #include "tenon/ir/base/environment.h"
 #include "tenon/ir/base/undisturbed.h"
 #include "tenon/runtime/cuda/driver.h"
+#include "tenon/runtime/cuda/nccl.h"
 #include "tenon/runtime/fork.h"
+#include "tenon/runtime/tenon_cuda.h"
 
 namespace tenon::runtime {
 
@@ -193,12 +195,25 @@ std::string cuda_report(const CudaStatus& s) {
   say("NVRTC     ",
       s.nvrtc_fault ? s.nvrtc_fault.what : s.nvrtc.version() + ", " + s.nvrtc.path + ", compiles for" + architectures);
   fault(s.nvrtc_fault);
+  const tenon_nccl& nccl = *tenon_nccl_get();
+  const std::string problem = nccl.problem;
+  char version[32];
+  tenon_nccl_version_text(nccl.number, version, sizeof version);
+  say("NCCL      ", problem.empty() ? std::string(version) + ", " + nccl.path
+                                    : problem + "; ranks on GPUs go through memory of the host");
+  if (!problem.empty())
+    fault({problem,
+           "where ranks run on several GPUs, install NCCL 2.14 or newer (Debian: libnccl2), or name it by TENON_NCCL"});
   for (size_t i = 0; i < s.devices.size(); ++i) {
     const CudaDevice& d = s.devices[i];
     const std::string text_of = d.name + ", sm_" + std::to_string(d.sm) + ", " + std::to_string(d.multiprocessors) +
                                 " multiprocessors, " + std::to_string(d.memory_bytes >> 20) + " MiB";
     say("cuda:" + std::to_string(i) + "    ", s.device_faults[i] ? s.device_faults[i].what : text_of);
     fault(s.device_faults[i]);
+    char way[200] = "";
+    if (tenon_cuda_device* known = tenon_cuda_known(static_cast<int32_t>(i)))
+      tenon_cuda_way_of_ranks(known, way, sizeof way);
+    if (way[0] != '\0') say("          ", std::string("its ranks move what they have ") + way);
   }
   if (s.fit) {
     say("versions  ", s.fit.what);

@@ -88,6 +88,7 @@ static void at_exit(int status, void* unused) {
   if (!w->began) return;
   if (!w->failed && status == 0 && all_end(w)) {
     stop_listening(w);
+    w->engine.kept = NULL; /* goes with the process: what it lies on may have been shut down already */
     tenon_engine_close(&w->engine);
     MPI_Finalize();
     return;

@@ -161,6 +161,12 @@ int cuMemPoolGetAttribute(void* pool, int attribute, void* value) {
     return success;
   });
 }
+int cuMemPoolSetAccess(void* pool, const int* access, size_t count) {  // kind, device, rights
+  return SIMULATED_CALL(initialized, {
+    if (!pool_of(pool) || !access || count != 1 || access[0] != 1 || access[2] != 3) return invalid_value;
+    return access[1] >= 0 && access[1] < device_count() ? success : invalid_device;
+  });
+}
 int cuMemPoolTrimTo(void* pool, size_t) {
   return SIMULATED_CALL(initialized, { return pool_of(pool) ? success : invalid_value; });
 }

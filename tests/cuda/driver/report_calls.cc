@@ -1,4 +1,4 @@
-// Names of errors, addresses of functions, and what tests ask the simulated driver for: simulated_cuda_report, _reset and _leaks.
+// Names of errors, addresses of functions, and what tests ask the simulated driver for: simulated_cuda_report, _reset, _hold and _leaks.
 #include <dlfcn.h>
 
 #include <cstring>
@@ -124,6 +124,13 @@ const char* simulated_cuda_report(void) {
   const std::lock_guard<std::mutex> guard(state().lock);
   std::free(last);
   return last = strdup(report().c_str());
+}
+
+// What is queued on the stream from now on does not run, as behind a kernel that never ends, until it is let go.
+void simulated_cuda_hold(void* stream, int hold) {
+  State& s = state();
+  const std::lock_guard<std::mutex> guard(s.lock);
+  if (const StreamPtr one = look_up(s.streams, stream)) one->last = hold ? one->queued : ~uint64_t{0};
 }
 
 // Counts begin again, the last fault is forgotten, and the plans of fail= and sticky= begin to count.

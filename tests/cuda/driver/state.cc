@@ -176,6 +176,7 @@ void run_until(Call& call, std::vector<Point> points, uint64_t most) {
       points.pop_back();
       continue;
     }
+    if (p.stream->done >= p.stream->last) return;
     const auto& after = p.stream->queue.front().after;
     const auto open =
         std::find_if(after.begin(), after.end(), [](const Point& a) { return a.stream->done < a.number; });

@@ -67,6 +67,7 @@ struct Stream {
   bool destroyed = false;
   std::deque<Item> queue;
   uint64_t queued = 0, done = 0;
+  uint64_t last = ~uint64_t{0};  // what is queued behind this does not run: simulated_cuda_hold
 };
 
 struct Event {
