@@ -154,7 +154,9 @@ TEST_F(RanksShipped, AWorldThatIsTooSmallIsAnErrorWithAReason) {
 
 TEST_F(RanksShipped, ProcessesUnderMpirunTrainAsTheJitDoes) {
   const std::string plugin = TENON_BINARY_DIR "/libtenon_mpi.so";
-  if (!std::filesystem::exists(plugin)) GTEST_SKIP() << "the plug-in for MPI is not built; apt install libopenmpi-dev openmpi-bin, then cmake -DTENON_MPI=ON";
+  if (!std::filesystem::exists(plugin))
+    GTEST_SKIP()
+        << "the plug-in for MPI is not built; apt install libopenmpi-dev openmpi-bin, then cmake -DTENON_MPI=ON";
   if (run_command({"mpirun", "--version"}).status != 0) GTEST_SKIP() << "there is no mpirun; apt install openmpi-bin";
   setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
   setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);

@@ -58,10 +58,11 @@ static void note(question* q, int32_t own) {
 
 static void fail_with(tenon_engine* e, const question* q) {
   char text[TENON_RANKS_TEXT];
-  snprintf(text, sizeof text,
-           "ranks wait for each other: %s%s; all ranks of a group call its collectives, in one order among those of other "
-           "groups",
-           q->text, strlen(q->text) + 1 == sizeof q->text ? "..." : "");
+  snprintf(
+      text, sizeof text,
+      "ranks wait for each other: %s%s; all ranks of a group call its collectives, in one order among those of other "
+      "groups",
+      q->text, strlen(q->text) + 1 == sizeof q->text ? "..." : "");
   tenon_engine_fail(e, text);
 }
 
@@ -72,7 +73,8 @@ static void take(tenon_pending* p, question* q) {
   uint32_t begun = 0;
   for (int32_t k = 0; k < e->group_count; k++)
     if (e->groups[k].size == q->what.size && e->groups[k].stride == q->what.stride) begun = e->groups[k].sequence;
-  if ((int32_t)(begun - q->what.sequence) > 0) { /* it waits there too, or has what it needs: who has not begun it is further on */
+  if ((int32_t)(begun - q->what.sequence) >
+      0) { /* it waits there too, or has what it needs: who has not begun it is further on */
     for (tenon_pending* other = e->open; other != NULL; other = other->next)
       if (waits_for_others(other) && same_collective(tenon_own_header(other), &q->what)) ask_on(other, q);
     return;
