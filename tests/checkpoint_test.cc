@@ -216,6 +216,7 @@ TEST(Checkpoint, ATreeThatDoesNotFitIsAnError) {
 
 // A process that saves without end and is killed anywhere leaves whole checkpoints alone.
 TEST(Checkpoint, IsWholeOrNotThereWhenItsWriterIsKilled) {
+  SKIP_UNDER_TSAN;
   std::mt19937 random(3);
   int found = 0;
   for (int round = 0; round < 12; ++round) {
@@ -298,6 +299,7 @@ TEST(DistributedTraining, AStateInPartsHasTheBitsOfTheWhole) {
 }
 
 TEST(DistributedTraining, GoesOnFromACheckpointWithOtherRanks) {
+  SKIP_UNDER_TSAN;
   for (const bool in_parts : {false, true}) {
     examples::DistributedOptions options{.steps = 8, .batch = 64, .sharded_state = in_parts};
     const examples::Trained undisturbed = trained(1, options);

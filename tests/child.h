@@ -4,6 +4,13 @@
 #include <functional>
 #include <string>
 
+// For tests whose child has threads.
+#if defined(__SANITIZE_THREAD__)
+#define SKIP_UNDER_TSAN GTEST_SKIP() << "ThreadSanitizer knows no threads in a child of a threaded process"
+#else
+#define SKIP_UNDER_TSAN
+#endif
+
 namespace tenon::testing {
 
 // Runs the function in a forked child that must end by itself within a minute. Its result, 99 and a line on stderr where it throws,

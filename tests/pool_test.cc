@@ -14,12 +14,7 @@
 #include <vector>
 
 #include "tenon/runtime/tenon_runtime.h"
-
-#if defined(__SANITIZE_THREAD__)
-#define SKIP_UNDER_TSAN GTEST_SKIP() << "ThreadSanitizer knows no threads in a child of a threaded process"
-#else
-#define SKIP_UNDER_TSAN
-#endif
+#include "tenon/tests/child.h"
 
 namespace {
 

@@ -72,7 +72,7 @@ int32_t tenon_transfer_begin(tenon_pending* p, const tenon_header* header) {
   p->rounds = p->round = 0;
   if (!p->small && !chunks_begin(p)) return 0;
   if (p->from < 0) {
-    memset(p->out, 0, p->bytes);
+    if (p->bytes != 0) memset(p->out, 0, p->bytes); /* `out` may be null then */
     p->agreed = 1;
   } else {
     tenon_receive(p, &p->answer[0], p->from, TENON_STREAM_AGREE, p->arriving, TENON_HEADER + TENON_SMALL);
