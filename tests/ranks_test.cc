@@ -197,7 +197,7 @@ TEST(Ranks, OneGroupRunsAhead) {
     GroupRequest r;
     r.size = 2, r.count = 1;
     const bool late = ranks->rank >= 2;
-    for (int k = 0; late && ended != 2; ++k) std::this_thread::yield();
+    while (late && ended != 2) std::this_thread::yield();
     for (int k = 0; k < 100; ++k) {
       const float one = 1;
       float sum = 0;

@@ -207,7 +207,7 @@ TEST(RanksTransfer, OfOneChannelInASimulatedWorld) {
       for (size_t e = 0; e < in[k].size(); ++e)
         in[k][e] = static_cast<int32_t>(e * 7 + k * 1000 + (ranks->rank ? 1 : 0));
     }
-    for (int k = 0; ranks->rank == 1 && asked == 0; ++k) std::this_thread::yield();
+    while (ranks->rank == 1 && asked == 0) std::this_thread::yield();
     for (size_t k = 0; k < lengths.size(); ++k) {
       tenon_collective what = exchange(lengths[k], 1 - ranks->rank);
       what.dtype = 3;
