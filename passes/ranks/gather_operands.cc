@@ -30,9 +30,14 @@ const Node* producer(const Graph& g, ValueId v, Op op) {
   return n != no_node && g.node(n).op == op ? &g.node(n) : nullptr;
 }
 
-ValueId without_reshapes(const Graph& g, ValueId v) {
-  while (const Node* n = producer(g, v, Op::reshape)) v = g.operands(*n)[0];
-  return v;
+// v without reshapes, where nobody else reads any of it; v itself has `readers`.
+ValueId alone(const Graph& g, ValueId v, const std::vector<uint32_t>& uses, uint32_t readers) {
+  for (; uses[index(v)] == readers; readers = 1) {
+    const Node* n = producer(g, v, Op::reshape);
+    if (n == nullptr) return v;
+    v = g.operands(*n)[0];
+  }
+  return no_value;
 }
 
 // What v takes every second row of, from row `first` on.
@@ -42,8 +47,8 @@ ValueId rows_of(const Graph& g, ValueId v, int64_t first) {
   const ValueId from = g.operands(*n)[0];
   const Slice s(g, *n);
   const Shape& all = g.type(from).shape;
-  if (all.rank() == 0 || !(s.starts[0] == first) || !(s.sizes[0] == all[0].number() / 2) || all[0].number() % 2 != 0)
-    return no_value;
+  if (all.rank() == 0 || !all[0].is_number() || all[0].number() % 2 != 0) return no_value;
+  if (!(s.starts[0] == first) || !(s.sizes[0] == all[0].number() / 2)) return no_value;
   if (s.strides[0] != 2 && !(s.sizes[0] == 1)) return no_value;
   for (int64_t axis = 1; axis < all.rank(); ++axis)
     if (!(s.starts[axis] == 0) || !(s.sizes[axis] == all[axis]) || s.strides[axis] != 1) return no_value;
@@ -62,18 +67,23 @@ struct Products {  // of one rank: a contraction for each of its shards, joined 
 };
 
 std::optional<Products> products_of(const Graph& g, ValueId sum, const std::vector<uint32_t>& uses) {
-  ValueId v = without_reshapes(g, sum);
+  ValueId v = alone(g, sum, uses, 1);
+  if (v == no_value) return {};
   int64_t shards = 1;
   while (const Node* n = producer(g, v, Op::add)) {
-    const ValueId even = rows_of(g, g.operands(*n)[0], 0), odd = rows_of(g, g.operands(*n)[1], 1);
+    const ValueId first = g.operands(*n)[0], second = g.operands(*n)[1];
+    const ValueId even = rows_of(g, first, 0), odd = rows_of(g, second, 1);
     if (even == no_value || even != odd) return {};
+    if (uses[index(first)] != 1 || uses[index(second)] != 1 || uses[index(even)] != 2) return {};
     v = even, shards *= 2;
   }
   if (shards > 1 && !(g.type(v).shape[0] == shards)) return {};
-  ValueId product = without_reshapes(g, v);
-  if (const Node* wider = producer(g, product, Op::cast)) product = without_reshapes(g, g.operands(*wider)[0]);
+  ValueId product = alone(g, v, uses, shards > 1 ? 2 : 1);
+  if (product == no_value) return {};
+  if (const Node* wider = producer(g, product, Op::cast)) product = alone(g, g.operands(*wider)[0], uses, 1);
+  if (product == no_value) return {};
   Products p{.dot = producer(g, product, Op::dot_general), .summed = g.type(sum).dtype};
-  if (p.dot == nullptr || uses[index(product)] > (product == v && shards > 1 ? 2 : 1)) return {};
+  if (p.dot == nullptr) return {};
   const DotGeneral d(g, *p.dot);
   const Type& made = g.type(product);
   if (is_half(p.summed) || d.lhs_batch.size() > 1) return {};
