@@ -25,6 +25,9 @@ struct CollectiveNumbers {
   int32_t root = 0, to = -1, from = -1;  // root: of an exchange, its channel
   bool has_pairs = false;  // they are `numbers` of the step
 };
+// Bytes that all ranks of a group have together, up to which a collective is one message each, which nothing beats
+// (TENON_SMALL of runtime/c/ranks_engine.h).
+inline constexpr int64_t one_message = 64 * 1024;
 // Whether its operand has a block for every rank in front.
 bool has_block_for_each(Op op);
 CollectiveNumbers numbers_of(const RanksStep& step);

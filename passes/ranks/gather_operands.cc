@@ -12,6 +12,7 @@
 
 #include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/graph/build.h"
+#include "tenon/ir/kernel/collectives.h"
 #include "tenon/passes/pass.h"
 #include "tenon/passes/rebuild.h"
 
@@ -21,8 +22,6 @@ using namespace ir;
 
 namespace {
 
-// A sum that takes no more, from all ranks, is one message each, which nothing beats (runtime/c/ranks_engine.h).
-constexpr int64_t one_message = 64 * 1024;
 constexpr int deepest = 8;  // elementwise ops between what a rank cuts out of a whole and an operand
 
 const Node* producer(const Graph& g, ValueId v, Op op) {

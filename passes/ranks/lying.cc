@@ -1,5 +1,5 @@
-// Cuts move along the indices of ops (ir/rules/factors.cc) from value to value, by a list of what has newly been cut. Refuses to weigh costs on
-// the way: where two cuts meet in one op, shared_out decides when all of them are known.
+// Cuts move along the indices of ops (ir/rules/factors.cc) from value to value, by a list of what has newly been cut. Refuses to weigh
+// costs on the way: where two cuts meet in one op, shared_out decides when all of them are known.
 #include "tenon/passes/ranks/lying.h"
 
 #include <algorithm>
@@ -184,10 +184,6 @@ int64_t known_bytes(const Type& type) {
     if (d.is_number()) all *= d.number();
   return all;
 }
-
-}  // namespace
-
-namespace {
 
 bool same_ranks(const MeshAxis& axis, int64_t size, int64_t stride) {  // some of them
   return stride < axis.size * axis.stride && axis.stride < size * stride;

@@ -10,6 +10,7 @@
 
 #include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/graph/build.h"
+#include "tenon/ir/kernel/collectives.h"
 #include "tenon/passes/pass.h"
 #include "tenon/passes/rebuild.h"
 
@@ -19,7 +20,6 @@ using namespace ir;
 
 namespace {
 
-constexpr int64_t small_bytes = 64 << 10;  // of a whole group: one message is quicker than two
 constexpr int64_t few_ranks = 8;  // for which every rank may hold all rows, whatever their extent
 constexpr int64_t rows_at_once = 64;  // a power of two: whole subtrees of the tree
 
@@ -87,8 +87,7 @@ Value joined(Value x, Op by) {
 // The same in the dtype that ranks join in.
 Value joined_wide(Value x, Op by) {
   const DType dtype = x.dtype();
-  const bool half = dtype == DType::f16 || dtype == DType::bf16;
-  return half ? cast(joined(cast(x, DType::f32), by), dtype) : joined(x, by);
+  return is_half(dtype) ? cast(joined(cast(x, DType::f32), by), dtype) : joined(x, by);
 }
 
 struct Reduction {
@@ -125,7 +124,7 @@ struct Reduction {
       return c.size == 1 ? reshape(x, without(x.shape(), 0)) : scattered(x);
     if (c.size == 1) return x;
     if (!x.shape().is_static()) return c.size <= few_ranks ? std::optional(by_gathering(x)) : std::nullopt;
-    const bool small = x.shape().numel() <= small_bytes / bytes(x.dtype()) / c.size;
+    const bool small = x.shape().numel() <= one_message / bytes(x.dtype()) / c.size;
     return small ? by_gathering(x) : in_parts(x);
   }
 };

@@ -24,16 +24,7 @@ Words& words() {
   return *w;
 }
 
-const char* value_of(const char* name) {
-  const char* text = std::getenv("SIMULATED_CUDA");
-  const size_t length = std::strlen(name);
-  while (text && *text) {
-    if (std::strncmp(text, name, length) == 0 && text[length] == '=') return text + length + 1;
-    text = std::strchr(text, ' ');
-    if (text) ++text;
-  }
-  return nullptr;
-}
+const char* value_of(const char* name) { return value_in("SIMULATED_CUDA", name); }
 
 std::vector<std::string> split(const std::string& text, char at) {
   std::vector<std::string> parts;
@@ -66,6 +57,17 @@ int planned(std::vector<Plan>& plans, const std::string& function) {
 }
 
 }  // namespace
+
+const char* value_in(const char* variable, const char* name) {
+  const char* text = std::getenv(variable);
+  const size_t length = std::strlen(name);
+  while (text && *text) {
+    if (std::strncmp(text, name, length) == 0 && text[length] == '=') return text + length + 1;
+    text = std::strchr(text, ' ');
+    if (text) ++text;
+  }
+  return nullptr;
+}
 
 int word(const char* name, int otherwise) {
   const char* value = value_of(name);

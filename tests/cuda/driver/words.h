@@ -18,6 +18,8 @@
 
 namespace simulated {
 
+// What stands behind NAME= in a variable of such words, up to the next space; null where it is not there.
+const char* value_in(const char* variable, const char* name);
 int word(const char* name, int otherwise);
 std::string text_of(const char* name);
 Manner manner();

@@ -87,6 +87,15 @@ uint64_t address(const void* at) { return reinterpret_cast<uintptr_t>(at); }
 // One byte each, as Tenon asks.
 int check(int type, size_t count) { return type == 0 && count > 0 ? success : invalid_argument; }
 
+int drop(const char* function, void* comm) {
+  const std::lock_guard<std::mutex> guard(lock());
+  called(function);
+  auto* c = static_cast<Communicator*>(comm);
+  withdraw(*c);
+  delete c;
+  return success;
+}
+
 }  // namespace
 
 extern "C" {
@@ -157,23 +166,9 @@ int ncclCommFinalize(void* comm) {
   return comm != nullptr ? success : static_cast<int>(invalid_argument);
 }
 
-int ncclCommDestroy(void* comm) {
-  const std::lock_guard<std::mutex> guard(lock());
-  called(__func__);
-  auto* c = static_cast<Communicator*>(comm);
-  withdraw(*c);
-  delete c;
-  return success;
-}
+int ncclCommDestroy(void* comm) { return drop(__func__, comm); }
 
-int ncclCommAbort(void* comm) {
-  const std::lock_guard<std::mutex> guard(lock());
-  called(__func__);
-  auto* c = static_cast<Communicator*>(comm);
-  withdraw(*c);
-  delete c;
-  return success;
-}
+int ncclCommAbort(void* comm) { return drop(__func__, comm); }
 
 int ncclGroupStart(void) {
   const std::lock_guard<std::mutex> guard(lock());

@@ -1,7 +1,8 @@
-// Plain scanning of SIMULATED_NCCL, and the counts of calls.
+// What SIMULATED_NCCL says, and the counts of calls.
 #include <cstdlib>
 #include <cstring>
 
+#include "tenon/tests/cuda/driver/words.h"
 #include "tenon/tests/cuda/nccl/state.h"
 
 namespace simulated_nccl {
@@ -12,16 +13,7 @@ std::map<std::string, int>& counts() {
   return *all;
 }
 
-const char* value_of(const char* name) {
-  const char* text = std::getenv("SIMULATED_NCCL");
-  const size_t length = std::strlen(name);
-  while (text && *text) {
-    if (std::strncmp(text, name, length) == 0 && text[length] == '=') return text + length + 1;
-    text = std::strchr(text, ' ');
-    if (text) ++text;
-  }
-  return nullptr;
-}
+const char* value_of(const char* name) { return simulated::value_in("SIMULATED_NCCL", name); }
 
 // The code of NAME:N:CODE, or 1 of NAME:N, where this call is that one.
 int planned(const char* what, const std::string& function, int count) {
