@@ -3,6 +3,7 @@
 #include <map>
 #include <numeric>
 
+#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/ir/base/door.h"
 
@@ -70,7 +71,8 @@ std::vector<ir::Value> build_einsum(ir::GraphBuilder&, Values given, const ir::A
     }
     for (char c : other)
       if (!has(term, c)) free_right += c;
-    value = ir::dot_general(value, right, lb, rb, lc, rc);
+    value = formula::bilinear(value, right, to.dtype,
+                              [&](ir::Value a, ir::Value b) { return ir::dot_general(a, b, lb, rb, lc, rc); });
     term = batch + free_left + free_right;
   }
   reduce_to(value, term, [&](char c) { return has(out, c); });

@@ -1,4 +1,5 @@
 // Elementwise functions and operators. One function per row of the op table comes from the table itself.
+#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/ir/base/door.h"
@@ -23,6 +24,10 @@ Shape check_broadcast(const char* op, std::span<const Tensor> inputs, const Loca
 DType entering(const ir::OpDef& row, std::initializer_list<const Operand*> operands, const Location& at) {
   const DType dtype = common_dtype(std::span(operands.begin(), operands.size()), row.name);
   if (contains(row.dtypes, dtype)) return dtype;
+  if (is_complex(dtype)) {
+    if (formula::complex_formula(row.op) != nullptr) return dtype;
+    throw Error(std::string(row.name) + ": takes no complex numbers" + formula::complex_remedy(row.op), at);
+  }
   if (!is_floating(dtype)) return (row.dtypes & integer_types) == 0 ? f32 : i64;
   std::string text = std::string(row.name) + ": takes integers" + (contains(row.dtypes, boolean) ? " or bools" : "") +
                      ", and an operand is ";
@@ -45,6 +50,14 @@ std::vector<ir::Value> build_mixed(ir::GraphBuilder& b, std::span<const ir::Valu
   std::vector<ir::Value> same;
   for (const ir::Value& v : x) same.push_back(ir::cast(v, ir::Convert(attrs).dtype));
   return build_elementwise<op>(b, same, attrs);
+}
+
+// Of complex operands, by the formula of their parts.
+template <ir::Op op>
+std::vector<ir::Value> build_complex(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  std::vector<ir::Value> same;
+  for (const ir::Value& v : x) same.push_back(ir::cast(v, ir::Convert(attrs).dtype));
+  return {formula::complex_formula(op)(formula::broadcast_together(same, ir::def(op).name))};
 }
 
 template <ir::Op op>
@@ -72,6 +85,9 @@ Tensor elementwise_op(std::initializer_list<const Operand*> operands) try {
     converts = converts || inputs.back().dtype() != dtype;
   }
   check_broadcast(row.name, inputs, at);
+  static constexpr auto complex = build_complex<op>;
+  if (is_complex(dtype) && !contains(row.dtypes, dtype))
+    return std::move(apply({row.name, complex}, ir::ConvertAttrs{dtype}, inputs, at)[0]);
   if (converts) return std::move(apply({row.name, mixed}, ir::ConvertAttrs{dtype}, inputs, at)[0]);
   return std::move(apply(emit, {}, inputs, at)[0]);
 } catch (...) {

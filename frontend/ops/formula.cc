@@ -4,12 +4,15 @@
 
 namespace tenon::formula {
 
-DType floating(DType given) { return is_floating(given) ? given : f32; }
+DType floating(DType given) { return is_continuous(given) ? given : f32; }
 DType wide(DType given) { return is_half(given) ? f32 : given; }
-DType summed_as(DType given) { return is_floating(given) || given == u64 ? given : i64; }
+DType summed_as(DType given) { return is_continuous(given) || given == u64 ? given : i64; }
 Value widened(Value x) { return ir::cast(x, wide(x.dtype())); }
 
-Value truth(Value x) { return x.dtype() == boolean ? x : ir::ne(x, ir::literal(x, 0)); }
+Value truth(Value x) {
+  if (is_complex(x.dtype())) return ir::bit_or(truth(ir::real(x)), truth(ir::imag(x)));
+  return x.dtype() == boolean ? x : ir::ne(x, ir::literal(x, 0));
+}
 Value position(Value x) { return ir::cast(x.dtype() == u64 ? ir::min(x, ir::literal(x, INT64_MAX)) : x, i64); }
 
 std::vector<Value> broadcast_together(std::span<const Value> values, const char* op) {

@@ -226,10 +226,10 @@ Tensor pad(Operand operand, const std::vector<std::pair<Extent, Extent>>& widths
     if (l < 0 || h < 0) throw Error("pad: widths are not negative; slice instead", operand.where());
     low.push_back(extent_here(l)), high.push_back(extent_here(h));
   }
-  if (!is_floating(x.dtype()) && !(value >= -0x1p63 && value < 0x1p63))
+  if (!is_continuous(x.dtype()) && !(value >= -0x1p63 && value < 0x1p63))
     throw Error("pad: the fill " + shortest(value) + " does not fit " + std::string(name(x.dtype())), operand.where());
   const Operand fill =
-      is_floating(x.dtype()) ? Operand(value, operand.where()) : Operand(static_cast<int64_t>(value), operand.where());
+      is_continuous(x.dtype()) ? Operand(value, operand.where()) : Operand(static_cast<int64_t>(value), operand.where());
   return apply_one({"pad", build_pad}, made::WidenedAttrs{low, high}, {x, materialize(fill, x.dtype(), "pad")},
                    operand.where());
 } catch (...) {

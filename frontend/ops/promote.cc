@@ -13,8 +13,8 @@
 namespace tenon {
 namespace {
 
-// bool < integer < float.
-int category(DType t) { return t == boolean ? 0 : is_floating(t) ? 2 : 1; }
+// bool < integer < float < complex.
+int category(DType t) { return t == boolean ? 0 : is_complex(t) ? 3 : is_floating(t) ? 2 : 1; }
 
 bool fits(const Operand& x, DType t) {
   if (x.free()) return true;
@@ -31,6 +31,7 @@ bool fits(const Operand& x, DType t) {
 
 DType promote(DType a, DType b, const char* op, const Location& at) {
   if (a == b) return a;
+  if (is_complex(a) || is_complex(b)) return a == c128 || b == c128 || a == f64 || b == f64 ? c128 : c64;
   if (category(a) != category(b)) return category(a) > category(b) ? a : b;
   if (is_floating(a)) {
     if (is_half(a) && is_half(b)) return f32;
@@ -61,6 +62,7 @@ DType common_dtype(std::span<const Operand* const> operands, const char* op) {
     any = true;
   }
   const DType natural = weak == Operand::Weak::floating ? f32 : weak == Operand::Weak::integer ? i64 : boolean;
+  if (weak == Operand::Weak::complex) return any && part_of(strong) == f64 ? c128 : c64;
   if (!any) return natural;
   // A weak scalar takes the tensors' dtype, unless it is of a higher category.
   return weak != Operand::Weak::no && category(natural) > category(strong) ? natural : strong;
@@ -92,8 +94,11 @@ Tensor materialize(const Operand& x, DType dtype, const char* op) {
   if (x.free()) return value_of_extent(x, dtype, op);
   const FloatEnvironment standard;
   check_fits(x, dtype, op);
-  ir::Array value(ir::Type{x.weak() == Operand::Weak::floating ? f64 : x.too_big() ? u64 : i64, {}});
-  if (x.weak() == Operand::Weak::floating)
+  const bool complex = x.weak() == Operand::Weak::complex;
+  ir::Array value(ir::Type{complex ? c128 : x.weak() == Operand::Weak::floating ? f64 : x.too_big() ? u64 : i64, {}});
+  if (complex)
+    value.as<double>()[0] = x.floating(), value.as<double>()[1] = x.imaginary();
+  else if (x.weak() == Operand::Weak::floating)
     *value.as<double>() = x.floating();
   else
     *value.as<int64_t>() = x.integer();

@@ -1,6 +1,7 @@
 // Reductions over axes, and running sums. Refuses statistics: frontend/ops/statistics.cc composes them.
 #include <algorithm>
 
+#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/ir/base/door.h"
@@ -19,6 +20,7 @@ template <ir::Op op>
 std::vector<ir::Value> build_reduce(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
   const made::KeptReduce r(attrs);
   const DType to = reduced_as<op>(x[0].dtype());
+  if (op == ir::Op::reduce_prod && is_complex(to)) return {formula::complex_product(x[0], r.axes, r.keepdims)};
   return {formula::reduced(op, to == boolean ? formula::truth(x[0]) : ir::cast(x[0], to), r.axes, r.keepdims)};
 }
 

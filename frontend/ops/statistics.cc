@@ -8,6 +8,7 @@ namespace tenon {
 namespace formula {
 
 Value mean(Value x, const Axes& axes, bool keepdims) {
+  if (is_complex(x.dtype())) return ir::complex(mean(real(x), axes, keepdims), mean(imag(x), axes, keepdims));
   const Count n(x, axes, x.dtype());
   const Value s = reduced(ir::Op::reduce_sum, x, axes, keepdims);
   return s / n.over(s);
@@ -42,6 +43,8 @@ std::vector<Value> build_mean(ir::GraphBuilder&, std::span<const Value> x, const
 }
 std::vector<Value> build_var(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
   const made::KeptReduce r(attrs);
+  if (is_complex(x[0].dtype()))  // the mean of |x - mean|^2
+    return {var(real(x[0]), r.axes, r.keepdims) + var(imag(x[0]), r.axes, r.keepdims)};
   return rounded(x[0], [&](Value t) { return var(t, r.axes, r.keepdims); });
 }
 std::vector<Value> build_logsumexp(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
