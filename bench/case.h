@@ -87,6 +87,7 @@ void add_adbench();
 void add_latencies();
 void add_free_extents();
 void add_gpu();
+void add_fft();
 
 // Written memory from Tenon's allocator: aligned, on huge pages where it is large.
 std::shared_ptr<float> block(int64_t count, float value = 0);

@@ -9,6 +9,7 @@
 #include <random>
 #include <vector>
 
+#include "tenon/frontend/transform/program.h"
 #include "tenon/ir/reference/array.h"
 #include "tenon/tests/routes.h"
 

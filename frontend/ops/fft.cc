@@ -1,6 +1,7 @@
 // The transforms by name: lengths, axes and norms, and one program for each call. Refuses lengths that are no numbers.
 #include "tenon/frontend/ops/fft.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "tenon/frontend/ops/fft_formula.h"
@@ -166,10 +167,6 @@ Tensor fftn(Operand x, Over o) { return over("fftn", FftKind::complex, false, x,
 Tensor ifftn(Operand x, Over o) { return over("ifftn", FftKind::complex, true, x, o); }
 Tensor rfftn(Operand x, Over o) { return over("rfftn", FftKind::from_real, false, x, o); }
 Tensor irfftn(Operand x, Over o) { return over("irfftn", FftKind::to_real, true, x, o); }
-Tensor fftn(Operand x, std::initializer_list<int64_t> axes) { return fftn(x, Over{.axes = axes}); }
-Tensor ifftn(Operand x, std::initializer_list<int64_t> axes) { return ifftn(x, Over{.axes = axes}); }
-Tensor rfftn(Operand x, std::initializer_list<int64_t> axes) { return rfftn(x, Over{.axes = axes}); }
-Tensor irfftn(Operand x, std::initializer_list<int64_t> axes) { return irfftn(x, Over{.axes = axes}); }
 Tensor fft2(Operand x, Over o) { return over("fft2", FftKind::complex, false, x, o); }
 Tensor ifft2(Operand x, Over o) { return over("ifft2", FftKind::complex, true, x, o); }
 Tensor rfft2(Operand x, Over o) { return over("rfft2", FftKind::from_real, false, x, o); }

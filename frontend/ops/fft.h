@@ -36,10 +36,18 @@ Tensor fftn(Operand x, Over o = {});
 Tensor ifftn(Operand x, Over o = {});
 Tensor rfftn(Operand x, Over o = {});
 Tensor irfftn(Operand x, Over o = {});
-Tensor fftn(Operand x, std::initializer_list<int64_t> axes);
-Tensor ifftn(Operand x, std::initializer_list<int64_t> axes);
-Tensor rfftn(Operand x, std::initializer_list<int64_t> axes);
-Tensor irfftn(Operand x, std::initializer_list<int64_t> axes);
+// fftn(x, {0, 1}): the axes alone. Templates, so that {.s = ...} is no list of axes to anybody.
+#define TENON_OVER_AXES(name)                                \
+  template <class T>                                         \
+    requires std::is_integral_v<T>                           \
+  Tensor name(Operand x, std::initializer_list<T> axes) {    \
+    return name(x, Over{.axes = {axes.begin(), axes.end()}}); \
+  }
+TENON_OVER_AXES(fftn)
+TENON_OVER_AXES(ifftn)
+TENON_OVER_AXES(rfftn)
+TENON_OVER_AXES(irfftn)
+#undef TENON_OVER_AXES
 Tensor fft2(Operand x, Over o = {.axes = {-2, -1}});
 Tensor ifft2(Operand x, Over o = {.axes = {-2, -1}});
 Tensor rfft2(Operand x, Over o = {.axes = {-2, -1}});

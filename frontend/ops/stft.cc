@@ -64,7 +64,7 @@ struct Inputs {
 };
 // x, then the window if there is one, then the table if there is one.
 Inputs inputs_of(std::span<const Value> given, bool table) {
-  Inputs in{.x = given[0]};
+  Inputs in{given[0], {}, nullptr};
   if (table) in.table = given.back();
   if (given.size() > (table ? 2u : 1u)) in.window = &given[1];
   return in;
