@@ -275,7 +275,7 @@ void Tensor::backward(const Tensor& cotangent, BackwardOptions o, const At& at) 
 
 Tensor Tensor::detach() const try {
   const Cell& c = cell_of(*this);
-  if (!c.concrete()) return stop_gradient(*this);
+  if (!c.concrete()) return tenon::stop_gradient(*this);
   return make_concrete(c.type, buffer_of(*this, "detach()", {}), c.made);
 } catch (...) {
   leave_with_error("detach()", Location{});
