@@ -31,6 +31,16 @@ Tensor operator^(Operand x, Operand y);
 Tensor operator<<(const Tensor& x, Operand count);
 Tensor operator>>(const Tensor& x, Operand count);
 Tensor operator~(Operand x);
+template <class T>
+  requires std::is_arithmetic_v<T>
+Tensor operator<<(T x, const Tensor& count) {
+  return elementwise::shl(x, count);
+}
+template <class T>
+  requires std::is_arithmetic_v<T>
+Tensor operator>>(T x, const Tensor& count) {
+  return elementwise::shr(x, count);
+}
 // x op= y is x = x op y, cast to x's dtype: it gives this variable a new value. A leaf that requires grad refuses, except under
 // NoGrad, where its cell gets the new values and it stays the leaf.
 Tensor& operator+=(Tensor& x, Operand y);

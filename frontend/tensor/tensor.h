@@ -58,6 +58,8 @@ class Tensor {
   bool defined() const { return cell_ != nullptr; }
   const Shape& shape() const;
   int ndim() const;
+  int dim() const { return ndim(); }
+  Extent size(int64_t axis, const std::source_location& at = std::source_location::current()) const;  // of one axis
   Extent numel() const;  // a number, unless an extent is free
   DType dtype() const;
   Device device() const;  // of a value that is being traced, the default one
@@ -92,6 +94,11 @@ class Tensor {
   Tensor transpose(const std::vector<int64_t>& permutation, const At& at = At::current()) const;
   Tensor astype(DType dtype, const At& at = At::current()) const;
   Tensor to(Device device, const At& at = At::current()) const;
+  Tensor to(DType dtype, const At& at = At::current()) const { return astype(dtype, at); }
+  Tensor view(const Extents& shape, const At& at = At::current()) const {
+    return reshape(shape, at);
+  }  // shares the buffer
+  Tensor T(const At& at = At::current()) const { return transpose(at); }
   Tensor operator[](std::initializer_list<Index> indices) const&;
   Tensor operator[](Index index) const&;
   Assignable operator[](std::initializer_list<Index> indices) &;  // of a variable: x[i] = y, x[i] += y
