@@ -10,12 +10,6 @@ namespace tenon {
 inline bool is_complex(const Tensor& x) { return is_complex(x.dtype()); }
 
 Tensor complex(Operand re, Operand im);  // f32 and f64 parts, which broadcast; integers and halves enter as f32
-Tensor real(Operand z);  // of a real tensor itself
-Tensor imag(Operand z);  // of a real tensor zeros
-Tensor conj(Operand z);
-Tensor angle(Operand z);  // in (-pi, pi]; of real numbers 0, pi or NaN
 Tensor polar(Operand length, Operand angle);  // length (cos angle + i sin angle)
-Tensor view_as_real(Operand z);  // [..] -> [.., 2]
-Tensor view_as_complex(Operand x);  // [.., 2] -> [..]
 
 }  // namespace tenon

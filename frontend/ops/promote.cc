@@ -61,8 +61,13 @@ DType common_dtype(std::span<const Operand* const> operands, const char* op) {
     strong = any ? promote(strong, x->tensor().dtype(), op, x->where()) : x->tensor().dtype();
     any = true;
   }
-  const DType natural = weak == Operand::Weak::floating ? f32 : weak == Operand::Weak::integer ? i64 : boolean;
-  if (weak == Operand::Weak::complex) return any && part_of(strong) == f64 ? c128 : c64;
+  const DType natural = weak == Operand::Weak::floating  ? default_dtype()
+                        : weak == Operand::Weak::integer ? i64
+                                                         : boolean;
+  if (weak == Operand::Weak::complex) {
+    const bool wide = any && category(strong) >= category(f32) ? part_of(strong) == f64 : default_dtype() == f64;
+    return wide ? c128 : c64;
+  }
   if (!any) return natural;
   // A weak scalar takes the tensors' dtype, unless it is of a higher category.
   return weak != Operand::Weak::no && category(natural) > category(strong) ? natural : strong;
