@@ -1,6 +1,6 @@
 // Makes two real values of each complex one, its real and its imaginary part, in sub-graphs too, so that everything after it (fusion,
 // kernels, buffers) knows real numbers only. What the caller passes and gets stays as it lies in memory: a c64 enters and leaves as a u64
-// whose low half is the real part, a c128 as f64[.., 2].
+// whose low half is the real part, a c128 as two u64, one behind the other.
 //   %1 = add %0, %0 : c64[4]; return %1   ->   %1, %2 = the halves of %0: u64[4]; %3 = add %1, %1; %4 = add %2, %2; return both as u64[4]
 // Refuses arithmetic: complex rows are done part by part (ir/ops.def); the parts of a product are made by its formula.
 #include "tenon/ir/graph/attributes.h"
@@ -27,11 +27,9 @@ bool has_complex(const Graph& g) {
 
 // ---- as complex numbers lie in memory
 
-Type in_memory(const Type& t) {
+Type in_memory(const Type& t, Symbols& symbols) {
   if (t.dtype == DType::c64) return {DType::u64, t.shape};
-  Type pairs{DType::f64, t.shape};
-  pairs.shape.push_back(Dim(2));
-  return pairs;
+  return {DType::u64, Shape{symbols.product(symbols.numel(t.shape), Dim(2))}};
 }
 
 struct Parts {
@@ -39,11 +37,8 @@ struct Parts {
 };
 
 Value lane_of(Value pairs, const Shape& shape, int64_t part) {
-  std::vector<Dim> starts(pairs.shape().size(), 0), sizes = pairs.shape().dims();
-  starts.back() = part;
-  sizes.back() = Dim(1);
-  std::vector<int64_t> strides(starts.size(), 1);
-  return reshape(slice(pairs, std::move(starts), std::move(sizes), std::move(strides)), shape);
+  const Dim count = pairs.builder->symbols().numel(shape);
+  return reshape(bitcast(slice(pairs, {Dim(part)}, {count}, {2}), DType::f64), shape);
 }
 
 Parts unpacked(Value x, const Type& type) {
@@ -59,10 +54,16 @@ Value packed(const Parts& p) {
     const Value high = word(p.im);
     return bit_or(word(p.re), shl(high, literal(high, 32)));
   }
-  Shape one = p.re.shape();
-  one.push_back(Dim(1));
-  const Value both[] = {reshape(p.re, one), reshape(p.im, one)};
-  return concat(both, one.rank() - 1);
+  // Each part with zeros between its elements: a loop over all elements, where a concatenation would have one of two.
+  Symbols& symbols = p.re.builder->symbols();
+  const Dim count = symbols.numel(p.re.shape()), both = symbols.product(count, Dim(2));
+  const Value nothing = splat_integer(*p.re.builder, DType::u64, 0, {});
+  const auto spaced = [&](Value v, int64_t before) {
+    const Value bits = reshape(bitcast(v, DType::u64), {count});
+    return pad(bits, nothing, {Dim(before)}, {Dim(1 - before)}, {1});
+  };
+  const Value all = bit_or(spaced(p.re, 0), spaced(p.im, 1));
+  return all.shape()[0] == both ? all : slice(all, {Dim(0)}, {both}, {1});  // of none the spaces are left
 }
 
 // ---- one graph
@@ -76,7 +77,7 @@ class Planes {
   GraphPtr outermost() {
     for (uint32_t i = 0; i < from_.input_count(); ++i) {
       const Type& type = from_.type(ValueId{i});
-      parts_[i].re = {&to_, to_.input(is_complex(type.dtype) ? in_memory(type) : type, from_.input_note(i))};
+      parts_[i].re = {&to_, to_.input(is_complex(type.dtype) ? in_memory(type, *from_.symbols) : type, from_.input_note(i))};
     }
     const std::vector<Parts> raw(parts_.begin(), parts_.begin() + from_.input_count());
     for (uint32_t i = 0; i < from_.input_count(); ++i)

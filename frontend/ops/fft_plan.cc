@@ -45,6 +45,10 @@ class Roots {
   }
   Complex operator()(int64_t k) const {
     k %= n_;
+    if (4 * k % n_ == 0) {  // quarters of a turn are exact
+      constexpr long double real[] = {1, 0, -1, 0}, imaginary[] = {0, -1, 0, 1};
+      return {real[4 * k / n_], imaginary[4 * k / n_]};
+    }
     return coarse_[static_cast<size_t>(k / step_)] * fine_[static_cast<size_t>(k % step_)];
   }
 
