@@ -82,29 +82,33 @@ struct Given {
 };
 
 // What x, weight and bias must be to each other: x has `in` channels, of which each of `groups` kernels reads its part.
-void check_channels(const char* op, const Tensor& x, const Tensor& w, const Tensor* bias, size_t spatial, int64_t groups,
-                    bool transposed, const Location& at) {
+void check_channels(const char* op, const Tensor& x, const Tensor& w, const Tensor* bias, size_t spatial,
+                    int64_t groups, bool transposed, const Location& at) {
   if (static_cast<size_t>(w.ndim()) != spatial + 2)
     throw Error(std::string(op) + ": the weight is [" + (transposed ? "in, out / groups" : "out, in / groups") + ", " +
                     std::to_string(spatial) + " extents of the kernel], not " + describe(w),
                 at);
   if (groups < 1) throw Error(std::string(op) + ": groups is 1 or more, not " + std::to_string(groups), at);
-  const Dim channels = x.shape()[static_cast<size_t>(x.ndim()) - spatial - 1], first = w.shape()[0], second = w.shape()[1];
+  const Dim channels = x.shape()[static_cast<size_t>(x.ndim()) - spatial - 1], first = w.shape()[0],
+            second = w.shape()[1];
   const Extent in = transposed ? Extent(first) : second * groups;
   const Extent out = transposed ? second * groups : Extent(first);
   const Dim dealt = transposed ? channels : first;
   if ((in.is_number() && channels.is_number() && channels.number() != in.number()) ||
       (dealt.is_number() && dealt.number() % groups != 0))
-    throw Error(std::string(op) + ": " + describe(x) + " has " + extent_text(channels) + " channels, and " + describe(w) +
-                    " in " + std::to_string(groups) + " groups does not fit it",
+    throw Error(std::string(op) + ": " + describe(x) + " has " + extent_text(channels) + " channels, and " +
+                    describe(w) + " in " + std::to_string(groups) + " groups does not fit it",
                 at);
-  if (bias && (bias->ndim() != 1 || (bias->shape()[0].is_number() && out.is_number() && bias->shape()[0].number() != out.number())))
-    throw Error(std::string(op) + ": the bias is a number for each of " + extent_text(out) + " channels, not " + describe(*bias),
+  if (bias && (bias->ndim() != 1 ||
+               (bias->shape()[0].is_number() && out.is_number() && bias->shape()[0].number() != out.number())))
+    throw Error(std::string(op) + ": the bias is a number for each of " + extent_text(out) + " channels, not " +
+                    describe(*bias),
                 at);
 }
 
 // The kernel's extents along spatial axes, which padding goes by.
-std::vector<int64_t> reach_of(const char* op, const Tensor& w, const std::vector<int64_t>& dilation, const Location& at) {
+std::vector<int64_t> reach_of(const char* op, const Tensor& w, const std::vector<int64_t>& dilation,
+                              const Location& at) {
   std::vector<int64_t> reach;
   for (size_t k = 0; k < dilation.size(); ++k) {
     const Dim n = w.shape()[k + 2];

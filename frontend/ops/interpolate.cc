@@ -40,8 +40,8 @@ Value source(ir::GraphBuilder& b, const Axis& a) {
 Value nearest_place(ir::GraphBuilder& b, const Axis& a, bool exact) {
   const Shape shape({a.o});
   const Value i = ir::iota(b, f32, shape, 0);
-  const Value scale = a.scaled ? ir::splat(b, f32, 1 / a.factor, shape)
-                               : number_of(b, a.n, f32, shape) / number_of(b, a.o, f32, shape);
+  const Value scale =
+      a.scaled ? ir::splat(b, f32, 1 / a.factor, shape) : number_of(b, a.n, f32, shape) / number_of(b, a.o, f32, shape);
   return ir::cast(ir::floor((exact ? i + 0.5 : i) * scale), i64);
 }
 
@@ -148,7 +148,8 @@ std::vector<Extent> sizes_of(const Tensor& x, size_t spatial, const Interpolate&
   }
   for (size_t k = 0; k < spatial; ++k)
     if ((sizes[k].is_number() && sizes[k].number() < 1) || x.shape()[static_cast<size_t>(x.ndim()) - spatial + k] == 0)
-      throw Error("interpolate: " + describe(x) + " and the result have an element along each spatial axis at least", at);
+      throw Error("interpolate: " + describe(x) + " and the result have an element along each spatial axis at least",
+                  at);
   return sizes;
 }
 
@@ -179,9 +180,10 @@ Tensor interpolate(Operand operand, const Interpolate& o) try {
   }
   const Mode* mode = std::find_if(std::begin(modes), std::end(modes), [&](const Mode& m) { return o.mode == m.name; });
   if (mode == std::end(modes) || (mode->spatial != 0 && mode->spatial != static_cast<int>(spatial)))
-    throw Error("interpolate: \"" + o.mode + "\" is no mode for " + describe(x) +
-                    "; linear takes 1 spatial axis, bilinear and bicubic 2, trilinear 3, nearest, nearest-exact and area any",
-                at);
+    throw Error(
+        "interpolate: \"" + o.mode + "\" is no mode for " + describe(x) +
+            "; linear takes 1 spatial axis, bilinear and bicubic 2, trilinear 3, nearest, nearest-exact and area any",
+        at);
   const bool nearest = mode->spatial == 0;
   if (nearest && o.align_corners) throw Error("interpolate: align_corners has no meaning for \"" + o.mode + "\"", at);
   made::ResampledAttrs attrs{.kind = static_cast<int64_t>(mode->kind), .align_corners = o.align_corners};

@@ -64,8 +64,7 @@ std::vector<Value> build_padded(ir::GraphBuilder& b, Values given, const ir::Att
     sizes.push_back(b.symbols().difference(b.symbols().difference(shape[i], p.cut_low[i]), p.cut_high[i]));
   Value x = ir::slice(given[0], p.cut_low, sizes, std::vector<int64_t>(shape.size(), 1));
   const auto mode = static_cast<Pad>(p.mode);
-  if (mode == Pad::constant)
-    return {ir::pad(x, given[1], p.low, p.high, std::vector<int64_t>(shape.size(), 0))};
+  if (mode == Pad::constant) return {ir::pad(x, given[1], p.low, p.high, std::vector<int64_t>(shape.size(), 0))};
   for (size_t i = 0; i < shape.size(); ++i) x = widened_axis(x, i, p.low[i], p.high[i], mode);
   return {x};
 }
@@ -75,9 +74,11 @@ std::string refusal(Pad mode, Extent n, Extent width) {
   if (!n.is_number() || !width.is_number() || width.number() <= 0) return "";
   switch (mode) {
     case Pad::reflect:
-      return width.number() < n.number() ? "" : "reflects less than the axis has, which is " + std::to_string(n.number());
+      return width.number() < n.number() ? ""
+                                         : "reflects less than the axis has, which is " + std::to_string(n.number());
     case Pad::circular:
-      return width.number() <= n.number() ? "" : "goes around once at most, and the axis has " + std::to_string(n.number());
+      return width.number() <= n.number() ? ""
+                                          : "goes around once at most, and the axis has " + std::to_string(n.number());
     case Pad::replicate: return n.number() > 0 ? "" : "repeats an edge, and the axis is empty";
     case Pad::constant: return "";
   }
@@ -105,8 +106,8 @@ Tensor padded(const Operand& operand, const Widths& widths, PadMode mode, double
     part(widths[i].first, low, cut_low), part(widths[i].second, high, cut_high);
     for (const Extent& width : {widths[i].first, widths[i].second})
       if (const std::string why = refusal(mode.mode, left, width); !why.empty())
-        throw Error("pad: " + std::to_string(width.number()) + " along axis " + std::to_string(i) + " of " + describe(x) +
-                        ": this mode " + why,
+        throw Error("pad: " + std::to_string(width.number()) + " along axis " + std::to_string(i) + " of " +
+                        describe(x) + ": this mode " + why,
                     at);
   }
   std::vector<Tensor> inputs{x};
@@ -116,13 +117,11 @@ Tensor padded(const Operand& operand, const Widths& widths, PadMode mode, double
     const Operand fill = is_floating(x.dtype()) ? Operand(value, at) : Operand(static_cast<int64_t>(value), at);
     inputs.push_back(materialize(fill, x.dtype(), "pad"));
   }
-  return apply({"pad", build_padded},
-               made::PaddedAsAttrs{.low = low,
-                                   .high = high,
-                                   .cut_low = cut_low,
-                                   .cut_high = cut_high,
-                                   .mode = static_cast<int64_t>(mode.mode)},
-               inputs, at)[0];
+  return apply(
+      {"pad", build_padded},
+      made::PaddedAsAttrs{
+          .low = low, .high = high, .cut_low = cut_low, .cut_high = cut_high, .mode = static_cast<int64_t>(mode.mode)},
+      inputs, at)[0];
 } catch (...) {
   leave_with_error("pad", operand.where());
 }

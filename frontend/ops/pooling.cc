@@ -42,8 +42,7 @@ std::vector<Value> build_max_pool(ir::GraphBuilder& b, std::span<const Value> x,
   const Value windows = windowed(x[0], w, identity_of(b, ir::Op::reduce_max, x[0].dtype()), at);
   const Value elements = merged(windows, at, w.axes.size());
   std::vector<Value> results{first_extremum(ir::Op::reduce_max, elements, at)};
-  if (to.with_places)
-    results.push_back(places_of(w, ir::reduce(ir::Op::argmax, elements, {w.axes[0]}), x[0].shape()));
+  if (to.with_places) results.push_back(places_of(w, ir::reduce(ir::Op::argmax, elements, {w.axes[0]}), x[0].shape()));
   return results;
 }
 
@@ -82,6 +81,16 @@ std::vector<Value> build_avg_pool(ir::GraphBuilder&, std::span<const Value> x, c
   return rounded(x[0], [&](Value v) { return average(v, to); });
 }
 
+// The p-th root of the sum of p-th powers, as PyTorch has it: of an average times the elements of a whole window.
+std::vector<Value> build_lp_pool(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
+  const made::Windowed to(attrs);
+  const int64_t whole = windowing_of(to).count();
+  return rounded(x[0], [&](Value v) {
+    const Value p = ir::cast(x[1], v.dtype()), mean = average(ir::pow(v, ir::spread(p, v)), to);
+    return ir::pow(mean * whole, ir::spread(1.0 / p, mean));
+  });
+}
+
 }  // namespace
 }  // namespace formula
 
@@ -98,8 +107,8 @@ formula::Windowing pooled(const char* op, const Tensor& x, size_t spatial, const
   check_windows(x, w, op, at);
   for (size_t k = 0; k < spatial; ++k)
     if (2 * w.low[k] > w.span(k))
-      throw Error(std::string(op) + ": padding is at most half of the window, " + std::to_string(w.span(k) / 2) + ", not " +
-                      std::to_string(w.low[k]),
+      throw Error(std::string(op) + ": padding is at most half of the window, " + std::to_string(w.span(k) / 2) +
+                      ", not " + std::to_string(w.low[k]),
                   at);
   return w;
 }
@@ -128,18 +137,39 @@ Tensor avg_pool(const char* op, const Operand& operand, size_t spatial, const Pe
   leave_with_error(op, operand.where());
 }
 
+Tensor lp_pool(const char* op, const Operand& operand, size_t spatial, double norm_type, const PerAxis& size,
+               const LpPool& p) try {
+  const FloatEnvironment standard;
+  const Location& at = operand.where();
+  const Tensor x = image_of(operand, spatial, op);
+  made::WindowedAttrs attrs = windowed_attrs(pooled(op, x, spatial, size, p.stride, 0, 1, p.ceil_mode, at));
+  attrs.counts_padding = true;
+  if (!(norm_type > 0)) throw Error(std::string(op) + ": the norm type is a positive number", at);
+  const Tensor power = materialize(Operand(norm_type, at), formula::wide(formula::floating(x.dtype())), op);
+  return apply_one({op, formula::build_lp_pool}, std::move(attrs), {x, power}, at);
+} catch (...) {
+  leave_with_error(op, operand.where());
+}
+
 }  // namespace
 
-#define TENON_POOLING(n)                                                                                         \
-  Tensor max_pool##n##d(Operand x, PerAxis kernel_size, const MaxPool& p) {                                      \
-    return max_pool("max_pool" #n "d", x, n, kernel_size, p, false)[0];                                          \
-  }                                                                                                              \
-  std::pair<Tensor, Tensor> max_pool##n##d_with_indices(Operand x, PerAxis kernel_size, const MaxPool& p) {      \
-    const std::vector<Tensor> both = max_pool("max_pool" #n "d_with_indices", x, n, kernel_size, p, true);       \
-    return {both[0], both[1]};                                                                                   \
-  }                                                                                                              \
-  Tensor avg_pool##n##d(Operand x, PerAxis kernel_size, const AvgPool& p) {                                      \
-    return avg_pool("avg_pool" #n "d", x, n, kernel_size, p);                                                    \
+Tensor lp_pool1d(Operand x, double norm_type, PerAxis kernel_size, const LpPool& p) {
+  return lp_pool("lp_pool1d", x, 1, norm_type, kernel_size, p);
+}
+Tensor lp_pool2d(Operand x, double norm_type, PerAxis kernel_size, const LpPool& p) {
+  return lp_pool("lp_pool2d", x, 2, norm_type, kernel_size, p);
+}
+
+#define TENON_POOLING(n)                                                                                    \
+  Tensor max_pool##n##d(Operand x, PerAxis kernel_size, const MaxPool& p) {                                 \
+    return max_pool("max_pool" #n "d", x, n, kernel_size, p, false)[0];                                     \
+  }                                                                                                         \
+  std::pair<Tensor, Tensor> max_pool##n##d_with_indices(Operand x, PerAxis kernel_size, const MaxPool& p) { \
+    const std::vector<Tensor> both = max_pool("max_pool" #n "d_with_indices", x, n, kernel_size, p, true);  \
+    return {both[0], both[1]};                                                                              \
+  }                                                                                                         \
+  Tensor avg_pool##n##d(Operand x, PerAxis kernel_size, const AvgPool& p) {                                 \
+    return avg_pool("avg_pool" #n "d", x, n, kernel_size, p);                                               \
   }
 TENON_POOLING(1)
 TENON_POOLING(2)

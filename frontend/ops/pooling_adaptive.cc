@@ -67,8 +67,8 @@ std::vector<Value> build_adaptive_avg(ir::GraphBuilder& b, std::span<const Value
   const Shape plane = x[0].shape();
   return rounded(x[0], [&](Value v) {
     const Uneven w = uneven_windows(v, to.axes, to.sizes, ir::splat_integer(b, v.dtype(), 0, {}));
-    const Value sum = ir::reduce(ir::Op::reduce_sum, merged(w.elements, static_cast<size_t>(to.axes[0]), to.axes.size()),
-                                 {to.axes[0]});
+    const Value sum = ir::reduce(ir::Op::reduce_sum,
+                                 merged(w.elements, static_cast<size_t>(to.axes[0]), to.axes.size()), {to.axes[0]});
     Value count;
     for (size_t k = 0; k < to.axes.size(); ++k) {
       const int64_t n = plane[static_cast<size_t>(to.axes[k])].number();
@@ -97,8 +97,7 @@ std::vector<Value> build_adaptive_max(ir::GraphBuilder& b, std::span<const Value
     if (k > 0) tap = tap / w.taps[k];
   }
   Value flat = places[0];
-  for (size_t k = 1; k < places.size(); ++k)
-    flat = flat * plane[static_cast<size_t>(to.axes[k])].number() + places[k];
+  for (size_t k = 1; k < places.size(); ++k) flat = flat * plane[static_cast<size_t>(to.axes[k])].number() + places[k];
   results.push_back(flat);
   return results;
 }
@@ -110,7 +109,8 @@ namespace {
 
 enum class Pooling { average, maximum, maximum_with_places };
 
-std::vector<Tensor> adaptive(const char* op, const Operand& operand, size_t spatial, const PerAxis& output, Pooling kind) try {
+std::vector<Tensor> adaptive(const char* op, const Operand& operand, size_t spatial, const PerAxis& output,
+                             Pooling kind) try {
   const Location& at = operand.where();
   const Tensor x = image_of(operand, spatial, op);
   formula::Windowing w = last_axes(x, spatial);
@@ -119,7 +119,8 @@ std::vector<Tensor> adaptive(const char* op, const Operand& operand, size_t spat
   for (size_t k = 0; k < spatial; ++k) {
     const Dim n = x.shape()[static_cast<size_t>(w.axes[k])];
     if (n.is_symbol())
-      throw Error(std::string(op) + ": " + describe(x) + " has a free extent; how long windows are is part of a program", at);
+      throw Error(
+          std::string(op) + ": " + describe(x) + " has a free extent; how long windows are is part of a program", at);
     if (n == 0) throw Error(std::string(op) + ": " + describe(x) + " has no elements to pool", at);
     if (sizes[k] < 0) sizes[k] = n.number();
     if (sizes[k] == 0) throw Error(std::string(op) + ": an output size is 1 or more", at);
@@ -130,12 +131,8 @@ std::vector<Tensor> adaptive(const char* op, const Operand& operand, size_t spat
     const PerAxis taps(w.taps);
     const Operand same(x, at);
     if (kind == Pooling::average)
-      return {spatial == 1   ? avg_pool1d(same, taps)
-              : spatial == 2 ? avg_pool2d(same, taps)
-                             : avg_pool3d(same, taps)};
-    return {spatial == 1   ? max_pool1d(same, taps)
-            : spatial == 2 ? max_pool2d(same, taps)
-                           : max_pool3d(same, taps)};
+      return {spatial == 1 ? avg_pool1d(same, taps) : spatial == 2 ? avg_pool2d(same, taps) : avg_pool3d(same, taps)};
+    return {spatial == 1 ? max_pool1d(same, taps) : spatial == 2 ? max_pool2d(same, taps) : max_pool3d(same, taps)};
   }
   const ir::Attrs attrs =
       made::AdaptiveAttrs{.axes = w.axes, .sizes = sizes, .with_places = kind == Pooling::maximum_with_places};
@@ -147,17 +144,17 @@ std::vector<Tensor> adaptive(const char* op, const Operand& operand, size_t spat
 
 }  // namespace
 
-#define TENON_ADAPTIVE(n)                                                                               \
-  Tensor adaptive_avg_pool##n##d(Operand x, PerAxis output_size) {                                      \
-    return adaptive("adaptive_avg_pool" #n "d", x, n, output_size, Pooling::average)[0];                   \
-  }                                                                                                     \
-  Tensor adaptive_max_pool##n##d(Operand x, PerAxis output_size) {                                      \
-    return adaptive("adaptive_max_pool" #n "d", x, n, output_size, Pooling::maximum)[0];                   \
-  }                                                                                                     \
-  std::pair<Tensor, Tensor> adaptive_max_pool##n##d_with_indices(Operand x, PerAxis output_size) {      \
-    const std::vector<Tensor> both =                                                                    \
+#define TENON_ADAPTIVE(n)                                                                                   \
+  Tensor adaptive_avg_pool##n##d(Operand x, PerAxis output_size) {                                          \
+    return adaptive("adaptive_avg_pool" #n "d", x, n, output_size, Pooling::average)[0];                    \
+  }                                                                                                         \
+  Tensor adaptive_max_pool##n##d(Operand x, PerAxis output_size) {                                          \
+    return adaptive("adaptive_max_pool" #n "d", x, n, output_size, Pooling::maximum)[0];                    \
+  }                                                                                                         \
+  std::pair<Tensor, Tensor> adaptive_max_pool##n##d_with_indices(Operand x, PerAxis output_size) {          \
+    const std::vector<Tensor> both =                                                                        \
         adaptive("adaptive_max_pool" #n "d_with_indices", x, n, output_size, Pooling::maximum_with_places); \
-    return {both[0], both[1]};                                                                          \
+    return {both[0], both[1]};                                                                              \
   }
 TENON_ADAPTIVE(1)
 TENON_ADAPTIVE(2)

@@ -25,8 +25,8 @@ Tensor image_of(const Operand& operand, size_t spatial, const char* op) {
   const Tensor x = as_tensor(operand, op);
   const auto rank = static_cast<size_t>(x.ndim());
   if (rank != spatial + 1 && rank != spatial + 2)
-    throw Error(std::string(op) + " takes [n, channels, " + std::to_string(spatial) + " spatial axes] or the same without n, not " +
-                    describe(x),
+    throw Error(std::string(op) + " takes [n, channels, " + std::to_string(spatial) +
+                    " spatial axes] or the same without n, not " + describe(x),
                 operand.where());
   return x;
 }

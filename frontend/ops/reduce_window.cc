@@ -87,7 +87,8 @@ void pad_windows(Windowing& w, const Tensor& x, const WindowPadding& padding, co
       if (n.is_symbol())
         throw Error("reduce_window: \"same\" padding with strides needs fixed extents, not " + describe(x), at);
       const int64_t inside = n.number() == 0 ? 0 : (n.number() - 1) * w.base[k] + 1;
-      total = std::max<int64_t>(0, ((inside + w.strides[k] - 1) / w.strides[k] - 1) * w.strides[k] + w.span(k) - inside);
+      total =
+          std::max<int64_t>(0, ((inside + w.strides[k] - 1) / w.strides[k] - 1) * w.strides[k] + w.span(k) - inside);
     }
     w.low[k] = total / 2, w.high[k] = total - total / 2;
   }
@@ -117,13 +118,13 @@ Tensor reduce_window(Operand operand, const ReduceWindow& r) try {
   const auto known = std::find_if(std::begin(formula::combinations), std::end(formula::combinations),
                                   [&](const formula::Combination& c) { return r.combine == c.name; });
   if (known == std::end(formula::combinations))
-    throw Error("reduce_window: combine is sum, prod, max, min, and, or, not \"" + r.combine +
-                    "\"; give a function instead",
-                at);
+    throw Error(
+        "reduce_window: combine is sum, prod, max, min, and, or, not \"" + r.combine + "\"; give a function instead",
+        at);
   if (is_floating(x.dtype()) && (r.combine == "and" || r.combine == "or"))
-    throw Error("reduce_window: bits of integers and bools are combined by \"" + r.combine + "\", not those of " +
-                    describe(x),
-                at);
+    throw Error(
+        "reduce_window: bits of integers and bools are combined by \"" + r.combine + "\", not those of " + describe(x),
+        at);
   attrs.combine = known - std::begin(formula::combinations);
   return apply({"reduce_window", formula::build_reduce_window}, std::move(attrs), std::span(&x, 1), at)[0];
 } catch (...) {

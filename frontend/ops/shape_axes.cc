@@ -34,7 +34,8 @@ std::vector<int64_t> checked_axes(const std::vector<int64_t>& axes, const Tensor
   return result;
 }
 
-Tensor moved(const char* op, const Operand& operand, const std::vector<int64_t>& from, const std::vector<int64_t>& to) try {
+Tensor moved(const char* op, const Operand& operand, const std::vector<int64_t>& from,
+             const std::vector<int64_t>& to) try {
   const Location& at = operand.where();
   const Tensor x = as_tensor(operand, op);
   if (from.size() != to.size())

@@ -75,7 +75,8 @@ Value on_diagonal(Value d, int64_t offset) {
   std::vector<Dim> low(rank + 1, 0), high(rank + 1, 0);
   high.back() = m;
   const Value rows = ir::pad(ir::reshape(d, columns), zero(d), low, high, std::vector<int64_t>(rank + 1, 0));
-  const Value kept = ir::slice(ir::reshape(rows, flat), std::vector<Dim>(rank, 0), cut.dims(), std::vector<int64_t>(rank, 1));
+  const Value kept =
+      ir::slice(ir::reshape(rows, flat), std::vector<Dim>(rank, 0), cut.dims(), std::vector<int64_t>(rank, 1));
   const Dim down = offset < 0 ? -offset : 0, right = offset > 0 ? offset : 0;
   std::vector<Dim> above(rank + 1, 0), below(rank + 1, 0);
   above[rank - 1] = down, above[rank] = right;
@@ -121,7 +122,8 @@ int64_t within(int64_t offset) { return std::clamp<int64_t>(offset, -most_bytes 
 Tensor triangle(const char* op, const Operand& operand, int64_t offset, bool upper) try {
   const Tensor x = as_tensor(operand, op);
   if (x.ndim() < 2) throw Error(std::string(op) + ": " + describe(x) + " is no matrix", operand.where());
-  const ir::Attrs attrs = made::TriangleAttrs{.offset = within(offset), .dtype = x.dtype(), .shape = {}, .upper = upper};
+  const ir::Attrs attrs =
+      made::TriangleAttrs{.offset = within(offset), .dtype = x.dtype(), .shape = {}, .upper = upper};
   return apply_one({op, build_triangle}, attrs, {x}, operand.where());
 } catch (...) {
   leave_with_error(op, operand.where());
@@ -130,9 +132,9 @@ Tensor triangle(const char* op, const Operand& operand, int64_t offset, bool upp
 // rows x columns from nothing.
 Tensor matrix(const Emit& emit, Extent n, Extent m, int64_t offset, const TensorOptions& o, const Location& at) try {
   const Shape shape = Extents({n, m}).checked(emit.name, o.dtype, at);
-  Tensor t = apply(emit,
-                   made::TriangleAttrs{.offset = within(offset), .dtype = o.dtype, .shape = shape.dims(), .upper = false},
-                   {}, at)[0];
+  Tensor t = apply(
+      emit, made::TriangleAttrs{.offset = within(offset), .dtype = o.dtype, .shape = shape.dims(), .upper = false}, {},
+      at)[0];
   if (o.requires_grad) t.set_requires_grad(true);
   return t;
 } catch (...) {

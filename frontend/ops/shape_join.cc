@@ -68,7 +68,8 @@ std::vector<ir::Value> build_block_diag(ir::GraphBuilder& b, Values x, const ir:
 
 std::vector<ir::Value> build_grid(ir::GraphBuilder&, Values x, const ir::Attrs& attrs) {
   const made::Grid g(attrs);
-  return {ir::broadcast(ir::reshape(x[0], Shape({x[0].builder->symbols().numel(x[0].shape())})), Shape(g.shape), {g.axis})};
+  return {
+      ir::broadcast(ir::reshape(x[0], Shape({x[0].builder->symbols().numel(x[0].shape())})), Shape(g.shape), {g.axis})};
 }
 
 std::vector<ir::Value> build_outer(ir::GraphBuilder&, Values x, const ir::Attrs& attrs) {
@@ -112,22 +113,10 @@ Tensor product(const Emit& emit, const Operand& x, const Operand& y, int rank) t
 }  // namespace
 
 Tensor hstack(std::span<const Tensor> parts, const At& at) { return stacked<with_one>("hstack", parts, 1, at); }
-Tensor hstack(std::initializer_list<Tensor> parts, const At& at) {
-  return hstack(std::span(parts.begin(), parts.size()), at);
-}
 Tensor vstack(std::span<const Tensor> parts, const At& at) { return stacked<with_rows>("vstack", parts, 0, at); }
-Tensor vstack(std::initializer_list<Tensor> parts, const At& at) {
-  return vstack(std::span(parts.begin(), parts.size()), at);
-}
 Tensor dstack(std::span<const Tensor> parts, const At& at) { return stacked<with_depth>("dstack", parts, 2, at); }
-Tensor dstack(std::initializer_list<Tensor> parts, const At& at) {
-  return dstack(std::span(parts.begin(), parts.size()), at);
-}
 Tensor column_stack(std::span<const Tensor> parts, const At& at) {
   return stacked<with_columns>("column_stack", parts, 1, at);
-}
-Tensor column_stack(std::initializer_list<Tensor> parts, const At& at) {
-  return column_stack(std::span(parts.begin(), parts.size()), at);
 }
 
 Tensor block_diag(std::span<const Tensor> parts, const At& from) try {
@@ -142,9 +131,6 @@ Tensor block_diag(std::span<const Tensor> parts, const At& from) try {
   return apply({"block_diag", build_block_diag}, made::InDtypeAttrs{dtype}, parts, at)[0];
 } catch (...) {
   leave_with_error("block_diag", place(from));
-}
-Tensor block_diag(std::initializer_list<Tensor> parts, const At& at) {
-  return block_diag(std::span(parts.begin(), parts.size()), at);
 }
 
 std::vector<Tensor> meshgrid(std::span<const Tensor> axes, const std::string& indexing, const At& from) try {
@@ -162,8 +148,8 @@ std::vector<Tensor> meshgrid(std::span<const Tensor> axes, const std::string& in
   std::vector<Tensor> grids;
   for (size_t i = 0; i < axes.size(); ++i)
     grids.push_back(apply_one({"meshgrid", build_grid},
-                              made::GridAttrs{.axis = static_cast<int64_t>(axis_at(i)), .shape = shape.dims()}, {axes[i]},
-                              at));
+                              made::GridAttrs{.axis = static_cast<int64_t>(axis_at(i)), .shape = shape.dims()},
+                              {axes[i]}, at));
   return grids;
 } catch (...) {
   leave_with_error("meshgrid", place(from));

@@ -112,8 +112,7 @@ std::vector<Tensor> chunk(Operand operand, int64_t chunks, int64_t axis) try {
   const auto a = static_cast<size_t>(axis_of(axis, x.ndim(), "chunk", at));
   if (chunks < 1) throw Error("chunk: the number of chunks is positive, not " + std::to_string(chunks), at);
   const int64_t n = counted("chunk", x, a, at);
-  if (n == 0)
-    return parts_of_axis("chunk", x, a, 0, std::vector<Extent>(static_cast<size_t>(chunks), 0), false, at);
+  if (n == 0) return parts_of_axis("chunk", x, a, 0, std::vector<Extent>(static_cast<size_t>(chunks), 0), false, at);
   return parts_of_axis("chunk", x, a, 0, equal_parts(n, (n - 1) / chunks + 1), false, at);
 } catch (...) {
   leave_with_error("chunk", operand.where());
@@ -123,7 +122,8 @@ std::vector<Tensor> tensor_split(Operand operand, int64_t sections, int64_t axis
   const Location& at = operand.where();
   const Tensor x = as_tensor(operand, "tensor_split");
   const auto a = static_cast<size_t>(axis_of(axis, x.ndim(), "tensor_split", at));
-  if (sections < 1) throw Error("tensor_split: the number of sections is positive, not " + std::to_string(sections), at);
+  if (sections < 1)
+    throw Error("tensor_split: the number of sections is positive, not " + std::to_string(sections), at);
   const int64_t n = counted("tensor_split", x, a, at);
   std::vector<Extent> sizes;
   for (int64_t i = 0; i < sections; ++i) sizes.push_back(n / sections + (i < n % sections ? 1 : 0));
@@ -180,8 +180,8 @@ Tensor select(Operand operand, int64_t axis, Extent index) try {
   const Extent n = x.shape()[a];
   const Extent place = index.is_number() && index.number() < 0 ? n + index : index;
   if (place.is_number() && n.is_number() && (place < 0 || place >= n))
-    throw Error("select: index " + std::to_string(index.number()) + " is out of range for axis " + std::to_string(axis) +
-                    " of " + describe(x),
+    throw Error("select: index " + std::to_string(index.number()) + " is out of range for axis " +
+                    std::to_string(axis) + " of " + describe(x),
                 at);
   return parts_of_axis("select", x, a, place, {1}, true, at)[0];
 } catch (...) {

@@ -3,6 +3,7 @@
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/ops/shape.h"
+#include "tenon/frontend/tensor/placement.h"
 #include "tenon/ir/base/door.h"
 
 namespace tenon {
@@ -31,8 +32,8 @@ Tensor spaced(const char* op, const Operand& start, const Operand& stop, Extent 
               const TensorOptions& o, const Location& at) try {
   const FloatEnvironment standard;
   if (!is_floating(o.dtype))
-    throw Error(std::string(op) + ": the dtype is a floating one, not " + std::string(name(o.dtype)) + "; cast the result",
-                at);
+    throw Error(
+        std::string(op) + ": the dtype is a floating one, not " + std::string(name(o.dtype)) + "; cast the result", at);
   const Shape shape = Extents({count}).checked(op, o.dtype, at);
   const DType dtype = formula::wide(o.dtype);
   std::vector<Tensor> inputs{entered(start, dtype, op), entered(stop, dtype, op)};
@@ -67,12 +68,15 @@ Tensor logspace(Operand start, Operand stop, Extent count, double base, TensorOp
   return spaced("logspace", start, stop, count, &base, o, place(at));
 }
 
-Tensor full_like(const Tensor& x, Operand value, const At& at) try {
-  const Tensor like = as_tensor(Operand(x, at), "full_like");
-  check_fits(value, like.dtype(), "full_like");
-  return broadcast_to(Operand(materialize(value, like.dtype(), "full_like"), place(at)), like.shape());
+Tensor full_like(Operand operand, Operand value) try {
+  const Location& at = operand.where();
+  const Tensor like = as_tensor(operand, "full_like");
+  Tensor number = materialize(value, like.dtype(), "full_like");
+  number.cell()->number = false;  // it has a place: that of x
+  number = beside(number, like, at);
+  return broadcast_to(Operand(number, at), like.shape());
 } catch (...) {
-  leave_with_error("full_like", place(at));
+  leave_with_error("full_like", operand.where());
 }
 
 Tensor vander(Operand operand, std::optional<Extent> columns, bool increasing) try {

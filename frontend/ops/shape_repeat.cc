@@ -73,8 +73,8 @@ Tensor tiled(const char* op, const Operand& operand, const Extents& counts, bool
                 at);
   std::vector<Dim> all(by.begin(), by.end());
   while (static_cast<int>(all.size()) < x.ndim()) all.insert(all.begin(), Dim(1));
-  return apply_one({op, build_repeat}, made::RepeatedAttrs{.counts = std::move(all), .together = false, .flat = false}, {x},
-                   at);
+  return apply_one({op, build_repeat}, made::RepeatedAttrs{.counts = std::move(all), .together = false, .flat = false},
+                   {x}, at);
 } catch (...) {
   leave_with_error(op, operand.where());
 }
@@ -102,7 +102,8 @@ Tensor rolled(const Tensor& x, bool flat, const std::vector<int64_t>& shifts, co
     along.push_back(axis), cuts.push_back(extent_here(cut));
   }
   if (along.empty()) return x;
-  return apply_one({"roll", build_roll}, made::RolledAttrs{.cuts = std::move(cuts), .axes = std::move(along), .flat = flat}, {x}, at);
+  return apply_one({"roll", build_roll},
+                   made::RolledAttrs{.cuts = std::move(cuts), .axes = std::move(along), .flat = flat}, {x}, at);
 }
 
 Tensor flipped(const char* op, const Operand& operand, int64_t axis, int least) try {
@@ -188,8 +189,8 @@ Tensor rot90(Operand operand, int64_t k, const std::vector<int64_t>& axes) try {
   for (int64_t i = 0; i < x.ndim() && quarter != 2; ++i) order.push_back(i == a ? b : i == b ? a : i);
   std::vector<int64_t> reversed{b};
   if (quarter == 2) reversed.push_back(a);
-  return apply_one({"rot90", build_rot90}, made::TurnedAttrs{.order = order, .reversed = reversed, .first = quarter == 1},
-                   {x}, at);
+  return apply_one({"rot90", build_rot90},
+                   made::TurnedAttrs{.order = order, .reversed = reversed, .first = quarter == 1}, {x}, at);
 } catch (...) {
   leave_with_error("rot90", operand.where());
 }

@@ -63,7 +63,8 @@ std::vector<Value> build_fold(ir::GraphBuilder& b, std::span<const Value> x, con
     dilation.push_back(-w.dilation[k]);
     taps.push_back(static_cast<int64_t>(at + k));
   }
-  const Value padded = ir::pad(ir::reshape(x[0], apart), ir::splat_integer(b, x[0].dtype(), 0, {}), low, high, interior);
+  const Value padded =
+      ir::pad(ir::reshape(x[0], apart), ir::splat_integer(b, x[0].dtype(), 0, {}), low, high, interior);
   const Value laid = ir::windows(padded, {.axes = w.axes,
                                           .taps = w.taps,
                                           .sizes = u.sizes,
@@ -98,7 +99,8 @@ std::vector<Value> build_shuffle(ir::GraphBuilder& b, std::span<const Value> x, 
   if (!to.back) {
     for (Dim d : {s.quotient(from[c], square), r, r, from[c + 1], from[c + 2]}) apart.push_back(d);
     for (int64_t i : {0, 3, 1, 4, 2}) order.push_back(at + i);
-    for (Dim d : {s.quotient(from[c], square), s.product(from[c + 1], r), s.product(from[c + 2], r)}) together.push_back(d);
+    for (Dim d : {s.quotient(from[c], square), s.product(from[c + 1], r), s.product(from[c + 2], r)})
+      together.push_back(d);
   } else {
     const Dim h = s.quotient(from[c + 1], r), w = s.quotient(from[c + 2], r);
     for (Dim d : {from[c], h, r, w, r}) apart.push_back(d);
@@ -127,7 +129,8 @@ Tensor shuffled(const char* op, const Operand& operand, int64_t factor, bool bac
   const Location& at = operand.where();
   const Tensor x = as_tensor(operand, op);
   if (x.ndim() < 3) throw Error(std::string(op) + " takes [.., channels, height, width], not " + describe(x), at);
-  if (factor < 1 || factor > 46340) throw Error(std::string(op) + ": the factor is 1 or more, not " + std::to_string(factor), at);
+  if (factor < 1 || factor > 46340)
+    throw Error(std::string(op) + ": the factor is 1 or more, not " + std::to_string(factor), at);
   const auto c = static_cast<size_t>(x.ndim() - 3);
   const auto even = [&](size_t axis, int64_t by) {
     const Dim n = x.shape()[axis];
@@ -172,7 +175,8 @@ Tensor fold(Operand operand, PerAxis output_size, PerAxis kernel_size, const Unf
     const int64_t room = n + 2 * attrs.low[k] - (attrs.taps[k] - 1) * attrs.dilation[k] - 1;
     windows *= room < 0 ? 0 : room / attrs.strides[k] + 1;
   }
-  const Dim columns = x.shape()[static_cast<size_t>(x.ndim() - 2)], length = x.shape()[static_cast<size_t>(x.ndim() - 1)];
+  const Dim columns = x.shape()[static_cast<size_t>(x.ndim() - 2)],
+            length = x.shape()[static_cast<size_t>(x.ndim() - 1)];
   const int64_t taps = attrs.taps[0] * attrs.taps[1];
   if ((columns.is_number() && columns.number() % taps != 0) || (length.is_number() && length.number() != windows))
     throw Error("fold: " + describe(x) + " does not hold columns of " + std::to_string(taps) +
@@ -192,7 +196,8 @@ Tensor unfold(Operand operand, int64_t axis, int64_t size, int64_t step) try {
   formula::Windowing w = last_axes(x, 1);
   w.axes = {a}, w.taps = {size};
   check_windows(x, w, "unfold", at);
-  return apply_one({"unfold", formula::build_sliding}, made::SlidingAttrs{.axis = a, .size = size, .step = step}, {x}, at);
+  return apply_one({"unfold", formula::build_sliding}, made::SlidingAttrs{.axis = a, .size = size, .step = step}, {x},
+                   at);
 } catch (...) {
   leave_with_error("unfold", operand.where());
 }

@@ -107,7 +107,8 @@ Value first_extremum(ir::Op reduction, Value x, size_t axis) {
 
 Value identity_of(ir::GraphBuilder& b, ir::Op reduction, DType dtype) {
   const uint64_t bits = ir::identity_bits(ir::def(reduction).combine, dtype);
-  return ir::constant(b, dtype, {}, std::string(reinterpret_cast<const char*>(&bits), static_cast<size_t>(bytes(dtype))));
+  return ir::constant(b, dtype, {},
+                      std::string(reinterpret_cast<const char*>(&bits), static_cast<size_t>(bytes(dtype))));
 }
 
 Value along(ir::GraphBuilder& b, const Shape& shape, size_t axis) {
