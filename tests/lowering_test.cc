@@ -7,6 +7,7 @@
 #include <cstring>
 #include <random>
 
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/graph/build.h"
 #include "tenon/ir/kernel/lowering.h"
 #include "tenon/ir/reference/array.h"

@@ -99,20 +99,20 @@ TEST(Windows, AveragesCountWhatTheySay) {
                          {.stride = p.stride, .padding = p.padding, .ceil_mode = p.ceil, .count_include_pad = padding}),
           expected);
     }
-  EXPECT_EQ(numbers(tn::avg_pool1d(tn::tensor({{{1., 2., 3., 4.}}}), 2, {.divisor_override = 4})),
+  EXPECT_EQ(numbers(tn::avg_pool1d(tn::arange(1, 5).astype(tn::f64).reshape({1, 1, 4}), 2, {.divisor_override = 4})),
             (Doubles{0.75, 1.75}));
 }
 
 TEST(Windows, TheFirstLargestHasTheDerivativeAndNaNIsTheLargest) {
-  const Tensor x = tn::tensor({{{1., 3., 3., 2.}}});
+  const Tensor x = tn::tensor({1., 3., 3., 2.}).reshape({1, 1, 4});
   const auto f = [](const Tensor& v) { return tn::sum(tn::max_pool1d(v, 4)); };
   EXPECT_EQ(numbers(tn::grad(f)(x)), (Doubles{0, 1, 0, 0}));
   const auto overlapping = [](const Tensor& v) { return tn::sum(tn::max_pool1d(v, 2, {.stride = 1})); };
   EXPECT_EQ(numbers(tn::grad(overlapping)(x)), (Doubles{0, 2, 1, 0}));
-  Tensor leaf = tn::tensor({{{1., 3., 3., 2.}}}, {.requires_grad = true});
+  Tensor leaf = x.reshape({1, 1, 4}).set_requires_grad(true);
   f(leaf).backward();
   EXPECT_EQ(numbers(leaf.grad()), (Doubles{0, 1, 0, 0}));
-  const Tensor odd = tn::tensor({{{1., NAN, 3., NAN}}});
+  const Tensor odd = tn::tensor({1., double(NAN), 3., double(NAN)}).reshape({1, 1, 4});
   EXPECT_TRUE(std::isnan(tn::max_pool1d(odd, 4).item<double>()));
   EXPECT_EQ(tn::max_pool1d_with_indices(odd, 4).second.item<int64_t>(), 1);
   EXPECT_EQ(numbers(tn::grad([](const Tensor& v) {
@@ -281,7 +281,8 @@ TEST(Windows, ConvolutionsElementByElement) {
   EXPECT_EQ(tn::conv2d(tn::ones({1, 3, 3}, {.dtype = tn::f16}), tn::ones({2, 1, 2, 2}, {.dtype = tn::f16})).dtype(),
             tn::f16);
   // convolution, channels last, with holes in x
-  const Tensor held = tn::convolution(tn::tensor({{{1.}, {2.}}}), tn::tensor({{{1.}}, {{10.}}}), {.lhs_dilation = {2}});
+  const Tensor held = tn::convolution(tn::tensor({1., 2.}).reshape({1, 2, 1}),
+                                      tn::tensor({1., 10.}).reshape({2, 1, 1}), {.lhs_dilation = {2}});
   EXPECT_EQ(numbers(held), (Doubles{1, 20}));
 }
 

@@ -204,8 +204,5 @@ Tensor interpolate(Operand x, const Sizes& size, Interpolate o) {
   o.size = size;
   return interpolate(std::move(x), o);
 }
-Tensor interpolate(Operand x, const Sizes& size, const std::string& mode, bool align_corners) {
-  return interpolate(std::move(x), Interpolate{.size = size, .mode = mode, .align_corners = align_corners});
-}
 
 }  // namespace tenon

@@ -144,8 +144,5 @@ PadMode::PadMode(const char* name) {
 Tensor pad(Operand x, const Widths& widths, double value) { return padded(x, widths, Pad::constant, value); }
 Tensor pad(Operand x, const Widths& widths, Padding p) { return padded(x, widths, p.mode, p.value); }
 Tensor pad(Operand x, const Widths& widths, Pad mode, double value) { return padded(x, widths, mode, value); }
-Tensor pad(Operand x, const Widths& widths, const std::string& mode, double value) {
-  return padded(x, widths, mode, value);
-}
 
 }  // namespace tenon

@@ -32,6 +32,13 @@ std::vector<Tensor> meshgrid(const Tensor& x, const Tensor& y, const std::string
 std::vector<Tensor> meshgrid(const Tensor& x, const Tensor& y, const Tensor& z, const std::string& indexing = "ij",
                              const At& at = At::current());
 
+// ---- a mode of padding by its name
+template <class Name>
+  requires std::convertible_to<const Name&, std::string>
+Tensor pad(Operand x, const Widths& widths, const Name& mode, double value = 0) {
+  return pad(std::move(x), widths, Padding{.mode = std::string(mode), .value = value});
+}
+
 // ---- from nothing
 Tensor eye(Extent n, TensorOptions o = {}, const At& at = At::current());
 Tensor eye(Extent n, Extent m, TensorOptions o = {}, const At& at = At::current());

@@ -23,6 +23,13 @@ Tensor reduce_window(Operand x, Operand init, F f, const ReduceWindow& w) {
   return result;
 }
 
+// A mode by its name.
+template <class Name>
+  requires std::convertible_to<const Name&, std::string>
+Tensor interpolate(Operand x, const Sizes& size, const Name& mode, bool align_corners = false) {
+  return interpolate(std::move(x), Interpolate{.size = size, .mode = mode, .align_corners = align_corners});
+}
+
 namespace nn {
 using tenon::adaptive_avg_pool1d, tenon::adaptive_avg_pool2d, tenon::adaptive_avg_pool3d, tenon::adaptive_max_pool1d,
     tenon::adaptive_max_pool2d, tenon::adaptive_max_pool3d, tenon::avg_pool1d, tenon::avg_pool2d, tenon::avg_pool3d,
