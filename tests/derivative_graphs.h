@@ -21,6 +21,14 @@ inline const std::pair<const char*, const char*> graphs[] = {
      "f64[8, 3] }"},
     {"concat", "graph @f(%0: f64[2, 3], %1: f64[2, 1]) -> (%2) { %2 = concat %0, %1, %0 {axis = [1]} : f64[2, 7] }"},
     {"reverse", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = reverse %0 {axes = [0, 1]} : f64[3, 4] }"},
+    {"windows",
+     "graph @f(%0: f64[2, 9, 8]) -> (%1) { %1 = windows %0 {axes = [1, 2], taps = [3, 2], sizes = [3, 4], starts = [1, "
+     "0], "
+     "strides = [2, 1], dilation = [1, 3], at = [1], tapped = [0]} : f64[2, 3, 2, 3, 4] }"},
+    {"tapped_windows",
+     "graph @f(%0: f64[3, 2, 9]) -> (%1) { %1 = windows %0 {axes = [1], taps = [3], sizes = [2], starts = [5], strides "
+     "= [2], "
+     "dilation = [-2], at = [0], tapped = [1]} : f64[3, 2, 2] }"},
     {"reduce_sum", "graph @f(%0: f64[3, 4, 2]) -> (%1) { %1 = reduce_sum %0 {axes = [0, 2]} : f64[4] }"},
     {"reduce_prod", "graph @f(%0: f64[3, 4, 2]) -> (%1) { %1 = reduce_prod %0 {axes = [0, 2]} : f64[4] }"},
     {"reduce_max", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = reduce_max %0 {axes = [1]} : f64[3] }"},

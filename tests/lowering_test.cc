@@ -7,6 +7,7 @@
 #include <cstring>
 #include <random>
 
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/graph/build.h"
 #include "tenon/ir/kernel/lowering.h"
 #include "tenon/ir/reference/array.h"
@@ -210,6 +211,15 @@ TEST(Lowering, Movement) {
       with([](Case& c, Dim n) {
         const Value x = c.input(i32, {2, n}), fill = c.input(i32, Shape{});
         return pad(x, fill, {1, 0}, {0, 1}, {0, 0});
+      });
+      with([](Case& c, Dim n) {  // as many windows as fit
+        Symbols& s = c.b.symbols();
+        const Dim sizes = s.quotient(s.difference(s.sum(n, 7), 5), 2);
+        return windows(c.input(f32, {2, s.sum(n, 7)}), {{1}, {3}, {sizes}, {1}, {2}, {2}, 0, false});
+      });
+      with([](Case& c, Dim n) {  // what overlaps, found tap by tap
+        Symbols& s = c.b.symbols();
+        return windows(c.input(f32, {3, s.sum(n, 4)}), {{0}, {3}, {n}, {4}, {1}, {-2}, 0, true});
       });
       with([](Case& c, Dim n) {
         const Value parts[] = {c.input(f32, {2, n}), c.input(f32, {2, 3}), c.input(f32, {2, n})};

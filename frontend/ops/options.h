@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "tenon/frontend/ops/shape_options.h"
+#include "tenon/frontend/ops/window_options.h"
 #include "tenon/ir/base/dtype.h"
 
 namespace tenon {

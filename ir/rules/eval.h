@@ -21,6 +21,7 @@ TENON_EVAL(eval_dynamic_update_slice);
 TENON_EVAL(eval_pad);
 TENON_EVAL(eval_concat);
 TENON_EVAL(eval_reverse);
+TENON_EVAL(eval_windows);
 TENON_EVAL(eval_reduce);
 TENON_EVAL(eval_arg_reduce);
 TENON_EVAL(eval_cumsum);

@@ -58,6 +58,7 @@ std::vector<Type> infer_sort(const InferArgs& args);
 std::vector<Type> infer_transpose(const InferArgs& args);
 std::vector<Type> infer_unset(const InferArgs& args);
 std::vector<Type> infer_while(const InferArgs& args);
+std::vector<Type> infer_windows(const InferArgs& args);
 std::vector<Type> infer_custom_jvp(const InferArgs& args);
 std::vector<Type> infer_custom_tangent(const InferArgs& args);
 std::vector<Type> infer_custom_vjp(const InferArgs& args);
@@ -72,6 +73,7 @@ AxisMap pad_axes(const Graph& g, const Node& n);
 AxisMap reverse_axes(const Graph& g, const Node& n);
 AxisMap slice_axes(const Graph& g, const Node& n);
 AxisMap transpose_axes(const Graph& g, const Node& n);
+AxisMap windows_axes(const Graph& g, const Node& n);
 
 // Tangents.
 std::vector<Value> add_jvp(const JvpArgs& args);
@@ -143,6 +145,7 @@ std::vector<Value> select_transpose(const TransposeArgs& args);
 std::vector<Value> slice_transpose(const TransposeArgs& args);
 std::vector<Value> sub_transpose(const TransposeArgs& args);
 std::vector<Value> transpose_transpose(const TransposeArgs& args);
+std::vector<Value> windows_transpose(const TransposeArgs& args);
 std::vector<Value> custom_tangent_transpose(const TransposeArgs& args);
 std::vector<Value> linear_solve_transpose(const TransposeArgs& args);
 std::vector<Value> named_transpose(const TransposeArgs& args);
@@ -187,6 +190,7 @@ BatchResults batch_sort(const BatchArgs& args);
 BatchResults batch_source(const BatchArgs& args);
 BatchResults batch_transpose(const BatchArgs& args);
 BatchResults batch_while(const BatchArgs& args);
+BatchResults batch_windows(const BatchArgs& args);
 BatchResults batch_custom_batch(const BatchArgs& args);
 BatchResults batch_custom_jvp(const BatchArgs& args);
 BatchResults batch_custom_tangent(const BatchArgs& args);
@@ -219,6 +223,7 @@ Scalar lower_reverse(Lowering& context, const Node& node, std::span<const Scalar
 Scalar lower_slice(Lowering& context, const Node& node, std::span<const Scalar> index);
 Scalar lower_transpose(Lowering& context, const Node& node, std::span<const Scalar> index);
 Scalar lower_unset(Lowering& context, const Node& node, std::span<const Scalar> index);
+Scalar lower_windows(Lowering& context, const Node& node, std::span<const Scalar> index);
 
 // A loop nest of its own.
 void nest_convolution(Lowering& context, const Node& node);
