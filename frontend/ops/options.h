@@ -44,6 +44,8 @@ class Mask {
   std::shared_ptr<Cell> cell_;
 };
 
+using Weights = Mask;  // numbers, held as a mask is
+
 struct Reduce {
   std::vector<int64_t> axes = {};  // none: all of them
   bool keepdims = false;
@@ -53,3 +55,5 @@ struct Reduce {
 };
 
 }  // namespace tenon
+
+#include "tenon/frontend/ops/order_options.h"
