@@ -26,8 +26,8 @@ std::vector<Value> build_unique(ir::GraphBuilder& b, std::span<const Value> in, 
   const Value distinct = ir::reduce(ir::Op::reduce_sum, one, {0}), index = ir::iota(b, i64, {u.size}, 0);
   const Value present = ir::lt(index, ir::spread(distinct, index));
   // Without a fill, what is left over is the least element.
-  const Value least = ir::reshape(part(all.keys, 0, 0, 1), {});
-  return {ir::select(present, found, ir::spread(u.filled ? fill : least, found)),
+  const Value rest = u.filled ? fill : ir::reshape(part(all.keys, 0, 0, 1), {});
+  return {ir::select(present, found, ir::spread(rest, found)),
           tallied(number, ir::splat_integer(b, i64, 1, x.shape()), u.size),
           ir::reshape(tallied(all.places, number, x.shape()[0]), in[0].shape()), distinct};
 }
