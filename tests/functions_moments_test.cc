@@ -1,11 +1,17 @@
 // Reductions made of others, beside loops that are written out here: nansum and its kind, extremes, moments with a correction, cov.
 #include <gtest/gtest.h>
-#include <tenon/tenon.h>
 
 #include <cmath>
 #include <limits>
 
+#include "tenon/tests/function_case.h"
+
 namespace tn = tenon;
+using tenon::testing::apart;
+using tenon::testing::booleans;
+using tenon::testing::check_functions;
+using tenon::testing::Drawn;
+using tenon::testing::integers;
 using tn::Tensor;
 
 namespace {
@@ -113,6 +119,28 @@ TEST(Moments, EveryRouteGivesTheSameBits) {
     const auto one = tn::tree::leaves(f(x[i])), program = tn::tree::leaves(tn::jit(f)(x[i]));
     for (size_t k = 0; k < one.size(); ++k) EXPECT_EQ(one[k].to_vector<float>(), program[k].to_vector<float>()) << k;
   }
+}
+
+TEST(Moments, Battery) {
+  const std::vector<Drawn> matrix = {{{3, 5}}}, masked = {{{3, 5}}, booleans({3, 5})};
+  const std::vector<std::vector<Drawn>> others = {{{{}}}, {{{1, 700}}}, {integers({2, 3}, -3, 4)}, {booleans({2, 3})}};
+  check_functions({
+      {"nansum", TENON_CALL(tn::nansum(x[0], 1)), matrix, others},
+      {"nansum", TENON_CALL(tn::nansum(x[0], {.where = x[1]})), masked},
+      {"nanmean", TENON_CALL(tn::nanmean(x[0])), matrix, others},
+      {"nanmean", TENON_CALL(tn::nanmean(x[0], {.axes = {0}, .keepdims = true, .where = x[1]})), masked},
+      {"count_nonzero", TENON_CALL(tn::count_nonzero(x[0], 0)), {integers({3, 5}, -1, 2)}, others, 0},
+      {"amax", TENON_CALL(tn::amax(x[0], 1)), {apart({3, 5})}, others},
+      {"amin", TENON_CALL(tn::amin(x[0], {.axes = {0, 1}})), {apart({3, 5})}, others},
+      {"aminmax", TENON_CALL(tn::aminmax(x[0], {.axes = {0}})), {apart({3, 5})}, others},
+      {"aminmax", TENON_CALL(tn::aminmax(x[0], {.where = x[1]})), {apart({3, 5}), booleans({3, 5})}},
+      {"var_mean", TENON_CALL(tn::var_mean(x[0], {.axes = {1}, .correction = 1})), matrix, others},
+      {"std_mean", TENON_CALL(tn::std_mean(x[0], {.keepdims = true})), matrix, others},
+      {"norm", TENON_CALL(tn::norm(x[0], 0)), matrix, others},
+      {"cov", TENON_CALL(tn::cov(x[0])), matrix, {{{{7}}}, {{{}}}, {integers({2, 6}, -3, 4)}}},
+      {"cov", TENON_CALL(tn::cov(x[0], {.correction = 0})), matrix},
+      {"corrcoef", TENON_CALL(tn::corrcoef(x[0])), matrix, {{{{7}}}}},
+  });
 }
 
 }  // namespace

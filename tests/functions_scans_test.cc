@@ -1,11 +1,17 @@
 // Running reductions, differences and integrals beside loops that are written out here.
 #include <gtest/gtest.h>
-#include <tenon/tenon.h>
 
 #include <cmath>
 #include <limits>
 
+#include "tenon/tests/function_case.h"
+
 namespace tn = tenon;
+using tenon::testing::apart;
+using tenon::testing::booleans;
+using tenon::testing::check_functions;
+using tenon::testing::Drawn;
+using tenon::testing::integers;
 using tn::Tensor;
 
 namespace {
@@ -174,6 +180,32 @@ TEST(Scans, EveryRouteGivesTheSameBits) {
       EXPECT_EQ(one[k].to_vector<float>(), jitted[k][i].to_vector<float>()) << k;
     }
   }
+}
+
+TEST(Scans, Battery) {
+  const std::vector<Drawn> matrix = {{{3, 5}}}, kinked = {apart({3, 5})};
+  const std::vector<std::vector<Drawn>> others = {
+      {{{}}}, {{{0}}}, {{{3, 0}}}, {{{5000}}}, {integers({2, 3}, -3, 4)}, {booleans({2, 3})}};
+  const std::vector<std::vector<Drawn>> with_axes = {{{{0}}}, {{{0, 3}}}, {{{5000}}}, {integers({2, 3}, -3, 4)}};
+  check_functions({
+      {"cumsum", TENON_CALL(tn::cumsum(x[0], 0)), matrix, others},
+      {"cumsum", TENON_CALL(tn::cumsum(x[0], -1, true)), matrix},
+      {"cumsum", TENON_CALL(tn::cumsum(x[0], {.axis = 1, .dtype = tn::f64})), matrix, others, 2, false},
+      {"cumprod", TENON_CALL(tn::cumprod(x[0], -1)), matrix, others},
+      {"cumprod", TENON_CALL(tn::cumprod(x[0], 0, true)), matrix},
+      {"cummax", TENON_CALL(tn::cummax(x[0], -1)), kinked, others},
+      {"cummax", TENON_CALL(tn::cummax(x[0], 0, true)), kinked},
+      {"cummin", TENON_CALL(tn::cummin(x[0], 0)), kinked, {{integers({4, 3}, 0, 3)}}},
+      {"logcumsumexp", TENON_CALL(tn::logcumsumexp(x[0], -1)), matrix, others},
+      {"logcumsumexp", TENON_CALL(tn::logcumsumexp(x[0], 0)), matrix},
+      {"diff", TENON_CALL(tn::diff(x[0])), matrix, with_axes},
+      {"diff", TENON_CALL(tn::diff(x[0], 2, 0)), matrix},
+      {"trapezoid", TENON_CALL(tn::trapezoid(x[0])), matrix, with_axes},
+      {"trapezoid", TENON_CALL(tn::trapezoid(x[0], 0.5, 0)), matrix},
+      {"trapezoid", TENON_CALL(tn::trapezoid(x[0], x[1], 1)), {{{3, 5}}, {{5}}}},
+      {"cumulative_trapezoid", TENON_CALL(tn::cumulative_trapezoid(x[0], x[1], 0)), {{{3, 5}}, {{3, 5}}}},
+      {"cumulative_trapezoid", TENON_CALL(tn::cumulative_trapezoid(x[0])), matrix, with_axes},
+  });
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 // Functions of order beside the standard library's algorithms: sorting, ranks, medians and quantiles, searching, counting.
 #include <gtest/gtest.h>
-#include <tenon/tenon.h>
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +7,14 @@
 #include <map>
 #include <numeric>
 
+#include "tenon/tests/function_case.h"
+
 namespace tn = tenon;
+using tenon::testing::apart;
+using tenon::testing::booleans;
+using tenon::testing::check_functions;
+using tenon::testing::Drawn;
+using tenon::testing::integers;
 using tn::Tensor;
 
 namespace {
@@ -293,6 +299,90 @@ TEST(Order, EveryRouteGivesTheSameBits) {
       EXPECT_EQ(one[k].to_vector<float>(), jitted[k][i].to_vector<float>()) << k;
     }
   }
+}
+
+TEST(Order, Battery) {
+  const std::vector<Drawn> matrix = {apart({3, 5})};
+  const std::vector<std::vector<Drawn>> others = {{{{}}}, {{{700}}}, {integers({4, 6}, -3, 3)}, {booleans({2, 5})}};
+  std::vector<std::vector<Drawn>> empty = others;
+  empty.push_back({{{0}}}), empty.push_back({{{2, 0}}});
+  check_functions({
+      {"sort", TENON_CALL(tn::sort(x[0])), matrix, empty},
+      {"sort", TENON_CALL(tn::sort(x[0], 0, true)), matrix, empty},
+      {"sort", TENON_CALL(tn::sort(x[0], {.descending = true})), matrix},
+      {"argsort", TENON_CALL(tn::argsort(x[0], -1)), matrix, empty, 0},
+      {"argsort", TENON_CALL(tn::argsort(x[0], 0, {.descending = true})), matrix, empty, 0},
+      {"msort", TENON_CALL(tn::msort(x[0])), matrix, empty},
+      {"topk", TENON_CALL(tn::topk(x[0], 2, 0)), matrix, {{integers({4, 6}, -3, 3)}, {booleans({2, 5})}}},
+      {"topk", TENON_CALL(tn::topk(x[0], 3, 1, {.largest = false})), matrix},
+      {"kthvalue", TENON_CALL(tn::kthvalue(x[0], 2, 0)), matrix, {{integers({4, 6}, -3, 3)}}},
+      {"kthvalue", TENON_CALL(tn::kthvalue(x[0], 1, -1, true)), matrix, others},
+      {"median", TENON_CALL(tn::median(x[0])), matrix, others},
+      {"median", TENON_CALL(tn::median(x[0], {.axes = {0}, .keepdims = true})), matrix, others},
+      {"nanmedian", TENON_CALL(tn::nanmedian(x[0], {.axes = {-1}})), matrix, others},
+      {"nanmedian", TENON_CALL(tn::nanmedian(x[0])), matrix},
+      {"quantile", TENON_CALL(tn::quantile(x[0], 0.3)), matrix, {{{{}}}, {{{700}}}, {integers({4, 6}, -3, 3)}}},
+      {"quantile", TENON_CALL(tn::quantile(x[0], x[1], 1)), {apart({3, 5}), {{4}, 0.05, 0.95}}, {}, 1},
+      {"quantile", TENON_CALL(tn::quantile(x[0], 0.3, {.axes = {0}, .interpolation = "midpoint"})), matrix},
+      {"nanquantile", TENON_CALL(tn::nanquantile(x[0], 0.7, 0)), matrix, {{{{}}}}},
+      {"mode", TENON_CALL(tn::mode(x[0], 0)), {apart({4, 3})}, others},
+      {"mode", TENON_CALL(tn::mode(x[0], -1, true)), {integers({3, 9}, 0, 4)}, {}, 0},
+      {"argmax", TENON_CALL(tn::argmax(x[0])), matrix, others, 0},
+      {"argmax", TENON_CALL(tn::argmax(x[0], 0, true)), matrix, others, 0},
+      {"argmin", TENON_CALL(tn::argmin(x[0], -1)), matrix, others, 0},
+      {"argmin", TENON_CALL(tn::argmin(x[0])), matrix, others, 0},
+  });
+}
+
+TEST(Search, Battery) {
+  const Drawn sorted = integers({9}, -3, 3);
+  check_functions({
+      {"searchsorted",
+       TENON_CALL(tn::searchsorted(tn::sort(x[0]), x[1])),
+       {apart({9}), {{3, 4}}},
+       {},
+       0,
+       true,
+       true,
+       true,
+       -1},
+      {"searchsorted",
+       TENON_CALL(tn::searchsorted(x[0], x[1], {.right = true})),
+       {sorted, integers({5}, -4, 4)},
+       {{integers({0}, 0, 1), integers({5}, -4, 4)}},
+       0},
+      {"searchsorted",
+       TENON_CALL(tn::searchsorted(x[0], x[1])),
+       {integers({2, 9}, -3, 3), integers({2, 4}, -4, 4)},
+       {},
+       0},
+      {"bucketize", TENON_CALL(tn::bucketize(x[0], x[1])), {integers({3, 4}, -4, 4), sorted}, {}, 0},
+      {"isin",
+       TENON_CALL(tn::isin(x[0], x[1])),
+       {integers({3, 4}, -4, 4), integers({2, 3}, -2, 4)},
+       {{integers({3}, 0, 2), integers({0}, 0, 1)}},
+       0},
+      {"isin",
+       TENON_CALL(tn::isin(x[0], x[1], {.invert = true})),
+       {integers({3, 4}, -4, 4), integers({3}, -2, 4)},
+       {},
+       0},
+  });
+}
+
+TEST(Counts, Battery) {
+  check_functions({
+      {"histogram", TENON_CALL(tn::histogram(x[0], 4, -1.5, 2)), {{{3, 20}}}, {{integers({30}, -3, 4)}, {{{0}}}}, 0},
+      {"histogram", TENON_CALL(tn::histogram(x[0], 5, {.density = true})), {{{40}}}, {}, 0, true, false},
+      {"histc", TENON_CALL(tn::histc(x[0], 4, -1, 2)), {{{3, 20}}}, {{integers({30}, -3, 4)}}, 0},
+      {"histc", TENON_CALL(tn::histc(x[0], 6)), {{{30}}}, {{integers({30}, -3, 4)}, {{{}}}}, 0, true, false},
+      {"bincount", TENON_CALL(tn::bincount(x[0], 6)), {integers({40}, 0, 7)}, {{integers({0}, 0, 1)}}, 0},
+      {"bincount", TENON_CALL(tn::bincount(x[0], 6, x[1])), {integers({40}, 0, 7), {{40}}}, {}, 2, false},
+      {"unique", TENON_CALL(tn::unique(x[0], 8)), {integers({4, 5}, 0, 6)}, {{booleans({7})}, {{{}}}}, 0},
+      {"unique", TENON_CALL(tn::unique(x[0], {.size = 15, .fill = -1})), {{{12}}}, {}, 0},
+      {"unique_counts", TENON_CALL(tn::unique_counts(x[0], 5)), {integers({20}, 0, 8)}, {{{{9}}}}, 0},
+      {"unique_inverse", TENON_CALL(tn::unique_inverse(x[0], 8)), {integers({3, 6}, 0, 8)}, {{{{9}}}}, 0},
+  });
 }
 
 }  // namespace
