@@ -34,6 +34,9 @@ inline const std::pair<const char*, const char*> graphs[] = {
     {"reduce_max", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = reduce_max %0 {axes = [1]} : f64[3] }"},
     {"reduce_min", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = reduce_min %0 {axes = [0]} : f64[4] }"},
     {"cumsum", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = cumsum %0 {axis = [1], reverse = [1]} : f64[3, 4] }"},
+    {"cumprod", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = cumprod %0 {axis = [0], reverse = [0]} : f64[3, 4] }"},
+    {"cummax", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = cummax %0 {axis = [1], reverse = [0]} : f64[3, 4] }"},
+    {"cummin", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = cummin %0 {axis = [1], reverse = [1]} : f64[3, 4] }"},
     {"dot_general",
      "graph @f(%0: f64[4, 2, 3, 5], %1: f64[2, 5, 6, 3]) -> (%2) { %2 = dot_general %0, %1 {lhs_batch = [1], rhs_batch "
      "= [0], "

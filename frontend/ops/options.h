@@ -46,6 +46,8 @@ class Mask {
   std::shared_ptr<Cell> cell_;
 };
 
+using Weights = Mask;  // numbers, held as a mask is
+
 struct Reduce {
   std::vector<int64_t> axes = {};  // none: all of them
   bool keepdims = false;
@@ -55,3 +57,5 @@ struct Reduce {
 };
 
 }  // namespace tenon
+
+#include "tenon/frontend/ops/order_options.h"

@@ -24,7 +24,7 @@ TENON_EVAL(eval_reverse);
 TENON_EVAL(eval_windows);
 TENON_EVAL(eval_reduce);
 TENON_EVAL(eval_arg_reduce);
-TENON_EVAL(eval_cumsum);
+TENON_EVAL(eval_cumulative);
 TENON_EVAL(eval_dot);
 TENON_EVAL(eval_convolution);
 TENON_EVAL(eval_gather);

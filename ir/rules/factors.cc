@@ -151,8 +151,8 @@ Factors factors_alike(const Graph& g, const Node& n) {
 Factors factors_apart(const Graph& g, const Node& n) {
   return making(g, n, [](Making& m) { m.apart(); });
 }
-Factors factors_cumsum(const Graph& g, const Node& n) {
-  return making(g, n, [&](Making& m) { m.alike(Cumsum(g, n).axis); });
+Factors factors_cumulative(const Graph& g, const Node& n) {
+  return making(g, n, [&](Making& m) { m.alike(Cumulative(g, n).axis); });
 }
 Factors factors_sort(const Graph& g, const Node& n) {
   return making(g, n, [&](Making& m) { m.alike(Sort(g, n).axis); });
