@@ -262,7 +262,7 @@ enum class Again : uint8_t {
   repeated,  // computed again when what it moves repeats one element
 };
 
-enum class Domain : uint8_t { any, positive, unit, above_minus_one, at_least_one, nonzero, small_count, moderate };
+enum class Domain : uint8_t { any, positive, unit, above_minus_one, at_least_one, nonzero, small_count, moderate, probability };
 
 struct OpDef {
   Op op{};
@@ -281,6 +281,7 @@ struct OpDef {
   Expansion expand = {};
   int cost = 1;  // scalar operations of one element, where no expansion counts them
   float ulp = -1;  // of an expansion in floats: the bound on its error, in units in the last place of each dtype
+  float wide_ulp = 0;  // ... in f64, where it is more
   PartialFn partials[3] = {};
   bool flat = false;  // the derivative is zero or does not exist: integer, boolean, piecewise constant
   uint8_t linear = 0;  // bit i: linear in operand i (alone, or jointly when several are tangents)

@@ -35,6 +35,7 @@ struct Columns {
   bool expand = false;
   int cost = 1;
   float ulp = -1;
+  float wide_ulp = 0;
   int partials = 0;
   bool flat = false;
   uint8_t linear = 0;
