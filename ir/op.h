@@ -281,7 +281,6 @@ struct OpDef {
   Expansion expand = {};
   int cost = 1;  // scalar operations of one element, where no expansion counts them
   float ulp = -1;  // of an expansion in floats: the bound on its error, in units in the last place of each dtype
-  float wide_ulp = 0;  // ... in f64, where it is more
   PartialFn partials[3] = {};
   bool flat = false;  // the derivative is zero or does not exist: integer, boolean, piecewise constant
   uint8_t linear = 0;  // bit i: linear in operand i (alone, or jointly when several are tangents)
@@ -302,6 +301,7 @@ struct OpDef {
   Domain domain = Domain::any;  // where the generated tests draw floating inputs
   BatchFn batch = nullptr;
   FactorsFn factors = nullptr;  // follows from .axes and .combine; null: ranks take the operands whole
+  float wide_ulp = 0;  // where it is more than .ulp: the bound in f64
 };
 
 const OpDef& def(Op op);

@@ -35,7 +35,6 @@ struct Columns {
   bool expand = false;
   int cost = 1;
   float ulp = -1;
-  float wide_ulp = 0;
   int partials = 0;
   bool flat = false;
   uint8_t linear = 0;
@@ -53,6 +52,7 @@ struct Columns {
   bool unnamed = false;
   Domain domain = Domain::any;
   Given batch = {}, factors = {};
+  float wide_ulp = 0;
 };
 
 #define TENON_NUMBER_OF(a, b, c, number, ...) number

@@ -2,6 +2,7 @@
 // exponents that are numbers; those of a tensor give what rounding 1 / x^n toward zero gives: 0, or 1 and -1 to powers.
 #include "tenon/frontend/ops/composed.h"
 #include "tenon/frontend/ops/elementwise.h"
+#include "tenon/frontend/ops/loop_formula.h"
 #include "tenon/ir/base/door.h"
 
 namespace tenon {
@@ -36,32 +37,15 @@ std::vector<Value> build_power(ir::GraphBuilder&, Values v, const ir::Attrs& att
   return {product};
 }
 
-Value any(Value x) {
-  Axes axes;
-  for (int i = 0; i < x.shape().rank(); ++i) axes.push_back(i);
-  return axes.empty() ? x : reduce(ir::Op::reduce_or, x, axes);
-}
-
 // Euclid's algorithm on all elements at once, until every remainder is 0.
 Value gcd(Values v) {
-  ir::GraphBuilder& b = *v[0].builder;
-  const ir::Type type = v[0].type();
-  const auto carries = [&type](ir::GraphBuilder& inner) {
-    inner.merging = false;
-    const Value x{&inner, inner.input(type)};
-    return std::pair(x, Value{&inner, inner.input(type)});
+  const auto more = [](Values, Values carries) { return any(ne(carries[1], literal(carries[1], 0))); };
+  const auto step = [](Values, Values carries) {
+    const Value x = carries[0], y = carries[1], done = eq(y, literal(y, 0));
+    return std::vector<Value>{select(done, x, y), select(done, y, rem(x, y))};
   };
-  ir::GraphBuilder condition("condition", b.graph().symbols), body("body", b.graph().symbols);
-  const Value left = carries(condition).second;
-  const ir::ValueId more[] = {any(ne(left, literal(left, 0))).id};
-  const auto [x, y] = carries(body);
-  const Value done = eq(y, literal(y, 0));
-  const ir::ValueId next[] = {select(done, x, y).id, select(done, y, rem(x, y)).id};
-  const auto test = condition.finish(more), step = body.finish(next);
-  const Value start[] = {v[0], v[1]};
-  const std::vector<Value> last = ir::apply(
-      b, ir::Op::while_loop, start, ir::WhileLoopAttrs{.condition = test, .body = step, .counts = {0}, .memory = 0});
-  return is_signed(type.dtype) ? abs(last[0]) : last[0];
+  const Value divisor = iterate({}, v, more, step)[0];
+  return is_signed(divisor.dtype()) ? abs(divisor) : divisor;
 }
 Value lcm(Values v) {
   const Value divisor = gcd(v), zero = literal(divisor, 0);
