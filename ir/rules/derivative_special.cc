@@ -1,6 +1,7 @@
 // Partial derivatives of the special functions, in graph algebra: polygamma for lgamma and digamma, the Bessel functions', and those
 // of what is near the normal distribution. Everything here is made of exact ops and rows, so that derivatives of every order are
 // derivatives of these. Refuses orders of polygamma whose factorials leave f64.
+#include <limits>
 #include <numbers>
 
 #include "tenon/ir/rules/derivative.h"
