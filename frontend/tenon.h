@@ -16,6 +16,7 @@
 #include "tenon/frontend/ops/effects.h"
 #include "tenon/frontend/ops/ops.h"
 #include "tenon/frontend/optim/optim.h"
+#include "tenon/frontend/random/random.h"
 #include "tenon/frontend/report/caches.h"
 #include "tenon/frontend/report/inspect.h"
 #include "tenon/frontend/report/print.h"

@@ -3,7 +3,6 @@
 #include <numbers>
 
 #include "tenon/frontend/ops/composed.h"
-#include "tenon/frontend/ops/elementwise.h"
 #include "tenon/ir/base/door.h"
 
 namespace tenon {
@@ -75,6 +74,15 @@ std::vector<Value> build_prelu(ir::GraphBuilder&, Values v, const ir::Attrs& att
   return {cast(leaky_relu(meet(both, wide(met))), met)};
 }
 
+// softmax(-x): 1 over the sum of exponentials, then times each.
+std::vector<Value> build_softmin(ir::GraphBuilder&, Values v, const ir::Attrs& attrs) {
+  const Axes axis = {made::Along(attrs).axis};
+  return rounded(v[0], [&](Value x) {
+    const Value y = -x, e = exp(y - spread(stop_gradient(peak(y, axis)), y));
+    return e * spread(1 / total(e, axis), e);
+  });
+}
+
 // The first half along the axis times the logistic function of the second.
 std::vector<Value> build_glu(ir::GraphBuilder&, Values v, const ir::Attrs& attrs) {
   const made::Ordered to(attrs);
@@ -110,9 +118,12 @@ TENON_COMPOSED_2(hardshrink, floats)
 
 Tensor relu6(Operand x) { return hardtanh(x, Operand(0, x.where()), Operand(6, x.where())); }
 Tensor swish(Operand x) { return elementwise::silu(x); }
-Tensor leaky_relu(Operand x, Slope s) { return leaky_relu(x, s.negative_slope); }
-Tensor elu(Operand x, Alpha a) { return elu(x, a.alpha); }
-Tensor celu(Operand x, Alpha a) { return celu(x, a.alpha); }
+Tensor hardtanh(Operand x) { return hardtanh(x, Operand(-1, x.where()), Operand(1, x.where())); }
+Tensor leaky_relu(Operand x, Slope s) { return leaky_relu(x, Operand(s.negative_slope, x.where())); }
+Tensor elu(Operand x, Alpha a) { return elu(x, Operand(a.alpha, x.where())); }
+Tensor celu(Operand x, Alpha a) { return celu(x, Operand(a.alpha, x.where())); }
+Tensor softshrink(Operand x) { return softshrink(x, Operand(0.5, x.where())); }
+Tensor hardshrink(Operand x) { return hardshrink(x, Operand(0.5, x.where())); }
 
 Tensor gelu(Operand x, Gelu g) try {
   if (g.tanh || g.approximate == "tanh") return gelu_tanh(x);
@@ -128,7 +139,10 @@ Tensor softplus(Operand x, Operand beta, Operand threshold) {
   return compose({"softplus", formula::build_composed<formula::scaled_softplus>}, Takes::floats,
                  {&x, &beta, &threshold});
 }
-Tensor softplus(Operand x, Softplus s) { return softplus(x, s.beta, s.threshold); }
+Tensor softplus(Operand x, Operand beta) { return softplus(x, beta, Operand(20.0, x.where())); }
+Tensor softplus(Operand x, Softplus s) {
+  return softplus(x, Operand(s.beta, x.where()), Operand(s.threshold, x.where()));
+}
 
 Tensor prelu(Operand x, Operand weight) try {
   const Operand* both[] = {&x, &weight};
@@ -160,6 +174,15 @@ Tensor glu(Operand x, int64_t axis) try {
   leave_with_error("glu", x.where());
 }
 
-Tensor softmin(Operand x, int64_t axis) { return softmax(elementwise::neg(x), axis); }
+Tensor softmin(Operand x, int64_t axis) try {
+  const Location& at = x.where();
+  const Tensor given = as_tensor(x, "softmin");
+  const Tensor t = given.ndim() == 0 ? reshape(Operand(given, at), {1}) : given;  // a scalar is its own row
+  const Tensor y =
+      apply_one({"softmin", formula::build_softmin}, made::AlongAttrs{axis_of(axis, t.ndim(), "softmin", at)}, {t}, at);
+  return given.ndim() == 0 ? reshape(Operand(y, at), {}) : y;
+} catch (...) {
+  leave_with_error("softmin", x.where());
+}
 
 }  // namespace tenon

@@ -3,7 +3,6 @@
 #include <numbers>
 
 #include "tenon/frontend/ops/composed.h"
-#include "tenon/frontend/ops/elementwise.h"
 #include "tenon/ir/base/door.h"
 
 namespace tenon {
@@ -102,12 +101,12 @@ Tensor add(Operand x, Operand y) { return elementwise::add(x, y); }
 Tensor add(Operand x, Operand y, Operand alpha) {
   return compose({"add", formula::build_composed<formula::add_scaled>}, Takes::numbers, {&x, &y, &alpha});
 }
-Tensor add(Operand x, Operand y, Scaled s) { return add(x, y, s.alpha); }
+Tensor add(Operand x, Operand y, Alpha a) { return add(x, y, number(a.alpha, x.where())); }
 Tensor subtract(Operand x, Operand y) { return elementwise::sub(x, y); }
 Tensor subtract(Operand x, Operand y, Operand alpha) {
   return compose({"subtract", formula::build_composed<formula::subtract_scaled>}, Takes::numbers, {&x, &y, &alpha});
 }
-Tensor subtract(Operand x, Operand y, Scaled s) { return subtract(x, y, s.alpha); }
+Tensor subtract(Operand x, Operand y, Alpha a) { return subtract(x, y, number(a.alpha, x.where())); }
 Tensor multiply(Operand x, Operand y) { return elementwise::mul(x, y); }
 Tensor negative(Operand x) { return elementwise::neg(x); }
 Tensor absolute(Operand x) { return elementwise::abs(x); }
@@ -119,11 +118,13 @@ Tensor fmod(Operand x, Operand y) { return elementwise::rem(x, y); }
 Tensor addcmul(Operand x, Operand a, Operand b, Operand value) {
   return compose({"addcmul", formula::build_composed<formula::addcmul>}, Takes::numbers, {&x, &a, &b, &value});
 }
-Tensor addcmul(Operand x, Operand a, Operand b, Weighted w) { return addcmul(x, a, b, w.value); }
+Tensor addcmul(Operand x, Operand a, Operand b, Weighted w) { return addcmul(x, a, b, number(w.value, x.where())); }
+Tensor addcmul(Operand x, Operand a, Operand b) { return addcmul(x, a, b, Weighted{}); }
 Tensor addcdiv(Operand x, Operand a, Operand b, Operand value) {
   return compose({"addcdiv", formula::build_composed<formula::addcdiv>}, Takes::floats, {&x, &a, &b, &value});
 }
-Tensor addcdiv(Operand x, Operand a, Operand b, Weighted w) { return addcdiv(x, a, b, w.value); }
+Tensor addcdiv(Operand x, Operand a, Operand b, Weighted w) { return addcdiv(x, a, b, number(w.value, x.where())); }
+Tensor addcdiv(Operand x, Operand a, Operand b) { return addcdiv(x, a, b, Weighted{}); }
 
 Tensor clamp(Operand x, Operand low, Operand high) {
   return compose({"clamp", formula::build_composed<formula::clamp>}, Takes::numbers, {&x, &low, &high});
@@ -135,9 +136,9 @@ Tensor clamp_max(Operand x, Operand high) {
   return compose({"clamp_max", formula::build_composed<formula::clamp_max>}, Takes::numbers, {&x, &high});
 }
 Tensor clamp(Operand x, Bounds b) try {
-  if (b.min && b.max) return clamp(x, *b.min, *b.max);
   if (!b.min && !b.max) throw Error("clamp: give .min, .max or both", x.where());
-  return b.min ? clamp_min(x, *b.min) : clamp_max(x, *b.max);
+  const Operand low = number(b.min.value_or(0), x.where()), high = number(b.max.value_or(0), x.where());
+  return !b.max ? clamp_min(x, low) : !b.min ? clamp_max(x, high) : clamp(x, low, high);
 } catch (...) {
   leave_with_error("clamp", x.where());
 }

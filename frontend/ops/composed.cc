@@ -1,6 +1,8 @@
 // The door of composed elementwise functions.
 #include "tenon/frontend/ops/composed.h"
 
+#include <cmath>
+
 #include "tenon/ir/base/door.h"
 
 namespace tenon {
@@ -20,7 +22,7 @@ DType meeting(const char* name, Takes takes, std::span<const Operand* const> ope
     }
     throw Error(text + "; convert it with astype(tn::i64)", at);
   }
-  if (takes == Takes::floats && !is_floating(common)) return f32;
+  if (takes == Takes::floats && !is_floating(common)) return default_dtype();
   return takes != Takes::anything && common == boolean ? i64 : common;
 }
 
@@ -28,6 +30,11 @@ std::vector<ir::Value> formula::meet(Values x, DType computed) {
   std::vector<Value> same;
   for (const Value& v : x) same.push_back(ir::cast(v, computed));
   return broadcast_together(same, "a formula");
+}
+
+Operand number(double value, const Location& at) {
+  const bool whole = std::trunc(value) == value && std::fabs(value) < 0x1p53;
+  return whole ? Operand(static_cast<int64_t>(value), at) : Operand(value, at);
 }
 
 Tensor compose(const Emit& emit, Takes takes, std::initializer_list<const Operand*> operands) try {

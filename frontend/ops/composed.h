@@ -10,7 +10,7 @@ namespace tenon {
 
 // What operands become when their common dtype is none of these.
 enum class Takes : uint8_t {
-  floats,  // integers and bools as f32
+  floats,  // integers and bools as the default dtype
   numbers,  // bools as i64
   integers,  // bools as i64; floats are refused
   anything,
@@ -20,6 +20,8 @@ enum class Takes : uint8_t {
 DType meeting(const char* name, Takes takes, std::span<const Operand* const> operands, const Location& at);
 // The shape that operands stretch to. Asked of handles, so that the error can say where each operand came from.
 Shape check_broadcast(const char* op, std::span<const Tensor> inputs, const Location& at);
+// A number of an option as an operand: a whole one is an integer, which keeps integers.
+Operand number(double value, const Location& at);
 // x to the power of y, both integers (frontend/ops/integers.cc).
 Tensor integer_power(const Operand& x, const Operand& y);
 // Applies a program made by build_composed, or one that reads made::Composed as that does.

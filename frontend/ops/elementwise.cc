@@ -34,11 +34,12 @@ constexpr bool rounds(ir::Op op) {
   return op == ir::Op::floor || op == ir::Op::ceil || op == ir::Op::trunc || op == ir::Op::round;
 }
 
-// The dtype that operands enter an op of the table in: integers and bools a floating function as f32, bools arithmetic as i64.
+// The dtype that operands enter an op of the table in: integers and bools a floating function as the
+// default dtype, bools arithmetic as i64.
 DType entering(const ir::OpDef& row, std::initializer_list<const Operand*> operands, const Location& at) {
   const DType dtype = common_dtype(std::span(operands.begin(), operands.size()), row.name);
   if (contains(row.dtypes, dtype)) return dtype;
-  if (!is_floating(dtype)) return (row.dtypes & integer_types) == 0 ? f32 : i64;
+  if (!is_floating(dtype)) return (row.dtypes & integer_types) == 0 ? default_dtype() : i64;
   std::string text = std::string(row.name) + ": takes integers" + (contains(row.dtypes, boolean) ? " or bools" : "") +
                      ", and an operand is ";
   for (const Operand* x : operands)

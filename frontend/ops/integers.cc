@@ -1,7 +1,6 @@
 // Functions of integers: powers, greatest common divisors, bits. Everything wraps, as the operators do. Refuses floats, and negative
 // exponents that are numbers; those of a tensor give what rounding 1 / x^n toward zero gives: 0, or 1 and -1 to powers.
 #include "tenon/frontend/ops/composed.h"
-#include "tenon/frontend/ops/elementwise.h"
 #include "tenon/frontend/ops/loop_formula.h"
 #include "tenon/ir/base/door.h"
 

@@ -3,7 +3,6 @@
 #include <limits>
 
 #include "tenon/frontend/ops/composed.h"
-#include "tenon/frontend/ops/elementwise.h"
 #include "tenon/ir/base/door.h"
 
 namespace tenon {
@@ -70,8 +69,10 @@ std::vector<Value> build_logical_xor(ir::GraphBuilder&, Values x, const ir::Attr
 }  // namespace formula
 
 namespace {
-double greatest(DType t) {
-  switch (t) {
+// The largest finite number of x's dtype.
+double greatest_of(const Operand& x) {
+  if (x.weak() != Operand::Weak::no || !x.tensor().defined()) return std::numeric_limits<float>::max();
+  switch (x.tensor().dtype()) {
     case f16: return 65504;
     case bf16: return 0x1.fep127;
     case f64: return std::numeric_limits<double>::max();
@@ -110,16 +111,19 @@ Tensor logical_xor(Operand x, Operand y) try {
   leave_with_error("logical_xor", x.where());
 }
 
-Tensor nan_to_num(Operand x, Operand nan, std::optional<Operand> posinf, std::optional<Operand> neginf) try {
+Tensor nan_to_num(Operand x, Operand nan, Operand posinf, Operand neginf) try {
   const Operand* one = &x;
   const DType dtype = meeting("nan_to_num", Takes::anything, std::span(&one, 1), x.where());
   if (!is_floating(dtype)) return as_tensor(x, "nan_to_num");
-  const double most = greatest(dtype);
-  const Operand high = posinf ? *posinf : Operand(most, x.where()), low = neginf ? *neginf : Operand(-most, x.where());
   return compose({"nan_to_num", formula::build_composed<formula::nan_to_num>}, Takes::anything,
-                 {&x, &nan, &high, &low});
+                 {&x, &nan, &posinf, &neginf});
 } catch (...) {
   leave_with_error("nan_to_num", x.where());
 }
+Tensor nan_to_num(Operand x, Operand nan, Operand posinf) {
+  return nan_to_num(x, nan, posinf, Operand(-greatest_of(x), x.where()));
+}
+Tensor nan_to_num(Operand x, Operand nan) { return nan_to_num(x, nan, Operand(greatest_of(x), x.where())); }
+Tensor nan_to_num(Operand x) { return nan_to_num(x, Operand(0.0, x.where())); }
 
 }  // namespace tenon

@@ -73,7 +73,9 @@ DType common_dtype(std::span<const Operand* const> operands, const char* op) {
   const bool by_scalars = !axes.any || (scalars.any && category(scalars.dtype) > category(axes.dtype));
   const bool any = axes.any || scalars.any;
   const DType strong = by_scalars ? scalars.dtype : axes.dtype;
-  const DType natural = weak == Operand::Weak::floating ? f32 : weak == Operand::Weak::integer ? i64 : boolean;
+  const DType natural = weak == Operand::Weak::floating  ? default_dtype()
+                        : weak == Operand::Weak::integer ? i64
+                                                         : boolean;
   if (!any) return natural;
   // A weak scalar takes the tensors' dtype, unless it is of a higher category.
   return weak != Operand::Weak::no && category(natural) > category(strong) ? natural : strong;

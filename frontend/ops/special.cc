@@ -4,7 +4,6 @@
 #include <numbers>
 
 #include "tenon/frontend/ops/composed.h"
-#include "tenon/frontend/ops/elementwise.h"
 #include "tenon/ir/base/door.h"
 #include "tenon/ir/rules/rules.h"
 

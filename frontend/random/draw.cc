@@ -94,7 +94,7 @@ DType drawn_dtype(const char* name, std::optional<DType> asked, std::initializer
   }
   bool any = false;
   for (const Operand* x : parameters) any = any || x->weak() == Operand::Weak::no;
-  return any ? meeting(name, Takes::floats, std::span(parameters.begin(), parameters.size()), at) : f32;
+  return any ? meeting(name, Takes::floats, std::span(parameters.begin(), parameters.size()), at) : default_dtype();
 }
 
 Shape shape_of(const char* name, std::initializer_list<const Operand*> parameters, const Location& at) {

@@ -40,7 +40,7 @@ Value row(Value x, int64_t i);  // x[i]
 // attributes are ir::RandomBits: dtype and shape.
 Tensor draw_with(const Emit& emit, const Tensor& key, std::initializer_list<const Operand*> parameters, DType dtype,
                  const Shape& shape, const Location& at);
-// The dtype of floating draws: what is asked for, else that of the parameters, f32 where they are none.
+// The dtype of floating draws: what is asked for, else that of the parameters, the default dtype where they are none.
 DType drawn_dtype(const char* name, std::optional<DType> asked, std::initializer_list<const Operand*> parameters,
                   const Location& at);
 // The shape that parameters alone ask for.

@@ -1,6 +1,6 @@
 // Random draws: tn::random. Keys first, then parameters, then the shape of the draws, to which tensor parameters stretch; without a
 // shape that of the parameters. Equal keys give equal draws on every route. Floating draws have the dtype that is asked for, else that
-// of the parameters, else f32. Keys: tn::key, tn::split, tn::fold_in. A draw has the derivative of its formula where it has one
+// of the parameters, else the default dtype. Keys: tn::key, tn::split, tn::fold_in. A draw has the derivative of its formula where it has one
 // (normal, uniform, exponential, laplace, gumbel, truncated_normal, dropout); those that accept and reject have none.
 #pragma once
 
