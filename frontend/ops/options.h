@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -54,6 +55,31 @@ struct Reduce {
   std::optional<DType> dtype = {};  // what is read is converted to it first
   Mask where = {};  // elements that do not take part count as the reduction's identity
   double correction = 0;  // var and std divide by n - correction
+};
+
+// ---- elementwise functions. Where a tensor shall be the parameter, it stands as an operand of its own.
+struct Alpha {
+  double alpha = 1;
+};
+struct Weighted {
+  double value = 1;
+};
+struct Division {
+  std::string rounding_mode = {};  // "floor" or "trunc"; none: the quotient, of integers in the default dtype
+  std::string rounding = {};  // the same
+};
+struct Bounds {
+  std::optional<double> min = {}, max = {};
+};
+struct Slope {
+  double negative_slope = 0.01;
+};
+struct Gelu {
+  std::string approximate = "none";  // or "tanh"
+  bool tanh = false;
+};
+struct Softplus {
+  double beta = 1, threshold = 20;  // beyond the threshold beta x counts as its own softplus
 };
 
 }  // namespace tenon

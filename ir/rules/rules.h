@@ -204,7 +204,13 @@ Value asinh_slope(Value x);
 Value atan2_by_first(Value x, Value y);
 Value atan2_by_second(Value x, Value y);
 Value atan_slope(Value x);
+Value copysign_slope(Value x, Value y);
 Value erf_slope(Value x);
+Value erfcx_slope(Value x, Value r);
+Value i1_slope(Value x, Value r);
+Value i1e_slope(Value x, Value r);
+Value log_ndtr_slope(Value x);
+Value polygamma(int64_t n, Value x);  // the n-th derivative of digamma, 0 < n <= 100
 Value pow_by_base(Value x, Value y);
 Value pow_by_exponent(Value x, Value y, Value power);
 Value silu_slope(Value x);
