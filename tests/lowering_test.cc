@@ -242,12 +242,12 @@ TEST(Lowering, GatherClamps) {
     Case c;
     const Dim n = c.symbol("n", 5);
     const Value operands[] = {c.input(f32, {3, n, 2}), c.input_of<int64_t>(i64, {2, 2}, {-1, 4, 9, 1})};
-    c.run(apply(c.b, Op::gather, operands, {Attr::of(std::vector<int64_t>{axis})}));
+    c.run(take(operands[0], operands[1], static_cast<size_t>(axis)));
   }
   Case c;  // nothing to clamp to
   const Dim n = c.symbol("n", 0);
   const Value operands[] = {c.input(f32, {n}), c.input_of<int64_t>(i64, {2}, {0, 1})};
-  c.run(apply(c.b, Op::gather, operands, {Attr::of(std::vector<int64_t>{0})}));
+  c.run(take(operands[0], operands[1], 0));
 }
 
 TEST(Lowering, Sources) {
@@ -334,7 +334,7 @@ TEST(Nest, ScatterAddKeepsTheOrder) {
       }
       const Value operands[] = {c.input(t, x), c.input_of<int64_t>(i64, {2, 3}, {0, 1, 1, -1, 7, 1}),
                                 c.input(t, updates)};
-      c.run(apply(c.b, Op::scatter_add, operands, {Attr::of(std::vector<int64_t>{axis})}));
+      c.run(scatter(operands[0], operands[1], operands[2], static_cast<size_t>(axis)));
     }
 }
 
