@@ -10,7 +10,8 @@ using tn::Tensor;
 
 namespace {
 
-const Tensor& meeting() {  // indices of which several are equal, one is outside; for x[4, 3] and updates [5, 3] along axis 0
+const Tensor&
+meeting() {  // indices of which several are equal, one is outside; for x[4, 3] and updates [5, 3] along axis 0
   static const Tensor i = tn::tensor({{0, 1, 3}, {0, 2, 3}, {2, 2, 9}, {0, 1, 0}, {-1, 2, 3}});
   return i;
 }
@@ -46,10 +47,12 @@ const Case cases[] = {
     {"index_copy", [](Tensor x, Tensor u) { return tn::index_copy(x, 0, row_list(), u); }},
     {"index_reduce", [](Tensor x, Tensor u) { return tn::index_reduce(x, 0, row_list(), u, "prod"); }},
     {"embedding", [](Tensor x, Tensor u) { return tn::embedding(row_list(), x) * u; }},
-    {"index_put", [](Tensor x, Tensor u) { return tn::index_put(x, {row_list(), tn::tensor({0, 1, 0, 2, 2})}, u[{all, 1}]); }},
+    {"index_put",
+     [](Tensor x, Tensor u) { return tn::index_put(x, {row_list(), tn::tensor({0, 1, 0, 2, 2})}, u[{all, 1}]); }},
     {"accumulated",
      [](Tensor x, Tensor u) { return tn::index_put(x, {row_list(), tn::tensor({0, 1, 0, 2, 2})}, u[{all, 1}], true); }},
-    {"x[i, none, j]", [](Tensor x, Tensor u) { return x[{tn::tensor({{1}, {-1}}), tn::none, tn::tensor({0, 2})}] * u[{0, 1}]; }},
+    {"x[i, none, j]",
+     [](Tensor x, Tensor u) { return x[{tn::tensor({{1}, {-1}}), tn::none, tn::tensor({0, 2})}] * u[{0, 1}]; }},
     {"x[i] += u",
      [](Tensor x, Tensor u) {
        x[{tn::tensor({0, 2, 0}), tn::slice(0, 2)}] += u[{tn::slice(1, 4), tn::slice(1, 3)}];
@@ -72,7 +75,8 @@ Scalar weighed(Tensor (*f)(Tensor, Tensor), double seed) {
 }
 
 // The derivative by either argument, element by element.
-void expect_slopes(const Scalar& f, const std::pair<Tensor, Tensor>& found, const Grid& x, const Grid& u, double tolerance) {
+void expect_slopes(const Scalar& f, const std::pair<Tensor, Tensor>& found, const Grid& x, const Grid& u,
+                   double tolerance) {
   for (int which = 0; which < 2; ++which) {
     const std::vector<double> slopes = (which == 0 ? found.first : found.second).to_vector<double>();
     for (size_t k = 0; k < slopes.size(); ++k) {
@@ -122,8 +126,8 @@ TEST(Derivatives, EveryLaneItsOwn) {
     const auto f = [&](Tensor v, Tensor w) { return c.f(v, w); };
     const auto g = tn::grad<0>(weighed(c.f, 0.3));
     for (int lanes = 1; lanes < 4; ++lanes) {  // by x, by u, by both
-      const tn::LaneAxes axes({lanes & 1 ? tn::LaneAxis(0) : tn::LaneAxis(tn::none),
-                               lanes & 2 ? tn::LaneAxis(0) : tn::LaneAxis(tn::none)});
+      const tn::LaneAxes axes(
+          {lanes & 1 ? tn::LaneAxis(0) : tn::LaneAxis(tn::none), lanes & 2 ? tn::LaneAxis(0) : tn::LaneAxis(tn::none)});
       const Tensor a = lanes & 1 ? x : x[1], b = lanes & 2 ? u : u[1];
       const Tensor values = tn::vmap(f, {.in_axes = axes})(a, b), slopes = tn::vmap(g, {.in_axes = axes})(a, b);
       for (int64_t lane = 0; lane < 3; ++lane) {

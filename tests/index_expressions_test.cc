@@ -113,11 +113,9 @@ TEST(Assign, ThroughTensors) {
   const Tensor u = value.tensor();
   expect_both([](Tensor x, Tensor a, Tensor b, Tensor v) { return x[{a, b}] = v, x; }, set, 0, s.v, s.a, s.b, u);
   expect_both([](Tensor x, Tensor a, Tensor b, Tensor v) { return x[{a, b}] += v, x; }, add, 0, s.v, s.a, s.b, u);
-  expect_both(
-      [](Tensor x, Tensor a, Tensor b, Tensor v) {
-        return x[{a, b, tn::slice(5, 0, -2)}] = v[{all, all, tn::slice(0, 1)}], x;
-      },
-      part, 0, s.v, s.a, s.b, u);
+  expect_both([](Tensor x, Tensor a, Tensor b,
+                 Tensor v) { return x[{a, b, tn::slice(5, 0, -2)}] = v[{all, all, tn::slice(0, 1)}], x; },
+              part, 0, s.v, s.a, s.b, u);
   Tensor x = tn::zeros({3, 2});
   x[{tn::tensor({0, 0, 2, 9, -1}), 1}] += 1;  // 9 is outside, -1 is the last
   EXPECT_EQ(values(x), (std::vector<double>{0, 1, 0, 0, 0, 1}));
@@ -137,9 +135,10 @@ TEST(Assign, IndexPut) {
     sum[to] += value[{p[2]}];
   });
   const Tensor u = value.tensor();
-  expect_both([](Tensor x, Tensor a, Tensor b, Tensor v) { return tn::index_put(x, {a, b}, v); }, set, 0, s.v, s.a, s.b, u);
-  expect_both([](Tensor x, Tensor a, Tensor b, Tensor v) { return tn::index_put(x, {a, b}, v, true); }, sum, 0, s.v, s.a,
-              s.b, u);
+  expect_both([](Tensor x, Tensor a, Tensor b, Tensor v) { return tn::index_put(x, {a, b}, v); }, set, 0, s.v, s.a, s.b,
+              u);
+  expect_both([](Tensor x, Tensor a, Tensor b, Tensor v) { return tn::index_put(x, {a, b}, v, true); }, sum, 0, s.v,
+              s.a, s.b, u);
   EXPECT_EQ(values(tn::index_put(tn::zeros({3}), tn::tensor({1, 1}), tn::tensor({2.f, 3.f}))),
             (std::vector<double>{0, 3, 0}));
   EXPECT_EQ(values(tn::index_put(tn::zeros({3}), {tn::tensor({1, 1})}, 2, true)), (std::vector<double>{0, 4, 0}));

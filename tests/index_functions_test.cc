@@ -16,8 +16,11 @@ Place with(Place at, size_t axis, int64_t place) {
 
 TEST(AlongAnAxis, GatherScatterAndTheirKind) {
   Draws draw;
-  const Place shapes[][3] = {{{4, 5, 3}, {4, 5, 3}, {4, 5, 3}}, {{4, 5, 3}, {2, 6, 2}, {3, 6, 2}}, {{7}, {9}, {9}},
-                             {{3, 19}, {2, 19}, {2, 19}},     {{2, 0}, {2, 0}, {2, 0}}};
+  const Place shapes[][3] = {{{4, 5, 3}, {4, 5, 3}, {4, 5, 3}},
+                             {{4, 5, 3}, {2, 6, 2}, {3, 6, 2}},
+                             {{7}, {9}, {9}},
+                             {{3, 19}, {2, 19}, {2, 19}},
+                             {{2, 0}, {2, 0}, {2, 0}}};
   for (const auto& [shape, index_shape, src_shape] : shapes)
     for (size_t axis = 0; axis < shape.size(); ++axis) {
       const Grid x = draw.reals(shape), src = draw.reals(src_shape);
@@ -47,7 +50,8 @@ TEST(AlongAnAxis, GatherScatterAndTheirKind) {
       });
       SCOPED_TRACE("axis " + std::to_string(axis));
       const auto reduce = [a](const char* how, bool self = true) {
-        return [=](Tensor v, Tensor k, Tensor u) { return tn::scatter_reduce(v, a, k, u, how, {.include_self = self}); };
+        return
+            [=](Tensor v, Tensor k, Tensor u) { return tn::scatter_reduce(v, a, k, u, how, {.include_self = self}); };
       };
       const Tensor v = x.tensor(), k = i.tensor(tn::i32), u = src.tensor();
       expect_both([a](Tensor t, Tensor n) { return tn::gather(t, a, n); }, read, 0, v, k);
@@ -104,7 +108,8 @@ TEST(Rows, AddedCopiedFilledReduced) {
       });
     const Tensor v = x.tensor(), k = i.tensor(tn::i64), u = src.tensor();
     expect_both([a](Tensor t, Tensor n) { return tn::index_select(t, a, n); }, read, 0, v, k);
-    expect_both([a](Tensor t, Tensor n, Tensor s) { return tn::index_add(t, a, n, s, {.alpha = 0.5}); }, add, 0, v, k, u);
+    expect_both([a](Tensor t, Tensor n, Tensor s) { return tn::index_add(t, a, n, s, {.alpha = 0.5}); }, add, 0, v, k,
+                u);
     expect_both([a](Tensor t, Tensor n, Tensor s) { return tn::index_copy(t, a, n, s); }, copy, 0, v, k, u);
     expect_both([a](Tensor t, Tensor n) { return tn::index_fill(t, a, n, 2.5); }, fill, 0, v, k);
     expect_both([a](Tensor t, Tensor n, Tensor s) { return tn::index_reduce(t, a, n, s, "amin"); }, least, 0, v, k, u);
@@ -117,10 +122,11 @@ TEST(Rows, NumbersAndIntegers) {
   EXPECT_EQ(tn::scatter(tn::zeros({2, 3}), 1, tn::tensor({{0}, {2}}), 7).to_vector<float>(),
             (std::vector<float>{7, 0, 0, 0, 0, 7}));
   // The mean of integers rounds down, as PyTorch's.
-  const Tensor mean = tn::scatter_reduce(tn::tensor({-3, 4, 9}), 0, tn::tensor({0, 1, 1}), tn::tensor({-2, 1, 3}), "mean");
+  const Tensor mean =
+      tn::scatter_reduce(tn::tensor({-3, 4, 9}), 0, tn::tensor({0, 1, 1}), tn::tensor({-2, 1, 3}), "mean");
   EXPECT_EQ(mean.to_vector<int>(), (std::vector<int>{-3, 2, 9}));
-  const Tensor most = tn::scatter_reduce(tn::tensor({-3, 4}), 0, tn::tensor({0}), tn::tensor({-128}), "amax",
-                                         {.include_self = false});
+  const Tensor most =
+      tn::scatter_reduce(tn::tensor({-3, 4}), 0, tn::tensor({0}), tn::tensor({-128}), "amax", {.include_self = false});
   EXPECT_EQ(most.to_vector<int>(), (std::vector<int>{-128, 4}));
 }
 

@@ -183,9 +183,9 @@ void scatter_cases(Inputs& in) {
   for (const Form& f : forms()) {  // where the gather of this form reads
     const Value x = drawn(type_of(in.t, f.x)), indices = in.indices(f.indices, f.low, f.high);
     GatherAttrs to = f.attrs;
-    const ScatterAttrs attrs{combiners[next++ % combiners.size()], to.offset_dims, to.collapsed_slice_dims,
-                             to.operand_batching_dims, to.start_indices_batching_dims, to.start_index_map,
-                             to.index_vector_dim};
+    const ScatterAttrs attrs{
+        combiners[next++ % combiners.size()], to.offset_dims,     to.collapsed_slice_dims, to.operand_batching_dims,
+        to.start_indices_batching_dims,       to.start_index_map, to.index_vector_dim};
     const Type type = apply(in.c.builder, Op::gather, std::vector{x, indices}, std::move(to))[0].type();
     for (const char* combine : {attrs.combine.c_str(), "set"}) {
       ScatterAttrs a = attrs;

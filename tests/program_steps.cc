@@ -163,8 +163,9 @@ void windows(Draw& d, Value x) {
     if (pointed && d.chance(2)) {
       g.collapsed_slice_dims.push_back(dim);
     } else {
-      g.slice_sizes.back() = whole ? extent : Dim(1 + static_cast<int64_t>(d.below(static_cast<uint64_t>(
-                                                        std::min<int64_t>(d.least(extent), 5)))));
+      g.slice_sizes.back() =
+          whole ? extent
+                : Dim(1 + static_cast<int64_t>(d.below(static_cast<uint64_t>(std::min<int64_t>(d.least(extent), 5)))));
       windows_shape.push_back(g.slice_sizes.back());
     }
   }
@@ -180,7 +181,7 @@ void windows(Draw& d, Value x) {
   if (!d.fits(result) || !d.fits(at_shape)) return;
   const Value at = indices(d, at_shape);
   if (d.chance(2)) return d.keep(d.emit(Op::gather, {x, at}, std::move(g)));
-  ScatterAttrs s{combiner(d, x.dtype()), g.offset_dims, g.collapsed_slice_dims, g.operand_batching_dims,
+  ScatterAttrs s{combiner(d, x.dtype()),        g.offset_dims,     g.collapsed_slice_dims, g.operand_batching_dims,
                  g.start_indices_batching_dims, g.start_index_map, g.index_vector_dim};
   d.keep(d.emit(Op::scatter, {x, at, d.of_type(x.dtype(), result)}, std::move(s)));
 }

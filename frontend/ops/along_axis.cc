@@ -100,9 +100,9 @@ Tensor take_along(const char* op, const Operand& operand, const Operand& indices
   const Tensor x = as_tensor(operand, op), i = index_of(indices, op);
   const int64_t a = axis_of(axis, rank_of(x), op, at);
   if (rank_of(x) != rank_of(i))
-    throw Error(std::string(op) + ": x and the indices have as many axes, and these are " + describe(x) + " and " +
-                    describe(i),
-                at);
+    throw Error(
+        std::string(op) + ": x and the indices have as many axes, and these are " + describe(x) + " and " + describe(i),
+        at);
   return apply_one({op, build_take_along}, made::AlongAttrs{a}, {x, i}, at);
 } catch (...) {
   leave_with_error(op, operand.where());
@@ -148,9 +148,9 @@ Tensor put_along_axis(Operand operand, Operand indices, Operand values, int64_t 
   const Tensor v = entered(values, x.dtype(), "put_along_axis");
   const int64_t a = axis_of(axis, rank_of(x), "put_along_axis", at);
   if (rank_of(x) != rank_of(i))
-    throw Error("put_along_axis: x and the indices have as many axes, and these are " + describe(x) + " and " +
-                    describe(i),
-                at);
+    throw Error(
+        "put_along_axis: x and the indices have as many axes, and these are " + describe(x) + " and " + describe(i),
+        at);
   return apply_one({"put_along_axis", build_put_along}, made::AlongAttrs{a}, {x, i, v}, at);
 } catch (...) {
   leave_with_error("put_along_axis", operand.where());

@@ -31,11 +31,12 @@ std::vector<ir::Value> build_index_scatter(ir::GraphBuilder&, Values x, const ir
   const made::Scattered s(a);
   const auto axis = static_cast<size_t>(s.axis);
   const ir::Value into = as_vector(x[0]), i = as_vector(formula::position(x[1]));
-  const auto write = [&](ir::Value to, ir::Value u, const char* combine) { return ir::scatter(to, i, u, axis, combine); };
+  const auto write = [&](ir::Value to, ir::Value u, const char* combine) {
+    return ir::scatter(to, i, u, axis, combine);
+  };
   const ir::Value updates = rows(into, i, x[2], axis);
-  const ir::Value result = s.combine == "set"
-                               ? write(into, updates, "set")
-                               : formula::reduced_into(into, updates, s.combine, s.include_self, write);
+  const ir::Value result = s.combine == "set" ? write(into, updates, "set")
+                                              : formula::reduced_into(into, updates, s.combine, s.include_self, write);
   return {ir::reshape(result, x[0].shape())};
 }
 std::vector<ir::Value> build_index_add(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
@@ -64,8 +65,9 @@ Tensor index_of(const Operand& i, const char* op, bool vector = true) {
   const Tensor t = as_tensor(i, op);
   check_index(t, op, i.where());
   if (vector && t.ndim() > 1)
-    throw Error(std::string(op) + ": the indices are a vector, not " + describe(t) + "; take, gather and x[...] read by others",
-                i.where());
+    throw Error(
+        std::string(op) + ": the indices are a vector, not " + describe(t) + "; take, gather and x[...] read by others",
+        i.where());
   return t;
 }
 
@@ -131,7 +133,8 @@ Tensor index_fill(Operand x, int64_t axis, Operand i, Operand value) {
   return index_scatter("index_fill", x, axis, i, value, {"index_fill", build_index_scatter}, "set", true, 1);
 }
 Tensor index_reduce(Operand x, int64_t axis, Operand i, Operand src, const std::string& reduce, ScatterReduce o) {
-  return index_scatter("index_reduce", x, axis, i, src, {"index_reduce", build_index_scatter}, reduce, o.include_self, 1);
+  return index_scatter("index_reduce", x, axis, i, src, {"index_reduce", build_index_scatter}, reduce, o.include_self,
+                       1);
 }
 
 Tensor embedding(Operand indices, Operand weight, Embedding o) try {

@@ -38,7 +38,8 @@ Tensor index_copy(Operand x, int64_t axis, Operand i, Operand src);
 Tensor index_fill(Operand x, int64_t axis, Operand i, Operand value);
 Tensor index_reduce(Operand x, int64_t axis, Operand i, Operand src, const std::string& reduce, ScatterReduce o = {});
 struct Embedding {
-  int64_t padding = INT64_MIN, padding_idx = INT64_MIN;  // this row of the weight has no derivative; negative: from the end
+  int64_t padding = INT64_MIN,
+          padding_idx = INT64_MIN;  // this row of the weight has no derivative; negative: from the end
 };
 Tensor embedding(Operand indices, Operand weight, Embedding o = {});  // [indices.shape, width]
 Tensor embedding(Operand indices, Operand weight, int64_t padding_idx);
@@ -50,7 +51,8 @@ Tensor index_put(Operand x, const Tensor& indices, Operand v, bool accumulate = 
 
 // ---- a part replaced
 Tensor select_scatter(Operand x, Operand src, int64_t axis, Extent index);
-Tensor slice_scatter(Operand x, Operand src, int64_t axis = 0, Extent start = 0, Extent end = INT64_MAX, int64_t step = 1);
+Tensor slice_scatter(Operand x, Operand src, int64_t axis = 0, Extent start = 0, Extent end = INT64_MAX,
+                     int64_t step = 1);
 
 // ---- masks: bools that broadcast to x
 Tensor masked_fill(Operand x, Operand mask, Operand value);
@@ -58,7 +60,8 @@ Tensor masked_fill(Operand x, Operand mask, Operand value);
 // which only a call outside programs can know.
 Tensor masked_select(Operand x, Operand mask);
 Tensor masked_select(Operand x, Operand mask, Extent size);
-Tensor masked_scatter(Operand x, Operand mask, Operand source);  // source's elements one after the other, where the mask holds
+Tensor masked_scatter(Operand x, Operand mask,
+                      Operand source);  // source's elements one after the other, where the mask holds
 // i64 [size, rank]: the indices of the elements that are not 0, in row-major order; rows that are missing hold `fill`.
 Tensor nonzero(Operand x);
 Tensor nonzero(Operand x, Extent size, int64_t fill = 0);

@@ -3,8 +3,8 @@
 // Negative positions count from the end. Refuses tensors that hold no integers or bools, and masks of other extents than x has.
 #include <algorithm>
 
-#include "tenon/frontend/ops/index_functions.h"
 #include "tenon/frontend/ops/formula.h"
+#include "tenon/frontend/ops/index_functions.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/ops/selection.h"
 #include "tenon/frontend/tensor/trace.h"
@@ -23,7 +23,8 @@ Tensor tensor_of(const Index& i, const Location& at) {
   if (!i.cell) throw Error("index: an undefined tensor points at nothing", at);
   const Tensor t(i.cell);
   if (t.dtype() != boolean && !is_integer(t.dtype()))
-    throw Error("index: " + describe(t) + " points at nothing: an index holds integers, or bools as a mask; cast it", at);
+    throw Error("index: " + describe(t) + " points at nothing: an index holds integers, or bools as a mask; cast it",
+                at);
   return t;
 }
 
@@ -170,11 +171,15 @@ std::vector<ir::Value> build_read(ir::GraphBuilder& b, Values x, const ir::Attrs
   const ir::Value operands[] = {x[0], at.indices};
   return {ir::reshape(ir::apply(b, ir::Op::gather, operands, std::move(at.read))[0], Shape(p.shape))};
 }
-// x, value in the shape of the result, tensors...
+// x, a value that stretches to the shape of the result, tensors...
 std::vector<ir::Value> build_write(ir::GraphBuilder& b, Values x, const ir::Attrs& a) {
   const made::Pointed p(a);
   Pointed at = pointed(x[0], x.subspan(2), p);
-  const ir::Value operands[] = {x[0], at.indices, ir::reshape(x[1], at.shape)};
+  ir::Value value = ir::cast(x[1], x[0].dtype());
+  Shape shape = value.shape();
+  while (shape.size() > p.shape.size()) shape.erase(0);
+  value = ir::broadcast_to(ir::reshape(value, shape), Shape(p.shape));
+  const ir::Value operands[] = {x[0], at.indices, ir::reshape(value, at.shape)};
   const ir::Attrs read = std::move(at.read);
   return {ir::apply(b, ir::Op::scatter, operands, ir::rules::scatter_attrs_of(ir::Gather(read), p.combine))[0]};
 }
@@ -197,8 +202,7 @@ std::vector<Index> written_out(const Tensor& x, std::span<const Index> indices, 
     rests += i.what == What::rest;
   }
   const auto rank = static_cast<size_t>(x.ndim());
-  if (named > rank)
-    throw Error("index: " + std::to_string(named) + " indices into " + describe(x), at);
+  if (named > rank) throw Error("index: " + std::to_string(named) + " indices into " + describe(x), at);
   if (rests > 1) throw Error("index: one ellipsis at most; a second one would stand for any number of axes", at);
   std::vector<Index> result;
   size_t axis = 0;
@@ -230,7 +234,8 @@ Tensor select_by_tensors(const Tensor& x, std::span<const Index> indices, const 
 Tensor assign_by_tensors(const Tensor& x, std::span<const Index> indices, const Operand& value, Writes how,
                          const Location& at) {
   const Pointing p = pointing_of(x, indices, at);
-  std::vector<Tensor> inputs{p.whole ? x : select_at(x, p.basic, at), fitted(x, p.result, value, at)};
+  std::vector<Tensor> inputs{p.whole ? x : select_at(x, p.basic, at), entered(value, x.dtype(), "assignment")};
+  check_stretches(x, p.result, inputs[1], at);
   inputs.insert(inputs.end(), p.tensors.begin(), p.tensors.end());
   const Emit emit{how == Writes::add ? "index_put" : "assign", build_write};
   const Tensor part = apply(emit, attrs_of(p, how == Writes::add ? "add" : "set"), inputs, at)[0];

@@ -98,8 +98,8 @@ void check_reduction(const std::string& reduce, DType dtype, const char* op, con
   bool known = false;
   for (const char* name : {"sum", "prod", "mean", "amax", "amin"}) known = known || reduce == name;
   if (!known)
-    throw Error(std::string(op) + ": the reduction is \"sum\", \"prod\", \"mean\", \"amax\" or \"amin\", not \"" + reduce +
-                    "\"",
+    throw Error(std::string(op) + ": the reduction is \"sum\", \"prod\", \"mean\", \"amax\" or \"amin\", not \"" +
+                    reduce + "\"",
                 at);
   if (dtype == boolean)
     throw Error(std::string(op) + ": bools have no " + reduce + "; cast x to an integer, or use scatter", at);

@@ -33,8 +33,8 @@ Value reduced_into(Value x, Value updates, const std::string& reduce, bool inclu
   Value into = base;
   if (!include_self) {
     ir::GraphBuilder& b = *x.builder;
-    const Value touched = write(ir::splat_integer(b, boolean, 0, x.shape()),
-                                ir::splat_integer(b, boolean, 1, updates.shape()), "set");
+    const Value touched =
+        write(ir::splat_integer(b, boolean, 0, x.shape()), ir::splat_integer(b, boolean, 1, updates.shape()), "set");
     into = select(touched, scattered::start(base, reduce), base);
   }
   Value result = write(into, added, scattered::combiner(reduce));

@@ -1,7 +1,7 @@
 // What masks choose. How many elements that is, a program cannot know: it is given a size, and fills what is missing. Refuses to guess
 // one inside a program.
-#include "tenon/frontend/ops/index_functions.h"
 #include "tenon/frontend/ops/formula.h"
+#include "tenon/frontend/ops/index_functions.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/ir/base/door.h"
@@ -73,7 +73,8 @@ std::vector<Value> build_nonzero(ir::GraphBuilder& b, Values x, const ir::Attrs&
 Tensor mask_of(const Operand& mask, const char* op) {
   const Tensor m = as_tensor(mask, op);
   if (m.dtype() != boolean)
-    throw Error(std::string(op) + ": a mask holds bools, and this is " + describe(m) + "; compare it with 0", mask.where());
+    throw Error(std::string(op) + ": a mask holds bools, and this is " + describe(m) + "; compare it with 0",
+                mask.where());
   return m;
 }
 

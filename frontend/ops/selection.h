@@ -23,6 +23,8 @@ Tensor select_at(const Tensor& x, std::span<const Index> indices, const Location
 Tensor with_assigned(const Tensor& x, std::span<const Index> indices, const Operand& value, const Location& at);
 // The value as a place of this shape takes it: of x's dtype; leading axes of extent 1 may be left over.
 Tensor fitted(const Tensor& x, const Shape& shape, const Operand& value, const Location& at);
+// Error unless it stretches to the place.
+void check_stretches(const Tensor& x, const Shape& place, const Tensor& value, const Location& at);
 
 // ---- indices among which there are tensors (frontend/ops/index_tensors.cc)
 

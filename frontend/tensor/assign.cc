@@ -72,9 +72,7 @@ std::vector<ir::Value> build_assign_strided(ir::GraphBuilder& b, BuildArgs x, co
 
 }  // namespace
 
-Tensor fitted(const Tensor& x, const Shape& place, const Operand& value, const Location& at) {
-  Tensor v = materialize(value, x.dtype(), "assignment");
-  if (v.cell()->number) v = beside(v, x, at);
+void check_stretches(const Tensor& x, const Shape& place, const Tensor& v, const Location& at) {
   Shape shape = v.shape();
   while (shape.rank() > place.rank() && shape[0] == 1) shape.erase(0);
   bool fits = shape.rank() <= place.rank();
@@ -86,6 +84,14 @@ Tensor fitted(const Tensor& x, const Shape& place, const Operand& value, const L
     throw Error("assignment: " + describe(v) + " does not stretch to the selected " + type_text({x.dtype(), place}) +
                     " of " + describe(x),
                 at);
+}
+
+Tensor fitted(const Tensor& x, const Shape& place, const Operand& value, const Location& at) {
+  Tensor v = materialize(value, x.dtype(), "assignment");
+  if (v.cell()->number) v = beside(v, x, at);
+  check_stretches(x, place, v, at);
+  Shape shape = v.shape();
+  while (shape.rank() > place.rank()) shape.erase(0);
   if (shape != v.shape()) v = reshape(Operand(v, at), shape);
   return broadcast_to(Operand(v, at), place);
 }

@@ -18,29 +18,29 @@ BatchResults batch_gather(const BatchArgs& args) {
   const bool x = args.batched[0], indices = args.batched[1], both = x && indices;
   std::vector<Dim> sizes = g.slice_sizes;
   if (x) sizes.insert(sizes.begin(), both ? Dim(1) : args.batching.size);
-  return {{same_op(args, args.operands,
-                   GatherAttrs{.offset_dims = moved_behind(g.offset_dims, !indices, true),
-                               .collapsed_slice_dims = moved(g.collapsed_slice_dims, x),
-                               .operand_batching_dims = moved_behind(g.operand_batching_dims, both, x),
-                               .start_indices_batching_dims =
-                                   moved_behind(g.start_indices_batching_dims, both, indices),
-                               .start_index_map = moved(g.start_index_map, x),
-                               .index_vector_dim = g.index_vector_dim + indices,
-                               .slice_sizes = std::move(sizes)})}};
+  return {
+      {same_op(args, args.operands,
+               GatherAttrs{.offset_dims = moved_behind(g.offset_dims, !indices, true),
+                           .collapsed_slice_dims = moved(g.collapsed_slice_dims, x),
+                           .operand_batching_dims = moved_behind(g.operand_batching_dims, both, x),
+                           .start_indices_batching_dims = moved_behind(g.start_indices_batching_dims, both, indices),
+                           .start_index_map = moved(g.start_index_map, x),
+                           .index_vector_dim = g.index_vector_dim + indices,
+                           .slice_sizes = std::move(sizes)})}};
 }
 
 BatchResults batch_scatter(const BatchArgs& args) {
   const Scatter s(args.attrs);
   const bool indices = args.batched[1];
-  return {{same_op(args, {lifted(args, 0), args.operands[1], lifted(args, 2)},
-                   ScatterAttrs{.combine = s.combine,
-                                .update_window_dims = moved_behind(s.update_window_dims, !indices, true),
-                                .inserted_window_dims = moved(s.inserted_window_dims, true),
-                                .input_batching_dims = moved_behind(s.input_batching_dims, indices, true),
-                                .scatter_indices_batching_dims =
-                                    moved_behind(s.scatter_indices_batching_dims, indices, indices),
-                                .scatter_dims_to_operand_dims = moved(s.scatter_dims_to_operand_dims, true),
-                                .index_vector_dim = s.index_vector_dim + indices})}};
+  return {{same_op(
+      args, {lifted(args, 0), args.operands[1], lifted(args, 2)},
+      ScatterAttrs{.combine = s.combine,
+                   .update_window_dims = moved_behind(s.update_window_dims, !indices, true),
+                   .inserted_window_dims = moved(s.inserted_window_dims, true),
+                   .input_batching_dims = moved_behind(s.input_batching_dims, indices, true),
+                   .scatter_indices_batching_dims = moved_behind(s.scatter_indices_batching_dims, indices, indices),
+                   .scatter_dims_to_operand_dims = moved(s.scatter_dims_to_operand_dims, true),
+                   .index_vector_dim = s.index_vector_dim + indices})}};
 }
 
 }  // namespace tenon::ir::rules

@@ -24,8 +24,7 @@ Value extremum_jvp(const Combined& c, Value result) {
   const Value by_v = bit_and(c.u.inside(), bit_or(eq(c.v, there), ne(c.v, c.v)));
   const auto chosen = [](Value which, Value t) { return select(which, t, zeros_like(t)); };
   const Value count = c.u.scattered(chosen(by_x, like(c.x, 1)), chosen(by_v, like(c.v, 1)), "add");
-  const Value sum =
-      c.u.scattered(chosen(by_x, or_zeros(c.tx, c.x)), chosen(by_v, or_zeros(c.tv, c.v)), "add");
+  const Value sum = c.u.scattered(chosen(by_x, or_zeros(c.tx, c.x)), chosen(by_v, or_zeros(c.tv, c.v)), "add");
   return unscale(sum, count);
 }
 

@@ -11,8 +11,13 @@ namespace tenon::ir::rules {
 class WindowWalk {
  public:
   WindowWalk(const Windows& w, const Shape& x, const Shape& indices, const Shape& windows)
-      : w_(w), x_(extents(x)), indices_(extents(indices)), x_step_(strides(x_)), index_step_(strides(indices_)),
-        window_step_(strides(extents(windows))), sizes_(x_.size(), 1) {
+      : w_(w),
+        x_(extents(x)),
+        indices_(extents(indices)),
+        x_step_(strides(x_)),
+        index_step_(strides(indices_)),
+        window_step_(strides(extents(windows))),
+        sizes_(x_.size(), 1) {
     for (size_t d = 0; d < x_.size(); ++d)
       if (w.x[d].window >= 0) sizes_[d] = extents(windows)[static_cast<size_t>(w.x[d].window)];
     positions_ = indices_;

@@ -27,8 +27,8 @@ void check_lists(const InferArgs& args, const Lists& l, int windows_rank) {
   const Shape &x = args.operands[0].shape, &indices = args.operands[1].shape;
   TENON_REQUIRE(args.operands[1].dtype == DType::i64,
                 "indices must be i64, not " + std::string(name(args.operands[1].dtype)) + "; cast them");
-  TENON_REQUIRE(l.vector >= 0 && l.vector <= indices.rank(),
-                "attribute 'index_vector_dim' is " + number(l.vector) + "; it goes from 0 to " + number(indices.rank()));
+  TENON_REQUIRE(l.vector >= 0 && l.vector <= indices.rank(), "attribute 'index_vector_dim' is " + number(l.vector) +
+                                                                 "; it goes from 0 to " + number(indices.rank()));
   check_ascending(l.window, windows_rank, l.window_name);
   check_ascending(l.removed, x.rank(), l.removed_name);
   check_ascending(l.batching, x.rank(), l.batching_name);
@@ -37,7 +37,8 @@ void check_lists(const InferArgs& args, const Lists& l, int windows_rank) {
   for (int64_t d : l.batching)
     TENON_REQUIRE(!has(l.removed, d) && !has(l.map, d),
                   "dimension " + number(d) + " of x is in '" + l.batching_name + "' and elsewhere");
-  TENON_REQUIRE(!has(l.index_batching, l.vector), std::string("index_vector_dim is in '") + l.index_batching_name + "'");
+  TENON_REQUIRE(!has(l.index_batching, l.vector),
+                std::string("index_vector_dim is in '") + l.index_batching_name + "'");
   TENON_REQUIRE(l.batching.size() == l.index_batching.size(), std::string("'") + l.batching_name + "' and '" +
                                                                   l.index_batching_name +
                                                                   "' name different numbers of dimensions");
@@ -56,7 +57,8 @@ void check_lists(const InferArgs& args, const Lists& l, int windows_rank) {
   TENON_REQUIRE(l.window.size() + l.removed.size() + l.batching.size() == x.size(),
                 std::string("'") + l.window_name + "' names " + number(static_cast<int64_t>(l.window.size())) +
                     " dimensions of windows, and x has " +
-                    number(x.rank() - static_cast<int64_t>(l.removed.size() + l.batching.size())) + " that they run along");
+                    number(x.rank() - static_cast<int64_t>(l.removed.size() + l.batching.size())) +
+                    " that they run along");
 }
 
 // A window must fit into x. One of a single element that an index points to need not: along nothing it reads zero, and is dropped.
@@ -85,17 +87,17 @@ std::vector<Type> infer_gather(const InferArgs& args) {
                "start_indices_batching_dims", "start_index_map"},
               rank);
   check_symbols(args, g.slice_sizes);
-  TENON_REQUIRE(g.slice_sizes.size() == x.shape.size(),
-                "'slice_sizes' has " + number(static_cast<int64_t>(g.slice_sizes.size())) + " entries for " +
-                    number(x.shape.rank()) + " dimensions");
+  TENON_REQUIRE(g.slice_sizes.size() == x.shape.size(), "'slice_sizes' has " +
+                                                            number(static_cast<int64_t>(g.slice_sizes.size())) +
+                                                            " entries for " + number(x.shape.rank()) + " dimensions");
   const Windows w = windows_of(g, indices.shape.size());
   Type r{x.dtype, Shape(std::vector<Dim>(static_cast<size_t>(rank), Dim(1)))};
   for (size_t d = 0; d < w.x.size(); ++d) {
     const Dim size = w.x[d].size;
     TENON_REQUIRE(size.is_symbol() || size.number() >= 0, "slice sizes are not negative");
-    TENON_REQUIRE(w.x[d].window >= 0 || size == 1,
-                  "dimension " + number(static_cast<int64_t>(d)) + " of x is not in the result, so its slice size is 1, not " +
-                      to_string(size, &args.symbols));
+    TENON_REQUIRE(w.x[d].window >= 0 || size == 1, "dimension " + number(static_cast<int64_t>(d)) +
+                                                       " of x is not in the result, so its slice size is 1, not " +
+                                                       to_string(size, &args.symbols));
     if (w.x[d].window >= 0) r.shape[static_cast<size_t>(w.x[d].window)] = size;
   }
   check_sizes(args, w);
@@ -109,8 +111,10 @@ std::vector<Type> infer_scatter(const InferArgs& args) {
   const Type &x = args.operands[0], &indices = args.operands[1], &updates = args.operands[2];
   const OpDef* combine = find_op(s.combine);
   const bool combines = combine && combine->identity != Identity::none && combine->arity == 2;
-  TENON_REQUIRE(combines || s.combine == "set", "attribute 'combine' is 'set' or an op that combines two elements (add, "
-                                                "mul, min, max, bit_and, bit_or, bit_xor), not '" + s.combine + "'");
+  TENON_REQUIRE(combines || s.combine == "set",
+                "attribute 'combine' is 'set' or an op that combines two elements (add, "
+                "mul, min, max, bit_and, bit_or, bit_xor), not '" +
+                    s.combine + "'");
   TENON_REQUIRE(s.combine == "set" || contains(combine->dtypes, x.dtype),
                 "'" + s.combine + "' does not combine elements of " + std::string(name(x.dtype)));
   check_lists(args,

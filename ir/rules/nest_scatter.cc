@@ -17,7 +17,8 @@ struct ScatterNest {
   const Windows w;
   const std::string& combine;
   const size_t rank;
-  bool lane_loop, lane_apart, lane_batch;  // the last dimension is a vector loop; each lane has places, or indices, of its own
+  bool lane_loop, lane_apart,
+      lane_batch;  // the last dimension is a vector loop; each lane has places, or indices, of its own
   std::vector<size_t> others, searched;  // parallel dimensions; those that are written in turn
   std::vector<Scalar> place, window, position;  // an index of x, of the window by dimension of x, of the indices
   size_t open = 0;

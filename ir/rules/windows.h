@@ -22,7 +22,8 @@ struct Windows {
     Dim size = 1;  // of the window
   };
   std::vector<Dimension> x;
-  std::vector<int> along;  // per dimension of the indices: the one of result or updates that runs along it; the vector's has none
+  std::vector<int>
+      along;  // per dimension of the indices: the one of result or updates that runs along it; the vector's has none
   int vector = -1;  // the dimension of the indices that holds the components; none: each index is one number
 
   // Whether what is found at different places of this dimension of x has nothing to do with each other: lanes, and windows as wide as x.
