@@ -19,11 +19,12 @@ Shape check_broadcast(const char* op, std::span<const Tensor> inputs, const Loca
   return formula::common_shape(inputs, [](const Tensor& t) -> const Shape& { return t.shape(); }, refuse);
 }
 
-// The dtype that operands enter an op of the table in: integers and bools a floating function as f32, bools arithmetic as i64.
+// The dtype that operands enter an op of the table in: integers and bools a floating function as the
+// default dtype, bools arithmetic as i64.
 DType entering(const ir::OpDef& row, std::initializer_list<const Operand*> operands, const Location& at) {
   const DType dtype = common_dtype(std::span(operands.begin(), operands.size()), row.name);
   if (contains(row.dtypes, dtype)) return dtype;
-  if (!is_floating(dtype)) return (row.dtypes & integer_types) == 0 ? f32 : i64;
+  if (!is_floating(dtype)) return (row.dtypes & integer_types) == 0 ? default_dtype() : i64;
   std::string text = std::string(row.name) + ": takes integers" + (contains(row.dtypes, boolean) ? " or bools" : "") +
                      ", and an operand is ";
   for (const Operand* x : operands)

@@ -60,7 +60,9 @@ DType common_dtype(std::span<const Operand* const> operands, const char* op) {
     strong = any ? promote(strong, x->tensor().dtype(), op, x->where()) : x->tensor().dtype();
     any = true;
   }
-  const DType natural = weak == Operand::Weak::floating ? f32 : weak == Operand::Weak::integer ? i64 : boolean;
+  const DType natural = weak == Operand::Weak::floating  ? default_dtype()
+                        : weak == Operand::Weak::integer ? i64
+                                                         : boolean;
   if (!any) return natural;
   // A weak scalar takes the tensors' dtype, unless it is of a higher category.
   return weak != Operand::Weak::no && category(natural) > category(strong) ? natural : strong;

@@ -178,7 +178,7 @@ Assignable Assignable::operator[](Index index) && { return std::move(*this)[std:
 Assignable Tensor::data() const try {
   if (!defined()) throw Error("an undefined tensor has no data(); give it a value first");
   const Cell& c = *cell_;
-  if (!c.concrete()) return Assignable(stop_gradient(*this), nullptr, nullptr, {}, {});
+  if (!c.concrete()) return Assignable(tenon::stop_gradient(*this), nullptr, nullptr, {}, {});
   auto cell = std::make_shared<Cell>();
   cell->type = c.type;
   cell->slot = c.slot;

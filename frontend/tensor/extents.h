@@ -127,6 +127,8 @@ bool operator==(A a, B b) {
 }
 std::ostream& operator<<(std::ostream& out, const Extent& extent);
 std::ostream& operator<<(std::ostream& out, const Dim& dim);
+std::ostream& operator<<(std::ostream& out, const Shape& shape);  // [2, 3]
+std::ostream& operator<<(std::ostream& out, DType dtype);  // f32
 
 // Extents as the caller wrote them, negative ones included: the function that takes them refuses those, by its name and the
 // caller's place. A Shape, a vector of numbers, or a list of numbers and extents: {2, x.shape()[0] / 2, tn::dim("n")}.
