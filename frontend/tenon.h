@@ -14,7 +14,6 @@
 #include "tenon/frontend/language.h"
 #include "tenon/frontend/ops/custom.h"
 #include "tenon/frontend/ops/effects.h"
-#include "tenon/frontend/ops/index_functions.h"
 #include "tenon/frontend/ops/ops.h"
 #include "tenon/frontend/optim/optim.h"
 #include "tenon/frontend/report/caches.h"

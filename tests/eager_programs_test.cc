@@ -19,7 +19,7 @@ using X = const Tensor&;
 struct Inputs {
   Tensor x, w, v, bias;  // [n, m], [m, k], [m], [k]
   Tensor block, kernel;  // [n, m, 3], [2, 3, 4]
-  Tensor mask, labels, narrow, places, key;  // bool[n, m], i64[n], i32[n] and i64[n, m] of zeros, u32[2]
+  Tensor mask, labels, narrow, key;  // bool[n, m], i64[n] and i32[n] of zeros, u32[2]
   std::vector<Tensor> starts;  // two zeros
 
   Inputs(int64_t n, int64_t m, int64_t k, tn::DType dtype) {
@@ -27,7 +27,6 @@ struct Inputs {
     x = drawn({n, m}), w = drawn({m, k}), v = drawn({m}), bias = drawn({k}), block = drawn({n, m, 3});
     kernel = drawn({2, 3, 4});
     mask = x > 0, labels = tn::zeros({n}, {.dtype = tn::i64}), narrow = labels.astype(tn::i32), key = tn::key(3);
-    places = tn::zeros({n, m}, {.dtype = tn::i64});
     starts = {tn::tensor(int64_t{0}), tn::tensor(int64_t{0})};
   }
   void require_grad() {
@@ -78,26 +77,6 @@ const Function functions[] = {
     {"dynamic_update_slice", CALL(tn::dynamic_update_slice(in.x, in.x, in.starts))},
     {"take", CALL(tn::take(in.x, in.labels, 1))},
     {"scatter_add", CALL(tn::scatter_add(in.x, in.labels, in.x))},
-    {"gather", CALL(tn::gather(in.x, 1, in.places))},
-    {"scatter", CALL(tn::scatter(in.x, 1, in.places, in.x))},
-    {"scatter_add", CALL(tn::scatter_add(in.x, 1, in.places, in.x))},
-    {"scatter_reduce", CALL(tn::scatter_reduce(in.x, 1, in.places, in.x, "amax"))},
-    {"take_along_axis", CALL(tn::take_along_axis(in.x, in.places, 0))},
-    {"take_along_dim", CALL(tn::take_along_dim(in.x, in.places, 0))},
-    {"put_along_axis", CALL(tn::put_along_axis(in.x, in.places, 1, 0))},
-    {"index_select", CALL(tn::index_select(in.x, 1, in.labels))},
-    {"index_add", CALL(tn::index_add(in.x, 0, in.labels, in.x))},
-    {"index_copy", CALL(tn::index_copy(in.x, 0, in.labels, in.x))},
-    {"index_fill", CALL(tn::index_fill(in.x, 1, in.labels, 2))},
-    {"index_reduce", CALL(tn::index_reduce(in.x, 0, in.labels, in.x, "mean"))},
-    {"index_put", CALL(tn::index_put(in.x, in.labels, in.v))},
-    {"embedding", CALL(tn::embedding(in.labels, in.x, 1))},
-    {"select_scatter", CALL(tn::select_scatter(in.x, in.v, 0, 1))},
-    {"slice_scatter", CALL(tn::slice_scatter(in.x, in.x, 0))},
-    {"masked_fill", CALL(tn::masked_fill(in.x, in.mask, 2))},
-    {"masked_select", CALL(tn::masked_select(in.x, in.mask, 3))},
-    {"masked_scatter", CALL(tn::masked_scatter(in.x, in.mask, in.x))},
-    {"nonzero", CALL(tn::nonzero(in.x, 3)), 1, 0},
     {"sort", CALL(tn::sort(in.x))},
     {"argsort", CALL(tn::argsort(in.x))},
     {"one_hot", CALL(tn::one_hot(in.labels, in.x.shape()[1]))},

@@ -24,17 +24,17 @@ struct Setting {
 TEST(Index, NewAxesAndTheRest) {
   Setting s;
   const Tensor& x = s.v;
-  EXPECT_EQ(text(x[tn::none].shape()), "[1, 4, 5, 6]");
-  EXPECT_EQ(text(x[{tn::ellipsis, tn::none}].shape()), "[4, 5, 6, 1]");
-  EXPECT_EQ(text(x[{1, tn::none, tn::ellipsis, 2, tn::none}].shape()), "[1, 5, 1]");
+  EXPECT_EQ(tn::to_string(x[tn::none].shape()), "[1, 4, 5, 6]");
+  EXPECT_EQ(tn::to_string(x[{tn::ellipsis, tn::none}].shape()), "[4, 5, 6, 1]");
+  EXPECT_EQ(tn::to_string(x[{1, tn::none, tn::ellipsis, 2, tn::none}].shape()), "[1, 5, 1]");
   EXPECT_EQ(values(x[{tn::ellipsis, 2}]), values(x[{all, all, 2}]));
   EXPECT_EQ(values(x[{0, tn::ellipsis, tn::slice(1, 6, 2)}]), values(x[{0, all, tn::slice(1, 6, 2)}]));
   EXPECT_EQ(values(x[{1, 2, tn::ellipsis, 3}]), values(x[{1, 2, 3}]));
   std::vector<Index> list;
   for (int64_t d = 0; d < x.ndim(); ++d) list.push_back(d == 1 ? Index(tn::slice(4, 0, -1)) : Index(d));
   EXPECT_EQ(values(x[list]), values(x[{0, tn::slice(4, 0, -1), 2}]));
-  EXPECT_EQ(text(x[std::vector<Index>{}].shape()), "[4, 5, 6]");
-  EXPECT_EQ(text(tn::tensor(1.f)[{tn::none, tn::ellipsis, tn::none}].shape()), "[1, 1]");
+  EXPECT_EQ(tn::to_string(x[std::vector<Index>{}].shape()), "[4, 5, 6]");
+  EXPECT_EQ(tn::to_string(tn::tensor(1.f)[{tn::none, tn::ellipsis, tn::none}].shape()), "[1, 1]");
   Tensor y = tn::zeros({2, 3});
   y[{tn::ellipsis, tn::none, 1}] = tn::tensor({{1.f}, {2.f}});
   y[list = {0, tn::ellipsis}] += 10;
@@ -88,7 +88,7 @@ TEST(Index, Masks) {
   const Tensor rows = tn::tensor({true, false, true, true});
   EXPECT_EQ(values(s.v[rows]), values(s.v[tn::tensor({0, 2, 3})]));
   EXPECT_EQ(values(s.v[{rows, 1}]), values(s.v[{tn::tensor({0, 2, 3}), 1}]));
-  EXPECT_EQ(text(s.v[{tn::ellipsis, tn::zeros({6}).astype(tn::boolean)}].shape()), "[4, 5, 0]");
+  EXPECT_EQ(tn::to_string(s.v[{tn::ellipsis, tn::zeros({6}).astype(tn::boolean)}].shape()), "[4, 5, 0]");
   Tensor x = s.v;
   x[positive] = 1;
   x[{all, tn::tensor({false, true, false, false, true})}] = -1;

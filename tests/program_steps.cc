@@ -1,6 +1,7 @@
 // One op at a time, every row of the table: operands of any type that fits, results that may be used partly or not at all.
 #include <algorithm>
 
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/tests/program_draw.h"
 
 namespace tenon::testing {

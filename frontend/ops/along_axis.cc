@@ -1,5 +1,4 @@
 // gather, scatter and their kind: an index for each element, along one axis. A number is a vector of one.
-#include "tenon/frontend/ops/index_functions.h"
 #include "tenon/frontend/ops/indexed.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/ir/base/door.h"

@@ -1,7 +1,6 @@
 // index_select, index_add and their kind: whole rows along one axis, of which the indices are a vector; embedding; a part replaced.
 #include <cmath>
 
-#include "tenon/frontend/ops/index_functions.h"
 #include "tenon/frontend/ops/indexed.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/ops/selection.h"

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "tenon/frontend/ops/formula.h"
-#include "tenon/frontend/ops/index_functions.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/ops/selection.h"
 #include "tenon/frontend/tensor/trace.h"

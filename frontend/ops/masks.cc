@@ -1,7 +1,6 @@
 // What masks choose. How many elements that is, a program cannot know: it is given a size, and fills what is missing. Refuses to guess
 // one inside a program.
 #include "tenon/frontend/ops/formula.h"
-#include "tenon/frontend/ops/index_functions.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/ir/base/door.h"

@@ -52,4 +52,14 @@ struct Reduce {
   double correction = 0;  // var and std divide by n - correction
 };
 
+struct ScatterReduce {
+  bool include_self = true;  // else what x has where something is written does not count
+};
+struct IndexAdd {
+  double alpha = 1;  // src is multiplied by it
+};
+struct Embedding {
+  int64_t padding = INT64_MIN, padding_idx = INT64_MIN;  // two names of the row that has no derivative; none unless given
+};
+
 }  // namespace tenon

@@ -1,5 +1,6 @@
 // gather, scatter and their kind against nested loops: every axis, fewer indices than x has elements, several updates at one place, indices
 // outside, no elements, numbers; masks of a bounded size; what is refused.
+#include "tenon/tests/function_case.h"
 #include "tenon/tests/index_arrays.h"
 #include "tenon/tests/messages.h"
 
@@ -12,6 +13,55 @@ namespace {
 Place with(Place at, size_t axis, int64_t place) {
   at[axis] = place;
   return at;
+}
+
+TEST(Indexing, Battery) {
+  const Drawn x = {{4, 3}}, u = {{5, 3}}, i = integers({5, 3}, -1, 5), row = {{3}}, rows = integers({5}, -1, 5),
+              mask = booleans({4, 3});
+  const Drawn ties = apart({4, 3}), more = apart({5, 3}, -2.5, 1.5);
+  const std::vector<std::vector<Drawn>> one = {{{{}}, integers({}, 0, 1), {{}}}},
+                                        whole = {
+                                            {integers({3, 2}, -9, 9), integers({2, 2}, 0, 3), integers({2, 2}, 1, 5)}};
+  check_functions({
+      {"gather", TENON_CALL(tn::gather(x[0], 0, x[1])), {x, i}, one},
+      {"gather", TENON_CALL(tn::gather(x[0], 1, x[1])), {{{3, 19}}, integers({2, 40}, 0, 19)}},
+      {"scatter", TENON_CALL(tn::scatter(x[0], 0, x[1], x[2])), {x, i, u}, one},
+      {"scatter_add", TENON_CALL(tn::scatter_add(x[0], 0, x[1], x[2])), {x, i, u}, one, 2, false},
+      {"scatter_add", TENON_CALL(tn::scatter_add(x[0], x[1], x[2], 0)), {x, rows, u}, {}, 2, false},
+      {"scatter_reduce", TENON_CALL(tn::scatter_reduce(x[0], 0, x[1], x[2], "sum")), {x, i, u}, whole},
+      {"scatter_reduce", TENON_CALL(tn::scatter_reduce(x[0], 0, x[1], x[2], "prod")), {x, i, u}, whole},
+      {"scatter_reduce", TENON_CALL(tn::scatter_reduce(x[0], 0, x[1], x[2], "mean")), {x, i, u}, whole},
+      {"scatter_reduce", TENON_CALL(tn::scatter_reduce(x[0], 0, x[1], x[2], "amax")), {ties, i, more}, whole},
+      {"scatter_reduce",
+       TENON_CALL(tn::scatter_reduce(x[0], 0, x[1], x[2], "amin", {.include_self = false})),
+       {ties, i, more},
+       whole},
+      {"take_along_axis", TENON_CALL(tn::take_along_axis(x[0], x[1], 0)), {x, integers({2, 1}, -4, 4)}, one},
+      {"take_along_dim",
+       TENON_CALL(tn::take_along_dim(x[0], x[1])),
+       {x, integers({7}, -12, 12)},
+       {},
+       2,
+       true,
+       true,
+       true,
+       -1},
+      {"put_along_axis", TENON_CALL(tn::put_along_axis(x[0], x[1], x[2], 0)), {x, integers({2, 1}, -4, 4), row}},
+      {"index_select", TENON_CALL(tn::index_select(x[0], 0, x[1])), {x, rows}, one},
+      {"index_add", TENON_CALL(tn::index_add(x[0], 0, x[1], x[2], {.alpha = 1.5})), {x, rows, u}, {}, 2, false},
+      {"index_copy", TENON_CALL(tn::index_copy(x[0], 0, x[1], x[2])), {x, rows, u}, one},
+      {"index_fill", TENON_CALL(tn::index_fill(x[0], 0, x[1], 0.5)), {x, rows}},
+      {"index_reduce", TENON_CALL(tn::index_reduce(x[0], 0, x[1], x[2], "prod")), {x, rows, u}},
+      {"embedding", TENON_CALL(tn::embedding(x[0], x[1])), {integers({2, 2}, 0, 4), x}},
+      {"index_put", TENON_CALL(tn::index_put(x[0], {x[1], x[2]}, x[3])), {x, rows, integers({5}, -3, 3), {{5}}}},
+      {"index_put", TENON_CALL(tn::index_put(x[0], x[1], x[2], true)), {x, rows, row}, {}, 2, false},
+      {"select_scatter", TENON_CALL(tn::select_scatter(x[0], x[1], 0, 1)), {x, row}},
+      {"slice_scatter", TENON_CALL(tn::slice_scatter(x[0], x[1], 0, 0, 4, 2)), {x, {{2, 3}}}},
+      {"masked_fill", TENON_CALL(tn::masked_fill(x[0], x[1], -0.5)), {x, mask}},
+      {"masked_select", TENON_CALL(tn::masked_select(x[0], x[1], 9)), {x, mask}},
+      {"masked_scatter", TENON_CALL(tn::masked_scatter(x[0], x[1], x[2])), {x, mask, u}},
+      {"nonzero", TENON_CALL(tn::nonzero(x[0], 9)), {mask}, {}, 0},
+  });
 }
 
 TEST(AlongAnAxis, GatherScatterAndTheirKind) {
@@ -180,7 +230,7 @@ TEST(Masks, FillSelectScatter) {
   expect_both([](Tensor t, Tensor b) { return tn::masked_select(t, b, 9); }, padded, 0, v, mask);
   expect_both([](Tensor b) { return tn::nonzero(b, 9, -1); }, rows, 0, mask);
   EXPECT_EQ(tn::masked_select(v, mask, 2).to_vector<double>(), std::vector<double>(chosen.begin(), chosen.begin() + 2));
-  EXPECT_EQ(text(tn::nonzero(tn::tensor(3.f)).shape()), "[1, 0]");
+  EXPECT_EQ(tn::to_string(tn::nonzero(tn::tensor(3.f)).shape()), "[1, 0]");
   EXPECT_EQ(tn::masked_fill(tn::ones({2, 2}), tn::tensor({true, false}), 0).to_vector<float>(),
             (std::vector<float>{0, 1, 0, 1}));
 }
@@ -207,7 +257,7 @@ TEST(Refused, NamesWhatIsWrong) {
   EXPECT_HAS(message_of([&] { tn::masked_fill(x, x, 0); }), "bools");
   EXPECT_HAS(message_of([&] { tn::jit([](Tensor t) { return tn::masked_select(t, t > 0); })(x); }), "tn::where");
   EXPECT_HAS(message_of([&] { tn::jit([](Tensor t) { return tn::nonzero(t); })(x); }), "a size");
-  EXPECT_HAS(message_of([&] { tn::gather(x, 0, x); }), "index_functions_test.cc");
+  EXPECT_HAS(message_of([&] { tn::gather(x, 0, x); }), "functions_indexing_test.cc");
 }
 
 }  // namespace
