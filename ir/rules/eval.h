@@ -28,7 +28,7 @@ TENON_EVAL(eval_cumulative);
 TENON_EVAL(eval_dot);
 TENON_EVAL(eval_convolution);
 TENON_EVAL(eval_gather);
-TENON_EVAL(eval_scatter_add);
+TENON_EVAL(eval_scatter);
 TENON_EVAL(eval_sort);
 TENON_EVAL(eval_random_bits);
 TENON_EVAL(eval_unbatched_axis);

@@ -51,7 +51,7 @@ std::vector<Type> infer_reshape(const InferArgs& args);
 std::vector<Type> infer_reverse(const InferArgs& args);
 std::vector<Type> infer_same(const InferArgs& args);
 std::vector<Type> infer_scan(const InferArgs& args);
-std::vector<Type> infer_scatter_add(const InferArgs& args);
+std::vector<Type> infer_scatter(const InferArgs& args);
 std::vector<Type> infer_select(const InferArgs& args);
 std::vector<Type> infer_slice(const InferArgs& args);
 std::vector<Type> infer_sort(const InferArgs& args);
@@ -92,6 +92,7 @@ std::vector<Value> reduce_extremum_jvp(const JvpArgs& args);
 std::vector<Value> reduce_prod_jvp(const JvpArgs& args);
 std::vector<Value> replay_jvp(const JvpArgs& args);
 std::vector<Value> scan_jvp(const JvpArgs& args);
+std::vector<Value> scatter_jvp(const JvpArgs& args);
 std::vector<Value> select_jvp(const JvpArgs& args);
 std::vector<Value> sort_jvp(const JvpArgs& args);
 std::vector<Value> sub_jvp(const JvpArgs& args);
@@ -142,7 +143,7 @@ std::vector<Value> reshape_transpose(const TransposeArgs& args);
 std::vector<Value> reverse_transpose(const TransposeArgs& args);
 std::vector<Value> scale_transpose(const TransposeArgs& args);
 std::vector<Value> scan_transpose(const TransposeArgs& args);
-std::vector<Value> scatter_add_transpose(const TransposeArgs& args);
+std::vector<Value> scatter_transpose(const TransposeArgs& args);
 std::vector<Value> select_transpose(const TransposeArgs& args);
 std::vector<Value> slice_transpose(const TransposeArgs& args);
 std::vector<Value> sub_transpose(const TransposeArgs& args);
@@ -186,7 +187,7 @@ BatchResults batch_replay(const BatchArgs& args);
 BatchResults batch_reshape(const BatchArgs& args);
 BatchResults batch_reverse(const BatchArgs& args);
 BatchResults batch_scan(const BatchArgs& args);
-BatchResults batch_scatter_add(const BatchArgs& args);
+BatchResults batch_scatter(const BatchArgs& args);
 BatchResults batch_slice(const BatchArgs& args);
 BatchResults batch_sort(const BatchArgs& args);
 BatchResults batch_source(const BatchArgs& args);
@@ -237,7 +238,7 @@ Scalar lower_windows(Lowering& context, const Node& node, std::span<const Scalar
 void nest_convolution(Lowering& context, const Node& node);
 void nest_cumulative(Lowering& context, const Node& node);
 void nest_dynamic_update_slice(Lowering& context, const Node& node);
-void nest_scatter_add(Lowering& context, const Node& node);
+void nest_scatter(Lowering& context, const Node& node);
 void nest_sort(Lowering& context, const Node& node);
 
 // The indices that ranks may share out.
@@ -255,7 +256,7 @@ Factors factors_of_axes(const Graph& graph, const Node& node);
 Factors factors_reduce(const Graph& graph, const Node& node);
 Factors factors_reduce_scatter(const Graph& graph, const Node& node);
 Factors factors_reshape(const Graph& graph, const Node& node);
-Factors factors_scatter_add(const Graph& graph, const Node& node);
+Factors factors_scatter(const Graph& graph, const Node& node);
 Factors factors_sort(const Graph& graph, const Node& node);
 
 }  // namespace tenon::ir::rules
