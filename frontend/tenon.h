@@ -18,6 +18,7 @@
 #include "tenon/frontend/ops/shape.h"
 #include "tenon/frontend/ops/windows.h"
 #include "tenon/frontend/optim/optim.h"
+#include "tenon/frontend/random/random.h"
 #include "tenon/frontend/report/caches.h"
 #include "tenon/frontend/report/inspect.h"
 #include "tenon/frontend/report/print.h"

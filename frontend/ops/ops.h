@@ -68,6 +68,7 @@ struct Convolution {
 Tensor convolution(Operand x, Operand kernel, Convolution c = {});
 
 // ---- composed functions: the formulas are part of the contract (docs/numbers.md)
+Tensor polygamma(int64_t n, Operand x);  // the n-th derivative of digamma
 Tensor layer_norm(Operand x, Operand scale, Operand shift, double epsilon = 1e-5);  // over the last axis
 Tensor rms_norm(Operand x, Operand scale, double epsilon = 1e-6);
 Tensor linear(Operand x, Operand weight, Operand bias);  // x[.., in] weight[in, out] bias[out]

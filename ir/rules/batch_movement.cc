@@ -49,8 +49,7 @@ Value row_number(std::span<const Value> index, const Shape& extents) {
 Value rows_of(Value x, bool batched, size_t leading, Value rows, const Shape& lane) {
   Dim count = 1;
   for (size_t i = 0; i < leading; ++i) count = x.builder->symbols().product(count, lane[i]);
-  const Value operands[] = {flattened(x, batched, leading), batched ? through_lanes(rows, count) : rows};
-  return apply(*x.builder, Op::gather, operands, GatherAttrs{.axis = 0})[0];
+  return take(flattened(x, batched, leading), batched ? through_lanes(rows, count) : rows, 0);
 }
 
 }  // namespace
