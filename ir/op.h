@@ -290,7 +290,7 @@ struct OpDef {
   Again again = Again::kept;
   LowerFn lower = nullptr;
   NestFn nest = nullptr;
-  Op combine{};  // of a reduction: what combines two elements
+  Op combine{};  // of a reduction, also of a running one (which has .nest): what combines two elements
   Identity identity = Identity::none;  // of an op that combines elements in a reduction
   bool positional = false;  // of a reduction: gives the place of an element
   bool commutes = false;  // x op y is y op x, to the bit for integers and bool

@@ -63,6 +63,7 @@ Tensor einsum(const std::string& equation, std::initializer_list<Tensor> operand
 struct Convolution {
   std::vector<int64_t> strides = {}, low = {}, high = {}, dilation = {};
   int64_t groups = 1;
+  std::vector<int64_t> lhs_dilation = {};  // of x
 };
 Tensor convolution(Operand x, Operand kernel, Convolution c = {});
 

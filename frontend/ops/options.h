@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "tenon/frontend/ops/shape_options.h"
+#include "tenon/frontend/ops/window_options.h"
 #include "tenon/ir/base/dtype.h"
 
 namespace tenon {
@@ -45,6 +47,8 @@ class Mask {
   std::shared_ptr<Cell> cell_;
 };
 
+using Weights = Mask;  // numbers, held as a mask is
+
 struct Reduce {
   std::vector<int64_t> axes = {};  // none: all of them
   bool keepdims = false;
@@ -78,4 +82,17 @@ struct Softplus {
   double beta = 1, threshold = 20;  // beyond the threshold beta x counts as its own softplus
 };
 
+// ---- indexing
+struct ScatterReduce {
+  bool include_self = true;  // else what x has where something is written does not count
+};
+struct IndexAdd {
+  double alpha = 1;  // src is multiplied by it
+};
+struct Embedding {
+  int64_t padding = INT64_MIN, padding_idx = INT64_MIN;  // two names of the row that has no derivative; none unless given
+};
+
 }  // namespace tenon
+
+#include "tenon/frontend/ops/order_options.h"
