@@ -1,4 +1,4 @@
-// stft and istft: pieces of a signal by gather, put together by scatter_add, in one program each. Refuses windows that do not fit, and
+// stft and istft: pieces of a signal by gather, put together by scatter, in one program each. Refuses windows that do not fit, and
 // signals shorter than a piece.
 #include <cmath>
 
@@ -92,8 +92,7 @@ std::vector<Value> build_stft(ir::GraphBuilder& b, std::span<const Value> given,
   x = ir::reshape(x, {batch, samples});
   if (to.center) x = padded(x, to.n / 2, to.pad);
   const Dim pieces = symbols.sum(symbols.quotient(symbols.difference(x.shape()[1], to.n), to.hop), 1);
-  const Value operands[] = {x, places(b, pieces, to.n, to.hop)};
-  const Value cut = ir::apply(b, ir::Op::gather, operands, ir::GatherAttrs{.axis = 1})[0];
+  const Value cut = ir::take(x, places(b, pieces, to.n, to.hop), 1);
   const Value framed = ir::reshape(scaled(cut, window_of(b, in.window, to, part_of(to.dtype))),
                                    {symbols.product(batch, pieces), Dim(to.n), Dim(1)});
   const Plan plan = plan_for(to.n, real && to.onesided);
@@ -108,8 +107,7 @@ std::vector<Value> build_stft(ir::GraphBuilder& b, std::span<const Value> given,
 
 // x[rows, pieces n] added up where the pieces lie.
 Value overlapped(Value pieces, Value where, Dim length) {
-  const Value operands[] = {zeros_of(pieces, {pieces.shape()[0], length}), where, pieces};
-  return ir::apply(*pieces.builder, ir::Op::scatter_add, operands, ir::ScatterAddAttrs{.axis = 1})[0];
+  return ir::scatter(zeros_of(pieces, {pieces.shape()[0], length}), where, pieces, 1);
 }
 
 std::vector<Value> build_istft(ir::GraphBuilder& b, std::span<const Value> given, const ir::Attrs& attrs) {

@@ -10,7 +10,7 @@ namespace tenon::ir {
 bool runs_on_parts(const EvalArgs& args) {
   const OpDef& row = def(args.op);
   const bool computes = row.eval == nullptr || row.family == Family::reduction || row.family == Family::ranks ||
-                        args.op == Op::scatter_add;
+                        args.op == Op::scatter;
   const auto complex = [](const Type& t) { return is_complex(t.dtype); };
   return computes && (std::ranges::any_of(args.results, complex) ||
                       std::ranges::any_of(args.operands, [&](const Array* a) { return complex(a->type); }));
