@@ -262,7 +262,7 @@ enum class Again : uint8_t {
   repeated,  // computed again when what it moves repeats one element
 };
 
-enum class Domain : uint8_t { any, positive, unit, above_minus_one, at_least_one, nonzero, small_count, moderate };
+enum class Domain : uint8_t { any, positive, unit, above_minus_one, at_least_one, nonzero, small_count, moderate, probability };
 
 struct OpDef {
   Op op{};
@@ -301,6 +301,7 @@ struct OpDef {
   Domain domain = Domain::any;  // where the generated tests draw floating inputs
   BatchFn batch = nullptr;
   FactorsFn factors = nullptr;  // follows from .axes and .combine; null: ranks take the operands whole
+  float wide_ulp = 0;  // where it is more than .ulp: the bound in f64
 };
 
 const OpDef& def(Op op);

@@ -20,6 +20,7 @@ Value led_into(Domain domain, Value v) {
     case Domain::positive:
     case Domain::nonzero: return exp(s);
     case Domain::unit: return s * like(v, 0.8);
+    case Domain::probability: return s * like(v, 0.4) + like(v, 0.5);
     case Domain::above_minus_one: return exp(s) - like(v, 0.9);
     case Domain::at_least_one: return exp(s) + like(v, 1);
     default: return s * like(v, 1.5);

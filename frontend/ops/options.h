@@ -7,9 +7,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "tenon/frontend/ops/shape_options.h"
+#include "tenon/frontend/ops/window_options.h"
 #include "tenon/ir/base/dtype.h"
 
 namespace tenon {
@@ -52,6 +55,42 @@ struct Reduce {
   std::optional<DType> dtype = {};  // what is read is converted to it first
   Mask where = {};  // elements that do not take part count as the reduction's identity
   double correction = 0;  // var and std divide by n - correction
+};
+
+// ---- elementwise functions. Where a tensor shall be the parameter, it stands as an operand of its own.
+struct Alpha {
+  double alpha = 1;
+};
+struct Weighted {
+  double value = 1;
+};
+struct Division {
+  std::string rounding_mode = {};  // "floor" or "trunc"; none: the quotient, of integers in the default dtype
+  std::string rounding = {};  // the same
+};
+struct Bounds {
+  std::optional<double> min = {}, max = {};
+};
+struct Slope {
+  double negative_slope = 0.01;
+};
+struct Gelu {
+  std::string approximate = "none";  // or "tanh"
+  bool tanh = false;
+};
+struct Softplus {
+  double beta = 1, threshold = 20;  // beyond the threshold beta x counts as its own softplus
+};
+
+// ---- indexing
+struct ScatterReduce {
+  bool include_self = true;  // else what x has where something is written does not count
+};
+struct IndexAdd {
+  double alpha = 1;  // src is multiplied by it
+};
+struct Embedding {
+  int64_t padding = INT64_MIN, padding_idx = INT64_MIN;  // two names of the row that has no derivative; none unless given
 };
 
 }  // namespace tenon

@@ -24,7 +24,6 @@
 
 namespace tenon {
 
-struct Cell;  // frontend/tensor/cell.h
 class Operand;
 class Assignable;
 
@@ -100,8 +99,10 @@ class Tensor {
   }  // shares the buffer
   Tensor T(const At& at = At::current()) const { return transpose(at); }
   Tensor operator[](std::initializer_list<Index> indices) const&;
+  Tensor operator[](const std::vector<Index>& indices) const&;
   Tensor operator[](Index index) const&;
   Assignable operator[](std::initializer_list<Index> indices) &;  // of a variable: x[i] = y, x[i] += y
+  Assignable operator[](const std::vector<Index>& indices) &;
   Assignable operator[](Index index) &;
 
   // ---- autograd, with PyTorch's manners
@@ -234,6 +235,7 @@ class Assignable : public Tensor {
   void operator/=(const Operand& value) && { write(Write::div, value); }
   using Tensor::operator[];
   Assignable operator[](std::initializer_list<Index> indices) &&;  // x[i][j] = y
+  Assignable operator[](const std::vector<Index>& indices) &&;
   Assignable operator[](Index index) &&;
 
  private:

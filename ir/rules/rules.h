@@ -51,13 +51,14 @@ std::vector<Type> infer_reshape(const InferArgs& args);
 std::vector<Type> infer_reverse(const InferArgs& args);
 std::vector<Type> infer_same(const InferArgs& args);
 std::vector<Type> infer_scan(const InferArgs& args);
-std::vector<Type> infer_scatter_add(const InferArgs& args);
+std::vector<Type> infer_scatter(const InferArgs& args);
 std::vector<Type> infer_select(const InferArgs& args);
 std::vector<Type> infer_slice(const InferArgs& args);
 std::vector<Type> infer_sort(const InferArgs& args);
 std::vector<Type> infer_transpose(const InferArgs& args);
 std::vector<Type> infer_unset(const InferArgs& args);
 std::vector<Type> infer_while(const InferArgs& args);
+std::vector<Type> infer_windows(const InferArgs& args);
 std::vector<Type> infer_custom_jvp(const InferArgs& args);
 std::vector<Type> infer_custom_tangent(const InferArgs& args);
 std::vector<Type> infer_custom_vjp(const InferArgs& args);
@@ -72,6 +73,7 @@ AxisMap pad_axes(const Graph& g, const Node& n);
 AxisMap reverse_axes(const Graph& g, const Node& n);
 AxisMap slice_axes(const Graph& g, const Node& n);
 AxisMap transpose_axes(const Graph& g, const Node& n);
+AxisMap windows_axes(const Graph& g, const Node& n);
 
 // Tangents.
 std::vector<Value> add_jvp(const JvpArgs& args);
@@ -90,6 +92,7 @@ std::vector<Value> reduce_extremum_jvp(const JvpArgs& args);
 std::vector<Value> reduce_prod_jvp(const JvpArgs& args);
 std::vector<Value> replay_jvp(const JvpArgs& args);
 std::vector<Value> scan_jvp(const JvpArgs& args);
+std::vector<Value> scatter_jvp(const JvpArgs& args);
 std::vector<Value> select_jvp(const JvpArgs& args);
 std::vector<Value> sort_jvp(const JvpArgs& args);
 std::vector<Value> sub_jvp(const JvpArgs& args);
@@ -140,11 +143,12 @@ std::vector<Value> reshape_transpose(const TransposeArgs& args);
 std::vector<Value> reverse_transpose(const TransposeArgs& args);
 std::vector<Value> scale_transpose(const TransposeArgs& args);
 std::vector<Value> scan_transpose(const TransposeArgs& args);
-std::vector<Value> scatter_add_transpose(const TransposeArgs& args);
+std::vector<Value> scatter_transpose(const TransposeArgs& args);
 std::vector<Value> select_transpose(const TransposeArgs& args);
 std::vector<Value> slice_transpose(const TransposeArgs& args);
 std::vector<Value> sub_transpose(const TransposeArgs& args);
 std::vector<Value> transpose_transpose(const TransposeArgs& args);
+std::vector<Value> windows_transpose(const TransposeArgs& args);
 std::vector<Value> custom_tangent_transpose(const TransposeArgs& args);
 std::vector<Value> linear_solve_transpose(const TransposeArgs& args);
 std::vector<Value> named_transpose(const TransposeArgs& args);
@@ -183,12 +187,13 @@ BatchResults batch_replay(const BatchArgs& args);
 BatchResults batch_reshape(const BatchArgs& args);
 BatchResults batch_reverse(const BatchArgs& args);
 BatchResults batch_scan(const BatchArgs& args);
-BatchResults batch_scatter_add(const BatchArgs& args);
+BatchResults batch_scatter(const BatchArgs& args);
 BatchResults batch_slice(const BatchArgs& args);
 BatchResults batch_sort(const BatchArgs& args);
 BatchResults batch_source(const BatchArgs& args);
 BatchResults batch_transpose(const BatchArgs& args);
 BatchResults batch_while(const BatchArgs& args);
+BatchResults batch_windows(const BatchArgs& args);
 BatchResults batch_custom_batch(const BatchArgs& args);
 BatchResults batch_custom_jvp(const BatchArgs& args);
 BatchResults batch_custom_tangent(const BatchArgs& args);
@@ -200,7 +205,13 @@ Value asinh_slope(Value x);
 Value atan2_by_first(Value x, Value y);
 Value atan2_by_second(Value x, Value y);
 Value atan_slope(Value x);
+Value copysign_slope(Value x, Value y);
 Value erf_slope(Value x);
+Value erfcx_slope(Value x, Value r);
+Value i1_slope(Value x, Value r);
+Value i1e_slope(Value x, Value r);
+Value log_ndtr_slope(Value x);
+Value polygamma(int64_t n, Value x);  // the n-th derivative of digamma, 0 < n <= 100
 Value pow_by_base(Value x, Value y);
 Value pow_by_exponent(Value x, Value y, Value power);
 Value silu_slope(Value x);
@@ -221,12 +232,13 @@ Scalar lower_reverse(Lowering& context, const Node& node, std::span<const Scalar
 Scalar lower_slice(Lowering& context, const Node& node, std::span<const Scalar> index);
 Scalar lower_transpose(Lowering& context, const Node& node, std::span<const Scalar> index);
 Scalar lower_unset(Lowering& context, const Node& node, std::span<const Scalar> index);
+Scalar lower_windows(Lowering& context, const Node& node, std::span<const Scalar> index);
 
 // A loop nest of its own.
 void nest_convolution(Lowering& context, const Node& node);
 void nest_cumulative(Lowering& context, const Node& node);
 void nest_dynamic_update_slice(Lowering& context, const Node& node);
-void nest_scatter_add(Lowering& context, const Node& node);
+void nest_scatter(Lowering& context, const Node& node);
 void nest_sort(Lowering& context, const Node& node);
 
 // The indices that ranks may share out.
@@ -244,7 +256,7 @@ Factors factors_of_axes(const Graph& graph, const Node& node);
 Factors factors_reduce(const Graph& graph, const Node& node);
 Factors factors_reduce_scatter(const Graph& graph, const Node& node);
 Factors factors_reshape(const Graph& graph, const Node& node);
-Factors factors_scatter_add(const Graph& graph, const Node& node);
+Factors factors_scatter(const Graph& graph, const Node& node);
 Factors factors_sort(const Graph& graph, const Node& node);
 
 }  // namespace tenon::ir::rules
