@@ -48,6 +48,7 @@ enum class Family : uint8_t {
   reduction,
   contraction,
   indexing,
+  matrix,  // decompositions and systems of the matrices in the last two axes
   random,
   control,
   transform,  // what transforms answer: an axis of lanes by its name, a rule that a caller gave

@@ -122,6 +122,13 @@ struct Making {
     for (size_t d = 0; d < more; ++d)
       f.operands[1][d] = f.operands[2][axis + d] = index(operand(1)[d], Op::all_reduce_sum);
   }
+  void matrix() {  // every matrix is whole
+    for (size_t d = 0; d + 2 < operand(0).size(); ++d) {
+      const int at = index(operand(0)[d]);
+      for (auto& dims : f.operands) dims[d] = at;
+      for (auto& dims : f.results) dims[d] = at;
+    }
+  }
 };
 
 // The collective that joins what ranks have of a reduction.
@@ -172,6 +179,9 @@ Factors factors_convolution(const Graph& g, const Node& n) {
 }
 Factors factors_gather(const Graph& g, const Node& n) {
   return making(g, n, [](Making& m) { m.gather(); });
+}
+Factors factors_matrix(const Graph& g, const Node& n) {
+  return making(g, n, [](Making& m) { m.matrix(); });
 }
 Factors factors_scatter_add(const Graph& g, const Node& n) {
   return making(g, n, [](Making& m) { m.scatter_add(); });

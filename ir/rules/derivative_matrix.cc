@@ -1,0 +1,213 @@
+// Derivatives of the rows over matrices, in closed form and themselves differentiable: Cholesky's factor and triangular systems (Murray,
+// "Differentiation of the Cholesky decomposition", arXiv:1602.07527), LU and QR (Walter and Lehmann, "Algorithmic differentiation of
+// linear algebra functions", arXiv:1001.1654), eigenvalues and singular values (Giles, "Collected matrix derivative results for forward
+// and reverse mode algorithmic differentiation", 2008). Where values are equal, those of vectors do not exist, and are not finite.
+#include "tenon/ir/base/door.h"
+#include "tenon/ir/rules/derivative.h"
+
+namespace tenon::ir::rules {
+namespace {
+
+size_t rank(Value x) { return x.shape().size(); }
+Dim height(Value x) { return x.shape()[rank(x) - 2]; }
+Dim width(Value x) { return x.shape()[rank(x) - 1]; }
+
+Value transposed(Value x) { return move_axis(x, rank(x) - 2, rank(x) - 1); }
+Value product(Value a, Value b) {
+  std::vector<int64_t> batch;
+  for (size_t d = 0; d + 2 < rank(a); ++d) batch.push_back(static_cast<int64_t>(d));
+  const auto last = static_cast<int64_t>(rank(a)) - 1;
+  return dot_general(a, b, batch, batch, {last}, {last - 1});
+}
+Value solve(Value a, Value b, bool upper, bool unit = false) {
+  const Value operands[] = {a, b};
+  return apply(*a.builder, Op::triangular_solve, operands, SolveTriangularAttrs{.upper = upper, .unit = unit})[0];
+}
+// b a^-1
+Value solve_right(Value a, Value b, bool upper, bool unit = false) {
+  return transposed(solve(transposed(a), transposed(b), !upper, unit));
+}
+// What lies at most `above` over the diagonal.
+Value lower(Value x, int64_t above = 0) {
+  GraphBuilder& b = *x.builder;
+  const auto axis = static_cast<int64_t>(rank(x));
+  const Value row = iota(b, i64, x.shape(), axis - 2), column = iota(b, i64, x.shape(), axis - 1);
+  return select(le(column, row + above), x, zeros_like(x));
+}
+Value upper(Value x) { return x - lower(x, -1); }
+Value diagonal_of(Value x) {  // of square matrices
+  const Value d = lower(x) - lower(x, -1);
+  return reduce(Op::reduce_sum, d, {static_cast<int64_t>(rank(x)) - 1});
+}
+// A row of numbers for every matrix, in the shape of x: one for each column, or one for each row.
+Value for_columns(Value row, Value x) {
+  std::vector<int64_t> axes;
+  for (size_t d = 0; d + 1 < rank(x); ++d) axes.push_back(static_cast<int64_t>(d + 1 == rank(x) - 1 ? d + 1 : d));
+  return broadcast(row, x.shape(), axes);
+}
+Value for_rows(Value row, Value x) {
+  std::vector<int64_t> axes;
+  for (size_t d = 0; d + 1 < rank(x); ++d) axes.push_back(static_cast<int64_t>(d));
+  return broadcast(row, x.shape(), axes);
+}
+Value part(Value x, size_t axis, Dim start, Dim size) {
+  std::vector<Dim> starts(rank(x), 0), sizes(x.shape().dims());
+  starts[axis] = start;
+  sizes[axis] = size;
+  return slice(x, starts, sizes, std::vector<int64_t>(rank(x), 1));
+}
+Value joined(Value a, Value b, size_t axis) {
+  const Value parts[] = {a, b};
+  return concat(parts, static_cast<int64_t>(axis));
+}
+// 1 / (b_j - a_i) off the diagonal, 0 on it.
+Value reciprocal_gaps(Value values, Value like_matrix) {
+  GraphBuilder& b = *values.builder;
+  const auto axis = static_cast<int64_t>(rank(like_matrix));
+  const Shape& shape = like_matrix.shape();
+  const Value same = eq(iota(b, i64, shape, axis - 2), iota(b, i64, shape, axis - 1));
+  const Value gaps = for_columns(values, like_matrix) - for_rows(values, like_matrix);
+  return select(same, zeros_like(gaps), literal(gaps, 1.0) / select(same, literal(gaps, 1.0), gaps));
+}
+// Rows of matrices in another order.
+Value rows_in_order(Value x, Value order) {
+  GraphBuilder& b = *x.builder;
+  Symbols& symbols = b.symbols();
+  const Dim rows = height(x), columns = width(x);
+  const Shape flat({symbols.numel(order.shape()), columns});
+  const Shape numbers = order.shape();
+  Value place = order;
+  if (numbers.size() > 1) {  // the matrix that a row is of, times the rows of each
+    Shape batch = numbers;
+    batch.erase(numbers.size() - 1);
+    const Dim count = symbols.numel(batch);
+    std::vector<int64_t> axes;
+    for (size_t d = 0; d + 1 < numbers.size(); ++d) axes.push_back(static_cast<int64_t>(d));
+    const Value first = reshape(iota(b, i64, {count}, 0) * broadcast(extent_value(b, rows), {count}, {}), batch);
+    place = order + broadcast(first, numbers, axes);
+  }
+  const Value operands[] = {reshape(x, flat), reshape(place, {flat[0]})};
+  return reshape(apply(b, Op::gather, operands, GatherAttrs{.axis = 0})[0], x.shape());
+}
+
+}  // namespace
+
+// dl = l Phi(l^-1 da l^-T), Phi taking the lower triangle and half the diagonal; da counts as symmetric.
+std::vector<Value> cholesky_jvp(const JvpArgs& args) {
+  const Value l = args.results[0], given = args.tangents[0];
+  const Value da = (given + transposed(given)) * 0.5;
+  const Value inner = transposed(solve(l, transposed(solve(l, da, false)), false));
+  return {product(l, (lower(inner) + lower(inner, -1)) * 0.5)};
+}
+
+// dx = a^-1 (db - da x)
+std::vector<Value> triangular_solve_jvp(const JvpArgs& args) {
+  const SolveTriangular how(args.attrs);
+  Value right = args.tangents[1];
+  if (const Value da = args.tangents[0]) {
+    const Value triangle = how.upper ? (how.unit ? da - lower(da) : upper(da)) : lower(da, how.unit ? -1 : 0);
+    const Value moved = product(triangle, args.results[0]);
+    right = right ? right - moved : -moved;
+  }
+  return {solve(args.primals[0], right, how.upper, how.unit)};
+}
+std::vector<Value> triangular_solve_transpose(const TransposeArgs& args) {
+  const SolveTriangular how(args.attrs);
+  std::vector<Value> result = absent(2);
+  if (args.linear[1]) result[1] = solve(transposed(args.operands[0]), args.cotangents[0], !how.upper, how.unit);
+  return result;
+}
+
+// With the pivots as they are: l and u's square parts as of a square matrix, and what lies beside or below them by a system.
+std::vector<Value> lu_jvp(const JvpArgs& args) {
+  const Value lu = args.results[0], da = rows_in_order(args.tangents[0], args.results[1]);
+  const size_t row = rank(lu) - 2, column = rank(lu) - 1;
+  const Dim m = height(lu), n = width(lu);
+  Symbols& symbols = args.builder.symbols();
+  const Dim k = symbols.minimum(m, n), below = symbols.difference(m, k), beside = symbols.difference(n, k);
+  const Value square = part(part(lu, row, 0, k), column, 0, k);
+  const Value inner = solve_right(square, solve(square, part(part(da, row, 0, k), column, 0, k), false, true), true);
+  const Value l = lower(square, -1), u = upper(square), dl_factor = lower(inner, -1);
+  const Value dl = dl_factor + product(l, dl_factor), du = product(upper(inner), u);
+  Value tangent = lower(dl, -1) + du;
+  if (!(beside == 0)) {  // wide
+    const Value right = part(part(lu, row, 0, k), column, k, beside);
+    const Value moved = part(part(da, row, 0, k), column, k, beside) - product(lower(dl, -1), right);
+    tangent = joined(tangent, solve(square, moved, false, true), column);
+  }
+  if (!(below == 0)) {
+    const Value under = part(part(lu, row, k, below), column, 0, k);
+    const Value moved = part(part(da, row, k, below), column, 0, k) - product(under, du);
+    Value rest = solve_right(square, moved, true);
+    if (!(beside == 0)) rest = joined(rest, zeros(args.builder, part(part(lu, row, k, below), column, k, beside).type()), column);
+    tangent = joined(tangent, rest, row);
+  }
+  return {tangent, {}, {}};
+}
+
+// dq = q (omega) + (1 - q q^T) da r^-1, dr = (q^T da r^-1 - omega) r, omega being skew with the lower triangle of q^T da r^-1. What stands
+// beside a square part follows it.
+std::vector<Value> qr_jvp(const JvpArgs& args) {
+  const Value q = args.results[0], r = args.results[1], da = args.tangents[0];
+  const size_t column = rank(r) - 1;
+  Symbols& symbols = args.builder.symbols();
+  const Dim m = height(q), n = width(r), inner = height(r);
+  if (!(inner == n) && !symbols.at_least(n, inner))
+    throw Error(
+        "the derivative of a complete qr of a matrix with more rows than columns is not unique: take the reduced one");
+  const Dim beside = symbols.difference(n, inner);
+  const bool wide = !(beside == 0);
+  const Value square = wide ? part(r, column, 0, inner) : r;
+  const Value moved = solve_right(square, wide ? part(da, column, 0, inner) : da, true);
+  const Value seen = product(transposed(q), moved), under = lower(seen, -1);
+  const Value omega = under - transposed(under);
+  Value dq = product(q, omega);
+  if (!(m == inner)) dq = dq + (moved - product(q, seen));
+  Value dr = upper(product(seen - omega, square));
+  if (wide) {
+    const Value right = part(r, column, inner, beside);
+    const Value turned = product(transposed(dq), product(q, right));
+    dr = joined(dr, turned + product(transposed(q), part(da, column, inner, beside)), column);
+  }
+  return {dq, dr};
+}
+
+// dw = diag(v^T da v), dv = v (F o v^T da v), F_ij = 1 / (w_j - w_i)
+std::vector<Value> eigh_jvp(const JvpArgs& args) {
+  const bool given = Spectral(args.attrs).vectors;
+  const std::vector<Value> all =
+      given ? std::vector<Value>(args.results.begin(), args.results.end())
+            : apply(args.builder, Op::eigh, args.primals, SpectralAttrs{.vectors = true});
+  const Value w = all[0], v = all[1];
+  const Value seen = product(transposed(v), product(args.tangents[0], v));
+  std::vector<Value> tangents = {diagonal_of(seen)};
+  if (given) tangents.push_back(product(v, reciprocal_gaps(w, seen) * seen));
+  return tangents;
+}
+
+// With p = u^T da v: ds = diag(p), du = u (F o (p s + s p^T)) + (1 - u u^T) da v / s, dv = v (F o (s p + p^T s)) + (1 - v v^T) da^T u / s,
+// F_ij = 1 / (s_j^2 - s_i^2).
+std::vector<Value> svd_jvp(const JvpArgs& args) {
+  const bool given = Spectral(args.attrs).vectors;
+  const std::vector<Value> all =
+      given ? std::vector<Value>(args.results.begin(), args.results.end())
+            : apply(args.builder, Op::svd, args.primals, SpectralAttrs{.vectors = true});
+  const Value s = all[0], u = all[1], vh = all[2], v = transposed(vh), da = args.tangents[0];
+  const Value to_v = product(da, v), p = product(transposed(u), to_v), pt = transposed(p);
+  std::vector<Value> tangents = {diagonal_of(p)};
+  if (!given) return tangents;
+  const Value by_column = for_columns(s, p), by_row = for_rows(s, p), f = reciprocal_gaps(s * s, p);
+  Value du = product(u, f * (p * by_column + by_row * pt));
+  Value dv = product(v, f * (by_row * p + pt * by_column));
+  const Dim inner = width(u);
+  if (!(height(u) == inner)) du = du + (to_v - product(u, p)) / for_columns(s, u);
+  if (!(width(vh) == inner)) {
+    const Value to_u = product(transposed(da), u);
+    dv = dv + (to_u - product(v, pt)) / for_columns(s, v);
+  }
+  tangents.push_back(du);
+  tangents.push_back(transposed(dv));
+  return tangents;
+}
+
+}  // namespace tenon::ir::rules
