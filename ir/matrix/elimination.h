@@ -5,6 +5,8 @@
 
 #include <array>
 #include <limits>
+#include <tuple>
+#include <utility>
 
 namespace tenon::ir::matrix {
 
