@@ -31,9 +31,8 @@ struct Eigh {
       const Reflection<M> h = reflection<M>(m, m.load(work, k, first), squares);
       m.store(beside, k, h.value);
       m.store(scales, k, h.scale);
-      m.each(rest - one, [&](Index j) {
-        m.store(work, k, first + one + j, m.load(work, k, first + one + j) / h.divisor);
-      });
+      m.each(rest - one,
+             [&](Index j) { m.store(work, k, first + one + j, m.load(work, k, first + one + j) / h.divisor); });
       m.store(work, k, first, m.real(1));
       take_reflection(k, first, rest, h.scale);
     });
@@ -135,7 +134,8 @@ struct Eigh {
       const auto [last] =
           m.fold(end - low, std::tuple<Real>(m.load(work, end, j)), [&](Index back, const std::tuple<Real>& c) {
             const Index at = end - one - back;
-            const Real held = std::get<0>(c), row = m.load(work, at, j), s = m.load(sines, at), co = m.load(cosines, at);
+            const Real held = std::get<0>(c), row = m.load(work, at, j), s = m.load(sines, at),
+                       co = m.load(cosines, at);
             m.store(work, at + one, j, m.fma(s, row, co * held));
             return std::tuple<Real>(m.fma(co, row, -(s * held)));
           });

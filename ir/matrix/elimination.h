@@ -77,9 +77,8 @@ void cholesky(M& m, typename M::Reals a, typename M::Reals l, typename M::Index 
   // A root that is NaN makes NaN of all that follow.
   m.loop(m.min(n, one), [&](Index) {
     const Real last = m.load(l, n - one, n - one);
-    m.when(last != last, [&] {
-      m.loop(n, [&](Index i) { m.each(i + one, [&](Index j) { m.store(l, i, j, nan); }); });
-    });
+    m.when(last != last,
+           [&] { m.loop(n, [&](Index i) { m.each(i + one, [&](Index j) { m.store(l, i, j, nan); }); }); });
   });
 }
 
@@ -103,8 +102,7 @@ void solve_triangular(M& m, typename M::Reals a, typename M::Reals b, typename M
       m.loop(end - k - one, [&](Index below) {
         const Index i = k + one + below;
         const auto f = factor(i, k);
-        m.each(columns,
-               [&](Index j) { m.store(x, row(i), j, m.fma(f, m.load(x, row(k), j), m.load(x, row(i), j))); });
+        m.each(columns, [&](Index j) { m.store(x, row(i), j, m.fma(f, m.load(x, row(k), j), m.load(x, row(i), j))); });
       });
     });
     const auto below = [&]<int rows>(Index i) { eliminate_rows<rows>(m, x, row, first, i, zero, columns, factor); };
@@ -180,9 +178,8 @@ struct Lu {
         m.loop(end - k - one, [&](Index below) {
           const Index i = k + one + below;
           const Real f = factor(i, k);
-          m.each(width - end, [&](Index j) {
-            m.store(lu, i, end + j, m.fma(f, m.load(lu, k, end + j), m.load(lu, i, end + j)));
-          });
+          m.each(width - end,
+                 [&](Index j) { m.store(lu, i, end + j, m.fma(f, m.load(lu, k, end + j), m.load(lu, i, end + j))); });
         });
       });
       const auto below = [&]<int some>(Index i) {

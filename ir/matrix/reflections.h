@@ -84,10 +84,11 @@ struct Reflected {
   void run() {
     const Index one = m.index(1);
     m.loop(m.min(height, width), [&](Index k) {
-      const auto [squares] = m.fold(height - k - one, std::tuple<Real>(m.real(0)), [&](Index i, const std::tuple<Real>& c) {
-        const Real x = m.load(a, k + one + i, k);
-        return std::tuple<Real>(m.fma(x, x, std::get<0>(c)));
-      });
+      const auto [squares] =
+          m.fold(height - k - one, std::tuple<Real>(m.real(0)), [&](Index i, const std::tuple<Real>& c) {
+            const Real x = m.load(a, k + one + i, k);
+            return std::tuple<Real>(m.fma(x, x, std::get<0>(c)));
+          });
       const Reflection<M> h = reflection<M>(m, m.load(a, k, k), squares);
       m.each(height - k - one, [&](Index i) { m.store(a, k + one + i, k, m.load(a, k + one + i, k) / h.divisor); });
       m.store(a, k, k, h.value);
@@ -112,7 +113,8 @@ struct Reflected {
 // a = q r. work has the shape of a; q has as many columns as r has rows.
 template <class M>
 void qr(M& m, typename M::Reals a, typename M::Reals work, typename M::Reals scales, typename M::Reals products,
-        typename M::Reals q, typename M::Reals r, typename M::Index height, typename M::Index width, typename M::Index inner) {
+        typename M::Reals q, typename M::Reals r, typename M::Index height, typename M::Index width,
+        typename M::Index inner) {
   using Index = typename M::Index;
   using Real = typename M::Real;
   const Real power = power_of_scale(m, a, height, width), zero = m.real(0);
@@ -122,7 +124,8 @@ void qr(M& m, typename M::Reals a, typename M::Reals work, typename M::Reals sca
   m.loop(inner, [&](Index i) {
     m.each(width, [&](Index j) { m.store(r, i, j, m.select(j < i, zero, m.load(work, i, j) * power)); });
   });
-  m.loop(height, [&](Index i) { m.each(inner, [&](Index j) { m.store(q, i, j, m.select(i == j, m.real(1), zero)); }); });
+  m.loop(height,
+         [&](Index i) { m.each(inner, [&](Index j) { m.store(q, i, j, m.select(i == j, m.real(1), zero)); }); });
   reflected.multiply(q, inner, true);
 }
 

@@ -2,95 +2,13 @@
 // "Differentiation of the Cholesky decomposition", arXiv:1602.07527), LU and QR (Walter and Lehmann, "Algorithmic differentiation of
 // linear algebra functions", arXiv:1001.1654), eigenvalues and singular values (Giles, "Collected matrix derivative results for forward
 // and reverse mode algorithmic differentiation", 2008). Where values are equal, those of vectors do not exist, and are not finite.
-#include "tenon/ir/base/door.h"
+#include "tenon/ir/base/error.h"
+#include "tenon/ir/graph/matrices.h"
 #include "tenon/ir/rules/derivative.h"
 
 namespace tenon::ir::rules {
-namespace {
 
-size_t rank(Value x) { return x.shape().size(); }
-Dim height(Value x) { return x.shape()[rank(x) - 2]; }
-Dim width(Value x) { return x.shape()[rank(x) - 1]; }
-
-Value transposed(Value x) { return move_axis(x, rank(x) - 2, rank(x) - 1); }
-Value product(Value a, Value b) {
-  std::vector<int64_t> batch;
-  for (size_t d = 0; d + 2 < rank(a); ++d) batch.push_back(static_cast<int64_t>(d));
-  const auto last = static_cast<int64_t>(rank(a)) - 1;
-  return dot_general(a, b, batch, batch, {last}, {last - 1});
-}
-Value solve(Value a, Value b, bool upper, bool unit = false) {
-  const Value operands[] = {a, b};
-  return apply(*a.builder, Op::triangular_solve, operands, SolveTriangularAttrs{.upper = upper, .unit = unit})[0];
-}
-// b a^-1
-Value solve_right(Value a, Value b, bool upper, bool unit = false) {
-  return transposed(solve(transposed(a), transposed(b), !upper, unit));
-}
-// What lies at most `above` over the diagonal.
-Value lower(Value x, int64_t above = 0) {
-  GraphBuilder& b = *x.builder;
-  const auto axis = static_cast<int64_t>(rank(x));
-  const Value row = iota(b, i64, x.shape(), axis - 2), column = iota(b, i64, x.shape(), axis - 1);
-  return select(le(column, row + above), x, zeros_like(x));
-}
-Value upper(Value x) { return x - lower(x, -1); }
-Value diagonal_of(Value x) {  // of square matrices
-  const Value d = lower(x) - lower(x, -1);
-  return reduce(Op::reduce_sum, d, {static_cast<int64_t>(rank(x)) - 1});
-}
-// A row of numbers for every matrix, in the shape of x: one for each column, or one for each row.
-Value for_columns(Value row, Value x) {
-  std::vector<int64_t> axes;
-  for (size_t d = 0; d + 1 < rank(x); ++d) axes.push_back(static_cast<int64_t>(d + 1 == rank(x) - 1 ? d + 1 : d));
-  return broadcast(row, x.shape(), axes);
-}
-Value for_rows(Value row, Value x) {
-  std::vector<int64_t> axes;
-  for (size_t d = 0; d + 1 < rank(x); ++d) axes.push_back(static_cast<int64_t>(d));
-  return broadcast(row, x.shape(), axes);
-}
-Value part(Value x, size_t axis, Dim start, Dim size) {
-  std::vector<Dim> starts(rank(x), 0), sizes(x.shape().dims());
-  starts[axis] = start;
-  sizes[axis] = size;
-  return slice(x, starts, sizes, std::vector<int64_t>(rank(x), 1));
-}
-Value joined(Value a, Value b, size_t axis) {
-  const Value parts[] = {a, b};
-  return concat(parts, static_cast<int64_t>(axis));
-}
-// 1 / (b_j - a_i) off the diagonal, 0 on it.
-Value reciprocal_gaps(Value values, Value like_matrix) {
-  GraphBuilder& b = *values.builder;
-  const auto axis = static_cast<int64_t>(rank(like_matrix));
-  const Shape& shape = like_matrix.shape();
-  const Value same = eq(iota(b, i64, shape, axis - 2), iota(b, i64, shape, axis - 1));
-  const Value gaps = for_columns(values, like_matrix) - for_rows(values, like_matrix);
-  return select(same, zeros_like(gaps), literal(gaps, 1.0) / select(same, literal(gaps, 1.0), gaps));
-}
-// Rows of matrices in another order.
-Value rows_in_order(Value x, Value order) {
-  GraphBuilder& b = *x.builder;
-  Symbols& symbols = b.symbols();
-  const Dim rows = height(x), columns = width(x);
-  const Shape flat({symbols.numel(order.shape()), columns});
-  const Shape numbers = order.shape();
-  Value place = order;
-  if (numbers.size() > 1) {  // the matrix that a row is of, times the rows of each
-    Shape batch = numbers;
-    batch.erase(numbers.size() - 1);
-    const Dim count = symbols.numel(batch);
-    std::vector<int64_t> axes;
-    for (size_t d = 0; d + 1 < numbers.size(); ++d) axes.push_back(static_cast<int64_t>(d));
-    const Value first = reshape(iota(b, i64, {count}, 0) * broadcast(extent_value(b, rows), {count}, {}), batch);
-    place = order + broadcast(first, numbers, axes);
-  }
-  const Value operands[] = {reshape(x, flat), reshape(place, {flat[0]})};
-  return reshape(apply(b, Op::gather, operands, GatherAttrs{.axis = 0})[0], x.shape());
-}
-
-}  // namespace
+using namespace matrices;
 
 // dl = l Phi(l^-1 da l^-T), Phi taking the lower triangle and half the diagonal; da counts as symmetric.
 std::vector<Value> cholesky_jvp(const JvpArgs& args) {
@@ -139,7 +57,7 @@ std::vector<Value> lu_jvp(const JvpArgs& args) {
     const Value under = part(part(lu, row, k, below), column, 0, k);
     const Value moved = part(part(da, row, k, below), column, 0, k) - product(under, du);
     Value rest = solve_right(square, moved, true);
-    if (!(beside == 0)) rest = joined(rest, zeros(args.builder, part(part(lu, row, k, below), column, k, beside).type()), column);
+    if (!(beside == 0)) rest = joined(rest, zeros_like(part(part(lu, row, k, below), column, k, beside)), column);
     tangent = joined(tangent, rest, row);
   }
   return {tangent, {}, {}};
@@ -175,9 +93,8 @@ std::vector<Value> qr_jvp(const JvpArgs& args) {
 // dw = diag(v^T da v), dv = v (F o v^T da v), F_ij = 1 / (w_j - w_i)
 std::vector<Value> eigh_jvp(const JvpArgs& args) {
   const bool given = Spectral(args.attrs).vectors;
-  const std::vector<Value> all =
-      given ? std::vector<Value>(args.results.begin(), args.results.end())
-            : apply(args.builder, Op::eigh, args.primals, SpectralAttrs{.vectors = true});
+  const std::vector<Value> all = given ? std::vector<Value>(args.results.begin(), args.results.end())
+                                       : apply(args.builder, Op::eigh, args.primals, SpectralAttrs{.vectors = true});
   const Value w = all[0], v = all[1];
   const Value seen = product(transposed(v), product(args.tangents[0], v));
   std::vector<Value> tangents = {diagonal_of(seen)};
@@ -189,9 +106,8 @@ std::vector<Value> eigh_jvp(const JvpArgs& args) {
 // F_ij = 1 / (s_j^2 - s_i^2).
 std::vector<Value> svd_jvp(const JvpArgs& args) {
   const bool given = Spectral(args.attrs).vectors;
-  const std::vector<Value> all =
-      given ? std::vector<Value>(args.results.begin(), args.results.end())
-            : apply(args.builder, Op::svd, args.primals, SpectralAttrs{.vectors = true});
+  const std::vector<Value> all = given ? std::vector<Value>(args.results.begin(), args.results.end())
+                                       : apply(args.builder, Op::svd, args.primals, SpectralAttrs{.vectors = true});
   const Value s = all[0], u = all[1], vh = all[2], v = transposed(vh), da = args.tangents[0];
   const Value to_v = product(da, v), p = product(transposed(u), to_v), pt = transposed(p);
   std::vector<Value> tangents = {diagonal_of(p)};

@@ -42,7 +42,9 @@ struct Run {
   }
   Reals operand(size_t k) const { return at(*args.operands[k], 2); }
   Reals result(size_t r, size_t axes = 2) const { return at(results[r], axes); }
-  typename Machine::Indices integers(size_t r, int64_t each) const { return {results[r].as<int64_t>() + number * each}; }
+  typename Machine::Indices integers(size_t r, int64_t each) const {
+    return {results[r].as<int64_t>() + number * each};
+  }
   Reals temporary(int64_t height, int64_t width) {
     memory.emplace_back(static_cast<size_t>(height * width));
     return {memory.back().data(), width};
@@ -88,13 +90,9 @@ std::vector<Array> eval_triangular_solve(const EvalArgs& args) {
 std::vector<Array> eval_lu(const EvalArgs& args) {
   return matrix_by_matrix(args, [](auto& run, int64_t height, int64_t width) {
     using Machine = std::remove_cvref_t<decltype(run.m)>;
-    matrix::Lu<Machine>{run.m,
-                        run.result(0),
-                        run.temporary(matrix::block_rows, height),
-                        run.integers(1, height),
-                        run.integers(2, 1),
-                        height,
-                        width}
+    matrix::Lu<Machine>{
+        run.m,  run.result(0), run.temporary(matrix::block_rows, height), run.integers(1, height), run.integers(2, 1),
+        height, width}
         .run(run.operand(0));
   });
 }

@@ -12,7 +12,8 @@ struct Matrices {
 Matrices matrices(const InferArgs& args, size_t k = 0) {
   const Shape& shape = args.operands[k].shape;
   const int rank = shape.rank();
-  TENON_REQUIRE(rank >= 2, operand_name(k) + " has " + number(rank) + " axes; a matrix has two, behind those of the batch");
+  TENON_REQUIRE(rank >= 2,
+                operand_name(k) + " has " + number(rank) + " axes; a matrix has two, behind those of the batch");
   Matrices m{shape, shape[rank - 2], shape[rank - 1]};
   m.batch.erase(static_cast<size_t>(rank - 1));
   m.batch.erase(static_cast<size_t>(rank - 2));
