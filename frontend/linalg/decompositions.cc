@@ -32,7 +32,10 @@ Values build_lu_factor(ir::GraphBuilder&, std::span<const Value> x, const ir::At
   return as_given({factors[0], factors[1]}, x[0]);
 }
 
-Values build_qr(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
+Values build_qr(ir::GraphBuilder& b, std::span<const Value> x, const ir::Attrs& attrs) {
+  const Dim m = height(x[0]), n = width(x[0]);
+  if (made::Mode(attrs).complete && !b.symbols().at_least(m, n) && !b.symbols().at_least(n, m))
+    throw Error("linalg::qr: a complete qr over free extents needs bounds that say which side is the longer one");
   return as_given(decomposed(ir::Op::qr, computed(x[0]), ir::QrAttrs{.complete = made::Mode(attrs).complete}), x[0]);
 }
 

@@ -94,13 +94,13 @@ struct Eigh {
           const Index here = m.select(small, at, std::get<0>(c));
           return std::tuple<Index, Flag>(m.select(known, std::get<0>(c), here), m.either(known, small));
         });
-    return end;
+    return m.max(m.min(end, last), low);  // where it lies, for who checks bounds
   }
   // One step of QL on low ... end.
   void step(Index low, Index end) {
     const Index one = m.index(1), count = end - low;
     const Real zero = m.real(0), first = m.load(values, low), side = m.load(beside, low);
-    const Real slope = (m.load(values, low + one) - first) / (m.real(2) * side);
+    const Real slope = (m.load(values, m.min(low + one, end)) - first) / (m.real(2) * side);
     const Real length = m.sqrt(m.fma(slope, slope, m.real(1)));
     const Real far = slope + m.select(slope < zero, -length, length);
     const Real start = m.load(values, end) - first + side / far;

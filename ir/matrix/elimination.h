@@ -32,12 +32,23 @@ void eliminate_rows(M& m, typename M::Reals x, Row row, typename M::Index k, typ
   });
 }
 
-// body.operator()<size>(i) for groups of numbers, and <1> for those that are left.
+// body.operator()<size>(i) for groups of numbers, and <1> for those that are left. count is not negative.
 template <int size, class M, class Body>
 void in_groups(M& m, typename M::Index first, typename M::Index count, Body body) {
-  const auto some = m.max(count, m.index(0)), groups = m.below(some, size), grouped = m.index(size) * groups;
+  const auto groups = m.below(count, size), grouped = m.index(size) * groups;
   m.loop(groups, [&](auto p) { body.template operator()<size>(first + m.index(size) * p); });
-  m.loop(some - grouped, [&](auto rest) { body.template operator()<1>(first + grouped + rest); });
+  m.loop(count - grouped, [&](auto rest) { body.template operator()<1>(first + grouped + rest); });
+}
+
+// block(first, count) for the blocks of n rows, the last one being shorter; after(first) behind each whole one.
+template <class M, class Block, class After>
+void in_blocks(M& m, typename M::Index n, Block block, After after) {
+  const auto size = m.index(block_rows), whole = m.below(n, block_rows);
+  m.loop(whole, [&](auto number) {
+    block(number * size, size);
+    after(number * size);
+  });
+  block(whole * size, n - whole * size);
 }
 
 // The lower triangle of l becomes the factor of the lower triangle of a; above are zeros. Where a is not positive definite, the whole
@@ -51,20 +62,21 @@ void cholesky(M& m, typename M::Reals a, typename M::Reals l, typename M::Index 
   m.loop(n, [&](Index i) { m.each(n - i, [&](Index j) { m.store(l, i, i + j, m.load(a, i + j, i)); }); });
   const auto same = [](Index i) { return i; };
   const auto factor = [&](Index i, Index k) { return -m.load(l, k, i); };
-  m.loop(m.below(n + m.index(block_rows - 1), block_rows), [&](Index block) {
-    const Index first = block * wide, count = m.min(wide, n - first), end = first + count;
+  const auto block = [&](Index first, Index count) {
     m.loop(count, [&](Index step) {
       const Index k = first + step;
       const Real pivot = m.load(l, k, k);
       const Real root = m.sqrt(m.select(pivot > zero, pivot, nan));
       m.store(l, k, k, root);
       m.each(n - k - one, [&](Index j) { m.store(l, k, k + one + j, m.load(l, k, k + one + j) / root); });
-      m.loop(end - k - one, [&](Index row) {
+      m.loop(count - step - one, [&](Index row) {
         const Index i = k + one + row;
         const Real f = -m.load(l, k, i);
         m.each(n - i, [&](Index j) { m.store(l, i, i + j, m.fma(f, m.load(l, k, i + j), m.load(l, i, i + j))); });
       });
     });
+  };
+  in_blocks(m, n, block, [&](Index first) {
     const auto below = [&]<int rows>(Index i) { eliminate_rows<rows>(m, l, same, first, i, i, n - i, factor); };
     in_groups<2>(m, first + wide, n - first - wide, below);
   });
@@ -91,20 +103,21 @@ void solve_triangular(M& m, typename M::Reals a, typename M::Reals b, typename M
   const auto row = [&](Index i) { return upper ? n - one - i : i; };
   const auto factor = [&](Index i, Index k) { return -m.load(a, row(i), row(k)); };
   m.loop(n, [&](Index i) { m.each(columns, [&](Index j) { m.store(x, i, j, m.load(b, i, j)); }); });
-  m.loop(m.below(n + m.index(block_rows - 1), block_rows), [&](Index block) {
-    const Index first = block * wide, count = m.min(wide, n - first), end = first + count;
+  const auto block = [&](Index first, Index count) {
     m.loop(count, [&](Index step) {
       const Index k = first + step;
       if (!unit) {
         const auto pivot = m.load(a, row(k), row(k));
         m.each(columns, [&](Index j) { m.store(x, row(k), j, m.load(x, row(k), j) / pivot); });
       }
-      m.loop(end - k - one, [&](Index below) {
+      m.loop(count - step - one, [&](Index below) {
         const Index i = k + one + below;
         const auto f = factor(i, k);
         m.each(columns, [&](Index j) { m.store(x, row(i), j, m.fma(f, m.load(x, row(k), j), m.load(x, row(i), j))); });
       });
     });
+  };
+  in_blocks(m, n, block, [&](Index first) {
     const auto below = [&]<int rows>(Index i) { eliminate_rows<rows>(m, x, row, first, i, zero, columns, factor); };
     in_groups<2>(m, first + wide, n - first - wide, below);
   });
@@ -170,22 +183,25 @@ struct Lu {
     m.store(odd, zero);
     const auto same = [](Index i) { return i; };
     const auto factor = [&](Index i, Index k) { return -m.load(lu, i, k); };
-    m.loop(m.below(steps + m.index(block_rows - 1), block_rows), [&](Index block) {
-      const Index first = block * wide, count = m.min(wide, steps - first), end = first + count;
+    const auto block = [&](Index first, Index count) {
+      const Index end = first + count;
       factor_panel(first, count);
       m.loop(count, [&](Index step) {
         const Index k = first + step;
-        m.loop(end - k - one, [&](Index below) {
+        m.loop(count - step - one, [&](Index below) {
           const Index i = k + one + below;
           const Real f = factor(i, k);
           m.each(width - end,
                  [&](Index j) { m.store(lu, i, end + j, m.fma(f, m.load(lu, k, end + j), m.load(lu, i, end + j))); });
         });
       });
+    };
+    in_blocks(m, steps, block, [&](Index first) {
+      const Index end = first + wide;
       const auto below = [&]<int some>(Index i) {
-        eliminate_rows<some>(m, lu, same, first, i, first + wide, m.max(width - first - wide, zero), factor);
+        eliminate_rows<some>(m, lu, same, first, i, end, width - end, factor);
       };
-      in_groups<2>(m, first + wide, height - first - wide, below);
+      in_groups<2>(m, end, height - end, below);
     });
   }
 };

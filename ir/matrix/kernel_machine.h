@@ -115,7 +115,7 @@ class KernelMachine {
   }
   template <class Body>
   Index argmax(Index n, Body body) {  // the first of the largest; a NaN is larger than all
-    return reduce(Op::argmax, n, body);
+    return max(min(reduce(Op::argmax, n, body), n - index(1)), index(0));  // where it lies, for who checks bounds
   }
 
  private:

@@ -63,6 +63,9 @@ std::vector<Value> lu_jvp(const JvpArgs& args) {
   return {tangent, {}, {}};
 }
 
+// Terms that vanish are left out of square matrices alone, not of long or wide ones: which side is longer may be unknown, and bits do not
+// depend on that.
+
 // dq = q (omega) + (1 - q q^T) da r^-1, dr = (q^T da r^-1 - omega) r, omega being skew with the lower triangle of q^T da r^-1. What stands
 // beside a square part follows it.
 std::vector<Value> qr_jvp(const JvpArgs& args) {
@@ -70,7 +73,7 @@ std::vector<Value> qr_jvp(const JvpArgs& args) {
   const size_t column = rank(r) - 1;
   Symbols& symbols = args.builder.symbols();
   const Dim m = height(q), n = width(r), inner = height(r);
-  if (!(inner == n) && !symbols.at_least(n, inner))
+  if (Qr(args.attrs).complete && !(inner == n) && !symbols.at_least(n, inner))
     throw Error(
         "the derivative of a complete qr of a matrix with more rows than columns is not unique: take the reduced one");
   const Dim beside = symbols.difference(n, inner);
@@ -80,7 +83,7 @@ std::vector<Value> qr_jvp(const JvpArgs& args) {
   const Value seen = product(transposed(q), moved), under = lower(seen, -1);
   const Value omega = under - transposed(under);
   Value dq = product(q, omega);
-  if (!(m == inner)) dq = dq + (moved - product(q, seen));
+  if (!(m == n)) dq = dq + (moved - product(q, seen));
   Value dr = upper(product(seen - omega, square));
   if (wide) {
     const Value right = part(r, column, inner, beside);
@@ -115,9 +118,9 @@ std::vector<Value> svd_jvp(const JvpArgs& args) {
   const Value by_column = for_columns(s, p), by_row = for_rows(s, p), f = reciprocal_gaps(s * s, p);
   Value du = product(u, f * (p * by_column + by_row * pt));
   Value dv = product(v, f * (by_row * p + pt * by_column));
-  const Dim inner = width(u);
-  if (!(height(u) == inner)) du = du + (to_v - product(u, p)) / for_columns(s, u);
-  if (!(width(vh) == inner)) {
+  const bool square = height(u) == width(vh);
+  if (!square) du = du + (to_v - product(u, p)) / for_columns(s, u);
+  if (!square) {
     const Value to_u = product(transposed(da), u);
     dv = dv + (to_u - product(v, pt)) / for_columns(s, v);
   }
