@@ -46,7 +46,7 @@ void give(Inputs& in, Op op, std::vector<Value> operands, Attrs attrs = {}) {
 }
 
 void square_cases(Inputs& in, Op op, const Attrs& attrs = {}) {
-  for (int64_t n : {0, 1, 3, 8, 19}) give(in, op, {in.definite(n == 3 ? 5 : 1, n)}, attrs);
+  for (int64_t n : {0, 3, 19}) give(in, op, {in.definite(n == 3 ? 5 : 1, n)}, attrs);
   give(in, op, {in.definite(0, 3)}, attrs);
   give(in, op, {in.drawn({2, 2, 5, 5})}, attrs);
   give(in, op, {in.filled({9, 9}, [](int64_t) { return 0.0; })}, attrs);

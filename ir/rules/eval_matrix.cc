@@ -133,21 +133,29 @@ std::vector<Array> eval_svd(const EvalArgs& args) {
     using Machine = std::remove_cvref_t<decltype(run.m)>;
     const int64_t longer = std::max(height, width), shorter = std::min(height, width);
     const auto left = run.temporary(longer, shorter);
+    const auto row = [&] { return run.temporary(1, shorter); };
+    const auto square = [&] { return run.temporary(shorter, shorter); };
     matrix::Svd<Machine> svd{.m = run.m,
                              .work = run.temporary(longer, shorter),
-                             .rows = run.temporary(shorter, shorter),
-                             .turns = run.temporary(shorter, shorter),
-                             .scales = run.temporary(1, shorter),
-                             .products = run.temporary(1, shorter),
-                             .squares = run.temporary(1, shorter),
-                             .spare = run.temporary(1, shorter),
+                             .square = square(),
+                             .lefts = square(),
+                             .rights = square(),
+                             .scales = row(),
+                             .right_scales = row(),
+                             .products = row(),
+                             .beside = row(),
+                             .cosines = row(),
+                             .sines = row(),
+                             .right_cosines = row(),
+                             .right_sines = row(),
+                             .long_scales = row(),
                              .values = run.result(0, 1),
                              .longer = longer,
                              .shorter = shorter,
                              .epsilon = epsilon(run),
                              .wanted = wanted};
     svd.run(matrix::take_scaled(run.m, run.operand(0), svd.work, height, width), left);
-    if (wanted) matrix::give_sides(run.m, left, svd.rows, run.result(1), run.result(2), height, width);
+    if (wanted) matrix::give_sides(run.m, left, svd.rights, run.result(1), run.result(2), height, width);
   });
 }
 

@@ -105,12 +105,18 @@ void nest_svd(Lowering& c, const Node& node) {
   const Machine::Reals left = wanted ? m.temporary(whole) : Machine::Reals{};
   matrix::Svd<Machine> svd{.m = m,
                            .work = m.temporary(whole),
-                           .rows = m.temporary(square),
-                           .turns = wanted ? m.temporary(square) : Machine::Reals{},
+                           .square = m.temporary(square),
+                           .lefts = wanted ? m.temporary(square) : Machine::Reals{},
+                           .rights = wanted ? m.temporary(square) : Machine::Reals{},
                            .scales = m.temporary(row),
+                           .right_scales = m.temporary(row),
                            .products = m.temporary(row),
-                           .squares = m.temporary(row),
-                           .spare = m.temporary(row),
+                           .beside = m.temporary(row),
+                           .cosines = m.temporary(row),
+                           .sines = m.temporary(row),
+                           .right_cosines = m.temporary(row),
+                           .right_sines = m.temporary(row),
+                           .long_scales = m.temporary(row),
                            .values = m.result(0),
                            .longer = {},
                            .shorter = {},
@@ -120,7 +126,7 @@ void nest_svd(Lowering& c, const Node& node) {
   const Scalar height = m.extent(a.height), width = m.extent(a.width);
   svd.longer = m.extent(longer), svd.shorter = m.extent(shorter);
   svd.run(matrix::take_scaled(m, m.operand(0), svd.work, height, width), left);
-  if (wanted) matrix::give_sides(m, left, svd.rows, m.result(1), m.result(2), height, width);
+  if (wanted) matrix::give_sides(m, left, svd.rights, m.result(1), m.result(2), height, width);
   m.close();
 }
 
