@@ -35,7 +35,7 @@ struct Svd {
   // its reflection's v, row k its own from column k + 1 on.
   void bidiagonal() {
     const Index one = m.index(1);
-    m.loop(shorter, [&](Index k) {
+    m.loop(m.max(shorter - one, m.index(0)), [&](Index k) {
       const Index rest = shorter - k - one;
       const auto [squares] = m.fold(rest, std::tuple<Real>(m.real(0)), [&](Index i, const std::tuple<Real>& c) {
         const Real x = m.load(square, k + one + i, k);
@@ -48,29 +48,32 @@ struct Svd {
       reflect(m, square, products, h.scale, k, shorter, k + one, rest, [&](Index i) { return m.load(square, i, k); });
       reflect_columns(k, rest);
     });
-    m.loop(m.min(shorter, one), [&](Index) { m.store(beside, m.index(0), m.real(0)); });
+    m.loop(m.min(shorter, one), [&](Index) {
+      const Index last = shorter - one;
+      m.store(values, last, m.load(square, last, last));
+      m.store(scales, last, m.real(0));
+      m.store(beside, m.index(0), m.real(0));
+    });
   }
   void reflect_columns(Index k, Index rest) {
     const Index one = m.index(1), first = k + one;
-    m.loop(m.min(rest, one), [&](Index) {
-      const Real squares = m.sum(rest - one, [&](Index j) {
-        const Real x = m.load(square, k, first + one + j);
-        return x * x;
-      });
-      const Reflection<M> h = reflection<M>(m, m.load(square, k, first), squares);
-      m.each(rest - one,
-             [&](Index j) { m.store(square, k, first + one + j, m.load(square, k, first + one + j) / h.divisor); });
-      m.store(square, k, first, m.real(1));
-      m.store(beside, first, h.value);
-      m.store(right_scales, k, h.scale);
-      m.loop(rest, [&](Index row) {
-        const Index i = first + row;
-        const Real seen =
-            m.sum(rest, [&](Index j) { return m.load(square, i, first + j) * m.load(square, k, first + j); });
-        const Real part = -(h.scale * seen);
-        m.each(rest, [&](Index j) {
-          m.store(square, i, first + j, m.fma(part, m.load(square, k, first + j), m.load(square, i, first + j)));
-        });
+    const Real squares = m.sum(rest - one, [&](Index j) {
+      const Real x = m.load(square, k, first + one + j);
+      return x * x;
+    });
+    const Reflection<M> h = reflection<M>(m, m.load(square, k, first), squares);
+    m.each(rest - one,
+           [&](Index j) { m.store(square, k, first + one + j, m.load(square, k, first + one + j) / h.divisor); });
+    m.store(square, k, first, m.real(1));
+    m.store(beside, first, h.value);
+    m.store(right_scales, k, h.scale);
+    m.loop(rest, [&](Index row) {
+      const Index i = first + row;
+      const Real seen =
+          m.sum(rest, [&](Index j) { return m.load(square, i, first + j) * m.load(square, k, first + j); });
+      const Real part = -(h.scale * seen);
+      m.each(rest, [&](Index j) {
+        m.store(square, i, first + j, m.fma(part, m.load(square, k, first + j), m.load(square, i, first + j)));
       });
     });
   }
