@@ -81,6 +81,7 @@ void add_elementwise();
 void add_rows();
 void add_contractions();
 void add_scan();
+void add_linalg();
 void add_lanes();
 void add_loops();
 void add_adbench();

@@ -137,16 +137,14 @@ TEST(LinalgDerivatives, Systems) {
 
 TEST(LinalgDerivatives, Triangular) {
   for (const bool upper : {false, true})
-    for (const bool left : {false, true})
-      for (const bool unit : {false, true}) {
-        const la::Triangular how{.upper = upper, .left = left, .unitriangular = unit, .transpose = upper != unit};
-        const Tensor b = left ? right() : transposed(right());
-        check(
-            {{"by matrix", [&](const Tensor& a) { return Results{la::solve_triangular(a + 2 * identity(4), b, how)}; },
+    for (const bool left : {false, true}) {
+      const la::Triangular how{.upper = upper, .left = left, .unitriangular = upper == left, .transpose = upper};
+      const Tensor b = left ? right() : transposed(right());
+      check({{"by matrix", [&](const Tensor& a) { return Results{la::solve_triangular(a + 2 * identity(4), b, how)}; },
               square()},
              {"by right side",
               [&](const Tensor& x) { return Results{la::solve_triangular(square() + 2 * identity(4), x, how)}; }, b}});
-      }
+    }
 }
 
 TEST(LinalgDerivatives, Decompositions) {
@@ -202,20 +200,20 @@ TEST(LinalgDerivatives, Functions) {
          {"slogdet", slogdet, square()},
          {"exp", exponential, square(), 1e-5},
          {"exp, batch", exponential, batch(), 1e-5}});
-  for (const int64_t n : {1, 2, 3, 5, -1, -2})
+  for (const int64_t n : {3, -2})
     check(Case{"power", [n](const Tensor& a) { return Results{la::matrix_power(a, n)}; }, square(), 1e-5});
 }
 
 TEST(LinalgDerivatives, Norms) {
   constexpr double inf = INFINITY;
-  for (const double p : {2.0, 1.0, 3.0, 0.5, -1.0, inf, -inf})
+  for (const double p : {2.0, 3.0, -1.0, inf})
     check(Case{"vector",
                [p](const Tensor& a) {
                  return Results{la::vector_norm(a, p), la::vector_norm(a, p, {.axes = {-1}}),
                                 la::vector_norm(a, p, {.axes = {0}, .keepdims = true})};
                },
                square(), 1e-5});
-  for (const double p : {2.0, -2.0, 1.0, -1.0, inf, -inf})
+  for (const double p : {-2.0, 1.0, inf})
     check(Case{"matrix",
                [p](const Tensor& a) {
                  return Results{la::matrix_norm(a, p), la::matrix_norm(a, p, {.axes = {0, -1}, .keepdims = true})};
