@@ -21,11 +21,22 @@ inline const std::pair<const char*, const char*> graphs[] = {
      "f64[8, 3] }"},
     {"concat", "graph @f(%0: f64[2, 3], %1: f64[2, 1]) -> (%2) { %2 = concat %0, %1, %0 {axis = [1]} : f64[2, 7] }"},
     {"reverse", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = reverse %0 {axes = [0, 1]} : f64[3, 4] }"},
+    {"windows",
+     "graph @f(%0: f64[2, 9, 8]) -> (%1) { %1 = windows %0 {axes = [1, 2], taps = [3, 2], sizes = [3, 4], starts = [1, "
+     "0], "
+     "strides = [2, 1], dilation = [1, 3], at = [1], tapped = [0]} : f64[2, 3, 2, 3, 4] }"},
+    {"tapped_windows",
+     "graph @f(%0: f64[3, 2, 9]) -> (%1) { %1 = windows %0 {axes = [1], taps = [3], sizes = [2], starts = [5], strides "
+     "= [2], "
+     "dilation = [-2], at = [0], tapped = [1]} : f64[3, 2, 2] }"},
     {"reduce_sum", "graph @f(%0: f64[3, 4, 2]) -> (%1) { %1 = reduce_sum %0 {axes = [0, 2]} : f64[4] }"},
     {"reduce_prod", "graph @f(%0: f64[3, 4, 2]) -> (%1) { %1 = reduce_prod %0 {axes = [0, 2]} : f64[4] }"},
     {"reduce_max", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = reduce_max %0 {axes = [1]} : f64[3] }"},
     {"reduce_min", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = reduce_min %0 {axes = [0]} : f64[4] }"},
     {"cumsum", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = cumsum %0 {axis = [1], reverse = [1]} : f64[3, 4] }"},
+    {"cumprod", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = cumprod %0 {axis = [0], reverse = [0]} : f64[3, 4] }"},
+    {"cummax", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = cummax %0 {axis = [1], reverse = [0]} : f64[3, 4] }"},
+    {"cummin", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = cummin %0 {axis = [1], reverse = [1]} : f64[3, 4] }"},
     {"dot_general",
      "graph @f(%0: f64[4, 2, 3, 5], %1: f64[2, 5, 6, 3]) -> (%2) { %2 = dot_general %0, %1 {lhs_batch = [1], rhs_batch "
      "= [0], "
@@ -79,6 +90,21 @@ inline const std::pair<const char*, const char*> graphs[] = {
      "4] }"},
     {"sort",
      "graph @f(%0: f64[3, 4], %1: f64[3, 4]) -> (%2, %3) { %2, %3 = sort %0, %1 {axis = [0]} : f64[3, 4], f64[3, 4] }"},
+    {"cholesky",
+     "graph @f(%0: f64[2, 3, 3]) -> (%3) { %1 = dot_general %0, %0 {lhs_batch = [0], rhs_batch = [0], lhs_contract = "
+     "[2], "
+     "rhs_contract = [2]} : f64[2, 3, 3] %2 = add %1, %1 : f64[2, 3, 3] %3 = cholesky %2 : f64[2, 3, 3] }"},
+    {"triangular_solve",
+     "graph @f(%0: f64[2, 3, 3], %1: f64[2, 3, 2]) -> (%2) { %2 = triangular_solve %0, %1 {upper = [1], unit = [0]} : "
+     "f64[2, 3, 2] }"},
+    {"lu", "graph @f(%0: f64[3, 3]) -> (%1) { %1, %2, %3 = lu %0 : f64[3, 3], i64[3], i64[] }"},
+    {"qr", "graph @f(%0: f64[2, 4, 3]) -> (%1, %2) { %1, %2 = qr %0 {complete = [0]} : f64[2, 4, 3], f64[2, 3, 3] }"},
+    {"eigh",
+     "graph @f(%0: f64[3, 3]) -> (%3, %4) { %1 = transpose %0 {permutation = [1, 0]} : f64[3, 3] %2 = add %0, %1 : "
+     "f64[3, 3] %3, %4 = eigh %2 {vectors = [1]} : f64[3], f64[3, 3] }"},
+    {"svd",
+     "graph @f(%0: f64[4, 3]) -> (%1, %2, %3) { %1, %2, %3 = svd %0 {vectors = [1]} : f64[3], f64[4, 3], f64[3, 3] "
+     "}"},
     {"barrier", "graph @f(%0: f64[3], %1: f64[2]) -> (%2, %3) { %2, %3 = barrier %0, %1 : f64[3], f64[2] }"},
     {"call",
      "graph @f(%0: f64[3], %1: f64[3]) -> (%2) { %2 = call %0, %1 {graph = graph(%0: f64[3], %1: f64[3]) -> (%3) { %2 "

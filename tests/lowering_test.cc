@@ -73,6 +73,15 @@ TEST(Lowering, Movement) {
         const Value x = c.input(i32, {2, n}), fill = c.input(i32, Shape{});
         return pad(x, fill, {1, 0}, {0, 1}, {0, 0});
       });
+      with([](Case& c, Dim n) {  // as many windows as fit
+        Symbols& s = c.b.symbols();
+        const Dim sizes = s.quotient(s.difference(s.sum(n, 7), 5), 2);
+        return windows(c.input(f32, {n, s.sum(n, 7)}), {{1}, {3}, {sizes}, {1}, {2}, {2}, 0, false});
+      });
+      with([](Case& c, Dim n) {  // what overlaps, found tap by tap
+        Symbols& s = c.b.symbols();
+        return windows(c.input(f32, {3, s.sum(n, 4), n}), {{0}, {3}, {n}, {4}, {1}, {-2}, 0, true});
+      });
       with([](Case& c, Dim n) {
         const Value parts[] = {c.input(f32, {2, n}), c.input(f32, {2, 3}), c.input(f32, {2, n})};
         return concat(parts, 1);

@@ -130,6 +130,17 @@ void reverse_cases(Inputs& in) {
   in.c.output(reverse(in({0}), {0}));
 }
 
+void windows_cases(Inputs& in) {
+  in.c.output(windows(in({67}), {{0}, {3}, {32}, {1}, {2}, {1}, 0, false}));
+  in.c.output(windows(in({67}), {{0}, {4}, {7}, {0}, {9}, {3}, 1, false}));  // the taps behind the positions
+  in.c.output(windows(in({2, 9, 37}), {{1, 2}, {3, 2}, {4, 35}, {0, 1}, {2, 1}, {1, 1}, 1, false}));
+  in.c.output(windows(in({2, 9, 37}), {{2}, {5}, {17}, {8}, {1}, {-2}, 0, false}));
+  in.c.output(windows(in({3, 20}), {{0}, {3}, {18}, {2}, {1}, {-1}, 0, true}));  // what a derivative adds up
+  in.c.output(windows(in({2, 3, 2, 9, 21}), {{1, 2}, {3, 2}, {7, 10}, {0, 1}, {1, 2}, {1, -1}, 1, true}));
+  in.c.output(windows(in({5}), {{0}, {9}, {0}, {0}, {1}, {1}, 0, false}));
+  in.c.output(windows(in({0, 5}), {{1}, {2}, {4}, {0}, {1}, {1}, 0, false}));
+}
+
 // General forms of gather and scatter: x, indices, and their attributes.
 struct Form {
   std::vector<int64_t> x, indices;
@@ -229,6 +240,7 @@ constexpr Row rows[] = {
     {Op::pad, pad_cases},
     {Op::concat, concat_cases},
     {Op::reverse, reverse_cases},
+    {Op::windows, windows_cases},
     {Op::gather, gather_cases},
     {Op::scatter, scatter_cases},
     {Op::sort, sort_cases},

@@ -53,7 +53,8 @@ void reduction(Draw& d) {
     case 0: {
       const DType t = x.dtype();
       const Value v = t == DType::boolean ? cast(x, DType::u8) : x;
-      return d.keep(d.emit(Op::cumsum, {v}, {axes_of({axis}), axes_of({d.chance(2)})}));
+      const Op running[] = {Op::cumsum, Op::cumsum, Op::cumprod, Op::cummax, Op::cummin};
+      return d.keep(d.emit(running[d.below(5)], {v}, {axes_of({axis}), axes_of({d.chance(2)})}));
     }
     case 1: return d.keep(d.emit(d.chance(2) ? Op::argmax : Op::argmin, {x}, {axes_of({axis})}));
     default: break;

@@ -30,7 +30,7 @@ Tensor convolution(Operand x, Operand kernel, Convolution c) try {
   const ir::Attrs attrs = ir::ConvolutionAttrs{.strides = filled(c.strides, 1, "strides"),
                                                .low = filled(c.low, 0, "low"),
                                                .high = filled(c.high, 0, "high"),
-                                               .lhs_dilation = filled({}, 1, ""),
+                                               .lhs_dilation = filled(c.lhs_dilation, 1, "lhs_dilation"),
                                                .rhs_dilation = filled(c.dilation, 1, "dilation"),
                                                .groups = c.groups};
   if (inputs[0].dtype() != inputs[1].dtype())

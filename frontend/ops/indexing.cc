@@ -1,15 +1,10 @@
-// Gather, scatter and order.
+// Gather and scatter.
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/ir/base/door.h"
 
 namespace tenon {
 namespace {
-
-// Where an axis counts from the end, from the beginning.
-size_t index_of(int64_t axis, const Tensor& x, const char* op, const Location& at) {
-  return static_cast<size_t>(axis_of(axis, x.ndim(), op, at));
-}
 
 // The primitives that index take i64 positions, and updates of the operand's dtype.
 std::vector<ir::Value> build_take(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
@@ -58,31 +53,6 @@ Tensor scatter_add(Operand operand, Operand indices, Operand updates, int64_t ax
                    {x, index, added}, at);
 } catch (...) {
   leave_with_error("scatter_add", operand.where());
-}
-
-Tensor sort(Operand operand, int64_t axis) try {
-  const Tensor x = as_tensor(operand, "sort");
-  return apply_primitive(ir::Op::sort, ir::SortAttrs{index_of(axis, x, "sort", operand.where())}, std::span(&x, 1),
-                         operand.where())[0];
-} catch (...) {
-  leave_with_error("sort", operand.where());
-}
-
-namespace {
-// Sorts positions along with the keys.
-std::vector<ir::Value> build_argsort(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
-  const ir::Value positions = ir::iota(b, i64, x[0].shape(), static_cast<int64_t>(ir::Sort(attrs).axis));
-  const ir::Value both[] = {x[0], positions};
-  return {ir::apply(b, ir::Op::sort, both, attrs)[1]};
-}
-}  // namespace
-
-Tensor argsort(Operand operand, int64_t axis) try {
-  const Tensor x = as_tensor(operand, "argsort");
-  return apply_one({"argsort", build_argsort}, ir::SortAttrs{index_of(axis, x, "argsort", operand.where())}, {x},
-                   operand.where());
-} catch (...) {
-  leave_with_error("argsort", operand.where());
 }
 
 Shape one_hot_shape(const Tensor& indices, Extent classes, DType dtype, const Location& at) {

@@ -63,10 +63,12 @@ Tensor einsum(const std::string& equation, std::initializer_list<Tensor> operand
 struct Convolution {
   std::vector<int64_t> strides = {}, low = {}, high = {}, dilation = {};
   int64_t groups = 1;
+  std::vector<int64_t> lhs_dilation = {};  // of x
 };
 Tensor convolution(Operand x, Operand kernel, Convolution c = {});
 
 // ---- composed functions: the formulas are part of the contract (docs/numbers.md)
+Tensor polygamma(int64_t n, Operand x);  // the n-th derivative of digamma
 Tensor layer_norm(Operand x, Operand scale, Operand shift, double epsilon = 1e-5);  // over the last axis
 Tensor rms_norm(Operand x, Operand scale, double epsilon = 1e-6);
 Tensor linear(Operand x, Operand weight, Operand bias);  // x[.., in] weight[in, out] bias[out]

@@ -7,9 +7,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "tenon/frontend/ops/shape_options.h"
+#include "tenon/frontend/ops/window_options.h"
 #include "tenon/ir/base/dtype.h"
 
 namespace tenon {
@@ -44,6 +47,8 @@ class Mask {
   std::shared_ptr<Cell> cell_;
 };
 
+using Weights = Mask;  // numbers, held as a mask is
+
 struct Reduce {
   std::vector<int64_t> axes = {};  // none: all of them
   bool keepdims = false;
@@ -52,6 +57,32 @@ struct Reduce {
   double correction = 0;  // var and std divide by n - correction
 };
 
+// ---- elementwise functions. Where a tensor shall be the parameter, it stands as an operand of its own.
+struct Alpha {
+  double alpha = 1;
+};
+struct Weighted {
+  double value = 1;
+};
+struct Division {
+  std::string rounding_mode = {};  // "floor" or "trunc"; none: the quotient, of integers in the default dtype
+  std::string rounding = {};  // the same
+};
+struct Bounds {
+  std::optional<double> min = {}, max = {};
+};
+struct Slope {
+  double negative_slope = 0.01;
+};
+struct Gelu {
+  std::string approximate = "none";  // or "tanh"
+  bool tanh = false;
+};
+struct Softplus {
+  double beta = 1, threshold = 20;  // beyond the threshold beta x counts as its own softplus
+};
+
+// ---- indexing
 struct ScatterReduce {
   bool include_self = true;  // else what x has where something is written does not count
 };
@@ -63,3 +94,5 @@ struct Embedding {
 };
 
 }  // namespace tenon
+
+#include "tenon/frontend/ops/order_options.h"

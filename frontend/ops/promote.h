@@ -11,7 +11,8 @@ namespace tenon {
 
 // The dtype that two tensors meet in. Error for u64 with a signed type.
 DType promote(DType a, DType b, const char* op, const Location& at);
-// The dtype of operands of which some may be weak scalars; all weak: i64, the default dtype or bool.
+// The dtype of operands of which some may be weak scalars; all weak: i64, the default dtype or bool. A 0-d tensor is weak among tensors with axes
+// of its category (bool < integer < floating).
 DType common_dtype(std::span<const Operand* const> operands, const char* op);
 // An operand as a tensor of a dtype: a weak scalar becomes a rank-0 tensor (a literal in a trace).
 Tensor materialize(const Operand& x, DType dtype, const char* op);

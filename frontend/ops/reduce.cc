@@ -1,8 +1,9 @@
-// Reductions over axes, and running sums. Refuses statistics: frontend/ops/statistics.cc composes them.
+// Reductions over axes. Refuses statistics: frontend/ops/statistics.cc composes them.
 #include <algorithm>
 
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/frontend/ops/rows.h"
 #include "tenon/ir/base/door.h"
 
 namespace tenon {
@@ -43,25 +44,26 @@ void check_not_empty(const Tensor& x, const std::vector<int64_t>& axes, const ch
                   at);
 }
 
+// Along one axis; over all elements it is that of a row.
 template <ir::Op op>
-std::vector<ir::Value> build_arg(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
-  return ir::apply(b, op, x, attrs);
+std::vector<ir::Value> build_arg(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  const made::KeptReduce r(attrs);
+  if (x[0].shape().rank() == 0) return {ir::splat_integer(*x[0].builder, i64, 0, {})};
+  if (!r.axes.empty()) return {formula::reduced(op, x[0], r.axes, r.keepdims)};
+  return {ir::reduce(op, formula::flattened(x[0]), {0})};
 }
 
 template <ir::Op op>
-Tensor arg_reduce(const Operand& x, int64_t axis, const char* name) try {
+Tensor arg_reduce(const char* name, const Operand& x, std::optional<int64_t> axis, bool keepdims = false) try {
   static constexpr auto build = build_arg<op>;
   const Tensor t = as_tensor(x, name);
-  const int64_t a = axis_of(axis, t.ndim(), name, x.where());
-  check_not_empty(t, {a}, name, x.where());
-  return apply_one(Emit{name, build}, ir::ReduceAttrs{{a}}, {t}, x.where());
+  std::vector<int64_t> axes, all;
+  if (axis) axes.push_back(row_axis(*axis, t, name, x.where()));
+  for (int i = 0; i < t.ndim(); ++i) all.push_back(i);
+  check_not_empty(t, axis && t.ndim() != 0 ? axes : all, name, x.where());
+  return apply_one({name, build}, made::KeptReduceAttrs{axes, keepdims, i64}, {t}, x.where());
 } catch (...) {
   leave_with_error(name, x.where());
-}
-
-std::vector<ir::Value> build_cumsum(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
-  const ir::Value t = ir::cast(x[0], formula::summed_as(x[0].dtype()));
-  return ir::apply(b, ir::Op::cumsum, std::span(&t, 1), attrs);
 }
 
 }  // namespace
@@ -114,17 +116,13 @@ Tensor min(Operand x, Reduce r) try {
 }
 Tensor all_of(Operand x, Reduce r) { return reduce<ir::Op::reduce_and>("all_of", x, r); }
 Tensor any_of(Operand x, Reduce r) { return reduce<ir::Op::reduce_or>("any_of", x, r); }
-Tensor argmax(Operand x, int64_t axis) { return arg_reduce<ir::Op::argmax>(x, axis, "argmax"); }
-Tensor argmin(Operand x, int64_t axis) { return arg_reduce<ir::Op::argmin>(x, axis, "argmin"); }
-
-Tensor cumsum(Operand x, int64_t axis, bool reverse) try {
-  const Tensor t = as_tensor(x, "cumsum");
-  return apply_one(
-      {"cumsum", build_cumsum},
-      ir::CumsumAttrs{.axis = static_cast<size_t>(axis_of(axis, t.ndim(), "cumsum", x.where())), .reverse = reverse},
-      {t}, x.where());
-} catch (...) {
-  leave_with_error("cumsum", x.where());
+Tensor argmax(Operand x) { return arg_reduce<ir::Op::argmax>("argmax", x, {}); }
+Tensor argmin(Operand x) { return arg_reduce<ir::Op::argmin>("argmin", x, {}); }
+Tensor argmax(Operand x, int64_t axis, bool keepdims) {
+  return arg_reduce<ir::Op::argmax>("argmax", x, axis, keepdims);
+}
+Tensor argmin(Operand x, int64_t axis, bool keepdims) {
+  return arg_reduce<ir::Op::argmin>("argmin", x, axis, keepdims);
 }
 
 }  // namespace tenon

@@ -69,6 +69,13 @@ std::vector<Value> build_std(ir::GraphBuilder&, std::span<const Value> x, const 
   const made::Variance v(attrs);
   return rounded(ir::cast(x[0], v.dtype), [&](Value t) { return root(var(x, t, v)); });
 }
+// With the mean behind it.
+template <BuildFn spread>
+std::vector<Value> build_with_mean(ir::GraphBuilder& b, std::span<const Value> x, const ir::Attrs& attrs) {
+  const made::Variance v(attrs);
+  const auto middle = rounded(ir::cast(x[0], v.dtype), [&](Value t) { return masked_mean(x, t, v.axes, v.keepdims); });
+  return {spread(b, x, attrs)[0], middle[0]};
+}
 std::vector<Value> build_logsumexp(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
   const made::KeptReduce r(attrs);
   const auto of = [&](Value t) { return logsumexp(where_mask(x, t, identity(ir::Op::max, t)), r.axes); };
@@ -99,12 +106,12 @@ Tensor statistic(const Emit& emit, const Operand& x, const Reduce& r, const char
   leave_with_error(emit.name, x.where());
 }
 
-Tensor spread_of(const Emit& emit, const Operand& x, const Reduce& r) try {
+std::vector<Tensor> spread_of(const Emit& emit, const Operand& x, const Reduce& r) try {
   const Tensor t = as_tensor(x, emit.name);
   const std::vector<int64_t> axes = axes_of(r, t.ndim(), "mean", x.where());
   const DType dtype = computed_in(t, r, emit.name, x.where());
   const std::vector<Tensor> inputs = masked_inputs(t, r, emit.name, x.where());
-  return apply(emit, made::VarianceAttrs{axes, r.keepdims, dtype, r.correction}, inputs, x.where())[0];
+  return apply(emit, made::VarianceAttrs{axes, r.keepdims, dtype, r.correction}, inputs, x.where());
 } catch (...) {
   leave_with_error(emit.name, x.where());
 }
@@ -112,8 +119,16 @@ Tensor spread_of(const Emit& emit, const Operand& x, const Reduce& r) try {
 }  // namespace
 
 Tensor mean(Operand x, Reduce r) { return statistic({"mean", formula::build_mean}, x, r, "mean"); }
-Tensor var(Operand x, Reduce r) { return spread_of({"var", formula::build_var}, x, r); }
-Tensor std(Operand x, Reduce r) { return spread_of({"std", formula::build_std}, x, r); }
+Tensor var(Operand x, Reduce r) { return spread_of({"var", formula::build_var}, x, r)[0]; }
+Tensor std(Operand x, Reduce r) { return spread_of({"std", formula::build_std}, x, r)[0]; }
+TensorPair var_mean(Operand x, Reduce r) {
+  const auto both = spread_of({"var_mean", formula::build_with_mean<formula::build_var>}, x, r);
+  return {both[0], both[1]};
+}
+TensorPair std_mean(Operand x, Reduce r) {
+  const auto both = spread_of({"std_mean", formula::build_with_mean<formula::build_std>}, x, r);
+  return {both[0], both[1]};
+}
 Tensor logsumexp(Operand x, Reduce r) { return statistic({"logsumexp", formula::build_logsumexp}, x, r, "max"); }
 
 }  // namespace tenon

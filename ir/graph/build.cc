@@ -151,6 +151,8 @@ Value reverse(Value x, std::vector<int64_t> axes) {
   return add_op(Op::reverse, std::span(&x, 1), ReverseAttrs{.axes = std::move(axes)});
 }
 
+Value windows(Value x, WindowsAttrs attrs) { return add_op(Op::windows, std::span(&x, 1), std::move(attrs)); }
+
 Value dynamic_slice(Value x, std::span<const Value> starts, std::vector<Dim> sizes) {
   std::vector<Value> operands = {x};
   operands.insert(operands.end(), starts.begin(), starts.end());

@@ -11,6 +11,8 @@
 
 namespace tenon::ir {
 
+struct WindowsAttrs;  // ir/graph/attributes.h
+
 struct Value {
   GraphBuilder* builder = nullptr;
   ValueId id = no_value;
@@ -82,6 +84,7 @@ Value slice(Value x, std::vector<Dim> starts, std::vector<Dim> sizes, std::vecto
 Value pad(Value x, Value fill, std::vector<Dim> low, std::vector<Dim> high, std::vector<int64_t> interior);
 Value concat(std::span<const Value> parts, int64_t axis);
 Value reverse(Value x, std::vector<int64_t> axes);
+Value windows(Value x, WindowsAttrs attrs);  // the row of ir/ops.def
 Value dynamic_slice(Value x, std::span<const Value> starts, std::vector<Dim> sizes);
 Value dynamic_update_slice(Value x, Value update, std::span<const Value> starts);
 

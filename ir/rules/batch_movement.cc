@@ -151,4 +151,16 @@ BatchResults batch_reverse(const BatchArgs& args) {
   return {{reverse(args.operands[0], behind_lanes(Reverse(args.attrs).axes))}};
 }
 
+BatchResults batch_windows(const BatchArgs& args) {
+  const Windows w(args.attrs);
+  return {{windows(args.operands[0], {.axes = behind_lanes(w.axes),
+                                      .taps = w.taps,
+                                      .sizes = w.sizes,
+                                      .starts = w.starts,
+                                      .strides = w.strides,
+                                      .dilation = w.dilation,
+                                      .at = w.at + 1,
+                                      .tapped = w.tapped})}};
+}
+
 }  // namespace tenon::ir::rules

@@ -36,8 +36,8 @@ std::vector<Type> infer_arg_reduce(const InferArgs& args) {
   return {r};
 }
 
-std::vector<Type> infer_cumsum(const InferArgs& args) {
-  check_axis(Cumsum(args.attrs).axis, args.operands[0].shape.rank(), "axis");
+std::vector<Type> infer_cumulative(const InferArgs& args) {
+  check_axis(Cumulative(args.attrs).axis, args.operands[0].shape.rank(), "axis");
   return {args.operands[0]};
 }
 

@@ -144,7 +144,7 @@ Array Propagation::scattered(const At& at) {
 }
 
 Array Propagation::accumulated(const At& at) {
-  const Cumsum c(at.graph, at.node);
+  const Cumulative c(at.graph, at.node);
   Array result = operand_sets(at, 0);
   const Indices sizes = rules::extents(result.type.shape);
   const int64_t step = rules::strides(sizes)[c.axis], extent = sizes[c.axis];
@@ -226,7 +226,8 @@ std::vector<Array> Propagation::sets_of(const At& at) {
     return list;
   };
   if (row.family == Family::elementwise) return one(elementwise(at));
-  if (row.family == Family::reduction && at.node.op != Op::cumsum) {
+  if (row.family == Family::reduction && row.nest) return one(accumulated(at));
+  if (row.family == Family::reduction) {
     const Shape& shape = at.type(0).shape;
     const std::vector<int64_t>& axes = Reduce(at.graph, at.node).axes;
     std::vector<int64_t> kept;
@@ -238,7 +239,6 @@ std::vector<Array> Propagation::sets_of(const At& at) {
     return one(std::move(result));
   }
   switch (at.node.op) {
-    case Op::cumsum: return one(accumulated(at));
     case Op::dot_general: return one(contracted(at));
     case Op::convolution: return one(convolved(at));
     case Op::scatter: return one(scattered(at));
