@@ -12,6 +12,7 @@
 #include "tenon/frontend/dist/world.h"
 #include "tenon/frontend/io/files.h"
 #include "tenon/frontend/language.h"
+#include "tenon/frontend/linalg/linalg.h"
 #include "tenon/frontend/ops/custom.h"
 #include "tenon/frontend/ops/effects.h"
 #include "tenon/frontend/ops/ops.h"

@@ -149,6 +149,7 @@ TEST(ElementwiseBattery, Activations) {
       {"swish", TENON_CALL(tn::swish(x[0])), wide, others, 2, false},
       {"threshold", TENON_CALL(tn::threshold(x[0], 1, 20)), kinked, others},
       {"glu", TENON_CALL(tn::glu(x[0], 1)), {{{3, 6}}}, {{{{0, 4}}}, {{{2, 134, 2}}}}},
+      {"gelu", TENON_CALL(tn::gelu(x[0], {.approximate = "tanh"})), wide, others},
       {"gelu_tanh", TENON_CALL(tn::gelu_tanh(x[0])), wide, others},
       {"softplus", TENON_CALL(tn::softplus(x[0], 2, 3)), wide, others},
       {"tanhshrink", TENON_CALL(tn::tanhshrink(x[0])), one, others},
