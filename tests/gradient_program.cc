@@ -34,6 +34,10 @@ const Row rows[] = {
     {"atan2(a, b * b + 1)", true, [](const Tensor& a, const Tensor& b) { return atan2(a, b * b + 1); }},
     {"log(a * a + 1)", true, [](const Tensor& a, const Tensor&) { return log(a * a + 1); }},
     {"gelu(a)", true, [](const Tensor& a, const Tensor&) { return gelu(a); }},
+    {"gelu_tanh(a)", true, [](const Tensor& a, const Tensor&) { return gelu_tanh(a); }},
+    {"logaddexp(a, b)", true, [](const Tensor& a, const Tensor& b) { return logaddexp(a, b); }},
+    {"hypot(a, b * b + 1)", true, [](const Tensor& a, const Tensor& b) { return hypot(a, b * b + 1); }},
+    {"lgamma(tanh(a) + 2)", true, [](const Tensor& a, const Tensor&) { return lgamma(tanh(a) + 2); }},
     {"silu(a)", true, [](const Tensor& a, const Tensor&) { return silu(a); }},
     {"softmax(a)", true, [](const Tensor& a, const Tensor&) { return softmax(whole(a), -1); }},
     {"logsumexp(a)", true, [](const Tensor& a, const Tensor&) { return logsumexp(whole(a), {{1}, true}); }},
@@ -65,6 +69,20 @@ const Row rows[] = {
     {"take(a, {1, 0})", true, [](const Tensor& a, const Tensor&) { return take(whole(a), tensor({1, 1}), 0); }},
     {"scatter_add(a, b)", true,
      [](const Tensor& a, const Tensor& b) { return scatter_add(whole(a), tensor({1, 1}), whole(b), 0); }},
+    {"scatter_reduce(a, b)", true,
+     [](const Tensor& a, const Tensor& b) {
+       return scatter_reduce(whole(a), 0, tensor({{0, 1, 0}, {0, 0, 1}}), whole(b), "prod");
+     }},
+    {"scatter_reduce(a, b, amax)", false,
+     [](const Tensor& a, const Tensor& b) {
+       return scatter_reduce(whole(a), 0, tensor({{0, 1, 0}, {0, 0, 1}}), whole(b), "amax");
+     }},
+    {"x[i, j] = b", true,
+     [](const Tensor& a, const Tensor& b) {
+       Tensor x = whole(a) * 1;
+       x[{tensor({0, 1, 0}), tensor({1, 0, 1})}] = whole(b)[{tensor({1, 1, 0}), 0}];
+       return x;
+     }},
     {"cond(sum(a) > 0)", true,
      [](const Tensor& a, const Tensor& b) {
        return cond(

@@ -114,8 +114,7 @@ inline Tensor norm(Operand x, const char* p, Norm n = {}) { return norm(x, std::
 
 // ---- products
 Tensor cross(Operand a, Operand b, int64_t axis = -1);  // of three elements along the axis
-Tensor outer(Operand a, Operand b);  // of two vectors
-Tensor kron(Operand a, Operand b);
+using tenon::kron, tenon::outer;
 Tensor vecdot(Operand a, Operand b, int64_t axis = -1);
 // Over the last axes of a and the first of b, so many; or over those named.
 Tensor tensordot(Operand a, Operand b, int64_t axes = 2);
@@ -133,6 +132,6 @@ Tensor trace(Operand x, int64_t offset = 0);
 
 }  // namespace linalg
 
-using linalg::cross, linalg::outer, linalg::kron, linalg::tensordot, linalg::norm;
+using linalg::cross, linalg::tensordot;  // norm, outer and kron stand in tn:: already
 
 }  // namespace tenon

@@ -1,4 +1,4 @@
-// cross, outer, kron, vecdot, tensordot, multi_dot, diagonal, trace.
+// cross, vecdot, tensordot, multi_dot, diagonal, trace.
 #include <algorithm>
 #include <array>
 
@@ -28,33 +28,6 @@ Values build_cross(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs&
     return joined(part(a, axis, by, 3 - by), part(a, axis, 0, by), axis);
   };
   return {ir::cast(turned(v[0], 1) * turned(v[1], 2) - turned(v[0], 2) * turned(v[1], 1), to.dtype)};
-}
-
-Values build_outer(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
-  const made::Products to(attrs);
-  const Shape shape({x[0].shape()[0], x[1].shape()[0]});
-  return {ir::broadcast(ir::cast(x[0], to.dtype), shape, {0}) * ir::broadcast(ir::cast(x[1], to.dtype), shape, {1})};
-}
-
-// Elements of a, then elements of b, axis by axis.
-Values build_kron(ir::GraphBuilder& b, std::span<const Value> x, const ir::Attrs& attrs) {
-  const made::Products to(attrs);
-  const int most = std::max(x[0].shape().rank(), x[1].shape().rank());
-  const auto extent = [&](Value v, int axis) {
-    const int own = axis - (most - v.shape().rank());
-    return own < 0 ? Dim(1) : v.shape()[own];
-  };
-  Shape apart, whole;
-  std::array<std::vector<int64_t>, 2> axes;
-  for (int axis = 0; axis < most; ++axis) {
-    for (int k = 0; k < 2; ++k) {
-      apart.push_back(extent(x[static_cast<size_t>(k)], axis));
-      if (axis >= most - x[static_cast<size_t>(k)].shape().rank()) axes[static_cast<size_t>(k)].push_back(2 * axis + k);
-    }
-    whole.push_back(b.symbols().product(extent(x[0], axis), extent(x[1], axis)));
-  }
-  const Value lhs = ir::broadcast(ir::cast(x[0], to.dtype), apart, axes[0]);
-  return {ir::reshape(lhs * ir::broadcast(ir::cast(x[1], to.dtype), apart, axes[1]), whole)};
 }
 
 Values build_vecdot(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
@@ -116,8 +89,7 @@ Value diagonal_at(Value x, int64_t offset) {
   Shape flat = batch_of(x);
   const auto axis = static_cast<size_t>(flat.size());
   flat.push_back(symbols.product(m, n));
-  const Value operands[] = {ir::reshape(x, flat), number * (stride + 1) + first};
-  return ir::apply(b, ir::Op::gather, operands, ir::GatherAttrs{.axis = axis})[0];
+  return ir::take(ir::reshape(x, flat), number * (stride + 1) + first, axis);
 }
 
 Value diagonal_of_axes(Value x, const made::Diagonals& d) {
@@ -202,25 +174,6 @@ Tensor vecdot(Operand a, Operand b, int64_t axis) try {
                    a.where());
 } catch (...) {
   leave_with_error("vecdot", a.where());
-}
-
-Tensor outer(Operand a, Operand b) try {
-  const Tensor x = as_tensor(a, "outer"), y = as_tensor(b, "outer");
-  for (const Tensor* t : {&x, &y})
-    if (t->ndim() != 1)
-      throw Error("linalg::outer: takes two vectors, not " + describe(*t) + "; reshape it", a.where());
-  return apply_one({"outer", build_outer}, made::ProductsAttrs{.lhs = {}, .rhs = {}, .dtype = dtype_of(a, b, "outer")},
-                   {x, y}, a.where());
-} catch (...) {
-  leave_with_error("outer", a.where());
-}
-
-Tensor kron(Operand a, Operand b) try {
-  const Tensor x = as_tensor(a, "kron"), y = as_tensor(b, "kron");
-  return apply_one({"kron", build_kron}, made::ProductsAttrs{.lhs = {}, .rhs = {}, .dtype = dtype_of(a, b, "kron")},
-                   {x, y}, a.where());
-} catch (...) {
-  leave_with_error("kron", a.where());
 }
 
 Tensor tensordot(Operand a, Operand b, const std::vector<int64_t>& of_a, const std::vector<int64_t>& of_b) try {

@@ -93,8 +93,7 @@ Value rows_in_order(Value x, Value order) {
     const Value first = reshape(iota(b, i64, {count}, 0) * broadcast(extent_value(b, rows), {count}, {}), batch);
     place = order + broadcast(first, numbers, axes);
   }
-  const Value operands[] = {reshape(x, flat), reshape(place, {flat[0]})};
-  return reshape(apply(b, Op::gather, operands, GatherAttrs{.axis = 0})[0], x.shape());
+  return reshape(take(reshape(x, flat), reshape(place, {flat[0]}), 0), x.shape());
 }
 
 }  // namespace tenon::ir::matrices
