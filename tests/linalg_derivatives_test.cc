@@ -222,9 +222,9 @@ TEST(LinalgDerivatives, Norms) {
   for (const char* p : {"fro", "nuc"})
     check(Case{p, [p](const Tensor& a) { return Results{la::matrix_norm(a, p), la::norm(a, p, {.axes = {2, 0}})}; },
                batch(), 1e-5});
-  check(Case{"norm", [](const Tensor& a) { return Results{tn::norm(a), tn::norm(a, 1), tn::norm(a, "nuc")}; }, tall(),
+  check(Case{"norm", [](const Tensor& a) { return Results{la::norm(a), la::norm(a, 1), la::norm(a, "nuc")}; }, tall(),
              1e-5});
-  const Tensor at_zero = tn::grad([](const Tensor& x) { return tn::norm(x); })(tn::zeros({3}, {.dtype = f64}));
+  const Tensor at_zero = tn::grad([](const Tensor& x) { return la::norm(x); })(tn::zeros({3}, {.dtype = f64}));
   EXPECT_EQ(at_zero.to_vector<double>(), (std::vector<double>{0, 0, 0}));
 }
 
@@ -298,7 +298,7 @@ TEST(LinalgValues, PseudoInverses) {  // Moore's and Penrose's conditions, also 
 
 TEST(LinalgValues, NormsAndProducts) {
   const Tensor a = tn::tensor({{3.0, -4.0}, {0.0, 0.0}});
-  EXPECT_EQ(number(tn::norm(a)), 5);
+  EXPECT_EQ(number(la::norm(a)), 5);
   EXPECT_EQ(number(la::vector_norm(a, 0)), 2);
   EXPECT_EQ(number(la::vector_norm(a, INFINITY)), 4);
   EXPECT_EQ(number(la::matrix_norm(a, 1)), 4);

@@ -280,7 +280,6 @@ TEST(Linalg, Errors) {
   expect_error([&] { la::qr(square, "r"); }, {"qr", "reduced"});
   expect_error([&] { la::matrix_norm(square, 3); }, {"matrix_norm", "nuc"});
   expect_error([&] { la::cross(drawn({2}, 1), drawn({2}, 1)); }, {"cross", "three"});
-  expect_error([&] { la::outer(square, square); }, {"outer", "vectors"});
   expect_error([&] { la::tensordot(square, square, 3); }, {"tensordot", "axes"});
   expect_error([&] { tn::jit([](const Tensor& a) { return la::inv(a); })(oblong); }, {"inv", "not square"});
 }
