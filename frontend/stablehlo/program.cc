@@ -1,0 +1,202 @@
+// Finding the entry, importing it, and, with free extents, importing it again for every call: for arguments of these extents.
+#include "tenon/frontend/stablehlo/program.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "tenon/frontend/stablehlo/import.h"
+#include "tenon/frontend/tensor/cell.h"
+#include "tenon/ir/base/door.h"
+
+namespace tenon::hlo {
+namespace {
+
+// The operations of a region and of those inside it, without recursion.
+template <class Visit>
+void for_each_operation(const Region& region, Visit visit) {
+  std::vector<const Region*> open = {&region};
+  while (!open.empty()) {
+    const Region& r = *open.back();
+    open.pop_back();
+    for (const Operation& op : r.operations) {
+      visit(op);
+      for (const Region& inner : op.regions) open.push_back(&inner);
+    }
+  }
+}
+
+bool is_free(const TensorType& t) {
+  return std::find(t.extents.begin(), t.extents.end(), unknown_extent) != t.extents.end();
+}
+
+}  // namespace
+
+const Function& entry_of(Module& module) {
+  const Function* entry = module.find("main");
+  if (entry == nullptr || !entry->is_public) {
+    entry = nullptr;
+    for (const Function& f : module.functions) {
+      if (!f.is_public) continue;
+      if (entry != nullptr) throw TextError(module.source->name + ": of several public functions none is called @main");
+      entry = &f;
+    }
+  }
+  if (entry == nullptr) throw TextError(module.source->name + ": the module has no public function");
+  std::set<std::string_view> met = {entry->name};
+  std::vector<const Function*> open = {entry};
+  while (!open.empty()) {
+    const Function& f = module.body_of(*open.back());
+    open.pop_back();
+    for_each_operation(*f.body, [&](const Operation& op) {
+      const Attribute* callee = op.attributes.find("callee");
+      if (callee == nullptr || op.name == "stablehlo.custom_call" || !met.insert(callee->text).second) return;
+      if (const Function* called = module.find(callee->text)) open.push_back(called);
+    });
+  }
+  return *entry;
+}
+
+bool has_free_extents(const Module& module) {
+  bool found = false;
+  for (const Function& f : module.functions) {
+    if (!f.body) continue;
+    found |= std::any_of(f.argument_types.begin(), f.argument_types.end(), is_free);
+    for_each_operation(*f.body, [&](const Operation& op) {
+      found |= std::any_of(op.result_types.begin(), op.result_types.end(), is_free);
+    });
+  }
+  return found;
+}
+
+std::shared_ptr<detail::Program> import_function(Module& module, const Function& f,
+                                                 const std::vector<Argument>& arguments, const Location& at,
+                                                 std::vector<size_t>* asked) {
+  auto program = std::make_shared<detail::Program>();
+  program->arguments = static_cast<uint32_t>(arguments.size());
+  Building root("main", std::make_shared<Symbols>());
+  root.builder.set_location(at);
+  std::vector<Value> values;
+  for (const Argument& a : arguments) values.push_back({&root.builder, root.builder.input(a.type)});
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const Argument& a = arguments[i];
+    if (!a.value) continue;
+    const Value number = ir::splat_integer(root.builder, a.type.dtype, *a.value, {});
+    const Value same[] = {ir::eq(values[i], number)};
+    if (a.checked)
+      ir::apply(root.builder, ir::Op::check, same,
+                ir::CheckAttrs{.message = "check failed: argument " + std::to_string(i) + " is not " +
+                                          std::to_string(*a.value) + ", as the extents of the others say",
+                               .place = module.source->place(f.at)});
+    values[i] = number;
+  }
+  Importer importer(module, program->captured);
+  try {
+    std::vector<ir::ValueId> outputs;
+    for (const Value& v : importer.call(root, f, values)) outputs.push_back(v.id);
+    program->graph = root.builder.finish(outputs);
+  } catch (const Error&) {
+    if (asked == nullptr) throw;
+    for (ir::ValueId v : importer.asked)
+      if (ir::index(v) < arguments.size() && !arguments[ir::index(v)].value) asked->push_back(ir::index(v));
+    if (asked->empty()) throw;
+    return nullptr;
+  }
+  return program;
+}
+
+namespace {
+
+std::optional<int64_t> value_of(const Tensor& t, const Location& at) {
+  if (!t.cell()->concrete() || t.ndim() != 0 || !is_integer(t.dtype())) return std::nullopt;
+  const runtime::HostView view(*buffer_of(t, "a program with free extents", at));
+  uint64_t bits = 0;
+  std::memcpy(&bits, view.data(), static_cast<size_t>(bytes(t.dtype())));
+  const int unused = 64 - 8 * bytes(t.dtype());
+  return is_signed(t.dtype()) ? static_cast<int64_t>(bits << unused) >> unused : static_cast<int64_t>(bits);
+}
+
+// What free extents of the arguments are, in their order, each number once.
+std::vector<int64_t> extents_met(const Function& f, const std::vector<Argument>& arguments) {
+  std::vector<int64_t> found;
+  for (size_t i = 0; i < arguments.size(); ++i)
+    for (size_t k = 0; k < f.argument_types[i].extents.size(); ++k) {
+      const int64_t n = arguments[i].type.shape[k].number();
+      if (f.argument_types[i].extents[k] < 0 && std::find(found.begin(), found.end(), n) == found.end())
+        found.push_back(n);
+    }
+  return found;
+}
+
+// Tries the extents of the arguments for numbers that cannot be read: the k-th number is the k-th extent first. What does not fit the
+// types of the program fails; the first that fits is checked when the program runs.
+std::shared_ptr<detail::Program> import_guessing(Module& module, const Function& f, std::vector<Argument> arguments,
+                                                 const std::vector<size_t>& unknown, const Location& at) {
+  const std::vector<int64_t> extents = extents_met(f, arguments);
+  constexpr size_t most_tries = 256;
+  if (!extents.empty())
+    for (size_t attempt = 0; attempt < most_tries; ++attempt) {
+      size_t rest = attempt;
+      for (size_t k = 0; k < unknown.size(); ++k) {
+        arguments[unknown[k]].value = extents[(rest % extents.size() + k) % extents.size()];
+        arguments[unknown[k]].checked = true;
+        rest /= extents.size();
+      }
+      if (rest > 0) break;  // all were tried
+      try {
+        std::vector<size_t> asked;
+        if (auto program = import_function(module, f, arguments, at, &asked)) return program;
+      } catch (const Error&) {
+      }
+    }
+  throw Error("the shapes of this program depend on the value of argument " + std::to_string(unknown[0]) +
+              ", which a transform does not know, and which is no extent of another argument; capture it instead");
+}
+
+}  // namespace
+
+std::shared_ptr<detail::Program> import_for(Module& module, const Function& f, const std::vector<Tensor>& inputs,
+                                            const Location& at) {
+  if (inputs.size() != f.argument_types.size())
+    throw Error("this function takes " + std::to_string(f.argument_types.size()) + " tensors, not " +
+                std::to_string(inputs.size()));
+  std::vector<Argument> arguments;
+  for (const Tensor& t : inputs) {
+    if (!t.defined()) throw Error("an undefined tensor was given to a program");
+    if (!t.cell()->type.shape.is_static())
+      throw Error(describe(t) + " has a free extent; a StableHLO program with free extents takes numbers");
+    arguments.push_back({t.cell()->type});
+  }
+  for (;;) {
+    std::vector<size_t> asked, unknown;
+    if (auto program = import_function(module, f, arguments, at, &asked)) return program;
+    for (size_t i : asked) {
+      arguments[i].value = value_of(inputs[i], at);
+      if (!arguments[i].value && std::find(unknown.begin(), unknown.end(), i) == unknown.end()) unknown.push_back(i);
+    }
+    if (!unknown.empty()) return import_guessing(module, f, arguments, unknown, at);
+  }
+}
+
+std::shared_ptr<detail::Program> program_of(std::shared_ptr<Module> module, const Location& at) {
+  const Function& entry = entry_of(*module);
+  if (has_free_extents(*module)) {
+    auto program = std::make_shared<detail::Program>();
+    program->arguments = static_cast<uint32_t>(entry.argument_types.size());
+    program->for_inputs = [module, &entry, at](const std::vector<Tensor>& inputs) {
+      return import_for(*module, entry, inputs, at);
+    };
+    return program;
+  }
+  std::vector<Argument> arguments;
+  for (size_t i = 0; i < entry.argument_types.size(); ++i) {
+    const TensorType& t = entry.argument_types[i];
+    if (!t.ranked || !t.dtype)
+      module->source->fail(entry.at, "argument " + std::to_string(i) + " of type " + std::string(t.element) +
+                                         " is no tensor of numbers that Tenon has");
+    arguments.push_back({{*t.dtype, Shape::from(t.extents)}});
+  }
+  return import_function(*module, entry, arguments, at, nullptr);
+}
+
+}  // namespace tenon::hlo
