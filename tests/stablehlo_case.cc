@@ -33,7 +33,7 @@ std::vector<Tensor> results_of(hlo::Module& module, const hlo::Function& f) {
 
 // Numbers that no program minds: small, whole, different from their neighbours.
 Tensor made_up(const hlo::TensorType& type, int64_t free_extent) {
-  ir::Array a(ir::Type{f64, {}});
+
   Shape shape;
   for (int64_t n : type.extents) shape.push_back(n < 0 ? free_extent : n);
   if (shape.empty() && is_integer(*type.dtype)) {
@@ -48,7 +48,8 @@ Tensor made_up(const hlo::TensorType& type, int64_t free_extent) {
 }
 
 HloCase open_case(hlo::Module& module, const hlo::Function& entry) {
-  HloCase c{.open = true};
+  HloCase c;
+  c.open = true;
   for (const hlo::TensorType& t : entry.argument_types) c.inputs.push_back(made_up(t, 5));
   c.program = hlo::import_for(module, entry, c.inputs, {});
   return c;

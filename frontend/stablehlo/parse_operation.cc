@@ -138,16 +138,24 @@ void BodyParser::generic(Operation& op) {
   types(op);
 }
 
-// : T, or : T, T, or : (T, T) -> T. A list of another length than the results ends with the type of them all.
+// : T, or : T, T, or : (T, T) -> T, or : T, T -> T. A list of another length than the results ends with the type of them all.
 void BodyParser::types(Operation& op) {
   if (!in_.accept(":")) {
     if (op.result_count > 0) in_.fail("'" + std::string(op.name) + "' lacks its types");
     return;
   }
   std::vector<TensorType> list;
-  if (in_.accept("(")) {
+  bool arrow = in_.accept("(");
+  if (arrow) {
     parse_types(in_, ")");
     in_.expect("->");
+  } else {
+    do list.push_back(parse_type(in_));
+    while (in_.accept(","));
+    arrow = in_.accept("->");
+  }
+  if (arrow) {
+    list.clear();
     if (in_.accept("(")) {
       list = parse_types(in_, ")");
     } else {
@@ -155,13 +163,10 @@ void BodyParser::types(Operation& op) {
     }
     if (op.result_count == 0) op.result_count = static_cast<uint32_t>(list.size());  // nobody names them
     if (list.size() != op.result_count)
-      in_.source().fail(op.at, "'" + std::string(op.name) + "' gives " + std::to_string(list.size()) + " values, not " +
-                                   std::to_string(op.result_count));
-  } else {
-    do list.push_back(parse_type(in_));
-    while (in_.accept(","));
-    if (op.result_count != 0 && list.size() != op.result_count)
-      list = std::vector<TensorType>(op.result_count, list.back());
+      in_.source().fail(op.at, "'" + std::string(op.name) + "' gives " + std::to_string(list.size()) +
+                                   " values, not " + std::to_string(op.result_count));
+  } else if (op.result_count != 0 && list.size() != op.result_count) {
+    list = std::vector<TensorType>(op.result_count, list.back());
   }
   op.result_types = std::move(list);
 }
@@ -232,6 +237,9 @@ void BodyParser::keyed_item(Operation& op) {
     add_member(op.attributes, key, std::move(pair));
   } else if (in_.peek() == '<') {
     in_.balanced('<');
+  } else if (const char c = in_.peek(); (c >= '0' && c <= '9') || c == '-') {  // what follows is the operation's type, not the number's
+    add_member(op.attributes, key,
+               {.kind = Attribute::Kind::integer, .at = start, .integer = in_.integer("value of an attribute")});
   } else {
     add_member(op.attributes, key, parse_attribute(in_, 1));
   }
