@@ -33,7 +33,6 @@ std::vector<Tensor> results_of(hlo::Module& module, const hlo::Function& f) {
 
 // Numbers that no program minds: small, whole, different from their neighbours.
 Tensor made_up(const hlo::TensorType& type, int64_t free_extent) {
-
   Shape shape;
   for (int64_t n : type.extents) shape.push_back(n < 0 ? free_extent : n);
   if (shape.empty() && is_integer(*type.dtype)) {

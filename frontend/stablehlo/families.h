@@ -38,6 +38,8 @@ std::vector<Value> import_imag(Call& c);
 std::vector<Value> import_complex(Call& c);
 std::vector<Value> import_next_after(Call& c);
 std::vector<Value> import_is_infinite(Call& c);
+std::vector<Value> import_cosh(Call& c);
+std::vector<Value> import_sinh(Call& c);
 std::vector<Value> import_square(Call& c);
 
 // ---- movement

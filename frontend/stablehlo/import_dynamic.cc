@@ -9,6 +9,15 @@
 namespace tenon::hlo {
 namespace {
 
+std::optional<int64_t> stored_number(const std::string& raw, DType dtype, int64_t i) {
+  const auto width = static_cast<size_t>(bytes(dtype));
+  if (!is_integer(dtype) || (static_cast<size_t>(i) + 1) * width > raw.size()) return std::nullopt;
+  uint64_t bits = 0;
+  std::memcpy(&bits, raw.data() + static_cast<size_t>(i) * width, width);
+  const int unused = 64 - 8 * static_cast<int>(width);
+  return is_signed(dtype) ? static_cast<int64_t>(bits << unused) >> unused : static_cast<int64_t>(bits);
+}
+
 class KnownElements {
  public:
   explicit KnownElements(Call& c) : c_(c), g_(c.b.graph()) {}
@@ -23,7 +32,7 @@ class KnownElements {
     const ir::Node& n = g_.node(producer);
     const auto x = g_.operands(n);
     switch (n.op) {
-      case ir::Op::constant: return number(ir::Constant(g_, n).value, g_.type(v).dtype, i);
+      case ir::Op::constant: return stored_number(ir::Constant(g_, n).value, g_.type(v).dtype, i);
       case ir::Op::reshape:
       case ir::Op::cast: return element(x[0], i, depth + 1);
       case ir::Op::broadcast: return g_.type(x[0]).shape.numel() == 1 ? element(x[0], 0, depth + 1) : std::nullopt;
@@ -45,15 +54,6 @@ class KnownElements {
   }
 
  private:
-  static std::optional<int64_t> number(const std::string& raw, DType dtype, int64_t i) {
-    const auto width = static_cast<size_t>(bytes(dtype));
-    if (!is_integer(dtype) || (static_cast<size_t>(i) + 1) * width > raw.size()) return std::nullopt;
-    uint64_t bits = 0;
-    std::memcpy(&bits, raw.data() + static_cast<size_t>(i) * width, width);
-    const int unused = 64 - 8 * static_cast<int>(width);
-    return is_signed(dtype) ? static_cast<int64_t>(bits << unused) >> unused : static_cast<int64_t>(bits);
-  }
-
   std::optional<int64_t> joined(std::span<const ir::ValueId> parts, int64_t i, int depth) {
     for (ir::ValueId part : parts) {
       if (g_.type(part).shape.rank() != 1) return parts.size() == 1 ? element(part, i, depth + 1) : std::nullopt;
@@ -76,6 +76,43 @@ class KnownElements {
   Call& c_;
   const ir::Graph& g_;
 };
+
+// An element as something that is computed, and a number that is added to it: what start and limit of a slice may have in common.
+struct Sum {
+  ir::ValueId base = ir::no_value;  // none: the number alone
+  int64_t number = 0;
+};
+std::optional<Sum> sum_of(const ir::Graph& g, ir::ValueId v, int64_t i, int depth = 0) {
+  const ir::NodeId producer = g.producer(v);
+  if (depth > 64) return std::nullopt;
+  if (producer != ir::no_node) {
+    const ir::Node& n = g.node(producer);
+    const auto x = g.operands(n);
+    if (n.op == ir::Op::constant) {
+      const auto number = stored_number(ir::Constant(g, n).value, g.type(v).dtype, i);
+      return number ? std::optional(Sum{ir::no_value, *number}) : std::nullopt;
+    }
+    if (n.op == ir::Op::reshape || (n.op == ir::Op::cast && is_integer(g.type(x[0]).dtype)))
+      return sum_of(g, x[0], i, depth + 1);
+    if (n.op == ir::Op::concat)
+      for (ir::ValueId part : x) {
+        if (g.type(part).shape.rank() != 1) return std::nullopt;
+        const int64_t size = g.type(part).shape[0].number();
+        if (i < size) return sum_of(g, part, i, depth + 1);
+        i -= size;
+      }
+    if (n.op == ir::Op::add) {
+      const auto a = sum_of(g, x[0], i, depth + 1), b = sum_of(g, x[1], i, depth + 1);
+      Sum r{ir::no_value, 0};
+      if (!a || !b || (a->base != ir::no_value && b->base != ir::no_value) ||
+          __builtin_add_overflow(a->number, b->number, &r.number))
+        return std::nullopt;
+      r.base = a->base != ir::no_value ? a->base : b->base;
+      return r;
+    }
+  }
+  return g.type(v).shape.empty() ? std::optional(Sum{v, 0}) : std::nullopt;
+}
 
 std::optional<int64_t> known(Call& c, Value v, int64_t i) { return KnownElements(c).element(v.id, i); }
 
@@ -144,16 +181,19 @@ std::vector<Value> import_real_dynamic_slice(Call& c) {
   Axes steps;
   for (int64_t i = 0; i < rank; ++i) {
     const auto axis = static_cast<size_t>(i);
-    const auto start = known(c, c.in[1], i), limit = known(c, c.in[2], i);
+    const auto start = sum_of(c.b.graph(), c.in[1].id, i), limit = sum_of(c.b.graph(), c.in[2].id, i);
     const int64_t stride = strides[axis], declared = c.op.result_types.at(0).extents.at(axis);
     c.expects(stride >= 1, "strides are positive");
-    if (start && limit) {
-      c.expects(0 <= *start && *start <= *limit && *limit <= x.shape()[axis].number(), "a slice lies in the operand");
-      sizes.push_back(*limit - *start);
-    } else {
-      c.expects(declared >= 0 && stride == 1, "its size depends on what the program computes");
+    if (start && limit && start->base == limit->base) {
+      sizes.push_back(std::max<int64_t>(limit->number - start->number, 0));
+    } else if (declared >= 0 && stride == 1) {
       sizes.push_back(declared);
+    } else {
+      const auto first = known(c, c.in[1], i), last = known(c, c.in[2], i);
+      c.expects(first && last && *first <= *last, "its size depends on what the program computes");
+      sizes.push_back(*last - *first);
     }
+    c.expects(sizes.back().number() <= x.shape()[axis].number(), "a slice is as large as the operand at most");
     const Value at = ir::slice(c.in[1], {Dim(i)}, {Dim(1)}, {1});
     starts.push_back(ir::cast(ir::reshape(at, {}), i64));
     steps.push_back(stride);

@@ -128,29 +128,33 @@ std::vector<int64_t> extents_met(const Function& f, const std::vector<Argument>&
   return found;
 }
 
-// Tries the extents of the arguments for numbers that cannot be read: the k-th number is the k-th extent first. What does not fit the
-// types of the program fails; the first that fits is checked when the program runs.
-std::shared_ptr<detail::Program> import_guessing(Module& module, const Function& f, std::vector<Argument> arguments,
-                                                 const std::vector<size_t>& unknown, const Location& at) {
+// The program with the values of some more arguments: those that can be read as they are; for others the extents of the arguments are
+// tried, the k-th extent first for the k-th of them. What does not fit the types of the program fails; the first that fits is checked when
+// the program runs. Null where the program fails, for the last `reason`, or asks for the values of others, which `asked` gets.
+std::shared_ptr<detail::Program> import_knowing(Module& module, const Function& f, std::vector<Argument> arguments,
+                                                const std::vector<Tensor>& inputs, const std::vector<size_t>& wanted,
+                                                const Location& at, std::vector<size_t>& asked, std::string& reason) {
+  std::vector<size_t> guessed;
+  for (size_t i : wanted)
+    if (!(arguments[i].value = value_of(inputs[i], at))) guessed.push_back(i);
   const std::vector<int64_t> extents = extents_met(f, arguments);
   constexpr size_t most_tries = 256;
-  if (!extents.empty())
-    for (size_t attempt = 0; attempt < most_tries; ++attempt) {
-      size_t rest = attempt;
-      for (size_t k = 0; k < unknown.size(); ++k) {
-        arguments[unknown[k]].value = extents[(rest % extents.size() + k) % extents.size()];
-        arguments[unknown[k]].checked = true;
-        rest /= extents.size();
-      }
-      if (rest > 0) break;  // all were tried
-      try {
-        std::vector<size_t> asked;
-        if (auto program = import_function(module, f, arguments, at, &asked)) return program;
-      } catch (const Error&) {
-      }
+  if (!guessed.empty() && extents.empty()) return nullptr;
+  for (size_t attempt = 0; attempt < most_tries; ++attempt) {
+    size_t rest = attempt;
+    for (size_t k = 0; k < guessed.size(); ++k) {
+      arguments[guessed[k]].value = extents[(rest % extents.size() + k) % extents.size()];
+      arguments[guessed[k]].checked = true;
+      rest /= extents.size();
     }
-  throw Error("the shapes of this program depend on the value of argument " + std::to_string(unknown[0]) +
-              ", which a transform does not know, and which is no extent of another argument; capture it instead");
+    if (rest > 0) return nullptr;  // all were tried
+    try {
+      if (auto program = import_function(module, f, arguments, at, &asked)) return program;
+    } catch (const Error& e) {
+      reason = e.message();
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -167,15 +171,29 @@ std::shared_ptr<detail::Program> import_for(Module& module, const Function& f, c
       throw Error(describe(t) + " has a free extent; a StableHLO program with free extents takes numbers");
     arguments.push_back({t.cell()->type});
   }
-  for (;;) {
-    std::vector<size_t> asked, unknown;
-    if (auto program = import_function(module, f, arguments, at, &asked)) return program;
-    for (size_t i : asked) {
-      arguments[i].value = value_of(inputs[i], at);
-      if (!arguments[i].value && std::find(unknown.begin(), unknown.end(), i) == unknown.end()) unknown.push_back(i);
+  std::vector<size_t> known, asked;
+  std::string reason;
+  if (auto program = import_function(module, f, arguments, at, &asked)) return program;
+  while (!asked.empty()) {
+    std::sort(asked.begin(), asked.end());
+    asked.erase(std::unique(asked.begin(), asked.end()), asked.end());
+    std::vector<size_t> more;
+    for (size_t i : asked) {  // one that suffices, so that the others stay arguments
+      std::vector<size_t> wanted = known;
+      wanted.push_back(i);
+      if (auto program = import_knowing(module, f, arguments, inputs, wanted, at, more, reason)) return program;
     }
-    if (!unknown.empty()) return import_guessing(module, f, arguments, unknown, at);
+    known.insert(known.end(), asked.begin(), asked.end());
+    std::sort(known.begin(), known.end());
+    asked.clear();
+    if (auto program = import_knowing(module, f, arguments, inputs, known, at, asked, reason)) return program;
+    std::erase_if(asked, [&](size_t i) { return std::find(known.begin(), known.end(), i) != known.end(); });
   }
+  const bool all_known = std::all_of(known.begin(), known.end(), [&](size_t i) { return value_of(inputs[i], at); });
+  if (all_known && !reason.empty()) throw TextError(reason);
+  throw Error("the shapes of this program depend on the value of argument " + std::to_string(known.at(0)) +
+              ", which a transform does not know, and which is no extent of another argument; capture it instead" +
+              (reason.empty() ? "" : " (" + reason + ")"));
 }
 
 std::shared_ptr<detail::Program> program_of(std::shared_ptr<Module> module, const Location& at) {
