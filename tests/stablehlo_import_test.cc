@@ -193,7 +193,7 @@ TEST(StableHloImport, DifferentiatesAndCallsFunctions) {
       "dimensions = [0] : (tensor<3xf32>, tensor<f32>) -> tensor<f32>\nreturn %1 : tensor<f32>\n}\n"
       "func.func private @square(%x: tensor<3xf32>) -> tensor<3xf32> {\n%0 = stablehlo.multiply %x, %x : "
       "tensor<3xf32>\n"
-      "return %0 : tensor<3xf32>\n}\nfunc.func private @unread(%x: !other.type) { other.op %x ->> {} }\n");
+      "return %0 : tensor<3xf32>\n}\nfunc.func private @unread(%x: !other.type) { other.op %x -> {} }\n");
   const Tensor g = grad([&](const Tensor& x) { return program({x})[0]; })(vector({1, 2, 3}));
   EXPECT_EQ(numbers(array_of(g)), (Numbers{2, 4, 6}));
 }

@@ -44,7 +44,7 @@ bool near(const ir::Array& expected, const ir::Array& actual) {
         return false;  // near the largest both may be
       continue;
     }
-    if (std::fabs(x - y) > unit * std::fabs(x) + 1e-30) return false;
+    if (std::fabs(x - y) > unit * std::fabs(x) + (expected.type.dtype == f16 ? 1e-7 : 1e-30)) return false;
   }
   return true;
 }
@@ -59,7 +59,8 @@ void there_and_back(const Case& c, bool exactly) {
   ASSERT_EQ(actual.size(), expected.size());
   for (size_t i = 0; i < expected.size(); ++i) {
     const auto apart = difference(expected[i], actual[i], NaNs::one_value);
-    EXPECT_TRUE(!apart || (!exactly && near(expected[i], actual[i]))) << c.name << ": " << *apart << "\n" << text;
+    EXPECT_TRUE(!apart || (!exactly && near(expected[i], actual[i]))) << c.name << ": " << apart.value_or("") << "\n"
+                                                                      << text;
   }
 }
 
@@ -68,7 +69,8 @@ TEST(StableHloPrint, EveryRowThereAndBack) {
   for (size_t i = 0; i < ir::op_count; ++i) {
     const Op op = static_cast<Op>(i);
     if (unprintable.count(op)) continue;
-    for (int d = 0; d < dtype_count; ++d)
+    for (int d = 0; d < dtype_count; ++d) {
+      if (!contains(ir::def(op).dtypes, static_cast<DType>(d))) continue;
       for (const Case& c : op_cases(op, static_cast<DType>(d))) {
         if (!is_static(*c.graph)) continue;
         try {
@@ -79,13 +81,14 @@ TEST(StableHloPrint, EveryRowThereAndBack) {
         }
         if (HasFatalFailure()) return;
       }
+    }
   }
   EXPECT_GT(printed.size(), 80u);
 }
 
 TEST(StableHloPrint, RefusesWhatIsNotThere) {
   for (Op op : unprintable)
-    for (const Case& c : op_cases(op, f32))
+    for (const Case& c : op_cases(op, op == Op::random_bits ? u32 : f32))
       if (is_static(*c.graph)) {
         EXPECT_THROW(hlo::module_text(*c.graph, {}), Error) << c.name;
       }

@@ -61,6 +61,7 @@ Results scan(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x
   for (const Shown& v : loop.carries_of(all)) carries.push_back(v);
   for (size_t i = loop.carries; i < results.size(); ++i)
     carries.push_back(results[i].dtype == boolean ? p.repeated(results[i], "false") : p.number(results[i], 0));
+  if (length == 0) return Results(carries.begin() + 1, carries.end());
   const Shown zero = carries[0], one = p.repeated(index, "1"), end = p.repeated(index, std::to_string(length)),
               last = p.repeated(index, std::to_string(length - 1));
   const std::vector<ir::Type> types = types_of(carries);

@@ -80,6 +80,14 @@ Shown defined(Printer& p, Op op, const Results& given) {
   const auto normal_cdf = [&](const Shown& v) {
     return times(p.unary("chlo.erfc", times(v, number(-0.70710678118654752440))), number(0.5));
   };
+  // x times a weight that vanishes where x is -inf.
+  const auto weighted = [&](const Shown& weight) {
+    return p.select(p.compare("EQ", weight, number(0)), number(-0.0), times(x[0], weight));
+  };
+  // 0 where one makes the other count for nothing; else what it is, with its sign.
+  const auto nothing_or = [&](const Shown& nothing, const Shown& value) {
+    return p.select(p.binary("stablehlo.and", nothing, p.compare("NE", value, value)), number(0), value);
+  };
   const Shown zero = number(0);
   Shown r;
   switch (op) {
@@ -96,20 +104,20 @@ Shown defined(Printer& p, Op op, const Results& given) {
           p.unary("stablehlo.log_plus_one",
                   p.unary("stablehlo.exponential", p.unary("stablehlo.negate", p.unary("stablehlo.abs", x[0])))));
       break;
-    case Op::silu: r = times(x[0], p.unary("stablehlo.logistic", x[0])); break;
+    case Op::silu: r = weighted(p.unary("stablehlo.logistic", x[0])); break;
     case Op::normal_cdf: r = normal_cdf(x[0]); break;
-    case Op::gelu: r = times(x[0], normal_cdf(x[0])); break;
+    case Op::gelu: r = weighted(normal_cdf(x[0])); break;
     case Op::gaussian: r = p.unary("stablehlo.exponential", times(times(x[0], x[0]), number(-0.5))); break;
     case Op::gap: r = p.select(p.compare("EQ", x[0], x[1]), zero, p.binary("stablehlo.subtract", x[0], x[1])); break;
     case Op::scale:
-      r = p.select(p.binary("stablehlo.or", p.compare("EQ", x[0], zero), p.compare("EQ", x[1], zero)), zero,
-                   times(x[0], x[1]));
+      r = nothing_or(p.binary("stablehlo.or", p.compare("EQ", x[0], zero), p.compare("EQ", x[1], zero)),
+                     times(x[0], x[1]));
       break;
     case Op::unscale: {
       const Shown infinite = p.compare("EQ", p.unary("stablehlo.abs", x[1]),
                                        p.repeated(wide, wide.dtype == f64 ? "0x7FF0000000000000" : "0x7F800000"));
-      r = p.select(p.binary("stablehlo.or", p.compare("EQ", x[0], zero), infinite), zero,
-                   p.binary("stablehlo.divide", x[0], x[1]));
+      r = nothing_or(p.binary("stablehlo.or", p.compare("EQ", x[0], zero), infinite),
+                     p.binary("stablehlo.divide", x[0], x[1]));
       break;
     }
     case Op::fma: r = p.binary("stablehlo.add", times(x[0], x[1]), x[2]); break;
@@ -131,6 +139,8 @@ bool print_elementwise(Printer& p, const ir::Graph& g, const ir::Node& n, const 
     r = {p.select(x[0], x[1], x[2])};
   } else if (n.op == Op::cast) {
     r = {p.one("stablehlo.convert", x, type)};
+  } else if (n.op == Op::bitcast && (type.dtype == boolean || x[0].type.dtype == boolean)) {
+    r = {type.dtype == x[0].type.dtype ? x[0] : p.one("stablehlo.convert", x, type)};
   } else if (n.op == Op::bitcast) {
     r = {p.one("stablehlo.bitcast_convert", x, type)};
   } else if (n.op == Op::is_finite) {

@@ -22,6 +22,7 @@ std::string slice_text(const ir::Slice& s) {
 }  // namespace
 
 bool print_movement(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x, Results& r) {
+  if (n.result_count == 0) return false;
   const ir::Type& type = g.type(n.first_result);
   switch (n.op) {
     case Op::constant: r = {p.constant(type, ir::Constant(g, n).value.data())}; return true;

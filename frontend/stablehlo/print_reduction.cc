@@ -132,6 +132,7 @@ Results sorted(Printer& p, const Results& x, size_t axis) {
 }  // namespace
 
 bool print_reduction(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x, Results& r) {
+  if (n.result_count == 0) return false;
   const ir::Type& type = g.type(n.first_result);
   switch (n.op) {
     case Op::reduce_sum:

@@ -69,13 +69,10 @@ bool has_free_extents(const Module& module) {
   return found;
 }
 
-std::shared_ptr<detail::Program> import_function(Module& module, const Function& f,
-                                                 const std::vector<Argument>& arguments, const Location& at,
-                                                 std::vector<size_t>* asked) {
-  auto program = std::make_shared<detail::Program>();
-  program->arguments = static_cast<uint32_t>(arguments.size());
-  Building root("main", std::make_shared<Symbols>());
-  root.builder.set_location(at);
+namespace {
+
+// Arguments as values: inputs, or the numbers that are known of them.
+std::vector<Value> values_of(Building& root, const std::vector<Argument>& arguments, const std::string& place) {
   std::vector<Value> values;
   for (const Argument& a : arguments) values.push_back({&root.builder, root.builder.input(a.type)});
   for (size_t i = 0; i < arguments.size(); ++i) {
@@ -87,20 +84,34 @@ std::shared_ptr<detail::Program> import_function(Module& module, const Function&
       ir::apply(root.builder, ir::Op::check, same,
                 ir::CheckAttrs{.message = "check failed: argument " + std::to_string(i) + " is not " +
                                           std::to_string(*a.value) + ", as the extents of the others say",
-                               .place = module.source->place(f.at)});
+                               .place = place});
     values[i] = number;
   }
+  return values;
+}
+
+}  // namespace
+
+std::shared_ptr<detail::Program> import_function(Module& module, const Function& f,
+                                                 const std::vector<Argument>& arguments, const Location& at,
+                                                 std::vector<size_t>* asked) {
+  auto program = std::make_shared<detail::Program>();
+  program->arguments = static_cast<uint32_t>(arguments.size());
   Importer importer(module, program->captured);
   try {
+    Building root("main", std::make_shared<Symbols>());
+    root.builder.set_location(at);
     std::vector<ir::ValueId> outputs;
-    for (const Value& v : importer.call(root, f, values)) outputs.push_back(v.id);
+    for (const Value& v : importer.call(root, f, values_of(root, arguments, module.source->place(f.at))))
+      outputs.push_back(v.id);
     program->graph = root.builder.finish(outputs);
-  } catch (const Error&) {
-    if (asked == nullptr) throw;
-    for (ir::ValueId v : importer.asked)
-      if (ir::index(v) < arguments.size() && !arguments[ir::index(v)].value) asked->push_back(ir::index(v));
-    if (asked->empty()) throw;
-    return nullptr;
+  } catch (const Error& e) {
+    if (asked != nullptr)
+      for (ir::ValueId v : importer.asked)
+        if (ir::index(v) < arguments.size() && !arguments[ir::index(v)].value) asked->push_back(ir::index(v));
+    if (asked != nullptr && !asked->empty()) return nullptr;
+    if (dynamic_cast<const TextError*>(&e) != nullptr) throw;
+    module.source->fail(f.at, "function @" + std::string(f.name) + ": " + e.message());
   }
   return program;
 }
