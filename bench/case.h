@@ -80,6 +80,7 @@ void add_ceilings();
 void add_elementwise();
 void add_rows();
 void add_contractions();
+void add_windows();
 void add_scan();
 void add_lanes();
 void add_loops();

@@ -27,6 +27,7 @@ int main(int argc, char** argv) {
   tenon::bench::add_elementwise();
   tenon::bench::add_rows();
   tenon::bench::add_contractions();
+  tenon::bench::add_windows();
   tenon::bench::add_scan();
   tenon::bench::add_lanes();
   tenon::bench::add_loops();

@@ -262,7 +262,7 @@ enum class Again : uint8_t {
   repeated,  // computed again when what it moves repeats one element
 };
 
-enum class Domain : uint8_t { any, positive, unit, above_minus_one, at_least_one, nonzero, small_count, moderate };
+enum class Domain : uint8_t { any, positive, unit, above_minus_one, at_least_one, nonzero, small_count, moderate, probability };
 
 struct OpDef {
   Op op{};
@@ -290,7 +290,7 @@ struct OpDef {
   Again again = Again::kept;
   LowerFn lower = nullptr;
   NestFn nest = nullptr;
-  Op combine{};  // of a reduction: what combines two elements
+  Op combine{};  // of a reduction, also of a running one (which has .nest): what combines two elements
   Identity identity = Identity::none;  // of an op that combines elements in a reduction
   bool positional = false;  // of a reduction: gives the place of an element
   bool commutes = false;  // x op y is y op x, to the bit for integers and bool
@@ -301,6 +301,7 @@ struct OpDef {
   Domain domain = Domain::any;  // where the generated tests draw floating inputs
   BatchFn batch = nullptr;
   FactorsFn factors = nullptr;  // follows from .axes and .combine; null: ranks take the operands whole
+  float wide_ulp = 0;  // where it is more than .ulp: the bound in f64
 };
 
 const OpDef& def(Op op);

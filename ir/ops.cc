@@ -52,6 +52,7 @@ struct Columns {
   bool unnamed = false;
   Domain domain = Domain::any;
   Given batch = {}, factors = {};
+  float wide_ulp = 0;
 };
 
 #define TENON_NUMBER_OF(a, b, c, number, ...) number

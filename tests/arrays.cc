@@ -41,6 +41,7 @@ double draw(Random& random, Domain domain) {
     case Domain::above_minus_one: return std::exp2(8 * unit) - 0.99;
     case Domain::at_least_one: return 1 + std::exp2(8 * unit);
     case Domain::moderate: return 12 * unit;
+    case Domain::probability: return unit < 0 ? std::exp2(20 * unit) : 1 - std::exp2(-10 * unit - 1);
     default: break;
   }
   // Magnitudes over many binades; one in eight a small integer, so that ties, equalities and exact results occur.

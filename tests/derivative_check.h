@@ -22,6 +22,7 @@ struct Draw {
     switch (domain) {
       case Domain::positive: return in(0.3, 3);
       case Domain::unit: return in(-0.9, 0.9);
+      case Domain::probability: return in(0.05, 0.95);
       case Domain::above_minus_one: return in(-0.8, 3);
       case Domain::at_least_one: return in(1.2, 4);
       case Domain::nonzero: return (in(0, 1) < 0.5 ? -1 : 1) * in(0.4, 3);

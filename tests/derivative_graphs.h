@@ -21,11 +21,22 @@ inline const std::pair<const char*, const char*> graphs[] = {
      "f64[8, 3] }"},
     {"concat", "graph @f(%0: f64[2, 3], %1: f64[2, 1]) -> (%2) { %2 = concat %0, %1, %0 {axis = [1]} : f64[2, 7] }"},
     {"reverse", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = reverse %0 {axes = [0, 1]} : f64[3, 4] }"},
+    {"windows",
+     "graph @f(%0: f64[2, 9, 8]) -> (%1) { %1 = windows %0 {axes = [1, 2], taps = [3, 2], sizes = [3, 4], starts = [1, "
+     "0], "
+     "strides = [2, 1], dilation = [1, 3], at = [1], tapped = [0]} : f64[2, 3, 2, 3, 4] }"},
+    {"tapped_windows",
+     "graph @f(%0: f64[3, 2, 9]) -> (%1) { %1 = windows %0 {axes = [1], taps = [3], sizes = [2], starts = [5], strides "
+     "= [2], "
+     "dilation = [-2], at = [0], tapped = [1]} : f64[3, 2, 2] }"},
     {"reduce_sum", "graph @f(%0: f64[3, 4, 2]) -> (%1) { %1 = reduce_sum %0 {axes = [0, 2]} : f64[4] }"},
     {"reduce_prod", "graph @f(%0: f64[3, 4, 2]) -> (%1) { %1 = reduce_prod %0 {axes = [0, 2]} : f64[4] }"},
     {"reduce_max", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = reduce_max %0 {axes = [1]} : f64[3] }"},
     {"reduce_min", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = reduce_min %0 {axes = [0]} : f64[4] }"},
     {"cumsum", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = cumsum %0 {axis = [1], reverse = [1]} : f64[3, 4] }"},
+    {"cumprod", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = cumprod %0 {axis = [0], reverse = [0]} : f64[3, 4] }"},
+    {"cummax", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = cummax %0 {axis = [1], reverse = [0]} : f64[3, 4] }"},
+    {"cummin", "graph @f(%0: f64[3, 4]) -> (%1) { %1 = cummin %0 {axis = [1], reverse = [1]} : f64[3, 4] }"},
     {"dot_general",
      "graph @f(%0: f64[4, 2, 3, 5], %1: f64[2, 5, 6, 3]) -> (%2) { %2 = dot_general %0, %1 {lhs_batch = [1], rhs_batch "
      "= [0], "
@@ -37,10 +48,46 @@ inline const std::pair<const char*, const char*> graphs[] = {
     {"grouped_convolution",
      "graph @f(%0: f64[2, 8, 4], %1: f64[3, 2, 6]) -> (%2) { %2 = convolution %0, %1 {strides = [3], low = [0], "
      "high = [1], lhs_dilation = [1], rhs_dilation = [1], groups = [2]} : f64[2, 3, 6] }"},
-    {"gather", "graph @f(%0: f64[4, 3], %1: i64[2, 2]) -> (%2) { %2 = gather %0, %1 {axis = [0]} : f64[2, 2, 3] }"},
-    {"scatter_add",
-     "graph @f(%0: f64[2, 3], %1: i64[4], %2: f64[2, 4]) -> (%3) { %3 = scatter_add %0, %1, %2 {axis = [1]} : f64[2, "
-     "3] }"},
+    {"gather",
+     "graph @f(%0: f64[4, 3], %1: i64[2, 2]) -> (%2) { %2 = gather %0, %1 {offset_dims = [2], collapsed_slice_dims = "
+     "[0], "
+     "operand_batching_dims = [], start_indices_batching_dims = [], start_index_map = [0], index_vector_dim = [2], "
+     "slice_sizes = [1, 3]} : f64[2, 2, 3] }"},
+    {"gather_windows",
+     "graph @f(%0: f64[3, 5, 4], %1: i64[2, 3, 2]) -> (%2) { %2 = gather %0, %1 {offset_dims = [1, 2], "
+     "collapsed_slice_dims = [], operand_batching_dims = [0], start_indices_batching_dims = [1], start_index_map = [2, "
+     "1], "
+     "index_vector_dim = [2], slice_sizes = [1, 2, 3]} : f64[2, 2, 3, 3] }"},
+    {"scatter",
+     "graph @f(%0: f64[2, 3], %1: i64[4], %2: f64[2, 4]) -> (%3) { %3 = scatter %0, %1, %2 {combine = \"add\", "
+     "update_window_dims = [0], inserted_window_dims = [1], input_batching_dims = [], scatter_indices_batching_dims = "
+     "[], "
+     "scatter_dims_to_operand_dims = [1], index_vector_dim = [1]} : f64[2, 3] }"},
+    {"scatter_set",
+     "graph @f(%0: f64[2, 3], %1: i64[4], %2: f64[2, 4]) -> (%3) { %3 = scatter %0, %1, %2 {combine = \"set\", "
+     "update_window_dims = [0], inserted_window_dims = [1], input_batching_dims = [], scatter_indices_batching_dims = "
+     "[], "
+     "scatter_dims_to_operand_dims = [1], index_vector_dim = [1]} : f64[2, 3] }"},
+    {"scatter_mul",
+     "graph @f(%0: f64[2, 3], %1: i64[4], %2: f64[2, 4]) -> (%3) { %3 = scatter %0, %1, %2 {combine = \"mul\", "
+     "update_window_dims = [0], inserted_window_dims = [1], input_batching_dims = [], scatter_indices_batching_dims = "
+     "[], "
+     "scatter_dims_to_operand_dims = [1], index_vector_dim = [1]} : f64[2, 3] }"},
+    {"scatter_max",
+     "graph @f(%0: f64[2, 3], %1: i64[4], %2: f64[2, 4]) -> (%3) { %3 = scatter %0, %1, %2 {combine = \"max\", "
+     "update_window_dims = [0], inserted_window_dims = [1], input_batching_dims = [], scatter_indices_batching_dims = "
+     "[], "
+     "scatter_dims_to_operand_dims = [1], index_vector_dim = [1]} : f64[2, 3] }"},
+    {"scatter_min",
+     "graph @f(%0: f64[2, 3], %1: i64[4], %2: f64[2, 4]) -> (%3) { %3 = scatter %0, %1, %2 {combine = \"min\", "
+     "update_window_dims = [0], inserted_window_dims = [1], input_batching_dims = [], scatter_indices_batching_dims = "
+     "[], "
+     "scatter_dims_to_operand_dims = [1], index_vector_dim = [1]} : f64[2, 3] }"},
+    {"scatter_windows",
+     "graph @f(%0: f64[3, 5, 4], %1: i64[2, 3, 2], %2: f64[2, 2, 3, 3]) -> (%3) { %3 = scatter %0, %1, %2 {combine = "
+     "\"set\", update_window_dims = [1, 2], inserted_window_dims = [], input_batching_dims = [0], "
+     "scatter_indices_batching_dims = [1], scatter_dims_to_operand_dims = [2, 1], index_vector_dim = [2]} : f64[3, 5, "
+     "4] }"},
     {"sort",
      "graph @f(%0: f64[3, 4], %1: f64[3, 4]) -> (%2, %3) { %2, %3 = sort %0, %1 {axis = [0]} : f64[3, 4], f64[3, 4] }"},
     {"barrier", "graph @f(%0: f64[3], %1: f64[2]) -> (%2, %3) { %2, %3 = barrier %0, %1 : f64[3], f64[2] }"},

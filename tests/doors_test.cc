@@ -116,6 +116,24 @@ void indexing_doors(DoorList& d) {
   d.add("take", {1, 2, 0}, [](X x, N n) { return tn::take(x, tn::tensor({n[0], n[1]}), n[2]); });
   d.add("scatter_add", {1, 0},
         [](X x, N n) { return tn::scatter_add(x, tn::tensor({n[0], n[0]}), tn::ones({2, 4}), n[1]); });
+  d.add("gather", {0, 1}, [](X x, N n) { return tn::gather(x, n[0], tn::broadcast_to(tn::tensor(n[1]), {2, 3})); });
+  d.add("scatter", {0, 1},
+        [](X x, N n) { return tn::scatter(x, n[0], tn::broadcast_to(tn::tensor(n[1]), {2, 3}), tn::ones({2, 3})); });
+  d.add("scatter_reduce", {1, 0}, [](X x, N n) {
+    return tn::scatter_reduce(x, n[1], tn::broadcast_to(tn::tensor(n[0]), {2, 3}), tn::ones({2, 3}), "prod");
+  });
+  d.add("take_along_axis", {1, 0},
+        [](X x, N n) { return tn::take_along_axis(x, tn::broadcast_to(tn::tensor(n[0]), {2, 1}), n[1]); });
+  d.add("index_add", {0, 1}, [](X x, N n) { return tn::index_add(x, n[0], tn::tensor({n[1]}), 1); });
+  d.add("index_put", {1, 2},
+        [](X x, N n) { return tn::index_put(x, {tn::tensor({n[0], n[1]}), tn::tensor({n[1], n[0]})}, 1); });
+  d.add("x[i, none, j]", {1, 2},
+        [](X x, N n) { return x[{tn::tensor({n[0], n[1]}), tn::none, tn::tensor({n[1], n[0]})}]; });
+  d.add("embedding", {1, 0}, [](X x, N n) { return tn::embedding(tn::tensor({n[0], n[0]}), x.reshape({6, 4}), n[1]); });
+  d.add("select_scatter", {0, 1}, [](X x, N n) { return tn::select_scatter(x, 7, n[0], n[1]); });
+  d.add("slice_scatter", {0, 1, 2, 1}, [](X x, N n) { return tn::slice_scatter(x, 7, n[0], n[1], n[2], n[3]); });
+  d.add("masked_select", {3}, [](X x, N n) { return tn::masked_select(x, x > 0, n[0]); });
+  d.add("nonzero", {3, 0}, [](X x, N n) { return tn::nonzero(x, n[0], n[1]); });
   d.add("one_hot", {3, 2}, [](X, N n) { return tn::one_hot(tn::tensor({n[0], int64_t{1}, n[0]}), n[1]); });
 }
 

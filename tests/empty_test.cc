@@ -84,11 +84,11 @@ const Recipe recipes[] = {
        low[a] = 1, high[a] = 2;
        return Values{pad(x, splat(*x.builder, f32, 1.5, {}), low, high, {0, 0, 0})};
      }},
-    {"gathered", [](Value x, Value i, int64_t a) { return apply(*x.builder, Op::gather, Values{x, i}, axis_of(a)); }},
+    {"gathered", [](Value x, Value i, int64_t a) { return Values{take(x, i, static_cast<size_t>(a))}; }},
     {"scattered",
      [](Value x, Value i, int64_t a) {
-       const Value u = apply(*x.builder, Op::gather, Values{x * x, i}, axis_of(a))[0];
-       const Value s = apply(*x.builder, Op::scatter_add, Values{x, i, u}, axis_of(a))[0];
+       const Value u = take(x * x, i, static_cast<size_t>(a));
+       const Value s = scatter(x, i, u, static_cast<size_t>(a));
        return Values{s * like(s, 2)};
      }},
     {"contracted",

@@ -65,6 +65,20 @@ const Row rows[] = {
     {"take(a, {1, 0})", true, [](const Tensor& a, const Tensor&) { return take(whole(a), tensor({1, 1}), 0); }},
     {"scatter_add(a, b)", true,
      [](const Tensor& a, const Tensor& b) { return scatter_add(whole(a), tensor({1, 1}), whole(b), 0); }},
+    {"scatter_reduce(a, b)", true,
+     [](const Tensor& a, const Tensor& b) {
+       return scatter_reduce(whole(a), 0, tensor({{0, 1, 0}, {0, 0, 1}}), whole(b), "prod");
+     }},
+    {"scatter_reduce(a, b, amax)", false,
+     [](const Tensor& a, const Tensor& b) {
+       return scatter_reduce(whole(a), 0, tensor({{0, 1, 0}, {0, 0, 1}}), whole(b), "amax");
+     }},
+    {"x[i, j] = b", true,
+     [](const Tensor& a, const Tensor& b) {
+       Tensor x = whole(a) * 1;
+       x[{tensor({0, 1, 0}), tensor({1, 0, 1})}] = whole(b)[{tensor({1, 1, 0}), 0}];
+       return x;
+     }},
     {"cond(sum(a) > 0)", true,
      [](const Tensor& a, const Tensor& b) {
        return cond(

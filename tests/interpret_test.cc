@@ -309,8 +309,8 @@ TEST(Indexing, GatherClampsAndScatterDrops) {
   const Value x = c.input(array_of<int32_t>(i32, {3}, {10, 20, 30}));
   const Value at = c.input(array_of<int64_t>(i64, {4}, {-7, 1, 9, 1}));
   const Value updates = c.input(array_of<int32_t>(i32, {4}, {1, 2, 4, 8}));
-  c.output(apply(c.builder, Op::gather, std::vector{x, at}, {Attr::of(std::vector<int64_t>{0})})[0]);
-  c.output(apply(c.builder, Op::scatter_add, std::vector{x, at, updates}, {Attr::of(std::vector<int64_t>{0})})[0]);
+  c.output(take(x, at, 0));
+  c.output(scatter(x, at, updates, 0));
   const Case one = c.finish();
   const std::vector<Array> results = interpret(*one.graph, one.inputs);
   EXPECT_EQ(values_of<int32_t>(results[0]), (std::vector<int32_t>{10, 20, 30, 20}));

@@ -9,6 +9,7 @@
 
 #include "tenon/ir/math/math.h"
 #include "tenon/tests/math_lanes.h"
+#include "tenon/tests/math_special.h"
 
 namespace tenon::testing {
 
@@ -17,6 +18,7 @@ struct UnaryFunction {
   Lanes (*expansion)(Lanes);
   double (*reference)(double);               // within 2^-45 of its value
   int (*exact)(mpfr_ptr, mpfr_srcptr);       // correctly rounded to the result's precision
+  double (*floor)(double) = nullptr;         // the size that errors are measured against where a result is smaller
 };
 
 inline double reference_logistic(double x) { return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)); }
@@ -112,6 +114,7 @@ inline const UnaryFunction unary_functions[] = {
     TENON_MATH(log),
     TENON_MATH(log2),
     TENON_MATH(log1p),
+    TENON_MATH(log10),
     TENON_MATH(tanh),
     TENON_MATH(sinh),
     TENON_MATH(cosh),
@@ -133,7 +136,23 @@ inline const UnaryFunction unary_functions[] = {
     TENON_OWN(softplus),
     TENON_OWN(normal_cdf),
     TENON_OWN(gaussian),
+    TENON_OWN(erfcx),
+    TENON_OWN(erfinv),
+    TENON_OWN(ndtri),
+    TENON_OWN(log_ndtr),
 #undef TENON_OWN
+#define TENON_CROSSING(name) {#name, [](Lanes x) { return ir::math::name(x); }, reference_##name, exact_##name, floor_##name}
+    TENON_CROSSING(lgamma),
+    TENON_CROSSING(digamma),
+#undef TENON_CROSSING
+#define TENON_BESSEL(name, first, scaled)                                                                          \
+  {#name, [](Lanes x) { return ir::math::name(x); }, [](double x) { return reference_bessel(x, first, scaled); }, \
+   [](mpfr_ptr r, mpfr_srcptr x) { return exact_bessel(r, x, first, scaled); }}
+    TENON_BESSEL(i0, false, false),
+    TENON_BESSEL(i1, true, false),
+    TENON_BESSEL(i0e, false, true),
+    TENON_BESSEL(i1e, true, true),
+#undef TENON_BESSEL
     {"logistic", [](Lanes x) { return ir::math::logistic(x); }, reference_logistic, exact_logistic},
     {"rsqrt", [](Lanes x) { return ir::math::rsqrt(x); }, reference_rsqrt,
      [](mpfr_ptr r, mpfr_srcptr x) {  // -0 gives -infinity, as IEEE 754 has it and MPFR does not

@@ -130,26 +130,80 @@ void reverse_cases(Inputs& in) {
   in.c.output(reverse(in({0}), {0}));
 }
 
-void gather_cases(Inputs& in) {
-  for (int64_t axis = 0; axis < 3; ++axis)
-    in.c.output(apply(in.c.builder, Op::gather, std::vector{in({3, 5, 7}), in.indices({2, 3}, -3, 9)},
-                      GatherAttrs{static_cast<size_t>(axis)})[0]);
-  in.c.output(apply(in.c.builder, Op::gather, std::vector{in({67}), in.indices({}, 0, 67)}, GatherAttrs{0})[0]);
-  in.c.output(apply(in.c.builder, Op::gather, std::vector{in({5, 2}), in.indices({0}, 0, 5)}, GatherAttrs{0})[0]);
+void windows_cases(Inputs& in) {
+  in.c.output(windows(in({67}), {{0}, {3}, {32}, {1}, {2}, {1}, 0, false}));
+  in.c.output(windows(in({67}), {{0}, {4}, {7}, {0}, {9}, {3}, 1, false}));  // the taps behind the positions
+  in.c.output(windows(in({2, 9, 37}), {{1, 2}, {3, 2}, {4, 35}, {0, 1}, {2, 1}, {1, 1}, 1, false}));
+  in.c.output(windows(in({2, 9, 37}), {{2}, {5}, {17}, {8}, {1}, {-2}, 0, false}));
+  in.c.output(windows(in({3, 20}), {{1}, {3}, {18}, {2}, {1}, {-1}, 0, true}));  // what a derivative adds up
+  in.c.output(windows(in({2, 3, 2, 9, 21}), {{1, 2}, {3, 2}, {7, 10}, {0, 1}, {1, 2}, {1, -1}, 1, true}));
+  in.c.output(windows(in({5}), {{0}, {9}, {0}, {0}, {1}, {1}, 0, false}));
+  in.c.output(windows(in({0, 5}), {{1}, {2}, {4}, {0}, {1}, {1}, 0, false}));
 }
 
-void scatter_add_cases(Inputs& in) {
-  const auto add = [&](std::vector<int64_t> shape, std::vector<int64_t> count, std::vector<int64_t> updates,
-                       int64_t axis) {
-    const Value x = in.c.input(random_array(type_of(in.t, std::move(shape)), in.random));
-    const Value u = in.c.input(random_array(type_of(in.t, std::move(updates)), in.random));
-    in.c.output(apply(in.c.builder, Op::scatter_add, std::vector{x, in.indices(std::move(count), -2, 8), u},
-                      ScatterAddAttrs{static_cast<size_t>(axis)})[0]);
+// General forms of gather and scatter: x, indices, and their attributes.
+struct Form {
+  std::vector<int64_t> x, indices;
+  GatherAttrs attrs;
+  int64_t low = -3, high = 9;  // of indices
+};
+std::vector<Form> forms() {
+  return {
+      {{7, 9}, {4, 2}, {{1, 2}, {}, {}, {}, {0, 1}, 1, {3, 2}}},  // windows in both dimensions
+      {{7, 9}, {2, 4}, {{0, 2}, {}, {}, {}, {1, 0}, 0, {3, 2}}},  // components in front and exchanged, windows around
+      {{7, 9}, {4}, {{0}, {0}, {}, {}, {0}, 1, {1, 5}}},  // a window from 0 on
+      {{5, 8, 6}, {3, 2}, {{1}, {0, 1}, {}, {}, {1, 0}, 1, {1, 1, 6}}},  // rows by two numbers
+      {{3, 5, 7}, {3, 4, 7}, {{}, {1}, {0, 2}, {0, 2}, {1}, 3, {1, 1, 1}}},  // each lane its own, the last among them
+      {{3, 5, 7}, {4, 3}, {{2}, {1}, {0}, {1}, {1}, 2, {1, 1, 7}}},  // lanes behind in the indices
+      {{4, 6}, {5, 4, 1}, {{2}, {}, {0}, {1}, {1}, 2, {1, 3}}},  // lanes and windows
+      {{6, 4, 19}, {4, 5}, {{0, 2}, {}, {1}, {0}, {0}, 2, {2, 1, 19}}, -1, 6},
+      {{3, 4}, {2, 0}, {{0, 1}, {}, {}, {}, {}, 1, {2, 4}}},  // no components
+      {{}, {3, 0}, {{}, {}, {}, {}, {}, 1, {}}},
+      {{0, 3}, {2}, {{1}, {0}, {}, {}, {0}, 1, {1, 3}}},  // nothing to clamp to
+      {{4, 3}, {0}, {{1}, {0}, {}, {}, {0}, 1, {1, 3}}},
+      {{4, 3}, {2, 1}, {{0, 2}, {}, {}, {}, {0}, 1, {0, 3}}},
   };
-  add({7}, {67}, {67}, 0);
-  add({6, 5}, {3, 4}, {3, 4, 5}, 0);
-  add({6, 5}, {9}, {6, 9}, 1);
-  add({6}, {0}, {0}, 0);
+}
+
+void gather_cases(Inputs& in) {
+  for (size_t axis = 0; axis < 3; ++axis) in.c.output(take(in({3, 5, 7}), in.indices({2, 3}, -3, 9), axis));
+  in.c.output(take(in({67}), in.indices({}, 0, 67), 0));
+  in.c.output(take(in({5, 2}), in.indices({0}, 0, 5), 0));
+  for (Form& f : forms())
+    in.c.output(apply(in.c.builder, Op::gather, std::vector{in(f.x), in.indices(f.indices, f.low, f.high)},
+                      std::move(f.attrs))[0]);
+}
+
+void scatter_cases(Inputs& in) {
+  std::vector<const char*> combiners = {"set"};
+  for (const char* name : {"add", "mul", "min", "max", "bit_and", "bit_or", "bit_xor"})
+    if (contains(find_op(name)->dtypes, in.t)) combiners.push_back(name);
+  const auto drawn = [&](const Type& type) { return in.c.input(random_array(type, in.random)); };
+  const auto put = [&](std::vector<int64_t> shape, std::vector<int64_t> count, std::vector<int64_t> updates,
+                       size_t axis, const char* combine) {
+    const Value x = drawn(type_of(in.t, std::move(shape))), u = drawn(type_of(in.t, std::move(updates)));
+    in.c.output(scatter(x, in.indices(std::move(count), -2, 8), u, axis, combine));
+  };
+  for (const char* combine : combiners) {
+    put({7}, {67}, {67}, 0, combine);
+    put({6, 5}, {3, 4}, {3, 4, 5}, 0, combine);
+    put({6, 5}, {9}, {6, 9}, 1, combine);
+    put({6}, {0}, {0}, 0, combine);
+  }
+  size_t next = 0;
+  for (const Form& f : forms()) {  // where the gather of this form reads
+    const Value x = drawn(type_of(in.t, f.x)), indices = in.indices(f.indices, f.low, f.high);
+    GatherAttrs to = f.attrs;
+    const ScatterAttrs attrs{
+        combiners[next++ % combiners.size()], to.offset_dims,     to.collapsed_slice_dims, to.operand_batching_dims,
+        to.start_indices_batching_dims,       to.start_index_map, to.index_vector_dim};
+    const Type type = apply(in.c.builder, Op::gather, std::vector{x, indices}, std::move(to))[0].type();
+    for (const char* combine : {attrs.combine.c_str(), "set"}) {
+      ScatterAttrs a = attrs;
+      a.combine = combine;
+      in.c.output(apply(in.c.builder, Op::scatter, std::vector{x, indices, drawn(type)}, std::move(a))[0]);
+    }
+  }
 }
 
 void sort_cases(Inputs& in) {
@@ -186,8 +240,9 @@ constexpr Row rows[] = {
     {Op::pad, pad_cases},
     {Op::concat, concat_cases},
     {Op::reverse, reverse_cases},
+    {Op::windows, windows_cases},
     {Op::gather, gather_cases},
-    {Op::scatter_add, scatter_add_cases},
+    {Op::scatter, scatter_cases},
     {Op::sort, sort_cases},
     {Op::random_bits, random_bits_cases},
 };
@@ -203,7 +258,7 @@ void add_movement(Op op, DType t, CaseBuilder& c) {
 
 void movement_cases(Op op, DType t, std::vector<Case>& cases) {
   CaseBuilder c(std::string(def(op).name) + " " + std::string(name(t)),
-                op == Op::scatter_add ? NaNs::one_value : NaNs::by_bits);
+                op == Op::scatter ? NaNs::one_value : NaNs::by_bits);
   add_movement(op, t, c);
   cases.push_back(c.finish());
 }

@@ -163,6 +163,7 @@ Value Draw::tame(Value x, Domain domain) {
     case Domain::positive:
     case Domain::nonzero: return abs(x) + like(x, 0.25);
     case Domain::unit: return x / (abs(x) + like(x, 1));
+    case Domain::probability: return abs(x) / (abs(x) + like(x, 1));
     case Domain::above_minus_one: return abs(x);
     case Domain::at_least_one: return abs(x) + like(x, 1);
     case Domain::moderate: return max(min(x, like(x, 6)), like(x, -6));

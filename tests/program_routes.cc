@@ -55,7 +55,7 @@ int64_t work(const Graph& graph, const std::vector<int64_t>& symbols, int64_t tr
     for (uint32_t r = 0; r < node.result_count; ++r) {
       int64_t count = trips * (def(node.op).expand.lanes ? 40 : 2);
       for (Dim d : graph.type(graph.result(node, r)).shape) count *= Symbols::value(d, symbols);
-      if (def(node.op).family == Family::contraction || node.op == Op::scatter_add)
+      if (def(node.op).family == Family::contraction || node.op == Op::scatter)
         for (Dim d : graph.type(graph.operands(node)[1]).shape)
           count *= std::max<int64_t>(1, Symbols::value(d, symbols));
       sum += count;

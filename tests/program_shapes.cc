@@ -156,17 +156,16 @@ void stencil(Draw& d) {
 // Rows of a table by index, weighted, added back: embeddings and their gradients.
 void table(Draw& d) {
   const Value x = d.any_of(number_types, 1);
-  const Attrs axis = {axes_of({0})};
   const Shape at_shape = {d.chance(5) ? d.extent() : Dim(d.pick({0, 1, 3, 17, 40}))};
   const Value at = d.depth == 0 ? d.fresh(DType::i64, at_shape, Filling::indices) : d.of_type(DType::i64, at_shape);
   Shape rows = x.shape();
   rows[0] = at_shape[0];
   if (!d.fits(rows)) return;
-  const Value taken = d.emit(Op::gather, {x, at}, axis)[0];
+  const Value taken = d.emit(Op::gather, {x, at}, take_attrs(x.shape(), 1, 0))[0];
   const Value weighted = mul(taken, narrow(d, x.dtype(), rows));
   d.keep(weighted);
   const Value into = d.chance(2) ? x : zeros_like(x);
-  const Value added = d.emit(Op::scatter_add, {into, at, weighted}, axis)[0];
+  const Value added = d.emit(Op::scatter, {into, at, weighted}, scatter_attrs("add", x.shape().size(), 1, 0))[0];
   d.keep(d.chance(2) ? added : activation(d, added));
   if (d.chance(3)) d.keep(reduce(summary(d), added * like(added, 2), reduced_axes(d, added.shape())));
 }

@@ -1,6 +1,7 @@
 // One op at a time, every row of the table: operands of any type that fits, results that may be used partly or not at all.
 #include <algorithm>
 
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/tests/program_draw.h"
 
 namespace tenon::testing {
@@ -52,7 +53,8 @@ void reduction(Draw& d) {
     case 0: {
       const DType t = x.dtype();
       const Value v = t == DType::boolean ? cast(x, DType::u8) : x;
-      return d.keep(d.emit(Op::cumsum, {v}, {axes_of({axis}), axes_of({d.chance(2)})}));
+      const Op running[] = {Op::cumsum, Op::cumsum, Op::cumprod, Op::cummax, Op::cummin};
+      return d.keep(d.emit(running[d.below(5)], {v}, {axes_of({axis}), axes_of({d.chance(2)})}));
     }
     case 1: return d.keep(d.emit(d.chance(2) ? Op::argmax : Op::argmin, {x}, {axes_of({axis})}));
     default: break;
@@ -133,6 +135,59 @@ Value indices(Draw& d, const Shape& shape) {
   return d.of_type(DType::i64, shape);
 }
 
+std::string combiner(Draw& d, DType t) {
+  static constexpr const char* all[] = {"set", "add", "mul", "min", "max", "bit_and", "bit_or", "bit_xor"};
+  for (;;) {
+    const char* name = all[d.below(std::size(all))];
+    if (name == std::string_view("set") || contains(find_op(name)->dtypes, t)) return name;
+  }
+}
+
+// The general form of gather and scatter. Each dimension of x goes along with one of the indices, or has windows, which begin at 0 or
+// where the indices say.
+void windows(Draw& d, Value x) {
+  GatherAttrs g;
+  Shape at_shape, windows_shape;
+  if (d.chance(2)) at_shape.push_back(d.pick({0, 1, 3, 17}));
+  for (size_t i = 0; i < x.shape().size(); ++i) {
+    const Dim extent = x.shape()[i];
+    const auto dim = static_cast<int64_t>(i);
+    const bool pointed = d.chance(2);
+    g.slice_sizes.push_back(1);
+    if (!pointed && d.chance(3)) {
+      g.operand_batching_dims.push_back(dim);
+      g.start_indices_batching_dims.push_back(static_cast<int64_t>(at_shape.size()));
+      at_shape.push_back(extent);
+      continue;
+    }
+    if (pointed) g.start_index_map.push_back(dim);
+    const bool whole = d.chance(2) || d.least(extent) == 0;
+    if (pointed && d.chance(2)) {
+      g.collapsed_slice_dims.push_back(dim);
+    } else {
+      g.slice_sizes.back() =
+          whole ? extent
+                : Dim(1 + static_cast<int64_t>(d.below(static_cast<uint64_t>(std::min<int64_t>(d.least(extent), 5)))));
+      windows_shape.push_back(g.slice_sizes.back());
+    }
+  }
+  Shape result = at_shape;
+  const bool front = d.chance(2);  // windows before the indices, or behind them
+  for (size_t i = 0; i < windows_shape.size(); ++i) {
+    g.offset_dims.push_back(static_cast<int64_t>(front ? i : at_shape.size() + i));
+    result.insert(front ? i : result.size(), windows_shape[i]);
+  }
+  g.index_vector_dim = static_cast<int64_t>(at_shape.size());
+  if (g.start_index_map.size() != 1 || d.chance(2))
+    at_shape.push_back(Dim(static_cast<int64_t>(g.start_index_map.size())));
+  if (!d.fits(result) || !d.fits(at_shape)) return;
+  const Value at = indices(d, at_shape);
+  if (d.chance(2)) return d.keep(d.emit(Op::gather, {x, at}, std::move(g)));
+  ScatterAttrs s{combiner(d, x.dtype()),        g.offset_dims,     g.collapsed_slice_dims, g.operand_batching_dims,
+                 g.start_indices_batching_dims, g.start_index_map, g.index_vector_dim};
+  d.keep(d.emit(Op::scatter, {x, at, d.of_type(x.dtype(), result)}, std::move(s)));
+}
+
 void indexing(Draw& d) {
   const Value x = d.any_of(all_types, 1);
   const Attrs axis = {axes_of({static_cast<int64_t>(d.below(x.shape().size()))})};
@@ -142,20 +197,23 @@ void indexing(Draw& d) {
     const std::vector<Value> sorted = d.emit(Op::sort, operands, axis);
     return d.chance(2) ? d.keep(sorted) : d.keep(sorted[d.below(sorted.size())]);
   }
+  if (d.chance(3)) return windows(d, x);
+  const auto along = static_cast<size_t>(axis[0].integers[0]);
   const Shape at_shape = d.chance(4)   ? Shape{}
                          : d.chance(3) ? Shape{d.pick({2, 5}), d.pick({1, 3})}
                                        : Shape{d.chance(4) ? d.extent() : Dim(d.pick({0, 1, 3, 17}))};
   const Value at = indices(d, at_shape);
   Shape gathered;
   for (size_t i = 0; i < x.shape().size(); ++i) {
-    if (static_cast<int64_t>(i) != axis[0].integers[0])
+    if (i != along)
       gathered.push_back(x.shape()[i]);
     else
       for (Dim n : at_shape) gathered.push_back(n);
   }
   if (!d.fits(gathered)) return;
-  if (d.chance(2) || x.dtype() == DType::boolean) return d.keep(d.emit(Op::gather, {x, at}, axis));
-  d.keep(d.emit(Op::scatter_add, {x, at, d.of_type(x.dtype(), gathered)}, axis));
+  if (d.chance(2)) return d.keep(d.emit(Op::gather, {x, at}, take_attrs(x.shape(), at_shape.size(), along)));
+  d.keep(d.emit(Op::scatter, {x, at, d.of_type(x.dtype(), gathered)},
+                scatter_attrs(combiner(d, x.dtype()), x.shape().size(), at_shape.size(), along)));
 }
 
 void random_bits(Draw& d) {

@@ -20,6 +20,7 @@ Value led_into(Domain domain, Value v) {
     case Domain::positive:
     case Domain::nonzero: return exp(s);
     case Domain::unit: return s * like(v, 0.8);
+    case Domain::probability: return s * like(v, 0.4) + like(v, 0.5);
     case Domain::above_minus_one: return exp(s) - like(v, 0.9);
     case Domain::at_least_one: return exp(s) + like(v, 1);
     default: return s * like(v, 1.5);
@@ -54,7 +55,7 @@ struct Program {
       case 1: return back(reduce(Op::reduce_prod, v, {axis}));
       case 2: return back(reduce(below(2) ? Op::reduce_max : Op::reduce_min, v, {axis}));
       case 3:
-        return apply(b, Op::cumsum, std::span(&v, 1),
+        return apply(b, below(2) ? Op::cumsum : below(2) ? Op::cumprod : Op::cummax, std::span(&v, 1),
                      {Attr::of(std::vector<int64_t>{axis}), Attr::of(std::vector<int64_t>{axis})})[0];
       case 4: return apply(b, Op::sort, std::span(&v, 1), {Attr::of(std::vector<int64_t>{axis})})[0];
       case 5: return reshape(transpose(v, {1, 0}), matrix.shape);

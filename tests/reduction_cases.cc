@@ -73,12 +73,15 @@ void reduction_cases(Op op, DType t, std::vector<Case>& cases) {
   const std::string name = std::string(def(op).name) + " " + std::string(tenon::name(t));
   CaseBuilder c(name);
   Inputs in(c, op, t);
+  const bool running = def(op).nest != nullptr;
   for (const Reduced& r : reduced) {
-    if (op == Op::cumsum) {
+    if (running) {
       for (int64_t axis : r.axes)
         for (int64_t reversed : {0, 1})
           c.output(
               apply(c.builder, op, std::vector{in(r.shape)}, {Attr::of(Sizes{axis}), Attr::of(Sizes{reversed})})[0]);
+      if (r.axes.size() == 1 && r.shape.size() < 3)
+        c.output(apply(c.builder, op, std::vector{in.special(r.shape)}, {Attr::of(r.axes), Attr::of(Sizes{0})})[0]);
       continue;
     }
     const bool arg = op == Op::argmax || op == Op::argmin;
@@ -86,12 +89,12 @@ void reduction_cases(Op op, DType t, std::vector<Case>& cases) {
     c.output(reduce(op, in(r.shape), r.axes));
     if (r.shape.size() < 3) c.output(reduce(op, in.special(r.shape), r.axes));
   }
-  if (op == Op::cumsum)
+  if (running)
     c.output(apply(c.builder, op, std::vector{in({9001})}, {Attr::of(Sizes{0}), Attr::of(Sizes{0})})[0]);
   cases.push_back(c.finish());
 
   // Long ones with few results are dealt to threads as partial results.
-  if (op != Op::cumsum && (t == DType::f32 || t == DType::bf16 || t == DType::i32 || t == DType::boolean)) {
+  if (!running && (t == DType::f32 || t == DType::bf16 || t == DType::i32 || t == DType::boolean)) {
     CaseBuilder l(name + ", long");
     Inputs in_long(l, op, t);
     l.output(reduce(op, in_long({70001}), {0}));
@@ -105,9 +108,9 @@ void reduction_cases(Op op, DType t, std::vector<Case>& cases) {
   const Dim m = s.builder.symbols().add("m", 1), n = s.builder.symbols().add("n", 1);
   const Value x = s.symbolic_input({t, Shape{m, n}});
   for (const Sizes& axes : std::vector<Sizes>{{0}, {1}, {0, 1}}) {
-    if (axes.size() == 1 && op == Op::cumsum)
+    if (axes.size() == 1 && running)
       s.output(apply(s.builder, op, std::vector{x}, {Attr::of(axes), Attr::of(Sizes{0})})[0]);
-    else if (op != Op::cumsum && (axes.size() == 1 || (op != Op::argmax && op != Op::argmin)))
+    else if (!running && (axes.size() == 1 || (op != Op::argmax && op != Op::argmin)))
       s.output(reduce(op, x, axes));
   }
   const Case whole = s.finish();

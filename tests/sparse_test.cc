@@ -103,7 +103,7 @@ class Straight {
     std::vector<int64_t> indices(static_cast<size_t>(n));
     for (int64_t& i : indices) i = below(n + 2, random) - 1;  // some lie outside
     const int64_t cut = below(n, random);
-    switch (random() % 20) {
+    switch (random() % 22) {
       case 0: return sin(a) * 1.5;
       case 1: return exp(a * 0.1) + floor(a) + stop_gradient(a);
       case 2: return a * take(b, arange(n));
@@ -126,6 +126,8 @@ class Straight {
       case 16: return prod(matrix, {.axes = {0}}) * 2;
       case 17: return logsumexp(matrix, {.axes = {1}});
       case 18: return dynamic_slice(a, std::vector<Tensor>{tensor(cut / 2)}, {n - cut / 2 > 1 ? n - cut / 2 - 1 : 1});
+      case 19: return scatter(sin(a), 0, numbers_of(indices), b);
+      case 20: return scatter_reduce(a, 0, numbers_of(indices), b, "prod");
       default: return concat({a[slice(0, n, 2)], atan2(a, a + 1)}, 0);
     }
   }

@@ -142,6 +142,8 @@ TEST(NothingElse, ReductionsAndLoops) {
       "graph @f(%0: f64[26, 26]) -> (%1) { %1 = reduce_max %0 {axes = [0]} : f64[26] }",
       "graph @f(%0: f64[26, 26]) -> (%1) { %1 = reduce_min %0 {axes = [1]} : f64[26] }",
       "graph @f(%0: f64[26, 26]) -> (%1) { %1 = cumsum %0 {axis = [1], reverse = [0]} : f64[26, 26] }",
+      "graph @f(%0: f64[26, 26]) -> (%1) { %1 = cumprod %0 {axis = [1], reverse = [0]} : f64[26, 26] }",
+      "graph @f(%0: f64[26, 26]) -> (%1) { %1 = cummax %0 {axis = [0], reverse = [1]} : f64[26, 26] }",
       "graph @f(%0: f64[26, 26]) -> (%1) { %1 = sort %0 {axis = [1]} : f64[26, 26] }",
       "graph @f(%0: f64[26, 26], %1: f64[26]) -> (%2) { %2 = scan %1, %0 {body = graph(%0: f64[26], %1: f64[26]) -> "
       "(%4) { %2 = exp %0 : f64[26] %3 = div %2, %1 : f64[26] %4 = log %3 : f64[26] }, length = [26], counts = "

@@ -27,10 +27,12 @@ Value log_softmax(Value x, int64_t axis) {
 namespace {
 
 std::vector<Value> build_softmax(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
-  return rounded(x[0], [&](Value t) { return softmax(t, made::Along(attrs).axis); });
+  const made::AlongAs to(attrs);
+  return rounded(ir::cast(x[0], to.dtype), [&](Value t) { return softmax(t, to.axis); });
 }
 std::vector<Value> build_log_softmax(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
-  return rounded(x[0], [&](Value t) { return log_softmax(t, made::Along(attrs).axis); });
+  const made::AlongAs to(attrs);
+  return rounded(ir::cast(x[0], to.dtype), [&](Value t) { return log_softmax(t, to.axis); });
 }
 
 // Rows of zero mean and unit variance.
@@ -68,9 +70,15 @@ std::vector<Value> build_rms_norm(ir::GraphBuilder&, std::span<const Value> give
 
 namespace {
 
-Tensor along(const Emit& emit, const Operand& x, int64_t axis) try {
-  const Tensor t = as_tensor(x, emit.name);
-  return apply_one(emit, made::AlongAttrs{axis_of(axis, t.ndim(), emit.name, x.where())}, {t}, x.where());
+Tensor along(const Emit& emit, const Operand& x, int64_t axis, std::optional<DType> dtype) try {
+  const Location& at = x.where();
+  const Tensor given = as_tensor(x, emit.name);
+  const Tensor t = given.ndim() == 0 ? reshape(Operand(given, at), {1}) : given;  // a scalar is its own row
+  const DType as = dtype.value_or(formula::floating(t.dtype()));
+  if (!is_floating(as))
+    throw Error(std::string(emit.name) + ": the dtype is floating, not " + std::string(name(as)), at);
+  const Tensor y = apply_one(emit, made::AlongAsAttrs{axis_of(axis, t.ndim(), emit.name, at), as}, {t}, at);
+  return given.ndim() == 0 ? reshape(Operand(y, at), {}) : y;
 } catch (...) {
   leave_with_error(emit.name, x.where());
 }
@@ -83,8 +91,12 @@ Tensor rows_of(const Tensor& x, const Location& at) {
 
 }  // namespace
 
-Tensor softmax(Operand x, int64_t axis) { return along({"softmax", formula::build_softmax}, x, axis); }
-Tensor log_softmax(Operand x, int64_t axis) { return along({"log_softmax", formula::build_log_softmax}, x, axis); }
+Tensor softmax(Operand x, int64_t axis, std::optional<DType> dtype) {
+  return along({"softmax", formula::build_softmax}, x, axis, dtype);
+}
+Tensor log_softmax(Operand x, int64_t axis, std::optional<DType> dtype) {
+  return along({"log_softmax", formula::build_log_softmax}, x, axis, dtype);
+}
 
 Tensor layer_norm(Operand x, Operand scale, Operand shift, double epsilon) try {
   const Location& at = x.where();

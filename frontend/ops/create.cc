@@ -1,5 +1,6 @@
 // Tensors from nothing: constants, ranges.
 #include <cmath>
+#include <optional>
 
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/placement.h"
@@ -95,7 +96,9 @@ Dim count_of_range(const Operand& start, const Operand& stop, const Operand& ste
 
 }  // namespace
 
-Tensor arange(Operand start, Operand stop, Operand step, const At& at) try {
+namespace {
+Tensor ranged(const Operand& start, const Operand& stop, const Operand& step, std::optional<DType> asked,
+              const At& at) try {
   const FloatEnvironment standard;
   for (const Operand* x : {&start, &stop, &step})
     if (x->weak() == Operand::Weak::no)
@@ -113,12 +116,24 @@ Tensor arange(Operand start, Operand stop, Operand step, const At& at) try {
   for (const Operand* x : {&start, &stop, &step})
     if (!floating && x->too_big()) throw Error("arange: a number above 2^63 - 1 does not fit i64", place(at));
   const Dim n = count_of_range(start, stop, step, floating, place(at));
-  const DType dtype = floating ? f32 : i64;
+  const DType dtype = asked.value_or(floating ? default_dtype() : i64);
+  if (dtype == boolean || (floating && !is_floating(dtype)))
+    throw Error("arange: " + std::string(name(dtype)) + " does not hold such numbers; cast the result", place(at));
   return apply_one(arange_emit, made::ShapedAttrs{{n}},
                    {materialize(start, dtype, "arange"), materialize(step, dtype, "arange")}, place(at));
 } catch (...) {
   leave_with_error("arange", place(at));
 }
-Tensor arange(Operand stop, const At& at) { return arange(0, stop, 1, at); }
+}  // namespace
+
+Tensor arange(Operand start, Operand stop, Operand step, const At& at) {
+  return ranged(start, stop, step, std::nullopt, at);
+}
+Tensor arange(Operand stop, const At& at) { return ranged(0, stop, 1, std::nullopt, at); }
+Tensor arange(Operand start, Operand stop, Operand step, TensorOptions o, const At& at) {
+  Tensor t = ranged(start, stop, step, o.dtype, at);
+  if (o.requires_grad) t.set_requires_grad(true);
+  return t;
+}
 
 }  // namespace tenon

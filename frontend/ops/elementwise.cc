@@ -1,13 +1,10 @@
 // Elementwise functions and operators. One function per row of the op table comes from the table itself.
-#include "tenon/frontend/ops/formula.h"
-#include "tenon/frontend/ops/promote.h"
+#include "tenon/frontend/ops/composed.h"
 #include "tenon/ir/base/door.h"
 #include "tenon/ir/base/number_text.h"
 
 namespace tenon {
-namespace {
 
-// The shape that operands stretch to. Asked of handles, so that the error can say where each operand came from.
 Shape check_broadcast(const char* op, std::span<const Tensor> inputs, const Location& at) {
   const auto refuse = [&](int axis, Dim d, Dim e) {
     std::string text = std::string(op) + ": shapes do not broadcast: ";
@@ -19,11 +16,30 @@ Shape check_broadcast(const char* op, std::span<const Tensor> inputs, const Loca
   return formula::common_shape(inputs, [](const Tensor& t) -> const Shape& { return t.shape(); }, refuse);
 }
 
-// The dtype that operands enter an op of the table in: integers and bools a floating function as f32, bools arithmetic as i64.
+namespace {
+
+// What an op does on bools: sums are logical or, products and minima and, maxima or.
+constexpr ir::Op on_bools(ir::Op op) {
+  switch (op) {
+    case ir::Op::add:
+    case ir::Op::max: return ir::Op::bit_or;
+    case ir::Op::mul:
+    case ir::Op::min: return ir::Op::bit_and;
+    default: return op;
+  }
+}
+
+// Rounding leaves integers alone.
+constexpr bool rounds(ir::Op op) {
+  return op == ir::Op::floor || op == ir::Op::ceil || op == ir::Op::trunc || op == ir::Op::round;
+}
+
+// The dtype that operands enter an op of the table in: integers and bools a floating function as the
+// default dtype, bools arithmetic as i64.
 DType entering(const ir::OpDef& row, std::initializer_list<const Operand*> operands, const Location& at) {
   const DType dtype = common_dtype(std::span(operands.begin(), operands.size()), row.name);
   if (contains(row.dtypes, dtype)) return dtype;
-  if (!is_floating(dtype)) return (row.dtypes & integer_types) == 0 ? f32 : i64;
+  if (!is_floating(dtype)) return (row.dtypes & integer_types) == 0 ? default_dtype() : i64;
   std::string text = std::string(row.name) + ": takes integers" + (contains(row.dtypes, boolean) ? " or bools" : "") +
                      ", and an operand is ";
   for (const Operand* x : operands)
@@ -48,7 +64,7 @@ std::vector<ir::Value> build_mixed(ir::GraphBuilder& b, std::span<const ir::Valu
 }
 
 template <ir::Op op>
-Tensor elementwise_op(std::initializer_list<const Operand*> operands) try {
+Tensor on_numbers(std::initializer_list<const Operand*> operands) try {
   static constexpr auto build = build_elementwise<op>;
   const ir::OpDef& row = ir::def(op);
   const Emit emit{row.name, build};
@@ -74,6 +90,30 @@ Tensor elementwise_op(std::initializer_list<const Operand*> operands) try {
   check_broadcast(row.name, inputs, at);
   if (converts) return std::move(apply({row.name, mixed}, ir::ConvertAttrs{dtype}, inputs, at)[0]);
   return std::move(apply(emit, {}, inputs, at)[0]);
+} catch (...) {
+  leave_with_error(ir::def(op).name, place_of(operands));
+}
+
+// An op of the table, and what it is on bools and integers.
+template <ir::Op op>
+Tensor elementwise_op(std::initializer_list<const Operand*> operands) try {
+  constexpr bool of_bools = on_bools(op) != op || op == ir::Op::sub;
+  if constexpr (of_bools || rounds(op) || op == ir::Op::pow) {
+    const DType common = common_dtype(std::span(operands.begin(), operands.size()), ir::def(op).name);
+    const Operand& x = **operands.begin();
+    if constexpr (of_bools)
+      if (common == boolean) {
+        if constexpr (op == ir::Op::sub)
+          throw Error("sub: bools have no difference: use logical_xor, or convert one of them with astype(tn::i64)",
+                      place_of(operands));
+        return on_numbers<on_bools(op)>(operands);
+      }
+    if constexpr (rounds(op))
+      if (is_integer(common)) return as_tensor(x, ir::def(op).name);
+    if constexpr (op == ir::Op::pow)
+      if (is_integer(common)) return integer_power(x, **(operands.begin() + 1));
+  }
+  return on_numbers<op>(operands);
 } catch (...) {
   leave_with_error(ir::def(op).name, place_of(operands));
 }

@@ -2,9 +2,13 @@
 // attribute of the program, found from handles.
 #include "tenon/frontend/ops/formula.h"
 
+#include <cstring>
+
+#include "tenon/frontend/tensor/default_dtype.h"
+
 namespace tenon::formula {
 
-DType floating(DType given) { return is_floating(given) ? given : f32; }
+DType floating(DType given) { return is_floating(given) ? given : default_dtype(); }
 DType wide(DType given) { return is_half(given) ? f32 : given; }
 DType summed_as(DType given) { return is_floating(given) || given == u64 ? given : i64; }
 Value widened(Value x) { return ir::cast(x, wide(x.dtype())); }
@@ -38,6 +42,17 @@ Value reduced(ir::Op op, Value x, const Axes& axes, bool keepdims) {
 }
 Value total(Value x, const Axes& axes) { return ir::reduce_kept(ir::Op::reduce_sum, x, axes); }
 Value peak(Value x, const Axes& axes) { return ir::reduce_kept(ir::Op::reduce_max, x, axes); }
+
+Value identity(ir::Op combine, Value x) {
+  if (combine == ir::Op::add) return ir::literal(x, 0);  // of none the sum is +0
+  const uint64_t bits = ir::identity_bits(combine, x.dtype());
+  std::string raw(static_cast<size_t>(bytes(x.dtype())), '\0');
+  std::memcpy(raw.data(), &bits, raw.size());
+  return ir::spread(ir::constant(*x.builder, x.dtype(), {}, std::move(raw)), x);
+}
+Value where_mask(std::span<const Value> inputs, Value x, Value other) {
+  return inputs.size() == 1 ? x : ir::select(ir::broadcast_to(truth(inputs[1]), x.shape()), x, other);
+}
 
 Count::Count(Value x, const Axes& axes, DType dtype) {
   Shape symbolic;

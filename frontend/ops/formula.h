@@ -14,7 +14,7 @@ using ir::Value;
 using Axes = std::vector<int64_t>;
 
 // ---- dtypes
-DType floating(DType given);  // integers and bools enter as f32
+DType floating(DType given);  // integers and bools enter as the default dtype
 DType wide(DType given);  // a half is computed in f32 throughout and rounded once, at the end
 DType summed_as(DType given);  // bools and integers as i64; u64 stays
 Value widened(Value x);
@@ -54,6 +54,10 @@ std::vector<Value> together(std::initializer_list<Value> values, DType dtype);
 Value reduced(ir::Op op, Value x, const Axes& axes, bool keepdims);
 Value total(Value x, const Axes& axes);  // the axes stay, with extent 1
 Value peak(Value x, const Axes& axes);  // ... and of no elements it is -inf
+// The element that `combine` leaves others alone with, in the shape of x: 0 for sums, 1 for products, the lowest for maxima.
+Value identity(ir::Op combine, Value x);
+// x where inputs[1], a mask that stretches to it, is true, `other` elsewhere; x itself where there is no mask.
+Value where_mask(std::span<const Value> inputs, Value x, Value other);
 
 // How many elements lie along axes of x: a number, or a sum of ones where an extent is symbolic. It is exact and rounds once, to
 // the dtype that is computed in, so it is the same number however an extent came to be known.

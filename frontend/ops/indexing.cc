@@ -1,4 +1,4 @@
-// Gather, scatter and order.
+// Gather and scatter.
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/ir/base/door.h"
@@ -12,14 +12,12 @@ size_t index_of(int64_t axis, const Tensor& x, const char* op, const Location& a
 }
 
 // The primitives that index take i64 positions, and updates of the operand's dtype.
-std::vector<ir::Value> build_take(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
-  const ir::Value operands[] = {x[0], formula::position(x[1])};
-  return ir::apply(b, ir::Op::gather, operands, attrs);
+std::vector<ir::Value> build_take(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  return {ir::take(x[0], formula::position(x[1]), static_cast<size_t>(made::Along(attrs).axis))};
 }
-std::vector<ir::Value> build_scatter_add(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
-  const ir::Value indices = formula::position(x[1]);
-  const ir::Value operands[] = {x[0], indices, ir::cast(x[2], x[0].dtype())};
-  return ir::apply(b, ir::Op::scatter_add, operands, attrs);
+std::vector<ir::Value> build_scatter_add(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  const auto axis = static_cast<size_t>(made::Along(attrs).axis);
+  return {ir::scatter(x[0], formula::position(x[1]), ir::cast(x[2], x[0].dtype()), axis)};
 }
 
 Tensor index_tensor(const Operand& x, const char* op) {
@@ -47,7 +45,7 @@ ir::Value formula::one_hot(Value indices, const Shape& shape, DType dtype) {
 Tensor take(Operand operand, Operand indices, int64_t axis) try {
   const Location& at = operand.where();
   const Tensor x = as_tensor(operand, "take"), index = index_tensor(indices, "take");
-  return apply_one({"gather", build_take}, ir::GatherAttrs{index_of(axis, x, "take", at)}, {x, index}, at);
+  return apply_one({"gather", build_take}, made::AlongAttrs{axis_of(axis, x.ndim(), "take", at)}, {x, index}, at);
 } catch (...) {
   leave_with_error("take", operand.where());
 }
@@ -56,35 +54,10 @@ Tensor scatter_add(Operand operand, Operand indices, Operand updates, int64_t ax
   const Location& at = operand.where();
   const Tensor x = as_tensor(operand, "scatter_add"), index = index_tensor(indices, "scatter_add");
   const Tensor added = entered(updates, x.dtype(), "scatter_add");
-  return apply_one({"scatter_add", build_scatter_add}, ir::ScatterAddAttrs{index_of(axis, x, "scatter_add", at)},
+  return apply_one({"scatter_add", build_scatter_add}, made::AlongAttrs{axis_of(axis, x.ndim(), "scatter_add", at)},
                    {x, index, added}, at);
 } catch (...) {
   leave_with_error("scatter_add", operand.where());
-}
-
-Tensor sort(Operand operand, int64_t axis) try {
-  const Tensor x = as_tensor(operand, "sort");
-  return apply_primitive(ir::Op::sort, ir::SortAttrs{index_of(axis, x, "sort", operand.where())}, std::span(&x, 1),
-                         operand.where())[0];
-} catch (...) {
-  leave_with_error("sort", operand.where());
-}
-
-namespace {
-// Sorts positions along with the keys.
-std::vector<ir::Value> build_argsort(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
-  const ir::Value positions = ir::iota(b, i64, x[0].shape(), static_cast<int64_t>(ir::Sort(attrs).axis));
-  const ir::Value both[] = {x[0], positions};
-  return {ir::apply(b, ir::Op::sort, both, attrs)[1]};
-}
-}  // namespace
-
-Tensor argsort(Operand operand, int64_t axis) try {
-  const Tensor x = as_tensor(operand, "argsort");
-  return apply_one({"argsort", build_argsort}, ir::SortAttrs{index_of(axis, x, "argsort", operand.where())}, {x},
-                   operand.where());
-} catch (...) {
-  leave_with_error("argsort", operand.where());
 }
 
 Shape one_hot_shape(const Tensor& indices, Extent classes, DType dtype, const Location& at) {

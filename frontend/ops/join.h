@@ -20,4 +20,8 @@ bool is_long_list(std::span<const Tensor> parts);
 // parts agree in every other axis. Error for an undefined one, and for one without a value.
 Tensor join_list(const Joining& joining, std::span<const Tensor> parts, const Location& at);
 
+// parts joined along `axis` by `emit`, whose formula reshapes each of them to what `shaped` says.
+Tensor join_as(const Emit& emit, std::span<const Tensor> shaped, int64_t axis, std::span<const Tensor> parts,
+               const Location& at);
+
 }  // namespace tenon

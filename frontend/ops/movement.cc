@@ -1,4 +1,4 @@
-// Functions that move all elements: reshape, transpose, broadcast, concat, pad. Refuses parts of a tensor (selection.cc).
+// Functions that move all elements: reshape, transpose, broadcast, concat. Refuses parts of a tensor (selection.cc).
 #include <algorithm>
 #include <numeric>
 #include <optional>
@@ -8,7 +8,6 @@
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/ir/base/door.h"
-#include "tenon/ir/base/number_text.h"
 
 namespace tenon {
 namespace {
@@ -41,10 +40,6 @@ std::vector<ir::Value> build_stack(ir::GraphBuilder& b, Values x, const ir::Attr
 }
 std::vector<ir::Value> build_reverse(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
   return {ir::reverse(x[0], ir::Reverse(a).axes)};
-}
-std::vector<ir::Value> build_pad(ir::GraphBuilder&, Values x, const ir::Attrs& a) {
-  const made::Widened w(a);
-  return {ir::pad(x[0], x[1], w.low, w.high, std::vector<int64_t>(w.low.size(), 0))};
 }
 // Reshape of a concrete tensor shares its buffer: no kernel, and the tape sees a program only when it records.
 Tensor share(const Tensor& x, const Shape& shape, const Location& at) {
@@ -180,6 +175,11 @@ Tensor join(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> sh
 
 }  // namespace
 
+Tensor join_as(const Emit& emit, std::span<const Tensor> shaped, int64_t axis, std::span<const Tensor> parts,
+               const Location& at) {
+  return join(emit, joined(shaped, axis, at), shaped, parts, at);
+}
+
 Tensor concat(std::span<const Tensor> parts, int64_t axis, const At& at) try {
   if (parts.empty()) throw Error("concat of no tensors", place(at));
   return join({"concat", build_concat}, joined(parts, axis, place(at)), parts, parts, place(at));
@@ -214,26 +214,6 @@ Tensor flip(Operand operand, const std::vector<int64_t>& axes) try {
   return apply_one({"flip", build_reverse}, ir::ReverseAttrs{a}, {x}, operand.where());
 } catch (...) {
   leave_with_error("flip", operand.where());
-}
-
-Tensor pad(Operand operand, const std::vector<std::pair<Extent, Extent>>& widths, double value) try {
-  const FloatEnvironment standard;
-  const Tensor x = as_tensor(operand, "pad");
-  if (widths.size() != static_cast<size_t>(x.ndim()))
-    throw Error("pad: one (low, high) pair per axis of " + describe(x), operand.where());
-  std::vector<Dim> low, high;
-  for (const auto& [l, h] : widths) {
-    if (l < 0 || h < 0) throw Error("pad: widths are not negative; slice instead", operand.where());
-    low.push_back(extent_here(l)), high.push_back(extent_here(h));
-  }
-  if (!is_floating(x.dtype()) && !(value >= -0x1p63 && value < 0x1p63))
-    throw Error("pad: the fill " + shortest(value) + " does not fit " + std::string(name(x.dtype())), operand.where());
-  const Operand fill =
-      is_floating(x.dtype()) ? Operand(value, operand.where()) : Operand(static_cast<int64_t>(value), operand.where());
-  return apply_one({"pad", build_pad}, made::WidenedAttrs{low, high}, {x, materialize(fill, x.dtype(), "pad")},
-                   operand.where());
-} catch (...) {
-  leave_with_error("pad", operand.where());
 }
 
 Tensor squeeze(Operand operand, int64_t axis) try {

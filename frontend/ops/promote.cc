@@ -46,9 +46,20 @@ DType promote(DType a, DType b, const char* op, const Location& at) {
   return u == u8 ? i16 : u == u16 ? i32 : i64;
 }
 
-DType common_dtype(std::span<const Operand* const> operands, const char* op) {
+namespace {
+// The dtype of some of the tensors.
+struct Meeting {
   bool any = false;
-  DType strong = boolean;
+  DType dtype = boolean;
+  void add(const Tensor& x, const char* op, const Location& at) {
+    dtype = any ? promote(dtype, x.dtype(), op, at) : x.dtype();
+    any = true;
+  }
+};
+}  // namespace
+
+DType common_dtype(std::span<const Operand* const> operands, const char* op) {
+  Meeting axes, scalars;  // tensors with axes; 0-d tensors, which are weak within their category
   Operand::Weak weak = Operand::Weak::no;
   for (const Operand* x : operands) {
     if (x->weak() != Operand::Weak::no) {
@@ -57,10 +68,14 @@ DType common_dtype(std::span<const Operand* const> operands, const char* op) {
     }
     if (!x->tensor().defined())
       throw Error(std::string(op) + ": an operand is undefined; give it a value first", x->where());
-    strong = any ? promote(strong, x->tensor().dtype(), op, x->where()) : x->tensor().dtype();
-    any = true;
+    (x->tensor().ndim() == 0 ? scalars : axes).add(x->tensor(), op, x->where());
   }
-  const DType natural = weak == Operand::Weak::floating ? f32 : weak == Operand::Weak::integer ? i64 : boolean;
+  const bool by_scalars = !axes.any || (scalars.any && category(scalars.dtype) > category(axes.dtype));
+  const bool any = axes.any || scalars.any;
+  const DType strong = by_scalars ? scalars.dtype : axes.dtype;
+  const DType natural = weak == Operand::Weak::floating  ? default_dtype()
+                        : weak == Operand::Weak::integer ? i64
+                                                         : boolean;
   if (!any) return natural;
   // A weak scalar takes the tensors' dtype, unless it is of a higher category.
   return weak != Operand::Weak::no && category(natural) > category(strong) ? natural : strong;

@@ -11,7 +11,8 @@ namespace tenon {
 
 // The dtype that two tensors meet in. Error for u64 with a signed type.
 DType promote(DType a, DType b, const char* op, const Location& at);
-// The dtype of operands of which some may be weak scalars; all weak: i64, f32 or bool.
+// The dtype of operands of which some may be weak scalars; all weak: i64, the default dtype or bool. A 0-d tensor is weak among tensors with axes
+// of its category (bool < integer < floating).
 DType common_dtype(std::span<const Operand* const> operands, const char* op);
 // An operand as a tensor of a dtype: a weak scalar becomes a rank-0 tensor (a literal in a trace).
 Tensor materialize(const Operand& x, DType dtype, const char* op);
@@ -27,8 +28,10 @@ int64_t axis_of(int64_t axis, int rank, const char* op, const Location& at);
 Tensor cast_to(const Tensor& x, DType dtype, const Location& at);
 // Error unless x has integers, to point at elements.
 void check_index(const Tensor& x, const char* op, const Location& at);
-// The axes that a reduction names, ascending; all of them when it names none.
+// The axes that a reduction names, ascending; all of them when it names none. A scalar has none, and lets 0 and -1 pass.
 std::vector<int64_t> axes_of(const Reduce& r, int rank, const char* op, const Location& at);
+// A reduction's inputs: x, and the mask if it has one. Error for a mask that is no bool tensor, or does not stretch to x.
+std::vector<Tensor> masked_inputs(const Tensor& x, const Reduce& r, const char* op, const Location& at);
 
 // ---- what a formula will meet inside, asked of handles before it is built, so that errors name operands and their places
 

@@ -2,8 +2,8 @@
 // Equal keys give equal draws on every route; integers never pass through floats.
 #include <cmath>
 
-#include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/frontend/random/draw.h"
 #include "tenon/frontend/tensor/placement.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/ir/base/door.h"
@@ -11,48 +11,13 @@
 namespace tenon {
 namespace {
 
-// The high counter words keep the uses of one key apart.
-constexpr uint32_t draw_space = 0, split_space = 1, fold_space = 2;
-
-ir::Value bits(ir::Value key, uint32_t space, DType dtype, const Shape& shape) {
-  const uint32_t high[2] = {space, 0};
-  ir::GraphBuilder& b = *key.builder;
-  const ir::Value operands[] = {key, ir::constant(b, u32, {2}, std::string(reinterpret_cast<const char*>(high), 8))};
-  return ir::apply(b, ir::Op::random_bits, operands, ir::RandomBitsAttrs{dtype, shape.dims()})[0];
-}
+using formula::bits, formula::uniform, formula::normal;
+constexpr uint32_t draw_space = formula::draw_space, split_space = 1, fold_space = 2;
 
 template <uint32_t space>
 std::vector<ir::Value> build_bits(ir::GraphBuilder&, std::span<const ir::Value> key, const ir::Attrs& attrs) {
   const ir::RandomBits to(attrs);
   return {bits(key[0], space, to.dtype, Shape(to.shape))};
-}
-
-// The top bits scaled by a power of two: every value is a multiple of 2^-24 (f32) or 2^-53 (f64), below 1.
-ir::Value uniform(ir::Value key, DType dtype, const Shape& shape) {
-  const int keep = dtype == f64 ? 53 : dtype == f16 ? 11 : dtype == bf16 ? 8 : 24;
-  const ir::Value drawn = bits(key, draw_space, dtype == f64 ? u64 : u32, shape);
-  const ir::Value top = shr(drawn, literal(drawn, tenon::bits(drawn.dtype()) - keep));
-  return cast(top, dtype) * std::ldexp(1.0, -keep);
-}
-
-// x[i]
-ir::Value row(ir::Value x, int64_t i) {
-  Shape rest = x.shape();
-  std::vector<Dim> starts(rest.size(), Dim(0)), sizes = rest.dims();
-  starts[0] = Dim(i), sizes[0] = Dim(1);
-  rest.erase(0);
-  return reshape(slice(x, starts, sizes, std::vector<int64_t>(sizes.size(), 1)), rest);
-}
-
-// Box and Muller (1958): sqrt(-2 log u) * cos(2 pi v) from two uniforms per draw, u in (0, 1].
-ir::Value normal(ir::Value key, DType dtype, const Shape& shape) {
-  Shape two = shape;
-  two.insert(0, Dim(2));
-  const ir::Value draws = uniform(key, dtype == f64 ? f64 : f32, two);
-  const ir::Value u = row(draws, 0), v = row(draws, 1);
-  const ir::Value one_minus = -(u - 1);  // exact: u is a multiple of 2^-24
-  const ir::Value radius = sqrt(log(one_minus) * -2.0);
-  return cast(radius * cos(v * 6.283185307179586477), dtype);
 }
 
 std::vector<ir::Value> build_uniform(ir::GraphBuilder&, std::span<const ir::Value> key, const ir::Attrs& attrs) {
@@ -70,11 +35,6 @@ std::vector<ir::Value> build_fold_in(ir::GraphBuilder& b, std::span<const ir::Va
   const ir::Value words[] = {low, ir::splat_integer(b, u32, 0, {1})};
   const std::vector<ir::Value> both = formula::together({x[0], ir::concat(words, 0)}, u32);
   return {bits(bit_xor(both[0], both[1]), fold_space, u32, {2})};
-}
-
-void check_key(const Tensor& key, const Location& at) {
-  if (!key.defined() || key.dtype() != u32 || key.shape() != Shape{2})
-    throw Error("a random key is u32[2], made by tn::key, not " + describe(key), at);
 }
 
 Tensor draw(const Emit& emit, const Tensor& key, DType dtype, const Shape& shape, const Location& at) try {

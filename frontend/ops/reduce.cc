@@ -1,8 +1,9 @@
-// Reductions over axes, and running sums. Refuses statistics: frontend/ops/statistics.cc composes them.
+// Reductions over axes. Refuses statistics: frontend/ops/statistics.cc composes them.
 #include <algorithm>
 
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/frontend/ops/rows.h"
 #include "tenon/ir/base/door.h"
 
 namespace tenon {
@@ -18,8 +19,9 @@ DType reduced_as(DType given) {
 template <ir::Op op>
 std::vector<ir::Value> build_reduce(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
   const made::KeptReduce r(attrs);
-  const DType to = reduced_as<op>(x[0].dtype());
-  return {formula::reduced(op, to == boolean ? formula::truth(x[0]) : ir::cast(x[0], to), r.axes, r.keepdims)};
+  const ir::Value read = r.dtype == boolean ? formula::truth(x[0]) : ir::cast(x[0], r.dtype);
+  const ir::Value counted = formula::where_mask(x, read, formula::identity(ir::def(op).combine, read));
+  return {formula::reduced(op, counted, r.axes, r.keepdims)};
 }
 
 template <ir::Op op>
@@ -27,8 +29,10 @@ Tensor reduce(const char* name, const Operand& x, const Reduce& r) try {
   static constexpr auto build = build_reduce<op>;
   const Tensor t = as_tensor(x, name);
   const std::vector<int64_t> axes = axes_of(r, t.ndim(), name, x.where());
-  if (axes.empty() && reduced_as<op>(t.dtype()) == t.dtype()) return t;
-  return apply_one({name, build}, made::KeptReduceAttrs{axes, r.keepdims}, {t}, x.where());
+  const DType dtype = reduced_as<op>(r.dtype.value_or(t.dtype()));
+  if (axes.empty() && dtype == t.dtype() && !r.where) return t;
+  const std::vector<Tensor> inputs = masked_inputs(t, r, name, x.where());
+  return apply({name, build}, made::KeptReduceAttrs{axes, r.keepdims, dtype}, inputs, x.where())[0];
 } catch (...) {
   leave_with_error(name, x.where());
 }
@@ -40,32 +44,34 @@ void check_not_empty(const Tensor& x, const std::vector<int64_t>& axes, const ch
                   at);
 }
 
+// Along one axis; over all elements it is that of a row.
 template <ir::Op op>
-std::vector<ir::Value> build_arg(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
-  return ir::apply(b, op, x, attrs);
+std::vector<ir::Value> build_arg(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  const made::KeptReduce r(attrs);
+  if (x[0].shape().rank() == 0) return {ir::splat_integer(*x[0].builder, i64, 0, {})};
+  if (!r.axes.empty()) return {formula::reduced(op, x[0], r.axes, r.keepdims)};
+  return {ir::reduce(op, formula::flattened(x[0]), {0})};
 }
 
 template <ir::Op op>
-Tensor arg_reduce(const Operand& x, int64_t axis, const char* name) try {
+Tensor arg_reduce(const char* name, const Operand& x, std::optional<int64_t> axis, bool keepdims = false) try {
   static constexpr auto build = build_arg<op>;
   const Tensor t = as_tensor(x, name);
-  const int64_t a = axis_of(axis, t.ndim(), name, x.where());
-  check_not_empty(t, {a}, name, x.where());
-  return apply_one(Emit{name, build}, ir::ReduceAttrs{{a}}, {t}, x.where());
+  std::vector<int64_t> axes, all;
+  if (axis) axes.push_back(row_axis(*axis, t, name, x.where()));
+  for (int i = 0; i < t.ndim(); ++i) all.push_back(i);
+  check_not_empty(t, axis && t.ndim() != 0 ? axes : all, name, x.where());
+  return apply_one({name, build}, made::KeptReduceAttrs{axes, keepdims, i64}, {t}, x.where());
 } catch (...) {
   leave_with_error(name, x.where());
-}
-
-std::vector<ir::Value> build_cumsum(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
-  const ir::Value t = ir::cast(x[0], formula::summed_as(x[0].dtype()));
-  return ir::apply(b, ir::Op::cumsum, std::span(&t, 1), attrs);
 }
 
 }  // namespace
 
 std::vector<int64_t> axes_of(const Reduce& r, int rank, const char* op, const Location& at) {
   std::vector<int64_t> axes;
-  for (int64_t a : r.axes) axes.push_back(axis_of(a, rank, op, at));
+  for (int64_t a : r.axes)
+    if (rank != 0 || (a != 0 && a != -1)) axes.push_back(axis_of(a, rank, op, at));
   if (r.axes.empty())
     for (int i = 0; i < rank; ++i) axes.push_back(i);
   std::sort(axes.begin(), axes.end());
@@ -74,13 +80,28 @@ std::vector<int64_t> axes_of(const Reduce& r, int rank, const char* op, const Lo
   return axes;
 }
 
+std::vector<Tensor> masked_inputs(const Tensor& x, const Reduce& r, const char* op, const Location& at) {
+  if (!r.where) return {x};
+  const Tensor mask = r.where.tensor();
+  if (mask.dtype() != boolean)
+    throw Error(std::string(op) + ": where is a bool tensor, and this is " + describe(mask) + "; compare it with 0",
+                at);
+  bool fits = mask.ndim() <= x.ndim();
+  for (int i = 1; fits && i <= mask.ndim(); ++i) {
+    const Dim d = mask.shape()[mask.ndim() - i];
+    fits = d == 1 || d == x.shape()[x.ndim() - i];
+  }
+  if (!fits) throw Error(std::string(op) + ": the mask " + describe(mask) + " does not stretch to " + describe(x), at);
+  return {x, mask};
+}
+
 Tensor sum(Operand x, Reduce r) { return reduce<ir::Op::reduce_sum>("sum", x, r); }
 Tensor prod(Operand x, Reduce r) { return reduce<ir::Op::reduce_prod>("prod", x, r); }
 
 Tensor max(Operand x, Reduce r) try {
   const Tensor t = as_tensor(x, "max");
   if (t.dtype() == boolean) return any_of(x, r);
-  check_not_empty(t, axes_of(r, t.ndim(), "max", x.where()), "max", x.where());
+  if (!r.where) check_not_empty(t, axes_of(r, t.ndim(), "max", x.where()), "max", x.where());
   return reduce<ir::Op::reduce_max>("max", Operand(t, x.where()), r);
 } catch (...) {
   leave_with_error("max", x.where());
@@ -88,24 +109,20 @@ Tensor max(Operand x, Reduce r) try {
 Tensor min(Operand x, Reduce r) try {
   const Tensor t = as_tensor(x, "min");
   if (t.dtype() == boolean) return all_of(x, r);
-  check_not_empty(t, axes_of(r, t.ndim(), "min", x.where()), "min", x.where());
+  if (!r.where) check_not_empty(t, axes_of(r, t.ndim(), "min", x.where()), "min", x.where());
   return reduce<ir::Op::reduce_min>("min", Operand(t, x.where()), r);
 } catch (...) {
   leave_with_error("min", x.where());
 }
 Tensor all_of(Operand x, Reduce r) { return reduce<ir::Op::reduce_and>("all_of", x, r); }
 Tensor any_of(Operand x, Reduce r) { return reduce<ir::Op::reduce_or>("any_of", x, r); }
-Tensor argmax(Operand x, int64_t axis) { return arg_reduce<ir::Op::argmax>(x, axis, "argmax"); }
-Tensor argmin(Operand x, int64_t axis) { return arg_reduce<ir::Op::argmin>(x, axis, "argmin"); }
-
-Tensor cumsum(Operand x, int64_t axis, bool reverse) try {
-  const Tensor t = as_tensor(x, "cumsum");
-  return apply_one(
-      {"cumsum", build_cumsum},
-      ir::CumsumAttrs{.axis = static_cast<size_t>(axis_of(axis, t.ndim(), "cumsum", x.where())), .reverse = reverse},
-      {t}, x.where());
-} catch (...) {
-  leave_with_error("cumsum", x.where());
+Tensor argmax(Operand x) { return arg_reduce<ir::Op::argmax>("argmax", x, {}); }
+Tensor argmin(Operand x) { return arg_reduce<ir::Op::argmin>("argmin", x, {}); }
+Tensor argmax(Operand x, int64_t axis, bool keepdims) {
+  return arg_reduce<ir::Op::argmax>("argmax", x, axis, keepdims);
+}
+Tensor argmin(Operand x, int64_t axis, bool keepdims) {
+  return arg_reduce<ir::Op::argmin>("argmin", x, axis, keepdims);
 }
 
 }  // namespace tenon

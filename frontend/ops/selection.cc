@@ -79,20 +79,26 @@ Run run_of(const Index& slice, Extent n, const Location& at) {
 
 }  // namespace
 
+Index::Index(const Tensor& positions, const std::source_location& at)
+    : what(What::tensor), cell(positions.cell()), where(place(at)) {}
+
 Extent covered(Extent size, int64_t step) { return (max(size, 1) - 1) * step + min(size, 1); }
 
-Selection selection_of(const Tensor& x, std::span<const Index> indices, const Location& at) {
-  if (indices.size() > static_cast<size_t>(x.ndim()))
-    throw Error("index: " + std::to_string(indices.size()) + " indices into " + describe(x), at);
+Selection selection_of(const Tensor& x, std::span<const Index> given, const Location& at) {
+  const std::vector<Index> indices = written_out(x, given, at);
   std::vector<Dim> starts, sizes;
   std::vector<int64_t> strides, reversed;
   Shape result;
   const auto take = [&](Extent start, Extent size, int64_t step) {
     starts.push_back(extent_here(start)), sizes.push_back(extent_here(size)), strides.push_back(step);
   };
-  for (int64_t i = 0; i < x.ndim(); ++i) {
-    const Index which = i < static_cast<int64_t>(indices.size()) ? indices[i] : Index(tenon::all);
-    const Extent n = x.shape()[i];
+  for (const Index& which : indices) {
+    const auto axis = static_cast<int64_t>(starts.size());
+    if (which.what == Index::What::fresh) {
+      result.push_back(1);
+      continue;
+    }
+    const Extent n = x.shape()[starts.size()];
     if (which.what == Index::What::every) {
       take(0, n, 1);
       result.push_back(n);
@@ -102,7 +108,7 @@ Selection selection_of(const Tensor& x, std::span<const Index> indices, const Lo
       const Extent position =
           v.is_number() && v.number() < 0 ? (open ? n - -std::max(v.number(), -INT64_MAX) : v + n) : v;
       if (!open && (position < 0 || position >= n))
-        throw Error("index " + std::to_string(v) + " is out of range for axis " + std::to_string(i) + " of " +
+        throw Error("index " + std::to_string(v) + " is out of range for axis " + std::to_string(axis) + " of " +
                         describe(x) + "; it goes from " + std::to_string(-n) + " to " + std::to_string(n - 1),
                     at);
       take(position, 1, 1);
@@ -110,7 +116,7 @@ Selection selection_of(const Tensor& x, std::span<const Index> indices, const Lo
       const Run run = run_of(which, n, at);
       const bool few = run.size.is_number() && run.size.number() <= 1;
       take(run.start, run.size, few ? 1 : run.step);
-      if (run.reversed && !few) reversed.push_back(i);
+      if (run.reversed && !few) reversed.push_back(axis);
       result.push_back(run.size);
     }
   }
@@ -118,6 +124,7 @@ Selection selection_of(const Tensor& x, std::span<const Index> indices, const Lo
 }
 
 Tensor select_at(const Tensor& x, std::span<const Index> indices, const Location& at) try {
+  if (has_tensors(indices)) return select_by_tensors(x, indices, at);
   const Selection s = selection_of(x, indices, at);
   return apply_one(
       {"index", build_index},

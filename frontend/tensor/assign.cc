@@ -70,29 +70,36 @@ std::vector<ir::Value> build_assign_strided(ir::GraphBuilder& b, BuildArgs x, co
   return {ir::select(here, spread(v, ir::splat_integer(b, x[0].dtype(), 0, {})), x[0])};
 }
 
-// The value as the selection takes it: of x's dtype, stretched to its shape; leading axes of extent 1 may be left over.
-Tensor fitted(const Tensor& x, const Selection& s, const Operand& value, const Location& at) {
-  Tensor v = materialize(value, x.dtype(), "assignment");
-  if (v.cell()->number) v = beside(v, x, at);
+}  // namespace
+
+void check_stretches(const Tensor& x, const Shape& place, const Tensor& v, const Location& at) {
   Shape shape = v.shape();
-  while (shape.rank() > s.result.rank() && shape[0] == 1) shape.erase(0);
-  bool fits = shape.rank() <= s.result.rank();
+  while (shape.rank() > place.rank() && shape[0] == 1) shape.erase(0);
+  bool fits = shape.rank() <= place.rank();
   for (int i = 1; fits && i <= shape.rank(); ++i) {
     const Dim d = shape[shape.rank() - i];
-    fits = d == 1 || d == s.result[s.result.rank() - i];
+    fits = d == 1 || d == place[place.rank() - i];
   }
   if (!fits)
-    throw Error("assignment: " + describe(v) + " does not stretch to the selected " + type_text({x.dtype(), s.result}) +
+    throw Error("assignment: " + describe(v) + " does not stretch to the selected " + type_text({x.dtype(), place}) +
                     " of " + describe(x),
                 at);
-  if (shape != v.shape()) v = reshape(Operand(v, at), shape);
-  return broadcast_to(Operand(v, at), s.result);
 }
 
-// x with `value` at the selected place.
+Tensor fitted(const Tensor& x, const Shape& place, const Operand& value, const Location& at) {
+  Tensor v = materialize(value, x.dtype(), "assignment");
+  if (v.cell()->number) v = beside(v, x, at);
+  check_stretches(x, place, v, at);
+  Shape shape = v.shape();
+  while (shape.rank() > place.rank()) shape.erase(0);
+  if (shape != v.shape()) v = reshape(Operand(v, at), shape);
+  return broadcast_to(Operand(v, at), place);
+}
+
 Tensor with_assigned(const Tensor& x, std::span<const Index> indices, const Operand& value, const Location& at) {
+  if (has_tensors(indices)) return assign_by_tensors(x, indices, value, Writes::set, at);
   const Selection s = selection_of(x, indices, at);
-  const Tensor v = fitted(x, s, value, at);
+  const Tensor v = fitted(x, s.result, value, at);
   bool strided = false;
   for (size_t i = 0; i < s.sizes.size(); ++i) {
     if (s.sizes[i] == 0) return x;  // nothing selected
@@ -118,6 +125,8 @@ Tensor with_assigned(const Tensor& x, std::span<const Index> indices, const Oper
                inputs, at)[0];
 }
 
+namespace {
+
 std::span<const Index> as_span(const std::vector<Index>& indices) { return {indices.data(), indices.size()}; }
 std::span<const Index> as_span(std::initializer_list<Index> indices) { return {indices.begin(), indices.size()}; }
 Location place_of_index(std::span<const Index> indices) { return indices.empty() ? Location{} : indices[0].where; }
@@ -141,28 +150,35 @@ Tensor& operator/=(Tensor& x, Operand y) { return assign(x, "/=", y, operator/);
 Tensor Tensor::operator[](std::initializer_list<Index> indices) const& {
   return select_at(*this, as_span(indices), place_of_index(as_span(indices)));
 }
+Tensor Tensor::operator[](const std::vector<Index>& indices) const& {
+  return select_at(*this, as_span(indices), place_of_index(as_span(indices)));
+}
 Tensor Tensor::operator[](Index index) const& { return select_at(*this, std::span(&index, 1), index.where); }
 // A copy is a value only, so each of these returns what it makes without naming it.
-Assignable Tensor::operator[](std::initializer_list<Index> indices) & try {
+Assignable Tensor::operator[](const std::vector<Index>& indices) & try {
   const Location at = place_of_index(as_span(indices));
   return Assignable(select_at(*this, as_span(indices), at), this, nullptr, {indices}, at);
 } catch (...) {
   leave_with_error("index", place_of_index(as_span(indices)));
 }
-Assignable Tensor::operator[](Index index) & { return (*this)[{index}]; }
-Assignable Assignable::operator[](std::initializer_list<Index> indices) && try {
+Assignable Tensor::operator[](std::initializer_list<Index> indices) & { return (*this)[std::vector<Index>(indices)]; }
+Assignable Tensor::operator[](Index index) & { return (*this)[std::vector<Index>{index}]; }
+Assignable Assignable::operator[](const std::vector<Index>& indices) && try {
   Path path = std::move(path_);
   path.emplace_back(indices);
   return Assignable(select_at(*this, as_span(indices), where_), variable_, shared_, std::move(path), where_);
 } catch (...) {
   leave_with_error("index", place_of_index(as_span(indices)));
 }
-Assignable Assignable::operator[](Index index) && { return std::move(*this)[{index}]; }
+Assignable Assignable::operator[](std::initializer_list<Index> indices) && {
+  return std::move(*this)[std::vector<Index>(indices)];
+}
+Assignable Assignable::operator[](Index index) && { return std::move(*this)[std::vector<Index>{index}]; }
 
 Assignable Tensor::data() const try {
   if (!defined()) throw Error("an undefined tensor has no data(); give it a value first");
   const Cell& c = *cell_;
-  if (!c.concrete()) return Assignable(stop_gradient(*this), nullptr, nullptr, {}, {});
+  if (!c.concrete()) return Assignable(tenon::stop_gradient(*this), nullptr, nullptr, {}, {});
   auto cell = std::make_shared<Cell>();
   cell->type = c.type;
   cell->slot = c.slot;
@@ -204,7 +220,7 @@ void Assignable::write(Write how, const Operand& value) const try {
   for (size_t i = 0; i + 1 < path_.size(); ++i) outer.push_back(select_at(outer.back(), as_span(path_[i]), at));
   Tensor next;
   if (path_.empty())
-    next = fitted(*this, selection_of(*this, {}, at), computed(), at);
+    next = fitted(*this, shape(), computed(), at);
   else
     next = with_assigned(outer.back(), as_span(path_.back()), computed(), at);
   for (size_t i = path_.size(); i-- > 1;)

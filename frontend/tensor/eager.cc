@@ -34,6 +34,7 @@ KeyBytes key_of(const Wanted& w, ExtentPattern* pattern) {
   writer.tag(w.taped ? 't' : 'e');
   writer.tag(pattern ? 's' : 'x');
   writer.tag(device_tag(w.device));
+  writer.tag(static_cast<char>(default_dtype()));  // in which formulas compute integers
   writer.text(w.emit.name);
   writer.number(reinterpret_cast<intptr_t>(w.emit.build));
   for (size_t i = 0; i < w.inputs.size(); ++i) {

@@ -153,6 +153,12 @@ bool same(Extent a, Extent b) {
 
 std::ostream& operator<<(std::ostream& out, const Extent& extent) { return out << extent_text(extent); }
 std::ostream& operator<<(std::ostream& out, const Dim& dim) { return out << Extent(dim); }
+std::ostream& operator<<(std::ostream& out, const Shape& shape) {
+  out << '[';
+  for (size_t i = 0; i < shape.size(); ++i) out << (i ? ", " : "") << shape[i];
+  return out << ']';
+}
+std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name(dtype); }
 
 // Written where the caller writes them, whom no function stands around yet.
 Extents::Extents(std::initializer_list<Extent> extents) {

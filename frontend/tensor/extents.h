@@ -7,17 +7,22 @@
 #include <cstdint>
 #include <initializer_list>
 #include <iosfwd>
+#include <memory>
 #include <new>
 #include <source_location>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "tenon/frontend/tensor/lane_axes.h"
 #include "tenon/ir/base/dtype.h"
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/base/shape.h"
 
 namespace tenon {
+
+struct Cell;  // frontend/tensor/cell.h
+class Tensor;
 
 inline Location place(const std::source_location& s) {
   return {s.file_name(), s.function_name(), static_cast<uint32_t>(s.line()), static_cast<uint32_t>(s.column())};
@@ -122,6 +127,8 @@ bool operator==(A a, B b) {
 }
 std::ostream& operator<<(std::ostream& out, const Extent& extent);
 std::ostream& operator<<(std::ostream& out, const Dim& dim);
+std::ostream& operator<<(std::ostream& out, const Shape& shape);  // [2, 3]
+std::ostream& operator<<(std::ostream& out, DType dtype);  // f32
 
 // Extents as the caller wrote them, negative ones included: the function that takes them refuses those, by its name and the
 // caller's place. A Shape, a vector of numbers, or a list of numbers and extents: {2, x.shape()[0] / 2, tn::dim("n")}.
@@ -144,16 +151,25 @@ class Extents {
   std::vector<Extent> extents_;
 };
 
-// One position of x[{...}]: a number, all, or slice(start, stop, step). Negative numbers count from the end; a slice is clamped to
-// the axis, as in NumPy. Positions may be free extents.
+// One position of x[{...}]: a number, all, slice(start, stop, step), none (a new axis of extent 1), ellipsis (all for as many axes as the
+// others leave), or a tensor of integers or bools, by NumPy's rules (docs/numbers.md). Negative numbers count from the end; a slice is
+// clamped to the axis. Positions may be free extents.
 struct All {};
 inline constexpr All all{};
+struct Ellipsis {};
+inline constexpr Ellipsis ellipsis{};
 struct Index {
-  enum class What : uint8_t { number, every, slice } what = What::every;
+  enum class What : uint8_t { number, every, slice, fresh, rest, tensor } what = What::every;
   Extent start = 0, stop = INT64_MAX;
   int64_t step = 1;
+  std::shared_ptr<Cell> cell;  // of a tensor
   Location where;  // of the indexing expression, for errors
   Index(All, const std::source_location& at = std::source_location::current()) : where(place(at)) {}  // NOLINT
+  Index(None, const std::source_location& at = std::source_location::current())  // NOLINT
+      : what(What::fresh), where(place(at)) {}
+  Index(Ellipsis, const std::source_location& at = std::source_location::current())  // NOLINT
+      : what(What::rest), where(place(at)) {}
+  Index(const Tensor& positions, const std::source_location& at = std::source_location::current());  // NOLINT
   template <class T>
     requires std::integral<T> || AnExtent<T>
   Index(T position, const std::source_location& at = std::source_location::current())  // NOLINT

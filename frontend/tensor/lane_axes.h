@@ -9,7 +9,7 @@
 
 namespace tenon {
 
-// No axis: tn::none.
+// No axis, tn::none; in an index a new one.
 struct None {
   constexpr bool operator==(const None&) const = default;
 };

@@ -273,9 +273,16 @@ void Tensor::backward(const Tensor& cotangent, BackwardOptions o, const At& at) 
   backward_from(*this, &cotangent, o.retain_graph, place(at));
 }
 
+Extent Tensor::size(int64_t axis, const At& at) const {
+  const int rank = cell_of(*this).type.shape.rank();
+  if (axis < -rank || axis >= rank)
+    throw Error("size: axis " + std::to_string(axis) + " is out of range for " + describe(*this), place(at));
+  return shape()[static_cast<size_t>(axis < 0 ? axis + rank : axis)];
+}
+
 Tensor Tensor::detach() const try {
   const Cell& c = cell_of(*this);
-  if (!c.concrete()) return stop_gradient(*this);
+  if (!c.concrete()) return tenon::stop_gradient(*this);
   return make_concrete(c.type, buffer_of(*this, "detach()", {}), c.made);
 } catch (...) {
   leave_with_error("detach()", Location{});

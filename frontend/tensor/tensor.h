@@ -11,22 +11,24 @@
 #include <memory>
 #include <new>
 #include <source_location>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "tenon/frontend/ops/options.h"
+#include "tenon/frontend/tensor/default_dtype.h"
 #include "tenon/frontend/tensor/device.h"
 #include "tenon/frontend/tensor/extents.h"
 
 namespace tenon {
 
-struct Cell;  // frontend/tensor/cell.h
 class Operand;
 class Assignable;
 
 struct TensorOptions {
-  DType dtype = f32;
+  DType dtype = default_dtype();
   bool requires_grad = false;
 };
 
@@ -55,6 +57,8 @@ class Tensor {
   bool defined() const { return cell_ != nullptr; }
   const Shape& shape() const;
   int ndim() const;
+  int dim() const { return ndim(); }
+  Extent size(int64_t axis, const std::source_location& at = std::source_location::current()) const;  // of one axis
   Extent numel() const;  // a number, unless an extent is free
   DType dtype() const;
   Device device() const;  // of a value that is being traced, the default one
@@ -89,9 +93,16 @@ class Tensor {
   Tensor transpose(const std::vector<int64_t>& permutation, const At& at = At::current()) const;
   Tensor astype(DType dtype, const At& at = At::current()) const;
   Tensor to(Device device, const At& at = At::current()) const;
+  Tensor to(DType dtype, const At& at = At::current()) const { return astype(dtype, at); }
+  Tensor view(const Extents& shape, const At& at = At::current()) const {
+    return reshape(shape, at);
+  }  // shares the buffer
+  Tensor T(const At& at = At::current()) const { return transpose(at); }
   Tensor operator[](std::initializer_list<Index> indices) const&;
+  Tensor operator[](const std::vector<Index>& indices) const&;
   Tensor operator[](Index index) const&;
   Assignable operator[](std::initializer_list<Index> indices) &;  // of a variable: x[i] = y, x[i] += y
+  Assignable operator[](const std::vector<Index>& indices) &;
   Assignable operator[](Index index) &;
 
   // ---- autograd, with PyTorch's manners
@@ -105,6 +116,14 @@ class Tensor {
   void backward(const Tensor& cotangent, BackwardOptions o = {}, const At& at = At::current()) const;
   Tensor detach() const;  // same values, no history
   Assignable data() const;  // without history; data() *= 2 puts a new buffer into the cell that all copies share
+
+  // ---- the functions of tensors, as methods: x.sum({.axes = {0}}) is sum(x, {.axes = {0}})
+#define TENON_DEFAULT(...) = __VA_ARGS__
+#define TENON_METHOD(result, method, function, arguments, ...) \
+  result(method)(__VA_ARGS__ __VA_OPT__(, ) const At& at = At::current()) const;
+#define TENON_FUNCTION(result, name, arguments, ...) \
+  result(name)(__VA_ARGS__ __VA_OPT__(, ) const At& at = At::current()) const;
+#include "tenon/frontend/ops/functions.def"
 
   const std::shared_ptr<Cell>& cell() const { return cell_; }
 
@@ -216,6 +235,7 @@ class Assignable : public Tensor {
   void operator/=(const Operand& value) && { write(Write::div, value); }
   using Tensor::operator[];
   Assignable operator[](std::initializer_list<Index> indices) &&;  // x[i][j] = y
+  Assignable operator[](const std::vector<Index>& indices) &&;
   Assignable operator[](Index index) &&;
 
  private:
@@ -248,14 +268,15 @@ using At = std::source_location;
 
 Tensor zeros(const Extents& shape, TensorOptions o = {}, const At& at = At::current());
 Tensor ones(const Extents& shape, TensorOptions o = {}, const At& at = At::current());
-// dtype from the value unless given: 7 -> i64, 7.0 -> f32, true -> bool
+// dtype from the value unless given: 7 -> i64, 7.0 -> the default dtype, true -> bool
 Tensor full(const Extents& shape, Operand value, const At& at = At::current());
 Tensor full(const Extents& shape, Operand value, TensorOptions o, const At& at = At::current());
 Tensor zeros_like(const Tensor& x, const At& at = At::current());
 Tensor ones_like(const Tensor& x, const At& at = At::current());
-// Numbers start, start + step, ... below stop; i64 for integers, f32 for floats.
+// Numbers start, start + step, ... below stop; i64 for integers, the default dtype for floats, unless given.
 Tensor arange(Operand start, Operand stop, Operand step = 1, const At& at = At::current());
 Tensor arange(Operand stop, const At& at = At::current());
+Tensor arange(Operand start, Operand stop, Operand step, TensorOptions o, const At& at = At::current());
 // A stand-in without data for lower() and aot::save; extents may be symbols made by tn::dim.
 Tensor spec(const Extents& shape, DType dtype, const At& at = At::current());
 Dim dim(const std::string& name, int64_t lower = 1, int64_t upper = INT64_MAX, const At& at = At::current());

@@ -73,6 +73,7 @@ void write_types(KeyBytes& key, std::span<Tensor* const> tensors, const Location
   KeyWriter writer(key);
   writer.tag('|');
   writer.tag(device_tag(device_of_all(tensors, "jit", made)));
+  writer.tag(static_cast<char>(default_dtype()));
   write(writer);
   writer.tag(grad_enabled() ? 'G' : 'N');
   NamedAxis::write_all(key);

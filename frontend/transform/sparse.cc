@@ -243,7 +243,7 @@ ir::Value placed(ir::GraphBuilder& b, const std::vector<ir::Value>& parts, const
       places.as<int64_t>()[k] = start[static_cast<size_t>(where.places[k].first)] + where.places[k].second;
     const ir::Value all = flat.size() == 1 ? flat[0] : ir::concat(flat, 0), at{&b, b.input(places.type)};
     data.push_back(std::move(places));
-    return {&b, b.add(ir::Op::gather, {all.id, at.id}, ir::GatherAttrs{.axis = 0})};
+    return ir::take(all, at, 0);
   }
   std::vector<ir::Value> turned;
   for (const Block& block : blocks) {

@@ -82,6 +82,8 @@ class Shape {
   Shape() = default;
   Shape(std::initializer_list<Dim> dims) : dims_(dims) {}
   explicit Shape(std::vector<Dim> dims) : dims_(std::move(dims)) {}
+  template <std::integral T>
+  Shape(const std::vector<T>& numbers) : dims_(numbers.begin(), numbers.end()) {}  // NOLINT: Error for a negative one
   static Shape from(const std::vector<int64_t>& numbers);
   int rank() const { return static_cast<int>(dims_.size()); }
   size_t size() const { return dims_.size(); }
@@ -94,6 +96,12 @@ class Shape {
   void insert(size_t at, Dim d) { dims_.insert(dims_.begin() + static_cast<std::ptrdiff_t>(at), d); }
   void erase(size_t at) { dims_.erase(dims_.begin() + static_cast<std::ptrdiff_t>(at)); }
   const std::vector<Dim>& dims() const { return dims_; }
+  template <std::integral T>
+  operator std::vector<T>() const {  // NOLINT: Error for a symbol
+    std::vector<T> numbers;
+    for (const Dim& d : dims_) numbers.push_back(static_cast<T>(static_cast<int64_t>(d)));
+    return numbers;
+  }
   bool is_static() const;  // every extent is a number
   int64_t numel() const;  // product of the numbers; Error if it overflows, InternalError if one is a symbol
   bool operator==(const Shape&) const = default;

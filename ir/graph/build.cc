@@ -2,6 +2,7 @@
 // that rules and transforms are written with. Refuses promotion and implicit broadcast.
 #include "tenon/ir/graph/build.h"
 
+#include <algorithm>
 #include <cstring>
 #include <numeric>
 
@@ -150,6 +151,8 @@ Value reverse(Value x, std::vector<int64_t> axes) {
   return add_op(Op::reverse, std::span(&x, 1), ReverseAttrs{.axes = std::move(axes)});
 }
 
+Value windows(Value x, WindowsAttrs attrs) { return add_op(Op::windows, std::span(&x, 1), std::move(attrs)); }
+
 Value dynamic_slice(Value x, std::span<const Value> starts, std::vector<Dim> sizes) {
   std::vector<Value> operands = {x};
   operands.insert(operands.end(), starts.begin(), starts.end());
@@ -160,6 +163,45 @@ Value dynamic_update_slice(Value x, Value update, std::span<const Value> starts)
   std::vector<Value> operands = {x, update};
   operands.insert(operands.end(), starts.begin(), starts.end());
   return apply(*x.builder, Op::dynamic_update_slice, operands)[0];
+}
+
+namespace {
+// 0, 1, ... but for those from `first` on, `count` of them.
+std::vector<int64_t> all_but(size_t rank, size_t first, size_t count) {
+  std::vector<int64_t> dims;
+  for (size_t i = 0; i < rank; ++i)
+    if (i < first || i >= first + count) dims.push_back(static_cast<int64_t>(i));
+  return dims;
+}
+}  // namespace
+
+Attrs take_attrs(const Shape& x, size_t index_rank, size_t axis) {
+  const auto at = static_cast<int64_t>(axis);
+  std::vector<Dim> sizes = x.dims();
+  if (axis < sizes.size()) sizes[axis] = 1;  // else the type rule says what is wrong
+  const size_t rank = std::max<size_t>(x.size(), 1) - 1 + index_rank;
+  return GatherAttrs{.offset_dims = all_but(rank, axis, index_rank),
+                     .collapsed_slice_dims = {at},
+                     .start_index_map = {at},
+                     .index_vector_dim = static_cast<int64_t>(index_rank),
+                     .slice_sizes = std::move(sizes)};
+}
+Attrs scatter_attrs(std::string combine, size_t rank, size_t index_rank, size_t axis) {
+  const auto at = static_cast<int64_t>(axis);
+  return ScatterAttrs{.combine = std::move(combine),
+                      .update_window_dims = all_but(std::max<size_t>(rank, 1) - 1 + index_rank, axis, index_rank),
+                      .inserted_window_dims = {at},
+                      .scatter_dims_to_operand_dims = {at},
+                      .index_vector_dim = static_cast<int64_t>(index_rank)};
+}
+Value take(Value x, Value indices, size_t axis) {
+  const Value operands[] = {x, indices};
+  return add_op(Op::gather, operands, take_attrs(x.shape(), indices.shape().size(), axis));
+}
+Value scatter(Value x, Value indices, Value updates, size_t axis, std::string combine) {
+  const Value operands[] = {x, indices, updates};
+  return add_op(Op::scatter, operands,
+                scatter_attrs(std::move(combine), x.shape().size(), indices.shape().size(), axis));
 }
 
 Value reduce(Op reduction, Value x, std::vector<int64_t> axes) {

@@ -11,6 +11,8 @@
 
 namespace tenon::ir {
 
+struct WindowsAttrs;  // ir/graph/attributes.h
+
 struct Value {
   GraphBuilder* builder = nullptr;
   ValueId id = no_value;
@@ -82,8 +84,16 @@ Value slice(Value x, std::vector<Dim> starts, std::vector<Dim> sizes, std::vecto
 Value pad(Value x, Value fill, std::vector<Dim> low, std::vector<Dim> high, std::vector<int64_t> interior);
 Value concat(std::span<const Value> parts, int64_t axis);
 Value reverse(Value x, std::vector<int64_t> axes);
+Value windows(Value x, WindowsAttrs attrs);  // the row of ir/ops.def
 Value dynamic_slice(Value x, std::span<const Value> starts, std::vector<Dim> sizes);
 Value dynamic_update_slice(Value x, Value update, std::span<const Value> starts);
+
+// Gather and scatter in their simplest form, one number pointing into one axis: its rows, an axis of x being replaced by the shape of the
+// indices; and updates of that shape combined with them.
+Attrs take_attrs(const Shape& x, size_t index_rank, size_t axis);
+Attrs scatter_attrs(std::string combine, size_t rank, size_t index_rank, size_t axis);
+Value take(Value x, Value indices, size_t axis);
+Value scatter(Value x, Value indices, Value updates, size_t axis, std::string combine = "add");
 
 Value reduce(Op reduction, Value x, std::vector<int64_t> axes);  // reduced axes are dropped
 Value reduce_kept(Op reduction, Value x,

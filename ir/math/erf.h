@@ -1,7 +1,7 @@
-// The error function and its complement. erf is x + x P(x^2) up to 1; beyond, f32 takes 1 - e^q(x) with a
+// The error function, its complement, and that times e^(x^2). erf is x + x P(x^2) up to 1; beyond, f32 takes 1 - e^q(x) with a
 // polynomial q for log erfc, f64 takes 1 - erfc. erfc(x) = e^(-x^2) F(x) / (1 + 2x) with F a polynomial in
 // (x - 4) / (x + 4) (Shepherd and Laframboise, Math. Comp. 36, 1981), x^2 and every factor as pairs. erfc in f32 is the
-// f64 value rounded. Coefficients: fpminimax and Remez, relative error below 2^-27 (f32), 2^-56 (f64).
+// f64 value rounded, and so is erfcx(x) = e^(x^2) erfc(x). Coefficients: fpminimax and Remez, relative error below 2^-27 (f32), 2^-56 (f64).
 #pragma once
 
 #include "tenon/ir/math/exp.h"
@@ -28,6 +28,10 @@ inline constexpr double erfcx_f64[] = {-0x1.1df1ad154a28ep-3,  0x1.f7f5df66fd53c
                                        -0x1.99568d6dcd90ep-16, -0x1.78a52e611a653p-17, 0x1.7f055c32d0f21p-18,
                                        0x1.41f03cbab8f67p-22,  -0x1.b8bcac4bb3e68p-21, 0x1.1eda771da9d6ep-24,
                                        0x1.c08c9519bc46bp-24,  -0x1.a104944c1b886p-27, -0x1.59e9dcd4626b8p-27};
+// sqrt(pi) x e^(x^2) erfc(x) - 1 over sqrt(pi), in 1 / x^2.
+inline constexpr double erfcx_series_f64[] = {-0x1.20dd750429b6dp-2, 0x1.b14c2f863e924p-2,  -0x1.0ecf9db3e71b7p+0,
+                                              0x1.d9eb53fad4700p+1,  -0x1.0a945f3d177f0p+4, 0x1.6e8c02f4004eap+6,
+                                              -0x1.29d1c266403fep+9};
 inline constexpr double erfcx_constant = 0x1.3ba5916e9fd7fp0, erfcx_constant_low = -0x1.924df2867d60ap-55;
 
 // erfc(x + x_low) = 2^n (high + low) for x within [1/2, 28], f64, the square of x + x_low given.
@@ -90,6 +94,37 @@ S erfc(S x) {
   const auto two = ordered_sum(like(x, 2), -positive);  // only x < -1/2: n is small
   const S negative = two.high + two.low;
   const S value = select(abs(x) < like(x, 0.5), small, select(x < like(x, 0), negative, positive));
+  return select(is_nan(x), x, value);
+}
+
+// e^(x^2) erfc(x) for x >= 1/2, f64: the polynomial, and from 28 on the asymptotic series (Abramowitz and Stegun 7.1.23).
+template <class S>
+S erfcx_of_positive(S x) {
+  const S bounded = select(x < like(x, 28), x, like(x, 28));
+  const S q = (bounded - like(x, 4)) / (bounded + like(x, 4));
+  const auto f = ordered_sum(like(x, erfcx_constant), q * horner(q, erfcx_f64));
+  const S near = (f.high + (f.low + like(x, erfcx_constant_low))) / fma(like(x, 2), bounded, like(x, 1));
+  const S inverse = like(x, 1) / x, square = inverse * inverse;
+  const S series = horner(square, erfcx_series_f64);
+  const S far = inverse * fma(square, series, like(x, 0x1.20dd750429b6dp-1));
+  return select(x > like(x, 28), far, near);
+}
+
+template <class S>
+S erfcx(S x) {
+  if (is_single(x)) return cast(math::erfcx(cast(x, DType::f64)), DType::f32);
+  const S a = abs(x), half = like(x, 0.5), one = like(x, 1);
+  const S large = erfcx_of_positive(select(a < half, half, a));
+  // e^(x^2) = 2^n (high + low)
+  const S bounded = select(a < like(x, 27), a, like(x, 27));
+  const auto square = exact_product(bounded, bounded);
+  const auto e = normalized(exp_parts(square.high, square.low));
+  const auto complement = ordered_sum(one, -x);
+  const auto c = ordered_sum(complement.high, fma(-x, horner(x * x, erf_f64), complement.low));
+  const auto product = exact_product(e.high, c.high);
+  const S near = (product.high + fma(e.high, c.low, fma(e.low, c.high, product.low))) * power_of_two(x, e.n);
+  const S negative = scale_by_power(e.high + e.low, e.n + like(e.n, 1)) - large;
+  const S value = select(a < half, near, select(x < like(x, 0), negative, large));
   return select(is_nan(x), x, value);
 }
 

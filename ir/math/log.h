@@ -1,4 +1,4 @@
-// log, log2, log1p, and the logarithm's parts for other functions. x = 2^k m with m in [sqrt(1/2), sqrt(2)), f = m - 1
+// log, log2, log10, log1p, and the logarithm's parts for other functions. x = 2^k m with m in [sqrt(1/2), sqrt(2)), f = m - 1
 // exact; log(1 + f) by a polynomial in f (f32) or through s = f / (2 + f), log(1 + f) = 2 atanh(s) (Muller, Elementary
 // Functions, 3rd ed., 11.4; the summation order is that of Sun's fdlibm). Zero, negative, infinite and NaN arguments are
 // selected at the end. Coefficients: fpminimax, relative error below 2^-26 (f32) and 2^-58 (f64).
@@ -84,6 +84,18 @@ S log2(S x) {
   const S low = fma(ln.high, pick(x, 0x1.4ae0cp-26, 0x1.777d0ffda0d24p-56), fma(ln.low, factor, product.low));
   const auto sum = ordered_sum(k, product.high);
   return log_special(x, sum.high + (sum.low + low));
+}
+
+template <class S>
+S log10(S x) {
+  const auto [k, m] = split_mantissa(x);
+  const auto ln = log_parts(like(x, 0), m - like(x, 1), like(x, 0));
+  const S factor = pick(x, 0x1.bcb7b2p-2, 0x1.bcb7b1526e50ep-2);
+  const auto product = exact_product(ln.high, factor);
+  const S low = fma(ln.high, pick(x, -0x1.5b235e39ab2a9p-27, 0x1.95355baaafad3p-57), fma(ln.low, factor, product.low));
+  const S rest = k * pick(x, 0x1.3509f8p-18, 0x1.fef311f12b358p-46);  // of log10(2), whose first part times k is exact
+  const auto sum = ordered_sum(k * pick(x, 0x1.344p-2, 0x1.34413509f78p-2), product.high);
+  return log_special(x, sum.high + (sum.low + (low + rest)));
 }
 
 // log(u + u_low) for |u_low| <= ulp(u), u > 0, u finite.

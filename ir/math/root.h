@@ -1,6 +1,8 @@
-// cbrt and rsqrt. rsqrt is 1 / sqrt(x) with one Newton step on the exact residual. cbrt scales to [0.35, 2.83) by a cube of a
+// cbrt, rsqrt and hypot. rsqrt is 1 / sqrt(x) with one Newton step on the exact residual. cbrt scales to [0.35, 2.83) by a cube of a
 // power of two, starts from a polynomial, takes two steps of Halley's iteration and one of Newton's on the exact residual
 // (Markstein, IA-64 and Elementary Functions, 2000); f32 is the f64 value rounded.
+// hypot adds the squares as pairs, operands scaled by a power of two so that no square overflows or vanishes; an infinite operand
+// makes it infinite whatever the other is (IEEE 754-2019, 9.2.1).
 #pragma once
 
 #include "tenon/ir/math/log.h"
@@ -41,6 +43,29 @@ S cbrt(S x) {
   const S value = copy_sign(y * power_of_two(x, cast(third, integer_of(x))), x);
   const S regular = select(magnitude < infinity(x), value, x);
   return select(x == like(x, 0), x, regular);
+}
+
+// sqrt(x^2 + y^2)
+template <class S>
+S hypot(S x, S y) {
+  if (is_single(x)) {
+    const S inf = infinity(x), a = cast(x, DType::f64), b = cast(y, DType::f64);
+    return select((abs(x) == inf) | (abs(y) == inf), inf, cast(sqrt(fma(a, a, b * b)), DType::f32));
+  }
+  const S inf = infinity(x), first = abs(x), second = abs(y);
+  const S swapped = first < second;
+  const S large = select(swapped, second, first), small = select(swapped, first, second);
+  const S high = large > like(x, 0x1p500), low = large < like(x, 0x1p-400);
+  const S scale = select(high, like(x, 0x1p-600), select(low, like(x, 0x1p600), like(x, 1)));
+  const S back = select(high, like(x, 0x1p600), select(low, like(x, 0x1p-600), like(x, 1)));
+  const S a = large * scale, b = small * scale;
+  const auto square = exact_product(a, a), other = exact_product(b, b);
+  const auto sum = ordered_sum(square.high, other.high);
+  const S root = sqrt(sum.high);
+  const S residual = fma(-root, root, sum.high) + (sum.low + (square.low + other.low));
+  const S value = fma(residual, like(x, 0.5) / root, root) * back;
+  const S finite = select(large == like(x, 0), large, value);
+  return select((first == inf) | (second == inf), inf, select(is_nan(x) | is_nan(y), x + y, finite));
 }
 
 }  // namespace tenon::ir::math

@@ -1,5 +1,6 @@
 // Which axis of the result reads which axis of an operand, for ops that find elements by the index.
 #include "tenon/ir/rules/rules.h"
+#include "tenon/ir/rules/window_axes.h"
 
 namespace tenon::ir::rules {
 namespace {
@@ -61,6 +62,19 @@ AxisMap reverse_axes(const Graph& g, const Node& n) {
 AxisMap iota_axes(const Graph& g, const Node& n) {
   AxisMap map = same_axes(g, n);
   map.moved[Iota(g, n).axis] = 1;
+  return map;
+}
+
+// The index along a windowed axis is found from a position and a tap.
+AxisMap windows_axes(const Graph& g, const Node& n) {
+  const Windows w(g, n);
+  const WindowAxes axes(w);
+  AxisMap map;
+  map.moved.resize(g.type(g.result(n)).shape.size());
+  for (size_t k = 0; k < axes.count; ++k) map.moved[axes.at + k] = 1;
+  for (int64_t axis : w.axes) map.moved[axes.in_result(static_cast<size_t>(axis))] = 1;
+  const size_t rank = g.type(g.operands(n)[0]).shape.size();
+  for (size_t i = 0; i < rank; ++i) map.result_axis.push_back(static_cast<int>(w.tapped ? i : axes.in_result(i)));
   return map;
 }
 

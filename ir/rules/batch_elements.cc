@@ -12,9 +12,9 @@ BatchResults batch_reduce(const BatchArgs& args) {
   return {apply(args.builder, args.op, args.operands, ReduceAttrs{.axes = behind_lanes(Reduce(args.attrs).axes)})};
 }
 
-BatchResults batch_cumsum(const BatchArgs& args) {
-  const Cumsum c(args.attrs);
-  return {apply(args.builder, args.op, args.operands, CumsumAttrs{.axis = c.axis + 1, .reverse = c.reverse})};
+BatchResults batch_cumulative(const BatchArgs& args) {
+  const Cumulative c(args.attrs);
+  return {apply(args.builder, args.op, args.operands, CumulativeAttrs{.axis = c.axis + 1, .reverse = c.reverse})};
 }
 
 BatchResults batch_sort(const BatchArgs& args) {

@@ -1,77 +1,46 @@
-// Gather and scatter over lanes. With the same indices in every lane the lanes are one more axis; with indices of their own, the rows
-// of all lanes are numbered through, so that it stays one op.
-#include <algorithm>
-
+// Gather and scatter over lanes: lanes are a dimension that windows have whole, where all lanes have the same indices; else one of the
+// indices, with which those of x go along.
 #include "tenon/ir/rules/batch.h"
+#include "tenon/ir/rules/windows.h"
 
 namespace tenon::ir::rules {
 namespace {
 
-// x[lanes, a..., rows, b...] -> [lanes * rows, a..., b...]
-Value numbered_through(Value x, size_t axis) {
-  const Shape shape = x.shape();
-  Shape joined({x.builder->symbols().product(shape[0], shape[axis + 1])});
-  for (size_t i = 1; i < shape.size(); ++i) {
-    if (i == axis + 1) continue;
-    joined.push_back(shape[i]);
-  }
-  return reshape(move_axis(x, axis + 1, 1), joined);
+std::vector<int64_t> moved(const std::vector<int64_t>& dims, bool lanes) { return lanes ? behind_lanes(dims) : dims; }
+std::vector<int64_t> moved_behind(const std::vector<int64_t>& dims, bool first, bool lanes) {
+  return first ? in_front<int64_t>(0, behind_lanes(dims)) : moved(dims, lanes);
 }
-
-// Of a result or an update [lanes, a..., indices..., b...]: the order that has the axes of the indices behind the lanes.
-std::vector<int64_t> indices_first(size_t rank, size_t axis, size_t index_rank) {
-  std::vector<int64_t> order = {0};
-  for (int64_t i : counting(axis + 1, axis + 1 + index_rank)) order.push_back(i);
-  for (int64_t i : counting(1, axis + 1)) order.push_back(i);
-  for (int64_t i : counting(axis + 1 + index_rank, rank)) order.push_back(i);
-  return order;
-}
-std::vector<int64_t> inverse(const std::vector<int64_t>& order) {
-  std::vector<int64_t> back(order.size());
-  for (size_t i = 0; i < order.size(); ++i) back[static_cast<size_t>(order[i])] = static_cast<int64_t>(i);
-  return back;
-}
-
-Value index_limit(Value indices, Dim rows) { return over(extent_value(*indices.builder, rows), indices.shape()); }
 
 }  // namespace
 
 BatchResults batch_gather(const BatchArgs& args) {
-  const size_t axis = Gather(args.attrs).axis;
-  const Value x = args.operands[0], indices = args.operands[1];
-  if (!args.batched[1]) return {{same_op(args, {x, indices}, GatherAttrs{.axis = axis + 1})}};
-  const size_t index_rank = indices.shape().size() - 1;  // of one lane
-  if (!args.batched[0]) {  // the lanes stand where the indices do
-    const Value read = same_op(args, {x, indices}, GatherAttrs{.axis = axis});
-    return {{move_axis(read, axis, 0)}};
-  }
-  const Dim rows = x.shape()[axis + 1];
-  const Value last = index_limit(indices, rows) - literal(indices, 1);
-  const Value inside = max(min(indices, last), zeros_like(indices));  // reading clamps
-  const Value read = same_op(args, {numbered_through(x, axis), through_lanes(inside, rows)}, GatherAttrs{.axis = 0});
-  if (axis == 0) return {{read}};
-  const size_t rank = read.shape().size();
-  return {{transpose(read, inverse(indices_first(rank, axis, index_rank)))}};
+  const Gather g(args.attrs);
+  const bool x = args.batched[0], indices = args.batched[1], both = x && indices;
+  std::vector<Dim> sizes = g.slice_sizes;
+  if (x) sizes.insert(sizes.begin(), both ? Dim(1) : args.batching.size);
+  return {
+      {same_op(args, args.operands,
+               GatherAttrs{.offset_dims = moved_behind(g.offset_dims, !indices, true),
+                           .collapsed_slice_dims = moved(g.collapsed_slice_dims, x),
+                           .operand_batching_dims = moved_behind(g.operand_batching_dims, both, x),
+                           .start_indices_batching_dims = moved_behind(g.start_indices_batching_dims, both, indices),
+                           .start_index_map = moved(g.start_index_map, x),
+                           .index_vector_dim = g.index_vector_dim + indices,
+                           .slice_sizes = std::move(sizes)})}};
 }
 
-BatchResults batch_scatter_add(const BatchArgs& args) {
-  const size_t axis = ScatterAdd(args.attrs).axis;
-  const Value x = lifted(args, 0), indices = args.operands[1], updates = lifted(args, 2);
-  if (!args.batched[1]) return {{same_op(args, {x, indices, updates}, ScatterAddAttrs{.axis = axis + 1})}};
-  const size_t index_rank = indices.shape().size() - 1;
-  const Shape shape = x.shape();
-  const Dim lanes = shape[0], rows = shape[axis + 1];
-  const Value limit = index_limit(indices, rows);
-  const Value inside = bit_and(ge(indices, zeros_like(indices)), lt(indices, limit));
-  const Value place = select(inside, through_lanes(indices, rows), literal(indices, -1));  // writing drops
-  const size_t rank = updates.shape().size();
-  const Value moved = axis == 0 ? updates : transpose(updates, indices_first(rank, axis, index_rank));
-  const Value sums = same_op(args, {numbered_through(x, axis), place, moved}, ScatterAddAttrs{.axis = 0});
-  Shape apart = sums.shape();
-  apart[0] = rows;
-  const Value split = reshape(sums, with_lanes(lanes, apart));
-  if (axis == 0) return {{split}};
-  return {{transpose(split, inverse(indices_first(split.shape().size(), axis, 1)))}};
+BatchResults batch_scatter(const BatchArgs& args) {
+  const Scatter s(args.attrs);
+  const bool indices = args.batched[1];
+  return {{same_op(
+      args, {lifted(args, 0), args.operands[1], lifted(args, 2)},
+      ScatterAttrs{.combine = s.combine,
+                   .update_window_dims = moved_behind(s.update_window_dims, !indices, true),
+                   .inserted_window_dims = moved(s.inserted_window_dims, true),
+                   .input_batching_dims = moved_behind(s.input_batching_dims, indices, true),
+                   .scatter_indices_batching_dims = moved_behind(s.scatter_indices_batching_dims, indices, indices),
+                   .scatter_dims_to_operand_dims = moved(s.scatter_dims_to_operand_dims, true),
+                   .index_vector_dim = s.index_vector_dim + indices})}};
 }
 
 }  // namespace tenon::ir::rules

@@ -49,8 +49,7 @@ Value row_number(std::span<const Value> index, const Shape& extents) {
 Value rows_of(Value x, bool batched, size_t leading, Value rows, const Shape& lane) {
   Dim count = 1;
   for (size_t i = 0; i < leading; ++i) count = x.builder->symbols().product(count, lane[i]);
-  const Value operands[] = {flattened(x, batched, leading), batched ? through_lanes(rows, count) : rows};
-  return apply(*x.builder, Op::gather, operands, GatherAttrs{.axis = 0})[0];
+  return take(flattened(x, batched, leading), batched ? through_lanes(rows, count) : rows, 0);
 }
 
 }  // namespace
@@ -150,6 +149,18 @@ BatchResults batch_concat(const BatchArgs& args) {
 
 BatchResults batch_reverse(const BatchArgs& args) {
   return {{reverse(args.operands[0], behind_lanes(Reverse(args.attrs).axes))}};
+}
+
+BatchResults batch_windows(const BatchArgs& args) {
+  const Windows w(args.attrs);
+  return {{windows(args.operands[0], {.axes = behind_lanes(w.axes),
+                                      .taps = w.taps,
+                                      .sizes = w.sizes,
+                                      .starts = w.starts,
+                                      .strides = w.strides,
+                                      .dilation = w.dilation,
+                                      .at = w.at + 1,
+                                      .tapped = w.tapped})}};
 }
 
 }  // namespace tenon::ir::rules

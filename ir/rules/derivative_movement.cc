@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "tenon/ir/rules/derivative.h"
+#include "tenon/ir/rules/window_axes.h"
 
 namespace tenon::ir::rules {
 namespace {
@@ -134,6 +135,46 @@ std::vector<Value> barrier_jvp(const JvpArgs& args) {
   for (size_t i = 0; i < result.size(); ++i)
     if (args.tangents[i]) result[i] = held[next++];
   return result;
+}
+
+// What windows overlap adds up: element e of x is tap t of the position (e - start - t * dilation) / stride, where that comes out
+// even. The cotangent is padded so that every element finds every tap, a zero where there is none: again a reading of windows, of
+// taps that are there already and lie the other way round.
+std::vector<Value> windows_transpose(const TransposeArgs& args) {
+  const Value ct = args.cotangents[0];
+  const Windows w(args.attrs);
+  const WindowAxes axes(w);
+  const Shape from = args.operand_types[0].shape, to = ct.shape();
+  Symbols& s = args.builder.symbols();
+  std::vector<Dim> low = zero_dims(to.size()), high = low, sizes;
+  std::vector<int64_t> interior = repeated(to.size(), 0), starts, taps, dilation;
+  for (size_t k = 0; k < axes.count; ++k) {
+    if (w.sizes[k] == 0) return {zeros(args.builder, args.operand_types[0])};
+    const auto axis = static_cast<size_t>(w.axes[k]);
+    const size_t at = axes.in_result(axis);
+    const Dim extent = from[axes.in_operand(axis)];
+    low[at] = w.starts[k] + ahead(w, k);
+    interior[at] = w.strides[k] - 1;
+    // Where the positions stand, from start on, up to one behind the last.
+    const Dim end = s.sum(s.product(s.difference(s.maximum(w.sizes[k], 1), 1), w.strides[k]),
+                          s.product(s.minimum(w.sizes[k], 1), w.starts[k] + 1));
+    high[at] = s.sum(s.difference(extent, end), behind(w, k));
+    sizes.push_back(extent);
+    starts.push_back(ahead(w, k));
+    dilation.push_back(-w.dilation[k]);
+    taps.push_back(static_cast<int64_t>(axes.at + k));
+  }
+  const Value padded =
+      pad(ct, zeros(args.builder, {ct.dtype(), {}}), std::move(low), std::move(high), std::move(interior));
+  const Value laid = windows(padded, {.axes = w.axes,
+                                      .taps = w.taps,
+                                      .sizes = std::move(sizes),
+                                      .starts = std::move(starts),
+                                      .strides = repeated(axes.count, 1),
+                                      .dilation = std::move(dilation),
+                                      .at = w.at,
+                                      .tapped = true});
+  return {w.tapped || taps.empty() ? laid : reduce(Op::reduce_sum, laid, std::move(taps))};
 }
 
 }  // namespace tenon::ir::rules

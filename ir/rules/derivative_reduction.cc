@@ -1,4 +1,4 @@
-// Derivatives of reductions and cumulative sums.
+// Derivatives of reductions.
 #include <algorithm>
 
 #include "tenon/ir/graph/loops.h"
@@ -62,11 +62,6 @@ std::vector<Value> reduce_prod_jvp(const JvpArgs& args) {
       apply(b, Op::scan, operands,
             ScanAttrs{.body = body.finish(outputs), .length = length, .counts = counts_of({.carries = 2})});
   return {results[1]};
-}
-
-std::vector<Value> cumsum_transpose(const TransposeArgs& args) {
-  const Cumsum c(args.attrs);
-  return apply(args.builder, Op::cumsum, args.cotangents, CumsumAttrs{.axis = c.axis, .reverse = !c.reverse});
 }
 
 }  // namespace tenon::ir::rules

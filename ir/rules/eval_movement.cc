@@ -4,6 +4,7 @@
 #include "tenon/ir/reference/lanes.h"
 #include "tenon/ir/rules/eval.h"
 #include "tenon/ir/rules/eval_index.h"
+#include "tenon/ir/rules/window_axes.h"
 
 namespace tenon::ir::rules {
 
@@ -142,6 +143,24 @@ std::vector<Array> eval_reverse(const EvalArgs& args) {
     for (size_t i = 0; i < index.size(); ++i) offset += (flipped[i] ? sizes[i] - 1 - index[i] : index[i]) * step[i];
     return offset;
   }));
+}
+
+std::vector<Array> eval_windows(const EvalArgs& args) {
+  const Array& x = *args.operands[0];
+  const Windows w(args.attrs);
+  const WindowAxes axes(w);
+  const Indices step = strides(extents(x.type.shape));
+  int64_t origin = 0;
+  Indices by(args.results[0].shape.size(), 0);  // how far an axis of the result moves the place in x
+  for (size_t j = 0; j + axes.count < by.size(); ++j) by[axes.in_result(j)] = step[axes.in_operand(j)];
+  for (size_t k = 0; k < axes.count; ++k) {
+    const auto axis = static_cast<size_t>(w.axes[k]);
+    const int64_t along = step[axes.in_operand(axis)];
+    origin += w.starts[k] * along;
+    by[axes.in_result(axis)] = w.strides[k] * along;
+    by[axes.at + k] = w.dilation[k] * along + (w.tapped ? step[axes.at + k] : 0);
+  }
+  return one_result(rearranged(args.results[0], x, [&](const Indices& index) { return origin + dot(index, by); }));
 }
 
 }  // namespace tenon::ir::rules

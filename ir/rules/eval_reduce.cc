@@ -130,10 +130,11 @@ std::vector<Array> eval_arg_reduce(const EvalArgs& args) {
   return one_result(std::move(result));
 }
 
-std::vector<Array> eval_cumsum(const EvalArgs& args) {
+std::vector<Array> eval_cumulative(const EvalArgs& args) {
   const DType type = args.operands[0]->type.dtype;
   const Array x = converted(*args.operands[0], accumulator(type));
-  const Cumsum c(args.attrs);
+  const Cumulative c(args.attrs);
+  const Op combine = def(args.op).combine;
   const Fold fold = fold_of(x.type.shape, c.axis, c.axis);
   Array sums(x.type);
   if (sums.numel() == 0) return one_result(converted(sums, type));
@@ -141,15 +142,15 @@ std::vector<Array> eval_cumsum(const EvalArgs& args) {
   Lanes chain, offset;
   for (int64_t i = 0; i < fold.extent; ++i) {
     const int64_t at = c.reverse ? fold.extent - 1 - i : i;
-    const Lanes element = gather_lanes(x, fold, at, 1, Op::add);
+    const Lanes element = gather_lanes(x, fold, at, 1, combine);
     const int64_t block = i / cumulative_block;
     if (i % cumulative_block == 0) {
-      if (block > 0) offset = block == 1 ? chain : combined(Op::add, offset, chain);
+      if (block > 0) offset = block == 1 ? chain : combined(combine, offset, chain);
       chain = element;
     } else {
-      chain = combined(Op::add, chain, element);
+      chain = combined(combine, chain, element);
     }
-    const Lanes sum = block > 0 ? combined(Op::add, offset, chain) : chain;
+    const Lanes sum = block > 0 ? combined(combine, offset, chain) : chain;
     for (int64_t o = 0; o < fold.outer; ++o)
       std::memcpy(sums.data.data() + (o * fold.extent + at) * fold.inner * size, sum.data.get() + o * fold.inner * size,
                   static_cast<size_t>(fold.inner * size));

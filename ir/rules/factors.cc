@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "tenon/ir/rules/rules.h"
+#include "tenon/ir/rules/windows.h"
 
 namespace tenon::ir {
 
@@ -103,24 +104,38 @@ struct Making {
     pair(1, c, c);
     f.operands[0][c] = f.operands[1][c - 1] = index(operand(0)[c], Op::all_reduce_sum);
   }
+  // Lanes, and windows as wide as x, of operand 0 and of what lies along it in operand k or the result.
+  void windows(const Windows& w, std::vector<int>& along_windows) {
+    for (size_t d = 0; d < operand(0).size(); ++d) {
+      if (!w.apart(operand(0), d)) continue;
+      const auto batch = static_cast<size_t>(w.x[d].batch);
+      const int to = w.x[d].batch >= 0 ? w.along[batch] : w.x[d].window;
+      if (to < 0) continue;
+      int& at = along_windows[static_cast<size_t>(to)];
+      at = index(operand(0)[d]);
+      f.operands[0][d] = at;
+      if (w.x[d].batch >= 0) f.operands[1][batch] = at;
+    }
+  }
   void gather() {
-    const size_t axis = Gather(g, n).axis, more = operand(1).size();
-    for (size_t d = 0; d < operand(0).size(); ++d)
-      if (d != axis) pair(0, d, d < axis ? d : d + more - 1);
-    for (size_t d = 0; d < more; ++d) pair(1, d, axis + d);
-    if (g.type(g.result(n)).dtype != DType::boolean)  // each element is found on one rank
-      f.operands[0][axis] = index(operand(0)[axis], Op::all_reduce_sum);
+    const Windows w = windows_of(g, n);
+    windows(w, f.results[0]);
+    for (size_t j = 0; j < w.along.size(); ++j)
+      if (w.along[j] >= 0 && f.operands[1][j] < 0) pair(1, j, static_cast<size_t>(w.along[j]));
+    const std::optional<size_t> axis = w.only_axis(operand(0));
+    if (axis && g.type(g.result(n)).dtype != DType::boolean)  // each element is found on one rank
+      f.operands[0][*axis] = index(operand(0)[*axis], Op::all_reduce_sum);
   }
   // Updates that ranks have of one place are summed; where places are cut, a rank drops what is not its own.
-  void scatter_add() {
-    const size_t axis = ScatterAdd(g, n).axis, more = operand(1).size();
-    for (size_t d = 0; d < operand(0).size(); ++d) {
-      pair(0, d, d);
-      if (d == axis) continue;
-      f.operands[2][d < axis ? d : d + more - 1] = f.results[0][d];
-    }
-    for (size_t d = 0; d < more; ++d)
-      f.operands[1][d] = f.operands[2][axis + d] = index(operand(1)[d], Op::all_reduce_sum);
+  void scatter() {
+    const Windows w = windows_of(g, n);
+    windows(w, f.operands[2]);
+    if (const std::optional<size_t> axis = w.only_axis(operand(0))) f.operands[0][*axis] = index(operand(0)[*axis]);
+    f.results[0] = f.operands[0];
+    if (Scatter(g, n).combine != "add") return;
+    for (size_t j = 0; j < w.along.size(); ++j)
+      if (w.along[j] >= 0 && f.operands[1][j] < 0)
+        f.operands[1][j] = f.operands[2][static_cast<size_t>(w.along[j])] = index(operand(1)[j], Op::all_reduce_sum);
   }
 };
 
@@ -151,8 +166,8 @@ Factors factors_alike(const Graph& g, const Node& n) {
 Factors factors_apart(const Graph& g, const Node& n) {
   return making(g, n, [](Making& m) { m.apart(); });
 }
-Factors factors_cumsum(const Graph& g, const Node& n) {
-  return making(g, n, [&](Making& m) { m.alike(Cumsum(g, n).axis); });
+Factors factors_cumulative(const Graph& g, const Node& n) {
+  return making(g, n, [&](Making& m) { m.alike(Cumulative(g, n).axis); });
 }
 Factors factors_sort(const Graph& g, const Node& n) {
   return making(g, n, [&](Making& m) { m.alike(Sort(g, n).axis); });
@@ -173,8 +188,8 @@ Factors factors_convolution(const Graph& g, const Node& n) {
 Factors factors_gather(const Graph& g, const Node& n) {
   return making(g, n, [](Making& m) { m.gather(); });
 }
-Factors factors_scatter_add(const Graph& g, const Node& n) {
-  return making(g, n, [](Making& m) { m.scatter_add(); });
+Factors factors_scatter(const Graph& g, const Node& n) {
+  return making(g, n, [](Making& m) { m.scatter(); });
 }
 
 Factors factors_of_axes(const Graph& g, const Node& n) {

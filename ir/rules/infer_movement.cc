@@ -1,7 +1,10 @@
 // Type rules of sources and of movement. Extents may be symbolic; whatever cannot be decided from numbers must be the same
 // symbol, or a definition
 // that is checked when the extents are known.
+#include <algorithm>
+
 #include "tenon/ir/rules/infer.h"
+#include "tenon/ir/rules/window_axes.h"
 
 namespace tenon::ir::rules {
 namespace {
@@ -203,6 +206,66 @@ std::vector<Type> infer_concat(const InferArgs& args) {
 std::vector<Type> infer_reverse(const InferArgs& args) {
   check_axes(Reverse(args.attrs).axes, args.operands[0].shape.rank(), "axis");
   return {args.operands[0]};
+}
+
+namespace {
+
+// One more than the largest index that is read along an axis, 0 where there are no positions.
+Dim read_to(Symbols& s, Dim positions, int64_t stride, int64_t first_window) {
+  return s.sum(s.product(s.difference(s.maximum(positions, 1), 1), stride),
+               s.product(s.minimum(positions, 1), first_window));
+}
+
+void check_window(const InferArgs& args, const Windows& w, size_t k, Dim extent) {
+  constexpr int64_t most = int64_t{1} << 31;
+  const std::string along = " of axis " + number(w.axes[k]);
+  TENON_REQUIRE(w.taps[k] >= 1 && w.taps[k] <= most, number(w.taps[k]) + " taps" + along + "; a window has 1 to 2^31");
+  TENON_REQUIRE(w.strides[k] >= 1 && w.strides[k] <= most, "the stride" + along + " is 1 to 2^31");
+  TENON_REQUIRE(w.dilation[k] >= -most && w.dilation[k] <= most && w.dilation[k] != 0,
+                "the dilation" + along + " is not zero, and within 2^31");
+  const int64_t start = w.starts[k];
+  TENON_REQUIRE(start <= most_bytes && start >= behind(w, k),
+                "the windows" + along + " start at " + number(start) + " and read in front of element 0");
+  if (w.sizes[k] == 0) return;
+  int64_t window;
+  TENON_REQUIRE(!__builtin_add_overflow(start, ahead(w, k) + 1, &window), "a window" + along + " reaches beyond 2^63");
+  const Dim needed = read_to(args.symbols, w.sizes[k], w.strides[k], window);
+  check_at_least(args, extent, needed, [&] {
+    return extent_text(args, w.sizes[k]) + " windows read up to element " + extent_text(args, needed) + ", the extent" +
+           along + " is " + extent_text(args, extent);
+  });
+}
+
+}  // namespace
+
+std::vector<Type> infer_windows(const InferArgs& args) {
+  const Type& x = args.operands[0];
+  const Windows w(args.attrs);
+  const WindowAxes axes(w);
+  const auto count = static_cast<int>(w.axes.size());
+  const int rank = x.shape.rank() - (w.tapped ? count : 0);
+  TENON_REQUIRE(rank >= 0 && w.at <= static_cast<size_t>(rank),
+                "the taps cannot stand before axis " + number(static_cast<int64_t>(w.at)));
+  check_axes(w.axes, rank, "axis");
+  TENON_REQUIRE(std::is_sorted(w.axes.begin(), w.axes.end()), "windowed axes must ascend");
+  check_count(w.taps.size(), w.axes.size(), "taps");
+  check_count(w.sizes.size(), w.axes.size(), "sizes");
+  check_count(w.starts.size(), w.axes.size(), "starts");
+  check_count(w.strides.size(), w.axes.size(), "strides");
+  check_count(w.dilation.size(), w.axes.size(), "dilation");
+  check_symbols(args, w.sizes);
+  Type r = x;
+  for (size_t k = 0; k < w.axes.size(); ++k) {
+    const auto axis = static_cast<size_t>(w.axes[k]);
+    check_window(args, w, k, x.shape[axes.in_operand(axis)]);
+    if (w.tapped)
+      TENON_REQUIRE(x.shape[w.at + k] == w.taps[k], "axis " + number(static_cast<int64_t>(w.at + k)) + " has " +
+                                                        extent_text(args, x.shape[w.at + k]) + " taps, not " +
+                                                        number(w.taps[k]));
+    r.shape[axes.in_operand(axis)] = w.sizes[k];
+  }
+  for (size_t k = 0; !w.tapped && k < w.taps.size(); ++k) r.shape.insert(w.at + k, Dim(w.taps[k]));
+  return {r};
 }
 
 }  // namespace tenon::ir::rules

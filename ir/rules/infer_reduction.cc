@@ -1,4 +1,4 @@
-// Type rules of reductions, contractions, indexing, sorting and random bits.
+// Type rules of reductions, contractions, sorting and random bits.
 #include <algorithm>
 
 #include "tenon/ir/rules/infer.h"
@@ -36,8 +36,8 @@ std::vector<Type> infer_arg_reduce(const InferArgs& args) {
   return {r};
 }
 
-std::vector<Type> infer_cumsum(const InferArgs& args) {
-  check_axis(Cumsum(args.attrs).axis, args.operands[0].shape.rank(), "axis");
+std::vector<Type> infer_cumulative(const InferArgs& args) {
+  check_axis(Cumulative(args.attrs).axis, args.operands[0].shape.rank(), "axis");
   return {args.operands[0]};
 }
 
@@ -121,36 +121,6 @@ std::vector<Type> infer_convolution(const InferArgs& args) {
   }
   result.shape.push_back(filters);
   return {result};
-}
-
-namespace {
-// What reading x (operand 0) by indices (operand 1) gives.
-Type gathered(const InferArgs& args, size_t axis) {
-  const Type &x = args.operands[0], &indices = args.operands[1];
-  check_axis(axis, x.shape.rank(), "axis");
-  TENON_REQUIRE(indices.dtype == DType::i64,
-                "indices must be i64, not " + std::string(name(indices.dtype)) + "; cast them");
-  Type r{x.dtype, {}};
-  for (size_t i = 0; i < x.shape.size(); ++i) {
-    if (i != axis) {
-      r.shape.push_back(x.shape[i]);
-    } else {
-      for (Dim d : indices.shape) r.shape.push_back(d);
-    }
-  }
-  return r;
-}
-}  // namespace
-
-std::vector<Type> infer_gather(const InferArgs& args) { return {gathered(args, Gather(args.attrs).axis)}; }
-
-std::vector<Type> infer_scatter_add(const InferArgs& args) {
-  const Type& updates = args.operands[2];
-  const Type want = gathered(args, ScatterAdd(args.attrs).axis);
-  TENON_REQUIRE(updates == want, "updates must be " + to_string(want, &args.symbols) +
-                                     ", the type a gather by these indices gives, not " +
-                                     to_string(updates, &args.symbols));
-  return {args.operands[0]};
 }
 
 std::vector<Type> infer_sort(const InferArgs& args) {

@@ -1,5 +1,6 @@
 // Lowers movement whose place is known at run time only: starts and indices are operands, clamped before they are used.
 #include "tenon/ir/rules/nest.h"
+#include "tenon/ir/rules/windows.h"
 
 namespace tenon::ir::rules {
 namespace {
@@ -61,16 +62,31 @@ void nest_dynamic_update_slice(Lowering& c, const Node& node) {
   if (!outer.empty()) c.builder.close_loop();
 }
 
-// An empty axis has nothing to clamp to: its result is zero.
+// A window that does not fit, of one element along an empty dimension, has nothing to clamp to: its result is zero.
 Scalar lower_gather(Lowering& c, const Node& node, std::span<const Scalar> index) {
-  const size_t axis = Gather(c.graph, node).axis;
-  const size_t rank = c.operand_type(node, 1).shape.size();
-  const Scalar extent = c.extent(c.operand_type(node, 0).shape[axis]), zero = c.index_literal(0);
-  const Scalar row = c.element(node, 1, index.subspan(axis, rank));
-  std::vector<Scalar> place(index.begin(), index.begin() + static_cast<std::ptrdiff_t>(axis));
-  place.push_back(clamp(row, zero, extent - c.index_literal(1)));
-  place.insert(place.end(), index.begin() + static_cast<std::ptrdiff_t>(axis + rank), index.end());
-  return c.masked_element(node, 0, place, extent > zero, c.literal(c.result_type(node).dtype, 0));
+  const Windows w = windows_of(c.graph, node);
+  const Shape& shape = c.operand_type(node, 0).shape;
+  const Scalar zero = c.index_literal(0);
+  std::vector<Scalar> position(w.along.size(), zero), place;
+  for (size_t j = 0; j < w.along.size(); ++j)
+    if (w.along[j] >= 0) position[j] = index[static_cast<size_t>(w.along[j])];
+  Scalar fits{&c.builder, c.builder.literal(DType::boolean, 1)};
+  for (size_t d = 0; d < shape.size(); ++d) {
+    const Windows::Dimension& x = w.x[d];
+    if (x.batch >= 0) {
+      place.push_back(position[static_cast<size_t>(x.batch)]);
+    } else if (x.component < 0 || x.size == shape[d]) {
+      place.push_back(x.window < 0 ? zero : index[static_cast<size_t>(x.window)]);
+    } else {
+      if (w.vector >= 0) position[static_cast<size_t>(w.vector)] = c.index_literal(x.component);
+      const Scalar extent = c.extent(shape[d]), start = c.element(node, 1, position);
+      const Scalar size = c.extent(x.size);
+      place.push_back(clamp(start, zero, extent - size));
+      if (x.window >= 0) place.back() = place.back() + index[static_cast<size_t>(x.window)];
+      if (x.size == 1) fits = fits & (extent > zero);
+    }
+  }
+  return c.masked_element(node, 0, place, fits, c.literal(c.result_type(node).dtype, 0));
 }
 
 }  // namespace tenon::ir::rules

@@ -1,6 +1,7 @@
 // Lowers movement: the index in the operand from the index in the result. Where a result element may come from several
 // places (padding, concatenation), each is read under a mask.
 #include "tenon/ir/rules/lower.h"
+#include "tenon/ir/rules/window_axes.h"
 
 namespace tenon::ir::rules {
 
@@ -73,6 +74,21 @@ Scalar lower_concat(Lowering& c, const Node& node, std::span<const Scalar> index
     value = c.masked_element(node, k, place, (index[axis] >= start) & (index[axis] < end), value);
   }
   return value;
+}
+
+Scalar lower_windows(Lowering& c, const Node& node, std::span<const Scalar> index) {
+  const Windows w(c.graph, node);
+  const WindowAxes axes(w);
+  std::vector<Scalar> place;
+  for (size_t i = 0; i < index.size(); ++i)
+    if (w.tapped || i < axes.at || i >= axes.at + axes.count) place.push_back(index[i]);
+  for (size_t k = 0; k < axes.count; ++k) {
+    Scalar& along = place[axes.in_operand(static_cast<size_t>(w.axes[k]))];
+    const Scalar tap = index[axes.at + k], reach = c.index_literal(std::abs(w.dilation[k]));
+    const Scalar first = c.index_literal(w.starts[k]) + along * c.index_literal(w.strides[k]);
+    along = w.dilation[k] > 0 ? first + tap * reach : first - tap * reach;
+  }
+  return c.element(node, 0, place);
 }
 
 }  // namespace tenon::ir::rules

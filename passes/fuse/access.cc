@@ -36,6 +36,7 @@ Access through(const Graph& graph, NodeId id, const Access& inner, const Axes& a
   } else {  // not told by axes
     a.exact = false;
     a.axes.clear();
+    a.expands |= row.axes && axes.rank(from) < axes.rank(to);  // windows hold an element several times
     return a;
   }
   if (!a.exact) {

@@ -10,6 +10,7 @@
 #include <map>
 
 #include "tenon/ir/graph/attributes.h"
+#include "tenon/ir/rules/windows.h"
 #include "tenon/passes/ranks/resharding.h"
 #include "tenon/passes/rebuild.h"
 
@@ -114,9 +115,19 @@ struct Partition {
         return SliceAttrs{.starts = Slice(g, n).starts, .sizes = part.dims(), .strides = Slice(g, n).strides};
       case Op::dynamic_slice: return DynamicSliceAttrs{.sizes = part.dims()};
       case Op::unset: return UnsetAttrs{.dtype = Unset(g, n).dtype, .shape = part.dims()};
+      case Op::gather: return windows_cut(n, part);
       case Op::iota: return IotaAttrs{.dtype = Iota(g, n).dtype, .shape = part.dims(), .axis = Iota(g, n).axis};
       default: return g.attrs(n);
     }
+  }
+
+  // Windows that have a dimension whole have the part of it that there is.
+  Attrs windows_cut(const Node& n, const Shape& part) const {
+    Attrs attrs = g.attrs(n);
+    const rules::Windows w = rules::windows_of(g, n);
+    for (size_t d = 0; d < w.x.size(); ++d)
+      if (w.x[d].window >= 0) attrs.back().dims[d] = part[static_cast<size_t>(w.x[d].window)];
+    return attrs;
   }
 
   Value rank_along(const MeshAxis& axis) {
@@ -145,10 +156,11 @@ struct Partition {
   // Positions along an axis that is cut count from where the rank's part begins. A scatter drops what lies outside; of a gather: which lie
   // inside, and nothing of a scatter.
   Value found_here(const Node& n, std::vector<ValueId>& operands, const Factors& f, const Cuts& shares) {
-    const size_t axis = n.op == Op::gather ? Gather(g, n).axis : ScatterAdd(g, n).axis;
-    const int at = f.operands[0][axis];
+    const Shape x = shape(g.operands(n)[0]);
+    const std::optional<size_t> axis = rules::windows_of(g, n).only_axis(x);
+    const int at = axis ? f.operands[0][*axis] : -1;
     if (at < 0 || shares[static_cast<size_t>(at)] < 0) return {};
-    const int64_t all = shape(g.operands(n)[0])[axis].number();
+    const int64_t all = x[*axis].number();
     const MeshAxis& ranks = mesh[static_cast<size_t>(shares[static_cast<size_t>(at)])];
     Value i = value(operands[1]);
     if (n.op == Op::gather) i = max(min(i, literal(i, all - 1)), literal(i, 0));  // reading clamps
@@ -159,9 +171,8 @@ struct Partition {
   }
   // What is known by index, by element of a gather's result.
   Value over_indices(const Node& n, Value x, Value result) {
-    std::vector<int64_t> axes;
-    for (size_t d = 0; d < x.shape().size(); ++d) axes.push_back(static_cast<int64_t>(Gather(g, n).axis + d));
-    return broadcast(x, result.shape(), axes);
+    const std::vector<int> along = rules::windows_of(g, n).along;
+    return broadcast(x, result.shape(), std::vector<int64_t>(along.begin(), along.end()));
   }
 
   // What ranks have of a result is joined, along one axis after the other; a sum along the last of them when it is read.
@@ -258,8 +269,8 @@ struct Partition {
         set(g.result(n, r), whole(g.result(n, r)), ValueId{index(first) + r});
       return;
     }
-    if (n.op == Op::scatter_add) operands[0] = once(value(operands[0]), f, shares).id;
-    const Value inside = n.op == Op::gather || n.op == Op::scatter_add ? found_here(n, operands, f, shares) : Value{};
+    if (n.op == Op::scatter) operands[0] = once(value(operands[0]), f, shares).id;
+    const Value inside = n.op == Op::gather || n.op == Op::scatter ? found_here(n, operands, f, shares) : Value{};
     Cuts cuts = through(f.results[0], shares);
     const Shape part = part_of(shape(g.result(n)), cuts, mesh);
     const ValueId first = to.builder.add(n.op, operands, attributes(n, part));

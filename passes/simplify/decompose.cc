@@ -25,7 +25,7 @@ using namespace ir;
 
 bool is_tree_reduction(Op op) {
   const OpDef& row = def(op);
-  return row.family == Family::reduction && row.combine != Op{} && !row.positional;
+  return row.family == Family::reduction && row.combine != Op{} && !row.positional && !row.nest;
 }
 
 // The last run of adjacent axes, taken off the end of the sorted list.

@@ -22,7 +22,7 @@ std::vector<bool> asked_for(const Graph& graph) {
     bool wanted = false;
     for (uint32_t r = 0; r < n.result_count; ++r) wanted = wanted || asked[index(graph.result(n, r))];
     const bool places =
-        def(n.op).reads == Reads::operands || n.op == Op::scatter_add || def(n.op).family == Family::control;
+        def(n.op).reads == Reads::operands || n.op == Op::scatter || def(n.op).family == Family::control;
     for (size_t k = 0; k < operands.size(); ++k) {
       const bool keys = n.op == Op::sort && k == 0;
       if (wanted || keys || (places && !is_floating(graph.type(operands[k]).dtype))) asked[index(operands[k])] = true;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "tenon/ir/rules/eval_index.h"
+#include "tenon/ir/rules/eval_windows.h"
 #include "tenon/passes/sparse/propagate.h"
 
 namespace tenon::passes {
@@ -101,53 +101,49 @@ std::optional<std::vector<Array>> Propagation::moved(const At& at) {
   return results;
 }
 
-// Of a gather whose indices are not known: any element along the axis.
+// Of a gather whose indices are not known: any element along the dimensions that they point into.
 Array Propagation::gathered_anywhere(const At& at) {
-  const size_t axis = Gather(at.graph, at.node).axis;
-  const Shape& x = at.type(0).shape;
-  const Shape& indices = at.type(1).shape;
-  const Array united = along(operand_sets(at, 0), axis);
-  int64_t outer = 1, inner = 1;
-  for (size_t i = 0; i < x.size(); ++i) (i < axis ? outer : inner) *= i == axis ? 1 : x[i].number();
-  const int64_t extent = x[axis].number(), count = indices.numel();
-  Array result = no_sets(at.result().shape);
-  for (int64_t o = 0; o < outer && extent > 0; ++o)
-    for (int64_t i = 0; i < count; ++i)
-      std::copy_n(united.as<SetId>() + o * extent * inner, inner, result.as<SetId>() + (o * count + i) * inner);
-  return result;
+  const rules::Windows w = rules::windows_of(at.graph, at.node);
+  Array united = operand_sets(at, 0);
+  for (size_t d = 0; d < w.x.size(); ++d)
+    if (w.x[d].component >= 0) united = along(united, d);
+  const Array nowhere(at.type(1));
+  const Array* operands[] = {&united, &nowhere};
+  const Type type{DType::u32, at.result().shape};
+  return std::move(interpret(Op::gather, operands, at.graph.attrs(at.node), std::span(&type, 1))[0]);
 }
 
+// Where indices are not known, an update may go anywhere along the dimensions that they point into; what is set where they are hides what
+// was there.
 Array Propagation::scattered(const At& at) {
-  const size_t axis = ScatterAdd(at.graph, at.node).axis;
-  Array result = operand_sets(at, 0);
-  if (!at.operands[2]->sets) return result;
-  const Array& updates = *at.operands[2]->sets;
-  int64_t outer = 1, inner = 1;
-  const Shape& x = at.type(0).shape;
-  for (size_t i = 0; i < x.size(); ++i) (i < axis ? outer : inner) *= i == axis ? 1 : x[i].number();
-  const int64_t extent = x[axis].number(), count = at.type(1).shape.numel();
+  const rules::Windows w = rules::windows_of(at.graph, at.node);
+  Array base = operand_sets(at, 0);
   const bool known = at.operands[1]->known.has_value();
-  for (int64_t o = 0; o < outer; ++o)
-    for (int64_t j = 0; j < inner; ++j) {
-      const auto update = [&](int64_t i) { return updates.as<SetId>()[(o * count + i) * inner + j]; };
-      SetId* column = result.as<SetId>() + o * extent * inner + j;
-      std::vector<SetId> all;
-      for (int64_t i = 0; i < count; ++i) {
-        const int64_t place = known ? at.operands[1]->known->as<int64_t>()[i] : -1;
-        if (!known)
-          all.push_back(update(i));
-        else if (place >= 0 && place < extent)
-          column[place * inner] = sets.unite(column[place * inner], update(i));
-      }
-      const SetId any = sets.unite(all);
-      for (int64_t r = 0; r < extent && any != IndexSets::empty; ++r)
-        column[r * inner] = sets.unite(column[r * inner], any);
+  const bool set = known && Scatter(at.graph, at.node).combine == "set";
+  if (!at.operands[2]->sets && !set) return base;
+  const Array updates = operand_sets(at, 2);
+  const Array indices = known ? *at.operands[1]->known : Array(at.type(1));
+  Array result = known ? base : no_sets(base.type.shape);
+  const rules::WindowWalk walk(w, at.type(0).shape, at.type(1).shape, at.type(2).shape);
+  for (Odometer position(walk.positions()); !position.done(); position.next()) {
+    const Indices start = walk.start(indices.as<int64_t>(), position.index);
+    if (!walk.fits(start)) continue;
+    for (Odometer inside(walk.sizes()); !inside.done(); inside.next()) {
+      SetId& to = result.as<SetId>()[walk.in_x(start, inside.index)];
+      const SetId update = updates.as<SetId>()[walk.in_windows(position.index, inside.index)];
+      to = set ? update : sets.unite(to, update);
     }
+  }
+  if (known) return result;
+  for (size_t d = 0; d < w.x.size(); ++d)
+    if (w.x[d].component >= 0) result = along(result, d);
+  for (int64_t i = 0; i < result.numel(); ++i)
+    result.as<SetId>()[i] = sets.unite(result.as<SetId>()[i], base.as<SetId>()[i]);
   return result;
 }
 
 Array Propagation::accumulated(const At& at) {
-  const Cumsum c(at.graph, at.node);
+  const Cumulative c(at.graph, at.node);
   Array result = operand_sets(at, 0);
   const Indices sizes = rules::extents(result.type.shape);
   const int64_t step = rules::strides(sizes)[c.axis], extent = sizes[c.axis];
@@ -229,7 +225,8 @@ std::vector<Array> Propagation::sets_of(const At& at) {
     return list;
   };
   if (row.family == Family::elementwise) return one(elementwise(at));
-  if (row.family == Family::reduction && at.node.op != Op::cumsum) {
+  if (row.family == Family::reduction && row.nest) return one(accumulated(at));
+  if (row.family == Family::reduction) {
     const Shape& shape = at.type(0).shape;
     const std::vector<int64_t>& axes = Reduce(at.graph, at.node).axes;
     std::vector<int64_t> kept;
@@ -241,10 +238,9 @@ std::vector<Array> Propagation::sets_of(const At& at) {
     return one(std::move(result));
   }
   switch (at.node.op) {
-    case Op::cumsum: return one(accumulated(at));
     case Op::dot_general: return one(contracted(at));
     case Op::convolution: return one(convolved(at));
-    case Op::scatter_add: return one(scattered(at));
+    case Op::scatter: return one(scattered(at));
     case Op::named:
     case Op::barrier: {
       std::vector<Array> same;

@@ -1,0 +1,119 @@
+// Gamma variates by Marsaglia and Tsang (ACM TOMS 26, 2000): a cube of a shifted normal number, accepted with a probability above 0.95,
+// all elements in one loop; below 1 by way of a + 1 and a power of a uniform number. Beta and Dirichlet from their logarithms, so that
+// small parameters do not underflow. Refuses derivatives by the parameters: draws that are accepted or rejected have none.
+#include <limits>
+
+#include "tenon/frontend/random/accepted.h"
+#include "tenon/frontend/random/random.h"
+#include "tenon/ir/base/door.h"
+
+namespace tenon {
+namespace formula {
+namespace {
+
+// A gamma variate of max(a, a + 1 below 1), and the logarithm of what it is multiplied with: 0, or log(u) / a.
+struct GammaDraw {
+  Value value, log_factor;
+};
+GammaDraw gamma_draw(Value key, Value given, uint32_t space) {
+  const Value a = stop_gradient(given), one = like(a, 1);
+  const DType dtype = a.dtype();
+  const Shape shape = a.shape();
+  const Value small = lt(a, one), none = like(a, std::numeric_limits<double>::quiet_NaN());
+  const Value d = select(lt(a, like(a, 0)), none, select(small, a + one, a)) - 1.0 / 3;
+  const Value c = rsqrt(d * 9.0);
+  const Value constants[] = {key, d, c};
+  const auto round = [&](Values fixed, Value stream) {
+    Shape three = shape;
+    three.insert(0, Dim(3));
+    const Value drawn = bits(fixed[0], space, stream, word(dtype), three);
+    const Value x = normal_of(row(drawn, 0), row(drawn, 1), dtype), u = open_interval(row(drawn, 2), dtype);
+    const Value t = fixed[2] * x + 1, v = t * t * t;
+    const Value most = x * x * 0.5 + fixed[1] * (1 - v + log(v));
+    const Value undefined = ne(fixed[1], fixed[1]);  // no such distribution: NaN at once
+    return std::pair(bit_or(undefined, bit_and(gt(t, like(t, 0)), lt(log(u), most))), fixed[1] * v);
+  };
+  const Value value = accepted(constants, none, 1000, round);
+  const Value u = open_interval(bits(key, space + 1, word(dtype), shape), dtype);
+  return {value, select(small, log(u) / select(small, a, one), like(a, 0))};
+}
+Value log_gamma(Value key, Value a, uint32_t space) {
+  const GammaDraw g = gamma_draw(key, a, space);
+  return log(g.value) + g.log_factor;
+}
+
+std::vector<Value> build_gamma(ir::GraphBuilder&, Values x, const ir::Attrs& attrs) {
+  const ir::RandomBits to(attrs);
+  const GammaDraw g = gamma_draw(x[0], stretched(x[1], wide(to.dtype), Shape(to.shape)), accepted_space);
+  return {cast(g.value * exp(g.log_factor), to.dtype)};
+}
+std::vector<Value> build_beta(ir::GraphBuilder&, Values x, const ir::Attrs& attrs) {
+  const ir::RandomBits to(attrs);
+  const Shape shape(to.shape);
+  const Value a = log_gamma(x[0], stretched(x[1], wide(to.dtype), shape), accepted_space);
+  const Value b = log_gamma(x[0], stretched(x[2], wide(to.dtype), shape), accepted_space + 2);
+  return {cast(logistic(a - b), to.dtype)};
+}
+std::vector<Value> build_dirichlet(ir::GraphBuilder&, Values x, const ir::Attrs& attrs) {
+  const ir::RandomBits to(attrs);
+  const Shape shape(to.shape);
+  const Axes rows = {shape.rank() - 1};
+  const Value logs = log_gamma(x[0], stretched(x[1], wide(to.dtype), shape), accepted_space);
+  const Value parts = exp(logs - spread(peak(logs, rows), logs));
+  return {cast(parts / spread(total(parts, rows), parts), to.dtype)};
+}
+
+}  // namespace
+}  // namespace formula
+
+namespace random {
+
+Tensor gamma(const Tensor& key, Operand a, const Extents& shape, Draw d, const At& where) try {
+  const Location at = place(where);
+  const DType dtype = drawn_dtype("gamma", d.dtype, {&a}, at);
+  return draw_with({"gamma", formula::build_gamma}, key, {&a}, dtype, shape.checked("gamma", formula::word(dtype), at),
+                   at);
+} catch (...) {
+  leave_with_error("gamma", place(where));
+}
+Tensor gamma(const Tensor& key, Operand a, Draw d, const At& at) {
+  return gamma(key, a, shape_of("gamma", {&a}, place(at)), d, at);
+}
+
+Tensor beta(const Tensor& key, Operand a, Operand b, const Extents& shape, Draw d, const At& where) try {
+  const Location at = place(where);
+  const DType dtype = drawn_dtype("beta", d.dtype, {&a, &b}, at);
+  return draw_with({"beta", formula::build_beta}, key, {&a, &b}, dtype, shape.checked("beta", formula::word(dtype), at),
+                   at);
+} catch (...) {
+  leave_with_error("beta", place(where));
+}
+Tensor beta(const Tensor& key, Operand a, Operand b, Draw d, const At& at) {
+  return beta(key, a, b, shape_of("beta", {&a, &b}, place(at)), d, at);
+}
+
+Tensor dirichlet(const Tensor& key, Operand alpha, const Extents& shape, Draw d, const At& where) try {
+  const Location at = place(where);
+  const Tensor a = as_tensor(alpha, "dirichlet");
+  (void)axis_of(-1, a.ndim(), "dirichlet", at);
+  const Operand given(a, alpha.where());
+  const DType dtype = drawn_dtype("dirichlet", d.dtype, {&given}, at);
+  Shape all = shape.checked("dirichlet", formula::word(dtype), at);
+  all.push_back(a.shape()[a.ndim() - 1]);
+  return draw_with({"dirichlet", formula::build_dirichlet}, key, {&given}, dtype,
+                   Extents(all).checked("dirichlet", formula::word(dtype), at), at);
+} catch (...) {
+  leave_with_error("dirichlet", place(where));
+}
+Tensor dirichlet(const Tensor& key, Operand alpha, Draw d, const At& where) try {
+  const Tensor a = as_tensor(alpha, "dirichlet");
+  (void)axis_of(-1, a.ndim(), "dirichlet", place(where));
+  Shape batch = a.shape();
+  batch.erase(static_cast<size_t>(a.ndim() - 1));
+  return dirichlet(key, Operand(a, alpha.where()), batch, d, where);
+} catch (...) {
+  leave_with_error("dirichlet", place(where));
+}
+
+}  // namespace random
+}  // namespace tenon
