@@ -16,16 +16,37 @@ namespace {
 using ir::Op;
 
 // Rows that StableHLO has nothing for.
-const std::set<Op> unprintable = {
-    Op::random_bits,    Op::custom_call,  Op::axis_index,           Op::axis_sum,        Op::axis_max,
-    Op::axis_gather,    Op::rank_index,   Op::all_reduce_sum,       Op::all_reduce_prod, Op::all_reduce_min,
-    Op::all_reduce_max, Op::all_gather,   Op::reduce_scatter,       Op::all_to_all,      Op::collective_permute,
-    Op::exchange,       Op::in_turn,      Op::collective_broadcast, Op::rank_vary,       Op::rank_slice,
-    Op::constrain,      Op::rank_barrier, Op::custom_tangent,       Op::gather,          Op::scatter_add,
-    Op::cumsum};
-// Rows that are written as what they are made of, or as CHLO's function of the name: near, not equal.
-const std::set<Op> composed = {Op::exp2,       Op::log2, Op::softplus, Op::silu, Op::gelu,
-                               Op::normal_cdf, Op::fma,  Op::gaussian, Op::sinh, Op::cosh};
+const std::set<Op> unprintable = {Op::random_bits,
+                                  Op::custom_call,
+                                  Op::axis_index,
+                                  Op::axis_sum,
+                                  Op::axis_max,
+                                  Op::axis_gather,
+                                  Op::rank_index,
+                                  Op::all_reduce_sum,
+                                  Op::all_reduce_prod,
+                                  Op::all_reduce_min,
+                                  Op::all_reduce_max,
+                                  Op::all_gather,
+                                  Op::reduce_scatter,
+                                  Op::all_to_all,
+                                  Op::collective_permute,
+                                  Op::exchange,
+                                  Op::in_turn,
+                                  Op::collective_broadcast,
+                                  Op::rank_vary,
+                                  Op::rank_slice,
+                                  Op::constrain,
+                                  Op::rank_barrier,
+                                  Op::custom_tangent,
+                                  Op::log_ndtr,
+                                  Op::i0,
+                                  Op::i0e,
+                                  Op::copysign};
+// Rows that are written as what they are made of, as CHLO's function of the name, or in another order: near, not equal.
+const std::set<Op> composed = {Op::exp2,  Op::log2,     Op::softplus, Op::silu,      Op::gelu,   Op::normal_cdf,
+                               Op::fma,   Op::gaussian, Op::sinh,     Op::cosh,      Op::log10,  Op::erfcx,
+                               Op::ndtri, Op::i1,       Op::hypot,    Op::logaddexp, Op::cumsum, Op::cumprod};
 
 bool is_static(const ir::Graph& g) {
   for (uint32_t v = 0; v < g.value_count(); ++v)

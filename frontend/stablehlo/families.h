@@ -1,6 +1,8 @@
 // The importers of all operations, by family; templates stand with their family's other functions. operations.def lists them.
 #pragma once
 
+#include <functional>
+
 #include "tenon/frontend/stablehlo/import.h"
 
 namespace tenon::hlo {
@@ -58,6 +60,7 @@ std::vector<Value> import_dynamic_update_slice(Call& c);
 std::vector<Value> import_dimension_size(Call& c);
 
 // ---- movement whose shapes are operands
+Axes known_numbers(Call& c, Value v);  // the elements of a vector; Error where one is not known
 std::vector<Value> import_dynamic_iota(Call& c);
 std::vector<Value> import_dynamic_broadcast(Call& c);
 std::vector<Value> import_dynamic_reshape(Call& c);
@@ -69,6 +72,12 @@ std::vector<Value> import_real_dynamic_slice(Call& c);
 // ---- reductions
 // By the region of `c`, or what it applies; `starts` are scalars.
 std::vector<Value> reduced(Call& c, std::vector<Value> x, std::span<const Value> starts, const Axes& axes);
+// The first axis of these tensors folded to nothing: neighbours are joined, in their order, until one is left.
+using Join = std::function<std::vector<Value>(std::vector<Value> left, std::span<const Value> right)>;
+std::vector<Value> folded(std::vector<Value> x, const Join& join);
+// What a region does with each pair, by the name of the row that combines so, or "set" where it gives the second; nothing where it does
+// something else.
+std::vector<std::string> combine_names(Call& c, size_t count, size_t region = 0);
 std::vector<Value> import_reduce(Call& c);
 std::vector<Value> import_reduce_window(Call& c);
 std::vector<Value> import_select_and_scatter(Call& c);

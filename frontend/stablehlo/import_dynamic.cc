@@ -116,8 +116,9 @@ std::optional<Sum> sum_of(const ir::Graph& g, ir::ValueId v, int64_t i, int dept
 
 std::optional<int64_t> known(Call& c, Value v, int64_t i) { return KnownElements(c).element(v.id, i); }
 
-// The elements of a vector, which are all known.
-Axes numbers(Call& c, Value v) {
+}  // namespace
+
+Axes known_numbers(Call& c, Value v) {
   c.expects(is_integer(v.dtype()), "a shape is a vector of integers");
   const int64_t count = v.shape().numel();
   c.expects(count <= 128, "a shape has at most 64 extents");
@@ -132,9 +133,11 @@ Axes numbers(Call& c, Value v) {
   return all;
 }
 
+namespace {
+
 Shape shape_in(Call& c, Value v) {
   Shape shape;
-  for (int64_t n : numbers(c, v)) shape.push_back(n);
+  for (int64_t n : known_numbers(c, v)) shape.push_back(n);
   return shape;
 }
 
@@ -157,12 +160,13 @@ std::vector<Value> import_dynamic_reshape(Call& c) {
 
 std::vector<Value> import_dynamic_pad(Call& c) {
   c.operands(5);
-  return one(padded(c, c.in[0], c.in[1], numbers(c, c.in[2]), numbers(c, c.in[3]), numbers(c, c.in[4])));
+  return one(
+      padded(c, c.in[0], c.in[1], known_numbers(c, c.in[2]), known_numbers(c, c.in[3]), known_numbers(c, c.in[4])));
 }
 
 std::vector<Value> import_dynamic_convolution(Call& c) {
   c.operands(3);
-  const Axes padding = numbers(c, c.in[2]);
+  const Axes padding = known_numbers(c, c.in[2]);
   c.expects(static_cast<int64_t>(padding.size()) == 2 * (c.in[0].shape().rank() - 2),
             "its padding has two numbers for each spatial axis");
   return one(convolved(c, c.in[0], c.in[1], &padding));
@@ -175,7 +179,7 @@ std::vector<Value> import_real_dynamic_slice(Call& c) {
   const int rank = x.shape().rank();
   for (size_t i = 1; i < 4; ++i)
     c.expects(c.in[i].shape() == Shape{rank} && is_integer(c.in[i].dtype()), "it names three numbers for each axis");
-  const Axes strides = numbers(c, c.in[3]);
+  const Axes strides = known_numbers(c, c.in[3]);
   std::vector<Dim> sizes;
   std::vector<Value> starts;
   Axes steps;

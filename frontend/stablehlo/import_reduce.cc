@@ -55,14 +55,47 @@ std::vector<Value> applied(Call& c, const Region& region, std::vector<Value> lef
   return results;
 }
 
-std::vector<Value> folded(Call& c, const Region& region, std::vector<Value> x) {
+// One of `combines` for each value, null where a region gives the second; or nothing.
+std::vector<const Combine*> recognized(Call& c, size_t count, size_t number) {
+  if (const Attribute* applies = c.find({"applies"}); applies != nullptr) {
+    if (const Combine* one = combine_called(applies->text)) return {one};
+    c.fail("it cannot apply " + std::string(applies->text));
+  }
+  c.expects(number < c.op.regions.size(), "it lacks a region");
+  const Region& region = c.op.regions[number];
+  if (region.arguments.size() != 2 * count || region.operations.empty()) return {};
+  const Operation& end = region.operations.back();
+  if (end.operands.size() != count) return {};
+  std::vector<const Combine*> found;
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t a = region.arguments[i], b = region.arguments[i + count];
+    if (end.operands[i] == b) {
+      found.push_back(nullptr);
+      continue;
+    }
+    const auto made = std::find_if(region.operations.begin(), region.operations.end(), [&](const Operation& op) {
+      return op.result_count == 1 && op.first_result == end.operands[i];
+    });
+    if (made == region.operations.end() || made->operands.size() != 2) return {};
+    const bool on_both =
+        (made->operands[0] == a && made->operands[1] == b) || (made->operands[0] == b && made->operands[1] == a);
+    const Combine* combine = combine_called(made->name);
+    if (!on_both || combine == nullptr) return {};
+    found.push_back(combine);
+  }
+  return found;
+}
+
+}  // namespace
+
+std::vector<Value> folded(std::vector<Value> x, const Join& join) {
   for (int64_t n = x[0].shape()[0].number(); n > 1; n = x[0].shape()[0].number()) {
     std::vector<Value> even, odd;
     for (const Value& v : x) {
       even.push_back(every_second(v, 0, n / 2));
       odd.push_back(every_second(v, 1, n / 2));
     }
-    std::vector<Value> joined = applied(c, region, even, odd);
+    std::vector<Value> joined = join(even, odd);
     if (n % 2 != 0)
       for (size_t i = 0; i < x.size(); ++i) {
         std::vector<Dim> starts(x[i].shape().size(), Dim(0)), sizes = x[i].shape().dims();
@@ -81,41 +114,26 @@ std::vector<Value> folded(Call& c, const Region& region, std::vector<Value> x) {
   return x;
 }
 
-// One of `combines` for each value, or nothing.
-std::vector<const Combine*> recognized(Call& c, size_t count) {
-  std::vector<const Combine*> found;
-  if (const Attribute* applies = c.find({"applies"}); applies != nullptr) {
-    if (const Combine* one = combine_called(applies->text)) return {one};
-    c.fail("it cannot apply " + std::string(applies->text));
+std::vector<std::string> combine_names(Call& c, size_t count, size_t region) {
+  const std::vector<const Combine*> rows = recognized(c, count, region);
+  std::vector<std::string> names;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] == nullptr) {
+      names.push_back("set");
+    } else {
+      names.push_back(ir::def(c.in[i].dtype() == boolean ? rows[i]->on_booleans : rows[i]->op).name);
+    }
   }
-  c.regions(1);
-  const Region& region = c.op.regions[0];
-  if (region.arguments.size() != 2 * count || region.operations.size() != count + 1) return {};
-  const Operation& end = region.operations.back();
-  if (end.operands.size() != count) return {};
-  for (size_t i = 0; i < count; ++i) {
-    const auto made = std::find_if(region.operations.begin(), region.operations.end(), [&](const Operation& op) {
-      return op.result_count == 1 && op.first_result == end.operands[i];
-    });
-    if (made == region.operations.end() || made->operands.size() != 2) return {};
-    const uint32_t a = region.arguments[i], b = region.arguments[i + count];
-    const bool on_both =
-        (made->operands[0] == a && made->operands[1] == b) || (made->operands[0] == b && made->operands[1] == a);
-    const Combine* combine = combine_called(made->name);
-    if (!on_both || combine == nullptr) return {};
-    found.push_back(combine);
-  }
-  return found;
+  return names;
 }
 
-}  // namespace
-
 std::vector<Value> reduced(Call& c, std::vector<Value> x, std::span<const Value> starts, const Axes& axes) {
-  const std::vector<const Combine*> rows = recognized(c, x.size());
+  const std::vector<const Combine*> rows = recognized(c, x.size(), 0);
+  const bool known = std::find(rows.begin(), rows.end(), nullptr) == rows.end();
   Axes ascending = axes;
   std::sort(ascending.begin(), ascending.end());
   std::vector<Value> results;
-  if (!rows.empty()) {
+  if (!rows.empty() && known) {
     for (size_t i = 0; i < x.size(); ++i) {
       const bool truths = x[i].dtype() == boolean;
       const Value total = ir::reduce(truths ? rows[i]->boolean_reduction : rows[i]->reduction, x[i], ascending);
@@ -140,7 +158,10 @@ std::vector<Value> reduced(Call& c, std::vector<Value> x, std::span<const Value>
   for (const Value& s : starts) first.push_back(spread_scalar(s, kept));
   if (flat[0] == 0) return first;
   for (Value& v : x) v = ir::reshape(ir::transpose(v, order), flat);
-  return applied(c, c.op.regions[0], first, folded(c, c.op.regions[0], std::move(x)));
+  const auto join = [&](std::vector<Value> left, std::span<const Value> right) {
+    return applied(c, c.op.regions[0], std::move(left), right);
+  };
+  return applied(c, c.op.regions[0], first, folded(std::move(x), join));
 }
 
 std::vector<Value> import_reduce(Call& c) {

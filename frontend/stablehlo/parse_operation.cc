@@ -163,8 +163,8 @@ void BodyParser::types(Operation& op) {
     }
     if (op.result_count == 0) op.result_count = static_cast<uint32_t>(list.size());  // nobody names them
     if (list.size() != op.result_count)
-      in_.source().fail(op.at, "'" + std::string(op.name) + "' gives " + std::to_string(list.size()) +
-                                   " values, not " + std::to_string(op.result_count));
+      in_.source().fail(op.at, "'" + std::string(op.name) + "' gives " + std::to_string(list.size()) + " values, not " +
+                                   std::to_string(op.result_count));
   } else if (op.result_count != 0 && list.size() != op.result_count) {
     list = std::vector<TensorType>(op.result_count, list.back());
   }
@@ -237,7 +237,8 @@ void BodyParser::keyed_item(Operation& op) {
     add_member(op.attributes, key, std::move(pair));
   } else if (in_.peek() == '<') {
     in_.balanced('<');
-  } else if (const char c = in_.peek(); (c >= '0' && c <= '9') || c == '-') {  // what follows is the operation's type, not the number's
+  } else if (const char c = in_.peek();
+             (c >= '0' && c <= '9') || c == '-') {  // what follows is the operation's type, not the number's
     add_member(op.attributes, key,
                {.kind = Attribute::Kind::integer, .at = start, .integer = in_.integer("value of an attribute")});
   } else {

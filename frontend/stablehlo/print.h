@@ -79,10 +79,15 @@ std::string type_text(const ir::Type& type);  // tensor<2x3xf32>
 std::string array_text(const std::vector<int64_t>& numbers);  // array<i64: 0, 1>
 std::vector<int64_t> numbers_of(const std::vector<Dim>& dims);  // Error for a free extent
 
+const char* combine_operation(ir::Op combine);  // stablehlo.add for add; null for what combines nothing
+// What a reduction begins with: what changes nothing, and what `nothing` gives.
+std::string identity_text(ir::Op combine, DType t, bool nothing);
+
 // A node by its row; false where it is of another family.
 bool print_elementwise(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x, Results& r);
 bool print_movement(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x, Results& r);
 bool print_reduction(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x, Results& r);
+bool print_indexing(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x, Results& r);
 bool print_control(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x, Results& r);
 
 }  // namespace tenon::hlo

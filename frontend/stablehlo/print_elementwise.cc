@@ -51,6 +51,10 @@ const char* same_operation(Op op) {
     case Op::erf: return "chlo.erf";
     case Op::erfc: return "chlo.erfc";
     case Op::logistic: return "stablehlo.logistic";
+    case Op::lgamma: return "chlo.lgamma";
+    case Op::digamma: return "chlo.digamma";
+    case Op::erfinv: return "chlo.erf_inv";
+    case Op::i1e: return "chlo.bessel_i1e";
     case Op::pow: return "stablehlo.power";
     case Op::atan2: return "stablehlo.atan2";
     default: return nullptr;
@@ -88,6 +92,10 @@ Shown defined(Printer& p, Op op, const Results& given) {
   const auto nothing_or = [&](const Shown& nothing, const Shown& value) {
     return p.select(p.binary("stablehlo.and", nothing, p.compare("NE", value, value)), number(0), value);
   };
+  const auto log_of_one_and = [&](const Shown& v) {  // log(1 + e^-|v|)
+    return p.unary("stablehlo.log_plus_one",
+                   p.unary("stablehlo.exponential", p.unary("stablehlo.negate", p.unary("stablehlo.abs", v))));
+  };
   const Shown zero = number(0);
   Shown r;
   switch (op) {
@@ -99,10 +107,7 @@ Shown defined(Printer& p, Op op, const Results& given) {
       r = p.binary("stablehlo.divide", p.unary("stablehlo.log", x[0]), number(0.69314718055994530942));
       break;
     case Op::softplus:
-      r = p.binary(
-          "stablehlo.add", p.binary("stablehlo.maximum", x[0], zero),
-          p.unary("stablehlo.log_plus_one",
-                  p.unary("stablehlo.exponential", p.unary("stablehlo.negate", p.unary("stablehlo.abs", x[0])))));
+      r = p.binary("stablehlo.add", p.binary("stablehlo.maximum", x[0], zero), log_of_one_and(x[0]));
       break;
     case Op::silu: r = weighted(p.unary("stablehlo.logistic", x[0])); break;
     case Op::normal_cdf: r = normal_cdf(x[0]); break;
@@ -118,6 +123,25 @@ Shown defined(Printer& p, Op op, const Results& given) {
                                        p.repeated(wide, wide.dtype == f64 ? "0x7FF0000000000000" : "0x7F800000"));
       r = nothing_or(p.binary("stablehlo.or", p.compare("EQ", x[0], zero), infinite),
                      p.binary("stablehlo.divide", x[0], x[1]));
+      break;
+    }
+    case Op::log10:
+      r = p.binary("stablehlo.divide", p.unary("stablehlo.log", x[0]), number(2.30258509299404568402));
+      break;
+    case Op::erfcx: r = times(p.unary("stablehlo.exponential", times(x[0], x[0])), p.unary("chlo.erfc", x[0])); break;
+    case Op::ndtri:
+      r = times(p.unary("chlo.erf_inv", p.binary("stablehlo.subtract", times(x[0], number(2)), number(1))),
+                number(1.41421356237309504880));
+      break;
+    case Op::i1:
+      r = times(p.unary("chlo.bessel_i1e", x[0]), p.unary("stablehlo.exponential", p.unary("stablehlo.abs", x[0])));
+      break;
+    case Op::hypot:
+      r = p.unary("stablehlo.sqrt", p.binary("stablehlo.add", times(x[0], x[0]), times(x[1], x[1])));
+      break;
+    case Op::logaddexp: {
+      const Shown gap = p.select(p.compare("EQ", x[0], x[1]), zero, p.binary("stablehlo.subtract", x[0], x[1]));
+      r = p.binary("stablehlo.add", p.binary("stablehlo.maximum", x[0], x[1]), log_of_one_and(gap));
       break;
     }
     case Op::fma: r = p.binary("stablehlo.add", times(x[0], x[1]), x[2]); break;

@@ -5,12 +5,9 @@
 #include "tenon/ir/graph/attributes.h"
 
 namespace tenon::hlo {
-namespace {
-
 using ir::Op;
 
-// What a reduction begins with: what changes nothing, and is the result of none.
-std::string identity(Op combine, DType t, bool nothing) {
+std::string identity_text(Op combine, DType t, bool nothing) {
   const bool floating = is_floating(t);
   const auto infinity = [&](bool negative) {
     if (t == f64) return std::string(negative ? "0xFFF0000000000000" : "0x7FF0000000000000");
@@ -32,7 +29,7 @@ std::string identity(Op combine, DType t, bool nothing) {
   return is_unsigned(t) ? std::to_string(~uint64_t{0} >> (64 - bits(t))) : std::to_string(highest);
 }
 
-const char* operation(Op combine) {
+const char* combine_operation(Op combine) {
   switch (combine) {
     case Op::add: return "stablehlo.add";
     case Op::mul: return "stablehlo.multiply";
@@ -44,11 +41,14 @@ const char* operation(Op combine) {
   }
 }
 
+namespace {
+
 Shown reduced(Printer& p, Op combine, const Shown& x, const std::vector<int64_t>& axes, const ir::Type& type) {
   const ir::Type scalar{x.type.dtype, {}};
-  const Shown first = p.repeated(scalar, identity(combine, scalar.dtype, x.type.shape.numel() == 0));
+  const Shown first = p.repeated(scalar, identity_text(combine, scalar.dtype, x.type.shape.numel() == 0));
   return p.with_regions("stablehlo.reduce", {x, first}, {type}, "dimensions = " + array_text(axes), [&] {
-    p.region({scalar, scalar}, [&](const Results& x) { return Results{p.binary(operation(combine), x[0], x[1])}; });
+    p.region({scalar, scalar},
+             [&](const Results& x) { return Results{p.binary(combine_operation(combine), x[0], x[1])}; });
   })[0];
 }
 
@@ -58,7 +58,7 @@ Shown extremum(Printer& p, bool largest, Shown x, int64_t axis, const ir::Type& 
   const ir::Type value{x.type.dtype, {}}, index{i64, {}};
   const Shown numbers =
       p.one("stablehlo.iota", {}, {i64, x.type.shape}, "iota_dimension = " + std::to_string(axis) + " : i64");
-  const Shown first = p.repeated(value, identity(largest ? Op::max : Op::min, value.dtype, false));
+  const Shown first = p.repeated(value, identity_text(largest ? Op::max : Op::min, value.dtype, false));
   const Shown zero = p.repeated(index, "0");
   const auto region = [&](const Results& a) {
     const auto either = [&](const Shown& l, const Shown& r) { return p.binary("stablehlo.or", l, r); };
@@ -73,6 +73,28 @@ Shown extremum(Printer& p, bool largest, Shown x, int64_t axis, const ir::Type& 
   return p.with_regions("stablehlo.reduce", {x, numbers, first, zero}, {{x.type.dtype, type.shape}, type},
                         "dimensions = " + array_text({axis}),
                         [&] { p.region({value, index, value, index}, region); })[1];
+}
+
+// Each element a reduction of those up to it: windows as long as the axis, over what stands before them.
+Shown running(Printer& p, Op combine, const Shown& x, size_t axis, bool reverse) {
+  const ir::Type scalar{x.type.dtype, {}};
+  const int64_t n = x.type.shape[axis].number();
+  if (n == 0) return x;
+  std::vector<int64_t> window(x.type.shape.size(), 1);
+  window[axis] = n;
+  std::string pads;
+  for (size_t i = 0; i < window.size(); ++i)
+    pads += (i == 0 ? "[" : ", [") + std::string(i == axis && !reverse ? std::to_string(n - 1) : "0") + ", " +
+            (i == axis && reverse ? std::to_string(n - 1) : "0") + "]";
+  const Shown first = p.repeated(scalar, identity_text(combine, scalar.dtype, false));
+  return p.with_regions("stablehlo.reduce_window", {x, first}, {x.type},
+                        "window_dimensions = " + array_text(window) + ", padding = dense<[" + pads + "]> : tensor<" +
+                            std::to_string(window.size()) + "x2xi64>",
+                        [&] {
+                          p.region({scalar, scalar}, [&](const Results& a) {
+                            return Results{p.binary(combine_operation(combine), a[0], a[1])};
+                          });
+                        })[0];
 }
 
 std::string list_text(const std::vector<int64_t>& numbers) {
@@ -143,6 +165,14 @@ bool print_reduction(Printer& p, const ir::Graph& g, const ir::Node& n, const Re
     case Op::reduce_or: {
       const auto& axes = ir::Reduce(g, n).axes;
       r = axes.empty() ? x : Results{reduced(p, ir::def(n.op).combine, x[0], axes, type)};
+      return true;
+    }
+    case Op::cumsum:
+    case Op::cumprod:
+    case Op::cummax:
+    case Op::cummin: {
+      const ir::Cumulative c(g, n);
+      r = {running(p, ir::def(n.op).combine, x[0], c.axis, c.reverse)};
       return true;
     }
     case Op::argmax:
