@@ -137,6 +137,19 @@ TEST(StableHloHostile, CallsDoNotMultiply) {
            "tensor<f32>\nreturn %0 : tensor<f32>\n}\n"));
 }
 
+// Three million numbers in a list, types, names: each would take a hundred bytes.
+TEST(StableHloHostile, SmallThingsInLargeNumbers) {
+  const auto repeated = [](const std::string& what) {
+    std::string text;
+    for (int i = 0; i < 3'000'000; ++i) text += what;
+    return text;
+  };
+  EXPECT_FALSE(read("func.func @main() -> tensor<f32> {\n%0 = \"stablehlo.iota\"() <{a = [" + repeated("1,") +
+                    "1]}> : () -> tensor<f32>\n}\n"));
+  EXPECT_FALSE(read("func.func @main(" + repeated("i1,") + "i1)"));
+  EXPECT_FALSE(read("func.func @main() {\n" + repeated("return\n") + "}\n"));
+}
+
 TEST(StableHloHostile, SizesAreNotTakenOnTrust) {
   const auto constant = [](const std::string& literal, const std::string& type) {
     return "func.func @main() -> " + type + " {\n%0 = stablehlo.constant dense<" + literal + "> : " + type +

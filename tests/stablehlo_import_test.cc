@@ -185,6 +185,55 @@ TEST(StableHloImport, LoopsAndBranchesReachOut) {
         << index;
 }
 
+TEST(StableHloImport, CompositesAreWhatTheyAreComposedOf) {
+  EXPECT_EQ(
+      run("func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {\n%0 = stablehlo.composite \"my.double\" %x "
+          "{decomposition = @double, version = 1 : i32} : (tensor<2xf32>) -> tensor<2xf32>\nreturn %0 : "
+          "tensor<2xf32>\n}\nfunc.func private @double(%x: tensor<2xf32>) -> tensor<2xf32> {\n%0 = stablehlo.add %x, "
+          "%x : tensor<2xf32>\nreturn %0 : tensor<2xf32>\n}\n",
+          {vector({1, 2})}),
+      (Numbers{2, 4}));
+}
+
+// Windows with dilation and padding; of the last two a pair of elements is the largest together with where it stands.
+TEST(StableHloImport, WindowsReduceAndScatter) {
+  EXPECT_EQ(
+      run(module_of(
+              "(%x: tensor<5xf32>, %i: tensor<f32>) -> tensor<3xf32>",
+              "%0 = \"stablehlo.reduce_window\"(%x, %i) <{window_dimensions = array<i64: 2>, window_strides = "
+              "array<i64: 2>, window_dilations = array<i64: 2>, padding = dense<[[1, 1]]> : tensor<1x2xi64>}> ({\n"
+              "^bb0(%a: tensor<f32>, %b: tensor<f32>):\n%s = stablehlo.add %a, %b : tensor<f32>\n"
+              "stablehlo.return %s : tensor<f32>\n}) : (tensor<5xf32>, tensor<f32>) -> tensor<3xf32>\n"
+              "return %0 : tensor<3xf32>"),
+          {vector({1, 2, 3, 4, 5}), full({}, 0.0f)}),
+      (Numbers{2, 6, 4}));
+  EXPECT_EQ(
+      run(module_of("(%x: tensor<4xf32>, %s: tensor<3xf32>, %i: tensor<f32>) -> tensor<4xf32>",
+                    "%0 = \"stablehlo.select_and_scatter\"(%x, %s, %i) <{window_dimensions = array<i64: 2>}> ({\n"
+                    "^bb0(%a: tensor<f32>, %b: tensor<f32>):\n%c = stablehlo.compare GE, %a, %b, FLOAT : (tensor<f32>, "
+                    "tensor<f32>) -> tensor<i1>\nstablehlo.return %c : tensor<i1>\n}, {\n^bb0(%a: tensor<f32>, %b: "
+                    "tensor<f32>):\n%c = stablehlo.add %a, %b : tensor<f32>\nstablehlo.return %c : tensor<f32>\n}) : "
+                    "(tensor<4xf32>, tensor<3xf32>, tensor<f32>) -> tensor<4xf32>\nreturn %0 : tensor<4xf32>"),
+          {vector({1, 5, 5, 2}), vector({10, 20, 30}), full({}, 1.0f)}),
+      (Numbers{1, 31, 31, 1}));
+}
+
+TEST(StableHloImport, ScattersCombineInOrder) {
+  const auto scatter = [](const std::string& region) {
+    return run(module_of("(%x: tensor<4xf32>, %i: tensor<3x1xi32>, %u: tensor<3xf32>) -> tensor<4xf32>",
+                         "%0 = \"stablehlo.scatter\"(%x, %i, %u) <{scatter_dimension_numbers = "
+                         "#stablehlo.scatter<inserted_window_dims = [0], scatter_dims_to_operand_dims = [0], "
+                         "index_vector_dim = 1>}> ({\n^bb0(%a: tensor<f32>, %b: tensor<f32>):\n" +
+                             region +
+                             "}) : (tensor<4xf32>, tensor<3x1xi32>, tensor<3xf32>) -> tensor<4xf32>\nreturn %0 : "
+                             "tensor<4xf32>"),
+               {vector({1, 2, 3, 4}), integers({2, 2, 9}).reshape({3, 1}), vector({10, 20, 30})});
+  };
+  EXPECT_EQ(scatter("stablehlo.return %b : tensor<f32>\n"), (Numbers{1, 2, 20, 4}));
+  EXPECT_EQ(scatter("%c = stablehlo.multiply %a, %b : tensor<f32>\nstablehlo.return %c : tensor<f32>\n"),
+            (Numbers{1, 2, 600, 4}));
+}
+
 TEST(StableHloImport, DifferentiatesAndCallsFunctions) {
   const Traced program = stablehlo::parse(
       "func.func @main(%x: tensor<3xf32>) -> tensor<f32> {\n%0 = call @square(%x) : (tensor<3xf32>) -> tensor<3xf32>\n"
@@ -216,7 +265,8 @@ TEST(StableHloImport, FreeExtentsComeWithTheArguments) {
     EXPECT_EQ(numbers(array_of(step(inputs)[0])), expected);
   }
   EXPECT_THROW(program({full({}, int64_t{5}), zeros({3, 2})}), Error);
-  EXPECT_THROW(step(std::vector<Tensor>{full({}, int64_t{5}), zeros({3, 2})}), Error);  // found among the extents, and checked
+  EXPECT_THROW(step(std::vector<Tensor>{full({}, int64_t{5}), zeros({3, 2})}),
+               Error);  // found among the extents, and checked
   EXPECT_THROW(program.ir(), Error);
 }
 

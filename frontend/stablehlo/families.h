@@ -97,6 +97,7 @@ std::vector<Value> import_top_k(Call& c);
 
 // ---- control flow
 std::vector<Value> import_call(Call& c);
+std::vector<Value> import_composite(Call& c);
 std::vector<Value> import_while(Call& c);
 std::vector<Value> import_if(Call& c);
 std::vector<Value> import_case(Call& c);

@@ -122,6 +122,9 @@ void Importer::step(Scope& scope, const Operation& op) {
     if (scope.lifted && !known->lifts)
       throw Error("it does not go element by element, so it has no place in a reducer");
     const std::vector<Value> results = known->import(c);
+    // What it came to, beyond what the operations inside it did.
+    left_ -= std::max<int64_t>(scope.building.builder.graph().node_count() - nodes - (left - left_), 0);
+    if (left_ < 0) throw Error("the program comes to more than " + std::to_string(most_operations) + " operations");
     if (results.size() < op.result_count)
       c.fail("it gives " + std::to_string(results.size()) + " results, not " + std::to_string(op.result_count));
     for (uint32_t i = 0; i < op.result_count; ++i) {

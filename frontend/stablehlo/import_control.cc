@@ -94,6 +94,14 @@ std::vector<Value> import_call(Call& c) {
   return c.scope.importer.call(c.scope.building, *f, c.in);
 }
 
+// Something that others may know by its name, and everybody by the function that it is composed of.
+std::vector<Value> import_composite(Call& c) {
+  const std::string_view name = c.word({"decomposition"}, "");
+  const Function* f = c.scope.importer.module.find(name);
+  if (f == nullptr) c.fail("there is no function @" + std::string(name));
+  return c.scope.importer.call(c.scope.building, *f, c.in);
+}
+
 std::vector<Value> import_while(Call& c) {
   c.regions(2);
   const std::vector<ir::Type> types = types_of(c.in);

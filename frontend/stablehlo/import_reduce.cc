@@ -136,7 +136,9 @@ std::vector<Value> reduced(Call& c, std::vector<Value> x, std::span<const Value>
   if (!rows.empty() && known) {
     for (size_t i = 0; i < x.size(); ++i) {
       const bool truths = x[i].dtype() == boolean;
-      const Value total = ir::reduce(truths ? rows[i]->boolean_reduction : rows[i]->reduction, x[i], ascending);
+      const Value total = ascending.empty()
+                              ? x[i]
+                              : ir::reduce(truths ? rows[i]->boolean_reduction : rows[i]->reduction, x[i], ascending);
       const Value pair[] = {spread_scalar(starts[i], total.shape()), total};
       results.push_back(ir::apply(c.b, truths ? rows[i]->on_booleans : rows[i]->op, pair)[0]);
     }

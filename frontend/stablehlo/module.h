@@ -70,6 +70,7 @@ struct Module {
   std::shared_ptr<const Source> source;
   std::vector<Function> functions;
   std::unordered_map<std::string_view, size_t> numbers;  // of functions, by name
+  int64_t items = 0;  // found so far
   const Function& body_of(const Function& f);  // with its body parsed
   const Function* find(std::string_view name) const;
 };

@@ -121,6 +121,7 @@ void add_member(Attribute& dictionary, std::string_view key, Attribute value) {
 }
 
 TensorType parse_type(Scanner& in) {
+  in.count_item();
   if (in.accept("tensor")) return tensor_type(in.balanced('<'));
   TensorType other;
   const size_t start = in.at();
@@ -179,6 +180,7 @@ void skip_location(Scanner& in) {
 }
 
 Attribute parse_attribute(Scanner& in, int depth) {
+  in.count_item();
   if (depth > deepest_text) in.fail("attributes nest too deep");
   const size_t at = in.at();
   const char c = in.peek();

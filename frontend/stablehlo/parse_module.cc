@@ -36,6 +36,7 @@ void results(Scanner& in, Function& f) {
 }
 
 void function(Scanner& in, Module& module) {
+  in.count_item();
   Function f;
   if (in.accept("private") || in.accept("nested")) {
     f.is_public = false;
@@ -86,14 +87,14 @@ const Function& Module::body_of(const Function& f) {
   if (known.body) return known;
   if (known.body_end == 0)
     source->fail(known.at, "function @" + std::string(known.name) + " is declared here, but nowhere defined");
-  Scanner in(*source, known.body_begin, known.body_end);
+  Scanner in(*source, known.body_begin, known.body_end, &items);
   known.body = BodyParser(in, known).function_body();
   return known;
 }
 
 Module parse_module(std::shared_ptr<const Source> source) {
-  Module module{source, {}, {}};
-  Scanner in(*source, 0, source->text.size());
+  Module module{source, {}, {}, 0};
+  Scanner in(*source, 0, source->text.size(), &module.items);
   int open = 0;
   while (in.peek() != 0 || open > 0) {
     if (in.accept("module") || in.accept("builtin.module")) {

@@ -11,6 +11,7 @@ void BodyParser::open_scope() {
 }
 
 uint32_t BodyParser::define(std::string_view name, uint32_t count) {
+  in_.count_item();
   const uint32_t first = function_.value_count;
   if (count > 65535 || first > UINT32_MAX / 2) in_.fail("an operation gives at most 65535 values");
   function_.value_count += count;
@@ -75,6 +76,7 @@ void BodyParser::operations(Region& region, bool in_braces) {
 }
 
 void BodyParser::operation(Region& region) {
+  in_.count_item();
   Operation op;
   struct Result {
     std::string_view name;

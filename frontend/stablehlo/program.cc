@@ -49,7 +49,7 @@ const Function& entry_of(Module& module) {
     const Function& f = module.body_of(*open.back());
     open.pop_back();
     for_each_operation(*f.body, [&](const Operation& op) {
-      const Attribute* callee = op.attributes.find("callee");
+      const Attribute* callee = op.attributes.find(op.name == "stablehlo.composite" ? "decomposition" : "callee");
       if (callee == nullptr || op.name == "stablehlo.custom_call" || !met.insert(callee->text).second) return;
       if (const Function* called = module.find(callee->text)) open.push_back(called);
     });

@@ -14,6 +14,8 @@ namespace tenon::hlo {
 // The most that a file may hold, and how deep its regions, attributes and calls may nest: what comes from outside is bounded.
 inline constexpr size_t most_text = size_t{256} << 20;
 inline constexpr int deepest_text = 48;
+// The most operations, attributes, types and names that a text may hold: a byte of it must not stand for hundreds in memory.
+inline constexpr int64_t most_items = int64_t{1} << 21;
 
 // An Error that says its place in a text already.
 class TextError : public Error {
@@ -33,11 +35,17 @@ struct Source {
 // Moves over a part of a text. Comments (// to the end of the line) count as space.
 class Scanner {
  public:
-  Scanner(const Source& source, size_t begin, size_t end) : source_(source), at_(begin), end_(end) {}
+  // items: what was found in the text so far, where that is bounded.
+  Scanner(const Source& source, size_t begin, size_t end, int64_t* items = nullptr)
+      : source_(source), at_(begin), end_(end), items_(items) {}
   const Source& source() const { return source_; }
   size_t at();  // where the next thing stands
   size_t end() const { return end_; }
   void seek(size_t at) { at_ = at; }
+  void count_item() {
+    if (items_ != nullptr && ++*items_ > most_items)
+      fail("the text holds more than " + std::to_string(most_items) + " things");
+  }
   char peek();  // the next character that counts, or 0 at the end
   bool looking_at(std::string_view sign);  // a sign, or exactly this word
   bool accept(std::string_view sign);
@@ -56,6 +64,7 @@ class Scanner {
   void skip();
   const Source& source_;
   size_t at_, end_;
+  int64_t* items_;
 };
 
 }  // namespace tenon::hlo
