@@ -115,7 +115,8 @@ std::vector<Value> Importer::run(Scope& scope, const Region& region) {
 
 void Importer::step(Scope& scope, const Operation& op) {
   try {
-    if (--left_ < 0) throw Error("the program comes to more than " + std::to_string(most_operations) + " operations");
+    const uint32_t nodes = scope.building.builder.graph().node_count();
+    const int64_t left = --left_;
     Call c{scope, op, {}, scope.building.builder};
     for (uint32_t v : op.operands) c.in.push_back(scope.value(v));
     const Known* known = known_operation(op.name);
