@@ -70,7 +70,7 @@ const Sizes even = {{2}, {8}, {10}, {64}};
 const Sizes two = {{1, 1}, {2, 3}, {7, 1}, {5, 33}};
 
 TEST(FreeExtents, ShapeFunctions) {
-  expect_one_meaning("pad", [](const Tensor& x) { return tn::pad(x, {{0, 1}, {1, 2}}, "reflect"); }, {4}, one);
+  expect_one_meaning("pad", [](const Tensor& x) { return tn::pad(x, {{0, 1}, {1, 2}}, "reflect"); }, {4}, even);
   expect_one_meaning("roll", [](const Tensor& x) { return tn::roll(tn::tile(x, {2, 1}), {3, -1}, {0, 1}); }, {4}, one);
   expect_one_meaning("planes", [](const Tensor& x) { return tn::tril(x, 1) + tn::sum(tn::diagonal(x)); }, {}, two);
 }
@@ -86,7 +86,6 @@ TEST(FreeExtents, Windows) {
   const Sizes some = {{2, 2}, {3, 5}, {9, 33}};
   expect_one_meaning("max", [&](const Tensor& x) { return tn::max_pool2d(plane(x), 2, {3, 0, 1, true}); }, {}, some);
   expect_one_meaning("average", averaged, {}, some);
-  expect_one_meaning("unfold", [&](const Tensor& x) { return tn::unfold(plane(x), 2, {1, 1, 2}); }, {}, some);
   expect_one_meaning("stretched", stretched, {}, some);
   expect_one_meaning(
       "convolution", [](const Tensor& x) { return tn::conv2d(x, tn::ones({2, 3, 2, 2})); }, {3, 4, 4}, one);

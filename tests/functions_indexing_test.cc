@@ -133,6 +133,22 @@ TEST(AlongAnAxis, BroadcastsAndCountsFromTheEnd) {
   EXPECT_EQ(flat.to_vector<double>(), (std::vector<double>{x.values[11], x.values[0], x.values[5], x.values[2]}));
 }
 
+// Extents that are known when the program runs; what does not fit is refused then.
+TEST(AlongAnAxis, FreeExtents) {
+  Draws draw;
+  const auto f = [](Tensor x, Tensor i, Tensor u) {
+    return tn::sum(tn::sin(tn::gather(x, 0, i))) + tn::sum(tn::sin(tn::scatter_reduce(x, 0, i, u, "prod")));
+  };
+  const auto free = tn::jit(f, {.dynamic = {{0, 0}, {0, 1}, {1, 1}, {2, 1}}});
+  for (const auto& [rows, columns] : {std::pair{3, 4}, {5, 1}, {2, 7}}) {
+    const Tensor x = draw.reals({rows, columns}).tensor(), u = draw.reals({2, columns}).tensor();
+    const Tensor i = draw.integers({2, columns}, -1, rows + 1).tensor(tn::i64);
+    EXPECT_EQ(free(x, i, u).to_vector<double>(), f(x, i, u).to_vector<double>());
+  }
+  const Tensor x = draw.reals({3, 4}).tensor(), i = draw.integers({2, 5}, 0, 3).tensor(tn::i64);
+  EXPECT_THROW(free(x, i, draw.reals({2, 5}).tensor()), tn::Error);
+}
+
 TEST(Rows, AddedCopiedFilledReduced) {
   Draws draw;
   for (size_t axis = 0; axis < 3; ++axis) {

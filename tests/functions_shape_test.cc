@@ -37,7 +37,7 @@ TEST(ShapeFunctions, AxesBattery) {
       {"swapaxes", TENON_CALL(tn::swapaxes(x[0], 0, 2)), block},
       {"movedim", TENON_CALL(tn::movedim(x[0], {0, 2}, {1, 0})), block},
       {"moveaxis", TENON_CALL(tn::moveaxis(x[0], 0, -1)), block},
-      {"permute", TENON_CALL(tn::permute(x[0], {2, 0, 1})), block},
+      {"permute", TENON_CALL(tn::permute(x[0], {0, 2, 1})), block},
       {"atleast_1d", TENON_CALL(tn::atleast_1d(x[0])), {{{}}}, {}, 2, true, true, false, 0},
       {"atleast_2d", TENON_CALL(tn::atleast_2d(x[0])), {{{4}}}, {}, 2, true, true, false, 0},
       {"atleast_3d", TENON_CALL(tn::atleast_3d(x[0])), matrix, {}, 2, true, true, false, 0},
@@ -88,7 +88,7 @@ TEST(ShapeFunctions, JoiningBattery) {
       {"column_stack", TENON_CALL(tn::column_stack({x[0], x[1]})), vectors},
       {"block_diag", TENON_CALL(tn::block_diag({x[0], x[1]})), {{{2, 3}}, {{4}}}},
       {"meshgrid", TENON_CALL(tn::meshgrid({x[0], x[1]})), {{{3}}, {{4}}}, {}, 2, true, true, true, 2},
-      {"meshgrid", TENON_CALL(tn::meshgrid(x[0], x[1], "xy")), {{{3}}, {{4}}}, {}, 2, true, true, true, 2},
+      {"meshgrid", TENON_CALL(tn::meshgrid(x[0], x[1], "xy")), {{{3}}, {{4}}}, {}, 2, true, true, true, -1},
       {"outer", TENON_CALL(tn::outer(x[0], x[1])), {{{3}}, {{4}}}},
       {"kron", TENON_CALL(tn::kron(x[0], x[1])), {{{2, 3}}, {{3, 2}}}, {{{{2}}, {{2, 2}}}}},
   });

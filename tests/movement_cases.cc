@@ -135,7 +135,7 @@ void windows_cases(Inputs& in) {
   in.c.output(windows(in({67}), {{0}, {4}, {7}, {0}, {9}, {3}, 1, false}));  // the taps behind the positions
   in.c.output(windows(in({2, 9, 37}), {{1, 2}, {3, 2}, {4, 35}, {0, 1}, {2, 1}, {1, 1}, 1, false}));
   in.c.output(windows(in({2, 9, 37}), {{2}, {5}, {17}, {8}, {1}, {-2}, 0, false}));
-  in.c.output(windows(in({3, 20}), {{1}, {3}, {18}, {2}, {1}, {-1}, 0, true}));  // what a derivative adds up
+  in.c.output(windows(in({3, 20}), {{0}, {3}, {18}, {2}, {1}, {-1}, 0, true}));  // what a derivative adds up
   in.c.output(windows(in({2, 3, 2, 9, 21}), {{1, 2}, {3, 2}, {7, 10}, {0, 1}, {1, 2}, {1, -1}, 1, true}));
   in.c.output(windows(in({5}), {{0}, {9}, {0}, {0}, {1}, {1}, 0, false}));
   in.c.output(windows(in({0, 5}), {{1}, {2}, {4}, {0}, {1}, {1}, 0, false}));

@@ -59,6 +59,21 @@ std::vector<Family> families() {
       {"scatter_add",
        {{8, 4}, {8, 4}},
        [some](const List& x) { return sin(scatter_add(x[0], indices_of(some), x[1], 0)); }},
+      {"gather along lanes",
+       {{8, 4}},
+       [some](const List& x) { return sin(gather(x[0], 0, broadcast_to(indices_of(some).reshape({8, 1}), {8, 4}))); }},
+      {"scatter along lanes",
+       {{8, 4}, {8, 4}},
+       [some](const List& x) {
+         const Tensor i = broadcast_to(indices_of(some).reshape({8, 1}), {8, 4});
+         return sin(scatter_reduce(x[0], 0, i, x[1], "amax")) + scatter_add(x[0], 0, i, x[1]);
+       }},
+      {"set rows",
+       {{8, 4}, {8, 4}},
+       [some](const List& x) { return sin(index_copy(x[0], 0, indices_of(some), x[1])); }},
+      {"two indices",
+       {{8, 8, 4}},
+       [some](const List& x) { return sin(x[0][{indices_of(some), indices_of(some).reshape({8, 1})}]); }},
       {"sort", {{4, 8}}, [](const List& x) { return sort(x[0], 1) * 2; }},
       {"cumsum", {{4, 8}}, [](const List& x) { return cumsum(x[0], 1) * 2; }},
       {"softmax", {{4, 8}}, [](const List& x) { return softmax(x[0], 1); }},

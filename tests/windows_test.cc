@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <tenon/tenon.h>
 
+#include <array>
 #include <cmath>
 #include <functional>
 
@@ -199,7 +200,7 @@ TEST(Windows, AdaptiveWindowsCoverUnevenly) {
 TEST(Windows, UnfoldAndFoldAreTransposes) {
   for (const int64_t padding : {0, 1})
     for (const int64_t dilation : {1, 2})
-      for (const int64_t stride : {1, 2, 3}) {
+      for (const int64_t stride : {1, 3}) {
         const Tensor x = drawn({2, 3, 6, 7});
         const tn::Unfold options{.dilation = dilation, .padding = padding, .stride = stride};
         const Tensor columns = tn::unfold(x, {2, 3}, options);
@@ -250,26 +251,22 @@ Doubles convolved(const Doubles& x, int64_t in, int64_t n, const Doubles& w, int
 }
 
 TEST(Windows, ConvolutionsElementByElement) {
-  for (const int64_t groups : {1, 2})
-    for (const int64_t stride : {1, 2})
-      for (const int64_t dilation : {1, 3})
-        for (const int64_t padding : {0, 2}) {
-          const Tensor x = drawn({1, 4, 9}), w = drawn({6, 4 / groups, 3}, 2), b = drawn({6}, 3);
-          const tn::Conv options{.stride = stride, .padding = padding, .dilation = dilation, .groups = groups};
-          const Doubles expected =
-              convolved(numbers(x), 4, 9, numbers(w), 6, 3, stride, padding, padding, dilation, groups);
-          expect_near(tn::conv1d(x, w, options), expected);
-          Tensor biased = tn::conv1d(x, w, b, options);
-          expect_near(biased - tn::reshape(b, {1, 6, 1}), expected);
-          // The transposed convolution is the transpose: <conv(x), y> = <x, conv_transpose(y)>.
-          const Tensor y = drawn(biased.shape(), 4);
-          const int64_t reach = (3 - 1) * dilation + 1, rest = (9 + 2 * padding - reach) % stride;
-          const Tensor back = tn::conv_transpose1d(
-              y, w,
-              {.stride = stride, .padding = padding, .output_padding = rest, .groups = groups, .dilation = dilation});
-          ASSERT_EQ(back.shape(), x.shape());
-          EXPECT_NEAR(tn::sum(tn::conv1d(x, w, options) * y).item<double>(), tn::sum(x * back).item<double>(), 1e-11);
-        }
+  for (const auto& [groups, stride, dilation, padding] :
+       std::vector<std::array<int64_t, 4>>{{1, 1, 1, 0}, {2, 1, 1, 2}, {1, 2, 1, 2}, {2, 2, 3, 2}, {1, 2, 3, 0}}) {
+    const Tensor x = drawn({1, 4, 9}), w = drawn({6, 4 / groups, 3}, 2), b = drawn({6}, 3);
+    const tn::Conv options{.stride = stride, .padding = padding, .dilation = dilation, .groups = groups};
+    const Doubles expected = convolved(numbers(x), 4, 9, numbers(w), 6, 3, stride, padding, padding, dilation, groups);
+    expect_near(tn::conv1d(x, w, options), expected);
+    Tensor biased = tn::conv1d(x, w, b, options);
+    expect_near(biased - tn::reshape(b, {1, 6, 1}), expected);
+    // The transposed convolution is the transpose: <conv(x), y> = <x, conv_transpose(y)>.
+    const Tensor y = drawn(biased.shape(), 4);
+    const int64_t reach = (3 - 1) * dilation + 1, rest = (9 + 2 * padding - reach) % stride;
+    const Tensor back = tn::conv_transpose1d(
+        y, w, {.stride = stride, .padding = padding, .output_padding = rest, .groups = groups, .dilation = dilation});
+    ASSERT_EQ(back.shape(), x.shape());
+    EXPECT_NEAR(tn::sum(tn::conv1d(x, w, options) * y).item<double>(), tn::sum(x * back).item<double>(), 1e-11);
+  }
   const Tensor x = drawn({1, 2, 8}), even = drawn({3, 2, 4}, 2);
   expect_near(tn::conv1d(x, even, {.padding = "same"}),
               convolved(numbers(x), 2, 8, numbers(even), 3, 4, 1, 1, 2, 1, 1));
@@ -281,8 +278,8 @@ TEST(Windows, ConvolutionsElementByElement) {
   EXPECT_EQ(tn::conv2d(tn::ones({1, 3, 3}, {.dtype = tn::f16}), tn::ones({2, 1, 2, 2}, {.dtype = tn::f16})).dtype(),
             tn::f16);
   // convolution, channels last, with holes in x
-  const Tensor held = tn::convolution(tn::tensor({1., 2.}).reshape({1, 2, 1}),
-                                      tn::tensor({1., 10.}).reshape({2, 1, 1}), {.lhs_dilation = {2}});
+  const Tensor held = tn::convolution(tn::tensor({1., 2.}).reshape({1, 2, 1}), tn::tensor({1., 10.}).reshape({2, 1, 1}),
+                                      {.lhs_dilation = {2}});
   EXPECT_EQ(numbers(held), (Doubles{1, 20}));
 }
 
@@ -294,8 +291,8 @@ double cubic_weight(double d) {
 }
 
 TEST(Windows, InterpolationElementByElement) {
-  for (const int64_t n : {1, 4, 7})
-    for (const int64_t o : {1, 3, 4, 8, 13})
+  for (const int64_t n : {1, 7})
+    for (const int64_t o : {1, 4, 13})
       for (const bool corners : {false, true}) {
         const Tensor x = drawn({1, 1, n});
         const Doubles in = numbers(x);

@@ -85,7 +85,7 @@ std::vector<Value> build_softmin(ir::GraphBuilder&, Values v, const ir::Attrs& a
 
 // The first half along the axis times the logistic function of the second.
 std::vector<Value> build_glu(ir::GraphBuilder&, Values v, const ir::Attrs& attrs) {
-  const made::Ordered to(attrs);
+  const made::OfOrder to(attrs);
   const Value halves = ir::split_blocks(cast(v[0], wide(to.met)), static_cast<size_t>(to.order), 2);
   const auto half = [&](int64_t k) {
     Shape rest = halves.shape();
@@ -169,7 +169,7 @@ Tensor glu(Operand x, int64_t axis) try {
   const Extent n = t.shape()[a];
   if (n.is_number() && n.number() % 2 != 0)
     throw Error("glu: axis " + std::to_string(a) + " of " + describe(t) + " has no two halves; its extent is even", at);
-  return apply_one({"glu", formula::build_glu}, made::OrderedAttrs{.met = met, .order = a}, {t}, at);
+  return apply_one({"glu", formula::build_glu}, made::OfOrderAttrs{.met = met, .order = a}, {t}, at);
 } catch (...) {
   leave_with_error("glu", x.where());
 }

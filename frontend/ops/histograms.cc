@@ -25,10 +25,7 @@ Value edges_between(Value low, Value high, Dim bins) {
 // included. A first guess is off by no more than one where edges are this regular.
 Value bins_of(Value x, Value edges, Dim bins) {
   ir::GraphBuilder& b = *x.builder;
-  const auto edge = [&](Value at) {
-    const Value operands[] = {edges, at};
-    return ir::apply(b, ir::Op::gather, operands, ir::GatherAttrs{.axis = 0})[0];
-  };
+  const auto edge = [&](Value at) { return ir::take(edges, at, 0); };
   const Value low = ir::spread(ir::reshape(part(edges, 0, 0, 1), {}), x);
   const Value high = ir::spread(ir::reshape(part(edges, 0, bins, 1), {}), x);
   const Value n = ir::spread(ir::extent_value(b, bins), x);

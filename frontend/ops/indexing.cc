@@ -6,11 +6,6 @@
 namespace tenon {
 namespace {
 
-// Where an axis counts from the end, from the beginning.
-size_t index_of(int64_t axis, const Tensor& x, const char* op, const Location& at) {
-  return static_cast<size_t>(axis_of(axis, x.ndim(), op, at));
-}
-
 // The primitives that index take i64 positions, and updates of the operand's dtype.
 std::vector<ir::Value> build_take(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
   return {ir::take(x[0], formula::position(x[1]), static_cast<size_t>(made::Along(attrs).axis))};

@@ -26,7 +26,7 @@ Value power_of_bits(Values v) {
 }
 
 std::vector<Value> build_power(ir::GraphBuilder&, Values v, const ir::Attrs& attrs) {
-  const made::Ordered to(attrs);
+  const made::OfOrder to(attrs);
   const Value x = cast(v[0], to.met);
   Value product = literal(x, 1), square = x;
   for (uint64_t n = static_cast<uint64_t>(to.order); n != 0; n >>= 1) {
@@ -68,7 +68,7 @@ Tensor integer_power(const Operand& x, const Operand& y) {
     throw Error("pow: an integer to the power " + std::to_string(y.integer()) +
                     " is none; convert it with astype(tn::f32), or write a floating exponent",
                 at);
-  return apply_one({"pow", formula::build_power}, made::OrderedAttrs{.met = met, .order = y.integer()},
+  return apply_one({"pow", formula::build_power}, made::OfOrderAttrs{.met = met, .order = y.integer()},
                    {entered(x, met, "pow")}, at);
 }
 

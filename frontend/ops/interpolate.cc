@@ -45,10 +45,7 @@ Value nearest_place(ir::GraphBuilder& b, const Axis& a, bool exact) {
   return ir::cast(ir::floor((exact ? i + 0.5 : i) * scale), i64);
 }
 
-Value taken(Value x, Value places, size_t axis) {
-  const Value operands[] = {x, places};
-  return ir::apply(*x.builder, ir::Op::gather, operands, ir::GatherAttrs{.axis = axis})[0];
-}
+Value taken(Value x, Value places, size_t axis) { return ir::take(x, places, axis); }
 
 // A tap of every element of the result: the elements of x at `places`, which are clamped to it, times weights.
 Value weighted(Value x, Value places, Value weights, size_t axis) {

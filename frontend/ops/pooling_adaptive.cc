@@ -44,8 +44,7 @@ Uneven uneven_windows(Value x, const Axes& axes, const Axes& sizes, Value fill) 
     const Value tap = along(b, table, 0), window = along(b, table, 1);
     const Value place = start_of(window, n, sizes[k]) + tap;
     insides[k] = ir::lt(place, end_of(window, n, sizes[k]));
-    const Value operands[] = {x, place};
-    x = ir::apply(b, ir::Op::gather, operands, ir::GatherAttrs{.axis = at + k})[0];
+    x = ir::take(x, place, at + k);
   }
   // [.., tap, window, tap, window] -> [.., tap, tap, window, window]
   Axes order;

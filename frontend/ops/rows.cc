@@ -63,8 +63,7 @@ Value picked(Value rows, Value places) {
     const Value numbers = ir::reshape(ir::iota(b, i64, flat, 0), shape);
     at = at + ir::spread(part(numbers, shape.rank() - 1, 0, 1), places);
   }
-  const Value operands[] = {ir::reshape(rows, flat), at};
-  return ir::apply(b, ir::Op::gather, operands, ir::GatherAttrs{.axis = 0})[0];
+  return ir::take(ir::reshape(rows, flat), at, 0);
 }
 
 Value picked_one(Value rows, Value places) { return without_last(picked(rows, with_last(places))); }
@@ -104,8 +103,7 @@ Value is_nan(Value x) {
 Value flattened(Value x) { return ir::reshape(x, {x.builder->symbols().numel(x.shape())}); }
 
 Value tallied(Value places, Value added, Dim size) {
-  const Value operands[] = {ir::splat(*added.builder, added.dtype(), 0, {size}), places, added};
-  return ir::apply(*added.builder, ir::Op::scatter_add, operands, ir::ScatterAddAttrs{.axis = 0})[0];
+  return ir::scatter(ir::splat(*added.builder, added.dtype(), 0, {size}), places, added, 0);
 }
 
 }  // namespace tenon::formula

@@ -19,9 +19,7 @@ Value place_in(Value sorted, Value values, bool right, int64_t steps) {
   for (int64_t step = steps; step-- > 0;) {
     const Value ahead = place + (int64_t{1} << step), inside = ir::le(ahead, n);
     const Value at = min(ahead, n) - 1;
-    const Value operands[] = {sorted, at};
-    const Value key = shared ? ir::apply(b, ir::Op::gather, operands, ir::GatherAttrs{.axis = 0})[0]
-                             : picked(sorted, max(at, ir::literal(at, 0)));
+    const Value key = shared ? ir::take(sorted, at, 0) : picked(sorted, max(at, ir::literal(at, 0)));
     // Whether the value stands behind the key: where they are equal, on the right; a NaN behind every number.
     Value behind = right ? ir::ge(values, key) : ir::gt(values, key);
     if (is_floating(values.dtype())) {
@@ -46,8 +44,7 @@ std::vector<Value> build_isin(ir::GraphBuilder& b, std::span<const Value> x, con
   const Value flat = ir::reshape(given, {b.symbols().numel(given.shape())});
   const Value sorted = ir::apply(b, ir::Op::sort, std::span(&flat, 1), ir::SortAttrs{.axis = 0})[0];
   const Value place = place_in(sorted, values, false, s.steps);
-  const Value operands[] = {sorted, place};
-  const Value found = ir::apply(b, ir::Op::gather, operands, ir::GatherAttrs{.axis = 0})[0];
+  const Value found = ir::take(sorted, place, 0);
   const Value none = ir::splat_integer(b, boolean, 0, values.shape());
   const Value hit = s.steps == 0 ? none : ir::eq(found, values);  // behind the last it reads the last, which is less
   return {s.invert ? ir::bit_not(hit) : hit};

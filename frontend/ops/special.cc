@@ -58,7 +58,7 @@ Value sinc(Values v) {
 }
 
 std::vector<Value> build_polygamma(ir::GraphBuilder&, Values x, const ir::Attrs& attrs) {
-  const made::Ordered to(attrs);
+  const made::OfOrder to(attrs);
   return {cast(ir::rules::polygamma(to.order, cast(x[0], wide(to.met))), to.met)};
 }
 
@@ -80,7 +80,7 @@ Tensor polygamma(int64_t n, Operand x) try {
     throw Error("polygamma: the order goes from 0 to 100, and " + std::to_string(n) + " is outside", x.where());
   const Operand* one = &x;
   const DType met = meeting("polygamma", Takes::floats, std::span(&one, 1), x.where());
-  return apply_one({"polygamma", formula::build_polygamma}, made::OrderedAttrs{.met = met, .order = n},
+  return apply_one({"polygamma", formula::build_polygamma}, made::OfOrderAttrs{.met = met, .order = n},
                    {entered(x, met, "polygamma")}, x.where());
 } catch (...) {
   leave_with_error("polygamma", x.where());

@@ -16,13 +16,11 @@ std::vector<Value> build_unique(ir::GraphBuilder& b, std::span<const Value> in, 
   const Value x = flattened(in[0]), fill = ir::cast(in[1], x.dtype());
   const Ordered all = ordered(x, 0);
   const Value place = ir::iota(b, i64, x.shape(), 0), zero = ir::literal(place, 0);
-  const Value operands[] = {all.keys, max(place - 1, zero)};
-  const Value before = ir::apply(b, ir::Op::gather, operands, ir::GatherAttrs{.axis = 0})[0];
+  const Value before = ir::take(all.keys, max(place - 1, zero), 0);
   const Value fresh = ir::bit_or(ir::eq(place, zero), ir::ne(all.keys, before)), one = ir::cast(fresh, i64);
   const Value number = ir::apply(b, ir::Op::cumsum, std::span(&one, 1), ir::CumulativeAttrs{.axis = 0})[0] - 1;
   const Value first = tallied(ir::select(fresh, number, ir::literal(number, -1)), place, u.size);
-  const Value read[] = {all.keys, first};
-  const Value found = ir::apply(b, ir::Op::gather, read, ir::GatherAttrs{.axis = 0})[0];
+  const Value found = ir::take(all.keys, first, 0);
   const Value distinct = ir::reduce(ir::Op::reduce_sum, one, {0}), index = ir::iota(b, i64, {u.size}, 0);
   const Value present = ir::lt(index, ir::spread(distinct, index));
   // Without a fill, what is left over is the least element.

@@ -46,8 +46,7 @@ std::vector<Value> cumulative_extremum_jvp(const JvpArgs& args) {
   const Value position = reshape(iota(b, DType::i64, flat, 0), shape);
   const Value last = select(chosen, position, splat_integer(b, DType::i64, c.reverse ? INT64_MAX : -1, shape));
   const Value from = apply(b, c.reverse ? Op::cummin : Op::cummax, std::span(&last, 1), args.attrs)[0];
-  const Value operands[] = {reshape(args.tangents[0], flat), from};
-  return {apply(b, Op::gather, operands, GatherAttrs{.axis = 0})[0]};
+  return {take(reshape(args.tangents[0], flat), from, 0)};
 }
 
 }  // namespace tenon::ir::rules
