@@ -23,6 +23,7 @@
 #include "tenon/frontend/report/caches.h"
 #include "tenon/frontend/report/inspect.h"
 #include "tenon/frontend/report/print.h"
+#include "tenon/frontend/stablehlo/stablehlo.h"
 #include "tenon/frontend/tensor/literals.h"
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/frontend/transform/aot.h"
