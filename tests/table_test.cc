@@ -49,6 +49,7 @@ TEST(Table, SwitchesOverOpsAreThese) {
       {"codegen/cuda/index.cc", 1},  // what stays narrow: integer arithmetic
       {"codegen/llvm/index_division.cc", 1},  // how large an index may be: integer arithmetic
       {"codegen/llvm/scalar.cc", 4},  // spells the exact instructions
+      {"frontend/ops/elementwise.cc", 1},  // what bools enter as
       {"ir/kernel/access.cc", 2},  // how an index moves: integer arithmetic
       {"ir/kernel/bounds_scalars.cc", 3},  // what integer arithmetic and comparisons bound
       {"ir/kernel/collectives.cc", 1},  // what the host calls them
