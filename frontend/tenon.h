@@ -16,7 +16,7 @@
 #include "tenon/frontend/ops/custom.h"
 #include "tenon/frontend/ops/effects.h"
 #include "tenon/frontend/ops/ops.h"
-#include "tenon/frontend/ops/shape.h"
+#include "tenon/frontend/ops/shapes.h"
 #include "tenon/frontend/ops/windows.h"
 #include "tenon/frontend/optim/optim.h"
 #include "tenon/frontend/random/random.h"

@@ -1,5 +1,6 @@
 // det, slogdet, matrix_power, matrix_exp.
 #include <cmath>
+#include <span>
 
 #include "tenon/frontend/linalg/formulas.h"
 #include "tenon/ir/graph/loops.h"
@@ -87,19 +88,28 @@ Values build_matrix_power(ir::GraphBuilder&, std::span<const Value> x, const ir:
 
 struct Pade {
   double reach;  // norms up to which the approximant rounds right
-  std::vector<double> numbers;
+  std::span<const double> numbers;
 };
-const Pade& pade(DType t) {
-  static const Pade thirteen{5.371920351148152,
-                             {64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800, 129060195264000,
-                              10559470521600, 670442572800, 33522128640, 1323241920, 40840800, 960960, 16380, 182, 1}};
-  static const Pade seven{3.925724783138660, {17297280, 8648640, 1995840, 277200, 25200, 1512, 56, 1}};
-  return t == f64 ? thirteen : seven;
-}
+constexpr double degree_13[] = {64764752532480000,
+                                32382376266240000,
+                                7771770303897600,
+                                1187353796428800,
+                                129060195264000,
+                                10559470521600,
+                                670442572800,
+                                33522128640,
+                                1323241920,
+                                40840800,
+                                960960,
+                                16380,
+                                182,
+                                1};
+constexpr double degree_7[] = {17297280, 8648640, 1995840, 277200, 25200, 1512, 56, 1};
+Pade pade(DType t) { return t == f64 ? Pade{5.371920351148152, degree_13} : Pade{3.925724783138660, degree_7}; }
 
 // The approximant of degree 13 or 7 at a.
 Value approximant(Value a) {
-  const std::vector<double>& c = pade(a.dtype()).numbers;
+  const std::span<const double> c = pade(a.dtype()).numbers;
   const Value one = identity(*a.builder, a.dtype(), batch_of(a), height(a), width(a));
   const Value a2 = product(a, a), a4 = product(a2, a2), a6 = product(a4, a2);
   const auto even = [&](size_t first) {

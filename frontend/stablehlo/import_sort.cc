@@ -115,7 +115,7 @@ Value on_tensors(ir::GraphBuilder& b, const ir::Graph& g, ir::ValueId wanted, st
       throw Error("its comparator holds more than operations on elements");
     std::vector<Value> x;
     for (ir::ValueId v : g.operands(n)) x.push_back(values[ir::index(v)]);
-    const Value r = ir::apply(b, n.op, x, g.attrs(n))[0];
+    const Value r = ir::apply(b, n.op, x, g.attrs(n)).front();
     values[ir::index(n.first_result)] = n.op == ir::Op::constant ? spread_scalar(r, operands[0].shape()) : r;
   }
   return values[ir::index(wanted)];
