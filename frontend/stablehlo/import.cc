@@ -102,6 +102,7 @@ std::vector<Value> Importer::run(Scope& scope, const Region& region) {
   if (++depth_ > deepest_text) throw Error("calls and regions nest deeper than " + std::to_string(deepest_text));
   for (const Operation& op : region.operations) {
     if (is_return(op.name)) {
+      if (&op != &region.operations.back()) source().fail(op.at, "a return is the last operation of its block");
       std::vector<Value> results;
       for (uint32_t v : op.operands) results.push_back(scope.value(v));
       --depth_;

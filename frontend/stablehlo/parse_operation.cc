@@ -222,6 +222,8 @@ void BodyParser::item(Operation& op) {
 
 // keyword = attribute, or a word: LT, FLOAT.
 void BodyParser::keyed_item(Operation& op) {
+  if (op.name == "return" || op.name == "func.return" || op.name == "stablehlo.return")
+    in_.fail("a return takes operands alone, and is the last operation of its block");
   const size_t start = in_.at();
   const std::string_view key = in_.word("an operand or an attribute");
   if (!in_.accept("=")) {
