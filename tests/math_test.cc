@@ -338,6 +338,7 @@ TEST(Math, HalvesCorrectlyRounded) {
     for (int i = 0; i < 65536; ++i) x[i] = ir::half_to_float(format, static_cast<uint16_t>(i));
     for (const auto& function : unary_functions) {
       const auto y = map(x, function.expansion);
+      mpfr_set_prec(r, function.name == "log_ndtr" ? 128 : 120);  // log_ndtr(-2^64) differs from a tie in its 122nd bit
       int wrong = 0, first = 0;
       for (int i = 0; i < 65536; ++i) {
         // The C library's value decides unless a rounding boundary is near.
