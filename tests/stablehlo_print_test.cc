@@ -42,7 +42,13 @@ const std::set<Op> unprintable = {Op::random_bits,
                                   Op::log_ndtr,
                                   Op::i0,
                                   Op::i0e,
-                                  Op::copysign};
+                                  Op::copysign,
+                                  Op::cholesky,
+                                  Op::triangular_solve,
+                                  Op::lu,
+                                  Op::qr,
+                                  Op::eigh,
+                                  Op::svd};
 // Rows that are written as what they are made of, as CHLO's function of the name, or in another order: near, not equal.
 const std::set<Op> composed = {Op::exp2,  Op::log2,     Op::softplus, Op::silu,      Op::gelu,   Op::normal_cdf,
                                Op::fma,   Op::gaussian, Op::sinh,     Op::cosh,      Op::log10,  Op::erfcx,
