@@ -3,6 +3,7 @@
 #include <array>
 
 #include "tenon/frontend/linalg/formulas.h"
+#include "tenon/frontend/ops/diagonal.h"
 
 namespace tenon::linalg {
 
@@ -76,36 +77,13 @@ Values build_multi_dot(ir::GraphBuilder&, std::span<const Value> x, const ir::At
   return {done[0]};
 }
 
-// Numbers of the diagonal's elements in the flattened matrix.
-Value diagonal_at(Value x, int64_t offset) {
-  ir::GraphBuilder& b = *x.builder;
-  Symbols& symbols = b.symbols();
-  const Dim m = height(x), n = width(x), skipped = offset < 0 ? -offset : offset;
-  const Dim rows = offset < 0 ? symbols.difference(symbols.maximum(m, skipped), skipped) : m;
-  const Dim columns = offset > 0 ? symbols.difference(symbols.maximum(n, skipped), skipped) : n;
-  const Dim count = symbols.minimum(rows, columns);
-  const Value number = ir::iota(b, i64, {count}, 0), stride = ir::broadcast(ir::extent_value(b, n), {count}, {});
-  const Value first = offset < 0 ? stride * -offset : ir::splat_integer(b, i64, offset, {count});
-  Shape flat = batch_of(x);
-  const auto axis = static_cast<size_t>(flat.size());
-  flat.push_back(symbols.product(m, n));
-  return ir::take(ir::reshape(x, flat), number * (stride + 1) + first, axis);
-}
-
-Value diagonal_of_axes(Value x, const made::Diagonals& d) {
-  std::vector<int64_t> order;
-  for (int64_t axis = 0; axis < x.shape().rank(); ++axis)
-    if (axis != d.first && axis != d.second) order.push_back(axis);
-  order.push_back(d.first);
-  order.push_back(d.second);
-  return diagonal_at(std::is_sorted(order.begin(), order.end()) ? x : ir::transpose(x, order), d.offset);
-}
+Value diagonal_of(Value x, const made::Diagonals& d) { return formula::diagonal(x, d.offset, d.first, d.second); }
 
 Values build_diagonal(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
-  return {diagonal_of_axes(x[0], made::Diagonals(attrs))};
+  return {diagonal_of(x[0], made::Diagonals(attrs))};
 }
 Values build_trace(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
-  const Value d = diagonal_of_axes(x[0], made::Diagonals(attrs)),
+  const Value d = diagonal_of(x[0], made::Diagonals(attrs)),
               sums = ir::cast(d, formula::wide(formula::summed_as(d.dtype())));
   const Value sum = ir::reduce(ir::Op::reduce_sum, sums, {static_cast<int64_t>(d.shape().rank()) - 1});
   return {is_floating(d.dtype()) ? ir::cast(sum, d.dtype()) : sum};

@@ -79,7 +79,7 @@ std::string type_text(const ir::Type& type);  // tensor<2x3xf32>
 std::string array_text(const std::vector<int64_t>& numbers);  // array<i64: 0, 1>
 std::vector<int64_t> numbers_of(const std::vector<Dim>& dims);  // Error for a free extent
 
-const char* combine_operation(ir::Op combine);  // stablehlo.add for add; null for what combines nothing
+const char* operation_name(ir::Op op);  // stablehlo.add for add; null for what has no operation of its own
 // What a reduction begins with: what changes nothing, and what `nothing` gives.
 std::string identity_text(ir::Op combine, DType t, bool nothing);
 

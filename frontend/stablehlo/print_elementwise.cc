@@ -5,11 +5,8 @@
 #include "tenon/ir/graph/attributes.h"
 
 namespace tenon::hlo {
-namespace {
-
-using ir::Op;
-
-const char* same_operation(Op op) {
+const char* operation_name(ir::Op op) {
+  using ir::Op;
   switch (op) {
     case Op::neg: return "stablehlo.negate";
     case Op::abs: return "stablehlo.abs";
@@ -60,6 +57,10 @@ const char* same_operation(Op op) {
     default: return nullptr;
   }
 }
+
+namespace {
+
+using ir::Op;
 
 const char* comparison(Op op) {
   switch (op) {
@@ -155,7 +156,7 @@ Shown defined(Printer& p, Op op, const Results& given) {
 bool print_elementwise(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x, Results& r) {
   if (ir::def(n.op).family != ir::Family::elementwise) return false;
   const ir::Type& type = g.type(n.first_result);
-  if (const char* op = same_operation(n.op); op != nullptr) {
+  if (const char* op = operation_name(n.op); op != nullptr) {
     r = {p.one(op, x, type)};
   } else if (const char* how = comparison(n.op); how != nullptr) {
     r = {p.compare(how, x[0], x[1])};

@@ -37,7 +37,7 @@ Shown scattered(Printer& p, const ir::Scatter& s, const Results& x) {
   const ir::Type element{x[0].type.dtype, {}};
   return p.with_regions("stablehlo.scatter", x, {x[0].type}, scatter_text(s), [&] {
     p.region({element, element}, [&](const Results& a) {
-      return Results{s.combine == "set" ? a[1] : p.binary(combine_operation(ir::find_op(s.combine)->op), a[0], a[1])};
+      return Results{s.combine == "set" ? a[1] : p.binary(operation_name(ir::find_op(s.combine)->op), a[0], a[1])};
     });
   })[0];
 }

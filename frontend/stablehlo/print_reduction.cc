@@ -29,18 +29,6 @@ std::string identity_text(Op combine, DType t, bool nothing) {
   return is_unsigned(t) ? std::to_string(~uint64_t{0} >> (64 - bits(t))) : std::to_string(highest);
 }
 
-const char* combine_operation(Op combine) {
-  switch (combine) {
-    case Op::add: return "stablehlo.add";
-    case Op::mul: return "stablehlo.multiply";
-    case Op::max: return "stablehlo.maximum";
-    case Op::min: return "stablehlo.minimum";
-    case Op::bit_and: return "stablehlo.and";
-    case Op::bit_or: return "stablehlo.or";
-    default: return nullptr;
-  }
-}
-
 namespace {
 
 Shown reduced(Printer& p, Op combine, const Shown& x, const std::vector<int64_t>& axes, const ir::Type& type) {
@@ -48,7 +36,7 @@ Shown reduced(Printer& p, Op combine, const Shown& x, const std::vector<int64_t>
   const Shown first = p.repeated(scalar, identity_text(combine, scalar.dtype, x.type.shape.numel() == 0));
   return p.with_regions("stablehlo.reduce", {x, first}, {type}, "dimensions = " + array_text(axes), [&] {
     p.region({scalar, scalar},
-             [&](const Results& x) { return Results{p.binary(combine_operation(combine), x[0], x[1])}; });
+             [&](const Results& x) { return Results{p.binary(operation_name(combine), x[0], x[1])}; });
   })[0];
 }
 
@@ -92,7 +80,7 @@ Shown running(Printer& p, Op combine, const Shown& x, size_t axis, bool reverse)
                             std::to_string(window.size()) + "x2xi64>",
                         [&] {
                           p.region({scalar, scalar}, [&](const Results& a) {
-                            return Results{p.binary(combine_operation(combine), a[0], a[1])};
+                            return Results{p.binary(operation_name(combine), a[0], a[1])};
                           });
                         })[0];
 }
