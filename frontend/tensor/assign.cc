@@ -75,12 +75,7 @@ std::vector<ir::Value> build_assign_strided(ir::GraphBuilder& b, BuildArgs x, co
 void check_stretches(const Tensor& x, const Shape& place, const Tensor& v, const Location& at) {
   Shape shape = v.shape();
   while (shape.rank() > place.rank() && shape[0] == 1) shape.erase(0);
-  bool fits = shape.rank() <= place.rank();
-  for (int i = 1; fits && i <= shape.rank(); ++i) {
-    const Dim d = shape[shape.rank() - i];
-    fits = d == 1 || d == place[place.rank() - i];
-  }
-  if (!fits)
+  if (!stretches(shape, place))
     throw Error("assignment: " + describe(v) + " does not stretch to the selected " + type_text({x.dtype(), place}) +
                     " of " + describe(x),
                 at);
