@@ -82,6 +82,8 @@ void add_rows();
 void add_contractions();
 void add_windows();
 void add_scan();
+void add_order();
+void add_linalg();
 void add_lanes();
 void add_loops();
 void add_adbench();

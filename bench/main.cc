@@ -29,6 +29,8 @@ int main(int argc, char** argv) {
   tenon::bench::add_contractions();
   tenon::bench::add_windows();
   tenon::bench::add_scan();
+  tenon::bench::add_order();
+  tenon::bench::add_linalg();
   tenon::bench::add_lanes();
   tenon::bench::add_loops();
   tenon::bench::add_adbench();

@@ -52,7 +52,8 @@ enum class Family : uint8_t {
   control,
   transform,  // what transforms answer: an axis of lanes by its name, a rule that a caller gave
   ranks,  // what the ranks of a group do together
-  effect
+  effect,
+  matrix  // decompositions and systems of the matrices in the last two axes
 };
 
 enum class AttrKind : uint8_t { none, integers, dims, dtype, literal, text, graph };

@@ -64,8 +64,8 @@ int main(int argc, char** argv) {
   FILE* out = fopen(path, "wb");
   if (!in || !out) return 2;
   for (size_t k = 0; k < sizeof table / sizeof table[0]; k++) {
-    void* buffers[64];
-    uint64_t sizes[64], inputs = number(in), all = inputs;
+    void* buffers[1024];
+    uint64_t sizes[1024], inputs = number(in), all = inputs;
     for (uint64_t b = 0; b < inputs; b++) {
       sizes[b] = number(in);
       buffers[b] = malloc(sizes[b] + 1);

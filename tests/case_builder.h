@@ -51,6 +51,7 @@ std::vector<OtherCases> other_cases();
 void movement_cases(ir::Op op, DType t, std::vector<Case>& cases);
 void reduction_cases(ir::Op op, DType t, std::vector<Case>& cases);
 void contraction_cases(ir::Op op, DType t, std::vector<Case>& cases);
+void matrix_cases(ir::Op op, DType t, std::vector<Case>& cases);
 void control_cases(ir::Op op, DType t, std::vector<Case>& cases);
 void effect_cases(ir::Op op, DType t, std::vector<Case>& cases);
 void ranks_cases(ir::Op op, DType t, std::vector<Case>& cases);

@@ -90,6 +90,21 @@ inline const std::pair<const char*, const char*> graphs[] = {
      "4] }"},
     {"sort",
      "graph @f(%0: f64[3, 4], %1: f64[3, 4]) -> (%2, %3) { %2, %3 = sort %0, %1 {axis = [0]} : f64[3, 4], f64[3, 4] }"},
+    {"cholesky",
+     "graph @f(%0: f64[2, 3, 3]) -> (%3) { %1 = dot_general %0, %0 {lhs_batch = [0], rhs_batch = [0], lhs_contract = "
+     "[2], "
+     "rhs_contract = [2]} : f64[2, 3, 3] %2 = add %1, %1 : f64[2, 3, 3] %3 = cholesky %2 : f64[2, 3, 3] }"},
+    {"triangular_solve",
+     "graph @f(%0: f64[2, 3, 3], %1: f64[2, 3, 2]) -> (%2) { %2 = triangular_solve %0, %1 {upper = [1], unit = [0]} : "
+     "f64[2, 3, 2] }"},
+    {"lu", "graph @f(%0: f64[3, 3]) -> (%1) { %1, %2, %3 = lu %0 : f64[3, 3], i64[3], i64[] }"},
+    {"qr", "graph @f(%0: f64[2, 4, 3]) -> (%1, %2) { %1, %2 = qr %0 {complete = [0]} : f64[2, 4, 3], f64[2, 3, 3] }"},
+    {"eigh",
+     "graph @f(%0: f64[3, 3]) -> (%3, %4) { %1 = transpose %0 {permutation = [1, 0]} : f64[3, 3] %2 = add %0, %1 : "
+     "f64[3, 3] %3, %4 = eigh %2 {vectors = [1]} : f64[3], f64[3, 3] }"},
+    {"svd",
+     "graph @f(%0: f64[4, 3]) -> (%1, %2, %3) { %1, %2, %3 = svd %0 {vectors = [1]} : f64[3], f64[4, 3], f64[3, 3] "
+     "}"},
     {"barrier", "graph @f(%0: f64[3], %1: f64[2]) -> (%2, %3) { %2, %3 = barrier %0, %1 : f64[3], f64[2] }"},
     {"call",
      "graph @f(%0: f64[3], %1: f64[3]) -> (%2) { %2 = call %0, %1 {graph = graph(%0: f64[3], %1: f64[3]) -> (%3) { %2 "

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <regex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,31 @@ TEST(Documents, ArchitectureIsShort) {
     EXPECT_GT(walk.size(), 10u) << mark;
     EXPECT_LE(walk.size(), static_cast<size_t>(most)) << mark;
   }
+}
+
+// docs/functions.md has a row for every line of frontend/ops/functions and every function of the headers beside it, and no others.
+TEST(Documents, FunctionsAreListedByName) {
+  const std::regex line(R"-((?:^|\n)TENON_(?:ROW\(|FUNCTION\([\w:<>, ]+?, |REDUCTION\()(\w+)[,)])-");
+  const std::regex row(R"-(\n\| `tn::((?:\w+::)*)(\w+)` \|)-");
+  const std::regex declared(
+      R"-((?:^|\n)(?:inline )?(?:Tensor|TensorPair|Lu|Qr|Eigh|Svd|Lstsq|SlogDet|LuFactor) (\w+)\()-");
+  std::set<std::string> listed, wanted;
+  std::string headers;
+  const auto add = [](std::set<std::string>& to, const std::string& text, const std::regex& what, size_t group) {
+    for (std::sregex_iterator it(text.begin(), text.end(), what), end; it != end; ++it) to.insert((*it)[group]);
+  };
+  for (const SourceFile& f : tree()) {
+    if (f.path == "docs/functions.md") add(listed, f.text, row, 2);
+    if (f.path.starts_with("frontend/ops/functions/")) add(wanted, f.text, line, 1);
+    for (const char* header : {"frontend/linalg/linalg.h", "frontend/random/random.h", "frontend/ops/shapes.h"})
+      if (f.path == header) add(wanted, f.text, declared, 1);
+    if (f.path.starts_with("frontend/")) headers += f.text;
+  }
+  EXPECT_GT(wanted.size(), 300u);
+  for (const std::string& name : wanted)
+    EXPECT_TRUE(listed.contains(name)) << name << " has no row in docs/functions.md";
+  for (const std::string& name : listed)
+    EXPECT_TRUE(std::regex_search(headers, std::regex("\\b" + name + "\\b"))) << "there is no " << name;
 }
 
 }  // namespace

@@ -274,7 +274,7 @@ TEST(EagerPrograms, EveryDeclaredFunctionHasALine) {
   for (const Function& f : functions) listed.insert(f.name);
   const std::regex declaration(R"((?:^|\n)(?:Tensor|std::pair<Tensor, Tensor>|std::vector<Tensor>)[ (](\w+)\)?\()");
   const std::regex line(R"-((?:^|\n)TENON_(?:FUNCTION\([\w:<>, ]+, |REDUCTION\()(\w+)[,)])-"),
-      row(R"-(\{"(\w+)", TENON_CALL)-");
+      row(R"-(\{"(\w+)",\s+TENON_CALL)-");
   const auto add = [](std::set<std::string>& to, const std::string& text, const std::regex& what) {
     for (std::sregex_iterator it(text.begin(), text.end(), what), end; it != end; ++it) to.insert((*it)[1]);
   };

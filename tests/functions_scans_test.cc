@@ -190,7 +190,7 @@ TEST(Scans, Battery) {
   check_functions({
       {"cumsum", TENON_CALL(tn::cumsum(x[0], 0)), matrix, others},
       {"cumsum", TENON_CALL(tn::cumsum(x[0], -1, true)), matrix},
-      {"cumsum", TENON_CALL(tn::cumsum(x[0], {.axis = 1, .dtype = tn::f64})), matrix, others, 2, false},
+      {"cumsum", TENON_CALL(tn::cumsum(x[0], {.axis = -1, .dtype = tn::f64})), matrix, others, 2, false},
       {"cumprod", TENON_CALL(tn::cumprod(x[0], -1)), matrix, others},
       {"cumprod", TENON_CALL(tn::cumprod(x[0], 0, true)), matrix},
       {"cummax", TENON_CALL(tn::cummax(x[0], -1)), kinked, others},

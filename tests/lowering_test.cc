@@ -75,12 +75,12 @@ TEST(Lowering, Movement) {
       });
       with([](Case& c, Dim n) {  // as many windows as fit
         Symbols& s = c.b.symbols();
-        const Dim sizes = s.quotient(s.difference(s.sum(n, 7), 5), 2);
-        return windows(c.input(f32, {2, s.sum(n, 7)}), {{1}, {3}, {sizes}, {1}, {2}, {2}, 0, false});
+        const Dim sizes = s.quotient(s.difference(s.maximum(s.sum(n, 2), 5), 5), 2);
+        return windows(c.input(f32, {2, n}), {{1}, {3}, {sizes}, {0}, {2}, {2}, 0, false});
       });
       with([](Case& c, Dim n) {  // what overlaps, found tap by tap
-        Symbols& s = c.b.symbols();
-        return windows(c.input(f32, {3, s.sum(n, 4)}), {{0}, {3}, {n}, {4}, {1}, {-2}, 0, true});
+        const Dim sizes = c.b.symbols().difference(c.b.symbols().maximum(n, 4), 4);
+        return windows(c.input(f32, {3, n}), {{0}, {3}, {sizes}, {4}, {1}, {-2}, 0, true});
       });
       with([](Case& c, Dim n) {
         const Value parts[] = {c.input(f32, {2, n}), c.input(f32, {2, 3}), c.input(f32, {2, n})};

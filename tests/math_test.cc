@@ -168,7 +168,8 @@ const BinaryFunction binary_functions[] = {
      [](double x, double y) { return std::hypot(x, y); }},
     {"logaddexp", [](Lanes x, Lanes y) { return ir::math::logaddexp(x, y); }, exact_logaddexp,
      [](double x, double y) {
-       return x == y ? x + std::log(2) : std::fmax(x, y) + std::log1p(std::exp(-std::fabs(x - y))) + 0 * (x + y);
+       if (std::isnan(x) || std::isnan(y)) return x + y;
+       return x == y ? x + std::log(2) : std::fmax(x, y) + std::log1p(std::exp(-std::fabs(x - y)));
      }},
 };
 
@@ -206,7 +207,9 @@ void check_binary(size_t count, double bound) {
           function.exact(r, a, b, MPFR_RNDN);
         },
         at);
-    EXPECT_LT(worst, bound) << function.name << " at " << x[at] << ", " << y[at] << " gives " << z[at];
+    const bool looser = sizeof(T) == 8 && ir::find_op(function.name)->wide_ulp > 0;
+    EXPECT_LT(worst, looser ? bound_of<T>(function.name) : bound)
+        << function.name << " at " << x[at] << ", " << y[at] << " gives " << z[at];
     if (std::getenv("TENON_SHOW_ULP"))
       std::printf("%-9s %.4f ulp at %.17g, %.17g\n", function.name, worst, static_cast<double>(x[at]),
                   static_cast<double>(y[at]));
@@ -335,6 +338,7 @@ TEST(Math, HalvesCorrectlyRounded) {
     for (int i = 0; i < 65536; ++i) x[i] = ir::half_to_float(format, static_cast<uint16_t>(i));
     for (const auto& function : unary_functions) {
       const auto y = map(x, function.expansion);
+      mpfr_set_prec(r, function.name == "log_ndtr" ? 128 : 120);  // log_ndtr(-2^64) differs from a tie in its 122nd bit
       int wrong = 0, first = 0;
       for (int i = 0; i < 65536; ++i) {
         // The C library's value decides unless a rounding boundary is near.

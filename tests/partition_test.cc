@@ -16,7 +16,28 @@ struct Family {
   std::function<Tensor(const List&)> f;
 };
 
-std::vector<Family> families() {
+std::vector<Family> families_by_index() {
+  const std::vector<int64_t> some = {3, 0, 7, 7, 2, 100, 5, 1};  // clamps to 7 when it reads
+  return {
+      {"gather_along_lanes",
+       {{8, 4}},
+       [some](const List& x) { return sin(gather(x[0], 0, broadcast_to(indices_of(some).reshape({8, 1}), {8, 4}))); }},
+      {"scatter_along_lanes",
+       {{8, 4}, {8, 4}},
+       [some](const List& x) {
+         const Tensor i = broadcast_to(indices_of(some).reshape({8, 1}), {8, 4});
+         return sin(scatter_reduce(x[0], 0, i, x[1], "amax")) + scatter_add(x[0], 0, i, x[1]);
+       }},
+      {"set_rows",
+       {{8, 4}, {8, 4}},
+       [some](const List& x) { return sin(index_copy(x[0], 0, indices_of(some), x[1])); }},
+      {"two_indices",
+       {{8, 8, 4}},
+       [some](const List& x) { return sin(x[0][{indices_of(some), indices_of(some).reshape({8, 1})}]); }},
+  };
+}
+
+std::vector<Family> families_by_axes() {
   const std::vector<int64_t> some = {3, 0, 7, 7, 2, 100, 5, 1};  // clamps to 7 when it reads
   return {
       {"elementwise", {{4, 8}, {4, 8}}, [](const List& x) { return exp(x[0]) * x[1] + sin(x[0]); }},
@@ -59,21 +80,6 @@ std::vector<Family> families() {
       {"scatter_add",
        {{8, 4}, {8, 4}},
        [some](const List& x) { return sin(scatter_add(x[0], indices_of(some), x[1], 0)); }},
-      {"gather along lanes",
-       {{8, 4}},
-       [some](const List& x) { return sin(gather(x[0], 0, broadcast_to(indices_of(some).reshape({8, 1}), {8, 4}))); }},
-      {"scatter along lanes",
-       {{8, 4}, {8, 4}},
-       [some](const List& x) {
-         const Tensor i = broadcast_to(indices_of(some).reshape({8, 1}), {8, 4});
-         return sin(scatter_reduce(x[0], 0, i, x[1], "amax")) + scatter_add(x[0], 0, i, x[1]);
-       }},
-      {"set rows",
-       {{8, 4}, {8, 4}},
-       [some](const List& x) { return sin(index_copy(x[0], 0, indices_of(some), x[1])); }},
-      {"two indices",
-       {{8, 8, 4}},
-       [some](const List& x) { return sin(x[0][{indices_of(some), indices_of(some).reshape({8, 1})}]); }},
       {"sort", {{4, 8}}, [](const List& x) { return sort(x[0], 1) * 2; }},
       {"cumsum", {{4, 8}}, [](const List& x) { return cumsum(x[0], 1) * 2; }},
       {"softmax", {{4, 8}}, [](const List& x) { return softmax(x[0], 1); }},
@@ -113,6 +119,12 @@ Tensor laid(const Tensor& t, const Mesh& mesh, size_t dimension, const std::stri
   std::vector<Spec::Dimension> spec(t.shape().size(), Spec::Dimension(none));
   spec[dimension] = Spec::Dimension(axis);
   return dist::constrain(t, mesh, Spec(spec));
+}
+
+std::vector<Family> families() {
+  std::vector<Family> all = families_by_axes();
+  for (const Family& f : families_by_index()) all.push_back(f);
+  return all;
 }
 
 class EveryFamily : public ::testing::TestWithParam<size_t> {};

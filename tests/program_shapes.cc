@@ -161,11 +161,11 @@ void table(Draw& d) {
   Shape rows = x.shape();
   rows[0] = at_shape[0];
   if (!d.fits(rows)) return;
-  const Value taken = d.emit(Op::gather, {x, at}, take_attrs(x.shape(), 1, 0))[0];
+  const Value taken = d.emit(Op::gather, {x, at}, take_attrs(x.shape(), 1, 0)).front();
   const Value weighted = mul(taken, narrow(d, x.dtype(), rows));
   d.keep(weighted);
   const Value into = d.chance(2) ? x : zeros_like(x);
-  const Value added = d.emit(Op::scatter, {into, at, weighted}, scatter_attrs("add", x.shape().size(), 1, 0))[0];
+  const Value added = d.emit(Op::scatter, {into, at, weighted}, scatter_attrs("add", x.shape().size(), 1, 0)).front();
   d.keep(d.chance(2) ? added : activation(d, added));
   if (d.chance(3)) d.keep(reduce(summary(d), added * like(added, 2), reduced_axes(d, added.shape())));
 }

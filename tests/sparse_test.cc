@@ -126,8 +126,8 @@ class Straight {
       case 16: return prod(matrix, {.axes = {0}}) * 2;
       case 17: return logsumexp(matrix, {.axes = {1}});
       case 18: return dynamic_slice(a, std::vector<Tensor>{tensor(cut / 2)}, {n - cut / 2 > 1 ? n - cut / 2 - 1 : 1});
-      case 19: return scatter(sin(a), 0, numbers_of(indices), b);
-      case 20: return scatter_reduce(a, 0, numbers_of(indices), b, "prod");
+      case 19: return scatter(sin(a), 0, numbers_of(indices), take(b, arange(n)));
+      case 20: return scatter_reduce(a, 0, numbers_of(indices), take(b, arange(n)), "prod");
       default: return concat({a[slice(0, n, 2)], atan2(a, a + 1)}, 0);
     }
   }

@@ -49,6 +49,12 @@ TEST(Table, SwitchesOverOpsAreThese) {
       {"codegen/cuda/index.cc", 1},  // what stays narrow: integer arithmetic
       {"codegen/llvm/index_division.cc", 1},  // how large an index may be: integer arithmetic
       {"codegen/llvm/scalar.cc", 4},  // spells the exact instructions
+      {"frontend/ops/elementwise.cc", 1},  // what bools enter as
+      {"frontend/stablehlo/import_dynamic.cc", 1},  // arithmetic on extents
+      {"frontend/stablehlo/print_control.cc", 1},  // control flow, each form of its own
+      {"frontend/stablehlo/print_elementwise.cc", 3},  // what another language calls them
+      {"frontend/stablehlo/print_movement.cc", 1},
+      {"frontend/stablehlo/print_reduction.cc", 2},
       {"ir/kernel/access.cc", 2},  // how an index moves: integer arithmetic
       {"ir/kernel/bounds_scalars.cc", 3},  // what integer arithmetic and comparisons bound
       {"ir/kernel/collectives.cc", 1},  // what the host calls them

@@ -63,7 +63,7 @@ TEST(Tensor, Promotion) {
   EXPECT_EQ((i * 2).dtype(), tn::i32);
   EXPECT_EQ((i + f).dtype(), tn::f32);
   EXPECT_EQ((b + i).dtype(), tn::i32);
-  EXPECT_EQ((b + b).dtype(), tn::i64);
+  EXPECT_EQ((b + b).dtype(), tn::boolean);
   EXPECT_EQ((f.astype(tn::f16) + f.astype(tn::bf16)).dtype(), tn::f32);
   EXPECT_EQ((i.astype(tn::u8) + i.astype(tn::i8)).dtype(), tn::i16);
   EXPECT_EQ(tn::sum(b).dtype(), tn::i64);

@@ -126,13 +126,7 @@ Tensor Tensor::astype(DType dtype, const At& at) const { return cast_to(*this, d
 Tensor broadcast_to(Operand operand, const Extents& extents) try {
   const Tensor x = as_tensor(operand, "broadcast_to");
   const Shape shape = extents.checked("broadcast_to", x.dtype(), operand.where());
-  const int offset = shape.rank() - x.ndim();
-  bool fits = offset >= 0;
-  for (int i = 0; fits && i < x.ndim(); ++i) {
-    const Dim d = x.shape()[i];
-    fits = d == 1 || d == shape[i + offset];
-  }
-  if (!fits)
+  if (!stretches(x.shape(), shape))
     throw Error("broadcast_to: " + describe(x) + " does not stretch to " + type_text({x.dtype(), shape}),
                 operand.where());
   if (x.shape() == shape) return x;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenon/frontend/ops/options.h"
 #include "tenon/ir/base/dtype.h"
 
 namespace tenon {

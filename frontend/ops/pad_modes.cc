@@ -2,7 +2,7 @@
 // widths cut. Axis after axis: what is added in front, what stays, what is added behind.
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
-#include "tenon/frontend/ops/shape.h"
+#include "tenon/frontend/ops/shapes.h"
 #include "tenon/ir/base/door.h"
 #include "tenon/ir/base/number_text.h"
 

@@ -156,6 +156,15 @@ int64_t axis_of(int64_t axis, int rank, const char* op, const Location& at) {
   return axis < 0 ? axis + rank : axis;
 }
 
+bool stretches(const Shape& from, const Shape& to) {
+  if (from.rank() > to.rank()) return false;
+  for (int i = 1; i <= from.rank(); ++i) {
+    const Dim d = from[static_cast<size_t>(from.rank() - i)];
+    if (!(d == 1) && !(d == to[static_cast<size_t>(to.rank() - i)])) return false;
+  }
+  return true;
+}
+
 namespace {
 std::vector<ir::Value> build_cast(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
   return {ir::cast(x[0], ir::Convert(attrs).dtype)};

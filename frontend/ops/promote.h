@@ -24,6 +24,8 @@ Tensor as_tensor(const Operand& x, const char* op);
 Location place_of(std::initializer_list<const Operand*> operands);
 // Normalises an axis (negative counts from the end); Error names the range.
 int64_t axis_of(int64_t axis, int rank, const char* op, const Location& at);
+// Whether broadcasting takes `from` to `to`: axes align from the last, and only extent 1 stretches.
+bool stretches(const Shape& from, const Shape& to);
 // x cast to a dtype, x itself when it has it already.
 Tensor cast_to(const Tensor& x, DType dtype, const Location& at);
 // Error unless x has integers, to point at elements.

@@ -88,12 +88,8 @@ std::vector<Tensor> masked_inputs(const Tensor& x, const Reduce& r, const char* 
   if (mask.dtype() != boolean)
     throw Error(std::string(op) + ": where is a bool tensor, and this is " + describe(mask) + "; compare it with 0",
                 at);
-  bool fits = mask.ndim() <= x.ndim();
-  for (int i = 1; fits && i <= mask.ndim(); ++i) {
-    const Dim d = mask.shape()[mask.ndim() - i];
-    fits = d == 1 || d == x.shape()[x.ndim() - i];
-  }
-  if (!fits) throw Error(std::string(op) + ": the mask " + describe(mask) + " does not stretch to " + describe(x), at);
+  if (!stretches(mask.shape(), x.shape()))
+    throw Error(std::string(op) + ": the mask " + describe(mask) + " does not stretch to " + describe(x), at);
   return {x, mask};
 }
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <numeric>
 
-#include "tenon/frontend/ops/formula.h"
+#include "tenon/frontend/ops/diagonal.h"
 #include "tenon/frontend/ops/promote.h"
-#include "tenon/frontend/ops/shape.h"
+#include "tenon/frontend/ops/shapes.h"
 #include "tenon/ir/base/door.h"
 
 namespace tenon {
@@ -87,7 +87,7 @@ Value on_diagonal(Value d, int64_t offset) {
 
 std::vector<Value> build_diagonal(ir::GraphBuilder&, Values x, const ir::Attrs& attrs) {
   const made::OnDiagonal d(attrs);
-  return {diagonal_of(ir::transpose(x[0], planes_last(x[0].shape().rank(), d.dim1, d.dim2)), d.offset)};
+  return {formula::diagonal(x[0], d.offset, d.dim1, d.dim2)};
 }
 std::vector<Value> build_diag_embed(ir::GraphBuilder&, Values x, const ir::Attrs& attrs) {
   const made::OnDiagonal d(attrs);
@@ -142,6 +142,10 @@ Tensor matrix(const Emit& emit, Extent n, Extent m, int64_t offset, const Tensor
 }
 
 }  // namespace
+
+Value formula::diagonal(Value x, int64_t offset, int64_t first, int64_t second) {
+  return diagonal_of(ir::transpose(x, planes_last(x.shape().rank(), first, second)), offset);
+}
 
 Tensor diagonal(Operand operand, Diagonal d) try {
   const Location& at = operand.where();

@@ -2,7 +2,7 @@
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/join.h"
 #include "tenon/frontend/ops/promote.h"
-#include "tenon/frontend/ops/shape.h"
+#include "tenon/frontend/ops/shapes.h"
 #include "tenon/ir/base/door.h"
 
 namespace tenon {

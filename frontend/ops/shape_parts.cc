@@ -1,7 +1,7 @@
 // Parts of a tensor along an axis: split, chunk, tensor_split, unstack, narrow, select. All parts of one call are one program, one
 // slice each, up to a few dozen; more are taken one by one. Refuses a number of parts that only the run would tell.
 #include "tenon/frontend/ops/promote.h"
-#include "tenon/frontend/ops/shape.h"
+#include "tenon/frontend/ops/shapes.h"
 #include "tenon/ir/base/door.h"
 
 namespace tenon {

@@ -2,7 +2,7 @@
 // gradients.
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
-#include "tenon/frontend/ops/shape.h"
+#include "tenon/frontend/ops/shapes.h"
 #include "tenon/frontend/tensor/placement.h"
 #include "tenon/ir/base/door.h"
 

@@ -4,7 +4,7 @@
 #include <numeric>
 
 #include "tenon/frontend/ops/promote.h"
-#include "tenon/frontend/ops/shape.h"
+#include "tenon/frontend/ops/shapes.h"
 #include "tenon/ir/base/door.h"
 
 namespace tenon {

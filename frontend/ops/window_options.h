@@ -17,7 +17,7 @@ class PerAxis {
  public:
   PerAxis() = default;  // not given
   template <std::integral T>
-  PerAxis(T all) : values_{static_cast<int64_t>(all)} {}  // NOLINT
+  PerAxis(T each) : values_{static_cast<int64_t>(each)} {}  // NOLINT
   PerAxis(std::initializer_list<int64_t> values) : values_(values) {}
   PerAxis(std::vector<int64_t> values) : values_(std::move(values)) {}  // NOLINT
   bool given() const { return !values_.empty(); }
@@ -74,7 +74,7 @@ struct Sizes {
 struct Scales {
   std::vector<double> values = {};
   Scales() = default;
-  Scales(double all) : values{all} {}  // NOLINT
+  Scales(double each) : values{each} {}  // NOLINT
   Scales(std::initializer_list<double> v) : values(v) {}
 };
 struct Interpolate {
@@ -88,7 +88,7 @@ class ConvolutionPadding {
  public:
   ConvolutionPadding() : widths_(0) {}
   template <std::integral T>
-  ConvolutionPadding(T all) : widths_(all) {}  // NOLINT
+  ConvolutionPadding(T each) : widths_(each) {}  // NOLINT
   ConvolutionPadding(std::initializer_list<int64_t> widths) : widths_(widths) {}
   ConvolutionPadding(std::vector<int64_t> widths) : widths_(std::move(widths)) {}  // NOLINT
   ConvolutionPadding(const char* name) : name_(name) {}  // NOLINT: "same" or "valid"

@@ -75,12 +75,7 @@ std::vector<ir::Value> build_assign_strided(ir::GraphBuilder& b, BuildArgs x, co
 void check_stretches(const Tensor& x, const Shape& place, const Tensor& v, const Location& at) {
   Shape shape = v.shape();
   while (shape.rank() > place.rank() && shape[0] == 1) shape.erase(0);
-  bool fits = shape.rank() <= place.rank();
-  for (int i = 1; fits && i <= shape.rank(); ++i) {
-    const Dim d = shape[shape.rank() - i];
-    fits = d == 1 || d == place[place.rank() - i];
-  }
-  if (!fits)
+  if (!stretches(shape, place))
     throw Error("assignment: " + describe(v) + " does not stretch to the selected " + type_text({x.dtype(), place}) +
                     " of " + describe(x),
                 at);
@@ -130,6 +125,10 @@ namespace {
 std::span<const Index> as_span(const std::vector<Index>& indices) { return {indices.data(), indices.size()}; }
 std::span<const Index> as_span(std::initializer_list<Index> indices) { return {indices.begin(), indices.size()}; }
 Location place_of_index(std::span<const Index> indices) { return indices.empty() ? Location{} : indices[0].where; }
+std::vector<Index> listed(std::span<const Index> indices) {
+  return detail::guarded("index", place_of_index(indices),
+                         [&] { return std::vector<Index>(indices.begin(), indices.end()); });
+}
 
 Tensor& assign(Tensor& x, const char* op, const Operand& y, Tensor (*compute)(Operand, Operand)) try {
   const Location at = y.where();
@@ -161,8 +160,8 @@ Assignable Tensor::operator[](const std::vector<Index>& indices) & try {
 } catch (...) {
   leave_with_error("index", place_of_index(as_span(indices)));
 }
-Assignable Tensor::operator[](std::initializer_list<Index> indices) & { return (*this)[std::vector<Index>(indices)]; }
-Assignable Tensor::operator[](Index index) & { return (*this)[std::vector<Index>{index}]; }
+Assignable Tensor::operator[](std::initializer_list<Index> indices) & { return (*this)[listed(as_span(indices))]; }
+Assignable Tensor::operator[](Index index) & { return (*this)[listed(std::span(&index, 1))]; }
 Assignable Assignable::operator[](const std::vector<Index>& indices) && try {
   Path path = std::move(path_);
   path.emplace_back(indices);
@@ -171,9 +170,9 @@ Assignable Assignable::operator[](const std::vector<Index>& indices) && try {
   leave_with_error("index", place_of_index(as_span(indices)));
 }
 Assignable Assignable::operator[](std::initializer_list<Index> indices) && {
-  return std::move(*this)[std::vector<Index>(indices)];
+  return std::move(*this)[listed(as_span(indices))];
 }
-Assignable Assignable::operator[](Index index) && { return std::move(*this)[std::vector<Index>{index}]; }
+Assignable Assignable::operator[](Index index) && { return std::move(*this)[listed(std::span(&index, 1))]; }
 
 Assignable Tensor::data() const try {
   if (!defined()) throw Error("an undefined tensor has no data(); give it a value first");

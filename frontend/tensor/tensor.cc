@@ -4,7 +4,7 @@
 #include <cstring>
 #include <ostream>
 
-#include "tenon/frontend/ops/ops.h"
+#include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/frontend/tensor/trace.h"
@@ -274,10 +274,8 @@ void Tensor::backward(const Tensor& cotangent, BackwardOptions o, const At& at) 
 }
 
 Extent Tensor::size(int64_t axis, const At& at) const {
-  const int rank = cell_of(*this).type.shape.rank();
-  if (axis < -rank || axis >= rank)
-    throw Error("size: axis " + std::to_string(axis) + " is out of range for " + describe(*this), place(at));
-  return shape()[static_cast<size_t>(axis < 0 ? axis + rank : axis)];
+  const Shape& shape = cell_of(*this).type.shape;
+  return shape[static_cast<size_t>(axis_of(axis, shape.rank(), "size", place(at)))];
 }
 
 Tensor Tensor::detach() const try {

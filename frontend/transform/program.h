@@ -2,6 +2,7 @@
 // Internal to the frontend.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -14,6 +15,8 @@ struct Program {
   std::shared_ptr<const ir::Graph> graph;
   std::vector<Tensor> captured;
   uint32_t arguments = 0;  // inputs before the captured ones
+  // In place of a graph, for a program that is known when its arguments are: the one for these.
+  std::function<std::shared_ptr<Program>(const std::vector<Tensor>&)> for_inputs;
 
   std::vector<Tensor> inputs(const std::vector<Tensor>& given) const {
     std::vector<Tensor> all = given;

@@ -1,6 +1,7 @@
 // Traced functions: their text, and calls of their graphs.
 #include "tenon/frontend/transform/traced.h"
 
+#include "tenon/frontend/stablehlo/print.h"
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/transform/program.h"
@@ -9,7 +10,13 @@
 namespace tenon {
 
 std::string detail::text_of(const Program& p, bool annotated) {
+  if (!p.graph) throw Error("ir(): the extents of this program come with its arguments, so it has no text before");
   return door("ir()", {}, [&] { return annotated ? p.graph->annotated_text() : p.graph->text(); });
+}
+
+std::string detail::stablehlo_text(const Program& p) {
+  if (!p.graph) throw Error("stablehlo(): the extents of this program come with its arguments");
+  return door("stablehlo()", {}, [&] { return hlo::module_text(*p.graph, p.captured); });
 }
 
 namespace {
@@ -29,6 +36,7 @@ std::vector<Tensor> Traced::operator()(const std::vector<Tensor>& inputs, const 
     throw Error("this traced function takes " + std::to_string(program_->arguments) + " tensors, not " +
                     std::to_string(inputs.size()),
                 place(at));
+  if (program_->for_inputs) return Traced(program_->for_inputs(inputs))(inputs, at);
   for (size_t i = 0; i < inputs.size(); ++i) {
     const ir::Type& type = program_->graph->type(ir::ValueId{static_cast<uint32_t>(i)});
     if (!takes(type, inputs[i]))

@@ -70,6 +70,7 @@ inline constexpr DTypeSet signed_types = one(DType::i8) | one(DType::i16) | one(
 inline constexpr DTypeSet unsigned_types = one(DType::u8) | one(DType::u16) | one(DType::u32) | one(DType::u64);
 inline constexpr DTypeSet integer_types = signed_types | unsigned_types;
 inline constexpr DTypeSet float_types = one(DType::f16) | one(DType::bf16) | one(DType::f32) | one(DType::f64);
+inline constexpr DTypeSet wide_types = one(DType::f32) | one(DType::f64);
 inline constexpr DTypeSet number_types = integer_types | float_types;
 inline constexpr DTypeSet real_types = number_types | bool_type;
 inline constexpr DTypeSet complex_types = one(DType::c64) | one(DType::c128);

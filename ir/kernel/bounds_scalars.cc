@@ -95,11 +95,21 @@ BoundsScalars::Division BoundsScalars::divide(const Form& x, Wide c, DType t) {
     q.numerator = x;
     q.divisor = c;
     d.quotient = prover.variable(std::move(q));
-    Variable rest;
-    rest.range = {positive ? 0 : 1 - c, c - 1};
-    if (positive) rest.above.push_back(x);
-    rest.choices.push_back({x - d.quotient * c, {}});
-    d.remainder = prover.variable(std::move(rest));
+    const auto rest = [&](Range range, bool below_x) {
+      Variable v;
+      v.range = range;
+      if (below_x) v.above.push_back(x);
+      v.choices.push_back({x - d.quotient * c, {}});
+      return prover.variable(std::move(v));
+    };
+    if (positive) {
+      d.remainder = rest({0, c - 1}, true);
+    } else {  // it has the sign of x, which a mask may know where this stands before it
+      Variable v;
+      v.range = {1 - c, c - 1};
+      v.choices = {{rest({0, c - 1}, true), {x}}, {rest({1 - c, 0}, false), {number(-1) - x}}};
+      d.remainder = prover.variable(std::move(v));
+    }
   }
   divisions_.push_back(d);
   return d;

@@ -53,7 +53,10 @@ S log_ndtr(S x) {
   const auto root = log_parts(size.k, size.m - like(x, 1), like(x, 0));
   const S z = like(x, 1) / (x * x);
   const S rest = fma(z, horner(z, log_tail_f64), like(x, -0x1.d67f1c864beb5p-1)) - (root.high + root.low);
-  const S far = fma(x * like(x, -0.5), x, rest);
+  // Where an exact square swallows the rest, a unit below it says that there was one: a half would round a tie.
+  const S half = x * like(x, -0.5), square = half * x, kept = fma(half, x, rest);
+  const S swallowed = (kept == square) & (fma(half, x, -square) == like(x, 0));
+  const S far = select(swallowed, fma(kept, like(x, 0x1p-53), kept), kept);
   const S below = select(x < like(x, -38), far, tail.high + tail.low);
   const S finite = select(above, near, select(x > -infinity(x), below, x));
   return select(is_nan(x), x, finite);

@@ -66,10 +66,8 @@ Updates::Updates(const Attrs& attributes, const Shape& operand, Value at, const 
       w(windows_of(Scatter(attributes), operand.size(), at.shape().size(), windows)) {}
 
 Value Updates::scattered(Value into, Value values, const char* combine) const {
-  Attrs changed = attrs;
-  changed[0] = Attr::text_of(combine);
   const Value operands[] = {into, indices, values};
-  return apply(*indices.builder, Op::scatter, operands, std::move(changed))[0];
+  return apply(*indices.builder, Op::scatter, operands, combined_by(Scatter(attrs), combine))[0];
 }
 Value Updates::read(Value from) const {
   const Value operands[] = {from, indices};

@@ -137,6 +137,13 @@ struct Making {
       if (w.along[j] >= 0 && f.operands[1][j] < 0)
         f.operands[1][j] = f.operands[2][static_cast<size_t>(w.along[j])] = index(operand(1)[j], Op::all_reduce_sum);
   }
+  void matrix() {  // every matrix is whole
+    for (size_t d = 0; d + 2 < operand(0).size(); ++d) {
+      const int at = index(operand(0)[d]);
+      for (auto& dims : f.operands) dims[d] = at;
+      for (auto& dims : f.results) dims[d] = at;
+    }
+  }
 };
 
 // The collective that joins what ranks have of a reduction.
@@ -190,6 +197,9 @@ Factors factors_gather(const Graph& g, const Node& n) {
 }
 Factors factors_scatter(const Graph& g, const Node& n) {
   return making(g, n, [](Making& m) { m.scatter(); });
+}
+Factors factors_matrix(const Graph& g, const Node& n) {
+  return making(g, n, [](Making& m) { m.matrix(); });
 }
 
 Factors factors_of_axes(const Graph& g, const Node& n) {

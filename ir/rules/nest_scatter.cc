@@ -17,8 +17,7 @@ struct ScatterNest {
   const Windows w;
   const std::string& combine;
   const size_t rank;
-  bool lane_loop, lane_apart,
-      lane_batch;  // the last dimension is a vector loop; each lane has places, or indices, of its own
+  bool lane_loop, lane_batch;  // the last dimension is a vector loop; each lane has indices of its own
   std::vector<size_t> others, searched;  // parallel dimensions; those that are written in turn
   std::vector<Scalar> place, window, position;  // an index of x, of the window by dimension of x, of the indices
   size_t open = 0;
@@ -35,8 +34,8 @@ struct ScatterNest {
         window(rank, c.index_literal(0)),
         position(indices.size(), c.index_literal(0)) {
     const size_t last = rank - 1;
-    lane_apart = rank > 0 && w.apart(shape, last);
-    lane_loop = rank > 0 && !(shape[last] == 1) && (lane_apart || w.x[last].window >= 0);
+    // Lanes run ahead of each other on a GPU: each must have places of its own, also from one update to the next.
+    lane_loop = rank > 0 && !(shape[last] == 1) && w.apart(shape, last);
     lane_batch = lane_loop && w.x[last].batch >= 0;
     for (size_t d = 0; d < rank; ++d) {
       if (lane_loop && d == last) continue;
@@ -131,8 +130,7 @@ struct ScatterNest {
     for (size_t d : searched)
       if (w.x[d].window >= 0) window[d] = guarded_loop(LoopKind::serial, c.extent(w.x[d].size));
     if (lane_loop) {
-      const Scalar lane = guarded_loop(LoopKind::vector, c.extent(w.x[rank - 1].size));
-      (lane_apart ? place : window)[rank - 1] = lane;
+      place[rank - 1] = guarded_loop(LoopKind::vector, c.extent(w.x[rank - 1].size));
     } else if (!guarded) {
       guarded_loop(LoopKind::serial, c.index_literal(1));
     }

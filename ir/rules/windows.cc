@@ -89,4 +89,24 @@ Attrs gather_attrs_of(const Scatter& s, const Windows& w) {
                      .slice_sizes = std::move(sizes)};
 }
 
+Attrs combined_by(const Scatter& s, std::string combine) {
+  return ScatterAttrs{.combine = std::move(combine),
+                      .update_window_dims = s.update_window_dims,
+                      .inserted_window_dims = s.inserted_window_dims,
+                      .input_batching_dims = s.input_batching_dims,
+                      .scatter_indices_batching_dims = s.scatter_indices_batching_dims,
+                      .scatter_dims_to_operand_dims = s.scatter_dims_to_operand_dims,
+                      .index_vector_dim = s.index_vector_dim};
+}
+
+Attrs with_sizes(const Gather& g, std::vector<Dim> sizes) {
+  return GatherAttrs{.offset_dims = g.offset_dims,
+                     .collapsed_slice_dims = g.collapsed_slice_dims,
+                     .operand_batching_dims = g.operand_batching_dims,
+                     .start_indices_batching_dims = g.start_indices_batching_dims,
+                     .start_index_map = g.start_index_map,
+                     .index_vector_dim = g.index_vector_dim,
+                     .slice_sizes = std::move(sizes)};
+}
+
 }  // namespace tenon::ir::rules

@@ -41,5 +41,8 @@ Windows windows_of(const Graph& g, const Node& n);  // of either
 // The scatter that writes where a gather reads, and the gather that reads where a scatter writes.
 Attrs scatter_attrs_of(const Gather& g, std::string combine);
 Attrs gather_attrs_of(const Scatter& s, const Windows& w);
+// The same scatter with another combiner; the same gather of other windows.
+Attrs combined_by(const Scatter& s, std::string combine);
+Attrs with_sizes(const Gather& g, std::vector<Dim> sizes);
 
 }  // namespace tenon::ir::rules

@@ -123,11 +123,11 @@ struct Partition {
 
   // Windows that have a dimension whole have the part of it that there is.
   Attrs windows_cut(const Node& n, const Shape& part) const {
-    Attrs attrs = g.attrs(n);
     const rules::Windows w = rules::windows_of(g, n);
-    for (size_t d = 0; d < w.x.size(); ++d)
-      if (w.x[d].window >= 0) attrs.back().dims[d] = part[static_cast<size_t>(w.x[d].window)];
-    return attrs;
+    std::vector<Dim> sizes;
+    for (const rules::Windows::Dimension& d : w.x)
+      sizes.push_back(d.window >= 0 ? part[static_cast<size_t>(d.window)] : d.size);
+    return rules::with_sizes(Gather(g, n), std::move(sizes));
   }
 
   Value rank_along(const MeshAxis& axis) {

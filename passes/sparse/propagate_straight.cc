@@ -110,7 +110,8 @@ Array Propagation::gathered_anywhere(const At& at) {
   const Array nowhere(at.type(1));
   const Array* operands[] = {&united, &nowhere};
   const Type type{DType::u32, at.result().shape};
-  return std::move(interpret(Op::gather, operands, at.graph.attrs(at.node), std::span(&type, 1))[0]);
+  std::vector<Array> results = interpret(Op::gather, operands, at.graph.attrs(at.node), std::span(&type, 1));
+  return std::move(results[0]);
 }
 
 // Where indices are not known, an update may go anywhere along the dimensions that they point into; what is set where they are hides what

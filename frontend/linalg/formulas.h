@@ -1,0 +1,61 @@
+// What the files of tn::linalg share: their programs' attributes, doors for matrices, formulas that others are made of. Internal to
+// tn::linalg.
+#pragma once
+
+#include <functional>
+
+#include "tenon/frontend/linalg/linalg.h"
+#include "tenon/frontend/ops/formula.h"
+#include "tenon/frontend/ops/promote.h"
+#include "tenon/ir/base/door.h"
+#include "tenon/ir/graph/matrices.h"
+
+namespace tenon::linalg {
+
+namespace made {
+#define TENON_ATTRS TENON_ATTRS_VIEW
+#define FIELD TENON_FIELD_VIEW
+#include "tenon/frontend/linalg/attributes.def"
+
+#define TENON_ATTRS TENON_ATTRS_VALUES
+#define FIELD TENON_FIELD_VALUES
+#include "tenon/frontend/linalg/attributes.def"
+}  // namespace made
+
+namespace matrices = ir::matrices;
+using ir::Value;
+using Values = std::vector<Value>;
+using Axes = std::vector<int64_t>;
+
+// ---- doors: x as a tensor whose last two axes are matrices
+Tensor matrices_of(const Operand& x, const char* name);
+Tensor square_of(const Operand& x, const char* name);
+std::string named(const char* name);  // linalg::name, as errors say it
+
+// ---- formulas
+Value computed(Value x);  // in f32 or f64
+Values as_given(Values results, Value x);  // floating results in the dtype that x enters with
+// Batches of matrices that broadcast, made alike.
+void broadcast_batches(Value& a, Value& b);
+Value solved(Value a, Value b);  // by lu; derivatives by the equation
+Value inverse(Value a);
+Value inverse_by(Value a, Value lu, Value rows);  // with factors that stand for those of a
+Values decomposed(ir::Op op, Value a, ir::Attrs attrs = {});
+// The function of x that f gives, whose derivative is what the rule says: rule(x, dx) gives (f(x), df).
+using Function = std::function<Value(Value)>;
+using Rule = std::function<std::pair<Value, Value>(Value, Value)>;
+Value with_rule(Value x, const Function& f, const Rule& rule);
+
+// A closed graph of f over inputs of these types, with the symbols of the graph that it becomes a part of.
+template <class F>
+std::shared_ptr<const ir::Graph> graph_of(ir::GraphBuilder& around, const std::vector<ir::Type>& types, F f) {
+  ir::GraphBuilder b("main", around.graph().symbols);
+  b.merging = around.merging;
+  Values inputs;
+  for (const ir::Type& t : types) inputs.push_back({&b, b.input(t)});
+  std::vector<ir::ValueId> outputs;
+  for (const Value& v : f(b, inputs)) outputs.push_back(v.id);
+  return b.finish(outputs);
+}
+
+}  // namespace tenon::linalg

@@ -1,0 +1,32 @@
+// One program of StableHLO's test data as a case: @main with what @inputs gives as its arguments, and what @expected gives as the answer.
+// Refuses to know how programs run; the conformance test does.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tenon/frontend/stablehlo/module.h"
+#include "tenon/frontend/tensor/tensor.h"
+#include "tenon/frontend/transform/program.h"
+#include "tenon/ir/reference/array.h"
+
+namespace tenon::testing {
+
+enum class Closeness : uint8_t { equal, close, almost };
+
+struct HloCase {
+  std::shared_ptr<detail::Program> program;
+  std::vector<Tensor> inputs;
+  std::vector<ir::Array> expected;  // of the first outputs; none for programs with free extents, which come without
+  std::vector<Closeness> how;
+  bool open = false;  // free extents: the program is made for inputs of the test's own
+};
+
+// Error, as load gives it, where the program is not one that can be imported.
+HloCase read_case(const std::string& path);
+
+ir::Array array_of(const Tensor& t);
+// In words where two arrays differ by more than is allowed, as StableHLO's interpreter compares them; else nothing.
+std::string distance(const ir::Array& expected, const ir::Array& actual, Closeness how);
+
+}  // namespace tenon::testing
