@@ -38,7 +38,8 @@ std::deque<std::string> numpy_times() {
     close(ends[1]);
     if (freopen("/dev/null", "w", stderr) == nullptr) _exit(1);
     std::array<std::string, sizes.size()> words;
-    std::vector<char*> arguments = {const_cast<char*>("/usr/bin/python3"), const_cast<char*>("-c"), const_cast<char*>(script)};
+    std::vector<char*> arguments = {const_cast<char*>("/usr/bin/python3"), const_cast<char*>("-c"),
+                                    const_cast<char*>(script)};
     for (size_t i = 0; i < sizes.size(); ++i) words[i] = std::to_string(sizes[i]), arguments.push_back(words[i].data());
     arguments.push_back(nullptr);
     execv(arguments[0], arguments.data());

@@ -77,7 +77,8 @@ class Planes {
   GraphPtr outermost() {
     for (uint32_t i = 0; i < from_.input_count(); ++i) {
       const Type& type = from_.type(ValueId{i});
-      parts_[i].re = {&to_, to_.input(is_complex(type.dtype) ? in_memory(type, *from_.symbols) : type, from_.input_note(i))};
+      parts_[i].re = {&to_,
+                      to_.input(is_complex(type.dtype) ? in_memory(type, *from_.symbols) : type, from_.input_note(i))};
     }
     const std::vector<Parts> raw(parts_.begin(), parts_.begin() + from_.input_count());
     for (uint32_t i = 0; i < from_.input_count(); ++i)
@@ -113,7 +114,9 @@ class Planes {
   Value packed_output(ValueId v) {
     std::vector<const Node*> moves;
     ValueId at = v;
-    const auto producer = [&]() -> const Node* { return from_.is_input(at) ? nullptr : &from_.node(from_.producer(at)); };
+    const auto producer = [&]() -> const Node* {
+      return from_.is_input(at) ? nullptr : &from_.node(from_.producer(at));
+    };
     for (const Node* n = producer(); n != nullptr && moves.size() < most_moves; n = producer()) {
       if (n->op != Op::reshape && n->op != Op::transpose) break;
       moves.push_back(n);
@@ -188,7 +191,8 @@ class Planes {
       if (a.kind == AttrKind::dtype) a.dtype = part_of(complex);
       if (a.kind != AttrKind::literal) continue;
       std::string own;
-      for (size_t at = static_cast<size_t>(part) * size; at < a.text.size(); at += 2 * size) own += a.text.substr(at, size);
+      for (size_t at = static_cast<size_t>(part) * size; at < a.text.size(); at += 2 * size)
+        own += a.text.substr(at, size);
       a.text = std::move(own);
     }
     return attrs;

@@ -237,7 +237,8 @@ std::optional<Artifact> Artifact::from_bytes(std::string_view bytes) {
   return a;
 }
 
-Manifest manifest_of(const ir::Graph& graph, const ir::Program& program, const std::string& entry, const Target& target) {
+Manifest manifest_of(const ir::Graph& graph, const ir::Program& program, const std::string& entry,
+                     const Target& target) {
   Manifest m;
   m.entry = entry;
   m.kind = target.kind();

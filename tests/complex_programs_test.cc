@@ -45,7 +45,8 @@ const Function functions[] = {
     {"mean", [](const Tensor& z) { return tn::mean(z * z, {.axes = {0}}); }},
     {"var", [](const Tensor& z) { return tn::var(z, {.axes = {1}}); }},
     {"cumsum", [](const Tensor& z) { return tn::cumsum(z * z, 1); }},
-    {"moved", [](const Tensor& z) { return tn::concat({tn::flip(z, {0}) * z, tn::pad(z, {{0, 1}, {0, 0}}, 2) * 2}, 0); }},
+    {"moved",
+     [](const Tensor& z) { return tn::concat({tn::flip(z, {0}) * z, tn::pad(z, {{0, 1}, {0, 0}}, 2) * 2}, 0); }},
     {"taken", [](const Tensor& z) { return tn::take(z * z, tn::tensor({1, 1, 0}), 0); }},
     {"where", [](const Tensor& z) { return tn::where(tn::real(z) > 0, z * z, tn::conj(z)); }},
 };
@@ -75,7 +76,9 @@ TEST(ComplexPrograms, GradientsAreByBothParts) {
   EXPECT_EQ(whole.dtype(), tn::c128);
   EXPECT_LT(distance(numbers(whole), numbers(tn::complex(by_re, by_im))), 1e-15);
   // |z|^2 has the gradient 2 z.
-  EXPECT_LT(distance(numbers(tn::grad([](const Tensor& w) { return tn::sum(tn::real(w * tn::conj(w))); })(z)), numbers(z * 2)), 1e-15);
+  EXPECT_LT(distance(numbers(tn::grad([](const Tensor& w) { return tn::sum(tn::real(w * tn::conj(w))); })(z)),
+                     numbers(z * 2)),
+            1e-15);
   // |z| has the gradient z / |z|, and 0 at 0.
   const auto size = [](const Tensor& w) { return tn::sum(tn::abs(w)); };
   EXPECT_LT(distance(numbers(tn::grad(size)(z)), numbers(z / tn::abs(z))), 1e-15);
@@ -93,9 +96,10 @@ TEST(ComplexPrograms, SameBitsOnAllRoutes) {
     for (const Function& f : functions)
       expect_same_on_all_routes(f.name, [&f](const Tensors& in) { return Tensors{f.f(in[0])}; }, inputs);
     for (const Function& f : functions)
-      expect_same_on_all_routes(f.name, [&f](const Tensors& in) {
-        return Tensors{tn::grad([&f](const Tensor& z) { return mixed(f.f(z)); })(in[0])};
-      }, inputs);
+      expect_same_on_all_routes(
+          f.name,
+          [&f](const Tensors& in) { return Tensors{tn::grad([&f](const Tensor& z) { return mixed(f.f(z)); })(in[0])}; },
+          inputs);
   }
 }
 
@@ -106,7 +110,8 @@ TEST(ComplexPrograms, ControlFlowCarriesThem) {
     const auto [last, all] = tn::scan(step, z[0], z);
     const Tensor mandel = tn::while_loop([](const Tensor& w) { return tn::all_of(tn::abs(w) < 4); },
                                          [z](const Tensor& w) { return w * w + z[1]; }, tn::zeros_like(z[1]));
-    const Tensor either = tn::cond(count > 1, [](const Tensor& w) { return w * w; }, [](const Tensor& w) { return tn::conj(w); }, z);
+    const Tensor either =
+        tn::cond(count > 1, [](const Tensor& w) { return w * w; }, [](const Tensor& w) { return tn::conj(w); }, z);
     const Tensor again = tn::checkpoint([](const Tensor& w) { return tn::exp(w) * w; })(z);
     const Tensor loop = tn::fori_loop(0, 3, [](const Tensor&, const Tensor& w) { return w * Complex(0, 1) + 1; }, z);
     return Tensors{last, all, mandel, either, again, loop, tn::real(last)};

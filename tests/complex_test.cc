@@ -34,8 +34,9 @@ TEST(Complex, GoesInAndOut) {
   EXPECT_EQ(tn::tensor({{Complex(1, 0), Complex(0, 1)}}).dtype(), tn::c128);
   std::ostringstream out;
   out << z << "\n" << tn::tensor({Complex(1.5, -2), Complex(0, 0.25)}) << "\n" << one({1, 2});
-  EXPECT_EQ(out.str(),
-            "tensor([ 1.+2.j, -3.+4.j])\ntensor([1.5000-2.0000j, 0.0000+0.2500j], dtype=c128)\ntensor(1.+2.j, dtype=c128)");
+  EXPECT_EQ(
+      out.str(),
+      "tensor([ 1.+2.j, -3.+4.j])\ntensor([1.5000-2.0000j, 0.0000+0.2500j], dtype=c128)\ntensor(1.+2.j, dtype=c128)");
   EXPECT_EQ(tn::zeros({2}, {.dtype = tn::c64}).to_vector<Complex>(), (std::vector<Complex>{0, 0}));
   EXPECT_EQ(value(tn::full({}, Complex(2, 3))), Complex(2, 3));
   EXPECT_EQ(tn::full({1}, Complex(2, 3)).dtype(), tn::c64);

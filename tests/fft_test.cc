@@ -26,14 +26,16 @@ using Long = std::complex<long double>;
 std::vector<Complex> by_definition(const std::vector<Complex>& x, int64_t n, bool inverse = false) {
   std::vector<Long> root;
   for (int64_t k = 0; k < n; ++k) {
-    const long double angle = 6.283185307179586476925286766559005768L * static_cast<long double>(k) / static_cast<long double>(n);
+    const long double angle =
+        6.283185307179586476925286766559005768L * static_cast<long double>(k) / static_cast<long double>(n);
     root.emplace_back(std::cos(angle), inverse ? std::sin(angle) : -std::sin(angle));
   }
   std::vector<Complex> result;
   for (size_t row = 0; row < x.size(); row += static_cast<size_t>(n))
     for (int64_t k = 0; k < n; ++k) {
       Long sum = 0;
-      for (int64_t t = 0; t < n; ++t) sum += Long(x[row + static_cast<size_t>(t)]) * root[static_cast<size_t>(k * t % n)];
+      for (int64_t t = 0; t < n; ++t)
+        sum += Long(x[row + static_cast<size_t>(t)]) * root[static_cast<size_t>(k * t % n)];
       result.emplace_back(static_cast<double>(sum.real()), static_cast<double>(sum.imag()));
     }
   return result;
@@ -42,7 +44,8 @@ std::vector<Complex> by_definition(const std::vector<Complex>& x, int64_t n, boo
 std::vector<int64_t> lengths() {
   std::vector<int64_t> all;
   for (int64_t n = 1; n <= 64; ++n) all.push_back(n);
-  for (const int64_t n : {81, 97, 100, 121, 128, 143, 169, 243, 256, 257, 343, 360, 500, 509, 512, 625, 1000, 1009, 1024})
+  for (const int64_t n :
+       {81, 97, 100, 121, 128, 143, 169, 243, 256, 257, 343, 360, 500, 509, 512, 625, 1000, 1009, 1024})
     all.push_back(n);
   return all;
 }
@@ -109,9 +112,13 @@ TEST(Fft, NormsAndLengths) {
   EXPECT_LT(distance(numbers(tn::fft::ifft(z, {.norm = "forward"})), back), 1e-15);
   for (const std::string norm : {"backward", "ortho", "forward"}) {
     const Tensor x = tn::real(z);
-    EXPECT_LT(distance(numbers(tn::fft::irfft(tn::fft::rfft(x, {.norm = norm}), {.n = 12, .norm = norm})), numbers(x)), 1e-15);
+    EXPECT_LT(distance(numbers(tn::fft::irfft(tn::fft::rfft(x, {.norm = norm}), {.n = 12, .norm = norm})), numbers(x)),
+              1e-15);
     const Tensor m = drawn({3, 4}, 32);
-    EXPECT_LT(distance(numbers(tn::fft::ifft2(tn::fft::fft2(m, {.axes = {0, 1}, .norm = norm}), {.axes = {0, 1}, .norm = norm})), numbers(m)), 1e-15);
+    EXPECT_LT(distance(numbers(tn::fft::ifft2(tn::fft::fft2(m, {.axes = {0, 1}, .norm = norm}),
+                                              {.axes = {0, 1}, .norm = norm})),
+                       numbers(m)),
+              1e-15);
   }
   std::vector<Complex> cut = numbers(z), padded = numbers(z);
   cut.resize(7), padded.resize(17, 0);
@@ -131,7 +138,8 @@ TEST(Fft, AxesAndSeveralOfThem) {
   };
   for (const int64_t axis : {0, 1, 2}) {
     EXPECT_LT(distance(numbers(tn::fft::fft(z, {.axis = axis})), numbers(along(z, axis))), 2e-15) << axis;
-    EXPECT_LT(distance(numbers(tn::fft::ifft(tn::fft::fft(z, {.axis = axis - 3}), {.axis = axis})), numbers(z)), 2e-15) << axis;
+    EXPECT_LT(distance(numbers(tn::fft::ifft(tn::fft::fft(z, {.axis = axis - 3}), {.axis = axis})), numbers(z)), 2e-15)
+        << axis;
   }
   EXPECT_LT(distance(numbers(tn::fft::fft2(z)), numbers(along(along(z, 2), 1))), 2e-15);
   EXPECT_LT(distance(numbers(tn::fft::fftn(z)), numbers(along(along(along(z, 2), 1), 0))), 2e-15);
@@ -175,10 +183,13 @@ TEST(Fft, IsDifferentiable) {
     expect_derivatives("ifft", of([](const Tensor& z) { return tn::fft::ifft(z * z, {.axis = 0}); }), parts, 1e-4);
     const Tensor x = parts[{tn::all, tn::all, 0}];
     expect_derivatives("rfft", [power](const Tensor& t) { return power(tn::fft::rfft(t * t)); }, x, 1e-4);
-    expect_derivatives("irfft", [](const Tensor& p) {
-      const Tensor y = tn::fft::irfft(tn::view_as_complex(p), 2 * (p.shape()[1].number() - 1) + 1);
-      return tn::sum(y * y * y);
-    }, parts, 1e-4);
+    expect_derivatives(
+        "irfft",
+        [](const Tensor& p) {
+          const Tensor y = tn::fft::irfft(tn::view_as_complex(p), 2 * (p.shape()[1].number() - 1) + 1);
+          return tn::sum(y * y * y);
+        },
+        parts, 1e-4);
   }
   const Tensor z = drawn({2, 3, 4}, 42);
   const auto [y, dy] = tn::jvp([](const Tensor& w) { return tn::fft::fft2(w); }, z, z * 2);
@@ -197,7 +208,8 @@ TEST(Fft, LanesAndRoutes) {
     for (const int64_t n : {1, 3, 4, 8, 12, 16, 20, 34, 64}) {
       const auto all = [](const Tensors& in) {
         const Tensor x = tn::real(in[0]);
-        return Tensors{tn::fft::fft(in[0]), tn::fft::ifft(in[0], {.axis = 0}), tn::fft::rfft(x), tn::fft::irfft(in[0], {.n = 9}),
+        return Tensors{tn::fft::fft(in[0]), tn::fft::ifft(in[0], {.axis = 0}), tn::fft::rfft(x),
+                       tn::fft::irfft(in[0], {.n = 9}),
                        tn::grad([](const Tensor& w) { return tn::sum(tn::abs(tn::fft::fft(w))); })(in[0])};
       };
       expect_same_on_all_routes("fft", all, {drawn({2, n}, 45, dtype)});
@@ -206,7 +218,8 @@ TEST(Fft, LanesAndRoutes) {
 
 // ---- pieces
 
-Tensor pieces_by_definition(const std::vector<double>& signal, int64_t n, int64_t hop, const std::vector<double>& window) {
+Tensor pieces_by_definition(const std::vector<double>& signal, int64_t n, int64_t hop,
+                            const std::vector<double>& window) {
   std::vector<double> padded;
   const auto size = static_cast<int64_t>(signal.size());
   for (int64_t i = -n / 2; i < size + n / 2; ++i)
@@ -214,7 +227,8 @@ Tensor pieces_by_definition(const std::vector<double>& signal, int64_t n, int64_
   const int64_t count = (static_cast<int64_t>(padded.size()) - n) / hop + 1;
   std::vector<Complex> cut;
   for (int64_t f = 0; f < count; ++f)
-    for (int64_t t = 0; t < n; ++t) cut.emplace_back(padded[static_cast<size_t>(f * hop + t)] * window[static_cast<size_t>(t)]);
+    for (int64_t t = 0; t < n; ++t)
+      cut.emplace_back(padded[static_cast<size_t>(f * hop + t)] * window[static_cast<size_t>(t)]);
   return tn::tensor(by_definition(cut, n)).reshape({count, n})[{tn::all, tn::slice(0, n / 2 + 1)}].transpose();
 }
 
@@ -222,16 +236,23 @@ TEST(Stft, IsItsDefinitionAndComesBack) {
   const Tensor x = tn::real(drawn({50}, 51));
   for (const int64_t n : {8, 12, 9}) {
     std::vector<double> hann;
-    for (int64_t t = 0; t < n; ++t) hann.push_back(0.5 - 0.5 * std::cos(6.283185307179586 * static_cast<double>(t) / static_cast<double>(n)));
+    for (int64_t t = 0; t < n; ++t)
+      hann.push_back(0.5 - 0.5 * std::cos(6.283185307179586 * static_cast<double>(t) / static_cast<double>(n)));
     const Tensor window = tn::tensor(hann);
     const Tensor z = tn::stft(x, n, {.hop_length = 3, .window = window});
     const Tensor expected = pieces_by_definition(x.to_vector<double>(), n, 3, hann);
     EXPECT_EQ(z.shape(), expected.shape());
     EXPECT_LT(distance(numbers(z), numbers(expected)), 2e-15) << n;
-    EXPECT_LT(distance(numbers(tn::istft(z, n, {.hop_length = 3, .window = window, .length = 50})), numbers(x)), 1e-14) << n;
+    EXPECT_LT(distance(numbers(tn::istft(z, n, {.hop_length = 3, .window = window, .length = 50})), numbers(x)), 1e-14)
+        << n;
     const Tensor all = tn::stft(x, n, {.hop_length = 3, .window = window, .normalized = true, .onesided = false});
     EXPECT_EQ(all.shape()[0], tn::Dim(n));
-    EXPECT_LT(distance(numbers(tn::istft(all, n, {.hop_length = 3, .window = window, .normalized = true, .onesided = false, .length = 50})), numbers(x)), 1e-14) << n;
+    EXPECT_LT(
+        distance(numbers(tn::istft(
+                     all, n, {.hop_length = 3, .window = window, .normalized = true, .onesided = false, .length = 50})),
+                 numbers(x)),
+        1e-14)
+        << n;
   }
   const Tensor batch = tn::real(drawn({2, 3, 40}, 52));
   const Tensor z = tn::stft(batch, 8, {.center = false});
@@ -241,10 +262,13 @@ TEST(Stft, IsItsDefinitionAndComesBack) {
   EXPECT_EQ(tn::stft(batch, 8, {.return_complex = false}).shape(), tn::Shape({2, 3, 5, 21, 2}));
   const Tensor complex = drawn({40}, 53), pieces = tn::stft(complex, 8, {.win_length = 6, .pad_mode = "constant"});
   EXPECT_EQ(pieces.shape()[0], tn::Dim(8));
-  expect_derivatives("stft", [](const Tensor& t) {
-    const Tensor w = tn::stft(t * t, 8, {.hop_length = 2});
-    return tn::sum(tn::abs(w) * tn::abs(w)) + tn::sum(tn::istft(w, 8, {.hop_length = 2}) * t);
-  }, tn::real(drawn({16}, 54)), 1e-4);
+  expect_derivatives(
+      "stft",
+      [](const Tensor& t) {
+        const Tensor w = tn::stft(t * t, 8, {.hop_length = 2});
+        return tn::sum(tn::abs(w) * tn::abs(w)) + tn::sum(tn::istft(w, 8, {.hop_length = 2}) * t);
+      },
+      tn::real(drawn({16}, 54)), 1e-4);
 }
 
 TEST(Fft, RefusesWhatItCannot) {
@@ -255,7 +279,8 @@ TEST(Fft, RefusesWhatItCannot) {
   EXPECT_NE(said([&] { (void)tn::fft::fft(z, {.norm = "none"}); }).find("\"ortho\""), std::string::npos);
   EXPECT_NE(said([&] { (void)tn::fft::rfft(z); }).find("tn::fft::fft"), std::string::npos);
   EXPECT_NE(said([&] { (void)tn::fft::fftn(z, {0, 0}); }).find("twice"), std::string::npos);
-  EXPECT_NE(said([&] { (void)tn::fft::fftn(tn::ones({2, 2}), {.axes = {0, 1}, .s = {2}}); }).find("lengths"), std::string::npos);
+  EXPECT_NE(said([&] { (void)tn::fft::fftn(tn::ones({2, 2}), {.axes = {0, 1}, .s = {2}}); }).find("lengths"),
+            std::string::npos);
   EXPECT_NE(said([&] { (void)tn::fft::fft(tn::tensor(1.0)); }).find("fft"), std::string::npos);
   EXPECT_NE(said([&] { (void)tn::fft::fftfreq(0); }).find("at least 1"), std::string::npos);
   EXPECT_NE(said([&] { (void)tn::stft(tn::ones({5}), 16); }).find("reflect"), std::string::npos);

@@ -27,8 +27,9 @@ Value every_double_cast(Value x) {  // the sum of nothing useful, but each cast 
           is_integer(twice.dtype()) || twice.dtype() == DType::boolean ? as(twice, DType::u64) : as(twice, DType::f64);
       const Value bits =
           shown.dtype() == DType::f64 ? bitcast(select(eq(shown, shown), shown, zeros_like(shown)), DType::u64) : shown;
-      all = all.dtype() == DType::boolean ? bits
-                                          : bit_xor(all, mul(bits, like(bits, 2 * (middle * real_dtype_count + last) + 1)));
+      all = all.dtype() == DType::boolean
+                ? bits
+                : bit_xor(all, mul(bits, like(bits, 2 * (middle * real_dtype_count + last) + 1)));
     }
   return all;
 }

@@ -17,9 +17,7 @@ Parts parts(Value z) {
   return {real(z), imag(z)};
 }
 Value whole(const Parts& z) { return ir::complex(z.re, z.im); }
-Parts times(const Parts& x, const Parts& y) {
-  return {x.re * y.re - x.im * y.im, x.re * y.im + x.im * y.re};
-}
+Parts times(const Parts& x, const Parts& y) { return {x.re * y.re - x.im * y.im, x.re * y.im + x.im * y.re}; }
 
 namespace {
 
@@ -143,7 +141,7 @@ Value power(std::span<const Value> v) {
   return select(at_zero, select(truth(w), like(z, 0), like(z, 1)), general);
 }
 
-constexpr double ln2 = 0.69314718055994530942;
+constexpr double ln2 = 0.69314718055994530942, ln10 = 2.30258509299404568402;
 
 }  // namespace
 
@@ -177,6 +175,17 @@ constexpr Entry formulas[] = {
     {ir::Op::sinh, hyperbolic_sine},
     {ir::Op::cosh, hyperbolic_cosine},
     {ir::Op::tanh, [](List v) { return whole(hyperbolic_tangent(parts(v[0]))); }},
+    {ir::Op::asin, complex_asin},
+    {ir::Op::acos, complex_acos},
+    {ir::Op::atan, complex_atan},
+    {ir::Op::asinh, complex_asinh},
+    {ir::Op::acosh, complex_acosh},
+    {ir::Op::atanh, complex_atanh},
+    {ir::Op::expm1, complex_expm1},
+    {ir::Op::log1p, complex_log1p},
+    {ir::Op::log10, [](List v) { return scaled_by(logarithm(v[0]), 1 / ln10); }},
+    {ir::Op::logistic, complex_logistic},
+    {ir::Op::sign, complex_sign},
     {ir::Op::eq, [](List v) { return bit_and(eq(real(v[0]), real(v[1])), eq(imag(v[0]), imag(v[1]))); }},
     {ir::Op::ne, [](List v) { return bit_or(ne(real(v[0]), real(v[1])), ne(imag(v[0]), imag(v[1]))); }},
     {ir::Op::is_finite, [](List v) { return bit_and(is_finite(real(v[0])), is_finite(imag(v[0]))); }},
@@ -191,9 +200,8 @@ ComplexFormula complex_formula(ir::Op op) {
 }
 
 const char* complex_remedy(ir::Op op) {
-  return std::ranges::count(orders, op) != 0
-             ? ", which have no order; compare tn::real(z), tn::imag(z) or tn::abs(z)"
-             : "; apply it to tn::real(z) and tn::imag(z)";
+  return std::ranges::count(orders, op) != 0 ? ", which have no order; compare tn::real(z), tn::imag(z) or tn::abs(z)"
+                                             : "; apply it to tn::real(z) and tn::imag(z)";
 }
 
 // Halves are multiplied until one element is left.

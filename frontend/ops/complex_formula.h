@@ -18,6 +18,18 @@ using ComplexFormula = Value (*)(std::span<const Value>);
 ComplexFormula complex_formula(ir::Op op);
 const char* complex_remedy(ir::Op op);  // what to write instead, for errors
 
+// Formulas of a file of their own (frontend/ops/complex_inverse.cc).
+Value complex_asin(std::span<const Value> v);
+Value complex_acos(std::span<const Value> v);
+Value complex_atan(std::span<const Value> v);
+Value complex_asinh(std::span<const Value> v);
+Value complex_acosh(std::span<const Value> v);
+Value complex_atanh(std::span<const Value> v);
+Value complex_expm1(std::span<const Value> v);
+Value complex_log1p(std::span<const Value> v);
+Value complex_logistic(std::span<const Value> v);
+Value complex_sign(std::span<const Value> v);
+
 Value magnitude(const Parts& z);  // |z|: 0 at 0 with derivative 0, neither overflow nor underflow on the way
 Value complex_product(Value x, const Axes& axes, bool keepdims);  // over extents that are numbers
 

@@ -10,7 +10,8 @@ namespace tenon {
 DType meeting(const char* name, Takes takes, std::span<const Operand* const> operands, const Location& at) {
   const DType common = common_dtype(operands, name);
   if (is_complex(common))
-    throw Error(std::string(name) + ": takes no complex numbers; apply it to tn::real(z), tn::imag(z) or tn::abs(z)", at);
+    throw Error(std::string(name) + ": takes no complex numbers; apply it to tn::real(z), tn::imag(z) or tn::abs(z)",
+                at);
   if (takes == Takes::integers && is_floating(common)) {
     std::string text = std::string(name) + ": takes integers, and an operand is ";
     for (const Operand* x : operands) {

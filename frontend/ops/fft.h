@@ -19,12 +19,18 @@ struct Along {
 };
 Tensor fft(Operand x, Along o = {});  // c64 or c128
 Tensor ifft(Operand x, Along o = {});
-Tensor rfft(Operand x, Along o = {});  // real -> the first n / 2 + 1 of its complex ones; the others are their conjugates
+Tensor rfft(Operand x,
+            Along o = {});  // real -> the first n / 2 + 1 of its complex ones; the others are their conjugates
 Tensor irfft(Operand x, Along o = {});  // back: n real numbers
+// Of half of a signal whose spectrum is real, and back: the transform of x and the conjugates that x leaves out.
+Tensor hfft(Operand x, Along o = {});
+Tensor ihfft(Operand x, Along o = {});
 Tensor fft(Operand x, int64_t n, int64_t axis = -1, const std::string& norm = "backward");
 Tensor ifft(Operand x, int64_t n, int64_t axis = -1, const std::string& norm = "backward");
 Tensor rfft(Operand x, int64_t n, int64_t axis = -1, const std::string& norm = "backward");
 Tensor irfft(Operand x, int64_t n, int64_t axis = -1, const std::string& norm = "backward");
+Tensor hfft(Operand x, int64_t n, int64_t axis = -1, const std::string& norm = "backward");
+Tensor ihfft(Operand x, int64_t n, int64_t axis = -1, const std::string& norm = "backward");
 
 // Over several axes, the last of them the real one of rfftn and irfftn. No axes: as many of the last as s has lengths, or all; s: their lengths.
 struct Over {
@@ -37,10 +43,10 @@ Tensor ifftn(Operand x, Over o = {});
 Tensor rfftn(Operand x, Over o = {});
 Tensor irfftn(Operand x, Over o = {});
 // fftn(x, {0, 1}): the axes alone. Templates, so that {.s = ...} is no list of axes to anybody.
-#define TENON_OVER_AXES(name)                                \
-  template <class T>                                         \
-    requires std::is_integral_v<T>                           \
-  Tensor name(Operand x, std::initializer_list<T> axes) {    \
+#define TENON_OVER_AXES(name)                                 \
+  template <class T>                                          \
+    requires std::is_integral_v<T>                            \
+  Tensor name(Operand x, std::initializer_list<T> axes) {     \
     return name(x, Over{.axes = {axes.begin(), axes.end()}}); \
   }
 TENON_OVER_AXES(fftn)

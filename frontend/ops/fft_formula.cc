@@ -14,7 +14,9 @@ Value taken(Value x, size_t axis, Dim start, Dim count) {
   return slice(x, std::move(starts), std::move(sizes), std::vector<int64_t>(x.shape().size(), 1));
 }
 
-Parts each(const Parts& x, Value (*f)(Value, const Shape&), const Shape& shape) { return {f(x.re, shape), f(x.im, shape)}; }
+Parts each(const Parts& x, Value (*f)(Value, const Shape&), const Shape& shape) {
+  return {f(x.re, shape), f(x.im, shape)};
+}
 Parts reshaped(const Parts& x, const Shape& shape) { return each(x, ir::reshape, shape); }
 
 // Reads a table from front to back.
@@ -85,7 +87,9 @@ Value staged(const Parts& x, const std::vector<int64_t>& radices, Reader& roots,
   return ir::reshape(t.re, moved);
 }
 
-Value first_axis_second(Value x) { return x.shape()[1] == 1 ? ir::reshape(x, {x.shape()[1], x.shape()[0], x.shape()[2]}) : transpose(x, {1, 0, 2}); }
+Value first_axis_second(Value x) {
+  return x.shape()[1] == 1 ? ir::reshape(x, {x.shape()[1], x.shape()[0], x.shape()[2]}) : transpose(x, {1, 0, 2});
+}
 
 // X[k] = c[k] sum over t of (x[t] c[t]) conj(c[k - t]), c being the chirp.
 Value convolved(const Parts& x, const fft::Plan& plan, Reader& table) {
@@ -99,9 +103,11 @@ Value convolved(const Parts& x, const fft::Plan& plan, Reader& table) {
     return pad(v, ir::splat(*v.builder, v.dtype(), 0, {}), {0, 0, 0}, {0, m - n, 0}, {0, 0, 0});
   };
   Reader again = table;
-  const Parts there = turned_by(parts(staged({padded(product.re), padded(product.im)}, plan.radices, table, as_they_are)), spectrum);
+  const Parts there =
+      turned_by(parts(staged({padded(product.re), padded(product.im)}, plan.radices, table, as_they_are)), spectrum);
   const auto back = [&](Value v) { return first_axis_second(v); };
-  const Value around = first_axis_second(staged(swapped({back(there.re), back(there.im)}), plan.radices, again, swapped));
+  const Value around =
+      first_axis_second(staged(swapped({back(there.re), back(there.im)}), plan.radices, again, swapped));
   const Parts r = parts(taken(around, 1, 0, n));
   return whole(turned_by(r, chirp));
 }
@@ -111,8 +117,7 @@ Value transform_of(Value x, Value table, const fft::Plan& plan, bool inverse, do
   if (scale != 1) p = {p.re * scale, p.im * scale};
   if (inverse) p = swapped(p);
   Reader reader{table};
-  if (plan.convolution == 0)
-    return first_axis_second(staged(p, plan.radices, reader, inverse ? swapped : as_they_are));
+  if (plan.convolution == 0) return first_axis_second(staged(p, plan.radices, reader, inverse ? swapped : as_they_are));
   const Value y = convolved(p, plan, reader);
   return inverse ? whole(swapped(parts(y))) : y;
 }
@@ -159,7 +164,8 @@ Value transformed_real(Value x, Value table, const fft::Plan& plan, int64_t n, d
   const int64_t half = n / 2;
   const Value pairs = ir::reshape(x, {shape[0], Dim(half), Dim(2), shape[2]});
   const Shape short_shape = {shape[0], Dim(half), shape[2]}, out = {shape[0], Dim(half + 1), shape[2]};
-  const Value z = ir::complex(ir::reshape(taken(pairs, 2, 0, 1), short_shape), ir::reshape(taken(pairs, 2, 1, 1), short_shape));
+  const Value z =
+      ir::complex(ir::reshape(taken(pairs, 2, 0, 1), short_shape), ir::reshape(taken(pairs, 2, 1, 1), short_shape));
   const Value spectrum = transformed(z, table, plan, false, scale * 0.5);
   const Value around[] = {spectrum, taken(spectrum, 1, 0, 1)};
   const Value ahead = ir::concat(around, 1);

@@ -5,6 +5,8 @@
 // w^(j k) of order r L, and writes r runs one behind the other: element k + L c is sum over j of the roots of order r, w^(j c).
 #pragma once
 
+#include <functional>
+
 #include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/ops/fft_plan.h"
 
@@ -18,6 +20,17 @@ Value transformed(Value x, Value table, const fft::Plan& plan, bool inverse, dou
 // The same of n real numbers into n / 2 + 1 complex ones, and back: table with `halves` where n is even.
 Value transformed_real(Value x, Value table, const fft::Plan& plan, int64_t n, double scale);
 Value transformed_back(Value x, Value table, const fft::Plan& plan, int64_t n, double scale);
+
+// The same along axes in turn: in the order in which the axis of real numbers, the last listed, comes first on the way there and last on
+// the way back. A length cuts its axis, or pads it with zeros. table_for gives the table of a plan, asked in the order of the axes.
+struct FftOver {
+  FftKind kind;
+  bool inverse;
+  std::vector<int64_t> axes, lengths;
+  double scale;
+};
+using TableFor = std::function<Value(const fft::Plan& plan, bool halves)>;
+Value transformed_over(Value x, const FftOver& to, const TableFor& table_for);
 
 // The discrete Fourier transform of a few numbers, written out.
 std::vector<Parts> butterfly(const std::vector<Parts>& x);

@@ -56,8 +56,12 @@ Tensor frequencies(const char* op, int64_t n, bool both_signs, double d, const T
 
 }  // namespace
 
-Tensor fftshift(Operand x, const std::vector<int64_t>& axes) { return shifted({"fftshift", build_shift<false>}, x, axes); }
-Tensor ifftshift(Operand x, const std::vector<int64_t>& axes) { return shifted({"ifftshift", build_shift<true>}, x, axes); }
+Tensor fftshift(Operand x, const std::vector<int64_t>& axes) {
+  return shifted({"fftshift", build_shift<false>}, x, axes);
+}
+Tensor ifftshift(Operand x, const std::vector<int64_t>& axes) {
+  return shifted({"ifftshift", build_shift<true>}, x, axes);
+}
 Tensor fftfreq(int64_t n, double d, TensorOptions o, const At& at) { return frequencies("fftfreq", n, true, d, o, at); }
 Tensor rfftfreq(int64_t n, double d, TensorOptions o, const At& at) {
   return frequencies("rfftfreq", n, false, d, o, at);

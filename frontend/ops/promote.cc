@@ -74,7 +74,8 @@ DType common_dtype(std::span<const Operand* const> operands, const char* op) {
   const bool by_scalars = !axes.any || (scalars.any && category(scalars.dtype) > category(axes.dtype));
   const bool any = axes.any || scalars.any;
   DType strong = by_scalars ? scalars.dtype : axes.dtype;
-  if (is_complex(strong) && axes.any && part_of(axes.dtype) == f64) strong = c128;  // a 0-d complex number widens no tensor, nor narrows one
+  if (is_complex(strong) && axes.any && part_of(axes.dtype) == f64)
+    strong = c128;  // a 0-d complex number widens no tensor, nor narrows one
   const DType natural = weak == Operand::Weak::floating  ? default_dtype()
                         : weak == Operand::Weak::integer ? i64
                                                          : boolean;

@@ -118,7 +118,8 @@ std::vector<Value> build_istft(ir::GraphBuilder& b, std::span<const Value> given
   const Dim frequencies = lead[lead.size() - 2], pieces = lead[lead.size() - 1];
   lead.erase(lead.size() - 1), lead.erase(lead.size() - 1);
   const Dim batch = symbols.numel(lead);
-  const Value z = ir::transpose(ir::reshape(ir::cast(in.x, complex_of(part_of(in.x.dtype()))), {batch, frequencies, pieces}), {0, 2, 1});
+  const Value z = ir::transpose(
+      ir::reshape(ir::cast(in.x, complex_of(part_of(in.x.dtype()))), {batch, frequencies, pieces}), {0, 2, 1});
   const Value folded = ir::reshape(z, {symbols.product(batch, pieces), frequencies, Dim(1)});
   const Plan plan = plan_for(to.n, to.onesided);
   Value x = to.onesided ? formula::transformed_back(folded, in.table, plan, to.n, to.scale)
@@ -138,8 +139,7 @@ std::vector<Value> build_istft(ir::GraphBuilder& b, std::span<const Value> given
   sum = taken(sum, 1, start, end), weight = taken(weight, 1, start, end);
   const Value inverse = ir::reshape(ir::like(weight, 1) / weight, {end});
   x = scaled(sum, inverse);
-  if (to.result >= 0 && !cut)
-    x = ir::pad(x, zeros_of(x, {}), {0, 0}, {0, symbols.difference(to.result, end)}, {0, 0});
+  if (to.result >= 0 && !cut) x = ir::pad(x, zeros_of(x, {}), {0, 0}, {0, symbols.difference(to.result, end)}, {0, 0});
   Shape shape = lead;
   shape.push_back(x.shape()[1]);
   return {ir::reshape(x, shape)};
@@ -153,10 +153,12 @@ Pieces checked(const char* op, int64_t n, int64_t hop, int64_t win, const Tensor
   const Pieces p{hop == 0 ? std::max<int64_t>(1, n / 4) : hop, win == 0 ? n : win};
   if (p.hop < 1) throw Error(std::string(op) + ": hop_length is at least 1, not " + std::to_string(hop), at);
   if (p.window < 1 || p.window > n)
-    throw Error(std::string(op) + ": win_length lies in 1 to n_fft (" + std::to_string(n) + "), and is " + std::to_string(win), at);
+    throw Error(
+        std::string(op) + ": win_length lies in 1 to n_fft (" + std::to_string(n) + "), and is " + std::to_string(win),
+        at);
   if (window.defined() && (window.ndim() != 1 || !(window.shape()[0] == p.window) || !is_floating(window.dtype())))
-    throw Error(std::string(op) + ": the window is a real vector of win_length " + std::to_string(p.window) + ", and this is " +
-                    describe(window),
+    throw Error(std::string(op) + ": the window is a real vector of win_length " + std::to_string(p.window) +
+                    ", and this is " + describe(window),
                 at);
   return p;
 }
@@ -216,7 +218,8 @@ Tensor istft(Operand operand, int64_t n, Istft o) try {
     throw Error("istft: a one-sided spectrum is that of a real signal; return_complex needs .onesided = false", at);
   const int64_t frequencies = o.onesided ? n / 2 + 1 : n;
   if (!(z.shape()[z.ndim() - 2] == frequencies))
-    throw Error("istft: n_fft " + std::to_string(n) + " has " + std::to_string(frequencies) + " frequencies, and this is " + describe(z),
+    throw Error("istft: n_fft " + std::to_string(n) + " has " + std::to_string(frequencies) +
+                    " frequencies, and this is " + describe(z),
                 at);
   const DType part = part_of(z.dtype());
   const auto length = static_cast<double>(n);

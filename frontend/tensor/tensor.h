@@ -156,7 +156,8 @@ class Tensor {
     else if constexpr (std::is_integral_v<U>)
       return sizeof(U) == 1 ? u8 : sizeof(U) == 2 ? u16 : sizeof(U) == 4 ? u32 : u64;
     else
-      static_assert(sizeof(U) == 0, "a tensor element is a bool, an integer, a float, a double or a std::complex of these");
+      static_assert(sizeof(U) == 0,
+                    "a tensor element is a bool, an integer, a float, a double or a std::complex of these");
   }
 
  private:

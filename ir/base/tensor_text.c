@@ -6,9 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { t_bool, t_i8, t_i16, t_i32, t_i64, t_u8, t_u16, t_u32, t_u64, t_f16, t_bf16, t_f32, t_f64, t_c64, t_c128, dtypes };
-static const char* const names[dtypes] = {"bool", "i8",  "i16", "i32",  "i64", "u8", "u16",
-                                          "u32",  "u64", "f16", "bf16", "f32", "f64", "c64", "c128"};
+enum {
+  t_bool,
+  t_i8,
+  t_i16,
+  t_i32,
+  t_i64,
+  t_u8,
+  t_u16,
+  t_u32,
+  t_u64,
+  t_f16,
+  t_bf16,
+  t_f32,
+  t_f64,
+  t_c64,
+  t_c128,
+  dtypes
+};
+static const char* const names[dtypes] = {"bool", "i8",  "i16",  "i32", "i64", "u8",  "u16", "u32",
+                                          "u64",  "f16", "bf16", "f32", "f64", "c64", "c128"};
 static const unsigned char sizes[dtypes] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16};
 
 enum { longest_number = 512 }; /* 309 digits before the point, 100 behind it */
@@ -293,7 +310,8 @@ char* tenon_text_of(const tenon_text_options* options, tenon_text_tensor tensor,
     }
     print(&p, 0, 7);
   }
-  const int plain = tensor.dtype == t_f32 || tensor.dtype == t_c64 || (count != 0 && (tensor.dtype == t_i64 || tensor.dtype == t_bool));
+  const int plain = tensor.dtype == t_f32 || tensor.dtype == t_c64 ||
+                    (count != 0 && (tensor.dtype == t_i64 || tensor.dtype == t_bool));
   if (!plain) {
     put(&p.out, ", dtype=");
     put(&p.out, names[tensor.dtype]);

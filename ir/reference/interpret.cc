@@ -153,7 +153,8 @@ std::vector<Array> interpret(const Graph& graph, std::span<const Array> inputs) 
 
 Array recast(const Array& from, DType to) {
   if (is_complex(from.type.dtype) || is_complex(to)) {  // part by part; a real number has the imaginary part 0
-    const Type type{to, from.type.shape}, part{part_of(to), from.type.shape}, own{part_of(from.type.dtype), from.type.shape};
+    const Type type{to, from.type.shape}, part{part_of(to), from.type.shape},
+        own{part_of(from.type.dtype), from.type.shape};
     const Array* z = &from;
     const auto take = [&](Op op) {
       if (!is_complex(from.type.dtype)) return op == Op::real ? from : Array(own);
