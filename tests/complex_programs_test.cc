@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "tenon/tests/messages.h"
 #include "tenon/tests/temporary_folder.h"
 
 namespace tn = tenon;
@@ -12,6 +13,7 @@ using tenon::testing::distance;
 using tenon::testing::drawn;
 using tenon::testing::expect_derivatives;
 using tenon::testing::expect_same_on_all_routes;
+using tenon::testing::message_of;
 using tenon::testing::numbers;
 using tn::Tensor;
 using Tensors = std::vector<Tensor>;
@@ -37,6 +39,16 @@ const Function functions[] = {
     {"cosh", [](const Tensor& z) { return tn::cosh(z); }},
     {"tanh", [](const Tensor& z) { return tn::tanh(z); }},
     {"rsqrt", [](const Tensor& z) { return tn::rsqrt(z); }},
+    {"asin", [](const Tensor& z) { return tn::asin(z * Complex(0.1, 0.2)); }},
+    {"acos", [](const Tensor& z) { return tn::acos(z * Complex(0.1, 0.2)); }},
+    {"atan", [](const Tensor& z) { return tn::atan(z); }},
+    {"asinh", [](const Tensor& z) { return tn::asinh(z); }},
+    {"acosh", [](const Tensor& z) { return tn::acosh(z * Complex(1, 0.5)); }},
+    {"atanh", [](const Tensor& z) { return tn::atanh(z * Complex(0.1, 0.2)); }},
+    {"expm1", [](const Tensor& z) { return tn::expm1(z); }},
+    {"log1p", [](const Tensor& z) { return tn::log1p(z * 0.1); }},
+    {"sigmoid", [](const Tensor& z) { return tn::sigmoid(z); }},
+    {"sign", [](const Tensor& z) { return tn::sign(z); }},
     {"abs", [](const Tensor& z) { return tn::abs(z); }},
     {"angle", [](const Tensor& z) { return tn::angle(z); }},
     {"conj", [](const Tensor& z) { return tn::conj(z) * z * z; }},
@@ -48,6 +60,9 @@ const Function functions[] = {
     {"moved",
      [](const Tensor& z) { return tn::concat({tn::flip(z, {0}) * z, tn::pad(z, {{0, 1}, {0, 0}}, 2) * 2}, 0); }},
     {"taken", [](const Tensor& z) { return tn::take(z * z, tn::tensor({1, 1, 0}), 0); }},
+    {"added", [](const Tensor& z) { return tn::scatter_add(z * z, tn::tensor({1, 1}), tn::conj(z), 0); }},
+    {"set", [](const Tensor& z) { return tn::index_copy(z * z, 0, tn::tensor({1}), tn::exp(z[tn::slice(0, 1)])); }},
+    {"gathered", [](const Tensor& z) { return tn::gather(z * z, 1, tn::tensor({{2, 2}, {0, 1}})); }},
     {"where", [](const Tensor& z) { return tn::where(tn::real(z) > 0, z * z, tn::conj(z)); }},
 };
 
@@ -139,6 +154,37 @@ TEST(ComplexPrograms, LanesAndTangents) {
   // <pull(c), t> = <c, dy>, with <a, b> = Re sum conj(a) b
   const auto inner = [](const Tensor& a, const Tensor& b) { return tn::real(tn::sum(tn::conj(a) * b)).item<double>(); };
   EXPECT_NEAR(inner(pull(t[1]), t[0]), inner(t[1], dy), 1e-10);
+}
+
+// What other transforms make of programs that are complex inside, or refuse.
+TEST(ComplexPrograms, OtherTransforms) {
+  const auto spectrum = [](const Tensor& x) {
+    const Tensor z = tn::fft::rfft(x[tn::slice(0, 4)]);
+    return tn::concat({tn::fft::irfft(z * z, 4), x[tn::slice(4, 7)] * 2}, 0);
+  };
+  const Tensor x = tn::real(drawn({7}, 29));
+  const tn::Csr sparse = tn::sparse_jacobian(spectrum)(x);
+  const Tensor dense = tn::jacfwd(spectrum)(x);
+  EXPECT_EQ(sparse.values.numel(), 4 * 4 + 3);
+  const std::vector<int64_t> offsets = sparse.row_offsets.to_vector<int64_t>(),
+                             columns = sparse.columns.to_vector<int64_t>();
+  const std::vector<double> values = sparse.values.to_vector<double>(), all = dense.to_vector<double>();
+  for (size_t row = 0; row < 7; ++row)
+    for (int64_t k = offsets[row]; k < offsets[row + 1]; ++k)
+      EXPECT_NEAR(values[static_cast<size_t>(k)], all[row * 7 + static_cast<size_t>(columns[static_cast<size_t>(k)])],
+                  1e-13);
+
+  const Tensor z = drawn({4, 3}, 30);
+  const auto less_mean = [](const Tensor& w) { return w - tn::pmean(w, "lanes"); };
+  const Tensor centred = tn::vmap(less_mean, {.axis_name = "lanes"})(z);
+  EXPECT_LT(distance(numbers(centred), numbers(z - tn::mean(z, {.axes = {0}, .keepdims = true}))), 1e-15);
+  const Tensor root = tn::fixed_point([](const Tensor& w, const Tensor& a) { return (w + a / w) * 0.5; }, z, z * z);
+  EXPECT_LT(distance(numbers(root * root), numbers(z * z)), 1e-14);
+
+  EXPECT_NE(
+      message_of([&] { (void)tn::jacrev([](const Tensor& w) { return tn::abs(w); })(z[0]); }).find("view_as_real"),
+      std::string::npos);
+  EXPECT_NE(message_of([&] { (void)tn::optim::sgd(z, z, {.rate = 0.1}); }).find("view_as_real"), std::string::npos);
 }
 
 TEST(ComplexPrograms, FilesAndCalls) {

@@ -83,6 +83,18 @@ const Unary unary[] = {
     {"rsqrt", [](const Tensor& z) { return tn::rsqrt(z); }, [](const Complex& z) { return 1.0 / std::sqrt(z); }},
     {"exp2", [](const Tensor& z) { return tn::exp2(z); }, [](const Complex& z) { return std::pow(Complex(2), z); }},
     {"log2", [](const Tensor& z) { return tn::log2(z); }, [](const Complex& z) { return std::log(z) / std::log(2.0); }},
+    {"asin", [](const Tensor& z) { return tn::asin(z); }, [](const Complex& z) { return std::asin(z); }},
+    {"acos", [](const Tensor& z) { return tn::acos(z); }, [](const Complex& z) { return std::acos(z); }},
+    {"atan", [](const Tensor& z) { return tn::atan(z); }, [](const Complex& z) { return std::atan(z); }},
+    {"asinh", [](const Tensor& z) { return tn::asinh(z); }, [](const Complex& z) { return std::asinh(z); }},
+    {"acosh", [](const Tensor& z) { return tn::acosh(z); }, [](const Complex& z) { return std::acosh(z); }},
+    {"atanh", [](const Tensor& z) { return tn::atanh(z); }, [](const Complex& z) { return std::atanh(z); }},
+    {"expm1", [](const Tensor& z) { return tn::expm1(z); }, [](const Complex& z) { return std::exp(z) - 1.0; }},
+    {"log1p", [](const Tensor& z) { return tn::log1p(z); }, [](const Complex& z) { return std::log(z + 1.0); }},
+    {"log10", [](const Tensor& z) { return tn::log10(z); }, [](const Complex& z) { return std::log10(z); }},
+    {"sigmoid", [](const Tensor& z) { return tn::sigmoid(z); },
+     [](const Complex& z) { return 1.0 / (1.0 + std::exp(-z)); }},
+    {"sign", [](const Tensor& z) { return tn::sign(z); }, [](const Complex& z) { return z / std::abs(z); }},
     {"conj", [](const Tensor& z) { return tn::conj(z); }, [](const Complex& z) { return std::conj(z); }},
     {"abs", [](const Tensor& z) { return tn::abs(z); }, [](const Complex& z) { return Complex(std::abs(z)); }},
     {"angle", [](const Tensor& z) { return tn::angle(z); }, [](const Complex& z) { return Complex(std::arg(z)); }},
@@ -163,6 +175,26 @@ TEST(Complex, BranchCutsAndSignedZeros) {
   }
   EXPECT_EQ(tn::abs(one({infinity, std::nan("")})).item<double>(), infinity);
   EXPECT_EQ(tn::abs(one({3, 4})).item<double>(), 5);
+  // On the cuts of the inverse functions the sign of the zero says from which side; far out they do not overflow.
+  for (const double side : {0.0, -0.0}) {
+    const double up = std::signbit(side) ? -1 : 1, log_root = std::acosh(2.0);
+    const auto near = [&](const Tensor& found, Complex expected, const char* what) {
+      EXPECT_LT(std::abs(value(found) - expected), 1e-15 * std::abs(expected)) << what << " from " << up;
+    };
+    near(tn::asin(one({2, side})), {pi / 2, up * log_root}, "asin");
+    near(tn::acos(one({2, side})), {0, -up * log_root}, "acos");
+    near(tn::acosh(one({-2, side})), {log_root, up * pi}, "acosh");
+    near(tn::atanh(one({2, side})), {std::atanh(0.5), up * pi / 2}, "atanh");
+    near(tn::asinh(one({side, 2})), {up * log_root, pi / 2}, "asinh");
+    near(tn::atan(one({side, 2})), {up * pi / 2, std::atanh(0.5)}, "atan");
+  }
+  EXPECT_NEAR(value(tn::asinh(one({1e300, 1e300}))).real(),
+              std::log(2.0) + std::log(std::hypot(1.0, 1.0)) + std::log(1e300), 1e-12);
+  EXPECT_EQ(value(tn::atanh(one({1e300, 0}))).imag(), pi / 2);
+  EXPECT_NEAR(value(tn::expm1(one({1e-12, 1e-12}))).real() / 1e-12, 1, 2e-12);
+  EXPECT_NEAR(value(tn::log1p(one({1e-12, 1e-12}))).real() / 1e-12, 1, 2e-12);
+  EXPECT_LT(std::abs(value(tn::sigmoid(one({-800, 1})))), 1e-300);
+  EXPECT_EQ(value(tn::sign(one({0, 0}))), Complex(0, 0));
   // Next to the unit circle log |z| keeps its digits.
   const double near = 1e-9;
   EXPECT_NEAR(value(tn::log(one({1, near}))).real(), near * near / 2, 1e-33);
@@ -202,6 +234,32 @@ TEST(Complex, ReductionsAndProducts) {
   EXPECT_LT(distance(numbers(tn::dot(a[{0, 0}], a[{0, 1}])), numbers(tn::sum(a[{0, 0}] * a[{0, 1}]))), 1e-15);
 }
 
+TEST(Complex, ArithmeticByOtherNames) {
+  const Tensor a = drawn({3}, 31), b = drawn({3}, 32), c = drawn({3}, 33);
+  const auto near = [](const Tensor& found, const Tensor& expected, const char* what) {
+    EXPECT_EQ(found.dtype(), expected.dtype()) << what;
+    EXPECT_LT(distance(numbers(found), numbers(expected)), 1e-15) << what;
+  };
+  near(tn::square(a), a * a, "square");
+  near(tn::reciprocal(a), 1 / a, "reciprocal");
+  near(tn::div(a, b), a / b, "div");
+  near(tn::add(a, b, {.alpha = 2}), a + b * 2, "add");
+  near(tn::addcmul(a, b, c, {.value = 0.5}), a + b * c * 0.5, "addcmul");
+  near(tn::addcdiv(a, b, c), a + b / c, "addcdiv");
+  near(tn::var_mean(a).second, tn::mean(a), "var_mean");
+  near(tn::norm(a), tn::sqrt(tn::sum(tn::real(a * tn::conj(a)))), "norm");
+  near(tn::linalg::vector_norm(a, 1), tn::sum(tn::abs(a)), "vector_norm");
+  near(tn::linalg::vecdot(a, b), tn::sum(tn::conj(a) * b), "vecdot");
+  near(tn::tensordot(a, b, 1), tn::sum(a * b), "tensordot");
+  near(tn::cross(a, b)[0], a[1] * b[2] - a[2] * b[1], "cross");
+  near(tn::linalg::trace(tn::outer(a, b)), tn::sum(a * b), "trace");
+  const Tensor odd = tn::tensor({Complex(infinity, 1), Complex(1, std::nan("")), Complex(1, 2)});
+  EXPECT_EQ(tn::isnan(odd).to_vector<bool>(), (std::vector<bool>{false, true, false}));
+  EXPECT_EQ(tn::isinf(odd).to_vector<bool>(), (std::vector<bool>{true, false, false}));
+  EXPECT_EQ(tn::isfinite(odd).to_vector<bool>(), (std::vector<bool>{false, false, true}));
+  EXPECT_EQ(value(tn::nansum(odd[tn::slice(1, 3)])), Complex(1, 2));
+}
+
 TEST(Complex, Moves) {
   const Tensor z = drawn({3, 4}, 6);
   EXPECT_EQ(numbers(z.transpose()[{1}]), numbers(z[{tn::all, 1}]));
@@ -211,6 +269,13 @@ TEST(Complex, Moves) {
   EXPECT_EQ(numbers(tn::take(z, tn::tensor({2, 0}), 0)), numbers(tn::stack({z[2], z[0]})));
   EXPECT_EQ(numbers(tn::view_as_complex(tn::view_as_real(z))), numbers(z));
   EXPECT_EQ(tn::view_as_real(z).shape(), tn::Shape({3, 4, 2}));
+  const Tensor added = tn::scatter_add(z, tn::tensor({1, 1, 0}), z, 0);
+  EXPECT_LT(distance(numbers(added[1]), numbers(z[1] + z[0] + z[1])), 1e-15);
+  EXPECT_EQ(numbers(tn::gather(z, 1, tn::tensor({{3}, {0}, {1}}))),
+            numbers(tn::stack({z[{0, 3}], z[{1, 0}], z[{2, 1}]})));
+  EXPECT_EQ(numbers(tn::index_copy(z, 0, tn::tensor({2}), z[tn::slice(0, 1)])[2]), numbers(z[0]));
+  EXPECT_EQ(numbers(tn::masked_fill(z, tn::real(z) > 0, Complex(1, 2))),
+            numbers(tn::where(tn::real(z) > 0, Complex(1, 2), z)));
   Tensor changed = z;
   changed[{1, 2}] = Complex(7, 8);
   EXPECT_EQ(value(changed[{1, 2}]), Complex(7, 8));
@@ -234,6 +299,23 @@ TEST(Complex, RefusesWhatNeedsAnOrder) {
   };
   EXPECT_TRUE(refused(message_of([&] { (void)tn::jit(prints)(z); })));
   EXPECT_TRUE(refused(message_of([&] { (void)tn::view_as_real(tn::ones({2})); })));
+  const Tensor m = drawn({3, 3}, 8, tn::c64), real = tn::eye(3);
+  const auto said = [&](const char* name, const std::string& text) {
+    EXPECT_NE(text.find(std::string("linalg::") + name), std::string::npos) << text;
+    EXPECT_NE(text.find("c64"), std::string::npos) << text;
+  };
+  said("cholesky", message_of([&] { (void)tn::linalg::cholesky(m); }));
+  said("lu", message_of([&] { (void)tn::linalg::lu(m); }));
+  said("qr", message_of([&] { (void)tn::linalg::qr(m); }));
+  said("eigh", message_of([&] { (void)tn::linalg::eigh(m); }));
+  said("svd", message_of([&] { (void)tn::linalg::svd(m); }));
+  said("det", message_of([&] { (void)tn::linalg::det(m); }));
+  said("inv", message_of([&] { (void)tn::linalg::inv(m); }));
+  said("pinv", message_of([&] { (void)tn::linalg::pinv(m); }));
+  said("matrix_exp", message_of([&] { (void)tn::linalg::matrix_exp(m); }));
+  said("solve", message_of([&] { (void)tn::linalg::solve(real, m); }));
+  said("solve_triangular", message_of([&] { (void)tn::linalg::solve_triangular(m, real); }));
+  said("lstsq", message_of([&] { (void)tn::linalg::lstsq(m, real); }));
   EXPECT_NE(message_of([&] { (void)tn::grad([](const Tensor& w) { return tn::sum(w); })(z); }).find("tn::real"),
             std::string::npos);
 }

@@ -96,6 +96,17 @@ TEST(Fft, RealOnes) {
     EXPECT_LT(distance(numbers(tn::fft::irfft(bent, n)), numbers(x)), 2e-15) << n;
   }
   EXPECT_EQ(tn::fft::irfft(drawn({5}, 1)).shape(), tn::Shape({8}));
+  // Of half of a signal that is its own mirrored conjugate the spectrum is real, and back.
+  for (const int64_t n : {1, 2, 7, 8, 12})
+    for (const std::string norm : {"backward", "ortho", "forward"}) {
+      const Tensor x = tn::real(tn::tensor(drawn_numbers(n, 9)));
+      const Tensor half = tn::fft::ihfft(x, {.norm = norm});
+      const Tensor whole = tn::fft::ifft(x, {.norm = norm});
+      EXPECT_LT(distance(numbers(half), numbers(whole[tn::slice(0, n / 2 + 1)])), 2e-15) << n << norm;
+      EXPECT_LT(distance(numbers(tn::fft::hfft(half, {.n = n, .norm = norm})), numbers(x)), 2e-15) << n << norm;
+    }
+  EXPECT_EQ(tn::fft::hfft(drawn({5}, 1)).shape(), tn::Shape({8}));
+  EXPECT_EQ(tn::fft::hfft(drawn({5}, 1), 7).shape(), tn::Shape({7}));
 }
 
 TEST(Fft, NormsAndLengths) {

@@ -28,7 +28,8 @@ using Values = std::vector<Value>;
 using Axes = std::vector<int64_t>;
 
 // ---- doors: x as a tensor whose last two axes are matrices
-Tensor matrices_of(const Operand& x, const char* name);
+Tensor matrices_of(const Operand& x, const char* name, bool complex = false);
+void refuse_complex(DType dtype, const char* name, const Location& at);
 Tensor square_of(const Operand& x, const char* name);
 std::string named(const char* name);  // linalg::name, as errors say it
 

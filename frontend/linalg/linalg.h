@@ -135,7 +135,9 @@ Tensor trace(Operand x, int64_t offset = 0);
 using linalg::cross, linalg::tensordot;
 
 // As torch.norm has it: p takes x's elements as one vector, or those along the axes; "fro" and "nuc" are of matrices.
-inline Tensor norm(Operand x, double p, linalg::Norm n = {}) { return linalg::vector_norm(std::move(x), p, std::move(n)); }
+inline Tensor norm(Operand x, double p, linalg::Norm n = {}) {
+  return linalg::vector_norm(std::move(x), p, std::move(n));
+}
 inline Tensor norm(Operand x, const char* p, linalg::Norm n = {}) {
   return linalg::matrix_norm(std::move(x), p, std::move(n));
 }

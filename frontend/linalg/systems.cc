@@ -146,6 +146,7 @@ Given system_of(const char* name, const Operand& first, const Operand& a, const 
                 bool left = true) {
   const Tensor m = square ? square_of(a, name) : matrices_of(a, name);
   const DType dtype = formula::floating(common_dtype(std::array<const Operand*, 2>{&a, &b}, name));
+  refuse_complex(dtype, name, first.where());
   const Tensor right = as_tensor(b, name);
   if (right.ndim() == 0)
     throw Error(named(name) + ": the right side has no axes; it is a vector or a matrix", first.where());

@@ -145,6 +145,14 @@ constexpr double ln2 = 0.69314718055994530942, ln10 = 2.30258509299404568402;
 
 }  // namespace
 
+Value product_of(Value x, Value y) { return is_complex(x.dtype()) ? whole(times(parts(x), parts(y))) : x * y; }
+Value quotient_of(Value x, Value y) {
+  const Value both[] = {x, y};
+  return is_complex(x.dtype()) ? quotient(both) : x / y;
+}
+
+Value over_real(Value x, Value n) { return is_complex(x.dtype()) ? ir::complex(real(x) / n, imag(x) / n) : x / n; }
+
 Value magnitude(const Parts& z) {
   const auto [s, x, y] = scaled(z);
   const Value infinite = bit_or(is_infinite(z.re), is_infinite(z.im));

@@ -12,6 +12,10 @@ struct Parts {
 Parts parts(Value z);  // of a real value too, with the imaginary part 0
 Value whole(const Parts& z);
 Parts times(const Parts& x, const Parts& y);
+// Of real numbers or of complex ones, both of one dtype.
+Value product_of(Value x, Value y);
+Value quotient_of(Value x, Value y);
+Value over_real(Value x, Value n);  // n real
 
 // The formula of an elementwise row for complex operands of one dtype and shape; null where there is none.
 using ComplexFormula = Value (*)(std::span<const Value>);
