@@ -299,6 +299,13 @@ TEST(Complex, RefusesWhatNeedsAnOrder) {
   };
   EXPECT_TRUE(refused(message_of([&] { (void)tn::jit(prints)(z); })));
   EXPECT_TRUE(refused(message_of([&] { (void)tn::view_as_real(tn::ones({2})); })));
+  // No imaginary part gets lost on the way into real numbers.
+  Tensor into = tn::ones({3});
+  EXPECT_TRUE(refused(message_of([&] { into[0] = z[0]; })));
+  EXPECT_TRUE(refused(message_of([&] { into[0] = Complex(1, 2); })));
+  EXPECT_TRUE(refused(message_of([&] { (void)tn::scatter_add(into, tn::tensor({0, 1, 2}), z, 0); })));
+  EXPECT_TRUE(refused(message_of([&] { (void)tn::masked_fill(into, into > 0, Complex(1, 2)); })));
+  EXPECT_TRUE(refused(message_of([&] { (void)tn::full({2}, Complex(1, 2), {.dtype = tn::f32}); })));
   const Tensor m = drawn({3, 3}, 8, tn::c64), real = tn::eye(3);
   const auto said = [&](const char* name, const std::string& text) {
     EXPECT_NE(text.find(std::string("linalg::") + name), std::string::npos) << text;

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/ir/graph/attributes.h"
 
 namespace tenon::formula {
@@ -86,6 +87,7 @@ Value start(Value x, const std::string& reduce) {
 }
 
 Value divided(Value sum, Value count) {
+  if (is_complex(sum.dtype())) return over_real(sum, cast(count, part_of(sum.dtype())));
   const Value n = cast(count, sum.dtype()), quotient = sum / n;
   if (is_floating(sum.dtype())) return quotient;
   const Value zero = ir::zeros_like(sum), left = sum - quotient * n;
@@ -100,6 +102,10 @@ void check_reduction(const std::string& reduce, DType dtype, const char* op, con
   if (!known)
     throw Error(std::string(op) + ": the reduction is \"sum\", \"prod\", \"mean\", \"amax\" or \"amin\", not \"" +
                     reduce + "\"",
+                at);
+  if (is_complex(dtype) && reduce != "sum" && reduce != "mean")
+    throw Error(std::string(op) + ": \"" + reduce + "\" takes no complex numbers, and x is " +
+                    std::string(name(dtype)) + "; apply it to tn::real(z) and tn::imag(z)",
                 at);
   if (dtype == boolean)
     throw Error(std::string(op) + ": bools have no " + reduce + "; cast x to an integer, or use scatter", at);

@@ -96,6 +96,19 @@ void check_fits(const Operand& x, DType dtype, const char* op) {
 }
 
 namespace {
+void check_defined(const Tensor& x, const Location& at) {
+  if (!x.defined()) throw Error("an undefined tensor was used as an operand; give it a value first", at);
+}
+
+// Nobody's imaginary part gets lost on the way into real numbers: whoever wants that says so.
+void check_keeps(const Operand& x, DType dtype, const char* op) {
+  const bool number = x.weak() == Operand::Weak::complex;
+  if (is_complex(dtype) || !(number || (x.weak() == Operand::Weak::no && is_complex(x.tensor().dtype())))) return;
+  throw Error(std::string(op) + ": " + std::string(name(dtype)) + " holds no complex numbers, and an operand is " +
+                  (number ? "one" : describe(x.tensor())) + "; take tn::real of it, or convert the other with astype",
+              x.where());
+}
+
 // The value of a free extent, read when the program runs.
 Tensor value_of_extent(const Operand& x, DType dtype, const char* op) {
   Trace* trace = Trace::current();
@@ -110,6 +123,8 @@ Tensor value_of_extent(const Operand& x, DType dtype, const char* op) {
 }  // namespace
 
 Tensor materialize(const Operand& x, DType dtype, const char* op) {
+  if (x.weak() == Operand::Weak::no) check_defined(x.tensor(), x.where());
+  check_keeps(x, dtype, op);
   if (x.weak() == Operand::Weak::no) return cast_to(x.tensor(), dtype, x.where());
   if (x.free()) return value_of_extent(x, dtype, op);
   const FloatEnvironment standard;
@@ -171,10 +186,6 @@ std::vector<ir::Value> build_cast(ir::GraphBuilder&, std::span<const ir::Value> 
   return {ir::cast(x[0], ir::Convert(attrs).dtype)};
 }
 constexpr Emit cast_emit{"cast", build_cast};
-
-void check_defined(const Tensor& x, const Location& at) {
-  if (!x.defined()) throw Error("an undefined tensor was used as an operand; give it a value first", at);
-}
 }  // namespace
 
 Tensor cast_to(const Tensor& x, DType dtype, const Location& at) {
@@ -218,6 +229,7 @@ Operand widened(const Operand& x) {
 Tensor entered(const Operand& x, DType dtype, const char* op) {
   if (x.weak() != Operand::Weak::no) return materialize(x, dtype, op);
   check_defined(x.tensor(), x.where());
+  check_keeps(x, dtype, op);
   return x.tensor();
 }
 
