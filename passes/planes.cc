@@ -3,6 +3,8 @@
 // whose low half is the real part, a c128 as two u64, one behind the other.
 //   %1 = add %0, %0 : c64[4]; return %1   ->   %1, %2 = the halves of %0: u64[4]; %3 = add %1, %1; %4 = add %2, %2; return both as u64[4]
 // Refuses arithmetic: complex rows are done part by part (ir/ops.def); the parts of a product are made by its formula.
+#include <algorithm>
+
 #include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/graph/build.h"
 #include "tenon/ir/graph/loops.h"
@@ -23,6 +25,16 @@ bool has_complex(const Graph& g) {
     for (const Attr& a : g.attrs(n))
       if (a.graph && has_complex(*a.graph)) return true;
   return false;
+}
+
+GraphPtr itself(const Graph& g) { return GraphPtr(GraphPtr{}, &g); }
+
+// What stands for a graph is done as that graph is, also where inline_calls was left out.
+GraphPtr without_calls(const Graph& g) {
+  const auto stands = [](const Node& n) {
+    return def(n.op).inlined || def(n.op).family == Family::transform || n.op == Op::named;
+  };
+  return std::ranges::any_of(g.nodes(), stands) ? inline_calls(g) : itself(g);
 }
 
 // ---- as complex numbers lie in memory
@@ -72,7 +84,8 @@ constexpr size_t most_moves = 8;  // between an output and the concatenation tha
 
 class Planes {
  public:
-  explicit Planes(const Graph& g) : from_(g), to_(g.name, g.symbols), parts_(g.value_count()) {}
+  explicit Planes(const Graph& g)
+      : held_(without_calls(g)), from_(*held_), to_(g.name, g.symbols), parts_(from_.value_count()) {}
 
   GraphPtr outermost() {
     for (uint32_t i = 0; i < from_.input_count(); ++i) {
@@ -231,6 +244,7 @@ class Planes {
 
   void set(const Node& n, uint32_t r, const Parts& p) { parts_[index(from_.result(n, r))] = p; }
 
+  const GraphPtr held_;
   const Graph& from_;
   GraphBuilder to_;
   std::vector<Parts> parts_;  // by value of the old graph; a real one has no second part
@@ -239,7 +253,7 @@ class Planes {
 }  // namespace
 
 GraphPtr planes(const Graph& graph) {
-  if (!has_complex(graph)) return GraphPtr(GraphPtr{}, &graph);
+  if (!has_complex(graph)) return itself(graph);
   return Planes(graph).outermost();
 }
 
