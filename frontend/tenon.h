@@ -19,6 +19,7 @@
 #include "tenon/frontend/ops/fft.h"
 #include "tenon/frontend/ops/ops.h"
 #include "tenon/frontend/ops/shapes.h"
+#include "tenon/frontend/ops/tapers.h"
 #include "tenon/frontend/ops/windows.h"
 #include "tenon/frontend/optim/optim.h"
 #include "tenon/frontend/random/random.h"

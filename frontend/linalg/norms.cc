@@ -28,6 +28,8 @@ Value euclidean(Value x, const Axes& axes) {
   return select(nothing, zeros_like(squares), sqrt(select(nothing, ir::like(squares, 1), squares)));
 }
 
+}  // namespace
+
 Value vector_norm_of(Value x, double p, const Axes& axes) {
   if (p == 2) return euclidean(x, axes);
   const Value size = sizes_of(x);
@@ -53,6 +55,8 @@ Value matrix_norm_of(Value x, const std::string& order, double p) {
   const Value sums = ir::reduce(ir::Op::reduce_sum, sizes_of(x), {std::isinf(p) ? column : row});
   return extreme(p > 0 ? ir::Op::reduce_max : ir::Op::reduce_min, sums, {row});
 }
+
+namespace {
 
 // A reduction's result with its axes back, with extent 1.
 Value with_axes(Value x, Axes axes) {

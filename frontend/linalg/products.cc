@@ -224,4 +224,7 @@ Tensor along_diagonal(const char* name, BuildFn build, const Operand& x, const D
 Tensor diagonal(Operand x, Diagonal d) { return along_diagonal("diagonal", build_diagonal, x, d); }
 Tensor trace(Operand x, int64_t offset) { return along_diagonal("trace", build_trace, x, {.offset = offset}); }
 
+Tensor chain_matmul(std::span<const Tensor> matrices, const At& at) { return multi_dot(matrices, at); }
+Tensor chain_matmul(std::initializer_list<Tensor> matrices, const At& at) { return multi_dot(matrices, at); }
+
 }  // namespace tenon::linalg

@@ -113,6 +113,7 @@ Tensor product(const Emit& emit, const Operand& x, const Operand& y, int rank) t
 }  // namespace
 
 Tensor hstack(std::span<const Tensor> parts, const At& at) { return stacked<with_one>("hstack", parts, 1, at); }
+Tensor row_stack(std::span<const Tensor> parts, const At& at) { return stacked<with_rows>("row_stack", parts, 0, at); }
 Tensor vstack(std::span<const Tensor> parts, const At& at) { return stacked<with_rows>("vstack", parts, 0, at); }
 Tensor dstack(std::span<const Tensor> parts, const At& at) { return stacked<with_depth>("dstack", parts, 2, at); }
 Tensor column_stack(std::span<const Tensor> parts, const At& at) {
