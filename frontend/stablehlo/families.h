@@ -47,6 +47,10 @@ std::vector<Value> import_sinh(Call& c);
 std::vector<Value> import_square(Call& c);
 std::vector<Value> import_fft(Call& c);
 
+// ---- matrices
+std::vector<Value> import_cholesky(Call& c);
+std::vector<Value> import_triangular_solve(Call& c);
+
 // ---- movement
 Value padded(Call& c, Value x, Value fill, const Axes& low, const Axes& high, const Axes& interior);
 std::vector<Value> import_constant(Call& c);

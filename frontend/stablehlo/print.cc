@@ -177,7 +177,8 @@ Results Printer::graph(const ir::Graph& g, const Results& inputs) {
     Results x, r;
     for (ir::ValueId v : g.operands(n)) x.push_back(values[ir::index(v)]);
     if (!print_elementwise(*this, g, n, x, r) && !print_movement(*this, g, n, x, r) &&
-        !print_reduction(*this, g, n, x, r) && !print_indexing(*this, g, n, x, r) && !print_control(*this, g, n, x, r))
+        !print_reduction(*this, g, n, x, r) && !print_indexing(*this, g, n, x, r) && !print_matrix(*this, g, n, x, r) &&
+        !print_control(*this, g, n, x, r))
       throw Error("stablehlo(): StableHLO has nothing for '" + std::string(ir::def(n.op).name) + "'", g.location(n));
     for (uint32_t i = 0; i < n.result_count; ++i) values[ir::index(n.first_result) + i] = r.at(i);
   }
