@@ -165,5 +165,14 @@ TEST(StableHloHostile, SizesAreNotTakenOnTrust) {
   EXPECT_FALSE(read(constant("1.0", "tensor<2xf8E4M3FN>")));
 }
 
+// The short form has room for one operation, and lists of tensors of any length.
+TEST(StableHloHostile, OneOperationIsNotAppliedToSeveralTensors) {
+  const std::string f = "tensor<4xf32>", i = "tensor<f32>";
+  EXPECT_FALSE(read("func.func @main(%a: " + f + ", %i: " + i + ") -> " + i +
+                    " {\n%0:2 = stablehlo.reduce(%a init: %i), (%a init: %i) applies stablehlo.add across dimensions = "
+                    "[0] : (" +
+                    f + ", " + f + ", " + i + ", " + i + ") -> (" + i + ", " + i + ")\nreturn %0#0 : " + i + "\n}\n"));
+}
+
 }  // namespace
 }  // namespace tenon::testing

@@ -1,6 +1,7 @@
 // Reductions. A region that is one operation on its two arguments is a row of the op table; any other is applied to whole tensors, halving
 // what is to be reduced: neighbours are joined until one is left, in their order, which StableHLO leaves open.
 #include <algorithm>
+#include <optional>
 
 #include "tenon/frontend/stablehlo/families.h"
 
@@ -9,17 +10,25 @@ namespace {
 
 struct Combine {
   std::string_view name;
-  ir::Op op, reduction;
-  ir::Op on_booleans, boolean_reduction;
+  ir::Op op, on_booleans;
+  ir::Op of(DType t) const { return t == boolean ? on_booleans : op; }
 };
 constexpr Combine combines[] = {
-    {"stablehlo.add", ir::Op::add, ir::Op::reduce_sum, ir::Op::bit_or, ir::Op::reduce_or},
-    {"stablehlo.multiply", ir::Op::mul, ir::Op::reduce_prod, ir::Op::bit_and, ir::Op::reduce_and},
-    {"stablehlo.maximum", ir::Op::max, ir::Op::reduce_max, ir::Op::bit_or, ir::Op::reduce_or},
-    {"stablehlo.minimum", ir::Op::min, ir::Op::reduce_min, ir::Op::bit_and, ir::Op::reduce_and},
-    {"stablehlo.and", ir::Op::bit_and, ir::Op::reduce_and, ir::Op::bit_and, ir::Op::reduce_and},
-    {"stablehlo.or", ir::Op::bit_or, ir::Op::reduce_or, ir::Op::bit_or, ir::Op::reduce_or},
+    {"stablehlo.add", ir::Op::add, ir::Op::bit_or},      {"stablehlo.multiply", ir::Op::mul, ir::Op::bit_and},
+    {"stablehlo.maximum", ir::Op::max, ir::Op::bit_or},  {"stablehlo.minimum", ir::Op::min, ir::Op::bit_and},
+    {"stablehlo.and", ir::Op::bit_and, ir::Op::bit_and}, {"stablehlo.or", ir::Op::bit_or, ir::Op::bit_or},
+    {"stablehlo.xor", ir::Op::bit_xor, ir::Op::bit_xor},
 };
+
+// The row that reduces by an op; none where the op table has no such reduction.
+std::optional<ir::Op> reduction_by(ir::Op combine) {
+  for (size_t i = 0; i < ir::op_count; ++i) {
+    const ir::OpDef& row = ir::def(static_cast<ir::Op>(i));
+    if (row.family == ir::Family::reduction && row.combine == combine && !row.positional && row.nest == nullptr)
+      return static_cast<ir::Op>(i);
+  }
+  return std::nullopt;
+}
 
 const Combine* combine_called(std::string_view name) {
   for (const Combine& c : combines)
@@ -58,6 +67,7 @@ std::vector<Value> applied(Call& c, const Region& region, std::vector<Value> lef
 // One of `combines` for each value, null where a region gives the second; or nothing.
 std::vector<const Combine*> recognized(Call& c, size_t count, size_t number) {
   if (const Attribute* applies = c.find({"applies"}); applies != nullptr) {
+    c.expects(count == 1, "it applies one operation to several tensors; give it a region");
     if (const Combine* one = combine_called(applies->text)) return {one};
     c.fail("it cannot apply " + std::string(applies->text));
   }
@@ -121,7 +131,7 @@ std::vector<std::string> combine_names(Call& c, size_t count, size_t region) {
     if (rows[i] == nullptr) {
       names.push_back("set");
     } else {
-      names.push_back(ir::def(c.in[i].dtype() == boolean ? rows[i]->on_booleans : rows[i]->op).name);
+      names.push_back(ir::def(rows[i]->of(c.in[i].dtype())).name);
     }
   }
   return names;
@@ -129,18 +139,18 @@ std::vector<std::string> combine_names(Call& c, size_t count, size_t region) {
 
 std::vector<Value> reduced(Call& c, std::vector<Value> x, std::span<const Value> starts, const Axes& axes) {
   const std::vector<const Combine*> rows = recognized(c, x.size(), 0);
-  const bool known = std::find(rows.begin(), rows.end(), nullptr) == rows.end();
+  std::vector<ir::Op> reductions;  // one for each tensor, where there are such rows
+  for (size_t i = 0; i < rows.size() && reductions.size() == i; ++i)
+    if (rows[i] != nullptr)
+      if (const auto row = reduction_by(rows[i]->of(x[i].dtype()))) reductions.push_back(*row);
   Axes ascending = axes;
   std::sort(ascending.begin(), ascending.end());
   std::vector<Value> results;
-  if (!rows.empty() && known) {
+  if (!rows.empty() && reductions.size() == rows.size()) {
     for (size_t i = 0; i < x.size(); ++i) {
-      const bool truths = x[i].dtype() == boolean;
-      const Value total = ascending.empty()
-                              ? x[i]
-                              : ir::reduce(truths ? rows[i]->boolean_reduction : rows[i]->reduction, x[i], ascending);
+      const Value total = ascending.empty() ? x[i] : ir::reduce(reductions[i], x[i], ascending);
       const Value pair[] = {spread_scalar(starts[i], total.shape()), total};
-      results.push_back(ir::apply(c.b, truths ? rows[i]->on_booleans : rows[i]->op, pair)[0]);
+      results.push_back(ir::apply(c.b, rows[i]->of(x[i].dtype()), pair)[0]);
     }
     return results;
   }

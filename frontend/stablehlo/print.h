@@ -77,6 +77,8 @@ class Printer {
 
 std::string type_text(const ir::Type& type);  // tensor<2x3xf32>
 std::string array_text(const std::vector<int64_t>& numbers);  // array<i64: 0, 1>
+std::string padding_text(const std::vector<int64_t>& low, const std::vector<int64_t>& high,
+                         const std::vector<int64_t>& interior);
 std::vector<int64_t> numbers_of(const std::vector<Dim>& dims);  // Error for a free extent
 
 const char* operation_name(ir::Op op);  // stablehlo.add for add; null for what has no operation of its own

@@ -132,17 +132,22 @@ Shown defined(Printer& p, Op op, const Results& given) {
     case Op::log10:
       r = p.binary("stablehlo.divide", p.unary("stablehlo.log", x[0]), number(2.30258509299404568402));
       break;
-    case Op::erfcx: r = times(p.unary("stablehlo.exponential", times(x[0], x[0])), p.unary("chlo.erfc", x[0])); break;
-    case Op::ndtri:
-      r = times(p.unary("chlo.erf_inv", p.binary("stablehlo.subtract", times(x[0], number(2)), number(1))),
-                number(1.41421356237309504880));
-      break;
     case Op::i1:
       r = times(p.unary("chlo.bessel_i1e", x[0]), p.unary("stablehlo.exponential", p.unary("stablehlo.abs", x[0])));
       break;
-    case Op::hypot:
-      r = p.unary("stablehlo.sqrt", p.binary("stablehlo.add", times(x[0], x[0]), times(x[1], x[1])));
+    case Op::hypot: {  // by the longer side, whose square may have no place
+      const Shown a = p.unary("stablehlo.abs", x[0]), b = p.unary("stablehlo.abs", x[1]);
+      const Shown longer = p.binary("stablehlo.maximum", a, b);
+      const Shown ratio = p.binary("stablehlo.divide", p.binary("stablehlo.minimum", a, b), longer);
+      const Shown root = p.unary("stablehlo.sqrt", p.binary("stablehlo.add", times(ratio, ratio), number(1)));
+      const Shown infinity = p.repeated(wide, wide.dtype == f64 ? "0x7FF0000000000000" : "0x7F800000");
+      const auto either = [&](const Shown& bound) {
+        return p.binary("stablehlo.or", p.compare("EQ", a, bound), p.compare("EQ", b, bound));
+      };
+      r = p.select(p.compare("EQ", longer, zero), zero, times(longer, root));
+      r = p.select(either(infinity), infinity, r);
       break;
+    }
     case Op::logaddexp: {
       const Shown gap = p.select(p.compare("EQ", x[0], x[1]), zero, p.binary("stablehlo.subtract", x[0], x[1]));
       r = p.binary("stablehlo.add", p.binary("stablehlo.maximum", x[0], x[1]), log_of_one_and(gap));

@@ -21,6 +21,12 @@ std::string slice_text(const ir::Slice& s) {
 
 }  // namespace
 
+std::string padding_text(const std::vector<int64_t>& low, const std::vector<int64_t>& high,
+                         const std::vector<int64_t>& interior) {
+  return "edge_padding_low = " + array_text(low) + ", edge_padding_high = " + array_text(high) +
+         ", interior_padding = " + array_text(interior);
+}
+
 bool print_movement(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x, Results& r) {
   if (n.result_count == 0) return false;
   const ir::Type& type = g.type(n.first_result);
@@ -46,9 +52,7 @@ bool print_movement(Printer& p, const ir::Graph& g, const ir::Node& n, const Res
     case Op::dynamic_update_slice: r = {p.one("stablehlo.dynamic_update_slice", x, type)}; return true;
     case Op::pad: {
       const ir::Pad pad(g, n);
-      r = {p.one("stablehlo.pad", x, type,
-                 "edge_padding_low = " + array_text(numbers_of(pad.low)) + ", edge_padding_high = " +
-                     array_text(numbers_of(pad.high)) + ", interior_padding = " + array_text(pad.interior))};
+      r = {p.one("stablehlo.pad", x, type, padding_text(numbers_of(pad.low), numbers_of(pad.high), pad.interior))};
       return true;
     }
     case Op::concat:

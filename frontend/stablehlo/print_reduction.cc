@@ -67,26 +67,24 @@ Shown extremum(Printer& p, bool largest, Shown x, int64_t axis, const ir::Type& 
                         [&] { p.region({value, index, value, index}, region); })[1];
 }
 
-// Each element a reduction of those up to it: windows as long as the axis, over what stands before them.
-Shown running(Printer& p, Op combine, const Shown& x, size_t axis, bool reverse) {
-  const ir::Type scalar{x.type.dtype, {}};
+// Each element joined with the one `step` before it, step doubling (Hillis and Steele, "Data parallel algorithms", CACM 29, 1986): a window of
+// the whole axis would cost the square of its length.
+Shown running(Printer& p, Op combine, Shown x, size_t axis, bool reverse) {
+  const size_t rank = x.type.shape.size();
   const int64_t n = x.type.shape[axis].number();
-  if (n == 0) return x;
-  std::vector<int64_t> window(x.type.shape.size(), 1);
-  window[axis] = n;
-  std::string pads;
-  for (size_t i = 0; i < window.size(); ++i)
-    pads += (i == 0 ? "[" : ", [") + std::string(i == axis && !reverse ? std::to_string(n - 1) : "0") + ", " +
-            (i == axis && reverse ? std::to_string(n - 1) : "0") + "]";
+  const ir::Type given = x.type;
+  if (n < 2) return x;
+  if (is_half(given.dtype)) x = p.one("stablehlo.convert", {x}, {f32, given.shape});
+  const ir::Type scalar{x.type.dtype, {}};
   const Shown first = p.repeated(scalar, identity_text(combine, scalar.dtype, false));
-  return p.with_regions("stablehlo.reduce_window", {x, first}, {x.type},
-                        "window_dimensions = " + array_text(window) + ", padding = dense<[" + pads + "]> : tensor<" +
-                            std::to_string(window.size()) + "x2xi64>",
-                        [&] {
-                          p.region({scalar, scalar}, [&](const Results& a) {
-                            return Results{p.binary(operation_name(combine), a[0], a[1])};
-                          });
-                        })[0];
+  std::vector<int64_t> low(rank, 0), high(rank, 0);
+  const std::vector<int64_t> none(rank, 0);
+  for (int64_t step = 1; step < n; step *= 2) {
+    (reverse ? high : low)[axis] = step, (reverse ? low : high)[axis] = -step;
+    const Shown before = p.one("stablehlo.pad", {x, first}, x.type, padding_text(low, high, none));
+    x = p.binary(operation_name(combine), before, x);
+  }
+  return is_half(given.dtype) ? p.one("stablehlo.convert", {x}, given) : x;
 }
 
 std::string list_text(const std::vector<int64_t>& numbers) {
