@@ -4,6 +4,9 @@
 
 #include <cmath>
 #include <complex>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <set>
 
 #include "tenon/frontend/stablehlo/print.h"
@@ -94,9 +97,25 @@ bool near(const ir::Array& expected, const ir::Array& actual, bool in_another_or
   return true;
 }
 
+// With TENON_PEERS naming a folder modules, their arguments and results are written there, for `./dev peers stablehlo` to run them in JAX.
+bool written_for_peers(const Case& c, const std::string& text, const std::vector<ir::Array>& results) {
+  const char* const folder = std::getenv("TENON_PEERS");
+  if (folder == nullptr) return false;
+  static int count = 0;
+  const std::filesystem::path base = std::filesystem::path(folder) / std::to_string(count++);
+  std::filesystem::create_directories(folder);
+  std::ofstream(base.string() + ".mlir") << "// " << c.name << "\n" << text;
+  std::ofstream bytes(base.string() + ".bin", std::ios::binary);
+  for (const auto* arrays : {&c.inputs, &results})
+    for (const ir::Array& a : *arrays)
+      bytes.write(reinterpret_cast<const char*>(a.data.data()), static_cast<std::streamsize>(a.data.size()));
+  return true;
+}
+
 void there_and_back(const Case& c, bool exactly, bool in_another_order) {
   const std::vector<ir::Array> expected = ir::interpret(*c.graph, c.inputs);
   const std::string text = hlo::module_text(*c.graph, {});
+  if (written_for_peers(c, text, expected)) return;
   const Traced back = stablehlo::parse(text);
   std::vector<ir::Array> inputs = c.inputs;
   for (const Tensor& t : back.program()->captured) inputs.push_back(array_of(t));
