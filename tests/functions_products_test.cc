@@ -82,7 +82,7 @@ TEST(FunctionsProducts, Distances) {
       {"pairwise_distance",
        TENON_CALL(tn::pairwise_distance(x[0], x[1], {.p = 3, .keepdim = true})),
        {apart({3, 4}), apart({4}, 3, 7)}},
-      {"dist", TENON_CALL(tn::dist(x[0], x[1])), {apart({3, 4}), apart({4}, 3, 7)}},
+      {"dist", TENON_CALL(tn::linalg::dist(x[0], x[1])), {apart({3, 4}), apart({4}, 3, 7)}},
       {"normalize", TENON_CALL(tn::normalize(x[0], {.axis = -1})), {apart({3, 4})}, {{{{0, 3}}}, {{{67}}}}},
       {"gradient",
        TENON_CALL(tn::gradient(x[0], {.spacing = 0.5, .axes = {1}})),
@@ -154,7 +154,7 @@ TEST(FunctionsProducts, DistancesAreThoseOfNorms) {
   expect_list(tn::cdist(x, y, 1), {7, 1, 0, 6});
   expect_list(tn::cdist(x, y, inf), {4, 1, 0, 3});
   expect_list(tn::cdist(x, y, 0), {2, 1, 0, 2});
-  expect_list(tn::dist(x, y, 2), {std::sqrt(25.0 + 18.0)}, 1e-14);
+  expect_list(tn::linalg::dist(x, y, 2), {std::sqrt(25.0 + 18.0)}, 1e-14);
   expect_list(tn::pairwise_distance(x, y, {.eps = 0}), {5, std::sqrt(18.0)}, 1e-14);
   expect_list(tn::normalize(x), {0, 0, 0.6, 0.8}, 1e-15);
   // At distance 0 the derivative is 0.

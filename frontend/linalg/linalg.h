@@ -164,7 +164,7 @@ Tensor trace(Operand x, int64_t offset = 0);
 
 }  // namespace linalg
 
-using linalg::cross, linalg::tensordot, linalg::chain_matmul, linalg::cdist, linalg::dist, linalg::pairwise_distance,
+using linalg::cross, linalg::tensordot, linalg::chain_matmul, linalg::cdist, linalg::pairwise_distance,
     linalg::normalize;
 using linalg::logdet, linalg::inverse, linalg::pinverse, linalg::cholesky_inverse;
 
