@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "tenon/tests/arrays.h"
+#include "tenon/tests/complex_values.h"
 #include "tenon/tests/function_case.h"
 
 namespace tn = tenon;
