@@ -98,6 +98,8 @@ TEST(FunctionsNames, Triangles) {
   EXPECT_EQ(tn::triu_indices(3, 3, INT64_MAX).shape(), tn::Shape({2, 0}));
   EXPECT_EQ(tn::tril_indices(3, 3, INT64_MAX).shape(), tn::Shape({2, 9}));
   EXPECT_THROW(tn::tril_indices(-1, 3), tn::Error);
+  EXPECT_THROW(tn::triu_indices(int64_t{1} << 40, int64_t{1} << 40), tn::Error);
+  EXPECT_THROW(tn::triu_indices(int64_t{1} << 20, int64_t{1} << 20), tn::Error);
 }
 
 TEST(FunctionsNames, WindowsOfSignals) {

@@ -24,8 +24,12 @@ std::vector<ir::Value> build_cartesian(ir::GraphBuilder& b, Values x, const ir::
 Tensor indices_of_triangle(const char* op, int64_t rows, int64_t columns, int64_t offset, bool upper,
                            const At& from) try {
   const Location at = place(from);
-  const Extents whole({rows, columns});
-  (void)whole.checked(op, i64, at);
+  (void)Extents({rows, columns}).checked(op, i64, at);
+  constexpr int64_t most = int64_t{1} << 31;  // they are counted one by one
+  if (columns > 0 && rows > most / columns)
+    throw Error(std::string(op) + ": a matrix of " + std::to_string(rows) + " rows and " + std::to_string(columns) +
+                    " columns is too large; compare two aranges",
+                at);
   std::vector<int64_t> r, c;
   for (int64_t i = 0; i < rows; ++i) {
     // i + offset, held between the edges, which it may lie far outside.
