@@ -15,13 +15,14 @@ Value all_true(Value x) {
   return axes.empty() ? x : ir::reduce(ir::Op::reduce_and, x, axes);
 }
 
-// Integers are held against each other as they are, and their distance in f64.
+// Integers are held against each other as they are. Their distance is that of the integers, or of f64 where that has no place.
 Value close(Values given, const made::Close& to) {
   const std::vector<Value> v = meet(given, wide(to.met));
   const Value equal = ir::eq(v[0], v[1]);
   const DType computed = is_floating(to.met) ? wide(to.met) : f64;
   const Value x = ir::cast(v[0], computed), y = ir::cast(v[1], computed);
-  const Value apart = ir::abs(x - y), allowed = ir::abs(y) * to.rtol + to.atol;
+  const Value whole = ir::cast(ir::max(v[0], v[1]) - ir::min(v[0], v[1]), computed), far = ir::abs(x - y);
+  const Value apart = is_floating(to.met) ? far : ir::max(whole, far), allowed = ir::abs(y) * to.rtol + to.atol;
   Value near = bit_or(equal, bit_and(is_finite(apart), ir::le(apart, allowed)));
   if (to.equal_nan) near = bit_or(near, bit_and(ir::ne(x, x), ir::ne(y, y)));
   return near;

@@ -44,7 +44,9 @@ template <Value (*product)(Value, Value, DType)>
 std::vector<Value> build_added(ir::GraphBuilder&, Values x, const ir::Attrs& attrs) {
   const made::AddedProduct to(attrs);
   const DType computed = wide(to.dtype);
-  const Value p = scaled(product(x[1], x[2], computed), to.alpha);
+  // Where x alone is complex the product is one of real numbers.
+  const bool real = is_complex(computed) && !is_complex(x[1].dtype()) && !is_complex(x[2].dtype());
+  const Value p = scaled(ir::cast(product(x[1], x[2], real ? part_of(computed) : computed), computed), to.alpha);
   if (to.beta == 0) return {ir::cast(p, to.dtype)};
   const Value added = ir::broadcast_to(scaled(ir::cast(x[0], computed), to.beta), p.shape());
   return {ir::cast(added + p, to.dtype)};

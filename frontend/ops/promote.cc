@@ -226,6 +226,11 @@ Operand widened(const Operand& x) {
   return Operand(typed(x.tensor(), formula::wide(x.tensor().dtype()), x.where()), x.where());
 }
 
+void check_real(const Tensor& x, const char* op, const Location& at) {
+  if (is_complex(x.dtype()))
+    throw Error(std::string(op) + ": takes no complex numbers; apply it to tn::real(z), tn::imag(z) or tn::abs(z)", at);
+}
+
 Tensor entered(const Operand& x, DType dtype, const char* op) {
   if (x.weak() != Operand::Weak::no) return materialize(x, dtype, op);
   check_defined(x.tensor(), x.where());
