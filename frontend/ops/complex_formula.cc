@@ -132,8 +132,12 @@ Value scaled_by(Value z, double factor) {
   return ir::complex(p.re * factor, p.im * factor);
 }
 
-// e^(w log z); 0^w is 0, and 0^0 is 1.
+// e^(w log z); 0^w is 0, and 0^0 is 1. In f64 also for c64: the exponential makes of an error of its operand one that much larger.
 Value power(std::span<const Value> v) {
+  if (v[0].dtype() == c64) {
+    const Value wide[] = {cast(v[0], c128), cast(v[1], c128)};
+    return cast(power(wide), c64);
+  }
   const Value z = v[0], w = v[1];
   const Value at_zero = bit_not(truth(z));
   const Value base = select(at_zero, like(z, 1), z);

@@ -29,11 +29,12 @@ Parts inverse_sine(const Parts& z) {
   return {atan2(z.re, low.re * high.re - low.im * high.im), asinh(low.re * high.im - low.im * high.re)};
 }
 
-// -log(1 - z) / 2 + log(1 + z) / 2
+// -log(1 - z) / 2 + log(1 + z) / 2; odd in the real part, so that what log1p is given is not negative.
 Parts inverse_hyperbolic_tangent(const Parts& z) {
-  const Value one = like(z.re, 1), below = one - z.re, square = z.im * z.im;
-  const Value re = log1p(like(z.re, 4) * z.re / (below * below + square)) * 0.25;
-  return {re, atan2(like(z.re, 2) * z.im, below * (one + z.re) - square) * 0.5};
+  const Value one = like(z.re, 1), square = z.im * z.im, left = lt(z.re, like(z.re, 0));
+  const Value x = select(left, -z.re, z.re), below = one - x;
+  const Value size = log1p(like(x, 4) * x / (below * below + square)) * 0.25;
+  return {select(left, -size, size), atan2(like(x, 2) * z.im, below * (one + x) - square) * 0.5};
 }
 
 Parts turned(const Parts& z) { return {-z.im, z.re}; }  // i z

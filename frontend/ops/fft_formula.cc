@@ -3,6 +3,7 @@
 #include "tenon/frontend/ops/fft_formula.h"
 
 #include "tenon/ir/graph/attributes.h"
+#include "tenon/passes/rebuild.h"
 
 namespace tenon::formula {
 namespace {
@@ -132,6 +133,17 @@ std::shared_ptr<const ir::Graph> graph_of(Value x, Value table, const fft::Plan&
   return b.finish(std::span(&out, 1));
 }
 
+// With products and sums in the place of fma, which has no transpose: this graph is never run, but transposed again and again.
+std::shared_ptr<const ir::Graph> transposable(std::shared_ptr<const ir::Graph> graph) {
+  passes::Rebuild to(*graph);
+  return to.sweep([&](const ir::Node& n) {
+    if (n.op != ir::Op::fma) return to.copy(n);
+    const auto x = to.operands(n);
+    const Value a{&to.builder, x[0]}, b{&to.builder, x[1]}, c{&to.builder, x[2]};
+    to.set(n, 0, (a * b + c).id);
+  });
+}
+
 }  // namespace
 
 Value transformed(Value x, Value table, const fft::Plan& plan, bool inverse, double scale) {
@@ -141,7 +153,7 @@ Value transformed(Value x, Value table, const fft::Plan& plan, bool inverse, dou
   const double back = 1 / (scale * static_cast<double>(plan.length));
   return ir::apply(*x.builder, ir::Op::linear_solve, operands,
                    ir::LinearSolveAttrs{.solve = graph_of(x, table, plan, inverse, scale),
-                                        .matvec = graph_of(x, table, plan, !inverse, back),
+                                        .matvec = transposable(graph_of(x, table, plan, !inverse, back)),
                                         .transposed = graph_of(x, table, plan, !inverse, scale),
                                         .counts = {table ? 1 : 0}})[0];
 }
@@ -149,8 +161,9 @@ Value transformed(Value x, Value table, const fft::Plan& plan, bool inverse, dou
 namespace {
 
 // The roots that join halves stand at the end of a table.
-Parts joining_roots(Value table, int64_t half, const Shape& shape) {
-  Reader reader{table, table.shape()[0].number() - 2 * (half + 1)};
+Parts joining_roots(Value table, const fft::Plan& plan, const Shape& shape) {
+  const int64_t half = plan.length;
+  Reader reader{table, fft::table_size(plan, true) - 2 * (half + 1)};
   return reader.next(half + 1, shape, 1);
 }
 
@@ -171,7 +184,7 @@ Value transformed_real(Value x, Value table, const fft::Plan& plan, int64_t n, d
   const Value ahead = ir::concat(around, 1);
   const Parts a = parts(ahead), b = parts(ir::reverse(ahead, {1}));
   const Parts even = {a.re + b.re, a.im - b.im}, odd = {a.im + b.im, b.re - a.re};
-  const Parts w = joining_roots(table, half, out);
+  const Parts w = joining_roots(table, plan, out);
   const Parts turned = turned_by(odd, w);
   return ir::complex(even.re + turned.re, even.im + turned.im);
 }
@@ -191,7 +204,7 @@ Value transformed_back(Value x, Value table, const fft::Plan& plan, int64_t n, d
   }
   const Parts back = {ir::reverse(clean.re, {1}), ir::reverse(clean.im, {1})};
   const Parts even = {clean.re + back.re, clean.im - back.im}, odd = {clean.re - back.re, clean.im + back.im};
-  const Parts w = joining_roots(table, half, shape);
+  const Parts w = joining_roots(table, plan, shape);
   const Parts turned = {fma(odd.re, w.re, odd.im * w.im), fma(odd.im, w.re, -(odd.re * w.im))};  // by the conjugate
   const Value z = ir::complex(even.re - turned.im, even.im + turned.re);
   const Parts y = parts(transformed(taken(z, 1, 0, half), table, plan, true, scale));

@@ -1,5 +1,5 @@
 // Lists of tensors joined: hstack, vstack, dstack, column_stack, block_diag; and products of axes: meshgrid, outer, kron.
-#include "tenon/frontend/ops/formula.h"
+#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/ops/join.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/ops/shapes.h"
@@ -76,7 +76,7 @@ std::vector<ir::Value> build_outer(ir::GraphBuilder&, Values x, const ir::Attrs&
   const DType dtype = made::InDtype(attrs).dtype;
   const ir::Value a = ir::cast(x[0], dtype), b = ir::cast(x[1], dtype);
   const Shape shape({a.shape()[0], b.shape()[0]});
-  return {ir::broadcast(a, shape, {0}) * ir::broadcast(b, shape, {1})};
+  return {formula::product_of(ir::broadcast(a, shape, {0}), ir::broadcast(b, shape, {1}))};
 }
 
 // x[i..] * y[j..] at [i * n + j ..]: both broadcast to [.., i, j, ..].
@@ -94,7 +94,7 @@ std::vector<ir::Value> build_kron(ir::GraphBuilder& builder, Values x, const ir:
     wide.push_back(of(left)), wide.push_back(of(right));
     to.push_back(builder.symbols().product(of(left), of(right)));
   }
-  return {ir::reshape(ir::broadcast(a, wide, left_axes) * ir::broadcast(b, wide, right_axes), to)};
+  return {ir::reshape(formula::product_of(ir::broadcast(a, wide, left_axes), ir::broadcast(b, wide, right_axes)), to)};
 }
 
 Tensor product(const Emit& emit, const Operand& x, const Operand& y, int rank) try {

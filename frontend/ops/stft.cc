@@ -116,6 +116,7 @@ std::vector<Value> build_istft(ir::GraphBuilder& b, std::span<const Value> given
   Symbols& symbols = b.symbols();
   Shape lead = in.x.shape();
   const Dim frequencies = lead[lead.size() - 2], pieces = lead[lead.size() - 1];
+  if (!frequencies.is_number()) throw Error("istft: the number of frequencies is no number");
   lead.erase(lead.size() - 1), lead.erase(lead.size() - 1);
   const Dim batch = symbols.numel(lead);
   const Value z = ir::transpose(
