@@ -164,6 +164,13 @@ TEST(ShapeFunctions, ValuesAreThoseOfNumPy) {
   EXPECT_EQ(whole(tn::block_diag({counting({2}), tn::full({1, 1}, 7)})), (Integers{0, 1, 0, 0, 0, 7}));
   EXPECT_EQ(whole(tn::kron(counting({2}), tn::tensor({int64_t{1}, int64_t{10}}))), (Integers{0, 0, 1, 10}));
   EXPECT_EQ(whole(tn::vander(counting({3}))), (Integers{0, 0, 1, 1, 1, 1, 4, 2, 1}));
+  const Tensor powers = tn::vander(tn::tensor({3, -1}), 40, true);  // of integers exact, as running products
+  EXPECT_EQ(powers.dtype(), tn::i64);
+  EXPECT_EQ(whole(powers)[39], 4052555153018976267);
+  EXPECT_EQ(tn::vander(tn::tensor({true, false})).dtype(), tn::i64);
+  const Tensor bools = tn::tensor({true, false});
+  EXPECT_EQ(tn::outer(bools, bools).dtype(), tn::boolean);
+  EXPECT_EQ(whole(tn::kron(bools, tn::tensor({true, true}))), (Integers{1, 1, 0, 0}));
   const auto grids = tn::meshgrid(counting({2}), counting({3}), "xy");
   EXPECT_EQ(grids[0].shape(), tn::Shape({3, 2}));
   EXPECT_EQ(whole(grids[0]), (Integers{0, 1, 0, 1, 0, 1}));
