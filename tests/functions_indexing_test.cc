@@ -196,6 +196,27 @@ TEST(Rows, NumbersAndIntegers) {
   EXPECT_EQ(most.to_vector<int>(), (std::vector<int>{-128, 4}));
 }
 
+// Sums and maxima of bools are or, products and minima and.
+TEST(Rows, Bools) {
+  const Tensor x = tn::tensor({true, false, true, false}), i = tn::tensor({0, 1, 1, 2}),
+               v = tn::tensor({false, true, false, false});
+  using B = std::vector<bool>;
+  EXPECT_EQ(tn::scatter_add(x, i, v).to_vector<bool>(), (B{1, 1, 1, 0}));
+  EXPECT_EQ(tn::scatter_add(x, 0, i, v).to_vector<bool>(), (B{1, 1, 1, 0}));
+  EXPECT_EQ(tn::index_add(x, 0, i, v, {.alpha = 2}).to_vector<bool>(), (B{1, 1, 1, 0}));
+  EXPECT_EQ(tn::index_put(x, i, v, true).to_vector<bool>(), (B{1, 1, 1, 0}));
+  for (const char* most : {"sum", "amax"}) {
+    EXPECT_EQ(tn::scatter_reduce(x, 0, i, v, most).to_vector<bool>(), (B{1, 1, 1, 0}));
+    EXPECT_EQ(tn::index_reduce(x, 0, i, v, most, {.include_self = false}).to_vector<bool>(), (B{0, 1, 0, 0}));
+  }
+  for (const char* least : {"prod", "amin"}) {
+    EXPECT_EQ(tn::scatter_reduce(x, 0, i, v, least).to_vector<bool>(), (B{0, 0, 0, 0}));
+    EXPECT_EQ(tn::index_reduce(x, 0, i, tn::logical_not(v), least, {.include_self = false}).to_vector<bool>(),
+              (B{1, 0, 1, 0}));
+  }
+  EXPECT_HAS(message_of([&] { tn::scatter_reduce(x, 0, i, v, "mean"); }), "bools have no mean");
+}
+
 // Sums of halves round once, not after every update.
 TEST(Rows, HalvesRoundOnce) {
   const Tensor x = tn::zeros({1}).astype(tn::f16), i = tn::zeros({3000}, {.dtype = tn::i64});
