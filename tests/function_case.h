@@ -31,14 +31,10 @@ inline Drawn apart(std::vector<int64_t> shape, double low = -2, double high = 2)
 }
 
 using Called = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
-struct Call {
-  Called call;
-  const char* text;  // as it is written, by which peers know it
-};
 
 struct FunctionCase {
   std::string name;  // as frontend/ops/functions/*.def or its header spells it
-  Call call;
+  Called call;
   std::vector<Drawn> arguments;
   std::vector<std::vector<Drawn>> others = {};  // empty, of rank 0, long: values and routes alone
   int derivatives = 2;  // orders that are checked; 0 of what has none
@@ -57,17 +53,13 @@ std::vector<Tensor> results(const std::tuple<T...>& t) {
 }
 inline std::vector<Tensor> results(const std::pair<Tensor, Tensor>& t) { return {t.first, t.second}; }
 // A call of a case: x[0], x[1] ... are its arguments.
-#define TENON_CALL(...)                            \
-  tenon::testing::Call {                           \
-    [](const std::vector<tenon::Tensor>& x) {      \
-      static_cast<void>(x);                        \
-      return tenon::testing::results(__VA_ARGS__); \
-    },                                             \
-        #__VA_ARGS__                               \
+#define TENON_CALL(...)                          \
+  [](const std::vector<tenon::Tensor>& x) {      \
+    static_cast<void>(x);                        \
+    return tenon::testing::results(__VA_ARGS__); \
   }
 
-// Everything above, as GoogleTest expectations. With TENON_PEERS naming a folder: nothing is checked, and arguments and results in f32
-// and f64 are written there, for `./dev peers functions` to hold against other libraries.
+// Everything above, as GoogleTest expectations.
 void check_function(const FunctionCase& c);
 inline void check_functions(const std::vector<FunctionCase>& cases) {
   for (const FunctionCase& c : cases) check_function(c);

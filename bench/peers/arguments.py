@@ -80,7 +80,8 @@ def drawn(dtype, variant):
             real = np.where(random.random(shape) < 0.5, random.choice(SPECIAL, shape), real)
         if dtype == "u8":
             whole = np.abs(whole) * (40 if least < 0 else 1)
-        out[name] = whole % 2 if dtype == "bool" else real if dtype in ("f64", "f32", "f16", "bf16") else whole
+        truth = whole > 0 if least > 0 else whole % 2
+        out[name] = truth if dtype == "bool" else real if dtype in ("f64", "f32", "f16", "bf16") else whole
     for name, make in MADE.items():
         whole = dtype not in ("f64", "f32", "f16", "bf16")
         made = make(lambda shape: random.integers(-6, 7, shape) if whole else floats(random, shape, -2, 2))

@@ -4,7 +4,7 @@
 #
 # Operands are the names of arguments.py. `=` is Tenon's call under the peer's name for it, nothing: the peer has no such function.
 # `<a b c> (x)` is one line each for a, b and c. Dtypes are letters: F f64 and f32, once more with NaN, infinities and zeros of both
-# signs among the elements; f without these; H f16 and bf16; I i32, L i64, U u8, B bool. Of the first dtype all peers named must have a value.
+# signs among the elements; f without these, s f32 alone; H f16 and bf16; I i32, L i64, U u8, B bool. Of the first dtype all peers named must have a value.
 import dataclasses
 import pathlib
 import re
@@ -12,6 +12,7 @@ import re
 LETTERS = {
     "F": [("f64", "plain"), ("f32", "plain"), ("f64", "special"), ("f32", "special")],
     "f": [("f64", "plain"), ("f32", "plain")],
+    "s": [("f32", "plain")],
     "H": [("f16", "plain"), ("bf16", "plain")],
     "h": [("f16", "plain"), ("bf16", "plain")],
     "I": [("i32", "plain")],

@@ -72,8 +72,8 @@ def values_differ(dtype, ours, theirs, special, factor):
     return f"{int((~near).sum())} of {near.size}, at {list(at)} {ours[at]:.9g}, theirs {theirs[at]:.9g}"
 
 
-def judge(ours, theirs, special, factor):
-    """(judgement, detail): "bits", "near", or what differs."""
+def judge(ours, theirs, given, special, factor):
+    """Of results for operands of a dtype: (judgement, detail): "bits", "near", or what differs."""
     if len(ours) != len(theirs):
         return "number of results", f"{len(ours)}, theirs {len(theirs)}"
     near = False
@@ -83,8 +83,9 @@ def judge(ours, theirs, special, factor):
         coarser = max((d for d in (dtype, other_dtype) if d in TOLERANCE), key=TOLERANCE.get, default=dtype)
         wrong = values_differ(coarser, mine, other, special, factor)
         if wrong:
-            return "special values" if special else "values", wrong
+            return "special values" if special else f"values of {given}", wrong
         if dtype != other_dtype:
-            return f"{dtype} for {other_dtype}", ""
+            narrowed = " of f64" if given == "f64" and dtype == "f32" else ""
+            return f"{dtype} for {other_dtype}{narrowed}", ""
         near |= wrong == ""
     return ("near" if near else "bits"), ""

@@ -15,7 +15,8 @@ class Line:
     seen: int = 0
 
     def explains(self, function, peer, kind):
-        return peer in self.peers and kind in self.kinds and ("all" in self.functions or function in self.functions)
+        values = "values" in self.kinds and "values" in kind  # of every dtype
+        return peer in self.peers and (values or kind in self.kinds) and ("all" in self.functions or function in self.functions)
 
 
 def read(path):

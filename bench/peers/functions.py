@@ -52,7 +52,7 @@ def hold(call, setting, operands, ours, refused, tally):
             tally.add(call, setting, peer, f"refuses {dtype}", refused[call.number])
             continue
         factor = 40 if call.place.startswith("linalg") else 1
-        kind, detail = compare.judge(ours[call.number], theirs, variant == "special", factor)
+        kind, detail = compare.judge(ours[call.number], theirs, dtype, variant == "special", factor)
         tally.add(call, setting, peer, kind, detail)
 
 
