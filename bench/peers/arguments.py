@@ -38,6 +38,7 @@ DRAWN = {
     "even": ((2, 2, 4, 6), -2, 2, -6, 7), "kernel1": ((4, 2, 3), -2, 2, -6, 7), "kernel2": ((4, 2, 3, 2), -2, 2, -6, 7),
     "kernel3": ((2, 2, 2, 2, 2), -2, 2, -6, 7), "kernelt1": ((2, 3, 3), -2, 2, -6, 7), "kernelt2": ((4, 2, 2, 3), -2, 2, -6, 7),
     "kernelt3": ((2, 3, 2, 2, 2), -2, 2, -6, 7), "nhwc": ((2, 5, 6, 3), -2, 2, -6, 7), "hwio": ((2, 3, 3, 4), -2, 2, -6, 7),
+    "cube24": ((4, 6), -2, 2, -6, 7),
 }
 MADE = {  # of other draws; `base` draws one
     "ascending": lambda base: np.sort(base((9,))),
@@ -48,13 +49,15 @@ MADE = {  # of other draws; `base` draws one
     "spds": lambda base: square(base((2, 4, 4))),
     "symmetric": lambda base: (lambda a: a + a.T)(base((4, 4))),
     "singular": lambda base: np.concatenate([(lambda a: np.concatenate([a, 2 * a[:1]]))(base((3, 4)))]),
+    "hyper": lambda base: (base((24, 24)) + 8 * np.eye(24)).reshape(4, 6, 8, 3),
     "zeros44": lambda base: np.zeros((4, 4)),
 }
 SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0]
 NUMPY = {"f64": np.float64, "f32": np.float32, "f16": np.float16, "i32": np.int32, "i64": np.int64, "u8": np.uint8, "bool": np.bool_}
 TORCH = {"f64": torch.float64, "f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16, "i32": torch.int32,
          "i64": torch.int64, "u8": torch.uint8, "bool": torch.bool}
-NAMES = list(PLACES) + list(MASKS) + list(DRAWN) + list(MADE)
+COMPLEX = {"zx": ("x", "x2"), "zy": ("pos", "unit"), "zline": ("line", "lineup")}  # of two real ones
+NAMES = list(PLACES) + list(MASKS) + list(DRAWN) + list(MADE) + list(COMPLEX)
 
 
 def square(a):
@@ -97,6 +100,16 @@ def drawn(dtype, variant):
     return out
 
 
+def for_numpy(arrays, dtype):
+    if dtype not in ("f32", "f64"):
+        return arrays
+    kind = np.complex64 if dtype == "f32" else np.complex128
+    return {**arrays, **{name: (arrays[re] + 1j * arrays[im]).astype(kind) for name, (re, im) in COMPLEX.items()}}
+
+
 def for_torch(arrays, dtype):
     own = lambda name: name in PLACES or name in MASKS
-    return {name: torch.from_numpy(a.copy()) if own(name) else torch.from_numpy(np.array(a)).to(TORCH[dtype]) for name, a in arrays.items()}
+    out = {name: torch.from_numpy(a.copy()) if own(name) else torch.from_numpy(np.array(a)).to(TORCH[dtype]) for name, a in arrays.items()}
+    if dtype in ("f32", "f64"):
+        out.update({name: torch.complex(out[re], out[im]) for name, (re, im) in COMPLEX.items()})
+    return out

@@ -3,8 +3,9 @@
 #   dtypes ; Tenon ; PyTorch ; NumPy
 #
 # Operands are the names of arguments.py. `=` is Tenon's call under the peer's name for it, nothing: the peer has no such function.
-# `<a b c> (x)` is one line each for a, b and c. Dtypes are letters: F f64 and f32, once more with NaN, infinities and zeros of both
-# signs among the elements; f without these, s f32 alone; H f16 and bf16; I i32, L i64, U u8, B bool. Of the first dtype all peers named must have a value.
+# `<a b c> (x)` is one line each for a, b and c. A file whose first line is `# needs HEADER` counts where there is that header.
+# Dtypes are letters: F f64 and f32, once more with NaN, infinities and zeros of both signs among the elements; f without these,
+# s f32 alone; H f16 and bf16; I i32, L i64, U u8, B bool. Of the first dtype all peers named must have a value.
 import dataclasses
 import pathlib
 import re
@@ -34,7 +35,7 @@ class Call:
     @property
     def function(self):
         """What is called: tn::add is `add`, tn::linalg::det `linalg::det`, x.all() `Tensor::all`, an operator as it stands."""
-        named = re.match(r"(?:tn::abs\()?tn::((?:linalg::)?\w+)\(", self.tenon)
+        named = re.match(r"(?:tn::abs\()?tn::((?:linalg::|fft::)?\w+)\(", self.tenon)
         if named:
             return named[1]
         method = re.match(r"\w+\.(\w+)\(", self.tenon)
@@ -52,8 +53,11 @@ def spread(columns):
             for i in range(counts.pop())]
 
 
-def of_file(path, first):
+def of_file(path, first, headers):
     calls = []
+    needs = re.match(r"# needs (\S+)\n", path.read_text())
+    if needs and not (headers / needs[1]).exists():
+        return calls
     for at, line in enumerate(path.read_text().splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
@@ -69,10 +73,10 @@ def of_file(path, first):
     return calls
 
 
-def all_calls():
-    """Calls by the file they stand in."""
+def all_calls(headers):
+    """Calls by the file they stand in, of a library with these headers."""
     families, first = {}, 0
     for path in sorted((pathlib.Path(__file__).parent / "calls").glob("*.txt")):
-        families[path.stem] = of_file(path, first)
+        families[path.stem] = of_file(path, first, headers)
         first += len(families[path.stem])
     return families

@@ -41,10 +41,12 @@ def of_peer(text, operands):
     with np.errstate(all="ignore"), torch.no_grad():
         for v in flat(eval(text, SPACE, operands)):  # noqa: the expressions are this folder's own
             if isinstance(v, torch.Tensor):
+                v = torch.view_as_real(v.resolve_conj()) if v.is_complex() else v
                 dtype = str(v.dtype).removeprefix("torch.")
-                v = (v.float() if v.dtype == torch.bfloat16 else v).resolve_conj().numpy()
+                v = (v.float() if v.dtype == torch.bfloat16 else v).numpy()
             else:
                 v = np.asarray(v)
+                v = np.stack((v.real, v.imag), -1) if v.dtype.kind == "c" else v
                 dtype = str(v.dtype)
             out.append((SPELLED.get(dtype, dtype), v))
     return out

@@ -28,7 +28,7 @@ int main(int argc, char** argv) try {
     try {
       const std::vector<tn::Tensor> found = c.call(arguments);
       for (size_t i = 0; i < found.size(); ++i) out[std::to_string(c.number) + "." + std::to_string(i)] = found[i];
-    } catch (const tn::Error& e) {
+    } catch (const std::exception& e) {
       std::string line = e.what();
       for (char& ch : line)
         if (ch == '\n') ch = ' ';

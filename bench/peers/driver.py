@@ -19,7 +19,10 @@ def source(calls):
     for call in calls:
         lines.append(f"{{{call.number}, [](const Arguments& a) {{  // {call.place}")
         lines.append("static_cast<void>(a);")
-        lines += [f'const tn::Tensor {name} = a.at("{name}");' for name in arguments.used(call.tenon)]
+        for name in arguments.used(call.tenon):
+            parts = arguments.COMPLEX.get(name)
+            made = f'tn::complex(a.at("{parts[0]}"), a.at("{parts[1]}"))' if parts else f'a.at("{name}")'
+            lines.append(f"const tn::Tensor {name} = {made};")
         lines.append(f"return results({call.tenon});}}}},")
     return "\n".join(lines + ["});"]) + "\n"
 

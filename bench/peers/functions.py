@@ -60,7 +60,7 @@ def main():
     build, work = (pathlib.Path(a).resolve() for a in sys.argv[1:3])
     words = sys.argv[3:]
     work.mkdir(parents=True, exist_ok=True)
-    families = calls.all_calls()
+    families = calls.all_calls(build / "include/tenon")
     program = driver.build(families, build, work)
     listed = [c for family in families.values() for c in family if not words or any(w in c.tenon for w in words)]
     tally = Tally()
@@ -70,7 +70,7 @@ def main():
         ours, refused = driver.run(program, arrays, [c.number for c in here], *setting, work)
         operands = {"PyTorch": arguments.for_torch(arrays, setting[0])}
         if setting[0] != "bf16":
-            operands["NumPy"] = arrays
+            operands["NumPy"] = arguments.for_numpy(arrays, setting[0])
         for call in here:
             hold(call, setting, operands, ours, refused, tally)
     for mistake in tally.mistakes:
