@@ -5,8 +5,6 @@ import scipy.linalg
 import scipy.special
 import torch
 
-import arguments
-
 # Of the largest element; after special values of each element by itself. Linear algebra gets 40 times that.
 TOLERANCE = {"f64": 1e-11, "f32": 4e-6, "f16": 2.0**-9, "bf16": 2.0**-6}
 SPELLED = {"float64": "f64", "float32": "f32", "float16": "f16", "bfloat16": "bf16", "int64": "i64", "int32": "i32", "uint8": "u8",

@@ -48,7 +48,7 @@ nm --defined-only "$build"/libtenon_layer_*.a 2>/dev/null | awk '$2 == "T" {prin
   | comm -23 - "$work/shown" >"$work/constructors"
 while read -r symbol; do
   name=$(sed -E 's/^_ZN5tenon[0-9]+([A-Za-z0-9]+)C[12]E.*/\1/' <<<"$symbol")
-  if grep -rqE "^(class|struct) $name( final)?( :.*)? \{" "$build/public"; then echo "$symbol"; fi
+  if grep -RqE "^(class|struct) $name( final)?( :.*)? \{" "$build/public"; then echo "$symbol"; fi
 done <"$work/constructors" >"$work/hidden"
 if [[ -s $work/hidden ]]; then complain 'constructors of public classes that are not shown (cmake/exports.map needs a line):' "$work/hidden"; fi
 exit $failed
