@@ -18,6 +18,7 @@ Place with(Place at, size_t axis, int64_t place) {
 TEST(Indexing, Battery) {
   const Drawn x = {{4, 3}}, u = {{5, 3}}, i = integers({5, 3}, -1, 5), row = {{3}}, rows = integers({5}, -1, 5),
               mask = booleans({4, 3});
+  const std::vector<Drawn> truths = {mask, i, booleans({5, 3})};
   const Drawn ties = apart({4, 3}), more = apart({5, 3}, -2.5, 1.5);
   const std::vector<std::vector<Drawn>> one = {{{{}}, integers({}, 0, 1), {{}}}},
                                         whole = {
@@ -36,6 +37,8 @@ TEST(Indexing, Battery) {
        TENON_CALL(tn::scatter_reduce(x[0], 0, x[1], x[2], "amin", {.include_self = false})),
        {ties, i, more},
        whole},
+      {"scatter_add", TENON_CALL(tn::scatter_add(x[0], 0, x[1], x[2])), truths},
+      {"scatter_reduce", TENON_CALL(tn::scatter_reduce(x[0], 0, x[1], x[2], "prod", {.include_self = false})), truths},
       {"take_along_axis", TENON_CALL(tn::take_along_axis(x[0], x[1], 0)), {x, integers({2, 1}, -4, 4)}, one},
       {"take_along_dim",
        TENON_CALL(tn::take_along_dim(x[0], x[1])),

@@ -8,6 +8,7 @@
 #include "tenon/tests/messages.h"
 
 namespace tn = tenon;
+using tenon::testing::booleans;
 using tenon::testing::check_functions;
 using tenon::testing::Drawn;
 using tenon::testing::integers;
@@ -90,6 +91,7 @@ TEST(ShapeFunctions, JoiningBattery) {
       {"meshgrid", TENON_CALL(tn::meshgrid({x[0], x[1]})), {{{3}}, {{4}}}, {}, 2, true, true, true, 2},
       {"meshgrid", TENON_CALL(tn::meshgrid(x[0], x[1], "xy")), {{{3}}, {{4}}}, {}, 2, true, true, true, -1},
       {"outer", TENON_CALL(tn::outer(x[0], x[1])), {{{3}}, {{4}}}},
+      {"outer", TENON_CALL(tn::outer(x[0], x[1])), {booleans({3}), booleans({4})}},
       {"kron", TENON_CALL(tn::kron(x[0], x[1])), {{{2, 3}}, {{3, 2}}}, {{{{2}}, {{2, 2}}}}},
   });
 }
@@ -106,6 +108,7 @@ TEST(ShapeFunctions, DiagonalsBattery) {
       {"triu", TENON_CALL(tn::triu(x[0], 1)), block, others},
       {"vander", TENON_CALL(tn::vander(x[0])), {{{4}}}, {}, 2, true, false},
       {"vander", TENON_CALL(tn::vander(x[0], 3, true)), {{{4}}}, {}, 2, true, false},
+      {"vander", TENON_CALL(tn::vander(x[0])), {integers({5}, -3, 4)}, {{booleans({3})}, {integers({0}, 0, 1)}}},
       {"full_like", TENON_CALL(tn::full_like(x[0], 2)), matrix, others, 0},
   });
 }
