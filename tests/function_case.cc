@@ -93,7 +93,7 @@ struct Closed {
   Arrays inputs;
 };
 Closed closed(const FunctionCase& c, const Tensors& x) {
-  const Traced traced = trace(c.call, x);
+  const Traced traced = trace(c.call.call, x);
   return {traced.program()->graph, arrays_of(traced.program()->inputs(x))};
 }
 
@@ -101,7 +101,7 @@ Closed closed(const FunctionCase& c, const Tensors& x) {
 void check_values(const FunctionCase& c, const Tensors& x, bool count) {
   if (count) runtime::clear_memory_cache();  // another case may have made the same program
   const uint64_t before = asked_for();
-  const Tensors eager = c.call(x);
+  const Tensors eager = c.call.call(x);
   const uint64_t programs = asked_for() - before;
   if (count && c.programs >= 0) {
     EXPECT_EQ(programs, static_cast<uint64_t>(c.programs)) << "eager programs";
@@ -115,7 +115,7 @@ void check_values(const FunctionCase& c, const Tensors& x, bool count) {
   Tensors expected;
   for (const Array& a : interpreted) expected.push_back(tensor_of(a));
   expect_same(expected, eager, "eagerly");
-  expect_same(expected, jit(c.call)(x), "jitted");
+  expect_same(expected, jit(c.call.call)(x), "jitted");
   const auto wrong = first_disagreement(program.graph, program.inputs, NaNs::one_value);
   EXPECT_FALSE(wrong) << *wrong;
 }
@@ -123,8 +123,8 @@ void check_values(const FunctionCase& c, const Tensors& x, bool count) {
 void check_halves(const FunctionCase& c, const Tensors& x) {
   Tensors wide;
   for (const Tensor& t : x) wide.push_back(is_floating(t.dtype()) ? t.astype(f32) : t);
-  Tensors expected = c.call(wide);
-  const Tensors found = c.call(x);
+  Tensors expected = c.call.call(wide);
+  const Tensors found = c.call.call(x);
   for (size_t i = 0; i < expected.size() && i < found.size(); ++i)
     if (is_floating(found[i].dtype())) expected[i] = expected[i].astype(found[i].dtype());
   expect_same(expected, found, "as f32 and rounded once");
@@ -157,7 +157,7 @@ void check_lanes(const FunctionCase& c) {
     const auto of_lane = [&](const Tensors& x) {
       Tensors arguments = x;
       arguments.insert(arguments.end(), rest.begin(), rest.end());
-      return c.call(arguments);
+      return c.call.call(arguments);
     };
     const Tensors found = jit(vmap(of_lane))(joined);
     for (int64_t lane = 0; lane < lanes; ++lane) {
