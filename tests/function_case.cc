@@ -5,9 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
 #include "tenon/frontend/transform/program.h"
 #include "tenon/ir/base/door.h"
@@ -254,25 +251,10 @@ void check_complex(const FunctionCase& c) {
   if (c.lanes) check_lanes(pairs);
 }
 
-// Arguments and results as NPY files in a folder of the case's own, beside the text of the call.
-void write_for_peers(const FunctionCase& c, const std::filesystem::path& root) {
-  static int number = 0;
-  for (const DType dtype : {f32, f64}) {
-    if (dtype == f64 && !any_floating(c)) continue;
-    const auto folder = root / (c.name + "." + std::string(name(dtype)) + "." + std::to_string(number++));
-    std::filesystem::create_directories(folder);
-    std::ofstream(folder / "call.txt") << c.call.text << "\n";
-    const Tensors x = given(c.arguments, 1, dtype), y = c.call.call(x);
-    for (size_t i = 0; i < x.size(); ++i) save_npy((folder / ("x" + std::to_string(i) + ".npy")).string(), x[i]);
-    for (size_t i = 0; i < y.size(); ++i) save_npy((folder / ("y" + std::to_string(i) + ".npy")).string(), y[i]);
-  }
-}
-
 }  // namespace
 
 void check_function(const FunctionCase& c) try {
   SCOPED_TRACE(c.name);
-  if (const char* folder = std::getenv("TENON_PEERS")) return write_for_peers(c, folder);
   const bool floating = any_floating(c);
   for (const DType dtype : {f32, f64, f16, bf16}) {
     if (is_half(dtype) && !(floating && c.halves)) continue;

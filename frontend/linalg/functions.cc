@@ -81,7 +81,8 @@ Values build_logdet(ir::GraphBuilder& b, std::span<const Value> x, const ir::Att
 // By squaring.
 Values build_matrix_power(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
   const int64_t n = made::Power(attrs).exponent;
-  Value square = computed(x[0]), power;
+  const bool whole = is_integer(x[0].dtype()) && n >= 0;  // multiplied as integers are
+  Value square = whole ? x[0] : computed(x[0]), power;
   if (n == 0)
     return as_given({identity(*square.builder, square.dtype(), batch_of(square), height(square), width(square))}, x[0]);
   if (n < 0) square = inverse(square);

@@ -65,12 +65,14 @@ Value lerp(Values v) {
   return select(lt(abs(weight), like(weight, 0.5)), start + weight * gap, end - gap * (1 - weight));
 }
 
-// A bound that x has not passed gives x the derivative; NaN, of either, propagates.
+// A bound that x has not passed gives x the derivative; NaN, of either, propagates. Bools stay bools.
 Value raised(Value x, Value low) {
+  if (x.dtype() == boolean) return bit_or(x, low);
   const Value below = lt(x, low);
   return select(is_floating(x.dtype()) ? bit_or(below, ne(low, low)) : below, low, x);
 }
 Value lowered(Value x, Value high) {
+  if (x.dtype() == boolean) return bit_and(x, high);
   const Value above = gt(x, high);
   return select(is_floating(x.dtype()) ? bit_or(above, ne(high, high)) : above, high, x);
 }
@@ -156,13 +158,13 @@ Tensor addcdiv(Operand x, Operand a, Operand b, Weighted w) { return addcdiv(x, 
 Tensor addcdiv(Operand x, Operand a, Operand b) { return addcdiv(x, a, b, Weighted{}); }
 
 Tensor clamp(Operand x, Operand low, Operand high) {
-  return compose({"clamp", formula::build_composed<formula::clamp>}, Takes::numbers, {&x, &low, &high});
+  return compose({"clamp", formula::build_composed<formula::clamp>}, Takes::anything, {&x, &low, &high});
 }
 Tensor clamp_min(Operand x, Operand low) {
-  return compose({"clamp_min", formula::build_composed<formula::clamp_min>}, Takes::numbers, {&x, &low});
+  return compose({"clamp_min", formula::build_composed<formula::clamp_min>}, Takes::anything, {&x, &low});
 }
 Tensor clamp_max(Operand x, Operand high) {
-  return compose({"clamp_max", formula::build_composed<formula::clamp_max>}, Takes::numbers, {&x, &high});
+  return compose({"clamp_max", formula::build_composed<formula::clamp_max>}, Takes::anything, {&x, &high});
 }
 Tensor clamp(Operand x, Bounds b) try {
   if (!b.min && !b.max) throw Error("clamp: give .min, .max or both", x.where());

@@ -127,7 +127,7 @@ Tensor elementwise_op(std::initializer_list<const Operand*> operands) try {
     if constexpr (rounds(op))
       if (is_integer(common)) return as_tensor(x, ir::def(op).name);
     if constexpr (op == ir::Op::pow)
-      if (is_integer(common)) return integer_power(x, **(operands.begin() + 1));
+      if (!is_floating(common)) return integer_power(x, **(operands.begin() + 1));
   }
   return on_numbers<op>(operands);
 } catch (...) {
@@ -147,9 +147,11 @@ std::vector<ir::Value> build_mixed_where(ir::GraphBuilder& b, std::span<const ir
 
 std::vector<ir::Value> build_clip(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
   const made::Clip to(attrs);
+  const bool bools = to.raised == boolean;
   const std::vector<ir::Value> low = formula::together({x[0], x[1]}, to.raised);
-  const std::vector<ir::Value> high = formula::together({max(low[0], low[1]), x[2]}, to.lowered);
-  return {min(high[0], high[1])};
+  const ir::Value raised = bools ? bit_or(low[0], low[1]) : max(low[0], low[1]);
+  const std::vector<ir::Value> high = formula::together({raised, x[2]}, to.lowered);
+  return {to.lowered == boolean ? bit_and(high[0], high[1]) : min(high[0], high[1])};
 }
 
 std::vector<ir::Value> build_not(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs&) {
@@ -221,8 +223,13 @@ Tensor where(Operand condition, Operand x, Operand y) try {
 Tensor maximum(Operand x, Operand y) { return elementwise::max(x, y); }
 Tensor minimum(Operand x, Operand y) { return elementwise::min(x, y); }
 Tensor clip(Operand x, Operand low, Operand high) try {
-  const Operand raised(foreseen(ir::Op::max, {&x, &low}), x.where());
-  const DType first = raised.tensor().dtype(), second = foreseen(ir::Op::min, {&raised, &high}).dtype();
+  const Operand* both[] = {&x, &low};
+  const bool bools = common_dtype(both, "max") == boolean;
+  const Operand raised(foreseen(bools ? ir::Op::bit_or : ir::Op::max, {&x, &low}), x.where());
+  const Operand* rest[] = {&raised, &high};
+  const bool still = common_dtype(rest, "min") == boolean;
+  const DType first = raised.tensor().dtype(),
+              second = foreseen(still ? ir::Op::bit_and : ir::Op::min, {&raised, &high}).dtype();
   return apply_one({"clip", build_clip}, made::ClipAttrs{.raised = first, .lowered = second},
                    {entered(x, first, "max"), entered(low, first, "max"), entered(high, second, "min")}, x.where());
 } catch (...) {
