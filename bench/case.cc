@@ -18,9 +18,10 @@ constexpr double sample_seconds =
     200e-6;  // short enough to fall between two interruptions, long beside the clock's 30 ns
 constexpr size_t fewest_rounds = 5, most_rounds = 301;
 
-double seconds_of(const std::function<void()>& run, int64_t calls) {
+double seconds_of(const Subject& s, int64_t calls) {
+  if (s.timed) return s.timed() * static_cast<double>(calls);
   const auto start = Clock::now();
-  for (int64_t i = 0; i < calls; ++i) run();
+  for (int64_t i = 0; i < calls; ++i) s.run();
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
@@ -54,10 +55,10 @@ Result measure(const Case& c) {
   const std::vector<Subject> subjects = c.prepare();
   std::vector<int64_t> calls;
   for (const Subject& s : subjects) {
-    seconds_of(s.run, 1);  // compiles
-    double once = seconds_of(s.run, 1);
-    if (once < 1e-5) once = seconds_of(s.run, 20) / 20;
-    calls.push_back(std::max<int64_t>(1, static_cast<int64_t>(sample_seconds / std::max(once, 1e-9))));
+    seconds_of(s, 1);  // compiles
+    double once = seconds_of(s, 1);
+    if (once < 1e-5) once = seconds_of(s, 20) / 20;
+    calls.push_back(s.timed ? 1 : std::max<int64_t>(1, static_cast<int64_t>(sample_seconds / std::max(once, 1e-9))));
   }
   std::vector<std::vector<double>> samples(subjects.size());
   const auto start = Clock::now();
@@ -65,8 +66,8 @@ Result measure(const Case& c) {
     if (round >= fewest_rounds && std::chrono::duration<double>(Clock::now() - start).count() > c.seconds) break;
     for (size_t k = 0; k < subjects.size(); ++k) {
       const size_t s = (k + round) % subjects.size();
-      if (calls[s] > 1) seconds_of(subjects[s].run, 1);  // its own data back into the caches
-      samples[s].push_back(seconds_of(subjects[s].run, calls[s]) / static_cast<double>(calls[s]));
+      if (calls[s] > 1) seconds_of(subjects[s], 1);  // its own data back into the caches
+      samples[s].push_back(seconds_of(subjects[s], calls[s]) / static_cast<double>(calls[s]));
     }
   }
   tenon_runtime_set_threads(before);

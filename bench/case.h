@@ -22,6 +22,7 @@ struct Subject {
   std::string name;
   std::function<void()> run;
   double work = 0;  // of one run; 0: the case's
+  std::function<double()> timed = {};  // in place of run: of another process, which gives the seconds of one run itself
 };
 
 enum class Unit : uint8_t { gigabytes, gigaflops, microseconds, nanoseconds };  // times are per unit of work
@@ -90,6 +91,7 @@ void add_adbench();
 void add_latencies();
 void add_free_extents();
 void add_gpu();
+void add_fft();
 
 // Written memory from Tenon's allocator: aligned, on huge pages where it is large.
 std::shared_ptr<float> block(int64_t count, float value = 0);

@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   tenon::bench::add_adbench();
   tenon::bench::add_latencies();
   tenon::bench::add_free_extents();
+  tenon::bench::add_fft();
   tenon::bench::add_gpu();
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();

@@ -1,4 +1,5 @@
-// Sorting beside the standard library's, and a few greatest beside its partial sort of positions: one long row and many short ones.
+// Sorting beside the standard library's, a few greatest beside its partial sort of positions, gathering beside a loop; all beside NumPy: one
+// long row and many short ones.
 #include <benchmark/benchmark.h>
 #include <tenon/tenon.h>
 
@@ -8,6 +9,7 @@
 
 #include "tenon/bench/case.h"
 #include "tenon/bench/data.h"
+#include "tenon/bench/numpy.h"
 
 namespace tenon::bench {
 namespace {
@@ -27,6 +29,15 @@ Case of_rows(const Rows& r, const std::string& name, double bar, const char* sub
   return c;
 }
 
+// x: f32[rows, n]; and NumPy's subject behind the others.
+std::vector<Subject> beside_numpy(std::vector<Subject> all, const Rows& r, const std::string& statement,
+                                  const std::string& more = "") {
+  const std::string x =
+      "x = np.random.randn(" + std::to_string(r.count) + ", " + std::to_string(r.length) + ").astype('f4')\n" + more;
+  if (auto theirs = numpy(x, statement)) all.push_back(*theirs);
+  return all;
+}
+
 void add_sort(const Rows& r, double bar) {
   Case c = of_rows(r, "sort", bar, loop);
   c.prepare = [=] {
@@ -37,7 +48,8 @@ void add_sort(const Rows& r, double bar) {
       for (int64_t i = 0; i < r.count; ++i) std::sort(copy.begin() + i * r.length, copy.begin() + (i + 1) * r.length);
       benchmark::DoNotOptimize(copy.data());
     };
-    return std::vector<Subject>{{fused, [=] { compiled(x); }}, {eager, [=] { sort(x, 1); }}, {loop, by_hand}};
+    return beside_numpy({{fused, [=] { compiled(x); }}, {eager, [=] { sort(x, 1); }}, {loop, by_hand}}, r,
+                        "np.sort(x, axis=1)");
   };
   add(c);
 }
@@ -55,7 +67,8 @@ void add_argsort(const Rows& r, double bar) {
         benchmark::DoNotOptimize(order.data());
       }
     };
-    return std::vector<Subject>{{fused, [=] { compiled(x); }}, {eager, [=] { argsort(x, 1); }}, {loop, by_hand}};
+    return beside_numpy({{fused, [=] { compiled(x); }}, {eager, [=] { argsort(x, 1); }}, {loop, by_hand}}, r,
+                        "np.argsort(x, axis=1, kind='stable')");
   };
   add(c);
 }
@@ -74,7 +87,43 @@ void add_topk(const Rows& r, int64_t k, double bar) {
         benchmark::DoNotOptimize(order.data());
       }
     };
-    return std::vector<Subject>{{fused, [=] { compiled(x); }}, {eager, [=] { topk(x, k, 1); }}, {loop, by_hand}};
+    // the k greatest of a partition, then in order
+    const std::string greatest = "p = np.argpartition(-x, " + std::to_string(k) + ", axis=1)[:, :" + std::to_string(k) +
+                                 "]; v = np.take_along_axis(x, p, 1); o = np.argsort(-v, axis=1); "
+                                 "np.take_along_axis(v, o, 1), np.take_along_axis(p, o, 1)";
+    return beside_numpy({{fused, [=] { compiled(x); }}, {eager, [=] { topk(x, k, 1); }}, {loop, by_hand}}, r, greatest);
+  };
+  add(c);
+}
+
+// Whole rows by number, or elements along rows.
+void add_gather(const Rows& r, bool whole, double bar) {
+  Case c = of_rows(r, whole ? "gather of rows" : "gather along rows", bar, loop);
+  c.prepare = [=] {
+    const Tensor x = normal(key(4), {r.count, r.length});
+    const Tensor i = whole ? random::randint(key(5), {r.count}, 0, r.count)
+                           : random::randint(key(5), {r.count, r.length}, 0, r.length);
+    const auto function = [=](const Tensor& t, const Tensor& at) {
+      return whole ? index_select(t, 0, at) : gather(t, 1, at);
+    };
+    auto compiled = jit(function);
+    const auto by_hand = [=, numbers = i.to_vector<int64_t>(),
+                          copy = std::vector<float>(static_cast<size_t>(r.count * r.length))]() mutable {
+      for (int64_t row = 0; row < r.count; ++row) {
+        float* to = copy.data() + row * r.length;
+        if (whole)
+          std::memcpy(to, data(x) + numbers[static_cast<size_t>(row)] * r.length,
+                      static_cast<size_t>(r.length) * sizeof(float));
+        for (int64_t k = 0; !whole && k < r.length; ++k)
+          to[k] = data(x)[row * r.length + numbers[static_cast<size_t>(row * r.length + k)]];
+      }
+      benchmark::DoNotOptimize(copy.data());
+    };
+    const std::string rows = std::to_string(r.count), length = std::to_string(r.length);
+    const std::string numbers = whole ? "i = np.random.randint(0, " + rows + ", " + rows + ")"
+                                      : "i = np.random.randint(0, " + length + ", (" + rows + ", " + length + "))";
+    return beside_numpy({{fused, [=] { compiled(x, i); }}, {eager, [=] { function(x, i); }}, {loop, by_hand}}, r,
+                        whole ? "np.take(x, i, axis=0)" : "np.take_along_axis(x, i, 1)", numbers);
   };
   add(c);
 }
@@ -89,6 +138,8 @@ void add_order() {
   add_topk({1, 1000000}, 8, 0.5);
   add_topk({1000, 1000}, 8, 0.7);
   add_topk({1000, 1000}, 100, 0.1);
+  add_gather({1000, 1000}, true, 0.7);
+  add_gather({1000, 1000}, false, 0.7);
 }
 
 }  // namespace tenon::bench

@@ -37,7 +37,7 @@ class Hunt {
     const Type& type = to_.from.type(v);
     bool empty = false;
     for (Dim d : type.shape) empty = empty || d == 0;
-    return is_floating(type.dtype) && !empty;
+    return is_continuous(type.dtype) && !empty;
   }
 
   // Whether a value of the old graph has a NaN anywhere, as a bool of the new one.
@@ -45,7 +45,8 @@ class Hunt {
     Value& known = has_nan_[index(v)];
     if (known) return known;
     const Value x{&to_.builder, to_.values[index(v)]};
-    known = ne(x, x);
+    const auto nan = [](Value part) { return ne(part, part); };
+    known = is_complex(x.dtype()) ? bit_or(nan(real(x)), nan(imag(x))) : nan(x);
     std::vector<int64_t> axes;
     for (int d = 0; d < x.shape().rank(); ++d) axes.push_back(d);
     if (!axes.empty()) known = reduce(Op::reduce_or, known, std::move(axes));

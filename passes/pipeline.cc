@@ -34,10 +34,11 @@ struct Pass {
   void (*on_work)(Work&);
   bool optional;
   bool (*wanted)(TargetKind) = every;
+  enum Levels : uint8_t { each, whole } levels = each;
 };
 
 constexpr Pass pipeline[] = {
-#define TENON_PASS(name, optional, targets) {#name, name, nullptr, optional, targets},
+#define TENON_PASS(name, optional, targets, levels) {#name, name, nullptr, optional, targets, Pass::levels},
 #include "tenon/passes/passes.def"
     {"fuse", nullptr, [](Work& w) { w.plan = fuse(*w.graph, w.target, w.options.fuse); }, false},
     {"lower", nullptr, [](Work& w) { w.program = lower(*w.graph, w.plan, w.target, w.options.donations); }, false},
@@ -178,9 +179,16 @@ GraphPtr over(std::shared_ptr<Symbols> symbols, const Graph& graph) {
   return to.finish(graph.outputs());
 }
 
+// A pass that has nothing to do may give the graph itself.
+GraphPtr applied(const Pass& pass, const GraphPtr& graph) {
+  if (pass.levels == Pass::each) return on_all_levels(*graph, pass.on_graph);
+  const GraphPtr result = pass.on_graph(*graph);
+  return result.get() == graph.get() ? graph : result;
+}
+
 void run_one(const Pass& pass, Work& work) {
   if (pass.on_graph)
-    work.graph = on_all_levels(*work.graph, pass.on_graph);
+    work.graph = applied(pass, work.graph);
   else
     pass.on_work(work);
 }
@@ -247,7 +255,7 @@ GraphPtr optimize(const Graph& graph, TargetKind kind) {
   GraphPtr result(GraphPtr{}, &graph);
   for (const Pass& pass : pipeline)
     if (pass.on_graph && pass.wanted(kind) && !(pass.optional && contains(environment().skip, pass.name)))
-      result = on_all_levels(*result, pass.on_graph);
+      result = applied(pass, result);
   return result;
 }
 
@@ -261,7 +269,7 @@ GraphPtr run_passes(const Graph& graph, std::span<const std::string> names) {
       for (const std::string& other : graph_passes()) known += (known.empty() ? "" : ", ") + other;
       throw Error("there is no graph pass '" + name + "'; there are: " + known);
     }
-    result = on_all_levels(*result, pass->on_graph);
+    result = applied(*pass, result);
     verify_graph(*result, described(pass->name, graph));
   }
   return result;

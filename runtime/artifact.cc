@@ -237,13 +237,19 @@ std::optional<Artifact> Artifact::from_bytes(std::string_view bytes) {
   return a;
 }
 
-Manifest manifest_of(const ir::Program& program, const std::string& entry, const Target& target) {
+Manifest manifest_of(const ir::Graph& graph, const ir::Program& program, const std::string& entry,
+                     const Target& target) {
   Manifest m;
   m.entry = entry;
   m.kind = target.kind();
   m.needs = needed_features(target);
   m.inputs = program.inputs;
   m.outputs = program.outputs;
+  const auto as_passed = [&](ir::Type& type, ir::ValueId v) {
+    if (is_complex(graph.type(v).dtype)) type = graph.type(v);
+  };
+  for (uint32_t i = 0; i < m.inputs.size(); ++i) as_passed(m.inputs[i], ir::ValueId{i});
+  for (uint32_t i = 0; i < m.outputs.size(); ++i) as_passed(m.outputs[i], graph.outputs()[i]);
   for (size_t i = 0; i < program.symbols->size(); ++i) m.symbols.push_back((*program.symbols)[i]);
   m.arena_bytes = program.arena_bytes;
   m.is_static = program.is_static;

@@ -59,6 +59,8 @@ struct Artifact {
 
 // An object for this machine's processors that holds bytes: `name`, and their number, the u64 `name`_bytes.
 std::string data_object(const std::string& name, const std::string& data);
-Manifest manifest_of(const ir::Program& program, const std::string& entry, const Target& target);
+// inputs and outputs: the types of the graph, whose complex numbers the program knows as what they are in memory.
+Manifest manifest_of(const ir::Graph& graph, const ir::Program& program, const std::string& entry,
+                     const Target& target);
 
 }  // namespace tenon::runtime

@@ -91,7 +91,7 @@ Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, cons
   code_options.stored = options.stored;
   Artifact artifact;
   artifact.objects = generator_for(options, target).generate(program, target, code_options);
-  artifact.manifest = manifest_of(program, options.entry, target);
+  artifact.manifest = manifest_of(graph, program, options.entry, target);
   artifact.manifest.inputs.resize(program.inputs.size() - options.stored.size());
   if (program.is_static && target.kind() == TargetKind::cpu)
     artifact.manifest.arena_bytes = codegen::arena_bytes(program, target);
@@ -103,7 +103,7 @@ Artifact without_code(const ir::Graph& graph, const CompileOptions& options, con
   passes::Options pass_options;
   pass_options.donations = options.donations;
   Artifact artifact;
-  artifact.manifest = manifest_of(passes::build_program(graph, target, pass_options), options.entry, target);
+  artifact.manifest = manifest_of(graph, passes::build_program(graph, target, pass_options), options.entry, target);
   return artifact;
 }
 

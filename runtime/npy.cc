@@ -39,7 +39,9 @@ constexpr std::array<Descr, dtype_count> descr_table = {{{DType::boolean, "|b1"}
                                                          {DType::f16, "<f2"},
                                                          {DType::bf16, "<V2"},
                                                          {DType::f32, "<f4"},
-                                                         {DType::f64, "<f8"}}};
+                                                         {DType::f64, "<f8"},
+                                                         {DType::c64, "<c8"},
+                                                         {DType::c128, "<c16"}}};
 
 constexpr bool in_dtype_order() {
   for (int i = 0; i < dtype_count; ++i)

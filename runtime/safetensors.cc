@@ -20,11 +20,11 @@ constexpr const char* kind = "safetensors file";
 constexpr uint64_t most_header = 100'000'000;  // the format's own library has the same
 constexpr size_t most_rank = 64, most_metadata = 1'000'000;
 
-constexpr std::array<std::string_view, dtype_count> names = {"BOOL", "I8",  "I16", "I32",  "I64", "U8", "U16",
-                                                             "U32",  "U64", "F16", "BF16", "F32", "F64"};
+constexpr std::array<std::string_view, dtype_count> names = {"BOOL", "I8",  "I16",  "I32", "I64", "U8",  "U16", "U32",
+                                                             "U64",  "F16", "BF16", "F32", "F64", "C64", "C128"};
 static_assert(static_cast<int>(DType::i8) == 1 && static_cast<int>(DType::u8) == 5 &&
               static_cast<int>(DType::f16) == 9 && static_cast<int>(DType::bf16) == 10 &&
-              static_cast<int>(DType::f64) == dtype_count - 1);
+              static_cast<int>(DType::c128) == dtype_count - 1);
 
 [[noreturn]] void refuse(const std::string& file, const std::string& reason) {
   throw Error(std::string(kind) + " '" + file + "': " + reason);

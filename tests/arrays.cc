@@ -50,6 +50,17 @@ double draw(Random& random, Domain domain) {
   return domain == Domain::nonzero && value == 0 ? 1 : value;
 }
 
+// A complex array is one of real numbers, with the parts along a last axis, and back.
+Type parts_of(const Type& type) {
+  Type parts{part_of(type.dtype), type.shape};
+  parts.shape.push_back(Dim(2));
+  return parts;
+}
+Array retyped(Array array, const Type& type) {
+  array.type = type;
+  return array;
+}
+
 uint64_t mask_of(DType t) { return bytes(t) == 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * bytes(t))) - 1; }
 
 }  // namespace
@@ -57,6 +68,7 @@ uint64_t mask_of(DType t) { return bytes(t) == 8 ? ~uint64_t{0} : (uint64_t{1} <
 Type type_of(DType dtype, std::vector<int64_t> extents) { return {dtype, Shape::from(extents)}; }
 
 std::vector<uint64_t> special_bits(DType t) {
+  t = part_of(t);
   const int width = 8 * bytes(t);
   const uint64_t top = uint64_t{1} << (width - 1);
   if (t == DType::boolean) return {0, 1};
@@ -81,6 +93,7 @@ std::vector<uint64_t> special_bits(DType t) {
 }
 
 Array random_array(const Type& type, Random& random, Domain domain) {
+  if (is_complex(type.dtype)) return retyped(random_array(parts_of(type), random, domain), type);
   Array array(type);
   for (int64_t i = 0; i < array.numel(); ++i) {
     if (is_floating(type.dtype))
@@ -97,6 +110,7 @@ Array random_array(const Type& type, Random& random, Domain domain) {
 }
 
 Array special_array(const Type& type, Random& random, Domain domain, int64_t period) {
+  if (is_complex(type.dtype)) return retyped(special_array(parts_of(type), random, domain, period), type);
   Array array = random_array(type, random, domain);
   const std::vector<uint64_t> special = special_bits(type.dtype);
   for (int64_t i = 0; i * period < array.numel(); ++i)
@@ -106,6 +120,7 @@ Array special_array(const Type& type, Random& random, Domain domain, int64_t per
 }
 
 Array integer_array(const Type& type, Random& random, int64_t low, int64_t high) {
+  if (is_complex(type.dtype)) return retyped(integer_array(parts_of(type), random, low, high), type);
   Array array(type);
   for (int64_t i = 0; i < array.numel(); ++i)
     set_number(array, i, static_cast<double>(low + static_cast<int64_t>(random() % static_cast<uint64_t>(high - low))));
@@ -123,6 +138,8 @@ std::optional<std::string> difference(const Array& expected, const Array& actual
   if (!(expected.type == actual.type))
     return "type " + to_string(actual.type) + " instead of " + to_string(expected.type);
   if (expected.data == actual.data) return std::nullopt;
+  if (is_complex(expected.type.dtype))
+    return difference(retyped(expected, parts_of(expected.type)), retyped(actual, parts_of(actual.type)), nans);
   int64_t first = -1, count = 0;
   for (int64_t i = 0; i < expected.numel(); ++i) {
     if (element_bits(expected, i) == element_bits(actual, i)) continue;

@@ -12,6 +12,9 @@ namespace tenon::testing {
 
 using Random = std::mt19937_64;
 
+// The dtypes before the complex ones: those that kernels know.
+inline constexpr int real_dtype_count = static_cast<int>(DType::c64);
+
 // Shorthand for a type of numbers.
 ir::Type type_of(DType dtype, std::vector<int64_t> extents);
 

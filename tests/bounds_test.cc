@@ -47,6 +47,17 @@ const Pair pairs[] = {
      "\n    %2 = load %x[%1]\n    store %y[%0], %2\n  }\n}\n",
      {-1},
      {-1}},
+    {"every other element, in blocks that overlap the end",
+     "kernel @k(%x: in f32[(n * 2)], %y: out f32[(n * 6)]) {\n  %0 = add (n * 6), 63\n  %1 = div %0, 64\n  parallel %2 "
+     "< %1 {\n"
+     "    %3 = mul %2, 64\n    %4 = sub (n * 6), %3\n    %5 = min 64, %4\n    vector %6 < %5 {\n      %7 = add %3, %6\n"
+     "      %8 = div %7, 2\n      %9 = div %8, ",
+     "3",
+     "2",
+     "\n      %10 = mul %9, 2\n      %11 = add %10, 1\n      %12 = load %x[%11]\n      store %y[%7], %12\n    }\n  "
+     "}\n}\n",
+     {1, 2, 5, 7, 33},
+     {2, 5, 33}},
     {"one before the start",
      "kernel @k(%x: in f32[9], %y: out f32[9]) {\n  vector %0 < 9 {\n    %1 = ",
      "sub 8, %0",

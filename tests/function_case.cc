@@ -5,9 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
 #include "tenon/frontend/transform/program.h"
 #include "tenon/ir/base/door.h"
@@ -133,8 +130,16 @@ void check_halves(const FunctionCase& c, const Tensors& x) {
   expect_same(expected, found, "as f32 and rounded once");
 }
 
+Tensors in_pairs(Tensors y) {
+  for (Tensor& t : y)
+    if (is_complex(t)) t = view_as_real(t);
+  return y;
+}
+
 void check_derivatives_of(const FunctionCase& c, const Tensors& x) {
-  const Closed program = closed(c, x);
+  FunctionCase real = c;  // differences are of real numbers
+  real.call.call = [call = c.call.call](const Tensors& z) { return in_pairs(call(z)); };
+  const Closed program = closed(real, x);
   passes::Draw draw;
   passes::check_derivatives(*program.graph, draw, program.inputs);
   const auto slope = passes::gradient_graph(*program.graph, draw);
@@ -179,25 +184,77 @@ bool any_floating(const FunctionCase& c) {
                      [](const Drawn& d) { return d.elements == Elements::floating; });
 }
 
-// Arguments and results as NPY files in a folder of the case's own, beside the text of the call.
-void write_for_peers(const FunctionCase& c, const std::filesystem::path& root) {
-  static int number = 0;
-  for (const DType dtype : {f32, f64}) {
-    if (dtype == f64 && !any_floating(c)) continue;
-    const auto folder = root / (c.name + "." + std::string(name(dtype)) + "." + std::to_string(number++));
-    std::filesystem::create_directories(folder);
-    std::ofstream(folder / "call.txt") << c.call.text << "\n";
-    const Tensors x = given(c.arguments, 1, dtype), y = c.call.call(x);
-    for (size_t i = 0; i < x.size(); ++i) save_npy((folder / ("x" + std::to_string(i) + ".npy")).string(), x[i]);
-    for (size_t i = 0; i < y.size(); ++i) save_npy((folder / ("y" + std::to_string(i) + ".npy")).string(), y[i]);
+// ---- complex arguments
+
+Tensors as_complex(const Tensors& x, DType dtype) {
+  Tensors out;
+  for (const Tensor& t : x) out.push_back(is_floating(t.dtype()) ? t.astype(dtype) : t);
+  return out;
+}
+
+// The same function of pairs of real numbers, whose derivatives and lanes are checked as any other's.
+FunctionCase of_pairs(const FunctionCase& c) {
+  FunctionCase pairs = c;
+  std::vector<char> paired;
+  for (Drawn& d : pairs.arguments) {
+    paired.push_back(d.elements == Elements::floating);
+    if (paired.back()) d.shape.push_back(2);
   }
+  pairs.call.call = [call = c.call.call, paired](const Tensors& x) {
+    Tensors z = x;
+    for (size_t i = 0; i < z.size(); ++i)
+      if (paired[i]) z[i] = view_as_complex(z[i]);
+    return in_pairs(call(z));
+  };
+  return pairs;
+}
+
+// Of complex numbers on the real axis the real function's values, where it has any.
+void check_real_axis(const FunctionCase& c) {
+  const Tensors x = given(c.arguments, 1, f64), expected = c.call.call(x), found = c.call.call(as_complex(x, c128));
+  ASSERT_EQ(expected.size(), found.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_EQ(expected[i].shape(), found[i].shape()) << "result " << i;
+    const std::vector<double> want = expected[i].to_vector<double>(), re = real(found[i]).to_vector<double>();
+    double size = 1e-300;
+    for (const double v : want) size = std::isfinite(v) ? std::max(size, std::abs(v)) : size;
+    for (size_t k = 0; k < want.size(); ++k) {
+      if (!std::isfinite(want[k])) continue;
+      EXPECT_NEAR(re[k], want[k], 1e-13 * size) << "result " << i << ", element " << k << " of complex arguments";
+    }
+  }
+}
+
+// A function takes complex arguments as it takes any others, or says that it does not by its name and theirs.
+void check_complex(const FunctionCase& c) {
+  SCOPED_TRACE("complex arguments");
+  for (const bool all : {true, false})  // or the first alone
+    try {
+      Tensors x = given(c.arguments, 1, f64);
+      const Tensors z = as_complex(x, c128);
+      if (all) x = z;
+      x[0] = z[0];
+      static_cast<void>(c.call.call(x));
+    } catch (const Error& e) {
+      const std::string said = e.what(), last = c.name.substr(c.name.rfind(':') + 1);
+      EXPECT_TRUE(said.find("c128") != std::string::npos || said.find("complex") != std::string::npos) << said;
+      EXPECT_NE(said.find(last.substr(0, last.find('_'))), std::string::npos) << said;
+      if (all) return;
+    }
+  if (c.extends) check_real_axis(c);
+  const FunctionCase pairs = of_pairs(c);
+  for (const DType dtype : {f32, f64}) {
+    check_values(pairs, given(pairs.arguments, 1, dtype), false);
+    if (c.specials) check_values(pairs, given_specials(pairs.arguments, 2, dtype), false);
+  }
+  if (c.derivatives > 0) check_derivatives_of(pairs, given(pairs.arguments, 5, f64));
+  if (c.lanes) check_lanes(pairs);
 }
 
 }  // namespace
 
 void check_function(const FunctionCase& c) try {
   SCOPED_TRACE(c.name);
-  if (const char* folder = std::getenv("TENON_PEERS")) return write_for_peers(c, folder);
   const bool floating = any_floating(c);
   for (const DType dtype : {f32, f64, f16, bf16}) {
     if (is_half(dtype) && !(floating && c.halves)) continue;
@@ -213,6 +270,7 @@ void check_function(const FunctionCase& c) try {
   }
   if (c.derivatives > 0 && floating) check_derivatives_of(c, given(c.arguments, 5, f64));
   if (c.lanes) check_lanes(c);
+  if (floating) check_complex(c);
 } catch (const std::exception& e) {
   ADD_FAILURE() << c.name << ": " << e.what();
 }

@@ -33,7 +33,6 @@ inline Drawn apart(std::vector<int64_t> shape, double low = -2, double high = 2)
 using Called = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
 struct Call {
   Called call;
-  const char* text;  // as it is written, by which peers know it
 };
 
 struct FunctionCase {
@@ -46,6 +45,7 @@ struct FunctionCase {
   bool specials = true;  // is given NaN, infinities, -0
   bool lanes = true;
   int programs = 1;  // that an eager call asks for; -1: more than one, for a reason
+  bool extends = true;  // complex arguments on the real axis give what real ones give
 };
 
 // Results of any form as a list.
@@ -62,12 +62,10 @@ inline std::vector<Tensor> results(const std::pair<Tensor, Tensor>& t) { return 
     [](const std::vector<tenon::Tensor>& x) {      \
       static_cast<void>(x);                        \
       return tenon::testing::results(__VA_ARGS__); \
-    },                                             \
-        #__VA_ARGS__                               \
+    }                                              \
   }
 
-// Everything above, as GoogleTest expectations. With TENON_PEERS naming a folder: nothing is checked, and arguments and results in f32
-// and f64 are written there, for `./dev peers functions` to hold against other libraries.
+// Everything above, as GoogleTest expectations.
 void check_function(const FunctionCase& c);
 inline void check_functions(const std::vector<FunctionCase>& cases) {
   for (const FunctionCase& c : cases) check_function(c);

@@ -177,6 +177,15 @@ TEST(Arithmetic, BoolsAreTruthValues) {
   EXPECT_EQ((a * b).to_vector<bool>(), (B{1, 0, 0}));
   EXPECT_EQ(tn::maximum(a, b).dtype(), tn::boolean);
   EXPECT_EQ((a + 1).dtype(), tn::i64);
+  for (const Tensor& bounded : {tn::clip(a, b, a), tn::clamp(a, b, a), tn::clamp_min(a, b), tn::fmax(a, b)}) {
+    EXPECT_EQ(bounded.dtype(), tn::boolean);
+    EXPECT_EQ(bounded.to_vector<bool>(), (B{1, 1, 0}));
+  }
+  EXPECT_EQ(tn::clamp_max(a, b).to_vector<bool>(), (B{1, 0, 0}));
+  EXPECT_EQ(tn::clip(a, b, 0).dtype(), tn::i64);
+  EXPECT_EQ(tn::clip(a, 0, b).to_vector<int64_t>(), (std::vector<int64_t>{1, 0, 0}));
+  EXPECT_EQ(tn::pow(b, a).dtype(), tn::i64);
+  EXPECT_EQ(tn::pow(b, a).to_vector<int64_t>(), (std::vector<int64_t>{1, 0, 1}));
   EXPECT_EQ(tn::sum(a).item<int64_t>(), 2);
   try {
     static_cast<void>(a - b);

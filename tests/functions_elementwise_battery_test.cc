@@ -84,6 +84,10 @@ TEST(ElementwiseBattery, Integers) {
       {"floor_divide", TENON_CALL(tn::floor_divide(x[0], x[1])), whole},
       {"remainder", TENON_CALL(tn::remainder(x[0], x[1])), whole},
       {"add", TENON_CALL(tn::add(x[0], x[1])), {booleans({3, 5}), booleans({5})}},
+      {"clip", TENON_CALL(tn::clip(x[0], x[1], x[1])), {booleans({3, 5}), booleans({5})}},
+      {"clip", TENON_CALL(tn::clip(x[0], x[1], 0)), {booleans({3, 5}), booleans({5})}},
+      {"clamp", TENON_CALL(tn::clamp(x[0], x[1], x[1])), {booleans({3, 5}), booleans({5})}},
+      {"pow", TENON_CALL(tn::pow(x[0], x[1])), {booleans({3, 5}), booleans({5})}},
       {"multiply", TENON_CALL(tn::multiply(x[0], x[1])), {booleans({3, 5}), booleans({5})}},
   });
 }

@@ -18,6 +18,7 @@ Place with(Place at, size_t axis, int64_t place) {
 TEST(Indexing, Battery) {
   const Drawn x = {{4, 3}}, u = {{5, 3}}, i = integers({5, 3}, -1, 5), row = {{3}}, rows = integers({5}, -1, 5),
               mask = booleans({4, 3});
+  const std::vector<Drawn> truths = {mask, i, booleans({5, 3})};
   const Drawn ties = apart({4, 3}), more = apart({5, 3}, -2.5, 1.5);
   const std::vector<std::vector<Drawn>> one = {{{{}}, integers({}, 0, 1), {{}}}},
                                         whole = {
@@ -36,6 +37,8 @@ TEST(Indexing, Battery) {
        TENON_CALL(tn::scatter_reduce(x[0], 0, x[1], x[2], "amin", {.include_self = false})),
        {ties, i, more},
        whole},
+      {"scatter_add", TENON_CALL(tn::scatter_add(x[0], 0, x[1], x[2])), truths},
+      {"scatter_reduce", TENON_CALL(tn::scatter_reduce(x[0], 0, x[1], x[2], "prod", {.include_self = false})), truths},
       {"take_along_axis", TENON_CALL(tn::take_along_axis(x[0], x[1], 0)), {x, integers({2, 1}, -4, 4)}, one},
       {"take_along_dim",
        TENON_CALL(tn::take_along_dim(x[0], x[1])),
@@ -194,6 +197,27 @@ TEST(Rows, NumbersAndIntegers) {
   const Tensor most =
       tn::scatter_reduce(tn::tensor({-3, 4}), 0, tn::tensor({0}), tn::tensor({-128}), "amax", {.include_self = false});
   EXPECT_EQ(most.to_vector<int>(), (std::vector<int>{-128, 4}));
+}
+
+// Sums and maxima of bools are or, products and minima and.
+TEST(Rows, Bools) {
+  const Tensor x = tn::tensor({true, false, true, false}), i = tn::tensor({0, 1, 1, 2}),
+               v = tn::tensor({false, true, false, false});
+  using B = std::vector<bool>;
+  EXPECT_EQ(tn::scatter_add(x, i, v).to_vector<bool>(), (B{1, 1, 1, 0}));
+  EXPECT_EQ(tn::scatter_add(x, 0, i, v).to_vector<bool>(), (B{1, 1, 1, 0}));
+  EXPECT_EQ(tn::index_add(x, 0, i, v, {.alpha = 2}).to_vector<bool>(), (B{1, 1, 1, 0}));
+  EXPECT_EQ(tn::index_put(x, i, v, true).to_vector<bool>(), (B{1, 1, 1, 0}));
+  for (const char* most : {"sum", "amax"}) {
+    EXPECT_EQ(tn::scatter_reduce(x, 0, i, v, most).to_vector<bool>(), (B{1, 1, 1, 0}));
+    EXPECT_EQ(tn::index_reduce(x, 0, i, v, most, {.include_self = false}).to_vector<bool>(), (B{0, 1, 0, 0}));
+  }
+  for (const char* least : {"prod", "amin"}) {
+    EXPECT_EQ(tn::scatter_reduce(x, 0, i, v, least).to_vector<bool>(), (B{0, 0, 0, 0}));
+    EXPECT_EQ(tn::index_reduce(x, 0, i, tn::logical_not(v), least, {.include_self = false}).to_vector<bool>(),
+              (B{1, 0, 1, 0}));
+  }
+  EXPECT_HAS(message_of([&] { tn::scatter_reduce(x, 0, i, v, "mean"); }), "bools have no mean");
 }
 
 // Sums of halves round once, not after every update.

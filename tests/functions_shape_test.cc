@@ -8,6 +8,7 @@
 #include "tenon/tests/messages.h"
 
 namespace tn = tenon;
+using tenon::testing::booleans;
 using tenon::testing::check_functions;
 using tenon::testing::Drawn;
 using tenon::testing::integers;
@@ -90,6 +91,7 @@ TEST(ShapeFunctions, JoiningBattery) {
       {"meshgrid", TENON_CALL(tn::meshgrid({x[0], x[1]})), {{{3}}, {{4}}}, {}, 2, true, true, true, 2},
       {"meshgrid", TENON_CALL(tn::meshgrid(x[0], x[1], "xy")), {{{3}}, {{4}}}, {}, 2, true, true, true, -1},
       {"outer", TENON_CALL(tn::outer(x[0], x[1])), {{{3}}, {{4}}}},
+      {"outer", TENON_CALL(tn::outer(x[0], x[1])), {booleans({3}), booleans({4})}},
       {"kron", TENON_CALL(tn::kron(x[0], x[1])), {{{2, 3}}, {{3, 2}}}, {{{{2}}, {{2, 2}}}}},
   });
 }
@@ -106,6 +108,7 @@ TEST(ShapeFunctions, DiagonalsBattery) {
       {"triu", TENON_CALL(tn::triu(x[0], 1)), block, others},
       {"vander", TENON_CALL(tn::vander(x[0])), {{{4}}}, {}, 2, true, false},
       {"vander", TENON_CALL(tn::vander(x[0], 3, true)), {{{4}}}, {}, 2, true, false},
+      {"vander", TENON_CALL(tn::vander(x[0])), {integers({5}, -3, 4)}, {{booleans({3})}, {integers({0}, 0, 1)}}},
       {"full_like", TENON_CALL(tn::full_like(x[0], 2)), matrix, others, 0},
   });
 }
@@ -164,6 +167,13 @@ TEST(ShapeFunctions, ValuesAreThoseOfNumPy) {
   EXPECT_EQ(whole(tn::block_diag({counting({2}), tn::full({1, 1}, 7)})), (Integers{0, 1, 0, 0, 0, 7}));
   EXPECT_EQ(whole(tn::kron(counting({2}), tn::tensor({int64_t{1}, int64_t{10}}))), (Integers{0, 0, 1, 10}));
   EXPECT_EQ(whole(tn::vander(counting({3}))), (Integers{0, 0, 1, 1, 1, 1, 4, 2, 1}));
+  const Tensor powers = tn::vander(tn::tensor({3, -1}), 40, true);  // of integers exact, as running products
+  EXPECT_EQ(powers.dtype(), tn::i64);
+  EXPECT_EQ(whole(powers)[39], 4052555153018976267);
+  EXPECT_EQ(tn::vander(tn::tensor({true, false})).dtype(), tn::i64);
+  const Tensor bools = tn::tensor({true, false});
+  EXPECT_EQ(tn::outer(bools, bools).dtype(), tn::boolean);
+  EXPECT_EQ(whole(tn::kron(bools, tn::tensor({true, true}))), (Integers{1, 1, 0, 0}));
   const auto grids = tn::meshgrid(counting({2}), counting({3}), "xy");
   EXPECT_EQ(grids[0].shape(), tn::Shape({3, 2}));
   EXPECT_EQ(whole(grids[0]), (Integers{0, 1, 0, 1, 0, 1}));

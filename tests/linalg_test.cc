@@ -293,6 +293,9 @@ TEST(Linalg, Dtypes) {
   EXPECT_TRUE(tn::all_of(la::inv(whole.astype(tn::bf16)) == la::inv(single).astype(tn::bf16)).item<bool>());
   EXPECT_EQ(la::solve(single, whole.astype(f64)).dtype(), f64);
   EXPECT_EQ(la::eigh(half).v.dtype(), tn::f16);
+  for (const int n : {0, 1, 5}) EXPECT_EQ(la::matrix_power(whole, n).dtype(), tn::i32) << n;  // exact, as products are
+  EXPECT_EQ(la::matrix_power(whole, 5).to_vector<int>(), (std::vector<int>{1541, 905, 905, 636}));
+  EXPECT_EQ(la::matrix_power(whole, -1).dtype(), f32);
 }
 
 TEST(Linalg, FreeExtents) {

@@ -132,7 +132,7 @@ void check_exact_ops(const Target& target, LoopKind kind) {
   for (const ir::OpDef& row : ir::op_table()) {
     if (row.family != ir::Family::elementwise || row.expand.scalar || row.op == Op::cast || row.op == Op::bitcast)
       continue;
-    for (int t = 0; t < dtype_count; ++t) {
+    for (int t = 0; t < real_dtype_count; ++t) {
       const DType type = static_cast<DType>(t);
       if (!contains(row.dtypes, type)) continue;
       std::vector<DType> types(static_cast<size_t>(row.arity), type);
@@ -143,8 +143,8 @@ void check_exact_ops(const Target& target, LoopKind kind) {
 }
 
 void check_casts(const Target& target, LoopKind kind) {
-  for (int from = 0; from < dtype_count; ++from)
-    for (int to = 0; to < dtype_count; ++to)
+  for (int from = 0; from < real_dtype_count; ++from)
+    for (int to = 0; to < real_dtype_count; ++to)
       if (from != to) check_op(Op::cast, {static_cast<DType>(from)}, static_cast<DType>(to), target, kind);
 }
 

@@ -62,6 +62,20 @@ TEST(Einsum, EllipsesStandForLeadingAxes) {
       std::string::npos);
 }
 
+TEST(Einsum, LettersThatOccurTwiceAreDiagonals) {
+  const Tensor a = tn::arange(0, 18).reshape({2, 3, 3}).astype(tn::f64), v = tn::tensor({1., 2., 3.});
+  EXPECT_EQ(numbers(tn::einsum("bii->bi", {a})), (Doubles{0, 4, 8, 9, 13, 17}));
+  EXPECT_EQ(numbers(tn::einsum("bii", {a})), (Doubles{12, 39}));
+  EXPECT_EQ(numbers(tn::einsum("...ii->...", {a})), (Doubles{12, 39}));
+  EXPECT_EQ(numbers(tn::einsum("bii,i->b", {a, v})), (Doubles{32, 86}));
+  EXPECT_EQ(numbers(tn::einsum("iii->i", {tn::arange(0, 8).reshape({2, 2, 2})})), (Doubles{0, 7}));
+  EXPECT_EQ(numbers(tn::einsum("ijij->", {tn::ones({2, 3, 2, 3})})), (Doubles{6}));
+  EXPECT_EQ(numbers(tn::grad([](const Tensor& t) { return tn::sum(tn::einsum("bii->b", {t})); })(a[{tn::slice(0, 1)}])),
+            (Doubles{1, 0, 0, 0, 1, 0, 0, 0, 1}));
+  EXPECT_NE(message_of([&] { tn::einsum("ii->i", {a[0][{tn::slice(0, 2)}]}); }).find("extents of 'i' differ"),
+            std::string::npos);
+}
+
 TEST(Einsum, ExtentsOfOneStretch) {
   const Tensor a = tn::arange(0, 6).reshape({2, 3}).astype(tn::f64), one = tn::tensor({{2.}, {3.}}),
                row = tn::tensor({{1., 2., 3.}});

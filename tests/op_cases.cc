@@ -15,7 +15,7 @@ namespace {
 std::vector<DType> result_dtypes(Op op, DType from) {
   if (op != Op::cast && op != Op::bitcast) return {from};
   std::vector<DType> all;
-  for (int t = 0; t < dtype_count; ++t)
+  for (int t = 0; t < real_dtype_count; ++t)
     if (op == Op::cast || bits(static_cast<DType>(t)) == bits(from)) all.push_back(static_cast<DType>(t));
   return all;
 }

@@ -16,7 +16,7 @@ Draw::Draw(Draw& outer, const std::vector<Type>& inputs)
 }
 
 DType Draw::dtype() {
-  const DType t = static_cast<DType>(below(dtype_count));
+  const DType t = static_cast<DType>(below(real_dtype_count));
   return is_floating(t) || !chance(4) ? floating() : t;
 }
 DType Draw::floating() {

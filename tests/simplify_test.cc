@@ -20,15 +20,16 @@ Attr ints(std::vector<int64_t> values) { return Attr::of(std::move(values)); }
 
 Value every_double_cast(Value x) {  // the sum of nothing useful, but each cast of it
   Value all = as(x, DType::boolean);
-  for (int middle = 0; middle < dtype_count; ++middle)
-    for (int last = 0; last < dtype_count; ++last) {
+  for (int middle = 0; middle < real_dtype_count; ++middle)
+    for (int last = 0; last < real_dtype_count; ++last) {
       const Value twice = as(as(x, static_cast<DType>(middle)), static_cast<DType>(last));
       const Value shown =
           is_integer(twice.dtype()) || twice.dtype() == DType::boolean ? as(twice, DType::u64) : as(twice, DType::f64);
       const Value bits =
           shown.dtype() == DType::f64 ? bitcast(select(eq(shown, shown), shown, zeros_like(shown)), DType::u64) : shown;
-      all = all.dtype() == DType::boolean ? bits
-                                          : bit_xor(all, mul(bits, like(bits, 2 * (middle * dtype_count + last) + 1)));
+      all = all.dtype() == DType::boolean
+                ? bits
+                : bit_xor(all, mul(bits, like(bits, 2 * (middle * real_dtype_count + last) + 1)));
     }
   return all;
 }
@@ -142,7 +143,7 @@ TEST_P(Simplify, FiresAndKeepsTheBits) {
   bool fired = false;
   for (const Sample& sample : samples) {
     if (std::string_view(sample.rule) != rule.name) continue;
-    for (int t = 0; t < dtype_count; ++t) {
+    for (int t = 0; t < real_dtype_count; ++t) {
       const DType dtype = static_cast<DType>(t);
       if (rule.op == Op::stop_gradient && dtype == DType::boolean) continue;  // has no sum to show it in
       if (rule.op != Op::cond && !contains(def(rule.op).dtypes, dtype)) continue;

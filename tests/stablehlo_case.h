@@ -19,6 +19,7 @@ struct HloCase {
   std::vector<Tensor> inputs;
   std::vector<ir::Array> expected;  // of the first outputs; none for programs with free extents, which come without
   std::vector<Closeness> how;
+  bool transform = false;  // it holds a discrete Fourier transform
   bool open = false;  // free extents: the program is made for inputs of the test's own
 };
 
@@ -26,7 +27,8 @@ struct HloCase {
 HloCase read_case(const std::string& path);
 
 ir::Array array_of(const Tensor& t);
-// In words where two arrays differ by more than is allowed, as StableHLO's interpreter compares them; else nothing.
-std::string distance(const ir::Array& expected, const ir::Array& actual, Closeness how);
+// In words where two arrays differ by more than is allowed; else nothing. As StableHLO's interpreter compares them, but units of the last
+// place are those of a complex number's larger part, and in a transform of its largest element.
+std::string distance(const ir::Array& expected, const ir::Array& actual, Closeness how, bool transform = false);
 
 }  // namespace tenon::testing

@@ -45,6 +45,8 @@ std::string cuda_literal(DType type, uint64_t bits) {
       const double value = std::bit_cast<double>(bits);
       return value - value == 0 ? decimal(value, "") : "bitcast<f64>(" + std::to_string(bits) + "ull)";
     }
+    case DType::c64:
+    case DType::c128: break;  // kernels have real numbers only
   }
   return "?";
 }

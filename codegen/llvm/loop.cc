@@ -85,6 +85,10 @@ void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) 
   const auto tail_at = [&](Value* position) { emit_tail_at(i, position, end, multiple_of(target_.lanes)); };
   if (weight(i.blocks[0]) > masked_weight) {  // the masked part alone
     const auto extent = known(b_.CreateSub(end, begin));
+    if (extent && *extent > 0 && *extent % target_.lanes == 0)  // no tail: no masks
+      return counted_loop(b_, "vector", {begin, end, target_.lanes}, [&](Value* position) {
+        emit_lanes_at(i, position, target_.lanes, multiple_of(target_.lanes));
+      });
     if (extent && *extent >= 1 && *extent <= target_.lanes) return tail_at(begin);
     return counted_loop(b_, "edge", {begin, end, target_.lanes}, tail_at);
   }

@@ -206,6 +206,13 @@ void KernelEmitter::emit_load(const Instruction& i) {
     loaded =
         b_.CreateAlignedLoad(wide_type, b_.CreateGEP(type, a.pointer, i64(1 - static_cast<int64_t>(width))), align);
     loaded = b_.CreateVectorReverse(loaded);
+  } else if (a.kind == Lowered::affine && known(a.step) == 2 && !mask && width % 2 == 0) {
+    // Every other element: of two vectors, the second of which ends where the last element does.
+    Value* first = b_.CreateAlignedLoad(wide_type, a.pointer, align);
+    Value* second = b_.CreateAlignedLoad(wide_type, b_.CreateGEP(type, a.pointer, i64(width - 1)), align);
+    llvm::SmallVector<int> lanes;
+    for (unsigned l = 0; l < width; ++l) lanes.push_back(static_cast<int>(2 * l < width ? 2 * l : 2 * l + 1));
+    loaded = b_.CreateShuffleVector(first, second, lanes);
   } else {
     if (a.step) a.step = times(a.step, i64(bytes(i.dtype)));
     loaded = llvm::PoisonValue::get(wide_type);

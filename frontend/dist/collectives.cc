@@ -75,7 +75,7 @@ Tensor from_front(const Tensor& blocks, int64_t axis, const Location& at) {
 
 Tensor all_reduce(Operand x, const Group& group, Op op) try {
   const Tensor t = given(x, "dist::all_reduce", true);
-  if (op.kind == Op::mean && !is_floating(t.dtype()))
+  if (op.kind == Op::mean && !is_continuous(t.dtype()))
     throw Error("dist::all_reduce: a mean of integers is no integer; cast with astype(tn::f32)", x.where());
   if (group.size() == 1) return t;
   constexpr ir::Op rows[] = {ir::Op::all_reduce_sum, ir::Op::all_reduce_sum, ir::Op::all_reduce_max,

@@ -44,13 +44,13 @@ struct Run {
       const ir::Graph& f = *s.programs[k]->graph;
       std::vector<bool> floating;
       for (uint32_t i = 0; i < f.input_count(); ++i)
-        floating.push_back(i < s.programs[k]->arguments && is_floating(f.type(ir::ValueId{i}).dtype));
+        floating.push_back(i < s.programs[k]->arguments && is_continuous(f.type(ir::ValueId{i}).dtype));
       active.push_back(floating);
       rules.push_back(passes::vjp(f, floating));
     }
     const ir::Graph& last = *s.programs.back()->graph;
     is_scalar = last.outputs().size() == 1 && last.type(last.outputs()[0]).shape.empty() &&
-                is_floating(last.type(last.outputs()[0]).dtype);
+                is_continuous(last.type(last.outputs()[0]).dtype);
   }
 
   bool begins() const { return first == 0; }
@@ -235,7 +235,7 @@ struct Run {
       }
       const std::vector<ir::Type> types = types_before(first);
       for (size_t o = 0; o < types.size(); ++o)
-        if (is_floating(types[o].dtype)) sent(cotangents[o], group.rank() - 1, back);
+        if (is_continuous(types[o].dtype)) sent(cotangents[o], group.rank() - 1, back);
     }
   }
   // What comes into the own stages from behind, for microbatch j.
@@ -244,7 +244,7 @@ struct Run {
     List cotangents;
     for (size_t o = 0; o < last.outputs().size(); ++o) {
       const ir::Type& type = last.type(last.outputs()[o]);
-      if (!is_floating(type.dtype))
+      if (!is_continuous(type.dtype))
         cotangents.emplace_back();
       else if (!ends())
         cotangents.push_back(received(type, group.rank() + 1, back, given, like));
@@ -263,7 +263,7 @@ struct Run {
     backward(residuals, given, sums, parts);
     List all;
     const auto add = [&](Tensor own, const Tensor& like, int root, bool here) {
-      if (!is_floating(like.dtype())) return all.emplace_back(), void();
+      if (!is_continuous(like.dtype())) return all.emplace_back(), void();
       if (!here) own = room_for(like.cell()->type, {}, residuals[0]);
       all.push_back(spread(own, {root, 1}));  // every rank uses it or none
     };
@@ -274,7 +274,7 @@ struct Run {
     for (size_t i = 0; i < stages.x.size(); ++i) {
       List pieces;
       for (const List& p : parts) pieces.push_back(p[i]);
-      const bool here = begins() && is_floating(stages.x[i].dtype());
+      const bool here = begins() && is_continuous(stages.x[i].dtype());
       add(here ? (pieces.size() == 1 ? pieces[0] : concat(pieces, 0)) : Tensor(), stages.x[i], 0, here);
     }
     return all;

@@ -15,8 +15,16 @@ using namespace ir::matrices;
 
 std::string named(const char* name) { return std::string("linalg::") + name; }
 
-Tensor matrices_of(const Operand& x, const char* name) {
+void refuse_complex(DType dtype, const char* name, const Location& at) {
+  if (is_complex(dtype))
+    throw Error(named(name) + ": takes real matrices, and an operand is " + std::string(tenon::name(dtype)) +
+                    "; write complex ones as real ones, [[re, -im], [im, re]]",
+                at);
+}
+
+Tensor matrices_of(const Operand& x, const char* name, bool complex) {
   const Tensor t = as_tensor(x, name);
+  if (!complex) refuse_complex(t.dtype(), name, x.where());
   if (t.ndim() < 2)
     throw Error(named(name) + ": takes matrices, [.., m, n], not " + describe(t) + "; reshape it", x.where());
   return t;
@@ -33,7 +41,7 @@ Tensor square_of(const Operand& x, const char* name) {
 Value computed(Value x) { return ir::cast(x, formula::wide(formula::floating(x.dtype()))); }
 
 Values as_given(Values results, Value x) {
-  const DType given = formula::floating(x.dtype());
+  const DType given = part_of(formula::floating(x.dtype()));
   for (Value& r : results)
     if (is_floating(r.dtype())) r = ir::cast(r, given);
   return results;

@@ -28,7 +28,8 @@ using Values = std::vector<Value>;
 using Axes = std::vector<int64_t>;
 
 // ---- doors: x as a tensor whose last two axes are matrices
-Tensor matrices_of(const Operand& x, const char* name);
+Tensor matrices_of(const Operand& x, const char* name, bool complex = false);
+void refuse_complex(DType dtype, const char* name, const Location& at);
 Tensor square_of(const Operand& x, const char* name);
 std::string named(const char* name);  // linalg::name, as errors say it
 
@@ -40,6 +41,9 @@ void broadcast_batches(Value& a, Value& b);
 Value solved(Value a, Value b);  // by lu; derivatives by the equation
 Value inverse(Value a);
 Value inverse_by(Value a, Value lu, Value rows);  // with factors that stand for those of a
+Value vector_norm_of(Value x, double p, const Axes& axes);
+Value matrix_norm_of(Value x, const std::string& order,
+                     double p);  // of x's last two axes; order wins where it is named
 Values decomposed(ir::Op op, Value a, ir::Attrs attrs = {});
 // The function of x that f gives, whose derivative is what the rule says: rule(x, dx) gives (f(x), df).
 using Function = std::function<Value(Value)>;

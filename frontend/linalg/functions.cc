@@ -71,10 +71,18 @@ Values build_slogdet(ir::GraphBuilder&, std::span<const Value> x, const ir::Attr
       {signs * sign_of_order(factors[2], a.dtype()), ir::reduce(ir::Op::reduce_sum, log(abs(pivots)), last)}, x[0]);
 }
 
+// NaN where det is negative, -inf where it is 0.
+Values build_logdet(ir::GraphBuilder& b, std::span<const Value> x, const ir::Attrs& attrs) {
+  const Value a[] = {computed(x[0])};
+  const Values r = build_slogdet(b, a, attrs);
+  return as_given({select(lt(r[0], zeros_like(r[0])), ir::like(r[1], NAN), r[1])}, x[0]);
+}
+
 // By squaring.
 Values build_matrix_power(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
   const int64_t n = made::Power(attrs).exponent;
-  Value square = computed(x[0]), power;
+  const bool whole = is_integer(x[0].dtype()) && n >= 0;  // multiplied as integers are
+  Value square = whole ? x[0] : computed(x[0]), power;
   if (n == 0)
     return as_given({identity(*square.builder, square.dtype(), batch_of(square), height(square), width(square))}, x[0]);
   if (n < 0) square = inverse(square);
@@ -172,5 +180,7 @@ Tensor matrix_power(Operand a, int64_t n) {
 }
 Tensor matrix_exp(Operand a) { return function("matrix_exp", build_matrix_exp, a)[0]; }
 Tensor expm(Operand a) { return matrix_exp(std::move(a)); }
+
+Tensor logdet(Operand a) { return function("logdet", build_logdet, a)[0]; }
 
 }  // namespace tenon::linalg

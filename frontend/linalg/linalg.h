@@ -67,12 +67,19 @@ struct Factor {
   bool upper = false;
 };
 Tensor cholesky_solve(Operand b, Operand l, Factor f = {});
+Tensor cholesky_inverse(Operand l, Factor f = {});  // of l l^T, or with upper l^T l
+Tensor lu_solve(const LuFactor& f, Operand b);  // x of a x = b, from lu_factor(a)
 Tensor inv(Operand a);
+Tensor inverse(Operand a);
+// a's axes from `ind` on count as columns, those before as rows: tensordot(tensorinv(a), a, a.ndim - ind) is an identity.
+Tensor tensorinv(Operand a, int64_t ind = 2);
+Tensor tensorsolve(Operand a, Operand b);  // x of tensordot(a, x, x.ndim) = b, a being [b.shape, x.shape]
 // By singular values: those not above rcond times the largest count as zeros; by default max(m, n) times the dtype's epsilon.
 struct Cutoff {
   std::optional<double> rcond = {};
 };
 Tensor pinv(Operand a, Cutoff c = {});
+Tensor pinverse(Operand a, Cutoff c = {});
 // The x of least norm among those for which |a x - b| is least. residuals: [.., k], squared, where m > n and a has full rank; else empty.
 struct Lstsq {
   Tensor solution, residuals, rank, singular_values;
@@ -86,6 +93,7 @@ struct SlogDet {
   Tensor sign, logabsdet;
 };
 SlogDet slogdet(Operand a);
+Tensor logdet(Operand a);  // NaN where det is negative, -inf where it is 0
 Tensor matrix_power(Operand a, int64_t n);  // n < 0: of the inverse
 // By scaling and squaring of Pade's approximants (Higham, "The scaling and squaring method for the matrix exponential revisited", SIAM J.
 // Matrix Anal. Appl. 26, 2005).
@@ -112,7 +120,31 @@ Tensor norm(Operand x, double p, Norm n = {});
 Tensor norm(Operand x, const std::string& p, Norm n = {});
 inline Tensor norm(Operand x, const char* p, Norm n = {}) { return norm(x, std::string(p), std::move(n)); }
 
+// The norm of a times that of its inverse, of a square a: the greatest singular value over the least for p = 2, which takes any matrix, the
+// reverse for -2; infinite where a is singular.
+Tensor cond(Operand a, double p = 2);
+Tensor cond(Operand a, const std::string& p);
+inline Tensor cond(Operand a, const char* p) { return cond(std::move(a), std::string(p)); }
+
+// ---- distances. p as in vector_norm; at distance 0 its derivative is 0.
+struct Distance {
+  double p = 2;
+  double eps = 1e-6;  // is added to each difference
+  bool keepdim = false;
+};
+Tensor cdist(Operand x, Operand y, double p = 2);  // [.., n, d], [.., m, d] -> [.., n, m]
+Tensor pairwise_distance(Operand x, Operand y, Distance d = {});  // along the last axis
+Tensor dist(Operand x, Operand y, double p = 2);  // of all elements, 0-d
+struct Normalize {
+  double p = 2;
+  int64_t axis = 1;
+  double eps = 1e-12;
+};
+Tensor normalize(Operand x, Normalize n = {});  // x over its norm along the axis, which counts as eps where it is less
+
 // ---- products
+Tensor chain_matmul(std::span<const Tensor> matrices, const At& at = At::current());
+Tensor chain_matmul(std::initializer_list<Tensor> matrices, const At& at = At::current());
 Tensor cross(Operand a, Operand b, int64_t axis = -1);  // of three elements along the axis
 using tenon::kron, tenon::outer;
 Tensor vecdot(Operand a, Operand b, int64_t axis = -1);
@@ -132,10 +164,14 @@ Tensor trace(Operand x, int64_t offset = 0);
 
 }  // namespace linalg
 
-using linalg::cross, linalg::tensordot;
+using linalg::cross, linalg::tensordot, linalg::chain_matmul, linalg::cdist, linalg::pairwise_distance,
+    linalg::normalize;
+using linalg::logdet, linalg::inverse, linalg::pinverse, linalg::cholesky_inverse;
 
 // As torch.norm has it: p takes x's elements as one vector, or those along the axes; "fro" and "nuc" are of matrices.
-inline Tensor norm(Operand x, double p, linalg::Norm n = {}) { return linalg::vector_norm(std::move(x), p, std::move(n)); }
+inline Tensor norm(Operand x, double p, linalg::Norm n = {}) {
+  return linalg::vector_norm(std::move(x), p, std::move(n));
+}
 inline Tensor norm(Operand x, const char* p, linalg::Norm n = {}) {
   return linalg::matrix_norm(std::move(x), p, std::move(n));
 }

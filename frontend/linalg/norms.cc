@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "tenon/frontend/linalg/formulas.h"
+#include "tenon/frontend/ops/complex_formula.h"
 
 namespace tenon::linalg {
 
@@ -17,17 +18,23 @@ Value extreme(ir::Op op, Value sizes, const Axes& axes) {
   return select(bit_or(is_finite(r), ir::gt(r, ir::like(r, 0))), r, select(ne(r, r), r, zeros_like(r)));
 }
 
+Value sizes_of(Value x) { return is_complex(x.dtype()) ? formula::magnitude(formula::parts(x)) : abs(x); }
+
 Value euclidean(Value x, const Axes& axes) {
-  const Value squares = reduced(ir::Op::reduce_sum, x * x, axes);
+  const auto square = [](Value v) { return v * v; };
+  const Value each = is_complex(x.dtype()) ? square(ir::real(x)) + square(ir::imag(x)) : square(x);
+  const Value squares = reduced(ir::Op::reduce_sum, each, axes);
   const Value nothing = eq(squares, zeros_like(squares));
   return select(nothing, zeros_like(squares), sqrt(select(nothing, ir::like(squares, 1), squares)));
 }
 
+}  // namespace
+
 Value vector_norm_of(Value x, double p, const Axes& axes) {
   if (p == 2) return euclidean(x, axes);
-  const Value size = abs(x);
+  const Value size = sizes_of(x);
   if (p == 1) return reduced(ir::Op::reduce_sum, size, axes);
-  if (p == 0) return reduced(ir::Op::reduce_sum, ir::cast(ne(x, zeros_like(x)), x.dtype()), axes);
+  if (p == 0) return reduced(ir::Op::reduce_sum, ir::cast(ne(size, zeros_like(size)), size.dtype()), axes);
   if (std::isinf(p)) return extreme(p > 0 ? ir::Op::reduce_max : ir::Op::reduce_min, size, axes);
   const Value sum = reduced(ir::Op::reduce_sum, pow(size, ir::like(size, p)), axes);
   const Value nothing = p > 0 ? eq(sum, zeros_like(sum)) : ne(sum, sum);
@@ -40,13 +47,16 @@ Value matrix_norm_of(Value x, const std::string& order, double p) {
   const int64_t row = static_cast<int64_t>(rank(x)) - 2, column = row + 1;
   if (order == "fro") return euclidean(x, {row, column});
   if (order == "nuc" || std::abs(p) == 2) {
+    refuse_complex(x.dtype(), "matrix_norm", x.builder->location());
     const Value values = decomposed(ir::Op::svd, x, ir::SpectralAttrs{.vectors = false})[0];
     if (order == "nuc") return ir::reduce(ir::Op::reduce_sum, values, {row});
     return extreme(p > 0 ? ir::Op::reduce_max : ir::Op::reduce_min, values, {row});
   }
-  const Value sums = ir::reduce(ir::Op::reduce_sum, abs(x), {std::isinf(p) ? column : row});
+  const Value sums = ir::reduce(ir::Op::reduce_sum, sizes_of(x), {std::isinf(p) ? column : row});
   return extreme(p > 0 ? ir::Op::reduce_max : ir::Op::reduce_min, sums, {row});
 }
+
+namespace {
 
 // A reduction's result with its axes back, with extent 1.
 Value with_axes(Value x, Axes axes) {
@@ -87,7 +97,7 @@ Axes axes_in(const Norm& n, const Tensor& t, const char* name, const Location& a
 }
 
 Tensor of_matrices(const char* name, const Operand& x, const std::string& order, double p, const Norm& n) try {
-  const Tensor t = matrices_of(x, name);
+  const Tensor t = matrices_of(x, name, true);
   Axes axes = axes_in(n, t, name, x.where());
   if (axes.empty()) axes = {t.ndim() - 2, t.ndim() - 1};
   if (axes.size() != 2) throw Error(named(name) + ": a matrix has two axes; name two", x.where());

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "tenon/frontend/linalg/formulas.h"
+#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/ops/diagonal.h"
 
 namespace tenon::linalg {
@@ -28,19 +29,23 @@ Values build_cross(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs&
   const auto turned = [&](Value a, int64_t by) {
     return joined(part(a, axis, by, 3 - by), part(a, axis, 0, by), axis);
   };
-  return {ir::cast(turned(v[0], 1) * turned(v[1], 2) - turned(v[0], 2) * turned(v[1], 1), to.dtype)};
+  const auto product = [&](int64_t a, int64_t b) { return formula::product_of(turned(v[0], a), turned(v[1], b)); };
+  return {ir::cast(product(1, 2) - product(2, 1), to.dtype)};
 }
 
 Values build_vecdot(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
   const made::Products to(attrs);
   const Values v = met(x, to.dtype, "vecdot");
-  const Value sum = ir::reduce(ir::Op::reduce_sum, v[0] * v[1], {static_cast<int64_t>(rank(v[0])) + to.lhs[0]});
+  const auto conjugate = [](Value z) { return is_complex(z.dtype()) ? ir::complex(ir::real(z), -ir::imag(z)) : z; };
+  const Value products = formula::product_of(conjugate(v[0]), v[1]);
+  const Value sum = ir::reduce(ir::Op::reduce_sum, products, {static_cast<int64_t>(rank(v[0])) + to.lhs[0]});
   return {ir::cast(sum, to.dtype)};
 }
 
 Values build_tensordot(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
   const made::Products to(attrs);
-  return {ir::dot_general(ir::cast(x[0], to.dtype), ir::cast(x[1], to.dtype), {}, {}, to.lhs, to.rhs)};
+  const auto sums = [&](Value a, Value b) { return ir::dot_general(a, b, {}, {}, to.lhs, to.rhs); };
+  return {formula::bilinear(x[0], x[1], to.dtype, sums)};
 }
 
 Values build_multi_dot(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
@@ -86,7 +91,7 @@ Values build_trace(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs&
   const Value d = diagonal_of(x[0], made::Diagonals(attrs)),
               sums = ir::cast(d, formula::wide(formula::summed_as(d.dtype())));
   const Value sum = ir::reduce(ir::Op::reduce_sum, sums, {static_cast<int64_t>(d.shape().rank()) - 1});
-  return {is_floating(d.dtype()) ? ir::cast(sum, d.dtype()) : sum};
+  return {is_continuous(d.dtype()) ? ir::cast(sum, d.dtype()) : sum};
 }
 
 // Which cuts multiply least, by the classic recurrence; an extent that is free makes all start from the left.
@@ -202,7 +207,7 @@ Tensor multi_dot(std::initializer_list<Tensor> matrices, const At& at) {
 namespace {
 
 Tensor along_diagonal(const char* name, BuildFn build, const Operand& x, const Diagonal& d) try {
-  const Tensor t = matrices_of(x, name);
+  const Tensor t = matrices_of(x, name, true);
   const int64_t first = axis_of(d.axis1, t.ndim(), name, x.where()),
                 second = axis_of(d.axis2, t.ndim(), name, x.where());
   if (first == second) throw Error(named(name) + ": a diagonal runs along two axes, and these are one", x.where());
@@ -218,5 +223,8 @@ Tensor along_diagonal(const char* name, BuildFn build, const Operand& x, const D
 
 Tensor diagonal(Operand x, Diagonal d) { return along_diagonal("diagonal", build_diagonal, x, d); }
 Tensor trace(Operand x, int64_t offset) { return along_diagonal("trace", build_trace, x, {.offset = offset}); }
+
+Tensor chain_matmul(std::span<const Tensor> matrices, const At& at) { return multi_dot(matrices, at); }
+Tensor chain_matmul(std::initializer_list<Tensor> matrices, const At& at) { return multi_dot(matrices, at); }
 
 }  // namespace tenon::linalg

@@ -48,6 +48,22 @@ Values build_solve_triangular(ir::GraphBuilder&, std::span<const Value> x, const
   return s.given(s.to.left ? solution : transposed(solution));
 }
 
+Values build_cholesky_inverse(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
+  const Value l = computed(x[0]), factor = made::Systems(attrs).upper ? transposed(l) : l;
+  const Value one = identity(*l.builder, l.dtype(), batch_of(l), height(l), width(l));
+  const Value half = matrices::solve(factor, one, false);
+  return as_given({product(transposed(half), half)}, x[0]);
+}
+
+// x[2]: the order of the rows.
+Values build_lu_solve(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
+  const System s(x, attrs);
+  Shape rows = batch_of(s.a);
+  rows.push_back(height(s.a));
+  const Value b = rows_in_order(s.b, ir::broadcast_to(x[2], rows));
+  return s.given(matrices::solve(s.a, matrices::solve(s.a, b, false, true), true));
+}
+
 // The factor stands in the place of a.
 Values build_cholesky_solve(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
   const System s(x, attrs);
@@ -146,6 +162,7 @@ Given system_of(const char* name, const Operand& first, const Operand& a, const 
                 bool left = true) {
   const Tensor m = square ? square_of(a, name) : matrices_of(a, name);
   const DType dtype = formula::floating(common_dtype(std::array<const Operand*, 2>{&a, &b}, name));
+  refuse_complex(dtype, name, first.where());
   const Tensor right = as_tensor(b, name);
   if (right.ndim() == 0)
     throw Error(named(name) + ": the right side has no axes; it is a vector or a matrix", first.where());
@@ -211,5 +228,30 @@ Lstsq lstsq(Operand a, Operand b, Cutoff c) try {
 } catch (...) {
   leave_with_error("lstsq", a.where());
 }
+
+Tensor cholesky_inverse(Operand l, Factor f) try {
+  const Tensor t = square_of(l, "cholesky_inverse");
+  made::SystemsAttrs attrs{};
+  attrs.upper = f.upper, attrs.left = true, attrs.dtype = t.dtype();
+  return apply_one({"cholesky_inverse", build_cholesky_inverse}, std::move(attrs), {t}, l.where());
+} catch (...) {
+  leave_with_error("cholesky_inverse", l.where());
+}
+
+Tensor lu_solve(const LuFactor& f, Operand b) try {
+  const Location& at = b.where();
+  const Operand lu(f.lu, at);
+  Given g = system_of("lu_solve", b, lu, b, true);
+  Shape rows = g.a.shape();
+  rows.erase(static_cast<size_t>(g.a.ndim() - 1));
+  if (!f.rows.defined() || !is_integer(f.rows.dtype()) || f.rows.shape() != rows)
+    throw Error("linalg::lu_solve: .rows are those of lu_factor, an order for every matrix", at);
+  return apply_one({"lu_solve", build_lu_solve}, std::move(g.attrs), {g.a, g.b, f.rows}, at);
+} catch (...) {
+  leave_with_error("lu_solve", b.where());
+}
+
+Tensor inverse(Operand a) { return inv(std::move(a)); }
+Tensor pinverse(Operand a, Cutoff c) { return pinv(std::move(a), c); }
 
 }  // namespace tenon::linalg

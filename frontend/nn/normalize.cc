@@ -101,6 +101,7 @@ Tensor log_softmax(Operand x, int64_t axis, std::optional<DType> dtype) {
 Tensor layer_norm(Operand x, Operand scale, Operand shift, double epsilon) try {
   const Location& at = x.where();
   const Tensor given = as_tensor(x, "layer_norm");
+  check_real(given, "layer_norm", at);
   const Operand entering(typed(given, formula::floating(given.dtype()), at), at);
   const DType result = common_dtype(std::array<const Operand*, 3>{&entering, &scale, &shift}, "layer_norm");
   const Operand rows(rows_of(given, at), at), wide_scale = widened(scale), wide_shift = widened(shift);
@@ -116,6 +117,7 @@ Tensor layer_norm(Operand x, Operand scale, Operand shift, double epsilon) try {
 Tensor rms_norm(Operand x, Operand scale, double epsilon) try {
   const Location& at = x.where();
   const Tensor given = as_tensor(x, "rms_norm");
+  check_real(given, "rms_norm", at);
   const Operand entering(typed(given, formula::floating(given.dtype()), at), at);
   const DType result = common_dtype(std::array<const Operand*, 2>{&entering, &scale}, "rms_norm");
   const Operand rows(rows_of(given, at), at), wide_scale = widened(scale);

@@ -26,7 +26,7 @@ std::vector<ir::Value> build_scatter(ir::GraphBuilder&, Values x, const ir::Attr
   };
   const bool reduces = s.combine != "set" && s.combine != "add";
   const ir::Value result = reduces ? formula::reduced_into(into, updates, s.combine, s.include_self, write)
-                                   : write(into, updates, s.combine.c_str());
+                                   : write(into, updates, formula::combiner_of(s.combine.c_str(), into.dtype()));
   return {ir::reshape(result, x[0].shape())};
 }
 

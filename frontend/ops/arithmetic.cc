@@ -1,7 +1,9 @@
 // Arithmetic that PyTorch and NumPy have names for beyond the operators: quotients by their rounding, remainders, scaled sums, bounds.
 // Formulas are part of the contract on numbers (docs/numbers.md).
+#include <array>
 #include <numbers>
 
+#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/ops/composed.h"
 #include "tenon/ir/base/door.h"
 
@@ -9,9 +11,9 @@ namespace tenon {
 namespace formula {
 namespace {
 
-Value square(Values x) { return x[0] * x[0]; }
-Value reciprocal(Values x) { return 1 / x[0]; }
-Value true_divide(Values x) { return x[0] / x[1]; }
+Value square(Values x) { return product_of(x[0], x[0]); }
+Value reciprocal(Values x) { return quotient_of(literal(x[0], 1), x[0]); }
+Value true_divide(Values x) { return quotient_of(x[0], x[1]); }
 
 Value unlike_signs(Value x, Value y) {
   const Value zero = literal(x, 0);
@@ -42,14 +44,20 @@ Value floor_divide(Values v) {
 }
 Value trunc_divide(Values v) { return is_floating(v[0].dtype()) ? trunc(v[0] / v[1]) : v[0] / v[1]; }
 
+// In two steps, neither of which leaves the range where the product does not.
+Value ldexp(Values v) {
+  const Value half = floor(v[1] * 0.5);
+  return v[0] * exp2(half) * exp2(v[1] - half);
+}
+
 Value frac(Values x) { return x[0] - trunc(x[0]); }
 Value deg2rad(Values x) { return x[0] * (std::numbers::pi / 180); }
 Value rad2deg(Values x) { return x[0] * (180 / std::numbers::pi); }
 
-Value add_scaled(Values x) { return x[0] + x[2] * x[1]; }
-Value subtract_scaled(Values x) { return x[0] - x[2] * x[1]; }
-Value addcmul(Values x) { return x[0] + x[3] * x[1] * x[2]; }
-Value addcdiv(Values x) { return x[0] + x[3] * (x[1] / x[2]); }
+Value add_scaled(Values x) { return x[0] + product_of(x[2], x[1]); }
+Value subtract_scaled(Values x) { return x[0] - product_of(x[2], x[1]); }
+Value addcmul(Values x) { return x[0] + product_of(product_of(x[3], x[1]), x[2]); }
+Value addcdiv(Values x) { return x[0] + product_of(x[3], quotient_of(x[1], x[2])); }
 
 // From the nearer end, so that both ends are met.
 Value lerp(Values v) {
@@ -57,12 +65,14 @@ Value lerp(Values v) {
   return select(lt(abs(weight), like(weight, 0.5)), start + weight * gap, end - gap * (1 - weight));
 }
 
-// A bound that x has not passed gives x the derivative; NaN, of either, propagates.
+// A bound that x has not passed gives x the derivative; NaN, of either, propagates. Bools stay bools.
 Value raised(Value x, Value low) {
+  if (x.dtype() == boolean) return bit_or(x, low);
   const Value below = lt(x, low);
   return select(is_floating(x.dtype()) ? bit_or(below, ne(low, low)) : below, low, x);
 }
 Value lowered(Value x, Value high) {
+  if (x.dtype() == boolean) return bit_and(x, high);
   const Value above = gt(x, high);
   return select(is_floating(x.dtype()) ? bit_or(above, ne(high, high)) : above, high, x);
 }
@@ -73,14 +83,15 @@ Value clamp_max(Values v) { return lowered(v[0], v[1]); }
 }  // namespace
 }  // namespace formula
 
-TENON_COMPOSED_1(square, numbers)
-TENON_COMPOSED_1(reciprocal, floats)
+TENON_COMPOSED_1(square, rings)
+TENON_COMPOSED_1(reciprocal, fields)
 TENON_COMPOSED_1(frac, floats)
 TENON_COMPOSED_1(deg2rad, floats)
 TENON_COMPOSED_1(rad2deg, floats)
-TENON_COMPOSED_2(true_divide, floats)
+TENON_COMPOSED_2(true_divide, fields)
 TENON_COMPOSED_2(remainder, numbers)
 TENON_COMPOSED_2(floor_divide, numbers)
+TENON_COMPOSED_2(ldexp, floats)
 TENON_COMPOSED_3(lerp, floats)
 
 Tensor div(Operand x, Operand y) { return true_divide(x, y); }
@@ -99,12 +110,12 @@ Tensor divide(Operand x, Operand y, Division d) { return div(x, y, std::move(d))
 
 Tensor add(Operand x, Operand y) { return elementwise::add(x, y); }
 Tensor add(Operand x, Operand y, Operand alpha) {
-  return compose({"add", formula::build_composed<formula::add_scaled>}, Takes::numbers, {&x, &y, &alpha});
+  return compose({"add", formula::build_composed<formula::add_scaled>}, Takes::rings, {&x, &y, &alpha});
 }
 Tensor add(Operand x, Operand y, Alpha a) { return add(x, y, number(a.alpha, x.where())); }
 Tensor subtract(Operand x, Operand y) { return elementwise::sub(x, y); }
 Tensor subtract(Operand x, Operand y, Operand alpha) {
-  return compose({"subtract", formula::build_composed<formula::subtract_scaled>}, Takes::numbers, {&x, &y, &alpha});
+  return compose({"subtract", formula::build_composed<formula::subtract_scaled>}, Takes::rings, {&x, &y, &alpha});
 }
 Tensor subtract(Operand x, Operand y, Alpha a) { return subtract(x, y, number(a.alpha, x.where())); }
 Tensor multiply(Operand x, Operand y) { return elementwise::mul(x, y); }
@@ -113,27 +124,47 @@ Tensor absolute(Operand x) { return elementwise::abs(x); }
 Tensor positive(Operand x) try { return as_tensor(x, "positive"); } catch (...) {
   leave_with_error("positive", x.where());
 }
+Tensor sub(Operand x, Operand y) { return subtract(std::move(x), std::move(y)); }
+Tensor sub(Operand x, Operand y, Operand alpha) { return subtract(std::move(x), std::move(y), std::move(alpha)); }
+Tensor sub(Operand x, Operand y, Alpha a) { return subtract(std::move(x), std::move(y), a); }
+Tensor rsub(Operand x, Operand y) { return subtract(std::move(y), std::move(x)); }
+Tensor rsub(Operand x, Operand y, Operand alpha) { return subtract(std::move(y), std::move(x), std::move(alpha)); }
+Tensor rsub(Operand x, Operand y, Alpha a) { return subtract(std::move(y), std::move(x), a); }
+Tensor mul(Operand x, Operand y) { return multiply(std::move(x), std::move(y)); }
+Tensor neg(Operand x) { return negative(std::move(x)); }
+Tensor fix(Operand x) { return trunc(std::move(x)); }
+Tensor sgn(Operand x) { return sign(std::move(x)); }
+Tensor clone(Operand x) { return positive(std::move(x)); }
+Tensor fill(Operand x, Operand value) { return full_like(std::move(x), std::move(value)); }
+Tensor type_as(Operand x, const Tensor& other) { return cast_to(as_tensor(x, "type_as"), other.dtype(), x.where()); }
+Tensor float_power(Operand x, Operand y) try {
+  const Location& at = x.where();
+  const bool complex = is_complex(common_dtype(std::array<const Operand*, 2>{&x, &y}, "float_power"));
+  return pow(Operand(cast_to(as_tensor(x, "float_power"), complex ? c128 : f64, at), at), y);
+} catch (...) {
+  leave_with_error("float_power", x.where());
+}
 Tensor fmod(Operand x, Operand y) { return elementwise::rem(x, y); }
 
 Tensor addcmul(Operand x, Operand a, Operand b, Operand value) {
-  return compose({"addcmul", formula::build_composed<formula::addcmul>}, Takes::numbers, {&x, &a, &b, &value});
+  return compose({"addcmul", formula::build_composed<formula::addcmul>}, Takes::rings, {&x, &a, &b, &value});
 }
 Tensor addcmul(Operand x, Operand a, Operand b, Weighted w) { return addcmul(x, a, b, number(w.value, x.where())); }
 Tensor addcmul(Operand x, Operand a, Operand b) { return addcmul(x, a, b, Weighted{}); }
 Tensor addcdiv(Operand x, Operand a, Operand b, Operand value) {
-  return compose({"addcdiv", formula::build_composed<formula::addcdiv>}, Takes::floats, {&x, &a, &b, &value});
+  return compose({"addcdiv", formula::build_composed<formula::addcdiv>}, Takes::fields, {&x, &a, &b, &value});
 }
 Tensor addcdiv(Operand x, Operand a, Operand b, Weighted w) { return addcdiv(x, a, b, number(w.value, x.where())); }
 Tensor addcdiv(Operand x, Operand a, Operand b) { return addcdiv(x, a, b, Weighted{}); }
 
 Tensor clamp(Operand x, Operand low, Operand high) {
-  return compose({"clamp", formula::build_composed<formula::clamp>}, Takes::numbers, {&x, &low, &high});
+  return compose({"clamp", formula::build_composed<formula::clamp>}, Takes::anything, {&x, &low, &high});
 }
 Tensor clamp_min(Operand x, Operand low) {
-  return compose({"clamp_min", formula::build_composed<formula::clamp_min>}, Takes::numbers, {&x, &low});
+  return compose({"clamp_min", formula::build_composed<formula::clamp_min>}, Takes::anything, {&x, &low});
 }
 Tensor clamp_max(Operand x, Operand high) {
-  return compose({"clamp_max", formula::build_composed<formula::clamp_max>}, Takes::numbers, {&x, &high});
+  return compose({"clamp_max", formula::build_composed<formula::clamp_max>}, Takes::anything, {&x, &high});
 }
 Tensor clamp(Operand x, Bounds b) try {
   if (!b.min && !b.max) throw Error("clamp: give .min, .max or both", x.where());

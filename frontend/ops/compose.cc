@@ -40,7 +40,12 @@ Tensor activation(const Emit& emit, const Operand& x) try {
 
 }  // namespace
 
-Tensor relu(Operand x) { return activation({"relu", formula::build_relu}, x); }
+Tensor relu(Operand x) try {
+  check_real(as_tensor(x, "relu"), "relu", x.where());
+  return activation({"relu", formula::build_relu}, x);
+} catch (...) {
+  leave_with_error("relu", x.where());
+}
 Tensor sigmoid(Operand x) { return elementwise::logistic(x); }
 Tensor stop_gradient(Operand x) { return activation({"stop_gradient", formula::build_stop}, x); }
 Tensor barrier(Operand x) { return activation({"barrier", formula::build_barrier}, x); }

@@ -9,6 +9,11 @@ namespace tenon {
 
 DType meeting(const char* name, Takes takes, std::span<const Operand* const> operands, const Location& at) {
   const DType common = common_dtype(operands, name);
+  if (is_complex(common) && (takes == Takes::fields || takes == Takes::rings || takes == Takes::everything))
+    return common;
+  if (is_complex(common))
+    throw Error(std::string(name) + ": takes no complex numbers; apply it to tn::real(z), tn::imag(z) or tn::abs(z)",
+                at);
   if (takes == Takes::integers && is_floating(common)) {
     std::string text = std::string(name) + ": takes integers, and an operand is ";
     for (const Operand* x : operands) {
@@ -22,8 +27,9 @@ DType meeting(const char* name, Takes takes, std::span<const Operand* const> ope
     }
     throw Error(text + "; convert it with astype(tn::i64)", at);
   }
-  if (takes == Takes::floats && !is_floating(common)) return default_dtype();
-  return takes != Takes::anything && common == boolean ? i64 : common;
+  if ((takes == Takes::floats || takes == Takes::fields) && !is_floating(common)) return default_dtype();
+  const bool bools = takes == Takes::anything || takes == Takes::everything;
+  return !bools && common == boolean ? i64 : common;
 }
 
 std::vector<ir::Value> formula::meet(Values x, DType computed) {

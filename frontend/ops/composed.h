@@ -8,12 +8,15 @@
 
 namespace tenon {
 
-// What operands become when their common dtype is none of these.
+// What operands become when their common dtype is none of these. Complex numbers are refused where they are not named.
 enum class Takes : uint8_t {
   floats,  // integers and bools as the default dtype
+  fields,  // the same, and complex numbers
   numbers,  // bools as i64
+  rings,  // the same, and complex numbers
   integers,  // bools as i64; floats are refused
   anything,
+  everything,  // complex numbers too
 };
 
 // The dtype that operands of a composed function meet in.

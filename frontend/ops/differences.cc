@@ -1,5 +1,5 @@
 // Differences of neighbours along an axis, and integrals by the trapezoidal rule. Refuses other rules of integration.
-#include "tenon/frontend/ops/promote.h"
+#include "tenon/frontend/ops/composed.h"
 #include "tenon/frontend/ops/rows.h"
 #include "tenon/ir/base/door.h"
 
@@ -47,6 +47,24 @@ std::vector<Value> build_trapezoid(ir::GraphBuilder&, std::span<const Value> in,
   const auto sums = ir::apply(*pieces.builder, ir::Op::cumsum, std::span(&pieces, 1),
                               ir::CumulativeAttrs{.axis = static_cast<size_t>(t.axis)});
   return {ir::cast(sums[0], t.dtype)};
+}
+
+// (x_{i + 1} - x_{i - 1}) / 2h inside. At the ends the line through two elements, or the parabola through three.
+std::vector<Value> build_gradient(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
+  const made::Gradient g(attrs);
+  const Value v = ir::cast(x[0], wide(g.dtype));
+  Symbols& s = v.builder->symbols();
+  const Dim n = v.shape()[g.axis];
+  const double per = 1 / g.spacing;
+  const auto at = [&](int64_t i) { return part(v, g.axis, i >= 0 ? Dim(i) : s.difference(n, -i), 1); };
+  const auto end = [&](Value a, Value b, Value c, double sign) {
+    return g.edge_order == 1 ? (b - a) * (sign * per) : (b * 4 - a * 3 - c) * (sign * 0.5 * per);
+  };
+  const int64_t far = g.edge_order == 1 ? 1 : 2;
+  const Dim inside = s.difference(n, 2);
+  const Value middle = (part(v, g.axis, 2, inside) - part(v, g.axis, 0, inside)) * (0.5 * per);
+  const Value parts[] = {end(at(0), at(1), at(far), 1), middle, end(at(-1), at(-2), at(-1 - far), -1)};
+  return {ir::cast(ir::concat(parts, g.axis), g.dtype)};
 }
 
 }  // namespace
@@ -99,6 +117,35 @@ Tensor trapezoid(Operand y, Operand x, int64_t axis) {
 }
 Tensor cumulative_trapezoid(Operand y, Operand x, int64_t axis) {
   return integral({"cumulative_trapezoid", formula::build_trapezoid}, y, x, axis, true);
+}
+
+Tensor trapz(Operand y) { return trapezoid(std::move(y)); }
+Tensor trapz(Operand y, Operand x, int64_t axis) { return trapezoid(std::move(y), std::move(x), axis); }
+
+std::vector<Tensor> gradient(Operand x, Differences d) try {
+  const Location& at = x.where();
+  const Tensor t = as_tensor(x, "gradient");
+  if (!(d.spacing != 0)) throw Error("gradient: the spacing is a number other than 0", at);
+  if (d.edge_order != 1 && d.edge_order != 2) throw Error("gradient: .edge_order is 1 or 2", at);
+  const Operand* const one[] = {&x};
+  const DType dtype = meeting("gradient", Takes::floats, one, at);
+  std::vector<int64_t> axes;
+  for (int64_t axis : d.axes) axes.push_back(axis_of(axis, t.ndim(), "gradient", at));
+  for (int64_t axis = 0; d.axes.empty() && axis < t.ndim(); ++axis) axes.push_back(axis);
+  std::vector<Tensor> results;
+  for (int64_t axis : axes) {
+    const Dim n = t.shape()[static_cast<size_t>(axis)];
+    const int64_t least = d.edge_order + 1;
+    if (n.is_number() && n.number() < least)
+      throw Error("gradient: takes " + std::to_string(least) + " elements or more along an axis, not " + describe(t),
+                  at);
+    results.push_back(apply_one(
+        {"gradient", formula::build_gradient},
+        made::GradientAttrs{.axis = axis, .spacing = d.spacing, .edge_order = d.edge_order, .dtype = dtype}, {t}, at));
+  }
+  return results;
+} catch (...) {
+  leave_with_error("gradient", x.where());
 }
 
 }  // namespace tenon

@@ -4,6 +4,8 @@
 #include <map>
 #include <numeric>
 
+#include "tenon/frontend/ops/complex_formula.h"
+#include "tenon/frontend/ops/diagonal.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/ir/base/door.h"
 
@@ -21,6 +23,22 @@ std::vector<std::string> split_terms(const std::string& text) {
       terms.back() += c;
   }
   return terms;
+}
+
+// A letter that occurs twice in a term is its diagonal.
+void take_diagonals(std::vector<ir::Value>& x, std::vector<std::string>& terms) {
+  for (size_t i = 0; i < x.size(); ++i)
+    for (size_t j = 0; j < terms[i].size();) {
+      const char letter = terms[i][j];
+      const size_t again = terms[i].find(letter, j + 1);
+      if (again == std::string::npos) {
+        ++j;
+        continue;
+      }
+      x[i] = formula::diagonal(x[i], 0, static_cast<int64_t>(j), static_cast<int64_t>(again));
+      terms[i].erase(again, 1).erase(j, 1);
+      terms[i] += letter;
+    }
 }
 
 // Where a term's extent of a letter is 1 and another's is not, it stretches: the term does without the letter.
@@ -55,6 +73,7 @@ std::vector<ir::Value> build_einsum(ir::GraphBuilder&, Values given, const ir::A
   const size_t arrow = equation.find("->");
   std::vector<std::string> terms = split_terms(equation.substr(0, arrow));
   const std::string out = equation.substr(arrow + 2);
+  take_diagonals(x, terms);
   stretch(x, terms);
   const auto has = [](const std::string& s, char c) { return s.find(c) != std::string::npos; };
   const auto axis = [](const std::string& s, char c) { return static_cast<int64_t>(s.find(c)); };
@@ -94,7 +113,8 @@ std::vector<ir::Value> build_einsum(ir::GraphBuilder&, Values given, const ir::A
     }
     for (char c : other)
       if (!has(term, c)) free_right += c;
-    value = ir::dot_general(value, right, lb, rb, lc, rc);
+    value = formula::bilinear(value, right, to.dtype,
+                              [&](ir::Value a, ir::Value b) { return ir::dot_general(a, b, lb, rb, lc, rc); });
     term = batch + free_left + free_right;
   }
   reduce_to(value, term, [&](char c) { return has(out, c); });
@@ -170,10 +190,12 @@ Tensor einsum(const std::string& equation, std::span<const Tensor> operands, con
     for (size_t j = 0; j < terms[i].size(); ++j) {
       const char c = terms[i][j];
       if (!std::isalnum(static_cast<unsigned char>(c))) throw refuse(std::string("'") + c + "' is not a letter");
-      if (terms[i].find(c, j + 1) != std::string::npos)
-        throw refuse("a letter occurs twice in '" + terms[i] + "'; take a diagonal first");
-      Dim& known = extents.emplace(c, operands[i].shape()[j]).first->second;
       const Dim here = operands[i].shape()[j];
+      if (const size_t again = terms[i].find(c, j + 1); again != std::string::npos)
+        if (const Dim there = operands[i].shape()[again]; !(here == there))
+          throw refuse(std::string("the two extents of '") + c + "' differ: " + extent_text(here) + " and " +
+                       extent_text(there) + " in " + describe(operands[i]));
+      Dim& known = extents.emplace(c, here).first->second;
       if (known == 1) known = here;
       if (!(known == here) && !(here == 1))
         throw refuse((std::isdigit(static_cast<unsigned char>(c)) ? std::string("extents of the ellipsis")

@@ -1,4 +1,5 @@
 // Elementwise functions and operators. One function per row of the op table comes from the table itself.
+#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/ops/composed.h"
 #include "tenon/ir/base/door.h"
 #include "tenon/ir/base/number_text.h"
@@ -39,6 +40,10 @@ constexpr bool rounds(ir::Op op) {
 DType entering(const ir::OpDef& row, std::initializer_list<const Operand*> operands, const Location& at) {
   const DType dtype = common_dtype(std::span(operands.begin(), operands.size()), row.name);
   if (contains(row.dtypes, dtype)) return dtype;
+  if (is_complex(dtype)) {
+    if (formula::complex_formula(row.op) != nullptr) return dtype;
+    throw Error(std::string(row.name) + ": takes no complex numbers" + formula::complex_remedy(row.op), at);
+  }
   if (!is_floating(dtype)) return (row.dtypes & integer_types) == 0 ? default_dtype() : i64;
   std::string text = std::string(row.name) + ": takes integers" + (contains(row.dtypes, boolean) ? " or bools" : "") +
                      ", and an operand is ";
@@ -61,6 +66,14 @@ std::vector<ir::Value> build_mixed(ir::GraphBuilder& b, std::span<const ir::Valu
   std::vector<ir::Value> same;
   for (const ir::Value& v : x) same.push_back(ir::cast(v, ir::Convert(attrs).dtype));
   return build_elementwise<op>(b, same, attrs);
+}
+
+// Of complex operands, by the formula of their parts.
+template <ir::Op op>
+std::vector<ir::Value> build_complex(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
+  std::vector<ir::Value> same;
+  for (const ir::Value& v : x) same.push_back(ir::cast(v, ir::Convert(attrs).dtype));
+  return {formula::complex_formula(op)(formula::broadcast_together(same, ir::def(op).name))};
 }
 
 template <ir::Op op>
@@ -88,6 +101,9 @@ Tensor on_numbers(std::initializer_list<const Operand*> operands) try {
     converts = converts || inputs.back().dtype() != dtype;
   }
   check_broadcast(row.name, inputs, at);
+  static constexpr auto complex = build_complex<op>;
+  if (is_complex(dtype) && !contains(row.dtypes, dtype))
+    return std::move(apply({row.name, complex}, ir::ConvertAttrs{dtype}, inputs, at)[0]);
   if (converts) return std::move(apply({row.name, mixed}, ir::ConvertAttrs{dtype}, inputs, at)[0]);
   return std::move(apply(emit, {}, inputs, at)[0]);
 } catch (...) {
@@ -111,7 +127,7 @@ Tensor elementwise_op(std::initializer_list<const Operand*> operands) try {
     if constexpr (rounds(op))
       if (is_integer(common)) return as_tensor(x, ir::def(op).name);
     if constexpr (op == ir::Op::pow)
-      if (is_integer(common)) return integer_power(x, **(operands.begin() + 1));
+      if (!is_floating(common)) return integer_power(x, **(operands.begin() + 1));
   }
   return on_numbers<op>(operands);
 } catch (...) {
@@ -131,9 +147,11 @@ std::vector<ir::Value> build_mixed_where(ir::GraphBuilder& b, std::span<const ir
 
 std::vector<ir::Value> build_clip(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
   const made::Clip to(attrs);
+  const bool bools = to.raised == boolean;
   const std::vector<ir::Value> low = formula::together({x[0], x[1]}, to.raised);
-  const std::vector<ir::Value> high = formula::together({max(low[0], low[1]), x[2]}, to.lowered);
-  return {min(high[0], high[1])};
+  const ir::Value raised = bools ? bit_or(low[0], low[1]) : max(low[0], low[1]);
+  const std::vector<ir::Value> high = formula::together({raised, x[2]}, to.lowered);
+  return {to.lowered == boolean ? bit_and(high[0], high[1]) : min(high[0], high[1])};
 }
 
 std::vector<ir::Value> build_not(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs&) {
@@ -205,8 +223,13 @@ Tensor where(Operand condition, Operand x, Operand y) try {
 Tensor maximum(Operand x, Operand y) { return elementwise::max(x, y); }
 Tensor minimum(Operand x, Operand y) { return elementwise::min(x, y); }
 Tensor clip(Operand x, Operand low, Operand high) try {
-  const Operand raised(foreseen(ir::Op::max, {&x, &low}), x.where());
-  const DType first = raised.tensor().dtype(), second = foreseen(ir::Op::min, {&raised, &high}).dtype();
+  const Operand* both[] = {&x, &low};
+  const bool bools = common_dtype(both, "max") == boolean;
+  const Operand raised(foreseen(bools ? ir::Op::bit_or : ir::Op::max, {&x, &low}), x.where());
+  const Operand* rest[] = {&raised, &high};
+  const bool still = common_dtype(rest, "min") == boolean;
+  const DType first = raised.tensor().dtype(),
+              second = foreseen(still ? ir::Op::bit_and : ir::Op::min, {&raised, &high}).dtype();
   return apply_one({"clip", build_clip}, made::ClipAttrs{.raised = first, .lowered = second},
                    {entered(x, first, "max"), entered(low, first, "max"), entered(high, second, "min")}, x.where());
 } catch (...) {

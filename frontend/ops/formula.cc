@@ -8,12 +8,15 @@
 
 namespace tenon::formula {
 
-DType floating(DType given) { return is_floating(given) ? given : default_dtype(); }
+DType floating(DType given) { return is_continuous(given) ? given : default_dtype(); }
 DType wide(DType given) { return is_half(given) ? f32 : given; }
-DType summed_as(DType given) { return is_floating(given) || given == u64 ? given : i64; }
+DType summed_as(DType given) { return is_continuous(given) || given == u64 ? given : i64; }
 Value widened(Value x) { return ir::cast(x, wide(x.dtype())); }
 
-Value truth(Value x) { return x.dtype() == boolean ? x : ir::ne(x, ir::literal(x, 0)); }
+Value truth(Value x) {
+  if (is_complex(x.dtype())) return ir::bit_or(truth(ir::real(x)), truth(ir::imag(x)));
+  return x.dtype() == boolean ? x : ir::ne(x, ir::literal(x, 0));
+}
 Value position(Value x) { return ir::cast(x.dtype() == u64 ? ir::min(x, ir::literal(x, INT64_MAX)) : x, i64); }
 
 std::vector<Value> broadcast_together(std::span<const Value> values, const char* op) {
@@ -45,6 +48,7 @@ Value peak(Value x, const Axes& axes) { return ir::reduce_kept(ir::Op::reduce_ma
 
 Value identity(ir::Op combine, Value x) {
   if (combine == ir::Op::add) return ir::literal(x, 0);  // of none the sum is +0
+  if (is_complex(x.dtype())) return ir::literal(x, 1);  // of products, the only other one that complex numbers have
   const uint64_t bits = ir::identity_bits(combine, x.dtype());
   std::string raw(static_cast<size_t>(bytes(x.dtype())), '\0');
   std::memcpy(raw.data(), &bits, raw.size());

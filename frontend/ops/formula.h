@@ -14,7 +14,7 @@ using ir::Value;
 using Axes = std::vector<int64_t>;
 
 // ---- dtypes
-DType floating(DType given);  // integers and bools enter as the default dtype
+DType floating(DType given);  // integers and bools enter as the default dtype; complex numbers stay
 DType wide(DType given);  // a half is computed in f32 throughout and rounded once, at the end
 DType summed_as(DType given);  // bools and integers as i64; u64 stays
 Value widened(Value x);

@@ -1,6 +1,7 @@
 // index_select, index_add and their kind: whole rows along one axis, of which the indices are a vector; embedding; a part replaced.
 #include <cmath>
 
+#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/ops/indexed.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/ops/selection.h"
@@ -43,8 +44,11 @@ std::vector<ir::Value> build_index_add(ir::GraphBuilder&, Values x, const ir::At
   const auto axis = static_cast<size_t>(s.axis);
   const ir::Value into = as_vector(x[0]), i = as_vector(formula::position(x[1]));
   ir::Value updates = rows(into, i, x[2], axis);
-  if (s.alpha != 1) updates = updates * ir::like(updates, s.alpha);
-  return {ir::reshape(ir::scatter(into, i, updates, axis), x[0].shape())};
+  if (into.dtype() == boolean)
+    updates = s.alpha == 0 ? ir::zeros_like(updates) : updates;
+  else if (s.alpha != 1)
+    updates = formula::product_of(updates, ir::like(updates, s.alpha));
+  return {ir::reshape(ir::scatter(into, i, updates, axis, formula::combiner_of("add", into.dtype())), x[0].shape())};
 }
 
 // The row of padding is read, and says nothing about itself.
@@ -93,8 +97,7 @@ Tensor index_scatter(const char* op, const Operand& operand, int64_t axis, const
   const int64_t a = axis_of(axis, std::max(x.ndim(), 1), op, at);
   check_rows(x, i, v, a, op, at);
   if (combine == "add") {
-    if (x.dtype() == boolean) throw Error(std::string(op) + ": bools do not add up; cast x to an integer", at);
-    if (!is_floating(x.dtype()) && std::trunc(alpha) != alpha)
+    if (!is_continuous(x.dtype()) && std::trunc(alpha) != alpha)
       throw Error(std::string(op) + ": alpha is an integer where x is " + describe(x), at);
     return apply_one(emit, made::IndexAddedAttrs{a, alpha}, {x, i, v}, at);
   }

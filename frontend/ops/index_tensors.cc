@@ -3,7 +3,7 @@
 // Negative positions count from the end. Refuses tensors that hold no integers or bools, and masks of other extents than x has.
 #include <algorithm>
 
-#include "tenon/frontend/ops/formula.h"
+#include "tenon/frontend/ops/indexed.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/ops/selection.h"
 #include "tenon/frontend/tensor/trace.h"
@@ -180,7 +180,8 @@ std::vector<ir::Value> build_write(ir::GraphBuilder& b, Values x, const ir::Attr
   value = ir::broadcast_to(ir::reshape(value, shape), Shape(p.shape));
   const ir::Value operands[] = {x[0], at.indices, ir::reshape(value, at.shape)};
   const ir::Attrs read = std::move(at.read);
-  return {ir::apply(b, ir::Op::scatter, operands, ir::rules::scatter_attrs_of(ir::Gather(read), p.combine))[0]};
+  const char* combine = formula::combiner_of(p.combine.c_str(), x[0].dtype());
+  return {ir::apply(b, ir::Op::scatter, operands, ir::rules::scatter_attrs_of(ir::Gather(read), combine))[0]};
 }
 
 ir::Attrs attrs_of(const Pointing& p, const char* combine) {

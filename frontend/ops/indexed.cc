@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/ir/graph/attributes.h"
 
 namespace tenon::formula {
@@ -37,6 +38,12 @@ Value from_end(Value indices, Dim extent) {
   return select(lt(indices, ir::zeros_like(indices)), indices + length, indices);
 }
 
+const char* combiner_of(const char* combine, DType dtype) {
+  const std::string name = combine;
+  if (dtype != boolean || name == "set") return combine;
+  return name == "add" || name == "max" ? "bit_or" : "bit_and";
+}
+
 Value gather_along(Value x, Value indices, size_t axis) {
   const size_t rank = x.shape().size();
   const auto at = static_cast<int64_t>(axis);
@@ -69,14 +76,15 @@ Value scatter_along(Value x, Value indices, Value updates, size_t axis, const ch
 
 namespace scattered {
 
-const char* combiner(const std::string& reduce) {
-  if (reduce == "prod") return "mul";
-  if (reduce == "amax") return "max";
-  return reduce == "amin" ? "min" : "add";
+const char* combiner(const std::string& reduce, DType dtype) {
+  const char* of_numbers = reduce == "prod" ? "mul" : reduce == "amax" ? "max" : reduce == "amin" ? "min" : "add";
+  return combiner_of(of_numbers, dtype);
 }
 
 Value start(Value x, const std::string& reduce) {
-  const ir::Op op = ir::find_op(combiner(reduce))->op;
+  if (x.dtype() == boolean)
+    return ir::splat_integer(*x.builder, boolean, reduce == "prod" || reduce == "amin", x.shape());
+  const ir::Op op = ir::find_op(combiner(reduce, x.dtype()))->op;
   const uint64_t bits = ir::identity_bits(op, x.dtype());
   std::string raw(static_cast<size_t>(bytes(x.dtype())), '\0');
   std::memcpy(raw.data(), &bits, raw.size());
@@ -86,6 +94,7 @@ Value start(Value x, const std::string& reduce) {
 }
 
 Value divided(Value sum, Value count) {
+  if (is_complex(sum.dtype())) return over_real(sum, cast(count, part_of(sum.dtype())));
   const Value n = cast(count, sum.dtype()), quotient = sum / n;
   if (is_floating(sum.dtype())) return quotient;
   const Value zero = ir::zeros_like(sum), left = sum - quotient * n;
@@ -101,8 +110,12 @@ void check_reduction(const std::string& reduce, DType dtype, const char* op, con
     throw Error(std::string(op) + ": the reduction is \"sum\", \"prod\", \"mean\", \"amax\" or \"amin\", not \"" +
                     reduce + "\"",
                 at);
-  if (dtype == boolean)
-    throw Error(std::string(op) + ": bools have no " + reduce + "; cast x to an integer, or use scatter", at);
+  if (is_complex(dtype) && reduce != "sum" && reduce != "mean")
+    throw Error(std::string(op) + ": \"" + reduce + "\" takes no complex numbers, and x is " +
+                    std::string(name(dtype)) + "; apply it to tn::real(z) and tn::imag(z)",
+                at);
+  if (dtype == boolean && reduce == "mean")
+    throw Error(std::string(op) + ": bools have no mean; cast x to an integer or a float", at);
 }
 
 }  // namespace tenon::formula

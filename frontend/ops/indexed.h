@@ -10,6 +10,8 @@ namespace tenon::formula {
 // An index for each element: along other axes element by element, for as many of them as the indices have.
 Value gather_along(Value x, Value indices, size_t axis);
 Value scatter_along(Value x, Value indices, Value updates, size_t axis, const char* combine);
+// What combines elements of a dtype: of bools sums and maxima are or, products and minima and.
+const char* combiner_of(const char* combine, DType dtype);
 // Negative positions counted from the end.
 Value from_end(Value indices, Dim extent);
 
@@ -21,7 +23,7 @@ Value reduced_into(Value x, Value updates, const std::string& reduce, bool inclu
 void check_reduction(const std::string& reduce, DType dtype, const char* op, const Location& at);
 
 namespace scattered {  // of reduced_into
-const char* combiner(const std::string& reduce);
+const char* combiner(const std::string& reduce, DType dtype);
 Value start(Value x, const std::string& reduce);  // what leaves others as they are
 Value divided(Value sum, Value count);  // integers round down
 }  // namespace scattered
@@ -37,7 +39,7 @@ Value reduced_into(Value x, Value updates, const std::string& reduce, bool inclu
         write(ir::splat_integer(b, boolean, 0, x.shape()), ir::splat_integer(b, boolean, 1, updates.shape()), "set");
     into = select(touched, scattered::start(base, reduce), base);
   }
-  Value result = write(into, added, scattered::combiner(reduce));
+  Value result = write(into, added, scattered::combiner(reduce, added.dtype()));
   if (reduce == "mean") {
     ir::GraphBuilder& b = *x.builder;
     const Value ones = ir::splat_integer(b, i64, 1, updates.shape());

@@ -1,5 +1,5 @@
 // Gather and scatter.
-#include "tenon/frontend/ops/formula.h"
+#include "tenon/frontend/ops/indexed.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/ir/base/door.h"
 
@@ -12,7 +12,8 @@ std::vector<ir::Value> build_take(ir::GraphBuilder&, std::span<const ir::Value> 
 }
 std::vector<ir::Value> build_scatter_add(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
   const auto axis = static_cast<size_t>(made::Along(attrs).axis);
-  return {ir::scatter(x[0], formula::position(x[1]), ir::cast(x[2], x[0].dtype()), axis)};
+  return {ir::scatter(x[0], formula::position(x[1]), ir::cast(x[2], x[0].dtype()), axis,
+                      formula::combiner_of("add", x[0].dtype()))};
 }
 
 Tensor index_tensor(const Operand& x, const char* op) {

@@ -138,6 +138,7 @@ Tensor nonzero(Operand operand, Extent size, int64_t fill) try {
 } catch (...) {
   leave_with_error("nonzero", operand.where());
 }
+Tensor nonzero(Operand x, NonZero n) { return nonzero(std::move(x), n.size, n.fill); }
 Tensor nonzero(Operand operand) try {
   const Tensor x = as_tensor(operand, "nonzero");
   return nonzero(operand, count_of(x, "nonzero", operand.where()));

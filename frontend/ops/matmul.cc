@@ -3,6 +3,7 @@
 #include <array>
 #include <numeric>
 
+#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/ir/base/door.h"
@@ -64,6 +65,8 @@ Value dot(Value x, Value y) {
 }  // namespace
 
 Value matmul(Value lhs, Value rhs, DType dtype) {
+  if (is_complex(dtype))
+    return bilinear(lhs, rhs, dtype, [&](Value x, Value y) { return matmul(x, y, part_of(dtype)); });
   lhs = cast(lhs, dtype), rhs = cast(rhs, dtype);
   const bool row = lhs.shape().rank() == 1, column = rhs.shape().rank() == 1;
   if (row && column) return dot(lhs, rhs);

@@ -1,5 +1,6 @@
 // Reductions made of others: nansum, nanmean, count_nonzero, amax, amin, aminmax, norm; and what variables have in common: cov, corrcoef.
 // Refuses norms of other orders and of matrices: those are linear algebra's.
+#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/ops/rows.h"
 #include "tenon/ir/base/door.h"
@@ -24,7 +25,8 @@ std::vector<Value> build_nanmean(ir::GraphBuilder&, std::span<const Value> x, co
   return rounded(ir::cast(x[0], r.dtype), [&](Value t) {
     const Value part = takes_part(x, t), none = ir::literal(t, 0);
     const Value sum = reduced(ir::Op::reduce_sum, ir::select(part, t, none), r.axes, r.keepdims);
-    return sum / ir::cast(reduced(ir::Op::reduce_sum, ir::cast(part, i64), r.axes, r.keepdims), t.dtype());
+    const Value count = reduced(ir::Op::reduce_sum, ir::cast(part, i64), r.axes, r.keepdims);
+    return over_real(sum, ir::cast(count, part_of(t.dtype())));
   });
 }
 std::vector<Value> build_count_nonzero(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
@@ -47,12 +49,16 @@ std::vector<Value> build_aminmax(ir::GraphBuilder&, std::span<const Value> x, co
 // The root of the sum of squares. At 0 it has no slope: the derivative is taken for 0, as those of abs and of PyTorch's norm are.
 std::vector<Value> build_norm(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
   const made::KeptReduce r(attrs);
-  return rounded(ir::cast(x[0], r.dtype), [&](Value t) {
+  const auto of = [&](Value t) {
     const Value kept = where_mask(x, t, ir::literal(t, 0));
-    const Value squares = reduced(ir::Op::reduce_sum, kept * kept, r.axes, r.keepdims);
+    const auto square = [](Value v) { return v * v; };
+    const Value each = is_complex(kept.dtype()) ? square(real(kept)) + square(imag(kept)) : square(kept);
+    const Value squares = reduced(ir::Op::reduce_sum, each, r.axes, r.keepdims);
     const Value none = ir::eq(squares, ir::literal(squares, 0));
     return ir::select(none, squares, sqrt(ir::select(none, ir::literal(squares, 1), squares)));
-  });
+  };
+  const Value given = ir::cast(x[0], r.dtype);
+  return is_complex(r.dtype) ? std::vector{of(given)} : rounded(given, of);
 }
 
 // Rows are variables, columns observations: d d^T / (n - correction), d being distances from each row's mean.

@@ -71,6 +71,10 @@ struct Division {
 struct Bounds {
   std::optional<double> min = {}, max = {};
 };
+struct Closeness {
+  double rtol = 1e-5, atol = 1e-8;
+  bool equal_nan = false;
+};
 struct Slope {
   double negative_slope = 0.01;
 };
@@ -82,6 +86,18 @@ struct Softplus {
   double beta = 1, threshold = 20;  // beyond the threshold beta x counts as its own softplus
 };
 
+// ---- products
+struct AddedTo {
+  double beta = 1, alpha = 1;  // beta x + alpha times the product; with beta 0 x does not count, be it NaN
+};
+
+// ---- differences
+struct Differences {
+  double spacing = 1;  // of neighbours
+  std::vector<int64_t> axes = {};  // none: all of them
+  int64_t edge_order = 1;  // of the difference at the two ends, 1 or 2
+};
+
 // ---- indexing
 struct ScatterReduce {
   bool include_self = true;  // else what x has where something is written does not count
@@ -90,7 +106,8 @@ struct IndexAdd {
   double alpha = 1;  // src is multiplied by it
 };
 struct Embedding {
-  int64_t padding = INT64_MIN, padding_idx = INT64_MIN;  // two names of the row that has no derivative; none unless given
+  int64_t padding = INT64_MIN,
+          padding_idx = INT64_MIN;  // two names of the row that has no derivative; none unless given
 };
 
 }  // namespace tenon

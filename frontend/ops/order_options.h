@@ -56,6 +56,10 @@ struct Bincount {
   Weights weights = {};  // one for each element, which counts for so much
   int64_t minlength = 0;
 };
+struct NonZero {
+  Extent size;
+  int64_t fill = 0;
+};
 struct Unique {
   int64_t size = -1;  // -1: as many as there are, eagerly
   std::optional<double> fill = {};  // what is left over; the least element unless given

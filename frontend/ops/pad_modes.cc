@@ -111,10 +111,10 @@ Tensor padded(const Operand& operand, const Widths& widths, PadMode mode, double
                     at);
   }
   std::vector<Tensor> inputs{x};
-  if (!is_floating(x.dtype()) && !(value >= -0x1p63 && value < 0x1p63))
+  if (!is_continuous(x.dtype()) && !(value >= -0x1p63 && value < 0x1p63))
     throw Error("pad: the fill " + shortest(value) + " does not fit " + std::string(name(x.dtype())), at);
   if (mode.mode == Pad::constant) {
-    const Operand fill = is_floating(x.dtype()) ? Operand(value, at) : Operand(static_cast<int64_t>(value), at);
+    const Operand fill = is_continuous(x.dtype()) ? Operand(value, at) : Operand(static_cast<int64_t>(value), at);
     inputs.push_back(materialize(fill, x.dtype(), "pad"));
   }
   return apply(

@@ -13,11 +13,20 @@ constexpr double inf = std::numeric_limits<double>::infinity();
 
 Value always(Value x, bool truth) { return ir::splat_integer(*x.builder, boolean, truth, x.shape()); }
 
-Value isnan(Values x) { return is_floating(x[0].dtype()) ? ne(x[0], x[0]) : always(x[0], false); }
-Value isinf(Values x) { return is_floating(x[0].dtype()) ? eq(abs(x[0]), like(x[0], inf)) : always(x[0], false); }
+// Of a complex number by its parts: any that is NaN or infinite, all that are finite.
+template <class F>
+Value of_parts(Value x, F asked, Value (*join)(Value, Value)) {
+  return is_complex(x.dtype()) ? join(asked(ir::real(x)), asked(ir::imag(x))) : asked(x);
+}
+
+Value is_nan(Value x) { return is_floating(x.dtype()) ? ne(x, x) : always(x, false); }
+Value is_infinite(Value x) { return is_floating(x.dtype()) ? eq(abs(x), like(x, inf)) : always(x, false); }
+Value isnan(Values x) { return of_parts(x[0], is_nan, ir::bit_or); }
+Value isinf(Values x) { return of_parts(x[0], is_infinite, ir::bit_or); }
 Value isposinf(Values x) { return is_floating(x[0].dtype()) ? eq(x[0], like(x[0], inf)) : always(x[0], false); }
 Value isneginf(Values x) { return is_floating(x[0].dtype()) ? eq(x[0], like(x[0], -inf)) : always(x[0], false); }
-Value isfinite(Values x) { return is_floating(x[0].dtype()) ? is_finite(x[0]) : always(x[0], true); }
+Value finite(Value x) { return is_floating(x.dtype()) ? is_finite(x) : always(x, true); }
+Value isfinite(Values x) { return of_parts(x[0], finite, ir::bit_and); }
 
 // The bits of a float as an integer.
 Value pattern(Value x) { return bitcast(x, bytes(x.dtype()) == 2 ? i16 : bytes(x.dtype()) == 4 ? i32 : i64); }
@@ -81,14 +90,14 @@ double greatest_of(const Operand& x) {
 }
 }  // namespace
 
-#define TENON_PREDICATE(name) \
-  Tensor name(Operand x) { return compose({#name, formula::build_exact<formula::name>}, Takes::anything, {&x}); }
-TENON_PREDICATE(isnan)
-TENON_PREDICATE(isinf)
-TENON_PREDICATE(isposinf)
-TENON_PREDICATE(isneginf)
-TENON_PREDICATE(isfinite)
-TENON_PREDICATE(signbit)
+#define TENON_PREDICATE(name, takes) \
+  Tensor name(Operand x) { return compose({#name, formula::build_exact<formula::name>}, Takes::takes, {&x}); }
+TENON_PREDICATE(isnan, everything)
+TENON_PREDICATE(isinf, everything)
+TENON_PREDICATE(isposinf, anything)
+TENON_PREDICATE(isneginf, anything)
+TENON_PREDICATE(isfinite, everything)
+TENON_PREDICATE(signbit, anything)
 
 Tensor nextafter(Operand x, Operand y) {
   return compose({"nextafter", formula::build_exact<formula::nextafter>}, Takes::floats, {&x, &y});

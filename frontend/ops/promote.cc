@@ -13,8 +13,8 @@
 namespace tenon {
 namespace {
 
-// bool < integer < float.
-int category(DType t) { return t == boolean ? 0 : is_floating(t) ? 2 : 1; }
+// bool < integer < float < complex.
+int category(DType t) { return t == boolean ? 0 : is_complex(t) ? 3 : is_floating(t) ? 2 : 1; }
 
 bool fits(const Operand& x, DType t) {
   if (x.free()) return true;
@@ -31,6 +31,7 @@ bool fits(const Operand& x, DType t) {
 
 DType promote(DType a, DType b, const char* op, const Location& at) {
   if (a == b) return a;
+  if (is_complex(a) || is_complex(b)) return a == c128 || b == c128 || a == f64 || b == f64 ? c128 : c64;
   if (category(a) != category(b)) return category(a) > category(b) ? a : b;
   if (is_floating(a)) {
     if (is_half(a) && is_half(b)) return f32;
@@ -72,10 +73,16 @@ DType common_dtype(std::span<const Operand* const> operands, const char* op) {
   }
   const bool by_scalars = !axes.any || (scalars.any && category(scalars.dtype) > category(axes.dtype));
   const bool any = axes.any || scalars.any;
-  const DType strong = by_scalars ? scalars.dtype : axes.dtype;
+  DType strong = by_scalars ? scalars.dtype : axes.dtype;
+  if (is_complex(strong) && axes.any && part_of(axes.dtype) == f64)
+    strong = c128;  // a 0-d complex number widens no tensor, nor narrows one
   const DType natural = weak == Operand::Weak::floating  ? default_dtype()
                         : weak == Operand::Weak::integer ? i64
                                                          : boolean;
+  if (weak == Operand::Weak::complex) {
+    const bool wide = any && category(strong) >= category(f32) ? part_of(strong) == f64 : default_dtype() == f64;
+    return wide ? c128 : c64;
+  }
   if (!any) return natural;
   // A weak scalar takes the tensors' dtype, unless it is of a higher category.
   return weak != Operand::Weak::no && category(natural) > category(strong) ? natural : strong;
@@ -89,6 +96,19 @@ void check_fits(const Operand& x, DType dtype, const char* op) {
 }
 
 namespace {
+void check_defined(const Tensor& x, const Location& at) {
+  if (!x.defined()) throw Error("an undefined tensor was used as an operand; give it a value first", at);
+}
+
+// Nobody's imaginary part gets lost on the way into real numbers: whoever wants that says so.
+void check_keeps(const Operand& x, DType dtype, const char* op) {
+  const bool number = x.weak() == Operand::Weak::complex;
+  if (is_complex(dtype) || !(number || (x.weak() == Operand::Weak::no && is_complex(x.tensor().dtype())))) return;
+  throw Error(std::string(op) + ": " + std::string(name(dtype)) + " holds no complex numbers, and an operand is " +
+                  (number ? "one" : describe(x.tensor())) + "; take tn::real of it, or convert the other with astype",
+              x.where());
+}
+
 // The value of a free extent, read when the program runs.
 Tensor value_of_extent(const Operand& x, DType dtype, const char* op) {
   Trace* trace = Trace::current();
@@ -103,12 +123,17 @@ Tensor value_of_extent(const Operand& x, DType dtype, const char* op) {
 }  // namespace
 
 Tensor materialize(const Operand& x, DType dtype, const char* op) {
+  if (x.weak() == Operand::Weak::no) check_defined(x.tensor(), x.where());
+  check_keeps(x, dtype, op);
   if (x.weak() == Operand::Weak::no) return cast_to(x.tensor(), dtype, x.where());
   if (x.free()) return value_of_extent(x, dtype, op);
   const FloatEnvironment standard;
   check_fits(x, dtype, op);
-  ir::Array value(ir::Type{x.weak() == Operand::Weak::floating ? f64 : x.too_big() ? u64 : i64, {}});
-  if (x.weak() == Operand::Weak::floating)
+  const bool complex = x.weak() == Operand::Weak::complex;
+  ir::Array value(ir::Type{complex ? c128 : x.weak() == Operand::Weak::floating ? f64 : x.too_big() ? u64 : i64, {}});
+  if (complex)
+    value.as<double>()[0] = x.floating(), value.as<double>()[1] = x.imaginary();
+  else if (x.weak() == Operand::Weak::floating)
     *value.as<double>() = x.floating();
   else
     *value.as<int64_t>() = x.integer();
@@ -161,10 +186,6 @@ std::vector<ir::Value> build_cast(ir::GraphBuilder&, std::span<const ir::Value> 
   return {ir::cast(x[0], ir::Convert(attrs).dtype)};
 }
 constexpr Emit cast_emit{"cast", build_cast};
-
-void check_defined(const Tensor& x, const Location& at) {
-  if (!x.defined()) throw Error("an undefined tensor was used as an operand; give it a value first", at);
-}
 }  // namespace
 
 Tensor cast_to(const Tensor& x, DType dtype, const Location& at) {
@@ -205,9 +226,15 @@ Operand widened(const Operand& x) {
   return Operand(typed(x.tensor(), formula::wide(x.tensor().dtype()), x.where()), x.where());
 }
 
+void check_real(const Tensor& x, const char* op, const Location& at) {
+  if (is_complex(x.dtype()))
+    throw Error(std::string(op) + ": takes no complex numbers; apply it to tn::real(z), tn::imag(z) or tn::abs(z)", at);
+}
+
 Tensor entered(const Operand& x, DType dtype, const char* op) {
   if (x.weak() != Operand::Weak::no) return materialize(x, dtype, op);
   check_defined(x.tensor(), x.where());
+  check_keeps(x, dtype, op);
   return x.tensor();
 }
 

@@ -1,6 +1,7 @@
 // Reductions over axes. Refuses statistics: frontend/ops/statistics.cc composes them.
 #include <algorithm>
 
+#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/ops/rows.h"
@@ -21,6 +22,7 @@ std::vector<ir::Value> build_reduce(ir::GraphBuilder&, std::span<const ir::Value
   const made::KeptReduce r(attrs);
   const ir::Value read = r.dtype == boolean ? formula::truth(x[0]) : ir::cast(x[0], r.dtype);
   const ir::Value counted = formula::where_mask(x, read, formula::identity(ir::def(op).combine, read));
+  if (op == ir::Op::reduce_prod && is_complex(r.dtype)) return {formula::complex_product(counted, r.axes, r.keepdims)};
   return {formula::reduced(op, counted, r.axes, r.keepdims)};
 }
 

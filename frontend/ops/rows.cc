@@ -96,6 +96,7 @@ Ordered ordered(Value x, int64_t axis, bool descending) {
 }
 
 Value is_nan(Value x) {
+  if (is_complex(x.dtype())) return ir::bit_or(is_nan(ir::real(x)), is_nan(ir::imag(x)));
   if (is_floating(x.dtype())) return ir::ne(x, x);
   return ir::splat_integer(*x.builder, boolean, 0, x.shape());
 }

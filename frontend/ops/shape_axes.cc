@@ -214,4 +214,30 @@ Tensor expand_as(Operand operand, const Tensor& other) try {
   leave_with_error("expand_as", operand.where());
 }
 
+Tensor swapdims(Operand x, int64_t a, int64_t b) { return swapaxes(std::move(x), a, b); }
+Tensor transpose(Operand x, int64_t a, int64_t b) { return swapaxes(std::move(x), a, b); }
+Tensor t(Operand operand) try {
+  const Tensor x = as_tensor(operand, "t");
+  if (x.ndim() > 2)
+    throw Error("t: takes a matrix, or fewer axes, not " + describe(x) + "; transpose and matrix_transpose take more",
+                operand.where());
+  return x.ndim() == 2 ? swapaxes(Operand(x, operand.where()), 0, 1) : x;
+} catch (...) {
+  leave_with_error("t", operand.where());
+}
+Tensor matrix_transpose(Operand operand) try {
+  const Tensor x = as_tensor(operand, "matrix_transpose");
+  if (x.ndim() < 2)
+    throw Error("matrix_transpose: takes matrices in the last two axes, not " + describe(x), operand.where());
+  return swapaxes(Operand(x, operand.where()), -2, -1);
+} catch (...) {
+  leave_with_error("matrix_transpose", operand.where());
+}
+Tensor adjoint(Operand x) {
+  const Tensor turned = matrix_transpose(x);
+  return is_complex(turned.dtype()) ? conj(Operand(turned, x.where())) : turned;
+}
+Tensor reshape_as(Operand x, const Tensor& other) { return reshape(std::move(x), Extents(other.shape())); }
+Tensor view_as(Operand x, const Tensor& other) { return reshape(std::move(x), Extents(other.shape())); }
+
 }  // namespace tenon

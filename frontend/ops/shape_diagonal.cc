@@ -196,4 +196,9 @@ Tensor tri(Extent n, std::optional<Extent> m, int64_t offset, TensorOptions o, c
   return matrix({"tri", build_triangle}, n, m.value_or(n), offset, o, place(at));
 }
 
+Tensor diagflat(Operand x, int64_t offset) {
+  const Location at = x.where();
+  return diag(Operand(ravel(std::move(x)), at), offset);
+}
+
 }  // namespace tenon

@@ -1,5 +1,5 @@
 // Lists of tensors joined: hstack, vstack, dstack, column_stack, block_diag; and products of axes: meshgrid, outer, kron.
-#include "tenon/frontend/ops/formula.h"
+#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/ops/join.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/ops/shapes.h"
@@ -72,11 +72,14 @@ std::vector<ir::Value> build_grid(ir::GraphBuilder&, Values x, const ir::Attrs& 
       ir::broadcast(ir::reshape(x[0], Shape({x[0].builder->symbols().numel(x[0].shape())})), Shape(g.shape), {g.axis})};
 }
 
+// Of bools it is and.
+ir::Value times(ir::Value a, ir::Value b) { return a.dtype() == boolean ? bit_and(a, b) : formula::product_of(a, b); }
+
 std::vector<ir::Value> build_outer(ir::GraphBuilder&, Values x, const ir::Attrs& attrs) {
   const DType dtype = made::InDtype(attrs).dtype;
   const ir::Value a = ir::cast(x[0], dtype), b = ir::cast(x[1], dtype);
   const Shape shape({a.shape()[0], b.shape()[0]});
-  return {ir::broadcast(a, shape, {0}) * ir::broadcast(b, shape, {1})};
+  return {times(ir::broadcast(a, shape, {0}), ir::broadcast(b, shape, {1}))};
 }
 
 // x[i..] * y[j..] at [i * n + j ..]: both broadcast to [.., i, j, ..].
@@ -94,7 +97,7 @@ std::vector<ir::Value> build_kron(ir::GraphBuilder& builder, Values x, const ir:
     wide.push_back(of(left)), wide.push_back(of(right));
     to.push_back(builder.symbols().product(of(left), of(right)));
   }
-  return {ir::reshape(ir::broadcast(a, wide, left_axes) * ir::broadcast(b, wide, right_axes), to)};
+  return {ir::reshape(times(ir::broadcast(a, wide, left_axes), ir::broadcast(b, wide, right_axes)), to)};
 }
 
 Tensor product(const Emit& emit, const Operand& x, const Operand& y, int rank) try {
@@ -113,6 +116,7 @@ Tensor product(const Emit& emit, const Operand& x, const Operand& y, int rank) t
 }  // namespace
 
 Tensor hstack(std::span<const Tensor> parts, const At& at) { return stacked<with_one>("hstack", parts, 1, at); }
+Tensor row_stack(std::span<const Tensor> parts, const At& at) { return stacked<with_rows>("row_stack", parts, 0, at); }
 Tensor vstack(std::span<const Tensor> parts, const At& at) { return stacked<with_rows>("vstack", parts, 0, at); }
 Tensor dstack(std::span<const Tensor> parts, const At& at) { return stacked<with_depth>("dstack", parts, 2, at); }
 Tensor column_stack(std::span<const Tensor> parts, const At& at) {

@@ -188,4 +188,38 @@ Tensor select(Operand operand, int64_t axis, Extent index) try {
   leave_with_error("select", operand.where());
 }
 
+std::vector<Tensor> split_with_sizes(Operand x, const std::vector<Extent>& sizes, int64_t axis) {
+  return split(std::move(x), sizes, axis);
+}
+
+namespace {
+
+// Along an axis that x must have; NumPy's hsplit takes the only axis of a vector.
+template <class Where>
+std::vector<Tensor> split_along(const char* op, const Operand& operand, int64_t axis, const Where& where) try {
+  const Tensor x = as_tensor(operand, op);
+  if (axis == 1 && x.ndim() == 1) axis = 0;
+  if (x.ndim() <= axis)
+    throw Error(std::string(op) + ": takes " + std::to_string(axis + 1) + " axes or more, not " + describe(x),
+                operand.where());
+  return tensor_split(Operand(x, operand.where()), where, axis);
+} catch (...) {
+  leave_with_error(op, operand.where());
+}
+
+}  // namespace
+
+std::vector<Tensor> hsplit(Operand x, int64_t sections) { return split_along("hsplit", x, 1, sections); }
+std::vector<Tensor> hsplit(Operand x, const std::vector<Extent>& indices) {
+  return split_along("hsplit", x, 1, indices);
+}
+std::vector<Tensor> vsplit(Operand x, int64_t sections) { return split_along("vsplit", x, 0, sections); }
+std::vector<Tensor> vsplit(Operand x, const std::vector<Extent>& indices) {
+  return split_along("vsplit", x, 0, indices);
+}
+std::vector<Tensor> dsplit(Operand x, int64_t sections) { return split_along("dsplit", x, 2, sections); }
+std::vector<Tensor> dsplit(Operand x, const std::vector<Extent>& indices) {
+  return split_along("dsplit", x, 2, indices);
+}
+
 }  // namespace tenon

@@ -52,11 +52,15 @@ Tensor spaced(const char* op, const Operand& start, const Operand& stop, Extent 
 std::vector<Value> build_vander(ir::GraphBuilder& b, Values x, const ir::Attrs& attrs) {
   const made::Powers p(attrs);
   const Shape shape({x[0].shape()[0], p.columns});
-  return formula::rounded(x[0], [&](Value v) {
-    Value i = ir::iota(b, i64, shape, 1);
-    if (!p.increasing) i = ir::broadcast(ir::extent_value(b, p.columns), shape, {}) - 1 - i;
-    return ir::pow(ir::broadcast(v, shape, {0}), ir::cast(i, v.dtype()));
-  });
+  Value i = ir::iota(b, i64, shape, 1);
+  if (!p.increasing) i = ir::broadcast(ir::extent_value(b, p.columns), shape, {}) - 1 - i;
+  if (!is_floating(x[0].dtype())) {  // running products, in the dtype of these
+    const Value v = ir::broadcast(ir::cast(x[0], x[0].dtype() == u64 ? u64 : i64), shape, {0});
+    const Value factors = select(eq(i, ir::literal(i, 0)), ir::literal(v, 1), v);
+    return ir::apply(b, ir::Op::cumprod, std::span(&factors, 1),
+                     ir::CumulativeAttrs{.axis = 1, .reverse = !p.increasing});
+  }
+  return formula::rounded(x[0], [&](Value v) { return ir::pow(ir::broadcast(v, shape, {0}), ir::cast(i, v.dtype())); });
 }
 
 }  // namespace

@@ -20,7 +20,20 @@ TENON_JOINED(vstack)
 TENON_JOINED(dstack)
 TENON_JOINED(column_stack)
 TENON_JOINED(block_diag)
+TENON_JOINED(row_stack)  // vstack
 #undef TENON_JOINED
+// concat
+Tensor cat(std::span<const Tensor> parts, int64_t axis = 0, const At& at = At::current());
+Tensor cat(std::initializer_list<Tensor> parts, int64_t axis = 0, const At& at = At::current());
+Tensor concatenate(std::span<const Tensor> parts, int64_t axis = 0, const At& at = At::current());
+Tensor concatenate(std::initializer_list<Tensor> parts, int64_t axis = 0, const At& at = At::current());
+
+// All in their common shape.
+std::vector<Tensor> broadcast_tensors(std::span<const Tensor> x, const At& at = At::current());
+std::vector<Tensor> broadcast_tensors(std::initializer_list<Tensor> x, const At& at = At::current());
+// Of vectors: a row for each choice of an element of each, the last going round first; of one vector itself.
+Tensor cartesian_prod(std::span<const Tensor> x, const At& at = At::current());
+Tensor cartesian_prod(std::initializer_list<Tensor> x, const At& at = At::current());
 
 // One grid a vector; indexing "ij" (rows first) or "xy".
 std::vector<Tensor> meshgrid(std::span<const Tensor> axes, const std::string& indexing = "ij",
@@ -45,6 +58,9 @@ Tensor eye(Extent n, Extent m, TensorOptions o = {}, const At& at = At::current(
 // Ones on a diagonal and below it.
 Tensor tri(Extent n, std::optional<Extent> m = {}, int64_t offset = 0, TensorOptions o = {},
            const At& at = At::current());
+// i64[2, count]: rows and columns of the elements of a matrix on and below a diagonal, on and above it, row by row.
+Tensor tril_indices(int64_t rows, int64_t columns, int64_t offset = 0, const At& at = At::current());
+Tensor triu_indices(int64_t rows, int64_t columns, int64_t offset = 0, const At& at = At::current());
 // Ends are numbers or 0-d tensors; both belong to the result.
 Tensor linspace(Operand start, Operand stop, Extent count, TensorOptions o = {}, const At& at = At::current());
 Tensor logspace(Operand start, Operand stop, Extent count, double base = 10, TensorOptions o = {},

@@ -1,5 +1,7 @@
 // Special functions composed of rows of the table: entropies, log-odds, sinc, polygamma, quotients of exponentials. Their formulas are
 // part of the contract on numbers (docs/numbers.md); derivatives are those of the functions, limits included.
+#include <array>
+#include <cmath>
 #include <limits>
 #include <numbers>
 
@@ -57,6 +59,23 @@ Value sinc(Values v) {
   return select(near, series, select(odd, -sine, sine) / angle);
 }
 
+// -x log(x)
+Value entr(Values v) {
+  const Value x = v[0], zero = like(x, 0), inside = gt(x, zero);
+  const Value value = -(x * log(select(inside, x, like(x, 1))));
+  const Value outside = select(lt(x, zero), like(x, -inf), x);  // 0 at 0, NaN at NaN
+  return select(inside, value, select(eq(x, zero), zero, outside));
+}
+
+std::vector<Value> build_mvlgamma(ir::GraphBuilder&, Values x, const ir::Attrs& attrs) {
+  const made::OfOrder to(attrs);
+  const Value v = cast(x[0], wide(to.met));
+  const auto p = static_cast<double>(to.order);
+  Value sum = lgamma(v);
+  for (int64_t i = 1; i < to.order; ++i) sum = sum + lgamma(v - 0.5 * static_cast<double>(i));
+  return {cast(sum + p * (p - 1) / 4 * std::log(std::numbers::pi), to.met)};
+}
+
 std::vector<Value> build_polygamma(ir::GraphBuilder&, Values x, const ir::Attrs& attrs) {
   const made::OfOrder to(attrs);
   return {cast(ir::rules::polygamma(to.order, cast(x[0], wide(to.met))), to.met)};
@@ -65,6 +84,7 @@ std::vector<Value> build_polygamma(ir::GraphBuilder&, Values x, const ir::Attrs&
 }  // namespace
 }  // namespace formula
 
+TENON_COMPOSED_1(entr, floats)
 TENON_COMPOSED_2(xlogy, floats)
 TENON_COMPOSED_2(xlog1py, floats)
 TENON_COMPOSED_2(logaddexp2, floats)
@@ -95,5 +115,18 @@ Tensor arctan2(Operand x, Operand y) { return elementwise::atan2(x, y); }
 Tensor arcsinh(Operand x) { return elementwise::asinh(x); }
 Tensor arccosh(Operand x) { return elementwise::acosh(x); }
 Tensor arctanh(Operand x) { return elementwise::atanh(x); }
+
+Tensor gammaln(Operand x) { return lgamma(std::move(x)); }
+Tensor psi(Operand x) { return digamma(std::move(x)); }
+Tensor mvlgamma(Operand x, int64_t p) try {
+  constexpr int64_t most = 1000;
+  if (p < 1 || p > most) throw Error("mvlgamma: the order is 1 to 1000, not " + std::to_string(p), x.where());
+  const DType met = meeting("mvlgamma", Takes::floats, std::array<const Operand*, 1>{&x}, x.where());
+  return apply_one({"mvlgamma", formula::build_mvlgamma}, made::OfOrderAttrs{.met = met, .order = p},
+                   {entered(x, formula::wide(met), "mvlgamma")}, x.where());
+} catch (...) {
+  leave_with_error("mvlgamma", x.where());
+}
+Tensor multigammaln(Operand x, int64_t p) { return mvlgamma(std::move(x), p); }
 
 }  // namespace tenon

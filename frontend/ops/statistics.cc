@@ -1,6 +1,6 @@
 // mean, var and logsumexp. Their formulas are part of the contract on numbers (docs/numbers.md): changing one raises
 // runtime::numerics_version.
-#include "tenon/frontend/ops/formula.h"
+#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/ir/base/door.h"
 
@@ -8,9 +8,9 @@ namespace tenon {
 namespace formula {
 
 Value mean(Value x, const Axes& axes, bool keepdims) {
-  const Count n(x, axes, x.dtype());
+  const Count n(x, axes, part_of(x.dtype()));
   const Value s = reduced(ir::Op::reduce_sum, x, axes, keepdims);
-  return s / n.over(s);
+  return over_real(s, n.over(is_complex(s.dtype()) ? real(s) : s));
 }
 
 namespace {
@@ -25,7 +25,7 @@ Value counted(std::span<const Value> x, Value t, const Axes& axes, bool keepdims
 Value masked_mean(std::span<const Value> x, Value t, const Axes& axes, bool keepdims) {
   if (x.size() == 1) return mean(t, axes, keepdims);
   const Value s = reduced(ir::Op::reduce_sum, where_mask(x, t, ir::literal(t, 0)), axes, keepdims);
-  return s / counted(x, t, axes, keepdims, s);
+  return over_real(s, counted(x, is_complex(t.dtype()) ? real(t) : t, axes, keepdims, s));
 }
 
 // Two passes over a row that stays on chip.
@@ -57,17 +57,26 @@ Value without(Value x, const Axes& axes) {
   return x;
 }
 
+// Of complex numbers the mean of |x - mean|^2, which is real.
+template <class F>
+std::vector<Value> rounded_variance(std::span<const Value> x, const made::Variance& v, F f) {
+  const Value given = ir::cast(x[0], v.dtype);
+  if (is_complex(v.dtype)) return {f(var(x, real(given), v) + var(x, imag(given), v))};
+  return rounded(given, [&](Value t) { return f(var(x, t, v)); });
+}
+
 std::vector<Value> build_mean(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
   const made::KeptReduce r(attrs);
-  return rounded(ir::cast(x[0], r.dtype), [&](Value t) { return masked_mean(x, t, r.axes, r.keepdims); });
+  const Value given = ir::cast(x[0], r.dtype);
+  return rounded(given, [&](Value t) { return masked_mean(x, t, r.axes, r.keepdims); });
 }
 std::vector<Value> build_var(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
   const made::Variance v(attrs);
-  return rounded(ir::cast(x[0], v.dtype), [&](Value t) { return var(x, t, v); });
+  return rounded_variance(x, v, [](Value t) { return t; });
 }
 std::vector<Value> build_std(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
   const made::Variance v(attrs);
-  return rounded(ir::cast(x[0], v.dtype), [&](Value t) { return root(var(x, t, v)); });
+  return rounded_variance(x, v, root);
 }
 // With the mean behind it.
 template <BuildFn spread>
@@ -90,7 +99,7 @@ namespace {
 
 DType computed_in(const Tensor& x, const Reduce& r, const char* op, const Location& at) {
   const DType dtype = r.dtype.value_or(formula::floating(x.dtype()));
-  if (!is_floating(dtype))
+  if (!is_continuous(dtype))
     throw Error(std::string(op) + ": the dtype is floating, not " + std::string(name(dtype)) + "; cast the result", at);
   return dtype;
 }

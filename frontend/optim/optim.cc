@@ -112,7 +112,11 @@ std::vector<Tensor*> tensors(const Items& items) {
   return out;
 }
 
-bool moves(const Tensor& parameter, const Tensor* gradient) {
+bool moves(const char* what, const Tensor& parameter, const Tensor* gradient, const Location& at) {
+  if (gradient != nullptr && is_complex(parameter.dtype()))
+    throw Error(
+        std::string(what) + ": a parameter is " + describe(parameter) + "; keep tn::view_as_real of it, which is real",
+        at);
   return gradient != nullptr && is_floating(parameter.dtype());
 }
 
@@ -133,7 +137,7 @@ void sgd_step(const Items& parameters, const Items& gradients, const Items* velo
   std::vector<Tensor*> v(p.size(), nullptr);
   if (velocity != nullptr) v = state_for("sgd", "the velocity", parameters, *velocity, at);
   for (size_t i = 0; i < p.size(); ++i) {
-    if (!moves(*p[i], g[i])) continue;
+    if (!moves("sgd", *p[i], g[i], at)) continue;
     const DType wide = computing(p[i]->dtype());
     std::vector<Tensor> inputs = {*p[i], *g[i], number(o.rate, wide, at)};
     if (o.weight_decay != 0) inputs.push_back(number(o.weight_decay, wide, at));
@@ -176,7 +180,7 @@ void adamw_step(const Items& parameters, const Items& gradients, const Items& fi
             steps, at);
   step = corrected[0];
   for (size_t i = 0; i < p.size(); ++i) {
-    if (!moves(*p[i], g[i])) continue;
+    if (!moves("adamw", *p[i], g[i], at)) continue;
     std::vector<Tensor> inputs = {*p[i], *g[i], *m[i], *v[i], corrected[1], corrected[2]};
     for (double n : {o.beta1, 1.0 - o.beta1, o.beta2, 1.0 - o.beta2, o.epsilon, o.rate})
       inputs.push_back(number(n, computing(p[i]->dtype()), at));

@@ -42,6 +42,9 @@ Tensor beta(const Tensor& key, Operand a, Operand b, Draw d = {}, const At& at =
 Tensor dirichlet(const Tensor& key, Operand alpha, const Extents& shape, Draw d = {}, const At& at = At::current());
 Tensor dirichlet(const Tensor& key, Operand alpha, Draw d = {}, const At& at = At::current());
 
+// Orthogonal matrices [shape, n, n], all alike likely (Stewart, SIAM J. Numer. Anal. 17, 1980): the q of normal draws, signed as r's diagonal.
+Tensor orthogonal(const Tensor& key, int64_t n, const Extents& shape = {}, Draw d = {}, const At& at = At::current());
+
 // ---- discrete
 Tensor bernoulli(const Tensor& key, Operand p, const Extents& shape, const At& at = At::current());  // bool
 Tensor bernoulli(const Tensor& key, Operand p = 0.5, const At& at = At::current());

@@ -9,7 +9,7 @@ namespace tenon {
 
 struct CacheStats {
   struct Cache {
-    std::string name;  // programs, eager, jit, pullbacks
+    std::string name;  // programs, eager, jit, pullbacks, tables (constants of transforms)
     uint64_t entries = 0, bytes = 0;  // now; a program is counted by whoever calls it, and as a program
     uint64_t hits = 0, misses = 0, evictions = 0;  // since the process began
   };

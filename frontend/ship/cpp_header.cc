@@ -11,8 +11,10 @@ namespace {
 
 constexpr const char* span = "::tenon::program::Span<";
 
+std::string element(DType t) { return is_complex(t) ? "::std::complex<" + std::string(c_type(t)) + ">" : c_type(t); }
+
 std::string span_of(const Leaf& leaf, bool input) {
-  return span + std::string(input ? "const " : "") + c_type(leaf.type.dtype) + ">";
+  return span + std::string(input ? "const " : "") + element(leaf.type.dtype) + ">";
 }
 
 std::string structure(const Tree& tree, const std::vector<Leaf>& leaves, bool inputs, const std::string& name,
@@ -64,11 +66,13 @@ std::string array(const std::string& type, const char* name, const std::vector<s
 
 std::string cpp_header(const Interface& p) {
   const std::string& n = p.manifest.entry;
+  const auto complex = [](const Leaf& leaf) { return is_complex(leaf.type.dtype); };
+  const bool pairs = std::ranges::any_of(p.inputs, complex) || std::ranges::any_of(p.outputs, complex);
   const Parameters parameters = parameters_of(p);
   std::string h = "// " + n + ": a program compiled by Tenon, for C++17. The leaves and what they mean stand in " + n +
                   ".h.\n" + "#ifndef TENON_PROGRAM_" + n + "_HPP\n#define TENON_PROGRAM_" + n + "_HPP\n\n" +
-                  "#include <tenon/runtime/tenon_program.h>\n\n#include \"" + n +
-                  ".h\"\n\nnamespace tenon::programs::" + n + " {\n\n" + parameters.structs +
+                  "#include <tenon/runtime/tenon_program.h>\n\n" + (pairs ? "#include <complex>\n\n" : "") +
+                  "#include \"" + n + ".h\"\n\nnamespace tenon::programs::" + n + " {\n\n" + parameters.structs +
                   "// Throws tenon::program::Error where the call is wrong, and whatever a custom function throws.\n" +
                   "inline void run(" + parameters.list + ") {\n";
   std::vector<std::string> in, out, dims;

@@ -71,6 +71,8 @@ const char* c_type(DType t) {
     case DType::u64: return "uint64_t";
     case DType::f32: return "float";
     case DType::f64: return "double";
+    case DType::c64: return "float";  // two a number, the real part first
+    case DType::c128: return "double";
   }
   return "void";
 }

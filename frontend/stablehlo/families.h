@@ -8,18 +8,20 @@
 namespace tenon::hlo {
 
 // ---- element by element
+// A row of the op table on the operands: of complex numbers by the formula of their parts.
+std::vector<Value> row(Call& c, ir::Op op);
 template <ir::Op op>
 std::vector<Value> elementwise(Call& c) {
   c.operands(static_cast<size_t>(ir::def(op).arity));
   same_shapes(c);
-  return ir::apply(c.b, op, c.in);
+  return row(c, op);
 }
 // On booleans another op says the same.
 template <ir::Op op, ir::Op on_booleans>
 std::vector<Value> arithmetic(Call& c) {
   c.operands(2);
   same_shapes(c);
-  return ir::apply(c.b, c.in[0].dtype() == boolean ? on_booleans : op, c.in);
+  return row(c, c.in[0].dtype() == boolean ? on_booleans : op);
 }
 std::vector<Value> import_divide(Call& c);
 std::vector<Value> import_power(Call& c);
@@ -43,6 +45,11 @@ std::vector<Value> import_is_infinite(Call& c);
 std::vector<Value> import_cosh(Call& c);
 std::vector<Value> import_sinh(Call& c);
 std::vector<Value> import_square(Call& c);
+std::vector<Value> import_fft(Call& c);
+
+// ---- matrices
+std::vector<Value> import_cholesky(Call& c);
+std::vector<Value> import_triangular_solve(Call& c);
 
 // ---- movement
 Value padded(Call& c, Value x, Value fill, const Axes& low, const Axes& high, const Axes& interior);

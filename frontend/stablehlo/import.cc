@@ -153,12 +153,18 @@ Value Importer::constant(Building& building, const Attribute& dense) {
   const Elements e = elements_of(source(), dense);
   if (e.splat) return spread_scalar(ir::constant(building.builder, e.dtype, {}, e.bytes), e.shape);
   if (e.bytes.size() <= 64) return ir::constant(building.builder, e.dtype, e.shape, e.bytes);
-  Building* root = &building;
-  while (root->outer != nullptr) root = root->outer;
-  constants_.push_back(copy_from(e.bytes.data(), Extents(e.shape.dims()), e.dtype));
-  const Value v{&root->builder, root->builder.input(ir::Type{e.dtype, e.shape})};
+  const Value v = input(building, copy_from(e.bytes.data(), Extents(e.shape.dims()), e.dtype));
   inputs_.emplace(dense.text.data(), v);
   return carried_in(building, v);
+}
+
+Value Importer::tensor(Building& building, const Tensor& known) { return carried_in(building, input(building, known)); }
+
+Value Importer::input(Building& building, const Tensor& known) {
+  Building* root = &building;
+  while (root->outer != nullptr) root = root->outer;
+  constants_.push_back(known);
+  return {&root->builder, root->builder.input(ir::Type{known.dtype(), known.shape()})};
 }
 
 // ---- one operation

@@ -101,6 +101,7 @@ class Importer {
   Closed closed(Scope& around, const Region& region, std::span<const ir::Type> arguments);
   // Numbers of a text: small ones stand in the graph, the others are tensors that come in with every call.
   Value constant(Building& building, const Attribute& dense);
+  Value tensor(Building& building, const Tensor& known);  // one that comes in with every call
   const Source& source() const { return *module.source; }
   Module& module;
   std::vector<ir::ValueId> asked = {};  // inputs of the outermost graph whose values shapes depend on
@@ -109,6 +110,7 @@ class Importer {
   std::vector<Value> run(Scope& scope, const Region& region);
   void step(Scope& scope, const Operation& op);
   Value carried_in(Building& building, Value outermost);
+  Value input(Building& building, const Tensor& known);  // of the outermost graph
   std::vector<Tensor>& constants_;
   std::unordered_map<const char*, Value> inputs_;  // of the outermost graph, by where their numbers stand
   int64_t left_ = most_operations;

@@ -1,6 +1,7 @@
 // Contractions and convolutions, in the dtype of their result: operands that are narrower are widened first.
 #include <algorithm>
 
+#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/stablehlo/families.h"
 
 namespace tenon::hlo {
@@ -10,6 +11,17 @@ namespace {
 DType contracted_as(DType operand, DType result) {
   if (operand == boolean) return i32;
   return bytes(result) >= bytes(operand) && is_floating(result) == is_floating(operand) ? result : operand;
+}
+
+// What is linear in either operand, of complex numbers by their parts.
+template <class F>
+Value contracted(Call& c, Value x, Value y, F f) {
+  const DType to = c.dtype();
+  c.expects(is_complex(to) || (!is_complex(x.dtype()) && !is_complex(y.dtype())),
+            "of complex numbers it gives complex ones");
+  if (is_complex(to)) return formula::bilinear(x, y, to, f);
+  const DType as = std::max(contracted_as(x.dtype(), to), contracted_as(y.dtype(), to));
+  return ir::cast(f(ir::cast(x, as), ir::cast(y, as)), to);
 }
 
 Axes axes_of(Call& c, const Attribute* numbers, std::string_view key) {
@@ -38,20 +50,17 @@ std::vector<Value> import_dot_general(Call& c) {
       rhs_contract = integers_of(source, pair->items[1]);
     }
   }
-  const DType as = std::max(contracted_as(c.in[0].dtype(), c.dtype()), contracted_as(c.in[1].dtype(), c.dtype()));
-  return one(ir::cast(
-      ir::dot_general(ir::cast(c.in[0], as), ir::cast(c.in[1], as), lhs_batch, rhs_batch, lhs_contract, rhs_contract),
-      c.dtype()));
+  return one(contracted(c, c.in[0], c.in[1], [&](Value x, Value y) {
+    return ir::dot_general(x, y, lhs_batch, rhs_batch, lhs_contract, rhs_contract);
+  }));
 }
 
 // Of vectors and matrices: the last axis with the first.
 std::vector<Value> import_dot(Call& c) {
   c.operands(2);
   c.expects(!c.in[0].shape().empty() && !c.in[1].shape().empty(), "it takes vectors and matrices");
-  const DType as = std::max(contracted_as(c.in[0].dtype(), c.dtype()), contracted_as(c.in[1].dtype(), c.dtype()));
-  return one(
-      ir::cast(ir::dot_general(ir::cast(c.in[0], as), ir::cast(c.in[1], as), {}, {}, {c.in[0].shape().rank() - 1}, {0}),
-               c.dtype()));
+  return one(contracted(c, c.in[0], c.in[1],
+                        [&](Value x, Value y) { return ir::dot_general(x, y, {}, {}, {x.shape().rank() - 1}, {0}); }));
 }
 
 namespace {
@@ -187,20 +196,21 @@ Value convolved(Call& c, Value x, Value kernel, const Axes* padding) {
     x = batch_to_channels(c, x, batch_groups);
     groups = batch_groups;
   }
-  const DType as = std::max(contracted_as(x.dtype(), c.dtype()), contracted_as(kernel.dtype(), c.dtype()));
-  const Value operands[] = {ir::cast(x, as), ir::cast(kernel, as)};
-  const Value r = ir::apply(c.b, ir::Op::convolution, operands,
-                            ir::ConvolutionAttrs{.strides = w.strides,
-                                                 .low = w.low,
-                                                 .high = w.high,
-                                                 .lhs_dilation = w.lhs_dilation,
-                                                 .rhs_dilation = w.rhs_dilation,
-                                                 .groups = groups})[0];
+  const Value r = contracted(c, x, kernel, [&](Value of, Value by) {
+    const Value operands[] = {of, by};
+    return ir::apply(c.b, ir::Op::convolution, operands,
+                     ir::ConvolutionAttrs{.strides = w.strides,
+                                          .low = w.low,
+                                          .high = w.high,
+                                          .lhs_dilation = w.lhs_dilation,
+                                          .rhs_dilation = w.rhs_dilation,
+                                          .groups = groups})[0];
+  });
   Axes order(static_cast<size_t>(rank));
   order[static_cast<size_t>(out.first)] = 0;
   order[static_cast<size_t>(out.second)] = rank - 1;
   for (size_t i = 0; i < spatial; ++i) order[static_cast<size_t>(out.spatial[i])] = static_cast<int64_t>(i) + 1;
-  return ir::cast(ir::transpose(r, order), c.dtype());
+  return ir::transpose(r, order);
 }
 
 std::vector<Value> import_convolution(Call& c) {

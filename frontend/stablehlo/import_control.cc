@@ -29,8 +29,15 @@ Value all_of(Value condition) {
 
 Value is_nan(Value x) { return ir::ne(x, x); }
 Value equal(Value x, Value y) {
+  if (is_complex(x.dtype())) return ir::bit_and(equal(ir::real(x), ir::real(y)), equal(ir::imag(x), ir::imag(y)));
   if (!is_floating(x.dtype())) return ir::eq(x, y);
   return ir::bit_or(ir::eq(x, y), ir::bit_and(is_nan(x), is_nan(y)));
+}
+
+// Numbers by themselves, complex ones part by part.
+template <class F>
+Value of_each_part(Value x, Value y, F f) {
+  return is_complex(x.dtype()) ? ir::bit_and(f(ir::real(x), ir::real(y)), f(ir::imag(x), ir::imag(y))) : f(x, y);
 }
 
 // At most so many floats apart, as StableHLO's interpreter counts them: the magnitudes as whole numbers, over zero if signs differ.
@@ -164,10 +171,12 @@ std::vector<Value> import_custom_call(Call& c) {
   c.expects(x.type() == y.type(), "what is compared is of one type");
   if (target == "check.expect_eq" || target == "check.eq") {
     check(c, all_of(equal(x, y)), "the values are not equal");
-  } else if (target == "check.expect_close" && is_floating(x.dtype())) {
-    check(c, all_of(close(x, y, c.integer_or({"max_ulp_difference"}, 3))), "the values are too far apart");
-  } else if (target == "check.expect_almost_eq" && is_floating(x.dtype())) {
-    check(c, all_of(almost_equal(x, y)), "the values are too far apart");
+  } else if (target == "check.expect_close" && is_continuous(x.dtype())) {
+    const int64_t floats = c.integer_or({"max_ulp_difference"}, 3);
+    const Value near = of_each_part(x, y, [&](Value a, Value b) { return close(a, b, floats); });
+    check(c, all_of(near), "the values are too far apart");
+  } else if (target == "check.expect_almost_eq" && is_continuous(x.dtype())) {
+    check(c, all_of(of_each_part(x, y, almost_equal)), "the values are too far apart");
   } else {
     c.fail("Tenon does not know @" + std::string(target) + " of these numbers");
   }

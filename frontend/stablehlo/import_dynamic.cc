@@ -145,7 +145,8 @@ Shape shape_in(Call& c, Value v) {
 
 std::vector<Value> import_dynamic_iota(Call& c) {
   c.operands(1);
-  return one(ir::iota(c.b, c.dtype(), shape_in(c, c.in[0]), c.integer({"dim", "iota_dimension"})));
+  const DType to = c.dtype();
+  return one(ir::cast(ir::iota(c.b, part_of(to), shape_in(c, c.in[0]), c.integer({"dim", "iota_dimension"})), to));
 }
 
 std::vector<Value> import_dynamic_broadcast(Call& c) {

@@ -2,6 +2,7 @@
 // it is XLA's.
 #include <limits>
 
+#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/stablehlo/families.h"
 
 namespace tenon::hlo {
@@ -38,10 +39,19 @@ Value total_order(Value x) {
 
 }  // namespace
 
+std::vector<Value> row(Call& c, ir::Op op) {
+  const DType t = c.in[0].dtype();
+  if (!is_complex(t) || contains(ir::def(op).dtypes, t)) return ir::apply(c.b, op, c.in);
+  const formula::ComplexFormula of_parts = formula::complex_formula(op);
+  c.expects(of_parts != nullptr, "it takes no complex numbers");
+  for (const Value& v : c.in) c.expects(v.type() == c.in[0].type(), "its operands have one type");
+  return one(of_parts(c.in));
+}
+
 std::vector<Value> import_divide(Call& c) {
   c.operands(2);
   same_shapes(c);
-  const Value quotient = c.in[0] / c.in[1];
+  const Value quotient = row(c, ir::Op::div)[0];
   if (!is_integer(quotient.dtype())) return one(quotient);
   return one(ir::select(ir::eq(c.in[1], whole(c.in[1], 0)), whole(quotient, ~uint64_t{0}), quotient));
 }
@@ -51,7 +61,7 @@ std::vector<Value> import_power(Call& c) {
   c.operands(2);
   same_shapes(c);
   const Value x = c.in[0], y = c.in[1];
-  if (!is_integer(x.dtype())) return ir::apply(c.b, ir::Op::pow, c.in);
+  if (!is_integer(x.dtype())) return row(c, ir::Op::pow);
   Value power = whole(x, 1), square = x;
   const int width = bits(x.dtype()) - (is_signed(x.dtype()) ? 1 : 0);
   for (int bit = 0; bit < width; ++bit) {
@@ -109,6 +119,7 @@ std::vector<Value> import_compare(Call& c) {
     if (key.size() == 2) how = key;
   }
   Value x = c.in[0], y = c.in[1];
+  if (is_complex(x.dtype())) return row(c, how == "EQ" ? ir::Op::eq : how == "NE" ? ir::Op::ne : ir::Op::lt);
   if (total && is_floating(x.dtype()) && is_floating(y.dtype())) {
     x = total_order(x);
     y = total_order(y);
@@ -146,6 +157,8 @@ std::vector<Value> import_bitcast_convert(Call& c) {
   c.operands(1);
   const Value x = c.in[0];
   const DType to = c.dtype();
+  if (x.dtype() == to) return c.in;
+  c.expects(!is_complex(x.dtype()) && !is_complex(to), "bits of complex numbers are those of their parts");
   c.expects(to != boolean && x.dtype() != boolean, "bits of booleans are not laid out");
   const int wide = bytes(x.dtype()), narrow = bytes(to);
   if (wide == narrow) return one(ir::bitcast(x, to));
@@ -221,7 +234,7 @@ std::vector<Value> import_same(Call& c) { return c.in; }
 std::vector<Value> import_cosh(Call& c) {
   c.operands(1);
   const Value x = c.in[0];
-  if (is_half(x.dtype())) return one(ir::cosh(x));
+  if (is_half(x.dtype()) || is_complex(x.dtype())) return row(c, ir::Op::cosh);
   const Value half = ir::log(ir::like(x, 0.5));
   return one(ir::exp(x + half) + ir::exp(half - x));
 }
@@ -229,7 +242,7 @@ std::vector<Value> import_cosh(Call& c) {
 std::vector<Value> import_sinh(Call& c) {
   c.operands(1);
   const Value x = c.in[0];
-  if (is_half(x.dtype())) return one(ir::sinh(x));
+  if (is_half(x.dtype()) || is_complex(x.dtype())) return row(c, ir::Op::sinh);
   const Value half = ir::log(ir::like(x, 0.5)), grown = ir::expm1(x);
   const Value small = ir::like(x, 0.5) * (grown + grown / (grown + ir::like(x, 1)));
   const Value large = ir::exp(x + half) - ir::exp(half - x);
@@ -238,7 +251,8 @@ std::vector<Value> import_sinh(Call& c) {
 
 std::vector<Value> import_square(Call& c) {
   c.operands(1);
-  return one(c.in[0] * c.in[0]);
+  c.in.push_back(c.in[0]);
+  return row(c, ir::Op::mul);
 }
 
 std::vector<Value> import_is_infinite(Call& c) {
@@ -264,18 +278,22 @@ std::vector<Value> import_next_after(Call& c) {
   return one(ir::select(is_nan(x), x, ir::select(is_nan(y), y, next)));
 }
 
-// ---- complex numbers: the one place to change when there are such dtypes
+// ---- complex numbers and their parts
 
 std::vector<Value> import_real(Call& c) {
   c.operands(1);
-  return one(c.in[0]);
+  return one(formula::parts(c.in[0]).re);
 }
 
 std::vector<Value> import_imag(Call& c) {
   c.operands(1);
-  return one(ir::zeros_like(c.in[0]));
+  return one(formula::parts(c.in[0]).im);
 }
 
-std::vector<Value> import_complex(Call& c) { c.fail("Tenon has no complex numbers"); }
+std::vector<Value> import_complex(Call& c) {
+  c.operands(2);
+  same_shapes(c);
+  return ir::apply(c.b, ir::Op::complex, c.in);
+}
 
 }  // namespace tenon::hlo

@@ -14,7 +14,8 @@ std::vector<Value> import_constant(Call& c) {
 }
 
 std::vector<Value> import_iota(Call& c) {
-  return one(ir::iota(c.b, c.dtype(), c.shape(), c.integer({"dim", "iota_dimension"})));
+  const DType to = c.dtype();
+  return one(ir::cast(ir::iota(c.b, part_of(to), c.shape(), c.integer({"dim", "iota_dimension"})), to));
 }
 
 std::vector<Value> import_broadcast_in_dim(Call& c) {

@@ -18,6 +18,8 @@ std::string_view element_text(DType t) {
     case DType::u16: return "ui16";
     case DType::u32: return "ui32";
     case DType::u64: return "ui64";
+    case DType::c64: return "complex<f32>";
+    case DType::c128: return "complex<f64>";
     default: return name(t);
   }
 }
@@ -30,6 +32,7 @@ std::string hex(uint64_t bits, int digits) {
 
 // One element of a literal: floats by their bits.
 std::string literal(DType t, const unsigned char* at) {
+  if (is_complex(t)) return "(" + literal(part_of(t), at) + ", " + literal(part_of(t), at + bytes(part_of(t))) + ")";
   uint64_t bits = 0;
   std::memcpy(&bits, at, static_cast<size_t>(bytes(t)));
   if (t == boolean) return bits != 0 ? "true" : "false";
@@ -150,9 +153,9 @@ Shown Printer::repeated(const ir::Type& type, const std::string& text) {
 }
 
 Shown Printer::number(const ir::Type& type, double value) {
-  if (!is_floating(type.dtype)) return repeated(type, std::to_string(static_cast<int64_t>(value)));
+  if (!is_continuous(type.dtype)) return repeated(type, std::to_string(static_cast<int64_t>(value)));
   std::string text = scientific(value, 17);
-  return repeated(type, text);
+  return repeated(type, is_complex(type.dtype) ? "(" + text + ", 0.0)" : text);
 }
 
 Shown Printer::constant(const ir::Type& type, const void* elements) {
@@ -174,7 +177,8 @@ Results Printer::graph(const ir::Graph& g, const Results& inputs) {
     Results x, r;
     for (ir::ValueId v : g.operands(n)) x.push_back(values[ir::index(v)]);
     if (!print_elementwise(*this, g, n, x, r) && !print_movement(*this, g, n, x, r) &&
-        !print_reduction(*this, g, n, x, r) && !print_indexing(*this, g, n, x, r) && !print_control(*this, g, n, x, r))
+        !print_reduction(*this, g, n, x, r) && !print_indexing(*this, g, n, x, r) && !print_matrix(*this, g, n, x, r) &&
+        !print_control(*this, g, n, x, r))
       throw Error("stablehlo(): StableHLO has nothing for '" + std::string(ir::def(n.op).name) + "'", g.location(n));
     for (uint32_t i = 0; i < n.result_count; ++i) values[ir::index(n.first_result) + i] = r.at(i);
   }

@@ -90,6 +90,7 @@ bool print_elementwise(Printer& p, const ir::Graph& g, const ir::Node& n, const 
 bool print_movement(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x, Results& r);
 bool print_reduction(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x, Results& r);
 bool print_indexing(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x, Results& r);
+bool print_matrix(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x, Results& r);
 bool print_control(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x, Results& r);
 
 }  // namespace tenon::hlo

@@ -18,6 +18,9 @@ const char* operation_name(ir::Op op) {
     case Op::bit_not: return "stablehlo.not";
     case Op::popcount: return "stablehlo.popcnt";
     case Op::add: return "stablehlo.add";
+    case Op::complex: return "stablehlo.complex";
+    case Op::real: return "stablehlo.real";
+    case Op::imag: return "stablehlo.imag";
     case Op::sub: return "stablehlo.subtract";
     case Op::mul: return "stablehlo.multiply";
     case Op::rem: return "stablehlo.remainder";

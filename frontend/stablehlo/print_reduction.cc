@@ -8,6 +8,10 @@ namespace tenon::hlo {
 using ir::Op;
 
 std::string identity_text(Op combine, DType t, bool nothing) {
+  if (is_complex(t)) {
+    const std::string part = identity_text(combine, part_of(t), nothing);
+    return "(" + part + ", " + part + ")";
+  }
   const bool floating = is_floating(t);
   const auto infinity = [&](bool negative) {
     if (t == f64) return std::string(negative ? "0xFFF0000000000000" : "0x7FF0000000000000");

@@ -164,7 +164,7 @@ void backward_from(const Tensor& root, const Tensor* cotangent, bool retain_grap
                       tenon::to_string(cell->backward) +
                       ", which have no history; for second derivatives use tn::grad, which composes with itself",
                   at);
-    if (cell->entry && !is_floating(cell->type.dtype))
+    if (cell->entry && !is_continuous(cell->type.dtype))
       throw Error("backward(): " + describe(root) + " is not floating, so it has no derivative", at);
     throw Error(
         "backward(): " + describe(root) + " does not require grad and has no history; make a leaf with requires_grad",
@@ -173,6 +173,10 @@ void backward_from(const Tensor& root, const Tensor* cotangent, bool retain_grap
   if (!cotangent && root.numel() != 1)
     throw Error("backward() needs a one-element tensor, and this is " + describe(root) +
                     "; reduce it first (tn::sum) or pass a cotangent of its shape",
+                at);
+  if (!cotangent && is_complex(root.dtype()))
+    throw Error("backward() needs a real number, and this is " + describe(root) +
+                    "; take tn::real, tn::imag or tn::abs of it, or pass a cotangent",
                 at);
   if (cotangent && (!cotangent->defined() || cotangent->shape() != root.shape() || cotangent->dtype() != root.dtype()))
     throw Error("backward(): the cotangent " + describe(*cotangent) + " does not match " + describe(root), at);

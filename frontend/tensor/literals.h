@@ -25,24 +25,20 @@ inline void check_rows(size_t found, size_t first, const char* what, const At& a
 }
 }  // namespace detail
 
-template <class T>
-  requires std::is_arithmetic_v<T>
+template <detail::Number T>
 Tensor tensor(T value, GradOption o = {}, const At& at = At::current()) {
   return detail::guarded("tensor", place(at), [&] { return detail::tensor_from(std::vector<T>{value}, {}, o, at); });
 }
-template <class T>
-  requires std::is_arithmetic_v<T>
+template <detail::Number T>
 Tensor tensor(const std::vector<T>& values, GradOption o = {}, const At& at = At::current()) {
   const auto make = [&] { return detail::tensor_from(values, {static_cast<int64_t>(values.size())}, o, at); };
   return detail::guarded("tensor", place(at), make);
 }
-template <class T>
-  requires std::is_arithmetic_v<T>
+template <detail::Number T>
 Tensor tensor(std::initializer_list<T> row, GradOption o = {}, const At& at = At::current()) {
   return detail::guarded("tensor", place(at), [&] { return tensor(std::vector<T>(row), o, at); });
 }
-template <class T>
-  requires std::is_arithmetic_v<T>
+template <detail::Number T>
 Tensor tensor(std::initializer_list<std::initializer_list<T>> rows, GradOption o = {}, const At& at = At::current()) {
   const auto make = [&] {
     std::vector<T> values;
@@ -55,8 +51,7 @@ Tensor tensor(std::initializer_list<std::initializer_list<T>> rows, GradOption o
   };
   return detail::guarded("tensor", place(at), make);
 }
-template <class T>
-  requires std::is_arithmetic_v<T>
+template <detail::Number T>
 Tensor tensor(std::initializer_list<std::initializer_list<std::initializer_list<T>>> blocks, GradOption o = {},
               const At& at = At::current()) {
   const auto make = [&] {

@@ -40,7 +40,7 @@ void pass_gradients_on(std::span<const Tensor> inputs, std::span<const Tensor> r
   for (const Tensor& t : inputs) {
     if (!t.cell()->backward.known()) continue;
     for (const Tensor& r : results)
-      if (is_floating(r.dtype())) r.cell()->backward = t.cell()->backward;
+      if (is_continuous(r.dtype())) r.cell()->backward = t.cell()->backward;
     return;
   }
 }
@@ -109,7 +109,7 @@ void put_on_tape(const Callable& c, std::span<const Tensor> inputs, const Pins& 
   for (uint32_t o = 0; o < program.outputs; ++o) {
     if (!program.output_has_history[o]) continue;
     Cell& cell = *results[o].cell();
-    cell.requires_grad.store(is_floating(cell.type.dtype), std::memory_order_relaxed);
+    cell.requires_grad.store(is_continuous(cell.type.dtype), std::memory_order_relaxed);
     const bool active = program.output_is_active[o] || program.refused[o];
     if (active && program.same_input[o] >= 0) {  // the input itself, not a value made of it
       const std::shared_ptr<Cell>& from = inputs[program.same_input[o]].cell();

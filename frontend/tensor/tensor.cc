@@ -246,9 +246,10 @@ Tensor& Tensor::set_requires_grad(bool value, const At& at) {
                                   : std::string("a call")) +
                     ": only leaves can change it; use detach() for a tensor without history",
                 place(at));
-  if (value && !is_floating(dtype()))
-    throw Error("requires_grad needs a floating dtype, and this is " + describe(*this) + "; use astype(tn::f32)",
-                place(at));
+  if (value && !is_continuous(dtype()))
+    throw Error(
+        "requires_grad needs a floating or complex dtype, and this is " + describe(*this) + "; use astype(tn::f32)",
+        place(at));
   if (value && cell_->traced())
     throw Error("requires_grad inside a trace: tn::grad differentiates traced functions", place(at));
   cell_->requires_grad = value;

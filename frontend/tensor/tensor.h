@@ -27,6 +27,19 @@ namespace tenon {
 class Operand;
 class Assignable;
 
+namespace detail {
+// std::complex<float> and std::complex<double>, without their header: it is dear to include.
+template <class T>
+concept ComplexNumber = requires(const T& z) {
+  requires std::is_floating_point_v<typename T::value_type>;
+  requires sizeof(T) == 2 * sizeof(typename T::value_type);
+  requires std::is_same_v<decltype(z.real()), typename T::value_type>;
+  requires std::is_same_v<decltype(z.imag()), typename T::value_type>;
+};
+template <class T>
+concept Number = std::is_arithmetic_v<T> || ComplexNumber<T>;
+}  // namespace detail
+
 struct TensorOptions {
   DType dtype = default_dtype();
   bool requires_grad = false;
@@ -136,12 +149,15 @@ class Tensor {
       return f32;
     else if constexpr (std::is_same_v<U, double>)
       return f64;
+    else if constexpr (detail::ComplexNumber<U>)
+      return complex_of(dtype_of<typename U::value_type>());
     else if constexpr (std::is_integral_v<U> && std::is_signed_v<U>)
       return sizeof(U) == 1 ? i8 : sizeof(U) == 2 ? i16 : sizeof(U) == 4 ? i32 : i64;
     else if constexpr (std::is_integral_v<U>)
       return sizeof(U) == 1 ? u8 : sizeof(U) == 2 ? u16 : sizeof(U) == 4 ? u32 : u64;
     else
-      static_assert(sizeof(U) == 0, "a tensor element is a bool, an integer, a float or a double");
+      static_assert(sizeof(U) == 0,
+                    "a tensor element is a bool, an integer, a float, a double or a std::complex of these");
   }
 
  private:
@@ -176,6 +192,9 @@ class Operand {
       floating_ = as_double(value);
     }
   }
+  template <detail::ComplexNumber T>
+  Operand(const T& value, const std::source_location& at = std::source_location::current())  // NOLINT
+      : weak_(Weak::complex), floating_(value.real()), imaginary_(value.imag()), where_(place(at)) {}
   // An extent is a weak integer; the value of a free one is read when the program runs.
   template <AnExtent T>
   Operand(T value, const std::source_location& at = std::source_location::current())  // NOLINT
@@ -191,13 +210,14 @@ class Operand {
   Operand(T value, const Location& where) : weak_(Weak::integer), integer_(value), where_(where) {}
   Operand(int64_t value, const Location& where) : weak_(Weak::integer), integer_(value), where_(where) {}
   Operand(double value, const Location& where) : weak_(Weak::floating), floating_(value), where_(where) {}
-  enum class Weak : uint8_t { no, truth, integer, floating };
+  enum class Weak : uint8_t { no, truth, integer, floating, complex };
   Weak weak() const { return weak_; }
   const Tensor& tensor() const { return tensor_; }
   double floating() const {  // of an integer the nearest
-    if (weak_ == Weak::floating) return floating_;
+    if (weak_ >= Weak::floating) return floating_;
     return too_big_ ? static_cast<double>(static_cast<uint64_t>(integer_)) : static_cast<double>(integer_);
   }
+  double imaginary() const { return imaginary_; }  // of a complex number, whose real part is floating()
   int64_t integer() const { return integer_; }
   Extent extent() const { return symbol_.is_symbol() ? Extent(symbol_) : Extent(integer_); }  // of a weak integer
   bool free() const { return symbol_.is_symbol(); }  // a free extent, whose value is not known yet
@@ -212,7 +232,7 @@ class Operand {
   Tensor tensor_;
   Weak weak_ = Weak::no;
   bool too_big_ = false;
-  double floating_ = 0;
+  double floating_ = 0, imaginary_ = 0;
   int64_t integer_ = 0;
   Dim symbol_ = 0;
   Location where_;

@@ -27,7 +27,9 @@ std::vector<Tensor> run_gradient(const Program& p, const std::vector<Tensor>& in
       from = " from " + to_string(p.graph->location(p.graph->node(producer)));
     throw Error("grad: the function must return a floating scalar, and it returns " +
                     ir::to_string(type, p.graph->symbols.get()) + from +
-                    "; reduce it with tn::sum or tn::mean, or use tn::vjp with a cotangent of its shape",
+                    (is_complex(type.dtype) ? "; take tn::real, tn::imag or tn::abs of it"
+                                            : "; reduce it with tn::sum or tn::mean") +
+                    ", or use tn::vjp with a cotangent of its shape",
                 at);
   }
   return apply_graph(*passes::value_and_grad(*p.graph, mask), all, at);
@@ -59,7 +61,7 @@ JvpResult run_jvp(const Program& p, const std::vector<Tensor>& inputs, const std
   std::vector<bool> active;
   std::vector<Tensor> directions;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    const bool floating = is_floating(inputs[i].dtype());
+    const bool floating = is_continuous(inputs[i].dtype());
     active.push_back(floating);
     if (!floating) continue;
     directions.push_back(tangents[i]);
@@ -91,7 +93,7 @@ std::pair<std::vector<Tensor>, Pullback> run_vjp(const Program& p, const std::ve
   const FloatEnvironment standard;
   const std::vector<Tensor> all = p.inputs(inputs);
   auto state = std::make_shared<PullbackState>();
-  for (const Tensor& t : inputs) state->active.push_back(is_floating(t.dtype()));
+  for (const Tensor& t : inputs) state->active.push_back(is_continuous(t.dtype()));
   std::vector<bool> mask = state->active;
   mask.resize(all.size(), false);
   state->vjp = passes::vjp(*p.graph, mask);

@@ -53,7 +53,7 @@ class Gradient {
     int number = 0;
     const auto mark = [&](const auto& arg) {
       const bool chosen = ((N == number) || ...);
-      for (const Tensor& t : tensors_of(arg)) active.push_back(chosen && is_floating(t.dtype()));
+      for (const Tensor& t : tensors_of(arg)) active.push_back(chosen && is_continuous(t.dtype()));
       ++number;
     };
     (mark(args), ...);

@@ -45,8 +45,8 @@ Tensor still_moves(const std::vector<Tensor>& state, const std::vector<Tensor>& 
   for (size_t i = 0; i < state.size(); ++i) {
     const Tensor &a = state[i], &b = next[i];
     Tensor here;
-    if (is_floating(a.dtype()))
-      here = any_of(abs(b - a) > 8 * rounding(a.dtype()) * maximum(abs(a), abs(b)));
+    if (is_continuous(a.dtype()))
+      here = any_of(abs(b - a) > 8 * rounding(part_of(a.dtype())) * maximum(abs(a), abs(b)));
     else
       here = any_of(a != b);
     moves = logical_or(moves, here);

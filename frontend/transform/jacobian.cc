@@ -20,12 +20,15 @@ void check_floating(const Program& p, const std::vector<Tensor>& inputs, const s
   for (size_t i = 0; i < inputs.size(); ++i)
     if (chosen[i] && !is_floating(inputs[i].dtype()))
       throw Error(std::string(what) + ": an argument is " + describe(inputs[i]) +
-                      ", and only floating-point values have derivatives; cast it, or name other arguments",
+                      ", and only floating-point values have derivatives; " +
+                      (is_complex(inputs[i].dtype()) ? "pass tn::view_as_real of it" : "cast it") +
+                      ", or name other arguments",
                   at);
   for (ir::ValueId v : p.graph->outputs())
     if (!is_floating(p.graph->type(v).dtype))
-      throw Error(std::string(what) + ": the function gives " + type_text(p.graph->type(v)) +
-                      ", which has no derivative; return it elsewhere, or cast it",
+      throw Error(std::string(what) + ": the function gives " + type_text(p.graph->type(v)) + ", which has no " +
+                      (is_complex(p.graph->type(v).dtype) ? "Jacobian; give tn::view_as_real of it"
+                                                          : "derivative; return it elsewhere, or cast it"),
                   at);
 }
 

@@ -44,7 +44,7 @@ std::vector<uint32_t> passed_on(const JitEntry& entry) {
   std::vector<uint32_t> passed;
   for (uint32_t o = 0; o < g.outputs().size(); ++o) {
     const ir::ValueId v = g.outputs()[o];
-    if (g.is_input(v) && index(v) >= entry.program.arguments && !is_floating(g.type(v).dtype)) passed.push_back(o);
+    if (g.is_input(v) && index(v) >= entry.program.arguments && !is_continuous(g.type(v).dtype)) passed.push_back(o);
   }
   // A program gives something, and results that take donated memory are counted.
   return passed.size() == g.outputs().size() || !entry.donations.empty() ? std::vector<uint32_t>{} : passed;

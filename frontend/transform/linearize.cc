@@ -22,7 +22,7 @@ std::pair<std::vector<Tensor>, Linear> run_linearize(const Program& p, const std
   const FloatEnvironment standard;
   const std::vector<Tensor> all = p.inputs(inputs);
   auto state = std::make_shared<Linear::State>();
-  for (const Tensor& t : inputs) state->active.push_back(is_floating(t.dtype()));
+  for (const Tensor& t : inputs) state->active.push_back(is_continuous(t.dtype()));
   std::vector<bool> mask = state->active;
   mask.resize(all.size(), false);
   state->linear = passes::linearize(*p.graph, mask);
@@ -58,11 +58,11 @@ Transposed run_linear_transpose(const Program& p, const std::vector<Tensor>& inp
   const FloatEnvironment standard;
   auto state = std::make_shared<Transposed::State>();
   const std::vector<Tensor> all = p.inputs(inputs);
-  for (const Tensor& t : inputs) state->active.push_back(is_floating(t.dtype()));
+  for (const Tensor& t : inputs) state->active.push_back(is_continuous(t.dtype()));
   std::vector<bool> linear = state->active;
   linear.resize(all.size(), false);
   for (ir::ValueId v : p.graph->outputs())
-    if (!is_floating(p.graph->type(v).dtype))
+    if (!is_continuous(p.graph->type(v).dtype))
       throw Error("linear_transpose: the function gives " + type_text(p.graph->type(v)) +
                       "; what is linear gives floating-point tensors",
                   at);

@@ -16,7 +16,7 @@ namespace {
 using ir::Value;
 using GraphPtr = std::shared_ptr<const ir::Graph>;
 
-bool floats(const ir::Type& type) { return is_floating(type.dtype); }
+bool floats(const ir::Type& type) { return is_continuous(type.dtype); }
 const ir::Type& input_type(const ir::Graph& g, size_t i) { return g.type(ir::ValueId{static_cast<uint32_t>(i)}); }
 const ir::Type& output_type(const ir::Graph& g, size_t o) { return g.type(g.outputs()[o]); }
 

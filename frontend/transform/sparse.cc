@@ -51,7 +51,7 @@ struct SparseProgram {
 std::vector<BufferPtr> known_integers(const std::vector<Tensor>& all) {
   std::vector<BufferPtr> known;
   for (const Tensor& t : all)
-    known.push_back(t.cell()->concrete() && !is_floating(t.dtype()) ? buffer_of(t, "sparse", {}) : nullptr);
+    known.push_back(t.cell()->concrete() && !is_continuous(t.dtype()) ? buffer_of(t, "sparse", {}) : nullptr);
   return known;
 }
 

@@ -144,7 +144,9 @@ std::vector<ir::Value> build(ir::GraphBuilder& b, std::span<const ir::Value> x, 
 std::vector<ir::Value> build_mean(ir::GraphBuilder& b, std::span<const ir::Value> x, const ir::Attrs& attrs) {
   const ir::AxisGather a(attrs);
   const ir::Value sum = ir::apply(b, ir::Op::axis_sum, x, ir::AxisSumAttrs{.axis = a.axis})[0];
-  return {sum / ir::broadcast_to(ir::cast(ir::extent_value(b, a.size), sum.dtype()), sum.shape())};
+  const ir::Value count = ir::broadcast_to(ir::cast(ir::extent_value(b, a.size), part_of(sum.dtype())), sum.shape());
+  if (is_complex(sum.dtype())) return {ir::complex(ir::real(sum) / count, ir::imag(sum) / count)};
+  return {sum / count};
 }
 
 Tensor checked(const Operand& x, const char* what) {
@@ -186,7 +188,7 @@ Tensor pmean(Operand x, const std::string& axis) try {
   const NamedAxis& named = NamedAxis::find(axis, "pmean", x.where());
   const Dim size = named.size();
   Tensor t = checked(x, "pmean");
-  if (!is_floating(t.dtype())) t = t.astype(f32);
+  if (!is_continuous(t.dtype())) t = t.astype(f32);
   if (named.of_ranks())
     return over_ranks(ir::Op::all_reduce_sum, t, named, axis, x.where()) / static_cast<double>(size.number());
   return apply_one({"pmean", build_mean}, ir::AxisGatherAttrs{.axis = axis, .size = size}, {t}, x.where());

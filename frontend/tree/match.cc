@@ -10,7 +10,7 @@ namespace tenon::detail {
 namespace {
 
 bool fits(const Tensor& first, const Tensor* second, Match how) {
-  const bool floating = is_floating(first.dtype());
+  const bool floating = is_continuous(first.dtype());
   if (second == nullptr) return how == Match::gradient || (how != Match::whole && !floating);
   const ir::Type &a = first.cell()->type, &b = second->cell()->type;
   if (a == b) return true;

@@ -9,10 +9,10 @@
 
 namespace tenon {
 
-enum class DType : uint8_t { boolean, i8, i16, i32, i64, u8, u16, u32, u64, f16, bf16, f32, f64 };
-inline constexpr int dtype_count = 13;
+enum class DType : uint8_t { boolean, i8, i16, i32, i64, u8, u16, u32, u64, f16, bf16, f32, f64, c64, c128 };
+inline constexpr int dtype_count = 15;
 
-enum class DTypeKind : uint8_t { boolean, signed_integer, unsigned_integer, floating };
+enum class DTypeKind : uint8_t { boolean, signed_integer, unsigned_integer, floating, complex };
 
 struct DTypeInfo {
   std::string_view name;  // as text IR spells it
@@ -34,6 +34,8 @@ inline constexpr std::array<DTypeInfo, dtype_count> dtype_table = {{
     {"bf16", 2, DTypeKind::floating},
     {"f32", 4, DTypeKind::floating},
     {"f64", 8, DTypeKind::floating},
+    {"c64", 8, DTypeKind::complex},  // two f32, the real part first, as std::complex<float>
+    {"c128", 16, DTypeKind::complex},
 }};
 
 constexpr const DTypeInfo& info(DType t) { return dtype_table[static_cast<int>(t)]; }
@@ -46,6 +48,12 @@ constexpr bool is_unsigned(DType t) { return info(t).kind == DTypeKind::unsigned
 constexpr bool is_integer(DType t) { return is_signed(t) || is_unsigned(t); }
 // f16 and bf16 are computed in f32 and rounded once after every op.
 constexpr bool is_half(DType t) { return t == DType::f16 || t == DType::bf16; }
+constexpr bool is_complex(DType t) { return info(t).kind == DTypeKind::complex; }
+// What has derivatives; a complex number has those of the two real ones that it is made of.
+constexpr bool is_continuous(DType t) { return is_floating(t) || is_complex(t); }
+// The dtype of the real and of the imaginary part, and the complex dtype that holds such parts.
+constexpr DType part_of(DType t) { return t == DType::c64 ? DType::f32 : t == DType::c128 ? DType::f64 : t; }
+constexpr DType complex_of(DType part) { return part == DType::f64 || part == DType::c128 ? DType::c128 : DType::c64; }
 
 constexpr std::optional<DType> dtype_from_name(std::string_view text) {
   for (int i = 0; i < dtype_count; ++i)
@@ -64,11 +72,14 @@ inline constexpr DTypeSet integer_types = signed_types | unsigned_types;
 inline constexpr DTypeSet float_types = one(DType::f16) | one(DType::bf16) | one(DType::f32) | one(DType::f64);
 inline constexpr DTypeSet wide_types = one(DType::f32) | one(DType::f64);
 inline constexpr DTypeSet number_types = integer_types | float_types;
-inline constexpr DTypeSet all_types = number_types | bool_type;
+inline constexpr DTypeSet real_types = number_types | bool_type;
+inline constexpr DTypeSet complex_types = one(DType::c64) | one(DType::c128);
+inline constexpr DTypeSet all_types = real_types | complex_types;
 
 inline constexpr DType boolean = DType::boolean;
 inline constexpr DType i8 = DType::i8, i16 = DType::i16, i32 = DType::i32, i64 = DType::i64;
 inline constexpr DType u8 = DType::u8, u16 = DType::u16, u32 = DType::u32, u64 = DType::u64;
 inline constexpr DType f16 = DType::f16, bf16 = DType::bf16, f32 = DType::f32, f64 = DType::f64;
+inline constexpr DType c64 = DType::c64, c128 = DType::c128;
 
 }  // namespace tenon

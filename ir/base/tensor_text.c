@@ -6,10 +6,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { t_bool, t_i8, t_i16, t_i32, t_i64, t_u8, t_u16, t_u32, t_u64, t_f16, t_bf16, t_f32, t_f64, dtypes };
-static const char* const names[dtypes] = {"bool", "i8",  "i16", "i32",  "i64", "u8", "u16",
-                                          "u32",  "u64", "f16", "bf16", "f32", "f64"};
-static const unsigned char sizes[dtypes] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8};
+enum {
+  t_bool,
+  t_i8,
+  t_i16,
+  t_i32,
+  t_i64,
+  t_u8,
+  t_u16,
+  t_u32,
+  t_u64,
+  t_f16,
+  t_bf16,
+  t_f32,
+  t_f64,
+  t_c64,
+  t_c128,
+  dtypes
+};
+static const char* const names[dtypes] = {"bool", "i8",  "i16",  "i32", "i64", "u8",  "u16", "u32",
+                                          "u64",  "f16", "bf16", "f32", "f64", "c64", "c128"};
+static const unsigned char sizes[dtypes] = {1, 1, 2, 4, 8, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16};
 
 enum { longest_number = 512 }; /* 309 digits before the point, 100 behind it */
 
@@ -138,6 +155,10 @@ static void write_integer(char* out, int32_t dtype, const void* elements, int64_
   }
 }
 
+/* A complex tensor is written as twice as many real numbers. */
+static int is_complex(int32_t dtype) { return dtype >= t_c64; }
+static int32_t part_of(int32_t dtype) { return dtype == t_c64 ? t_f32 : t_f64; }
+
 /* PyTorch's choice: scientific when the ratio of the largest to the smallest magnitude exceeds 1000, or the extremes do. */
 static format choose(int32_t dtype, const void* shown, int64_t count, int64_t precision) {
   format f = {(int)(precision < 0 ? 0 : precision > 100 ? 100 : precision), is_floating(dtype), 0};
@@ -203,7 +224,15 @@ typedef struct printer {
 } printer;
 
 static void write_item(const printer* p, int64_t k, char* out) {
-  if (is_floating(p->tensor.dtype))
+  if (is_complex(p->tensor.dtype)) {
+    const int32_t part = part_of(p->tensor.dtype);
+    write_floating(out, floating(part, p->shown, 2 * k), p->format);
+    char* end = out + strlen(out);
+    write_floating(end + 1, floating(part, p->shown, 2 * k + 1), p->format);
+    *end = '+';
+    if (end[1] == '-') memmove(end, end + 1, strlen(end)); /* the sign is its own */
+    strcat(out, "j");
+  } else if (is_floating(p->tensor.dtype))
     write_floating(out, floating(p->tensor.dtype, p->shown, k), p->format);
   else
     write_integer(out, p->tensor.dtype, p->shown, k);
@@ -234,7 +263,7 @@ static void separate(printer* p, int32_t axis, int64_t indent, int gap, int64_t*
 
 static void print(printer* p, int32_t axis, int64_t indent) {
   if (axis == p->tensor.rank) {
-    char item[longest_number];
+    char item[2 * longest_number];
     write_item(p, p->next++, item);
     put_times(&p->out, ' ', p->width - (int64_t)strlen(item));
     put(&p->out, item);
@@ -264,14 +293,16 @@ static void put_size(text* out, int32_t rank, const int64_t* extents) {
 
 char* tenon_text_of(const tenon_text_options* options, tenon_text_tensor tensor, const void* shown) {
   const int64_t count = tenon_text_shown(options, tensor.rank, tensor.extents, NULL);
-  printer p = {options, tensor, shown, choose(tensor.dtype, shown, count, options->precision), 0, 0, 0, new_text()};
+  printer p = {options, tensor, shown, {0, 0, 0}, 0, 0, 0, new_text()};
+  p.format = is_complex(tensor.dtype) ? choose(part_of(tensor.dtype), shown, 2 * count, options->precision)
+                                      : choose(tensor.dtype, shown, count, options->precision);
   p.summarize = summarized(options, tensor.rank, tensor.extents);
   put(&p.out, "tensor(");
   if (count == 0) {
     put(&p.out, "[]");
     if (tensor.rank != 1) put_size(&p.out, tensor.rank, tensor.extents);
   } else {
-    char item[longest_number];
+    char item[2 * longest_number];
     for (int64_t k = 0; k < count; ++k) {
       write_item(&p, k, item);
       const int64_t size = (int64_t)strlen(item);
@@ -279,7 +310,8 @@ char* tenon_text_of(const tenon_text_options* options, tenon_text_tensor tensor,
     }
     print(&p, 0, 7);
   }
-  const int plain = tensor.dtype == t_f32 || (count != 0 && (tensor.dtype == t_i64 || tensor.dtype == t_bool));
+  const int plain = tensor.dtype == t_f32 || tensor.dtype == t_c64 ||
+                    (count != 0 && (tensor.dtype == t_i64 || tensor.dtype == t_bool));
   if (!plain) {
     put(&p.out, ", dtype=");
     put(&p.out, names[tensor.dtype]);

@@ -42,6 +42,8 @@ std::string raw_number(DType t, double number) {
     case DType::f32: return raw(static_cast<float>(number));
     case DType::f16: return raw(half_from_double(f16_format, number));
     case DType::bf16: return raw(half_from_double(bf16_format, number));
+    case DType::c64:
+    case DType::c128: return raw_number(part_of(t), number) + raw_number(part_of(t), 0);
     default: return raw_integer(t, static_cast<int64_t>(number));
   }
 }
@@ -69,10 +71,24 @@ Value repeat(GraphBuilder& b, DType dtype, const Shape& shape, std::string raw_b
 #include "tenon/ir/ops.def"
 
 Value cast(Value x, DType to) {
-  return x.dtype() == to ? x : add_op(Op::cast, std::span(&x, 1), ConvertAttrs{.dtype = to});
+  const DType from = x.dtype();
+  if (from == to) return x;
+  if (is_complex(to)) {
+    const Value re = cast(is_complex(from) ? real(x) : x, part_of(to));
+    return complex(re, is_complex(from) ? cast(imag(x), part_of(to)) : zeros_like(re));
+  }
+  if (is_complex(from)) return cast(real(x), to);
+  return add_op(Op::cast, std::span(&x, 1), ConvertAttrs{.dtype = to});
 }
 
 Value bitcast(Value x, DType to) { return add_op(Op::bitcast, std::span(&x, 1), ConvertAttrs{.dtype = to}); }
+
+Value complex(Value re, Value im) {
+  const Value parts[] = {re, im};
+  return add_op(Op::complex, parts);
+}
+Value real(Value z) { return add_op(Op::real, std::span(&z, 1)); }
+Value imag(Value z) { return add_op(Op::imag, std::span(&z, 1)); }
 
 Value constant(GraphBuilder& b, DType dtype, const Shape& shape, std::string raw_bytes) {
   ensure(raw_bytes.size() <= 64, "a constant above 64 bytes is an input, not part of the graph");
@@ -89,7 +105,7 @@ Value splat(GraphBuilder& b, DType dtype, double number, const Shape& shape) {
 }
 
 Value splat_integer(GraphBuilder& b, DType dtype, int64_t number, const Shape& shape) {
-  if (is_floating(dtype)) return splat(b, dtype, static_cast<double>(number), shape);
+  if (is_continuous(dtype)) return splat(b, dtype, static_cast<double>(number), shape);
   const Shape copy = shape;
   return repeat(b, dtype, copy, raw_integer(dtype, number));
 }

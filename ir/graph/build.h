@@ -35,8 +35,12 @@ inline Value operator*(Value x, Value y) { return mul(x, y); }
 inline Value operator/(Value x, Value y) { return div(x, y); }
 inline Value operator-(Value x) { return neg(x); }
 
+// To a complex dtype a real value gets the imaginary part 0; to a real one a complex value loses it.
 Value cast(Value x, DType to);
 Value bitcast(Value x, DType to);
+Value complex(Value re, Value im);
+Value real(Value z);
+Value imag(Value z);
 // A scalar constant of x's dtype, broadcast to x's shape.
 Value like(Value x, double number);
 Value zeros_like(Value x);

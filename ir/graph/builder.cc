@@ -185,6 +185,10 @@ std::span<const TypeId> GraphBuilder::infer(const OpDef& row, std::span<const Va
            "takes " + std::to_string(row.arity) + (row.arity == 1 ? " operand" : " operands") + ", not " +
                std::to_string(operands.size()));
   if (!operands.empty() && !contains(row.dtypes, graph_->type(operands[0]).dtype)) {
+    if (is_complex(graph_->type(operands[0]).dtype))
+      refuse(row, operands,
+             "does not take complex numbers (" + std::string(info(graph_->type(operands[0]).dtype).name) +
+                 "); take real(z), imag(z) or abs(z)");
     std::string allowed;
     for (int d = 0; d < dtype_count; ++d)
       if (contains(row.dtypes, static_cast<DType>(d)))

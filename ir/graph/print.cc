@@ -77,6 +77,12 @@ void append_element(std::string& out, DType t, const char* at) {
       append_float(out, bits, 64, 0x7ff8000000000000, std::bit_cast<double>(bits), false);
       break;
     }
+    case DType::c64:
+    case DType::c128:  // the real part, then the imaginary one
+      append_element(out, part_of(t), at);
+      out += ", ";
+      append_element(out, part_of(t), at + bytes(part_of(t)));
+      break;
   }
 }
 

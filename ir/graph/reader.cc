@@ -234,6 +234,7 @@ std::string read_literal(Reader& in, DType t) {
   std::string raw;
   in.expect("[");
   if (in.accept("]")) return raw;
+  const DType part = part_of(t);  // a complex number is two
   do {
     const std::string_view text = in.number_text("a number");
     bool good = false;
@@ -249,11 +250,12 @@ std::string read_literal(Reader& in, DType t) {
       case DType::u32: good = append_integer<uint32_t>(text, raw); break;
       case DType::u64: good = append_integer<uint64_t>(text, raw); break;
       default:
-        good = float_bits(text, t, element);
-        raw.append(reinterpret_cast<const char*>(&element), static_cast<size_t>(bytes(t)));  // little endian
+        good = float_bits(text, part, element);
+        raw.append(reinterpret_cast<const char*>(&element), static_cast<size_t>(bytes(part)));  // little endian
     }
     if (!good) in.fail("'" + std::string(text) + "' is not a number of type " + std::string(name(t)));
   } while (in.accept(","));
+  if (raw.size() % static_cast<size_t>(bytes(t)) != 0) in.fail("a complex number has a real and an imaginary part");
   in.expect("]");
   return raw;
 }

@@ -33,6 +33,16 @@ Wide gcd(Wide x, Wide y) {
   return x;
 }
 
+// Over the integers 2x + 2y <= 9 is x + y <= 4: factors without their common divisor, what it leaves of the constant rounded down.
+Form tightened(const Form& f) {
+  Wide common = 0;
+  for (const Form::Term& t : f.terms) common = gcd(common, magnitude(t.factor));
+  if (common <= 1) return f;
+  Form r{f.constant / common - (f.constant % common < 0), f.terms};
+  for (Form::Term& t : r.terms) t.factor /= common;
+  return r;
+}
+
 }  // namespace
 
 Form operator*(const Form& x, Wide factor) {
@@ -82,7 +92,8 @@ Range Prover::range(const Form& form) const {
 }
 
 // Cheap ways first: the search is cut off by its budget, and most of what holds, holds by the ranges of the variables.
-bool Prover::prove(const Form& g, const Facts& facts, int depth) {
+bool Prover::prove(const Form& given, const Facts& facts, int depth) {
+  const Form g = tightened(given);
   if (range(g).low >= 0) return true;
   if (g.terms.empty() || depth == 0 || --budget_ < 0 || is_too_large(g)) return false;
   const Form::Term last = g.terms.back();

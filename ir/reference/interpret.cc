@@ -7,6 +7,7 @@
 #include "tenon/ir/graph/bind.h"
 #include "tenon/ir/reference/array.h"
 #include "tenon/ir/reference/lanes.h"
+#include "tenon/ir/reference/parts.h"
 #include "tenon/ir/rules/eval.h"
 
 namespace tenon::ir {
@@ -41,6 +42,7 @@ Array map_elementwise(Op op, std::span<const Array* const> operands, DType to, c
 
 std::vector<Array> evaluate(const EvalArgs& args) {
   const OpDef& row = def(args.op);
+  if (runs_on_parts(args)) return on_parts(args, evaluate);
   if (row.eval) return row.eval(args);
   const bool retyped = args.op == Op::cast || args.op == Op::bitcast;
   std::vector<Array> results;
@@ -150,6 +152,20 @@ std::vector<Array> interpret(const Graph& graph, std::span<const Array> inputs) 
 }
 
 Array recast(const Array& from, DType to) {
+  if (is_complex(from.type.dtype) || is_complex(to)) {  // part by part; a real number has the imaginary part 0
+    const Type type{to, from.type.shape}, part{part_of(to), from.type.shape},
+        own{part_of(from.type.dtype), from.type.shape};
+    const Array* z = &from;
+    const auto take = [&](Op op) {
+      if (!is_complex(from.type.dtype)) return op == Op::real ? from : Array(own);
+      return std::move(interpret(op, std::span(&z, 1), {}, std::span(&own, 1))[0]);
+    };
+    const Array re = recast(take(Op::real), part.dtype);
+    if (!is_complex(to)) return re;
+    const Array im = recast(take(Op::imag), part.dtype);
+    const Array* parts[] = {&re, &im};
+    return std::move(interpret(Op::complex, parts, {}, std::span(&type, 1))[0]);
+  }
   const Array* operand = &from;
   const Type type{to, from.type.shape};
   return std::move(interpret(Op::cast, std::span(&operand, 1), ConvertAttrs{to}, std::span(&type, 1))[0]);

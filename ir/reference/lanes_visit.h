@@ -36,6 +36,8 @@ decltype(auto) visit(DType t, Visitor&& visitor) {
     case DType::bf16: return visitor(BHalf16{});
     case DType::f32: return visitor(float{});
     case DType::f64: return visitor(double{});
+    case DType::c64:
+    case DType::c128: throw InternalError("complex elements are computed part by part");
   }
   throw InternalError("a dtype outside the table");
 }

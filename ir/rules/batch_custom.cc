@@ -26,13 +26,13 @@ Flags either(Flags a, const Flags& b) {
 Flags of_floating(const Flags& flags, std::span<const Value> values) {
   Flags result;
   for (size_t i = 0; i < flags.size(); ++i)
-    if (is_floating(values[i].dtype())) result.push_back(flags[i]);
+    if (is_continuous(values[i].dtype())) result.push_back(flags[i]);
   return result;
 }
 Flags of_floating_outputs(const Flags& flags, const Graph& g) {
   Flags result;
   for (size_t i = 0; i < flags.size(); ++i)
-    if (is_floating(g.type(g.outputs()[i]).dtype)) result.push_back(flags[i]);
+    if (is_continuous(g.type(g.outputs()[i]).dtype)) result.push_back(flags[i]);
   return result;
 }
 size_t first_count(const std::vector<int64_t>& counts) { return static_cast<size_t>(counts[0]); }
@@ -69,7 +69,7 @@ BatchResults batch_custom_jvp(const BatchArgs& args) {
     Flags next = either(results, part(rule, 0, count));
     size_t tangent = count;
     for (size_t i = 0; i < count; ++i)
-      if (is_floating(c.graph->type(c.graph->outputs()[i]).dtype)) next[i] = next[i] || rule[tangent++];
+      if (is_continuous(c.graph->type(c.graph->outputs()[i]).dtype)) next[i] = next[i] || rule[tangent++];
     changed = next != results;
     results = next;
   }

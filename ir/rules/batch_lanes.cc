@@ -36,7 +36,7 @@ Value as_first(Value x, Value mask) {
   return either_of(mask, x, broadcast(stop_gradient(row), x.shape(), counting(0, one.size())));
 }
 // The same by themselves: the select alone is what stops the derivative.
-Value as_itself(Value x, Value mask) { return is_floating(x.dtype()) ? either_of(mask, x, stop_gradient(x)) : x; }
+Value as_itself(Value x, Value mask) { return is_continuous(x.dtype()) ? either_of(mask, x, stop_gradient(x)) : x; }
 
 std::vector<bool> all_true(size_t count) { return std::vector<bool>(count, true); }
 

@@ -21,7 +21,7 @@ std::vector<Value> joined(std::span<const Value> a, std::span<const Value> b) {
 std::vector<Value> directions(const JvpArgs& args, size_t arguments) {
   std::vector<Value> result;
   for (size_t i = 0; i < arguments; ++i)
-    if (is_floating(args.primals[i].dtype())) result.push_back(or_zeros(args.tangents[i], args.primals[i]));
+    if (is_continuous(args.primals[i].dtype())) result.push_back(or_zeros(args.tangents[i], args.primals[i]));
   return result;
 }
 
@@ -30,7 +30,7 @@ std::vector<Value> tangents_then_results(std::span<const Value> results, std::sp
   std::vector<Value> out = absent(results.size());
   size_t next = 0;
   for (size_t i = 0; i < results.size() && next < tangents.size(); ++i)
-    if (is_floating(results[i].dtype())) out[i] = tangents[next++];
+    if (is_continuous(results[i].dtype())) out[i] = tangents[next++];
   out.insert(out.end(), results.begin(), results.end());
   return out;
 }

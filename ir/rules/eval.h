@@ -43,6 +43,8 @@ TENON_EVAL(eval_rank_slice);
 TENON_EVAL(eval_rank_vary);
 TENON_EVAL(eval_collective);
 TENON_EVAL(eval_custom_tangent);
+TENON_EVAL(eval_complex);
+TENON_EVAL(eval_part);
 TENON_EVAL(eval_cond);
 TENON_EVAL(eval_while);
 TENON_EVAL(eval_scan);

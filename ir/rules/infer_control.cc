@@ -178,7 +178,13 @@ std::vector<Type> infer_barrier(const InferArgs& args) {
 std::vector<Type> infer_custom_call(const InferArgs& args) {
   const CustomCall call(args.attrs);
   TENON_REQUIRE(!call.name.empty(), "a custom call needs a name");
-  return parse_types(call.types, args.symbols);
+  for (size_t i = 0; i < args.operands.size(); ++i)
+    TENON_REQUIRE(!is_complex(args.operands[i].dtype),
+                  operand_name(i) + " is complex: a host function takes real(z) and imag(z)");
+  std::vector<Type> results = parse_types(call.types, args.symbols);
+  for (const Type& t : results)
+    TENON_REQUIRE(!is_complex(t.dtype), "a host function gives no complex numbers: it gives their parts");
+  return results;
 }
 
 std::vector<Type> infer_check(const InferArgs& args) {
@@ -206,6 +212,7 @@ std::vector<Type> infer_print(const InferArgs& args) {
   TENON_REQUIRE(!print.masked || (first.dtype == DType::boolean && first.shape.rank() == print.lanes),
                 "the mask is a bool for each lane");
   for (size_t i = 0; i < args.operands.size(); ++i) {
+    TENON_REQUIRE(!is_complex(args.operands[i].dtype), operand_name(i) + " is complex: print real(z) and imag(z)");
     const Shape& shape = args.operands[i].shape;
     TENON_REQUIRE(print.lanes >= 0 && shape.rank() >= print.lanes, operand_name(i) + " has no axis for each lane axis");
     for (int64_t d = 0; d < print.lanes; ++d)

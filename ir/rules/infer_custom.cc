@@ -33,7 +33,7 @@ size_t counted(const InferArgs& args, const std::vector<int64_t>& counts) {
 std::vector<Type> floating(std::span<const Type> types) {
   std::vector<Type> result;
   for (const Type& t : types)
-    if (is_floating(t.dtype)) result.push_back(t);
+    if (is_continuous(t.dtype)) result.push_back(t);
   return result;
 }
 void append(std::vector<Type>& to, const std::vector<Type>& types) { to.insert(to.end(), types.begin(), types.end()); }

@@ -76,11 +76,13 @@ std::vector<Type> infer_select(const InferArgs& args) {
 }
 
 std::vector<Type> infer_cast(const InferArgs& args) {
+  TENON_REQUIRE(!is_complex(Convert(args.attrs).dtype), "makes no complex numbers; complex(re, im) does");
   return {Type{Convert(args.attrs).dtype, args.operands[0].shape}};
 }
 
 std::vector<Type> infer_bitcast(const InferArgs& args) {
   const DType from = args.operands[0].dtype, to = Convert(args.attrs).dtype;
+  TENON_REQUIRE(!is_complex(to), "makes no complex numbers; complex(re, im) does");
   TENON_REQUIRE(bits(from) == bits(to), "a bitcast keeps the width: " + std::string(name(from)) + " has " +
                                             number(bits(from)) + " bits, " + std::string(name(to)) + " has " +
                                             number(bits(to)));

@@ -40,7 +40,8 @@ std::vector<Type> infer_iota(const InferArgs& args) {
   const Shape shape(i.shape);
   check_symbols(args, i.shape);
   check_axis(i.axis, shape.rank(), "axis");
-  TENON_REQUIRE(contains(number_types, i.dtype), "iota counts in a number type, not in bool");
+  TENON_REQUIRE(contains(number_types, i.dtype),
+                "iota counts in a real number type, not in " + std::string(name(i.dtype)));
   return {Type{i.dtype, shape}};
 }
 

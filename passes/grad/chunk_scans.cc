@@ -43,7 +43,7 @@ struct Chunks {
   explicit Chunks(const Loop& l, int64_t size)
       : loop(l), chunk(size), count(l.length.number() / size), rest(l.length.number() - count * size) {
     for (size_t i = 0; i < loop.constants; ++i)
-      (is_floating(input_type(*loop.body, i).dtype) ? carried : fixed).push_back(i);
+      (is_continuous(input_type(*loop.body, i).dtype) ? carried : fixed).push_back(i);
   }
   size_t carries() const { return carried.size() + loop.carries; }
   size_t first_row() const { return loop.constants + loop.carries; }

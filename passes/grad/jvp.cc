@@ -141,9 +141,10 @@ SubgraphJvp differentiate(const Graph& graph, const Flags& active, const Flags& 
   Driver d(graph, wanted, distinct);
   for (uint32_t i = 0; i < graph.input_count(); ++i) {
     const Type& type = graph.type(ValueId{i});
-    if (active[i] && !is_floating(type.dtype))
-      throw Error("input " + std::to_string(i) + " is " + to_string(type, graph.symbols.get()) +
-                  ": only floating-point values have derivatives; cast it, or differentiate by other arguments");
+    if (active[i] && !is_continuous(type.dtype))
+      throw Error(
+          "input " + std::to_string(i) + " is " + to_string(type, graph.symbols.get()) +
+          ": only floating-point and complex values have derivatives; cast it, or differentiate by other arguments");
     d.primal[i] = d.b.input(type, graph.input_note(i));
   }
   for (uint32_t i = 0; i < graph.input_count(); ++i)

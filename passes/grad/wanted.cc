@@ -20,7 +20,7 @@ Flags wanted_inputs(const Graph& graph, const Flags& wanted_outputs) {
 std::vector<bool> wanted_tangents(const Graph& graph, const Flags& wanted_outputs) {
   std::vector<bool> wanted(graph.value_count());
   const auto want = [&](ValueId v) {
-    if (is_floating(graph.type(v).dtype)) wanted[index(v)] = true;
+    if (is_continuous(graph.type(v).dtype)) wanted[index(v)] = true;
   };
   for (size_t o = 0; o < wanted_outputs.size(); ++o)
     if (wanted_outputs[o]) want(graph.outputs()[o]);

@@ -44,7 +44,7 @@ struct Varying {
 
   ValueId vary(ValueId v, AxisSet missing) {
     const DType dtype = to.builder.graph().type(v).dtype;
-    if (!is_floating(dtype)) return v;
+    if (!is_continuous(dtype)) return v;
     for (size_t a = 0; a < axes.size(); ++a)
       if (missing >> a & 1)
         v = to.builder.add(Op::rank_vary, {v},

@@ -19,7 +19,7 @@ std::optional<uint64_t> splat_bits(Value v) {
     v = operand(v, *node);
   }
   const Node* node = producer(v, Op::constant);
-  if (!node) return std::nullopt;
+  if (!node || is_complex(v.dtype())) return std::nullopt;
   const std::string& raw = Constant(attrs(v, *node)).value;
   const size_t size = static_cast<size_t>(bytes(v.dtype()));
   if (raw.size() != size) return std::nullopt;

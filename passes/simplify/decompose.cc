@@ -39,6 +39,7 @@ std::vector<int64_t> take_last_group(std::vector<int64_t>& axes) {
 
 // The result of reducing nothing.
 Value nothing(GraphBuilder& b, Op combine, DType t, const Shape& shape) {
+  if (is_complex(t)) return splat(b, t, 0, shape);  // only sums are complex
   const uint64_t bits = nothing_bits(combine, t);
   std::string raw(reinterpret_cast<const char*>(&bits), static_cast<size_t>(bytes(t)));
   return broadcast_to(constant(b, t, {}, std::move(raw)), shape);

@@ -15,7 +15,7 @@ Array no_sets(const Shape& shape) { return Array(Type{DType::u32, shape}); }
 
 std::vector<bool> asked_for(const Graph& graph) {
   std::vector<bool> asked(graph.value_count());
-  for (ValueId v : graph.outputs()) asked[index(v)] = !is_floating(graph.type(v).dtype);
+  for (ValueId v : graph.outputs()) asked[index(v)] = !is_continuous(graph.type(v).dtype);
   for (uint32_t i = graph.node_count(); i-- > 0;) {
     const Node& n = graph.nodes()[i];
     const auto operands = graph.operands(n);
@@ -25,7 +25,7 @@ std::vector<bool> asked_for(const Graph& graph) {
         def(n.op).reads == Reads::operands || n.op == Op::scatter || def(n.op).family == Family::control;
     for (size_t k = 0; k < operands.size(); ++k) {
       const bool keys = n.op == Op::sort && k == 0;
-      if (wanted || keys || (places && !is_floating(graph.type(operands[k]).dtype))) asked[index(operands[k])] = true;
+      if (wanted || keys || (places && !is_continuous(graph.type(operands[k]).dtype))) asked[index(operands[k])] = true;
     }
   }
   return asked;
@@ -40,7 +40,7 @@ std::vector<Dependence> Propagation::results_of(const At& at) {
   if (!any || row.flat) return results;
   std::vector<Array> sets = sets_of(at);
   for (uint32_t r = 0; r < at.node.result_count; ++r) {
-    if (!is_floating(at.result(r).dtype)) continue;
+    if (!is_continuous(at.result(r).dtype)) continue;
     const uint32_t* first = sets[r].as<uint32_t>();
     if (std::any_of(first, first + sets[r].numel(), [](SetId s) { return s != IndexSets::empty; }))
       results[r].sets = std::move(sets[r]);

@@ -39,7 +39,7 @@ std::vector<Dependence> Propagation::control(const At& at) {
   if (at.node.op == Op::while_loop || at.node.op == Op::scan) return loop(at);
   std::vector<Dependence> results(at.node.result_count);
   for (uint32_t r = 0; r < at.node.result_count; ++r)
-    if (is_floating(at.result(r).dtype)) results[r].sets = everything(at, r);
+    if (is_continuous(at.result(r).dtype)) results[r].sets = everything(at, r);
   return results;
 }
 
@@ -131,7 +131,7 @@ std::vector<Dependence> Propagation::settled(const At& at, const Loop& l) {
     const SetId any = sets.unite(all);
     for (size_t c = 0; c < l.carries; ++c) {
       const Type& type = at.type(l.constants + c);
-      if (!is_floating(type.dtype)) continue;
+      if (!is_continuous(type.dtype)) continue;
       state[l.constants + c].sets = no_sets(type.shape);
       std::fill_n(state[l.constants + c].sets->as<SetId>(), type.shape.numel(), any);
     }

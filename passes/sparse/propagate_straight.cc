@@ -83,7 +83,7 @@ std::optional<std::vector<Array>> Propagation::moved(const At& at) {
   std::vector<const Array*> operands;
   for (size_t k = 0; k < at.operands.size(); ++k) {
     const bool keys = at.node.op == Op::sort && k == 0;
-    if (keys || !is_floating(at.type(k).dtype)) {
+    if (keys || !is_continuous(at.type(k).dtype)) {
       if (!at.operands[k]->known) return std::nullopt;
       operands.push_back(&*at.operands[k]->known);
     } else {
@@ -94,7 +94,7 @@ std::optional<std::vector<Array>> Propagation::moved(const At& at) {
   std::vector<Type> types;
   for (uint32_t r = 0; r < at.node.result_count; ++r) {
     const bool keys = at.node.op == Op::sort && r == 0;
-    types.push_back(keys || !is_floating(at.result(r).dtype) ? at.result(r) : Type{DType::u32, at.result(r).shape});
+    types.push_back(keys || !is_continuous(at.result(r).dtype) ? at.result(r) : Type{DType::u32, at.result(r).shape});
   }
   std::vector<Array> results = interpret(at.node.op, operands, at.graph.attrs(at.node), types);
   if (at.node.op == Op::sort) results[0] = no_sets(at.result().shape);  // keys that are known depend on nothing

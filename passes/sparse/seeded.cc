@@ -144,7 +144,7 @@ bool Seeder::follow_known(const Node& n) {
     if (depends[index(v)] && part.kind == Part::Kind::value) return false;
     if (depends[index(v)] && part.kind == Part::Kind::known) {
       arrays.push_back(&part.array);
-    } else if (depends[index(v)] || is_floating(g.type(v).dtype)) {
+    } else if (depends[index(v)] || is_continuous(g.type(v).dtype)) {
       zeros.emplace_back(g.type(v));
       arrays.push_back(&zeros.back());
     } else {

@@ -171,7 +171,7 @@ CacheUse CacheState::use_of(const MemoryCache& cache) {
 }
 
 const char* name(CacheKind kind) {
-  constexpr const char* names[] = {"programs", "eager", "jit", "pullbacks"};
+  constexpr const char* names[] = {"programs", "eager", "jit", "pullbacks", "tables"};
   return names[static_cast<int>(kind)];
 }
 

@@ -20,8 +20,8 @@
 
 namespace tenon::runtime {
 
-enum class CacheKind : uint8_t { programs, eager, jit, pullbacks };
-inline constexpr int cache_kinds = 4;
+enum class CacheKind : uint8_t { programs, eager, jit, pullbacks, tables };
+inline constexpr int cache_kinds = 5;
 const char* name(CacheKind kind);
 
 class MemoryCache;

@@ -43,4 +43,12 @@ if [[ -s $work/hidden ]]; then
   complain 'declared by a public header and not shown (cmake/exports.map needs a line):' "$work/hidden"
   sed -E 's/^(_ZN[KOR]*)/  mangled: \1/' "$work/hidden" >&2
 fi
+# Constructors that headers leave to the library: of the classes that a public header defines.
+nm --defined-only "$build"/libtenon_layer_*.a 2>/dev/null | awk '$2 == "T" {print $3}' | grep -E '^_ZN5tenon[0-9]+[A-Za-z0-9]+C[12]E' | sort -u \
+  | comm -23 - "$work/shown" >"$work/constructors"
+while read -r symbol; do
+  name=$(sed -E 's/^_ZN5tenon[0-9]+([A-Za-z0-9]+)C[12]E.*/\1/' <<<"$symbol")
+  if grep -RqE "^(class|struct) $name( final)?( :.*)? \{" "$build/public"; then echo "$symbol"; fi
+done <"$work/constructors" >"$work/hidden"
+if [[ -s $work/hidden ]]; then complain 'constructors of public classes that are not shown (cmake/exports.map needs a line):' "$work/hidden"; fi
 exit $failed
