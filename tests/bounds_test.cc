@@ -58,6 +58,20 @@ const Pair pairs[] = {
      "}\n}\n",
      {1, 2, 5, 7, 33},
      {2, 5, 33}},
+    {"matrices turned, in blocks that overlap the end",
+     "kernel @k(%x: in f32[((n * 100) * 2)], %y: out f32[((n * 100) * 2)]) {\n  %0 = add ((n * 100) * 2), 63\n  %1 = "
+     "div %0, 64\n  parallel %2 < %1 "
+     "{\n    %3 = mul %2, 64\n    %4 = sub ((n * 100) * 2), %3\n    %5 = min 64, %4\n    vector %6 < %5 {\n      %7 = "
+     "add %3, %6\n      %8 = div "
+     "%7, 2\n      %9 = rem %8, 10\n      %10 = div %8, 10\n      %11 = rem %10, 10\n      %12 = div %10, 10\n      "
+     "%13 = mul 10, %12\n      %14 = "
+     "add %9, %13\n      %15 = mul ",
+     "10",
+     "11",
+     ", %14\n      %16 = add %11, %15\n      %17 = mul %16, 2\n      %18 = load %x[%17]\n      store %y[%7], %18\n    "
+     "}\n  }\n}\n",
+     {1, 2, 5, 7, 33},
+     {1, 5, 33}},
     {"one before the start",
      "kernel @k(%x: in f32[9], %y: out f32[9]) {\n  vector %0 < 9 {\n    %1 = ",
      "sub 8, %0",

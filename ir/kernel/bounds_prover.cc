@@ -115,6 +115,11 @@ bool Prover::prove(const Form& given, const Facts& facts, int depth) {
     if (prove(g * (magnitude(at->factor) / common) - facts[i] * (magnitude(last.factor) / common), others, depth - 1))
       return true;
   }
+  if (v.divisor > 0 && magnitude(last.factor) > 1 && !rest.is_number()) {
+    // Rounding is lost where others stand beside the quotient: with those at their worst it may stand alone.
+    const Wide worst = range(rest).low;
+    if (worst > -infinity && prove(Form{worst, {last}}, facts, depth - 1)) return true;
+  }
   if (v.divisor > 0 && prove(v.numerator, facts, depth - 1)) {
     // q >= k just if numerator >= k * divisor; q <= k just if numerator <= k * divisor + divisor - 1. A factor other than 1
     // loses what the rounding gives.
