@@ -140,9 +140,9 @@ class Planes {
       return packed(parts_[index(v)]);
     std::vector<Value> runs;
     for (ValueId part : from_.operands(*joins)) runs.push_back(packed(parts_[index(part)]));
-    Value result = apply(to_, Op::concat, runs, from_.attrs(*joins))[0];
+    Value result = apply(to_, Op::concat, runs, from_.attrs(*joins)).front();
     while (!moves.empty()) {
-      result = apply(to_, moves.back()->op, std::span(&result, 1), from_.attrs(*moves.back()))[0];
+      result = apply(to_, moves.back()->op, std::span(&result, 1), from_.attrs(*moves.back())).front();
       moves.pop_back();
     }
     return result;

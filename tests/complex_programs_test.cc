@@ -124,7 +124,7 @@ TEST(ComplexPrograms, ControlFlowCarriesThem) {
     const auto step = [](const Tensor& c, const Tensor& x) { return std::pair(c * x + x, tn::conj(c)); };
     const auto [last, all] = tn::scan(step, z[0], z);
     const Tensor mandel = tn::while_loop([](const Tensor& w) { return tn::all_of(tn::abs(w) < 4); },
-                                         [z](const Tensor& w) { return w * w + z[1]; }, tn::zeros_like(z[1]));
+                                         [z](const Tensor& w) { return w * w + z[1] + 2; }, tn::zeros_like(z[1]));
     const Tensor either =
         tn::cond(count > 1, [](const Tensor& w) { return w * w; }, [](const Tensor& w) { return tn::conj(w); }, z);
     const Tensor again = tn::checkpoint([](const Tensor& w) { return tn::exp(w) * w; })(z);

@@ -45,7 +45,7 @@ struct FunctionCase {
   bool specials = true;  // is given NaN, infinities, -0
   bool lanes = true;
   int programs = 1;  // that an eager call asks for; -1: more than one, for a reason
-  bool extends = true;  // complex arguments on the real axis give what real ones give
+  bool extends = true;  // complex arguments are taken or refused; on the real axis they give what real ones give
 };
 
 // Results of any form as a list.

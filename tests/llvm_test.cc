@@ -10,6 +10,7 @@
 #include "tenon/ir/base/half.h"
 #include "tenon/ir/kernel/scalar.h"
 #include "tenon/ir/reference/lanes.h"
+#include "tenon/tests/arrays.h"
 #include "tenon/tests/compiled.h"
 
 namespace tenon::testing {
