@@ -13,13 +13,16 @@
 namespace tenon::testing {
 
 enum class Closeness : uint8_t { equal, close, almost };
+// What units of the last place belong to: each element, a complex one's larger part; the largest element where each is a sum of many, or of
+// products of complex numbers; or each element roughly, where StableHLO calls its own answers inaccurate.
+enum class Scale : uint8_t { element, largest, roughly };
 
 struct HloCase {
   std::shared_ptr<detail::Program> program;
   std::vector<Tensor> inputs;
   std::vector<ir::Array> expected;  // of the first outputs; none for programs with free extents, which come without
   std::vector<Closeness> how;
-  bool transform = false;  // it holds a discrete Fourier transform
+  Scale scale = Scale::element;
   bool open = false;  // free extents: the program is made for inputs of the test's own
 };
 
@@ -27,8 +30,7 @@ struct HloCase {
 HloCase read_case(const std::string& path);
 
 ir::Array array_of(const Tensor& t);
-// In words where two arrays differ by more than is allowed; else nothing. As StableHLO's interpreter compares them, but units of the last
-// place are those of a complex number's larger part, and in a transform of its largest element.
-std::string distance(const ir::Array& expected, const ir::Array& actual, Closeness how, bool transform = false);
+// In words where two arrays differ by more than is allowed, as StableHLO's interpreter compares them up to the scale; else nothing.
+std::string distance(const ir::Array& expected, const ir::Array& actual, Closeness how, Scale scale = {});
 
 }  // namespace tenon::testing

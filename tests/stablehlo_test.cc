@@ -27,7 +27,7 @@ struct Outcome {
 
 std::string compared(const HloCase& c, const std::vector<ir::Array>& actual) {
   for (size_t i = 0; i < c.expected.size(); ++i)
-    if (const std::string apart = distance(c.expected[i], actual[i], c.how[i], c.transform); !apart.empty())
+    if (const std::string apart = distance(c.expected[i], actual[i], c.how[i], c.scale); !apart.empty())
       return "result " + std::to_string(i) + ": " + apart;
   return "";
 }

@@ -127,7 +127,7 @@ Tensor elementwise_op(std::initializer_list<const Operand*> operands) try {
     if constexpr (rounds(op))
       if (is_integer(common)) return as_tensor(x, ir::def(op).name);
     if constexpr (op == ir::Op::pow)
-      if (!is_floating(common)) return integer_power(x, **(operands.begin() + 1));
+      if (!is_continuous(common)) return integer_power(x, **(operands.begin() + 1));
   }
   return on_numbers<op>(operands);
 } catch (...) {
