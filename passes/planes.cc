@@ -48,9 +48,11 @@ struct Parts {
   Value re, im;
 };
 
+// Of rows of two, so that there may be none.
 Value lane_of(Value pairs, const Shape& shape, int64_t part) {
   const Dim count = pairs.builder->symbols().numel(shape);
-  return reshape(bitcast(slice(pairs, {Dim(part)}, {count}, {2}), DType::f64), shape);
+  const Value rows = reshape(pairs, {count, Dim(2)});
+  return reshape(bitcast(slice(rows, {Dim(0), Dim(part)}, {count, Dim(1)}, {1, 1}), DType::f64), shape);
 }
 
 Parts unpacked(Value x, const Type& type) {

@@ -1,6 +1,7 @@
 // Building a case: a graph and the arrays that are its inputs, side by side.
 #pragma once
 
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/graph/build.h"
 #include "tenon/tests/op_cases.h"
 
@@ -20,10 +21,13 @@ struct CaseBuilder {
     return v;
   }
   ir::Value symbolic_input(const ir::Type& type) {  // its arrays follow later
-    return ir::apply(
-        builder, ir::Op::custom_call, {},
-        {ir::Attr::text_of("input"), ir::Attr::of(std::vector<int64_t>{0}),
-         ir::Attr::text_of(to_string(type, &builder.symbols())), ir::Attr::of(std::vector<int64_t>{1})})[0];
+    const bool merging = builder.merging;
+    builder.merging = false;  // each is a value of its own
+    const ir::Value v =
+        ir::apply(builder, ir::Op::unset, {}, ir::UnsetAttrs{.dtype = type.dtype, .shape = type.shape.dims()})[0];
+    builder.merging = merging;
+    stand_ins_.push_back(v.id);
+    return v;
   }
   void output(ir::Value v) { outputs_.push_back(v.id); }
   void outputs(const std::vector<ir::Value>& values) {
@@ -37,7 +41,7 @@ struct CaseBuilder {
   std::string name_;
   NaNs nans_;
   std::vector<ir::Array> inputs_;
-  std::vector<ir::ValueId> outputs_;
+  std::vector<ir::ValueId> outputs_, stand_ins_;  // what becomes an input in the end
 };
 
 // The entries of rows that are not elementwise: cases of one op over one dtype.
