@@ -75,7 +75,7 @@ void add_scan(CaseBuilder& c, DType t, Random& random) {
 // A function of x with a rule: results, what the rule's graphs give, and a tangent or cotangent where x is floating-point.
 void add_custom(CaseBuilder& c, Op op, DType t, Random& random) {
   const Type type = type_of(t, {17}), lanes = type_of(t, {3, 17});
-  const bool floating = is_floating(t);
+  const bool floating = is_continuous(t);
   const std::vector<Type> one = {type}, two = floating ? std::vector<Type>{type, type} : one;
   const auto twice = [](Values& in) { return Values{combine(in[0], in[0])}; };
   const Attr function = subgraph(c.builder, one, twice), counts = Attr::of(std::vector<int64_t>{1});
