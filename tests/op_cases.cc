@@ -102,7 +102,8 @@ Case CaseBuilder::finish() {
   GraphBuilder to(drawn->name, drawn->symbols);
   std::vector<ValueId> values(drawn->value_count());
   const auto is_input = [&](const Node& node) {
-    return std::find(stand_ins_.begin(), stand_ins_.end(), node.first_result) != stand_ins_.end();
+    return node.op == Op::unset &&
+           std::find(stand_ins_.begin(), stand_ins_.end(), node.first_result) != stand_ins_.end();
   };
   for (const Node& node : drawn->nodes())
     if (is_input(node)) values[index(node.first_result)] = to.input(drawn->type(node.first_result));

@@ -90,7 +90,7 @@ def main(folder):
             theirs = [np.asarray(r[0]) for r in given.disassemble_into_single_device_arrays()]
         except Exception as error:  # a module that JAX does not take is what this looks for
             counts["refused"] += 1
-            print(f"\n{name}: {str(error).splitlines()[0][:300]}")
+            print(f"\n{name}: {' '.join(str(error).split())[:300]}")
             continue
         for ours, other, element in zip(results, theirs, elements):
             why, equal = apart(ours, other, element)

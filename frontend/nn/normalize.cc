@@ -73,6 +73,7 @@ namespace {
 Tensor along(const Emit& emit, const Operand& x, int64_t axis, std::optional<DType> dtype) try {
   const Location& at = x.where();
   const Tensor given = as_tensor(x, emit.name);
+  check_real(given, emit.name, at);
   const Tensor t = given.ndim() == 0 ? reshape(Operand(given, at), {1}) : given;  // a scalar is its own row
   const DType as = dtype.value_or(formula::floating(t.dtype()));
   if (!is_floating(as))

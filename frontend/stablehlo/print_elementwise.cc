@@ -164,7 +164,11 @@ Shown defined(Printer& p, Op op, const Results& given) {
 bool print_elementwise(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x, Results& r) {
   if (ir::def(n.op).family != ir::Family::elementwise) return false;
   const ir::Type& type = g.type(n.first_result);
-  if (const char* op = operation_name(n.op); op != nullptr) {
+  if (is_unsigned(type.dtype) && n.op == Op::abs) {  // these are for numbers with a sign
+    r = x;
+  } else if (is_unsigned(type.dtype) && n.op == Op::sign) {
+    r = {p.select(p.compare("NE", x[0], p.number(type, 0)), p.number(type, 1), p.number(type, 0))};
+  } else if (const char* op = operation_name(n.op); op != nullptr) {
     r = {p.one(op, x, type)};
   } else if (const char* how = comparison(n.op); how != nullptr) {
     r = {p.compare(how, x[0], x[1])};

@@ -93,7 +93,7 @@ Range Prover::range(const Form& form) const {
 
 // Cheap ways first: the search is cut off by its budget, and most of what holds, holds by the ranges of the variables.
 bool Prover::prove(const Form& given, const Facts& facts, int depth) {
-  const Form g = tightened(given);
+  const Form g = rounds_ ? tightened(given) : given;
   if (range(g).low >= 0) return true;
   if (g.terms.empty() || depth == 0 || --budget_ < 0 || is_too_large(g)) return false;
   const Form::Term last = g.terms.back();
@@ -115,11 +115,6 @@ bool Prover::prove(const Form& given, const Facts& facts, int depth) {
     if (prove(g * (magnitude(at->factor) / common) - facts[i] * (magnitude(last.factor) / common), others, depth - 1))
       return true;
   }
-  if (v.divisor > 0 && magnitude(last.factor) > 1 && !rest.is_number()) {
-    // Rounding is lost where others stand beside the quotient: with those at their worst it may stand alone.
-    const Wide worst = range(rest).low;
-    if (worst > -infinity && prove(Form{worst, {last}}, facts, depth - 1)) return true;
-  }
   if (v.divisor > 0 && prove(v.numerator, facts, depth - 1)) {
     // q >= k just if numerator >= k * divisor; q <= k just if numerator <= k * divisor + divisor - 1. A factor other than 1
     // loses what the rounding gives.
@@ -128,11 +123,16 @@ bool Prover::prove(const Form& given, const Facts& facts, int depth) {
     if (last.factor == -1) edge.constant += v.divisor - 1;
     if (prove(edge, facts, depth - 1) || (last.factor > 0 && prove(rest, facts, depth - 1))) return true;
   }
-  return !v.choices.empty() && std::all_of(v.choices.begin(), v.choices.end(), [&](const Variable::Choice& c) {
+  const auto proved_for = [&](const Variable::Choice& c) {
     Facts known = facts;
     known.insert(known.end(), c.when.begin(), c.when.end());
     return prove(rest + c.form * last.factor, known, depth - 1) || refute(c.when, 1) || refute(known, depth - 1);
-  });
+  };
+  if (!v.choices.empty() && std::all_of(v.choices.begin(), v.choices.end(), proved_for)) return true;
+  // The rounding of a quotient is lost where others stand beside it: with those at their worst it may stand alone.
+  const Wide worst =
+      rounds_ && v.divisor > 0 && magnitude(last.factor) > 1 && !rest.is_number() ? range(rest).low : -infinity;
+  return worst > -infinity && prove(Form{worst, {last}}, facts, depth - 1);
 }
 
 bool Prover::refute(const Facts& facts, int depth) {
@@ -141,11 +141,16 @@ bool Prover::refute(const Facts& facts, int depth) {
 
 bool Prover::not_negative(const Form& form, const Facts& facts, bool quick) {
   // Deeper only where a shallow search fails: most proofs are short, and a deep one may spend its steps far from a short one.
-  for (const int depth : {quick_depth / 2, quick_depth, (quick_depth + max_depth) / 2, max_depth}) {
-    if (quick && depth > quick_depth) break;
-    budget_ = quick ? quick_steps : max_steps;
-    if (prove(form, facts, depth)) return true;
+  for (const bool rounds : {false, true}) {  // a search that rounds takes other ways, and not always better ones
+    if (quick && rounds) break;
+    rounds_ = rounds;
+    for (const int depth : {quick_depth / 2, quick_depth, (quick_depth + max_depth) / 2, max_depth}) {
+      if (quick && depth > quick_depth) break;
+      budget_ = quick ? quick_steps : max_steps;
+      if (prove(form, facts, depth)) return rounds_ = false, true;
+    }
   }
+  rounds_ = false;
   return !quick && impossible(facts);
 }
 

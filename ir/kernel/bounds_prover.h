@@ -67,6 +67,7 @@ class Prover {
   bool refute(const Facts& facts, int depth);
   std::vector<Variable> variables_;
   int budget_ = 0;
+  bool rounds_ = false;  // forms are divided by what their factors have in common
 };
 
 }  // namespace tenon::ir
