@@ -261,7 +261,7 @@ TEST(Refused, NonScalarLossAndIntegerInputs) {
                 .find("returns f64[3], but a gradient needs a floating-point scalar"),
             std::string::npos);
   EXPECT_NE(error("graph @f(%0: i64[], %1: f64[]) -> (%1) { }", {true, false})
-                .find("only floating-point values have derivatives"),
+                .find("only floating-point and complex values have derivatives"),
             std::string::npos);
 }
 

@@ -22,7 +22,8 @@ void check_case(const Graph& graph, const std::vector<Array>& inputs, NaNs nans,
   std::vector<Array> actual = run_program(program, inputs, dims_of(graph, inputs));
   ASSERT_EQ(expected.size(), actual.size());
   for (size_t i = 0; i < expected.size(); ++i) {
-    if (is_complex(expected[i].type.dtype)) actual[i].type = expected[i].type;  // a program knows its bytes
+    if (is_complex(expected[i].type.dtype))
+      actual[i].type = expected[i].type;  // the program knows what it is in memory
     const auto text = difference(expected[i], actual[i], nans);
     ASSERT_FALSE(text) << name << ", output " << i << (fuse ? ", fused: " : ", not fused: ") << *text << "\n"
                        << graph.text() << program.text();

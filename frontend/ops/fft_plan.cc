@@ -148,7 +148,9 @@ Tensor made(const Plan& plan, bool halves, DType part) {
     const Roots root(2 * plan.length);
     table.add(plan.length + 1, [&](int64_t k) { return root(k); });
   }
-  return table.tensor();
+  const Tensor t = table.tensor();
+  t.cell()->number = true;  // it goes where the program runs
+  return t;
 }
 
 runtime::CacheOf<Cell>& tables() {
