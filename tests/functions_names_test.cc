@@ -42,6 +42,8 @@ TEST(FunctionsNames, ElementwiseNames) {
   SAME(tn::psi(x), tn::digamma(x));
   SAME(tn::gammaln(x), tn::lgamma(x));
   SAME(tn::multigammaln(x, 2), tn::mvlgamma(x, 2));
+  SAME(tn::float_power(x, 2), tn::pow(x.astype(tn::f64), 2));
+  SAME(tn::array_equal(x, x), tn::equal(x, x));
   SAME(tn::eq(x, 0), x == 0);
   SAME(x.ne(0), x != 0);
   SAME(x.lt(y), x < y);
@@ -60,6 +62,7 @@ TEST(FunctionsNames, ShapeNames) {
   SAME(m.t(), m.T());
   SAME(tn::t(m[0]), m[0]);
   SAME(x.mT(), tn::swapaxes(x, 1, 2));
+  SAME(tn::matrix_transpose(x), tn::swapaxes(x, 1, 2));
   SAME(tn::adjoint(x), x.mT());
   SAME(x.mH(), x.mT());
   SAME(x.reshape_as(tn::zeros({4, 6})), x.reshape({4, 6}));

@@ -54,7 +54,8 @@ const Case cases[] = {
      "tree::map([](Tensor x, Tensor y) { return x + y; }, x)"},
     {"function", "a tn::Function gives what its signature says", "",
      "Function<std::pair<Tensor, Tensor>(Tensor)>(tn::jit([](Tensor x) { return x; }))"},
-    {"element", "a tensor element is a bool, an integer, a float or a double", "", "ones({}).item<long double>()"},
+    {"element", "a tensor element is a bool, an integer, a float, a double or a std::complex of these", "",
+     "ones({}).item<long double>()"},
     // ---- control flow
     {"row", no_call, "", "scan([](Tensor c, std::pair<Tensor, Tensor> r) { return std::pair(c, r); }, x, x)"},
     {"carry", "the carry that comes out of a scan has the type of the one that goes in", "",
