@@ -139,15 +139,34 @@ bool Prover::refute(const Facts& facts, int depth) {
   return std::any_of(facts.begin(), facts.end(), [&](const Form& f) { return prove(number(-1) - f, facts, depth); });
 }
 
+// With what facts about quotients say of their numerators: x / 3 <= 1 is x <= 5.
+Facts Prover::with_numerators(Facts facts) const {
+  constexpr size_t most = 16;
+  for (size_t i = 0; i < facts.size() && facts.size() < most; ++i) {
+    if (facts[i].terms.empty()) continue;
+    const Form::Term last = facts[i].terms.back();
+    const Variable& v = variables_[last.variable];
+    if (v.divisor <= 0 || magnitude(last.factor) != 1) continue;
+    Form rest = facts[i];
+    rest.terms.pop_back();
+    if (last.factor < 0 && range(rest).low >= 0)
+      facts.push_back(rest * v.divisor + number(v.divisor - 1) - v.numerator);
+    else if (last.factor > 0 && range(rest).high < 0)
+      facts.push_back(v.numerator + rest * v.divisor);
+  }
+  return facts;
+}
+
 bool Prover::not_negative(const Form& form, const Facts& facts, bool quick) {
   // Deeper only where a shallow search fails: most proofs are short, and a deep one may spend its steps far from a short one.
   for (const bool rounds : {false, true}) {  // a search that rounds takes other ways, and not always better ones
     if (quick && rounds) break;
     rounds_ = rounds;
+    const Facts known = rounds ? with_numerators(facts) : facts;
     for (const int depth : {quick_depth / 2, quick_depth, (quick_depth + max_depth) / 2, max_depth}) {
       if (quick && depth > quick_depth) break;
       budget_ = quick ? quick_steps : max_steps;
-      if (prove(form, facts, depth)) return rounds_ = false, true;
+      if (prove(form, known, depth)) return rounds_ = false, true;
     }
   }
   rounds_ = false;

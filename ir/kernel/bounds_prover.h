@@ -65,6 +65,7 @@ class Prover {
  private:
   bool prove(const Form& form, const Facts& facts, int depth);
   bool refute(const Facts& facts, int depth);
+  Facts with_numerators(Facts facts) const;
   std::vector<Variable> variables_;
   int budget_ = 0;
   bool rounds_ = false;  // forms are divided by what their factors have in common
