@@ -39,7 +39,9 @@ struct Program {
     const auto table = op_table();
     for (;;) {
       const OpDef& row = table[below(table.size())];
-      if (row.family != Family::elementwise || row.flat || !contains(row.dtypes, f64) || row.op == Op::cast) continue;
+      if (row.family != Family::elementwise || row.flat || !contains(row.dtypes, f64) || row.op == Op::cast ||
+          row.op == Op::complex)
+        continue;
       std::vector<Value> operands;
       for (int i = 0; i < row.arity; ++i) operands.push_back(led_into(row.domain, any()));
       if (row.op == Op::select) operands[0] = gt(operands[0], like(operands[0], 0.1));
@@ -55,8 +57,11 @@ struct Program {
       case 1: return back(reduce(Op::reduce_prod, v, {axis}));
       case 2: return back(reduce(below(2) ? Op::reduce_max : Op::reduce_min, v, {axis}));
       case 3:
-        return apply(b, below(2) ? Op::cumsum : below(2) ? Op::cumprod : Op::cummax, std::span(&v, 1),
-                     {Attr::of(std::vector<int64_t>{axis}), Attr::of(std::vector<int64_t>{axis})})[0];
+        return apply(b,
+                     below(2)   ? Op::cumsum
+                     : below(2) ? Op::cumprod
+                                : Op::cummax,
+                     std::span(&v, 1), {Attr::of(std::vector<int64_t>{axis}), Attr::of(std::vector<int64_t>{axis})})[0];
       case 4: return apply(b, Op::sort, std::span(&v, 1), {Attr::of(std::vector<int64_t>{axis})})[0];
       case 5: return reshape(transpose(v, {1, 0}), matrix.shape);
       case 6: return dot_general(dot_general(v, any(), {}, {}, {1}, {1}), any(), {}, {}, {1}, {0});

@@ -209,14 +209,14 @@ TEST(Turnover, StatisticsNameEveryCache) {
   const Tensor leaf = tn::ones({2}, {.requires_grad = true});
   tn::sum(tn::jit([](const Tensor& v) { return v * v; })(leaf)).backward();
   const tn::CacheStats stats = tn::cache_stats();
-  ASSERT_EQ(stats.caches.size(), 4u);
+  ASSERT_EQ(stats.caches.size(), 5u);
   EXPECT_GT(stats.compiled + stats.from_disk, 0u);
   EXPECT_GT(stats.code_bytes, 0u);
   EXPECT_GE(stats.code_memory_bytes, stats.code_bytes);
   EXPECT_EQ(stats.most_bytes, tn::runtime::memory_cache_bytes());
   std::string names;
   for (const auto& cache : stats.caches) names += cache.name + " ";
-  EXPECT_EQ(names, "programs eager jit pullbacks ");
+  EXPECT_EQ(names, "programs eager jit pullbacks tables ");
   EXPECT_GT(stats.caches[1].entries, 0u);
   EXPECT_GT(stats.caches[1].bytes, stats.caches[1].entries * 100);
 }

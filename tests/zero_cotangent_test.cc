@@ -102,6 +102,7 @@ class Nothing : public ::testing::TestWithParam<const OpDef*> {};
 
 TEST_P(Nothing, StaysNothing) {
   const OpDef& row = *GetParam();
+  if (row.op == Op::complex) GTEST_SKIP() << "moves its operands: nothing is computed with them";
   const size_t count = std::size(specials);
   size_t points = 1;
   for (int i = 0; i < row.arity; ++i) points *= i < 2 ? count : 6;

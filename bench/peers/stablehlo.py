@@ -1,9 +1,8 @@
-"""Runs the modules that Tenon prints in JAX, and holds their results against Tenon's.
-
-A folder has, for each program, N.mlir and N.bin: the bytes of its arguments and of Tenon's results, one behind the other. Types are those of
-@main. Integers and booleans are equal; floats may differ by what other orders of summation and other polynomials make, NaN for NaN. XLA's CPU
-code takes numbers below the least normal one for zero.
-"""
+# Runs the modules that Tenon prints in JAX, and holds their results against Tenon's.
+#
+# A folder has, for each program, N.mlir and N.bin: the bytes of its arguments and of Tenon's results, one behind the other. Types are those of
+# @main. Integers and booleans are equal; floats may differ by what other orders of summation and other polynomials make, NaN for NaN. XLA's CPU
+# code takes numbers below the least normal one for zero.
 
 import pathlib
 import sys
