@@ -42,7 +42,8 @@ TEST(Partial, EverySubsetOfSeveralResults) {
         const size_t count = graph.outputs().size();
         std::vector<uint64_t> subsets;
         for (uint64_t s = 1; count <= 3 && s < uint64_t{1} << count; ++s) subsets.push_back(s);
-        for (size_t i = 0; count > 3 && i < count; ++i) {
+        const size_t step = count > 16 ? 7 : 1;  // of long programs some: a remainder by 7 meets every result of an op
+        for (size_t i = 0; count > 3 && i < count; i += step) {
           subsets.push_back(uint64_t{1} << i);
           subsets.push_back((uint64_t{1} << count) - 1 - (uint64_t{1} << i));
         }

@@ -115,6 +115,11 @@ bool Prover::prove(const Form& given, const Facts& facts, int depth) {
     if (prove(g * (magnitude(at->factor) / common) - facts[i] * (magnitude(last.factor) / common), others, depth - 1))
       return true;
   }
+  if (rounds_ && v.divisor > 0 && magnitude(last.factor) > 1 && !rest.is_number()) {
+    // The rounding of a quotient is lost where others stand beside it: with those at their worst it may stand alone.
+    const Wide worst = range(rest).low;
+    if (worst > -infinity && prove(Form{worst, {last}}, facts, depth - 1)) return true;
+  }
   if (v.divisor > 0 && prove(v.numerator, facts, depth - 1)) {
     // q >= k just if numerator >= k * divisor; q <= k just if numerator <= k * divisor + divisor - 1. A factor other than 1
     // loses what the rounding gives.
@@ -128,11 +133,7 @@ bool Prover::prove(const Form& given, const Facts& facts, int depth) {
     known.insert(known.end(), c.when.begin(), c.when.end());
     return prove(rest + c.form * last.factor, known, depth - 1) || refute(c.when, 1) || refute(known, depth - 1);
   };
-  if (!v.choices.empty() && std::all_of(v.choices.begin(), v.choices.end(), proved_for)) return true;
-  // The rounding of a quotient is lost where others stand beside it: with those at their worst it may stand alone.
-  const Wide worst =
-      rounds_ && v.divisor > 0 && magnitude(last.factor) > 1 && !rest.is_number() ? range(rest).low : -infinity;
-  return worst > -infinity && prove(Form{worst, {last}}, facts, depth - 1);
+  return !v.choices.empty() && std::all_of(v.choices.begin(), v.choices.end(), proved_for);
 }
 
 bool Prover::refute(const Facts& facts, int depth) {
