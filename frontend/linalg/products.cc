@@ -77,9 +77,9 @@ Values build_multi_dot(ir::GraphBuilder&, std::span<const Value> x, const ir::At
     const Value a = done.back();
     done.pop_back();
     const Value b = done.back();
-    done.back() = formula::matmul(a, b, to.dtype);
+    done.back() = formula::matmul(a, b, formula::wide(to.dtype));  // halves are rounded once, at the end
   }
-  return {done[0]};
+  return {ir::cast(done[0], to.dtype)};
 }
 
 Value diagonal_of(Value x, const made::Diagonals& d) { return formula::diagonal(x, d.offset, d.first, d.second); }

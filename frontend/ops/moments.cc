@@ -120,8 +120,11 @@ void check_matrix(const Tensor& x, const char* op, const Location& at) {
 Tensor nansum(Operand x, Reduce r) {
   return one_reduction({"nansum", formula::build_nansum}, x, r, formula::summed_as);
 }
-Tensor nanmean(Operand x, Reduce r) {
+Tensor nanmean(Operand x, Reduce r) try {
+  check_real(as_tensor(x, "nanmean"), "nanmean", x.where());
   return one_reduction({"nanmean", formula::build_nanmean}, x, r, formula::floating);
+} catch (...) {
+  leave_with_error("nanmean", x.where());
 }
 Tensor count_nonzero(Operand x, Reduce r) {
   return one_reduction({"count_nonzero", formula::build_count_nonzero}, x, r, as_it_is);
