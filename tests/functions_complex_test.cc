@@ -14,7 +14,8 @@ namespace {
 using Arguments = std::vector<Drawn>;
 const Arguments one = {{{3, 5}}}, two = {{{3, 5}}, {{5}}}, kinked = {apart({3, 5})}, pairs = {{{3, 2}}};
 const std::vector<Arguments> others = {{{{0, 3}}}, {{{1}}}, {{{67}}}};
-const Arguments square = {{{4, 6}}}, parts = {{{3, 8}}, {{3, 8}}}, signal = {{{2, 24}}};
+// Lengths of one stage, which need no table: the check differentiates by every input of a program, and nobody does by a table.
+const Arguments square = {{{4, 8}}}, parts = {{{3, 8}}, {{3, 8}}}, signal = {{{2, 24}}};
 #define SPECTRUM tn::complex(x[0], x[1])
 
 TEST(ComplexBattery, Parts) {
@@ -36,7 +37,7 @@ TEST(ComplexBattery, Transforms) {
       {"fft", TENON_CALL(tn::fft::fft(SPECTRUM)), parts, {}, 2, true, true, true, 2, false},
       {"ifft", TENON_CALL(tn::fft::ifft(x[0], {.n = 7, .axis = 0})), one},
       {"rfft", TENON_CALL(tn::fft::rfft(x[0])), one, others},
-      {"rfft", TENON_CALL(tn::fft::rfft(x[0], {.n = 12, .norm = "ortho"})), one},
+      {"rfft", TENON_CALL(tn::fft::rfft(x[0], {.n = 10, .norm = "ortho"})), one},
       {"irfft", TENON_CALL(tn::fft::irfft(SPECTRUM)), parts, {}, 2, true, true, true, 2, false},
       {"irfft",
        TENON_CALL(tn::fft::irfft(SPECTRUM, {.n = 13, .norm = "forward"})),
