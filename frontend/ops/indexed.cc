@@ -1,6 +1,7 @@
 // The formulas of indexed.h: one general gather or scatter each, in which axes beside the indexed one go along with the indices.
 #include "tenon/frontend/ops/indexed.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "tenon/frontend/ops/complex_formula.h"
@@ -87,7 +88,7 @@ Value start(Value x, const std::string& reduce) {
   const ir::Op op = ir::find_op(combiner(reduce, x.dtype()))->op;
   const uint64_t bits = ir::identity_bits(op, x.dtype());
   std::string raw(static_cast<size_t>(bytes(x.dtype())), '\0');
-  std::memcpy(raw.data(), &bits, raw.size());
+  std::memcpy(raw.data(), &bits, std::min(raw.size(), sizeof bits));  // complex numbers are only added
   const Value one = op == ir::Op::add ? ir::splat_integer(*x.builder, x.dtype(), 0, {})
                                       : ir::constant(*x.builder, x.dtype(), {}, raw);
   return ir::broadcast(one, x.shape(), {});

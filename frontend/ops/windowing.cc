@@ -106,7 +106,9 @@ Value first_extremum(ir::Op reduction, Value x, size_t axis) {
 }
 
 Value identity_of(ir::GraphBuilder& b, ir::Op reduction, DType dtype) {
-  const uint64_t bits = ir::identity_bits(ir::def(reduction).combine, dtype);
+  const ir::Op combine = ir::def(reduction).combine;
+  if (is_complex(dtype)) return ir::splat(b, dtype, combine == ir::Op::mul, {});
+  const uint64_t bits = ir::identity_bits(combine, dtype);
   return ir::constant(b, dtype, {},
                       std::string(reinterpret_cast<const char*>(&bits), static_cast<size_t>(bytes(dtype))));
 }

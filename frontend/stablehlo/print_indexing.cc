@@ -101,7 +101,12 @@ Shown windows(Printer& p, const ir::Windows& w, const Shown& x, const ir::Type& 
 
 bool print_indexing(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x, Results& r) {
   if (n.op == Op::gather) {
-    r = {p.one("stablehlo.gather", x, g.type(n.first_result), gather_text(ir::Gather(g, n)))};
+    const ir::Gather gather(g, n);
+    bool empty = false;  // an axis without what is to be read there, which StableHLO refuses
+    for (size_t i = 0; i < gather.slice_sizes.size(); ++i)
+      empty = empty || x[0].type.shape[i].number() < gather.slice_sizes[i].number();
+    const ir::Type& type = g.type(n.first_result);
+    r = {empty ? p.number(type, 0) : p.one("stablehlo.gather", x, type, gather_text(gather))};
   } else if (n.op == Op::scatter) {
     r = {scattered(p, ir::Scatter(g, n), x)};
   } else if (n.op == Op::windows) {
