@@ -175,6 +175,7 @@ TEST(FunctionsProducts, SpecialValues) {
   EXPECT_THROW(tn::mvlgamma(tn::ones({1}), 0), tn::Error);
   expect_list(tn::ldexp(tn::tensor({1.0, 0.75, 3.0}), tn::tensor({4, -1, 1000})), {16, 0.375, std::ldexp(3.0, 1000)},
               1e-12 * std::ldexp(3.0, 1000));
+  expect_list(tn::ldexp(tn::tensor({1.5, 1.5, -1.5}), tn::tensor({inf, -inf, inf})), {inf, 0, -inf});
   EXPECT_EQ(tn::float_power(tn::tensor({2}), 3).dtype(), tn::f64);
   expect_list(tn::float_power(tn::tensor({2, 3}), -1), {0.5, 1.0 / 3});
 }

@@ -46,8 +46,8 @@ Value trunc_divide(Values v) { return is_floating(v[0].dtype()) ? trunc(v[0] / v
 
 // In two steps, neither of which leaves the range where the product does not.
 Value ldexp(Values v) {
-  const Value half = floor(v[1] * 0.5);
-  return v[0] * exp2(half) * exp2(v[1] - half);
+  const Value half = floor(v[1] * 0.5), rest = select(is_finite(v[1]), v[1] - half, ir::zeros_like(half));
+  return v[0] * exp2(half) * exp2(rest);
 }
 
 Value frac(Values x) { return x[0] - trunc(x[0]); }
