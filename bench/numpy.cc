@@ -21,7 +21,7 @@ std::string script(const std::string& setup, const std::string& statement) {
          "for line in sys.stdin:\n"
          "  run()\n"
          "  s = time.perf_counter()\n"
-         "  for i in range(calls): run()\n"
+         "  for _ in range(calls): run()\n"
          "  print((time.perf_counter() - s) / calls, flush=True)\n";
 }
 
