@@ -107,15 +107,16 @@ void add_gather(const Rows& r, bool whole, double bar) {
       return whole ? index_select(t, 0, at) : gather(t, 1, at);
     };
     auto compiled = jit(function);
+    const float* const from = data(x);  // which the subjects' x keeps
     const auto by_hand = [=, numbers = i.to_vector<int64_t>(),
                           copy = std::vector<float>(static_cast<size_t>(r.count * r.length))]() mutable {
       for (int64_t row = 0; row < r.count; ++row) {
         float* to = copy.data() + row * r.length;
         if (whole)
-          std::memcpy(to, data(x) + numbers[static_cast<size_t>(row)] * r.length,
+          std::memcpy(to, from + numbers[static_cast<size_t>(row)] * r.length,
                       static_cast<size_t>(r.length) * sizeof(float));
         for (int64_t k = 0; !whole && k < r.length; ++k)
-          to[k] = data(x)[row * r.length + numbers[static_cast<size_t>(row * r.length + k)]];
+          to[k] = from[row * r.length + numbers[static_cast<size_t>(row * r.length + k)]];
       }
       benchmark::DoNotOptimize(copy.data());
     };

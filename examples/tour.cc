@@ -24,7 +24,8 @@ int main() {
   std::cout << b.sum(0) << " " << b.mean(1) << " " << b.std({.axes = {1}, .correction = 1}) << "\n";
   const auto [values, places] = tn::topk(b.flatten(), 3);
   std::cout << values << " " << places << " " << tn::median(b) << " " << tn::quantile(b, 0.9) << "\n";
-  std::cout << tn::cumprod(grid + 1, 0) << " " << tn::diff(grid) << " " << tn::bincount(tn::tensor({0, 1, 1, 3}), 4) << "\n";
+  std::cout << tn::cumprod(grid + 1, 0) << " " << tn::diff(grid) << " " << tn::bincount(tn::tensor({0, 1, 1, 3}), 4)
+            << "\n";
   std::cout << tn::searchsorted(grid, tn::tensor({0.3, 0.7})) << " " << tn::unique(tn::tensor({3, 1, 3, 2}), 3) << "\n";
 
   // Shapes

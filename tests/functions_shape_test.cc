@@ -257,7 +257,7 @@ TEST(ShapeFunctions, Refusals) {
   EXPECT_HAS(message_of([&] { tn::split(x, 0, 0); }), "split");
   EXPECT_HAS(message_of([&] { tn::split(x, {1, 3}, 0); }), "add up to 4");
   EXPECT_HAS(message_of([&] { tn::chunk(x, 0); }), "positive");
-  EXPECT_HAS(message_of([&] { tn::squeeze(x, {0}); }), "is not 1");
+  EXPECT_HAS(message_of([&] { tn::squeeze(x, std::vector<int64_t>{0}); }), "is not 1");
   EXPECT_HAS(message_of([&] { tn::unflatten(x, 1, {2, 2}); }), "unflatten");
   EXPECT_HAS(message_of([&] { tn::movedim(x, {0, 0}, {0, 1}); }), "twice");
   EXPECT_HAS(message_of([&] { tn::pad(x, {{0, 0}, {3, 0}}, "reflect"); }), "reflects less");

@@ -16,7 +16,8 @@ Value flat(Value x) { return ir::reshape(x, Shape({x.builder->symbols().numel(x.
 // How many elements the mask has chosen up to each, itself counted.
 Value counted(Value mask) {
   const Value ones = ir::cast(mask, i64);
-  return ir::apply(*mask.builder, ir::Op::cumsum, std::span(&ones, 1), ir::CumulativeAttrs{.axis = 0, .reverse = false})[0];
+  return ir::apply(*mask.builder, ir::Op::cumsum, std::span(&ones, 1),
+                   ir::CumulativeAttrs{.axis = 0, .reverse = false})[0];
 }
 
 // The numbers of the first `size` elements that a flat mask chooses; and which of them there are.
