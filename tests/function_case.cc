@@ -93,7 +93,7 @@ struct Closed {
   Arrays inputs;
 };
 Closed closed(const FunctionCase& c, const Tensors& x) {
-  const Traced traced = trace(c.call.call, x);
+  const Traced traced = trace(c.call, x);
   return {traced.program()->graph, arrays_of(traced.program()->inputs(x))};
 }
 
@@ -101,7 +101,7 @@ Closed closed(const FunctionCase& c, const Tensors& x) {
 void check_values(const FunctionCase& c, const Tensors& x, bool count) {
   if (count) runtime::clear_memory_cache();  // another case may have made the same program
   const uint64_t before = asked_for();
-  const Tensors eager = c.call.call(x);
+  const Tensors eager = c.call(x);
   const uint64_t programs = asked_for() - before;
   if (count && c.programs >= 0) {
     EXPECT_EQ(programs, static_cast<uint64_t>(c.programs)) << "eager programs";
@@ -115,7 +115,7 @@ void check_values(const FunctionCase& c, const Tensors& x, bool count) {
   Tensors expected;
   for (const Array& a : interpreted) expected.push_back(tensor_of(a));
   expect_same(expected, eager, "eagerly");
-  expect_same(expected, jit(c.call.call)(x), "jitted");
+  expect_same(expected, jit(c.call)(x), "jitted");
   const auto wrong = first_disagreement(program.graph, program.inputs, NaNs::one_value);
   EXPECT_FALSE(wrong) << *wrong;
 }
@@ -123,8 +123,8 @@ void check_values(const FunctionCase& c, const Tensors& x, bool count) {
 void check_halves(const FunctionCase& c, const Tensors& x) {
   Tensors wide;
   for (const Tensor& t : x) wide.push_back(is_floating(t.dtype()) ? t.astype(f32) : t);
-  Tensors expected = c.call.call(wide);
-  const Tensors found = c.call.call(x);
+  Tensors expected = c.call(wide);
+  const Tensors found = c.call(x);
   for (size_t i = 0; i < expected.size() && i < found.size(); ++i)
     if (is_floating(found[i].dtype())) expected[i] = expected[i].astype(found[i].dtype());
   expect_same(expected, found, "as f32 and rounded once");
@@ -138,7 +138,7 @@ Tensors in_pairs(Tensors y) {
 
 void check_derivatives_of(const FunctionCase& c, const Tensors& x) {
   FunctionCase real = c;  // differences are of real numbers
-  real.call.call = [call = c.call.call](const Tensors& z) { return in_pairs(call(z)); };
+  real.call = [call = c.call](const Tensors& z) { return in_pairs(call(z)); };
   const Closed program = closed(real, x);
   passes::Draw draw;
   passes::check_derivatives(*program.graph, draw, program.inputs);
@@ -165,7 +165,7 @@ void check_lanes(const FunctionCase& c) {
     const auto of_lane = [&](const Tensors& x) {
       Tensors arguments = x;
       arguments.insert(arguments.end(), rest.begin(), rest.end());
-      return c.call.call(arguments);
+      return c.call(arguments);
     };
     const Tensors found = jit(vmap(of_lane))(joined);
     for (int64_t lane = 0; lane < lanes; ++lane) {
@@ -200,7 +200,7 @@ FunctionCase of_pairs(const FunctionCase& c) {
     paired.push_back(d.elements == Elements::floating);
     if (paired.back()) d.shape.push_back(2);
   }
-  pairs.call.call = [call = c.call.call, paired](const Tensors& x) {
+  pairs.call = [call = c.call, paired](const Tensors& x) {
     Tensors z = x;
     for (size_t i = 0; i < z.size(); ++i)
       if (paired[i]) z[i] = view_as_complex(z[i]);
@@ -211,7 +211,7 @@ FunctionCase of_pairs(const FunctionCase& c) {
 
 // Of complex numbers on the real axis the real function's values, where it has any.
 void check_real_axis(const FunctionCase& c) {
-  const Tensors x = given(c.arguments, 1, f64), expected = c.call.call(x), found = c.call.call(as_complex(x, c128));
+  const Tensors x = given(c.arguments, 1, f64), expected = c.call(x), found = c.call(as_complex(x, c128));
   ASSERT_EQ(expected.size(), found.size());
   for (size_t i = 0; i < expected.size(); ++i) {
     ASSERT_EQ(expected[i].shape(), found[i].shape()) << "result " << i;
@@ -234,9 +234,9 @@ void check_complex(const FunctionCase& c) {
       const Tensors z = as_complex(x, c128);
       if (all) x = z;
       x[0] = z[0];
-      static_cast<void>(c.call.call(x));
+      static_cast<void>(c.call(x));
     } catch (const Error& e) {
-      const std::string said = e.what(), last = c.name.substr(c.name.rfind(':') + 1);
+      const std::string said = e.what();
       EXPECT_TRUE(said.find("c128") != std::string::npos || said.find("complex") != std::string::npos) << said;
       EXPECT_NE(said.find("functions_"), std::string::npos) << said << ": of no line";
       if (all) return;

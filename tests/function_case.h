@@ -31,13 +31,9 @@ inline Drawn apart(std::vector<int64_t> shape, double low = -2, double high = 2)
 }
 
 using Called = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
-struct Call {
-  Called call;
-};
-
 struct FunctionCase {
   std::string name;  // as frontend/ops/functions/*.def or its header spells it
-  Call call;
+  Called call;
   std::vector<Drawn> arguments;
   std::vector<std::vector<Drawn>> others = {};  // empty, of rank 0, long: values and routes alone
   int derivatives = 2;  // orders that are checked; 0 of what has none
@@ -58,7 +54,7 @@ std::vector<Tensor> results(const std::tuple<T...>& t) {
 inline std::vector<Tensor> results(const std::pair<Tensor, Tensor>& t) { return {t.first, t.second}; }
 // A call of a case: x[0], x[1] ... are its arguments.
 #define TENON_CALL(...)                            \
-  tenon::testing::Call {                           \
+  tenon::testing::Called {                         \
     [](const std::vector<tenon::Tensor>& x) {      \
       static_cast<void>(x);                        \
       return tenon::testing::results(__VA_ARGS__); \

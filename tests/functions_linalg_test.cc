@@ -25,12 +25,12 @@ Tensor definite(const Tensor& x) {
 Tensor symmetric(const Tensor& x) { return x + tn::matrix_transpose(x); }
 
 // Arguments are made of what is drawn: more programs than one. Halves are rounded on the way there.
-FunctionCase made(std::string name, tenon::testing::Call call, Arguments arguments, int derivatives = 0) {
+FunctionCase made(std::string name, tenon::testing::Called call, Arguments arguments, int derivatives = 0) {
   FunctionCase c{std::move(name), std::move(call), std::move(arguments)};
   c.derivatives = derivatives, c.halves = false, c.programs = -1;
   return c;
 }
-FunctionCase plain(std::string name, tenon::testing::Call call, Arguments arguments, int derivatives = 0,
+FunctionCase plain(std::string name, tenon::testing::Called call, Arguments arguments, int derivatives = 0,
                    std::vector<Arguments> more = {}) {
   FunctionCase c{std::move(name), std::move(call), std::move(arguments), std::move(more)};
   c.derivatives = derivatives;

@@ -1,4 +1,4 @@
-// Distances of points, and vectors over their lengths: cdist, pairwise_distance, dist, normalize; the condition of matrices.
+// Distances of points, and vectors over their lengths: cdist, pairwise_distance, dist, normalize.
 #include <array>
 #include <cmath>
 #include <numeric>
@@ -56,20 +56,6 @@ Values build_normalize(ir::GraphBuilder&, std::span<const Value> x, const ir::At
   return {ir::cast(v / ir::broadcast(divisor, v.shape(), kept), to.dtype)};
 }
 
-Values build_cond(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
-  const made::Norms n(attrs);
-  const Value a = computed(x[0]);
-  if (!n.order.empty() || std::abs(n.p) != 2) {
-    const Value size = matrix_norm_of(a, n.order, n.p), both = size * matrix_norm_of(inverse(a), n.order, n.p);
-    const Value singular = bit_and(ne(both, both), eq(size, size));  // its inverse is infinities and NaN
-    return as_given({select(singular, ir::like(both, INFINITY), both)}, x[0]);
-  }
-  const Value s = decomposed(ir::Op::svd, a, ir::SpectralAttrs{.vectors = false})[0];
-  const auto last = static_cast<int64_t>(rank(s)) - 1;
-  const Value most = ir::reduce(ir::Op::reduce_max, s, {last}), least = ir::reduce(ir::Op::reduce_min, s, {last});
-  return as_given({n.p > 0 ? most / least : least / most}, x[0]);
-}
-
 // ---- doors
 
 DType floating_dtype(const char* name, std::initializer_list<const Operand*> operands, const Location& at) {
@@ -92,20 +78,6 @@ Tensor between(const char* name, BuildFn build, const Operand& x, const Operand&
   return std::move(apply({name, build}, attrs, inputs, at)[0]);
 } catch (...) {
   leave_with_error(name, x.where());
-}
-
-Tensor condition(const Operand& a, const std::string& order, double p) try {
-  const bool spectral = order.empty() && std::abs(p) == 2;
-  const bool known = order == "fro" || order == "nuc" || (order.empty() && (std::abs(p) == 1 || std::isinf(p)));
-  if (!spectral && !known)
-    throw Error("linalg::cond: the norms of matrices are \"fro\", \"nuc\", 1, -1, 2, -2, inf and -inf", a.where());
-  const Tensor t = spectral ? matrices_of(a, "cond") : square_of(a, "cond");
-  if (t.shape()[static_cast<size_t>(t.ndim() - 1)] == 0 || t.shape()[static_cast<size_t>(t.ndim() - 2)] == 0)
-    throw Error("linalg::cond: a matrix without elements has none: " + describe(t), a.where());
-  return apply_one({"cond", build_cond}, made::NormsAttrs{.order = order, .p = p, .axes = {}, .keepdims = false}, {t},
-                   a.where());
-} catch (...) {
-  leave_with_error("cond", a.where());
 }
 
 }  // namespace
@@ -146,47 +118,6 @@ Tensor normalize(Operand x, Normalize n) try {
                    at);
 } catch (...) {
   leave_with_error("normalize", x.where());
-}
-
-Tensor cond(Operand a, double p) { return condition(a, "", p); }
-Tensor cond(Operand a, const std::string& p) { return condition(a, p, 0); }
-
-// As matrices: the axes before `ind` are one, and so are those from it on.
-Tensor tensorinv(Operand a, int64_t ind) try {
-  const Location& at = a.where();
-  const Tensor t = as_tensor(a, "tensorinv");
-  if (ind < 1 || ind > t.ndim()) throw Error("linalg::tensorinv: ind lies between 1 and the number of axes", at);
-  Extent rows = 1, columns = 1;
-  std::vector<Extent> turned;
-  for (int64_t i = 0; i < t.ndim(); ++i) {
-    const Extent e = t.shape()[static_cast<size_t>(i)];
-    (i < ind ? rows : columns) = (i < ind ? rows : columns) * e;
-  }
-  for (int64_t i = 0; i < t.ndim(); ++i) turned.push_back(t.shape()[static_cast<size_t>((i + ind) % t.ndim())]);
-  return reshape(Operand(inv(Operand(reshape(Operand(t, at), {rows, columns}), at)), at), turned);
-} catch (...) {
-  leave_with_error("tensorinv", a.where());
-}
-
-Tensor tensorsolve(Operand a, Operand b) try {
-  const Location& at = a.where();
-  const Tensor t = as_tensor(a, "tensorsolve"), right = as_tensor(b, "tensorsolve");
-  if (t.ndim() < right.ndim())
-    throw Error("linalg::tensorsolve: a begins with b's axes; they are " + describe(t) + " and " + describe(right), at);
-  Extent rows = 1, columns = 1;
-  std::vector<Extent> shape;
-  for (int64_t i = 0; i < t.ndim(); ++i) {
-    const Extent e = t.shape()[static_cast<size_t>(i)];
-    if (i < right.ndim()) {
-      rows = rows * e;
-    } else {
-      columns = columns * e, shape.push_back(e);
-    }
-  }
-  const Tensor x = solve(Operand(reshape(Operand(t, at), {rows, columns}), at), Operand(ravel(Operand(right, at)), at));
-  return reshape(Operand(x, at), shape);
-} catch (...) {
-  leave_with_error("tensorsolve", a.where());
 }
 
 }  // namespace tenon::linalg

@@ -42,8 +42,6 @@ Value solved(Value a, Value b);  // by lu; derivatives by the equation
 Value inverse(Value a);
 Value inverse_by(Value a, Value lu, Value rows);  // with factors that stand for those of a
 Value vector_norm_of(Value x, double p, const Axes& axes);
-Value matrix_norm_of(Value x, const std::string& order,
-                     double p);  // of x's last two axes; order wins where it is named
 Values decomposed(ir::Op op, Value a, ir::Attrs attrs = {});
 // The function of x that f gives, whose derivative is what the rule says: rule(x, dx) gives (f(x), df).
 using Function = std::function<Value(Value)>;

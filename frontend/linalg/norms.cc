@@ -1,4 +1,4 @@
-// vector_norm, matrix_norm, norm, in all orders. At zeros a norm's derivative is 0.
+// vector_norm, matrix_norm, norm, in all orders, and cond. At zeros a norm's derivative is 0.
 #include <algorithm>
 #include <cmath>
 
@@ -42,6 +42,8 @@ Value vector_norm_of(Value x, double p, const Axes& axes) {
   return select(nothing, p > 0 ? zeros_like(sum) : sum, root);
 }
 
+namespace {
+
 // Of x whose matrices stand in the last two axes.
 Value matrix_norm_of(Value x, const std::string& order, double p) {
   const int64_t row = static_cast<int64_t>(rank(x)) - 2, column = row + 1;
@@ -55,8 +57,6 @@ Value matrix_norm_of(Value x, const std::string& order, double p) {
   const Value sums = ir::reduce(ir::Op::reduce_sum, sizes_of(x), {std::isinf(p) ? column : row});
   return extreme(p > 0 ? ir::Op::reduce_max : ir::Op::reduce_min, sums, {row});
 }
-
-namespace {
 
 // A reduction's result with its axes back, with extent 1.
 Value with_axes(Value x, Axes axes) {
@@ -84,6 +84,20 @@ Values build_matrix_norm(ir::GraphBuilder&, std::span<const Value> x, const ir::
   return as_given({n.keepdims ? with_axes(r, n.axes) : r}, x[0]);
 }
 
+Values build_cond(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
+  const made::Norms n(attrs);
+  const Value a = computed(x[0]);
+  if (!n.order.empty() || std::abs(n.p) != 2) {
+    const Value size = matrix_norm_of(a, n.order, n.p), both = size * matrix_norm_of(inverse(a), n.order, n.p);
+    const Value singular = bit_and(ne(both, both), eq(size, size));  // its inverse is infinities and NaN
+    return as_given({select(singular, ir::like(both, INFINITY), both)}, x[0]);
+  }
+  const Value s = decomposed(ir::Op::svd, a, ir::SpectralAttrs{.vectors = false})[0];
+  const auto last = static_cast<int64_t>(rank(s)) - 1;
+  const Value most = ir::reduce(ir::Op::reduce_max, s, {last}), least = ir::reduce(ir::Op::reduce_min, s, {last});
+  return as_given({n.p > 0 ? most / least : least / most}, x[0]);
+}
+
 // ---- doors
 
 Axes axes_in(const Norm& n, const Tensor& t, const char* name, const Location& at) {
@@ -96,17 +110,20 @@ Axes axes_in(const Norm& n, const Tensor& t, const char* name, const Location& a
   return axes;
 }
 
+void check_order(const char* name, const std::string& order, double p, const Location& at) {
+  const bool number = order.empty() && (std::abs(p) == 1 || std::abs(p) == 2 || std::isinf(p));
+  if (order == "fro" || order == "nuc" || number) return;
+  throw Error(named(name) + ": the norms of matrices are \"fro\", \"nuc\", 1, -1, 2, -2, inf and -inf, not " +
+                  (order.empty() ? std::to_string(p) : "\"" + order + "\""),
+              at);
+}
+
 Tensor of_matrices(const char* name, const Operand& x, const std::string& order, double p, const Norm& n) try {
   const Tensor t = matrices_of(x, name, true);
   Axes axes = axes_in(n, t, name, x.where());
   if (axes.empty()) axes = {t.ndim() - 2, t.ndim() - 1};
   if (axes.size() != 2) throw Error(named(name) + ": a matrix has two axes; name two", x.where());
-  const bool known =
-      order == "fro" || order == "nuc" || (order.empty() && (std::abs(p) == 1 || std::abs(p) == 2 || std::isinf(p)));
-  if (!known)
-    throw Error(named(name) + ": the norms of matrices are \"fro\", \"nuc\", 1, -1, 2, -2, inf and -inf, not " +
-                    (order.empty() ? std::to_string(p) : "\"" + order + "\""),
-                x.where());
+  check_order(name, order, p, x.where());
   return apply_one({name, build_matrix_norm},
                    made::NormsAttrs{.order = order, .p = p, .axes = axes, .keepdims = n.keepdims}, {t}, x.where());
 } catch (...) {
@@ -125,6 +142,18 @@ Tensor of_vectors(const char* name, const Operand& x, double p, const Norm& n) t
   leave_with_error(name, x.where());
 }
 
+Tensor condition(const Operand& a, const std::string& order, double p) try {
+  check_order("cond", order, p, a.where());
+  const bool spectral = order.empty() && std::abs(p) == 2;
+  const Tensor t = spectral ? matrices_of(a, "cond") : square_of(a, "cond");
+  if (t.shape()[static_cast<size_t>(t.ndim() - 1)] == 0 || t.shape()[static_cast<size_t>(t.ndim() - 2)] == 0)
+    throw Error("linalg::cond: a matrix without elements has none: " + describe(t), a.where());
+  return apply_one({"cond", build_cond}, made::NormsAttrs{.order = order, .p = p, .axes = {}, .keepdims = false}, {t},
+                   a.where());
+} catch (...) {
+  leave_with_error("cond", a.where());
+}
+
 }  // namespace
 
 Tensor vector_norm(Operand x, double p, Norm n) { return of_vectors("vector_norm", x, p, n); }
@@ -136,5 +165,8 @@ Tensor norm(Operand x, double p, Norm n) {
   return matrix ? of_matrices("norm", x, "", p, n) : of_vectors("norm", x, p, n);
 }
 Tensor norm(Operand x, const std::string& p, Norm n) { return of_matrices("norm", x, p, 0, n); }
+
+Tensor cond(Operand a, double p) { return condition(a, "", p); }
+Tensor cond(Operand a, const std::string& p) { return condition(a, p, 0); }
 
 }  // namespace tenon::linalg

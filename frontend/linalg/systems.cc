@@ -254,4 +254,42 @@ Tensor lu_solve(const LuFactor& f, Operand b) try {
 Tensor inverse(Operand a) { return inv(std::move(a)); }
 Tensor pinverse(Operand a, Cutoff c) { return pinv(std::move(a), c); }
 
+// As matrices: the axes before `ind` are one, and so are those from it on.
+Tensor tensorinv(Operand a, int64_t ind) try {
+  const Location& at = a.where();
+  const Tensor t = as_tensor(a, "tensorinv");
+  if (ind < 1 || ind > t.ndim()) throw Error("linalg::tensorinv: ind lies between 1 and the number of axes", at);
+  Extent rows = 1, columns = 1;
+  std::vector<Extent> turned;
+  for (int64_t i = 0; i < t.ndim(); ++i) {
+    const Extent e = t.shape()[static_cast<size_t>(i)];
+    (i < ind ? rows : columns) = (i < ind ? rows : columns) * e;
+  }
+  for (int64_t i = 0; i < t.ndim(); ++i) turned.push_back(t.shape()[static_cast<size_t>((i + ind) % t.ndim())]);
+  return reshape(Operand(inv(Operand(reshape(Operand(t, at), {rows, columns}), at)), at), turned);
+} catch (...) {
+  leave_with_error("tensorinv", a.where());
+}
+
+Tensor tensorsolve(Operand a, Operand b) try {
+  const Location& at = a.where();
+  const Tensor t = as_tensor(a, "tensorsolve"), right = as_tensor(b, "tensorsolve");
+  if (t.ndim() < right.ndim())
+    throw Error("linalg::tensorsolve: a begins with b's axes; they are " + describe(t) + " and " + describe(right), at);
+  Extent rows = 1, columns = 1;
+  std::vector<Extent> shape;
+  for (int64_t i = 0; i < t.ndim(); ++i) {
+    const Extent e = t.shape()[static_cast<size_t>(i)];
+    if (i < right.ndim()) {
+      rows = rows * e;
+    } else {
+      columns = columns * e, shape.push_back(e);
+    }
+  }
+  const Tensor x = solve(Operand(reshape(Operand(t, at), {rows, columns}), at), Operand(ravel(Operand(right, at)), at));
+  return reshape(Operand(x, at), shape);
+} catch (...) {
+  leave_with_error("tensorsolve", a.where());
+}
+
 }  // namespace tenon::linalg

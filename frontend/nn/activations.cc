@@ -177,7 +177,7 @@ Tensor glu(Operand x, int64_t axis) try {
 Tensor softmin(Operand x, int64_t axis) try {
   const Location& at = x.where();
   const Tensor given = as_tensor(x, "softmin");
-  check_real(given, "softmin", at);
+  check_real(given.dtype(), "softmin", at);
   const Tensor t = given.ndim() == 0 ? reshape(Operand(given, at), {1}) : given;  // a scalar is its own row
   const Tensor y =
       apply_one({"softmin", formula::build_softmin}, made::AlongAttrs{axis_of(axis, t.ndim(), "softmin", at)}, {t}, at);

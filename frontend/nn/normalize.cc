@@ -73,7 +73,7 @@ namespace {
 Tensor along(const Emit& emit, const Operand& x, int64_t axis, std::optional<DType> dtype) try {
   const Location& at = x.where();
   const Tensor given = as_tensor(x, emit.name);
-  check_real(given, emit.name, at);
+  check_real(given.dtype(), emit.name, at);
   const Tensor t = given.ndim() == 0 ? reshape(Operand(given, at), {1}) : given;  // a scalar is its own row
   const DType as = dtype.value_or(formula::floating(t.dtype()));
   if (!is_floating(as))
@@ -102,7 +102,7 @@ Tensor log_softmax(Operand x, int64_t axis, std::optional<DType> dtype) {
 Tensor layer_norm(Operand x, Operand scale, Operand shift, double epsilon) try {
   const Location& at = x.where();
   const Tensor given = as_tensor(x, "layer_norm");
-  check_real(given, "layer_norm", at);
+  check_real(given.dtype(), "layer_norm", at);
   const Operand entering(typed(given, formula::floating(given.dtype()), at), at);
   const DType result = common_dtype(std::array<const Operand*, 3>{&entering, &scale, &shift}, "layer_norm");
   const Operand rows(rows_of(given, at), at), wide_scale = widened(scale), wide_shift = widened(shift);
@@ -118,7 +118,7 @@ Tensor layer_norm(Operand x, Operand scale, Operand shift, double epsilon) try {
 Tensor rms_norm(Operand x, Operand scale, double epsilon) try {
   const Location& at = x.where();
   const Tensor given = as_tensor(x, "rms_norm");
-  check_real(given, "rms_norm", at);
+  check_real(given.dtype(), "rms_norm", at);
   const Operand entering(typed(given, formula::floating(given.dtype()), at), at);
   const DType result = common_dtype(std::array<const Operand*, 2>{&entering, &scale}, "rms_norm");
   const Operand rows(rows_of(given, at), at), wide_scale = widened(scale);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "tenon/frontend/ops/rows.h"
 #include "tenon/ir/graph/attributes.h"
 
 namespace tenon::formula {
@@ -127,10 +128,7 @@ Value inverse_root(std::span<const Value> v) {
   return quotient(operands);
 }
 
-Value scaled_by(Value z, double factor) {
-  const Parts p = parts(z);
-  return ir::complex(p.re * factor, p.im * factor);
-}
+Value scaled_by(Value z, double factor) { return by_real(z, like(real(z), factor)); }
 
 // e^(w log z); 0^w is 0, and 0^0 is 1. In f64 also for c64: the exponential makes of an error of its operand one that much larger.
 Value power(std::span<const Value> v) {
@@ -155,6 +153,7 @@ Value quotient_of(Value x, Value y) {
   return is_complex(x.dtype()) ? quotient(both) : x / y;
 }
 
+Value by_real(Value x, Value n) { return is_complex(x.dtype()) ? ir::complex(real(x) * n, imag(x) * n) : x * n; }
 Value over_real(Value x, Value n) { return is_complex(x.dtype()) ? ir::complex(real(x) / n, imag(x) / n) : x / n; }
 
 Value magnitude(const Parts& z) {
@@ -220,11 +219,6 @@ const char* complex_remedy(ir::Op op) {
 Value complex_product(Value x, const Axes& axes, bool keepdims) {
   for (size_t k = axes.size(); k-- > 0;) {
     const auto axis = static_cast<size_t>(axes[k]);
-    const auto taken = [&](int64_t start, int64_t count) {
-      std::vector<Dim> starts(x.shape().size(), 0), sizes = x.shape().dims();
-      starts[axis] = start, sizes[axis] = count;
-      return ir::slice(x, starts, sizes, std::vector<int64_t>(starts.size(), 1));
-    };
     if (!x.shape()[axis].is_number())
       throw Error("prod of complex numbers needs a number as extent of axis " + std::to_string(axis));
     if (x.shape()[axis] == 0) {
@@ -233,10 +227,10 @@ Value complex_product(Value x, const Axes& axes, bool keepdims) {
       x = ir::splat(*x.builder, x.dtype(), 1, one);
     }
     for (int64_t n = x.shape()[axis].number(); n > 1; n = x.shape()[axis].number()) {
-      const Value both[] = {taken(0, n / 2), taken(n / 2, n / 2)};
+      const Value both[] = {part(x, axes[k], 0, n / 2), part(x, axes[k], n / 2, n / 2)};
       Value joined = product(both);
       if (n % 2 != 0) {
-        const Value more[] = {joined, taken(n - 1, 1)};
+        const Value more[] = {joined, part(x, axes[k], n - 1, 1)};
         joined = ir::concat(more, static_cast<int64_t>(axis));
       }
       x = joined;

@@ -16,6 +16,7 @@ Parts times(const Parts& x, const Parts& y);
 Value product_of(Value x, Value y);
 Value quotient_of(Value x, Value y);
 Value over_real(Value x, Value n);  // n real
+Value by_real(Value x, Value n);
 
 // The formula of an elementwise row for complex operands of one dtype and shape; null where there is none.
 using ComplexFormula = Value (*)(std::span<const Value>);

@@ -11,9 +11,7 @@ DType meeting(const char* name, Takes takes, std::span<const Operand* const> ope
   const DType common = common_dtype(operands, name);
   if (is_complex(common) && (takes == Takes::fields || takes == Takes::rings || takes == Takes::everything))
     return common;
-  if (is_complex(common))
-    throw Error(std::string(name) + ": takes no complex numbers; apply it to tn::real(z), tn::imag(z) or tn::abs(z)",
-                at);
+  check_real(common, name, at);
   if (takes == Takes::integers && is_floating(common)) {
     std::string text = std::string(name) + ": takes integers, and an operand is ";
     for (const Operand* x : operands) {

@@ -42,14 +42,11 @@ Value around(Value x, size_t axis) {
   return ir::reshape(x, {symbols.numel(Shape({dims.begin(), at})), *at, symbols.numel(Shape({at + 1, dims.end()}))});
 }
 
-bool needs_table(int64_t n, bool halves) { return table_size(plan_of(n), halves) != 0; }
-bool has_halves(int64_t n, FftKind kind) { return kind != FftKind::complex && n % 2 == 0; }
-int64_t staged_length(int64_t n, FftKind kind) { return has_halves(n, kind) ? n / 2 : n; }
-
 struct Step {
   size_t axis;
   int64_t length;
   FftKind kind;
+  bool real() const { return kind != FftKind::complex; }
 };
 // In the order in which they run.
 std::vector<Step> steps_of(const formula::FftOver& to) {
@@ -129,11 +126,9 @@ Tensor over(const char* op, FftKind kind, bool inverse, const Operand& operand, 
                                    .scale = scale,
                                    .dtype = kind == FftKind::from_real ? part : complex_of(part)};
   std::vector<Tensor> inputs{x};
-  for (const Step& s : steps_of(over_of(made::Fft(attrs)))) {
-    const bool halves = has_halves(s.length, s.kind);
-    const int64_t length = staged_length(s.length, s.kind);
-    if (needs_table(length, halves)) inputs.push_back(beside(table_of(plan_of(length), halves, part), x, at));
-  }
+  for (const Step& s : steps_of(over_of(made::Fft(attrs))))
+    if (has_table(s.length, s.real()))
+      inputs.push_back(beside(table_of(plan_for(s.length, s.real()), in_halves(s.length, s.real()), part), x, at));
   return apply({op, build_fft}, attrs, inputs, at)[0];
 } catch (...) {
   leave_with_error(op, operand.where());
@@ -175,12 +170,12 @@ namespace tenon::formula {
 Value transformed_over(Value x, const FftOver& to, const TableFor& table_for) {
   double scale = to.scale;
   for (const fft::Step& s : fft::steps_of(to)) {
-    const bool back = s.kind == FftKind::to_real, halves = fft::has_halves(s.length, s.kind);
+    const bool back = s.kind == FftKind::to_real;
     x = fft::resized(x, s.axis, back ? s.length / 2 + 1 : s.length);
     Shape shape = x.shape();
-    const int64_t length = fft::staged_length(s.length, s.kind);
-    const fft::Plan plan = fft::plan_of(length);
-    const Value table = fft::needs_table(length, halves) ? table_for(plan, halves) : Value{};
+    const fft::Plan plan = fft::plan_for(s.length, s.real());
+    const Value table =
+        fft::has_table(s.length, s.real()) ? table_for(plan, fft::in_halves(s.length, s.real())) : Value{};
     const Value folded = fft::around(x, s.axis);
     x = s.kind == FftKind::complex ? transformed(folded, table, plan, to.inverse, scale)
         : back                     ? transformed_back(folded, table, plan, s.length, scale)

@@ -2,18 +2,12 @@
 // linear_solve, x being F b: so its transpose is the transform back, a program of its own kind, and not the transpose of its stages.
 #include "tenon/frontend/ops/fft_formula.h"
 
+#include "tenon/frontend/ops/rows.h"
 #include "tenon/ir/graph/attributes.h"
 #include "tenon/passes/rebuild.h"
 
 namespace tenon::formula {
 namespace {
-
-// x[.., start + count] of one axis.
-Value taken(Value x, size_t axis, Dim start, Dim count) {
-  std::vector<Dim> starts(x.shape().size(), 0), sizes = x.shape().dims();
-  starts[axis] = start, sizes[axis] = count;
-  return slice(x, std::move(starts), std::move(sizes), std::vector<int64_t>(x.shape().size(), 1));
-}
 
 Parts each(const Parts& x, Value (*f)(Value, const Shape&), const Shape& shape) {
   return {f(x.re, shape), f(x.im, shape)};
@@ -27,7 +21,7 @@ struct Reader {
   // count numbers along an axis of a shape.
   Parts next(int64_t count, const Shape& shape, int64_t axis) {
     const auto part = [&] {
-      const Value run = taken(table, 0, at, count);
+      const Value run = formula::part(table, 0, at, count);
       at += count;
       return ir::broadcast(run, shape, {axis});
     };
@@ -64,7 +58,8 @@ Parts stage(const Parts& t, int64_t r, Reader& roots, Ends last) {
   const Parts all = reshaped(t, split);
   std::vector<Parts> x;
   for (int64_t j = 0; j < r; ++j) {
-    const Parts own = {ir::reshape(taken(all.re, 2, j, 1), part), ir::reshape(taken(all.im, 2, j, 1), part)};
+    const Parts own = {ir::reshape(formula::part(all.re, 2, j, 1), part),
+                       ir::reshape(formula::part(all.im, 2, j, 1), part)};
     x.push_back(j == 0 || length == 1 ? own : turned_by(own, roots.next(length, part, 0)));
   }
   x = butterfly(x);
@@ -109,7 +104,7 @@ Value convolved(const Parts& x, const fft::Plan& plan, Reader& table) {
   const auto back = [&](Value v) { return first_axis_second(v); };
   const Value around =
       first_axis_second(staged(swapped({back(there.re), back(there.im)}), plan.radices, again, swapped));
-  const Parts r = parts(taken(around, 1, 0, n));
+  const Parts r = parts(formula::part(around, 1, 0, n));
   return whole(turned_by(r, chirp));
 }
 
@@ -173,14 +168,14 @@ Parts joining_roots(Value table, const fft::Plan& plan, const Shape& shape) {
 // O = (Z[k] - conj Z[-k]) / 2i, X[k] = E + w^k O.
 Value transformed_real(Value x, Value table, const fft::Plan& plan, int64_t n, double scale) {
   const Shape shape = x.shape();
-  if (n % 2 != 0) return taken(transformed(whole(parts(x)), table, plan, false, scale), 1, 0, n / 2 + 1);
+  if (n % 2 != 0) return formula::part(transformed(whole(parts(x)), table, plan, false, scale), 1, 0, n / 2 + 1);
   const int64_t half = n / 2;
   const Value pairs = ir::reshape(x, {shape[0], Dim(half), Dim(2), shape[2]});
   const Shape short_shape = {shape[0], Dim(half), shape[2]}, out = {shape[0], Dim(half + 1), shape[2]};
-  const Value z =
-      ir::complex(ir::reshape(taken(pairs, 2, 0, 1), short_shape), ir::reshape(taken(pairs, 2, 1, 1), short_shape));
+  const Value z = ir::complex(ir::reshape(formula::part(pairs, 2, 0, 1), short_shape),
+                              ir::reshape(formula::part(pairs, 2, 1, 1), short_shape));
   const Value spectrum = transformed(z, table, plan, false, scale * 0.5);
-  const Value around[] = {spectrum, taken(spectrum, 1, 0, 1)};
+  const Value around[] = {spectrum, formula::part(spectrum, 1, 0, 1)};
   const Value ahead = ir::concat(around, 1);
   const Parts a = parts(ahead), b = parts(ir::reverse(ahead, {1}));
   const Parts even = {a.re + b.re, a.im - b.im}, odd = {a.im + b.im, b.re - a.re};
@@ -198,7 +193,7 @@ Value transformed_back(Value x, Value table, const fft::Plan& plan, int64_t n, d
   if (n % 2 == 0) real_only = bit_or(real_only, eq(place, literal(place, half)));
   const Parts given = parts(x), clean = {given.re, select(real_only, ir::zeros_like(given.im), given.im)};
   if (n % 2 != 0) {
-    const auto mirrored = [&](Value v) { return ir::reverse(taken(v, 1, 1, half), {1}); };
+    const auto mirrored = [&](Value v) { return ir::reverse(formula::part(v, 1, 1, half), {1}); };
     const Value re[] = {clean.re, mirrored(clean.re)}, im[] = {clean.im, -mirrored(clean.im)};
     return real(transformed(ir::complex(ir::concat(re, 1), ir::concat(im, 1)), table, plan, true, scale));
   }
@@ -207,7 +202,7 @@ Value transformed_back(Value x, Value table, const fft::Plan& plan, int64_t n, d
   const Parts w = joining_roots(table, plan, shape);
   const Parts turned = {fma(odd.re, w.re, odd.im * w.im), fma(odd.im, w.re, -(odd.re * w.im))};  // by the conjugate
   const Value z = ir::complex(even.re - turned.im, even.im + turned.re);
-  const Parts y = parts(transformed(taken(z, 1, 0, half), table, plan, true, scale));
+  const Parts y = parts(transformed(formula::part(z, 1, 0, half), table, plan, true, scale));
   const Shape one = {shape[0], Dim(half), Dim(1), shape[2]};
   const Value both[] = {ir::reshape(y.re, one), ir::reshape(y.im, one)};
   return ir::reshape(ir::concat(both, 2), {shape[0], Dim(n), shape[2]});

@@ -2,6 +2,7 @@
 #include "tenon/frontend/ops/fft.h"
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/frontend/ops/rows.h"
 #include "tenon/ir/base/door.h"
 
 namespace tenon::fft {
@@ -17,12 +18,7 @@ std::vector<Value> build_shift(ir::GraphBuilder&, std::span<const Value> inputs,
   for (const int64_t a : made::KeptReduce(attrs).axes) {
     const auto axis = static_cast<size_t>(a);
     const Dim n = x.shape()[axis], half = symbols.quotient(n, 2), first = back ? half : symbols.difference(n, half);
-    const auto taken = [&](Dim start, Dim count) {
-      std::vector<Dim> starts(x.shape().size(), 0), sizes = x.shape().dims();
-      starts[axis] = start, sizes[axis] = count;
-      return ir::slice(x, starts, sizes, std::vector<int64_t>(starts.size(), 1));
-    };
-    const Value both[] = {taken(first, symbols.difference(n, first)), taken(0, first)};
+    const Value both[] = {formula::part(x, a, first, symbols.difference(n, first)), formula::part(x, a, 0, first)};
     x = ir::concat(both, a);
   }
   return {x};

@@ -189,6 +189,9 @@ int64_t table_size(const Plan& plan, bool halves) {
   return chirp + stages_size(plan) + (halves ? 2 * (plan.length + 1) : 0);
 }
 
+Plan plan_for(int64_t n, bool real) { return plan_of(in_halves(n, real) ? n / 2 : n); }
+bool has_table(int64_t n, bool real) { return table_size(plan_for(n, real), in_halves(n, real)) != 0; }
+
 Tensor table_of(const Plan& plan, bool halves, DType part) {
   const std::string key = std::string(name(part)) + (halves ? " halves " : " ") + std::to_string(plan.length);
   if (const auto found = tables().find(key)) return Tensor(found);

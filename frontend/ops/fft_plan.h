@@ -21,6 +21,10 @@ struct Plan {
   int64_t staged() const { return convolution != 0 ? convolution : length; }
 };
 Plan plan_of(int64_t length);
+// Of n numbers, real ones or not: an even number of real ones are complex ones of half the length, and a few roots join the halves.
+inline bool in_halves(int64_t n, bool real) { return real && n % 2 == 0; }
+Plan plan_for(int64_t n, bool real);
+bool has_table(int64_t n, bool real);
 
 // Where things stand in a table, in elements: for each stage but the first, for each of its operands but the first, the real parts of L
 // roots, then the imaginary ones; before them, with a chirp, the chirp [2, n] and its spectrum [2, m]; behind them, of a transform of

@@ -1,6 +1,5 @@
 // Reductions made of others: nansum, nanmean, count_nonzero, amax, amin, aminmax, norm; and what variables have in common: cov, corrcoef.
 // Refuses norms of other orders and of matrices: those are linear algebra's.
-#include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/ops/rows.h"
 #include "tenon/ir/base/door.h"
@@ -26,7 +25,7 @@ std::vector<Value> build_nanmean(ir::GraphBuilder&, std::span<const Value> x, co
     const Value part = takes_part(x, t), none = ir::literal(t, 0);
     const Value sum = reduced(ir::Op::reduce_sum, ir::select(part, t, none), r.axes, r.keepdims);
     const Value count = reduced(ir::Op::reduce_sum, ir::cast(part, i64), r.axes, r.keepdims);
-    return over_real(sum, ir::cast(count, part_of(t.dtype())));
+    return sum / ir::cast(count, t.dtype());
   });
 }
 std::vector<Value> build_count_nonzero(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
@@ -121,7 +120,7 @@ Tensor nansum(Operand x, Reduce r) {
   return one_reduction({"nansum", formula::build_nansum}, x, r, formula::summed_as);
 }
 Tensor nanmean(Operand x, Reduce r) try {
-  check_real(as_tensor(x, "nanmean"), "nanmean", x.where());
+  check_real(as_tensor(x, "nanmean").dtype(), "nanmean", x.where());
   return one_reduction({"nanmean", formula::build_nanmean}, x, r, formula::floating);
 } catch (...) {
   leave_with_error("nanmean", x.where());

@@ -2,6 +2,7 @@
 // widths cut. Axis after axis: what is added in front, what stays, what is added behind.
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/frontend/ops/rows.h"
 #include "tenon/frontend/ops/shapes.h"
 #include "tenon/ir/base/door.h"
 #include "tenon/ir/base/number_text.h"
@@ -12,22 +13,17 @@ namespace {
 using ir::Value;
 using Values = std::span<const Value>;
 
-Value part_of(Value x, size_t axis, Dim start, Dim size) {
-  const Shape shape = x.shape();
-  std::vector<Dim> starts(shape.size(), 0), sizes = shape.dims();
-  starts[axis] = start, sizes[axis] = size;
-  return ir::slice(x, std::move(starts), std::move(sizes), std::vector<int64_t>(shape.size(), 1));
-}
-
-Value repeated_part(Value x, size_t axis, Dim start, Dim count) {
+Value repeated_part(Value x, int64_t along, Dim start, Dim count) {
   Shape shape = x.shape();
-  shape[axis] = count;
+  shape[static_cast<size_t>(along)] = count;
   std::vector<int64_t> axes;
   for (int64_t i = 0; i < shape.rank(); ++i) axes.push_back(i);
-  return ir::broadcast(part_of(x, axis, start, 1), shape, std::move(axes));
+  return ir::broadcast(formula::part(x, along, start, 1), shape, std::move(axes));
 }
 
-Value widened_axis(Value x, size_t axis, Dim low, Dim high, Pad mode) {
+}  // namespace
+
+Value formula::padded_axis(Value x, size_t axis, Dim low, Dim high, Pad mode) {
   Symbols& s = x.builder->symbols();
   const Dim n = x.shape()[axis];
   const auto along = static_cast<int64_t>(axis);
@@ -37,24 +33,27 @@ Value widened_axis(Value x, size_t axis, Dim low, Dim high, Pad mode) {
   };
   switch (mode) {
     case Pad::reflect:
-      add(low, [&] { return ir::reverse(part_of(x, axis, 1, low), {along}); });
+      add(low, [&] { return ir::reverse(formula::part(x, along, 1, low), {along}); });
       parts.push_back(x);
-      add(high, [&] { return ir::reverse(part_of(x, axis, s.difference(s.difference(n, 1), high), high), {along}); });
+      add(high,
+          [&] { return ir::reverse(formula::part(x, along, s.difference(s.difference(n, 1), high), high), {along}); });
       break;
     case Pad::replicate:
-      add(low, [&] { return repeated_part(x, axis, 0, low); });
+      add(low, [&] { return repeated_part(x, along, 0, low); });
       parts.push_back(x);
-      add(high, [&] { return repeated_part(x, axis, s.difference(n, 1), high); });
+      add(high, [&] { return repeated_part(x, along, s.difference(n, 1), high); });
       break;
     case Pad::circular:
-      add(low, [&] { return part_of(x, axis, s.difference(n, low), low); });
+      add(low, [&] { return formula::part(x, along, s.difference(n, low), low); });
       parts.push_back(x);
-      add(high, [&] { return part_of(x, axis, 0, high); });
+      add(high, [&] { return formula::part(x, along, 0, high); });
       break;
     case Pad::constant: parts.push_back(x); break;
   }
   return parts.size() == 1 ? parts[0] : ir::concat(parts, along);
 }
+
+namespace {
 
 std::vector<Value> build_padded(ir::GraphBuilder& b, Values given, const ir::Attrs& attrs) {
   const made::PaddedAs p(attrs);
@@ -65,7 +64,7 @@ std::vector<Value> build_padded(ir::GraphBuilder& b, Values given, const ir::Att
   Value x = ir::slice(given[0], p.cut_low, sizes, std::vector<int64_t>(shape.size(), 1));
   const auto mode = static_cast<Pad>(p.mode);
   if (mode == Pad::constant) return {ir::pad(x, given[1], p.low, p.high, std::vector<int64_t>(shape.size(), 0))};
-  for (size_t i = 0; i < shape.size(); ++i) x = widened_axis(x, i, p.low[i], p.high[i], mode);
+  for (size_t i = 0; i < shape.size(); ++i) x = formula::padded_axis(x, i, p.low[i], p.high[i], mode);
   return {x};
 }
 

@@ -36,7 +36,7 @@ Value outer_product(Value a, Value b, DType dtype) {
 // v times a number, which is whole where v is.
 Value scaled(Value v, double by) {
   if (by == 1) return v;
-  if (is_complex(v.dtype())) return ir::complex(ir::real(v) * by, ir::imag(v) * by);
+  if (is_complex(v.dtype())) return by_real(v, ir::like(ir::real(v), by));
   return is_floating(v.dtype()) ? v * by : v * static_cast<int64_t>(by);
 }
 

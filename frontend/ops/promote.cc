@@ -226,8 +226,8 @@ Operand widened(const Operand& x) {
   return Operand(typed(x.tensor(), formula::wide(x.tensor().dtype()), x.where()), x.where());
 }
 
-void check_real(const Tensor& x, const char* op, const Location& at) {
-  if (is_complex(x.dtype()))
+void check_real(DType dtype, const char* op, const Location& at) {
+  if (is_complex(dtype))
     throw Error(std::string(op) + ": takes no complex numbers; apply it to tn::real(z), tn::imag(z) or tn::abs(z)", at);
 }
 

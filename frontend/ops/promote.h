@@ -30,8 +30,8 @@ bool stretches(const Shape& from, const Shape& to);
 Tensor cast_to(const Tensor& x, DType dtype, const Location& at);
 // Error unless x has integers, to point at elements.
 void check_index(const Tensor& x, const char* op, const Location& at);
-// Error where x holds complex numbers.
-void check_real(const Tensor& x, const char* op, const Location& at);
+// Error for a complex dtype.
+void check_real(DType dtype, const char* op, const Location& at);
 // The axes that a reduction names, ascending; all of them when it names none. A scalar has none, and lets 0 and -1 pass.
 std::vector<int64_t> axes_of(const Reduce& r, int rank, const char* op, const Location& at);
 // A reduction's inputs: x, and the mask if it has one. Error for a mask that is no bool tensor, or does not stretch to x.

@@ -37,6 +37,8 @@ struct Ordered {
 // Ascending, NaN last, or descending, NaN first; stable both ways.
 Ordered ordered(Value x, int64_t axis, bool descending = false);
 
+// More elements of an axis, of those that it has: of a constant mode none. (pad_modes.cc)
+Value padded_axis(Value x, size_t axis, Dim low, Dim high, Pad mode);
 // A slice of one axis.
 Value part(Value x, int64_t axis, Dim start, Dim size);
 Value is_nan(Value x);  // of integers nowhere

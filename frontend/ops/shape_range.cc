@@ -86,7 +86,7 @@ Tensor full_like(Operand operand, Operand value) try {
 Tensor vander(Operand operand, std::optional<Extent> columns, bool increasing) try {
   const Location& at = operand.where();
   const Tensor x = as_tensor(operand, "vander");
-  check_real(x, "vander", at);
+  check_real(x.dtype(), "vander", at);
   if (x.ndim() != 1) throw Error("vander takes a vector, not " + describe(x), at);
   const Shape shape = Extents({columns.value_or(x.shape()[0])}).checked("vander", x.dtype(), at);
   return apply_one({"vander", build_vander}, made::PowersAttrs{.columns = shape[0], .increasing = increasing}, {x}, at);

@@ -5,6 +5,7 @@
 #include "tenon/frontend/ops/fft.h"
 #include "tenon/frontend/ops/fft_formula.h"
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/frontend/ops/rows.h"
 #include "tenon/frontend/tensor/placement.h"
 #include "tenon/ir/base/door.h"
 #include "tenon/ir/graph/attributes.h"
@@ -14,33 +15,12 @@ namespace {
 
 using ir::Value;
 
-constexpr const char* pad_modes[] = {"reflect", "constant", "replicate", "circular"};
-
-Value taken(Value x, size_t axis, Dim start, Dim count) {
-  std::vector<Dim> starts(x.shape().size(), 0), sizes = x.shape().dims();
-  starts[axis] = start, sizes[axis] = count;
-  return ir::slice(x, starts, sizes, std::vector<int64_t>(starts.size(), 1));
-}
-
 Value zeros_of(Value x, const Shape& shape) { return ir::splat(*x.builder, x.dtype(), 0, shape); }
 
 // x[batch, samples] with p more at either end.
-Value padded(Value x, int64_t p, int64_t mode) {
-  Symbols& symbols = x.builder->symbols();
-  const Dim n = x.shape()[1];
-  Value low, high;
-  if (mode == 0) {
-    low = ir::reverse(taken(x, 1, 1, p), {1});
-    high = ir::reverse(taken(x, 1, symbols.difference(n, p + 1), p), {1});
-  } else if (mode == 3) {
-    low = taken(x, 1, symbols.difference(n, p), p), high = taken(x, 1, 0, p);
-  } else {
-    const Shape ends = {x.shape()[0], Dim(p)};
-    low = mode == 1 ? zeros_of(x, ends) : ir::broadcast_to(taken(x, 1, 0, 1), ends);
-    high = mode == 1 ? low : ir::broadcast_to(taken(x, 1, symbols.difference(n, 1), 1), ends);
-  }
-  const Value all[] = {low, x, high};
-  return ir::concat(all, 1);
+Value padded(Value x, int64_t p, Pad mode) {
+  if (mode == Pad::constant) return ir::pad(x, zeros_of(x, {}), {0, p}, {0, p}, {0, 0});
+  return formula::padded_axis(x, 1, p, p, mode);
 }
 
 // Where sample t of piece f lies: f hop + t, i64[pieces, n].
@@ -70,14 +50,8 @@ Inputs inputs_of(std::span<const Value> given, bool table) {
   return in;
 }
 
-bool halves(int64_t n, bool real) { return real && n % 2 == 0; }
-Plan plan_for(int64_t n, bool real) { return plan_of(halves(n, real) ? n / 2 : n); }
-bool has_table(int64_t n, bool real) { return table_size(plan_for(n, real), halves(n, real)) != 0; }
-
-Value scaled(Value x, Value by) {  // a real factor, broadcast from the last axis
-  const Value w = ir::spread(by, is_complex(x.dtype()) ? ir::real(x) : x);
-  return is_complex(x.dtype()) ? ir::complex(ir::real(x) * w, ir::imag(x) * w) : x * w;
-}
+// By a real factor, broadcast from the last axis.
+Value scaled(Value x, Value by) { return formula::by_real(x, ir::spread(by, is_complex(x.dtype()) ? ir::real(x) : x)); }
 
 std::vector<Value> build_stft(ir::GraphBuilder& b, std::span<const Value> given, const ir::Attrs& attrs) {
   const made::Stft to(attrs);
@@ -90,7 +64,7 @@ std::vector<Value> build_stft(ir::GraphBuilder& b, std::span<const Value> given,
   lead.erase(lead.size() - 1);
   const Dim batch = symbols.numel(lead);
   x = ir::reshape(x, {batch, samples});
-  if (to.center) x = padded(x, to.n / 2, to.pad);
+  if (to.center) x = padded(x, to.n / 2, static_cast<Pad>(to.pad));
   const Dim pieces = symbols.sum(symbols.quotient(symbols.difference(x.shape()[1], to.n), to.hop), 1);
   const Value cut = ir::take(x, places(b, pieces, to.n, to.hop), 1);
   const Value framed = ir::reshape(scaled(cut, window_of(b, in.window, to, part_of(to.dtype))),
@@ -137,7 +111,7 @@ std::vector<Value> build_istft(ir::GraphBuilder& b, std::span<const Value> given
   const Dim there = symbols.difference(length, to.center ? 2 * start : 0);
   const bool cut = to.result >= 0 && (!length.is_number() || to.result <= length.number() - start);
   const Dim end = to.result < 0 ? there : cut ? Dim(to.result) : symbols.difference(length, start);
-  sum = taken(sum, 1, start, end), weight = taken(weight, 1, start, end);
+  sum = formula::part(sum, 1, start, end), weight = formula::part(weight, 1, start, end);
   const Value inverse = ir::reshape(ir::like(weight, 1) / weight, {end});
   x = scaled(sum, inverse);
   if (to.result >= 0 && !cut) x = ir::pad(x, zeros_of(x, {}), {0, 0}, {0, symbols.difference(to.result, end)}, {0, 0});
@@ -164,15 +138,16 @@ Pieces checked(const char* op, int64_t n, int64_t hop, int64_t win, const Tensor
   return p;
 }
 
-int64_t mode_of(const std::string& name, const Location& at) {
-  for (int64_t i = 0; i < 4; ++i)
-    if (name == pad_modes[i]) return i;
+Pad mode_of(const std::string& name, const Location& at) {
+  const PadMode mode(name);
+  if (mode.known) return mode.mode;
   throw Error("stft: pad_mode is \"reflect\", \"constant\", \"replicate\" or \"circular\", not \"" + name + "\"", at);
 }
 
 void append(std::vector<Tensor>& inputs, const Tensor& window, int64_t n, bool real, DType part, const Location& at) {
   if (window.defined()) inputs.push_back(window);
-  if (has_table(n, real)) inputs.push_back(beside(table_of(plan_for(n, real), halves(n, real), part), inputs[0], at));
+  if (has_table(n, real))
+    inputs.push_back(beside(table_of(plan_for(n, real), in_halves(n, real), part), inputs[0], at));
 }
 
 }  // namespace
@@ -182,12 +157,13 @@ Tensor stft(Operand operand, int64_t n, Stft o) try {
   const Tensor x = as_tensor(operand, "stft");
   const Pieces p = checked("stft", n, o.hop_length, o.win_length, o.window, at);
   if (x.ndim() == 0) throw Error("stft: a signal has an axis of samples, and this is " + describe(x), at);
-  const int64_t mode = mode_of(o.pad_mode, at);
+  const Pad mode = mode_of(o.pad_mode, at);
   const Dim samples = x.shape()[x.ndim() - 1];
   const int64_t pad = o.center ? n / 2 : 0;
   if (samples.is_number() && samples.number() + 2 * pad < n)
     throw Error("stft: a piece of n_fft " + std::to_string(n) + " is longer than the signal " + describe(x), at);
-  if (samples.is_number() && pad >= samples.number() + (mode == 3) && (mode == 0 || mode == 3) && pad != 0)
+  if (samples.is_number() && pad >= samples.number() + (mode == Pad::circular) &&
+      (mode == Pad::reflect || mode == Pad::circular) && pad != 0)
     throw Error("stft: " + o.pad_mode + " padding by n_fft / 2 needs more samples than " + describe(x) + " has", at);
   const bool real = !is_complex(x);
   const DType part = part_of(x.dtype()) == f64 ? f64 : f32;
@@ -198,7 +174,7 @@ Tensor stft(Operand operand, int64_t n, Stft o) try {
                                          .hop = p.hop,
                                          .window = p.window,
                                          .center = o.center,
-                                         .pad = mode,
+                                         .pad = static_cast<int64_t>(mode),
                                          .onesided = real && o.onesided,
                                          .scale = o.normalized ? 1 / std::sqrt(static_cast<double>(n)) : 1,
                                          .result = -1,
@@ -231,7 +207,7 @@ Tensor istft(Operand operand, int64_t n, Istft o) try {
                                .hop = p.hop,
                                .window = p.window,
                                .center = o.center,
-                               .pad = 0,
+                               .pad = static_cast<int64_t>(Pad::constant),
                                .onesided = o.onesided,
                                .scale = o.normalized ? 1 / std::sqrt(length) : 1 / length,
                                .result = o.length,

@@ -100,6 +100,7 @@ Shown defined(Printer& p, Op op, const Results& given) {
     return p.unary("stablehlo.log_plus_one",
                    p.unary("stablehlo.exponential", p.unary("stablehlo.negate", p.unary("stablehlo.abs", v))));
   };
+  const auto infinity = [&] { return p.repeated(wide, identity_text(Op::min, wide.dtype, false)); };
   const Shown zero = number(0);
   Shown r;
   switch (op) {
@@ -123,8 +124,7 @@ Shown defined(Printer& p, Op op, const Results& given) {
                      times(x[0], x[1]));
       break;
     case Op::unscale: {
-      const Shown infinite = p.compare("EQ", p.unary("stablehlo.abs", x[1]),
-                                       p.repeated(wide, wide.dtype == f64 ? "0x7FF0000000000000" : "0x7F800000"));
+      const Shown infinite = p.compare("EQ", p.unary("stablehlo.abs", x[1]), infinity());
       r = nothing_or(p.binary("stablehlo.or", p.compare("EQ", x[0], zero), infinite),
                      p.binary("stablehlo.divide", x[0], x[1]));
       break;
@@ -140,12 +140,10 @@ Shown defined(Printer& p, Op op, const Results& given) {
       const Shown longer = p.binary("stablehlo.maximum", a, b);
       const Shown ratio = p.binary("stablehlo.divide", p.binary("stablehlo.minimum", a, b), longer);
       const Shown root = p.unary("stablehlo.sqrt", p.binary("stablehlo.add", times(ratio, ratio), number(1)));
-      const Shown infinity = p.repeated(wide, wide.dtype == f64 ? "0x7FF0000000000000" : "0x7F800000");
-      const auto either = [&](const Shown& bound) {
-        return p.binary("stablehlo.or", p.compare("EQ", a, bound), p.compare("EQ", b, bound));
-      };
+      const Shown endless = infinity();
+      const Shown either = p.binary("stablehlo.or", p.compare("EQ", a, endless), p.compare("EQ", b, endless));
       r = p.select(p.compare("EQ", longer, zero), zero, times(longer, root));
-      r = p.select(either(infinity), infinity, r);
+      r = p.select(either, endless, r);
       break;
     }
     case Op::logaddexp: {
