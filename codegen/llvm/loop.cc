@@ -1,6 +1,8 @@
 // Loops. A vector loop has a wide main part without masks and one masked part of 16 lanes, which serves the tail and, for
 // non-temporal stores, the head up to the first aligned element. Loops that cannot be vectorised (carried values, lanes
 // that would leave an inner loop at different times, scratch memory of their own) run lane by lane, with equal results.
+#include <bit>
+
 #include "tenon/codegen/llvm/kernel.h"
 #include "tenon/ir/base/error.h"
 
@@ -80,11 +82,13 @@ void KernelEmitter::emit_repeat(const Instruction& i, Value* begin, Values initi
 // ---- vector loops -----------------------------------------------------------------------------------------------------
 
 void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) {
+  const auto extent = known(b_.CreateSub(end, begin));
+  if (extent && *extent > 1 && *extent < target_.lanes && std::has_single_bit(static_cast<uint64_t>(*extent)))
+    return emit_lanes_at(i, begin, *extent, false);  // a narrower vector: no masks
   if (Value* aligned = peel(i, begin, end)) return emit_aligned(i, begin, aligned, end);
   const auto multiple_of = [&](int64_t width) { return known(begin) && *known(begin) % width == 0; };
   const auto tail_at = [&](Value* position) { emit_tail_at(i, position, end, multiple_of(target_.lanes)); };
   if (weight(i.blocks[0]) > masked_weight) {  // the masked part alone
-    const auto extent = known(b_.CreateSub(end, begin));
     if (extent && *extent > 0 && *extent % target_.lanes == 0)  // no tail: no masks
       return counted_loop(b_, "vector", {begin, end, target_.lanes}, [&](Value* position) {
         emit_lanes_at(i, position, target_.lanes, multiple_of(target_.lanes));
