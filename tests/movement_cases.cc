@@ -214,6 +214,21 @@ void sort_cases(Inputs& in) {
                        SortAttrs{static_cast<size_t>(axis)}));
   in.c.outputs(apply(in.c.builder, Op::sort, std::vector{in({0})}, SortAttrs{0}));
   in.c.outputs(apply(in.c.builder, Op::sort, std::vector{in({1, 3})}, SortAttrs{0}));
+  // Rows that are sorted by digits: special values alone, with NaN and zeros of both signs; drawn ones; all of one digit.
+  const auto drawn = [&](std::vector<int64_t> shape) {
+    return in.c.input(random_array(type_of(in.t, std::move(shape)), in.random, Domain::any));
+  };
+  in.c.outputs(apply(in.c.builder, Op::sort, std::vector{in({128})}, SortAttrs{0}));
+  in.c.outputs(apply(in.c.builder, Op::sort, std::vector{in({2, 300})}, SortAttrs{1}));
+  in.c.outputs(apply(in.c.builder, Op::sort, std::vector{drawn({129, 3})}, SortAttrs{0}));
+  in.c.outputs(apply(in.c.builder, Op::sort,
+                     std::vector{ir::select(ir::eq(drawn({400}), drawn({400})), drawn({400}), drawn({400}))},
+                     SortAttrs{0}));
+  for (const Value& x : {in({3, 257}), drawn({3, 257})})
+    in.c.outputs(apply(in.c.builder, Op::sort,
+                       std::vector{x, iota(in.c.builder, DType::i64, {3, 257}, 1), drawn({3, 257})}, SortAttrs{1}));
+  in.c.outputs(apply(in.c.builder, Op::sort, std::vector{drawn({200, 2}), iota(in.c.builder, DType::i64, {200, 2}, 0)},
+                     SortAttrs{0}));
 }
 
 void random_bits_cases(Inputs& in) {
