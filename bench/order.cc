@@ -132,15 +132,15 @@ void add_gather(const Rows& r, bool whole, double bar) {
 }  // namespace
 
 void add_order() {
-  add_sort({1, 1000000}, 0.7);
-  add_sort({1000, 1000}, 0.7);
-  add_argsort({1, 1000000}, 1.2);
-  add_argsort({1000, 1000}, 0.8);
-  add_topk({1, 1000000}, 8, 0.5);
+  add_sort({1, 1000000}, 3.0);
+  add_sort({1000, 1000}, 2.5);
+  add_argsort({1, 1000000}, 2.5);
+  add_argsort({1000, 1000}, 2.0);
+  add_topk({1, 1000000}, 8, 1.0);
   add_topk({1000, 1000}, 8, 0.7);
-  add_topk({1000, 1000}, 100, 0.1);
-  add_gather({1000, 1000}, true, 0.7);
-  add_gather({1000, 1000}, false, 0.7);
+  add_topk({1000, 1000}, 100, 0.8);
+  add_gather({1000, 1000}, true, 0.8);
+  add_gather({1000, 1000}, false, 1.0);
 }
 
 }  // namespace tenon::bench

@@ -55,11 +55,20 @@ void square_cases(Inputs& in, Op op, const Attrs& attrs = {}) {
   give(in, op, {in.special({4, 4})}, attrs);
 }
 
+// Enough small ones for the lanes of a vector, and some that fill none; the largest that are lanes.
+void many_cases(Inputs& in, Op op, const Attrs& attrs = {}) {
+  give(in, op, {in.definite(19, 5)}, attrs);
+  give(in, op, {in.special({2, 11, 4, 4})}, attrs);
+  give(in, op, {in.drawn({8, 3, 3})}, attrs);
+  give(in, op, {in.definite(16, 32)}, attrs);
+  if (op == Op::cholesky) return;
+  give(in, op, {in.drawn({17, 3, 7})}, attrs);
+  give(in, op, {in.drawn({33, 6, 2})}, attrs);
+}
+
 void any_cases(Inputs& in, Op op, const Attrs& attrs = {}) {
   square_cases(in, op, attrs);
-  for (auto [m, n] :
-       {std::pair<int64_t, int64_t>{19, 8}, {3, 12}, {0, 3}})
-    give(in, op, {in.drawn({2, m, n})}, attrs);
+  for (auto [m, n] : {std::pair<int64_t, int64_t>{19, 8}, {3, 12}, {0, 3}}) give(in, op, {in.drawn({2, m, n})}, attrs);
 }
 
 void triangular_cases(Inputs& in) {
@@ -70,14 +79,21 @@ void triangular_cases(Inputs& in) {
         for (int64_t columns : {1, 5})
           give(in, Op::triangular_solve, {in.definite(2, n), in.drawn({2, n, columns})}, attrs);
       give(in, Op::triangular_solve, {in.special({4, 4}), in.drawn({4, 3})}, attrs);
+      give(in, Op::triangular_solve, {in.definite(19, 5), in.drawn({19, 5, 2})}, attrs);
+      give(in, Op::triangular_solve, {in.special({3, 7, 4, 4}), in.special({3, 7, 4, 1})}, attrs);
     }
 }
 
 void add(Op op, Inputs& in) {
   switch (op) {
-    case Op::cholesky: return square_cases(in, op);
-    case Op::lu: return any_cases(in, op);
-    case Op::qr: any_cases(in, op, QrAttrs{.complete = false}); return any_cases(in, op, QrAttrs{.complete = true});
+    case Op::cholesky: many_cases(in, op); return square_cases(in, op);
+    case Op::lu: many_cases(in, op); return any_cases(in, op);
+    case Op::qr:
+      for (const bool complete : {false, true}) {
+        many_cases(in, op, QrAttrs{.complete = complete});
+        any_cases(in, op, QrAttrs{.complete = complete});
+      }
+      return;
     case Op::eigh:
       square_cases(in, op, SpectralAttrs{.vectors = false});
       return square_cases(in, op, SpectralAttrs{.vectors = true});

@@ -82,6 +82,17 @@ void transpose_cases(Inputs& in) {
   in.c.output(transpose(in({0, 3}), {1, 0}));
   for (const std::vector<int64_t>& p : std::vector<std::vector<int64_t>>{{2, 0, 1}, {1, 0, 2}, {2, 1, 0}, {0, 2, 1}})
     in.c.output(transpose(in({5, 3, 17}), p));
+  // By squares of 16, with what is left of them on both sides; fused with what reads the other way.
+  const auto drawn = [&](std::vector<int64_t> shape) {
+    return in.c.input(random_array(type_of(in.t, std::move(shape)), in.random, Domain::any));
+  };
+  in.c.output(transpose(drawn({35, 53}), {1, 0}));
+  in.c.output(transpose(drawn({16, 290}), {1, 0}));
+  in.c.output(transpose(drawn({2, 20, 3, 17}), {0, 2, 3, 1}));
+  in.c.output(transpose(drawn({17, 2, 33}), {2, 1, 0}));
+  const Value x = drawn({32, 32});
+  const Value turned = transpose(x, {1, 0}), other = transpose(drawn({32, 32}), {1, 0});
+  in.c.output(is_complex(in.t) ? turned + x : ir::select(ir::eq(turned, x), other, x));
 }
 
 void slice_cases(Inputs& in) {
@@ -214,6 +225,21 @@ void sort_cases(Inputs& in) {
                        SortAttrs{static_cast<size_t>(axis)}));
   in.c.outputs(apply(in.c.builder, Op::sort, std::vector{in({0})}, SortAttrs{0}));
   in.c.outputs(apply(in.c.builder, Op::sort, std::vector{in({1, 3})}, SortAttrs{0}));
+  // Rows that are sorted by digits: special values alone, with NaN and zeros of both signs; drawn ones; all of one digit.
+  const auto drawn = [&](std::vector<int64_t> shape) {
+    return in.c.input(random_array(type_of(in.t, std::move(shape)), in.random, Domain::any));
+  };
+  in.c.outputs(apply(in.c.builder, Op::sort, std::vector{in({128})}, SortAttrs{0}));
+  in.c.outputs(apply(in.c.builder, Op::sort, std::vector{in({2, 300})}, SortAttrs{1}));
+  in.c.outputs(apply(in.c.builder, Op::sort, std::vector{drawn({129, 3})}, SortAttrs{0}));
+  in.c.outputs(apply(in.c.builder, Op::sort,
+                     std::vector{ir::select(ir::eq(drawn({400}), drawn({400})), drawn({400}), drawn({400}))},
+                     SortAttrs{0}));
+  for (const Value& x : {in({3, 257}), drawn({3, 257})})
+    in.c.outputs(apply(in.c.builder, Op::sort,
+                       std::vector{x, iota(in.c.builder, DType::i64, {3, 257}, 1), drawn({3, 257})}, SortAttrs{1}));
+  in.c.outputs(apply(in.c.builder, Op::sort, std::vector{drawn({200, 2}), iota(in.c.builder, DType::i64, {200, 2}, 0)},
+                     SortAttrs{0}));
 }
 
 void random_bits_cases(Inputs& in) {

@@ -9,6 +9,7 @@
 
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "tenon/codegen/llvm/partial.h"
@@ -103,6 +104,13 @@ class KernelEmitter {
     bool contiguous = false;
   };
   void emit_load(const ir::Instruction& i);
+
+  // llvm/turned.cc: loads whose elements lie far apart from lane to lane, but side by side from round to round of the loop in it
+  bool is_square(const ir::Instruction& loop) const;
+  bool contains_square(ir::BlockId block) const;  // at its outermost level
+  bool is_turned(const ir::Instruction& load, const ir::Instruction& loop) const;
+  void emit_turned(const ir::Instruction& loop);
+  llvm::Value* load_turned(const ir::Instruction& load, llvm::Type* type);
   void emit_store(const ir::Instruction& i);
   Address address(ir::BufferId buffer, llvm::ArrayRef<ir::ScalarId> index);
   Values lane_pointers(const Address& a, llvm::Value* mask);
@@ -162,6 +170,11 @@ class KernelEmitter {
   std::vector<ir::ScalarId> bound_;  // per scalar: the extent that an index stays below
   std::vector<uint8_t> varying_;  // per scalar: differs between the lanes of the vector loop at hand
   Lanes lanes_;
+  struct Turned {
+    llvm::Value* memory = nullptr;  // what the load reads, round by round
+    ir::ScalarId round{};
+  };
+  std::unordered_map<const ir::Instruction*, Turned> turned_;  // of the loop at hand
   llvm::Value* spare_ = nullptr;  // memory that inactive lanes read and write
   bool nontemporal_used_ = false;
   bool nontemporal_ = false;  // inside the aligned main part of a loop

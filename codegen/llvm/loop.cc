@@ -1,6 +1,8 @@
 // Loops. A vector loop has a wide main part without masks and one masked part of 16 lanes, which serves the tail and, for
 // non-temporal stores, the head up to the first aligned element. Loops that cannot be vectorised (carried values, lanes
 // that would leave an inner loop at different times, scratch memory of their own) run lane by lane, with equal results.
+#include <bit>
+
 #include "tenon/codegen/llvm/kernel.h"
 #include "tenon/ir/base/error.h"
 
@@ -60,7 +62,9 @@ void KernelEmitter::emit_serial(const Instruction& i, Value* begin, Value* end) 
     return next;
   };
   if (i.loop == LoopKind::repeat) return emit_repeat(i, begin, initial, round);
+  emit_turned(i);
   const Values last = carried_loop(b_, "loop", {begin, end}, initial, round);
+  if (is_square(i)) turned_.clear();
   for (size_t k = 0; k < carries; ++k) define(result(i, k), last[k]);
 }
 
@@ -80,11 +84,14 @@ void KernelEmitter::emit_repeat(const Instruction& i, Value* begin, Values initi
 // ---- vector loops -----------------------------------------------------------------------------------------------------
 
 void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) {
+  const auto extent = known(b_.CreateSub(end, begin));
+  if (extent && *extent > 1 && *extent < target_.lanes && std::has_single_bit(static_cast<uint64_t>(*extent)))
+    return emit_lanes_at(i, begin, *extent, false);  // a narrower vector: no masks
   if (Value* aligned = peel(i, begin, end)) return emit_aligned(i, begin, aligned, end);
   const auto multiple_of = [&](int64_t width) { return known(begin) && *known(begin) % width == 0; };
   const auto tail_at = [&](Value* position) { emit_tail_at(i, position, end, multiple_of(target_.lanes)); };
-  if (weight(i.blocks[0]) > masked_weight) {  // the masked part alone
-    const auto extent = known(b_.CreateSub(end, begin));
+  const bool turns = contains_square(i.blocks[0]);
+  if (weight(i.blocks[0]) > masked_weight && !turns) {  // the masked part alone
     if (extent && *extent > 0 && *extent % target_.lanes == 0)  // no tail: no masks
       return counted_loop(b_, "vector", {begin, end, target_.lanes}, [&](Value* position) {
         emit_lanes_at(i, position, target_.lanes, multiple_of(target_.lanes));
@@ -92,7 +99,7 @@ void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) 
     if (extent && *extent >= 1 && *extent <= target_.lanes) return tail_at(begin);
     return counted_loop(b_, "edge", {begin, end, target_.lanes}, tail_at);
   }
-  int64_t width = main_lanes(i);
+  int64_t width = turns ? target_.lanes : main_lanes(i);
   const auto whole = [&] { return b_.CreateAnd(b_.CreateSub(end, begin), i64(-width)); };
   Value* full = whole();
   if (known(full) == 0 && width > target_.lanes) {  // a short static loop: no main part wider than it

@@ -177,6 +177,7 @@ void KernelEmitter::emit_load(const Instruction& i) {
   };
   const Lowered condition = masked ? values_[index(i.operands[rank])] : Lowered{};
 
+  if (turned_.contains(&i)) return define(i.first_result, as_register(load_turned(i, type)));
   if (a.kind == Lowered::uniform) {
     if (!masked) return define(i.first_result, as_register(b_.CreateAlignedLoad(type, a.pointer, align)));
     Value* chosen = condition.value;

@@ -28,6 +28,8 @@ class DirectMachine {
     int64_t* data = nullptr;
   };
 
+  static bool side_by_side() { return false; }  // one matrix after the other
+
   // ---- scalars
   static Index index(int64_t v) { return v; }
   static Real real(double v) { return static_cast<T>(v); }

@@ -117,8 +117,9 @@ void qr(M& m, typename M::Reals a, typename M::Reals work, typename M::Reals sca
         typename M::Index inner) {
   using Index = typename M::Index;
   using Real = typename M::Real;
-  const Real power = power_of_scale(m, a, height, width), zero = m.real(0);
-  m.loop(height, [&](Index i) { m.each(width, [&](Index j) { m.store(work, i, j, m.load(a, i, j) / power); }); });
+  m.loop(height, [&](Index i) { m.each(width, [&](Index j) { m.store(work, i, j, m.load(a, i, j)); }); });
+  const Real power = power_of_scale(m, work, height, width), zero = m.real(0);
+  m.loop(height, [&](Index i) { m.each(width, [&](Index j) { m.store(work, i, j, m.load(work, i, j) / power); }); });
   Reflected<M> reflected{m, work, scales, products, height, width};
   reflected.run();
   m.loop(inner, [&](Index i) {

@@ -1,4 +1,5 @@
-// Rows over matrices as loops: one parallel loop over the batch, and inside it the row's algorithm (ir/matrix).
+// Rows over matrices as loops: one parallel loop over the batch, and inside it the row's algorithm (ir/matrix). Rows whose loops are
+// equally long for all matrices take many small ones at once.
 //
 //   parallel matrix { ... serial step { vector j { ... } } ... }
 #include <limits>
@@ -34,29 +35,29 @@ double epsilon(DType t) {
 void nest_cholesky(Lowering& c, const Node& node) {
   const Matrices a = matrices(c, node);
   Machine m(c, node, a.type, a.batch);
-  m.open();
-  matrix::cholesky(m, m.operand(0), m.result(0), m.extent(a.height));
-  m.close();
+  const Machine::Reals l = m.kept(0);
+  m.each_matrix({a.height}, [&] { matrix::cholesky(m, m.operand(0), l, m.extent(a.height)); });
 }
 
 void nest_triangular_solve(Lowering& c, const Node& node) {
   const Matrices b = matrices(c, node, 1);
   const SolveTriangular how(c.graph, node);
   Machine m(c, node, b.type, b.batch);
-  m.open();
-  matrix::solve_triangular(m, m.operand(0), m.operand(1), m.result(0), m.extent(b.height), m.extent(b.width), how.upper,
-                           how.unit);
-  m.close();
+  const Machine::Reals x = m.kept(0);
+  m.each_matrix({b.height, b.width}, [&] {
+    matrix::solve_triangular(m, m.operand(0), m.operand(1), x, m.extent(b.height), m.extent(b.width), how.upper,
+                             how.unit);
+  });
 }
 
 void nest_lu(Lowering& c, const Node& node) {
   const Matrices a = matrices(c, node);
   Machine m(c, node, a.type, a.batch);
-  const Machine::Reals panel = m.temporary(Shape{matrix::block_rows, a.height});
-  m.open();
-  matrix::Lu<Machine>{m, m.result(0), panel, m.result(1), m.result(2), m.extent(a.height), m.extent(a.width)}.run(
-      m.operand(0));
-  m.close();
+  const Machine::Reals lu = m.kept(0), rows = m.kept(1), odd = m.kept(2),
+                       panel = m.temporary(Shape{matrix::block_rows, a.height});
+  m.each_matrix({a.height, a.width}, [&] {
+    matrix::Lu<Machine>{m, lu, panel, rows, odd, m.extent(a.height), m.extent(a.width)}.run(m.operand(0));
+  });
 }
 
 void nest_qr(Lowering& c, const Node& node) {
@@ -65,11 +66,11 @@ void nest_qr(Lowering& c, const Node& node) {
   const Shape& r = c.result_type(node, 1).shape;
   const Dim inner = r[r.rank() - 2], longest = c.builder.symbols().maximum(a.width, inner);
   const Machine::Reals work = m.temporary(Shape{a.height, a.width}), scales = m.temporary(Shape{longest}),
-                       products = m.temporary(Shape{longest});
-  m.open();
-  matrix::qr(m, m.operand(0), work, scales, products, m.result(0), m.result(1), m.extent(a.height), m.extent(a.width),
-             m.extent(inner));
-  m.close();
+                       products = m.temporary(Shape{longest}), q = m.kept(0);
+  m.each_matrix({a.height, a.width}, [&] {
+    matrix::qr(m, m.operand(0), work, scales, products, q, m.result(1), m.extent(a.height), m.extent(a.width),
+               m.extent(inner));
+  });
 }
 
 void nest_eigh(Lowering& c, const Node& node) {

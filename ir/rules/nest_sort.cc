@@ -1,128 +1,128 @@
-// A stable sort as loops, for any extent at run time: a bottom-up merge sort in arena buffers with two halves (source and target
-// swap after every pass), then one pass that moves values to their places. Keys travel with their positions, so that every pass reads
-// and writes in order; a sort of keys alone has no positions. Each pair of runs is merged from both ends at once, which are two
-// chains that do not wait for each other and meet in the middle. NaN comes last; a tie keeps the left run's element first.
+// A stable sort as loops, for any extent at run time. Short rows are placed by rank, long ones by digits; which, is a loop of one or no
+// iteration where the extent is not known. Where threads are lanes (a GPU), rows are merged: a table of digits for each thread is
+// more memory than there is.
 //
-//   parallel others {
-//     key[0, i] = operand[i], position[0, i] = i
-//     serial pass < ceil(log2 n) carry width = 1 { serial t < half carry i, j, k, l {
-//       key[target, front] = the lesser of the heads i and j, key[target, back] = the greater of the tails k and l } }
-//     serial t < n { result[t] = key[last, t], operand[position[last, t]] }
-//   }
-#include "tenon/ir/rules/nest.h"
+//   parallel others { serial (n <= 128) { by rank }  serial (n > 128) { by digits } }
+#include "tenon/ir/rules/sort_ways.h"
 
 namespace tenon::ir::rules {
-namespace {
 
-// ceil(log2 n) for n >= 1: the bits of n - 1 are smeared downwards and counted.
-Scalar passes_for(Lowering& c, Scalar n) {
-  Scalar x = max(n - c.index_literal(1), c.index_literal(0));
-  for (int64_t shift = 1; shift < 64; shift *= 2) x = x | (x >> c.index_literal(shift));
-  return popcount(x);
-}
-
-Scalar comes_before(Scalar x, Scalar y) {
-  if (!is_floating(dtype(x))) return x < y;
-  return (x < y) | ((x == x) & (y != y));
-}
-
-// One sort's part of a buffer [sorts, 2, n].
-struct Halves {
-  KernelBuilder& b;
-  Scalar sort;
-  BufferId buffer;
-  Scalar load(Scalar half, Scalar at) const {
-    const ScalarId index[] = {sort.id, half.id, at.id};
-    return {&b, b.load(buffer, index)};
-  }
-  void store(Scalar half, Scalar at, Scalar value) const {
-    const ScalarId index[] = {sort.id, half.id, at.id};
-    b.store(buffer, index, value.id);
-  }
-};
-
-struct Sorting {
-  Lowering& c;
-  Halves keys;
-  const Halves* positions;  // none where keys are sorted alone
-  Scalar n;
-
-  void move(Scalar source, Scalar from, Scalar target, Scalar to) const {
-    keys.store(target, to, keys.load(source, from));
-    if (positions) positions->store(target, to, positions->load(source, from));
-  }
-
-  // Merges all pairs of runs of a width; `halves` is the steps that they take together, each from both ends.
-  void merge(Scalar pass, Scalar width) const {
-    KernelBuilder& b = c.builder;
-    const Scalar zero = c.index_literal(0), one = c.index_literal(1), last = n - one;
-    const Scalar source = pass & one, target = one - source, run = width + width;
-    const Scalar halves = min(((n >> (pass + one)) << pass) + (((n & (run - one)) + one) >> one), n);
-    const ScalarId ends[] = {zero.id, zero.id, zero.id, zero.id};
-    const std::vector<ScalarId> step = b.open_loop(LoopKind::serial, halves.id, ends);
-    const Scalar t{&b, step[0]}, offset = t & (width - one), start = max((t - offset) + (t - offset), zero);
-    const Scalar fresh = offset == zero, middle = min(start + width, n), end = min(start + run, n);
-    const Scalar i = select(fresh, start, {&b, step[1]}), j = select(fresh, middle, {&b, step[2]});
-    const Scalar k = select(fresh, middle - one, {&b, step[3]}), l = select(fresh, end - one, {&b, step[4]});
-    // A head or a tail past its run is read at a position that exists, and not used.
-    const auto inside = [&](Scalar place) { return min(max(place, zero), last); };
-    const Scalar at_i = inside(i), at_j = inside(j), at_k = inside(k), at_l = inside(l);
-    const Scalar left = keys.load(source, at_i), right = keys.load(source, at_j);
-    const Scalar low = keys.load(source, at_k), high = keys.load(source, at_l);
-    const Scalar from_right = cast((j < end) & ((i >= middle) | comes_before(right, left)), DType::i64);
-    const Scalar from_left = cast((k >= start) & ((l < middle) | comes_before(high, low)), DType::i64);
-    // By arithmetic, since which one comes is as good as random: a branch would be guessed wrong every other time.
-    const auto either = [&](Scalar second, Scalar x, Scalar y) { return inside(x + ((y - x) & (zero - second))); };
-    move(source, either(from_right, at_i, at_j), target, inside(start + offset));
-    move(source, either(from_left, at_l, at_k), target, inside((end - one) - offset));
-    const ScalarId next[] = {((i + one) - from_right).id, (j + from_right).id, (k - from_left).id,
-                             ((l - one) + from_left).id};
-    b.close_loop(next);
-  }
-};
-
-}  // namespace
-
-void nest_sort(Lowering& c, const Node& node) {
-  const Shape& shape = c.result_type(node).shape;
-  KernelBuilder& b = c.builder;
-  const size_t axis = Sort(c.graph, node).axis;
+AxisNest rows_of_sort(Lowering& c, const Shape& shape, size_t axis) {
   AxisNest nest(c, shape, axis);
-  if (nest.vector) {  // neighbouring sorts run in different orders: nothing to gain from lanes
+  if (nest.vector) {
     nest.vector = false;
     nest.others.push_back(shape.size() - 1);
   }
+  return nest;
+}
+
+DType key_type(DType t) {
+  switch (bytes(t)) {
+    case 1: return DType::i8;
+    case 2: return DType::i16;
+    case 4: return DType::i32;
+    default: return DType::i64;
+  }
+}
+
+uint64_t largest_key(DType key) { return (uint64_t{1} << (8 * bytes(key) - 1)) - 1; }
+
+namespace {
+
+Scalar literal(Scalar x, DType t, int64_t v) {
+  const uint64_t mask = bytes(t) == 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * bytes(t))) - 1;
+  return {x.builder, x.builder->literal(t, static_cast<uint64_t>(v) & mask)};
+}
+int64_t largest(DType key) { return static_cast<int64_t>(largest_key(key)); }
+
+// A float's bits, turned so that they are ordered; what they are turned from, too.
+Scalar turned(Scalar bits, DType key) {
+  return bits ^ ((bits >> literal(bits, key, 8 * bytes(key) - 1)) & literal(bits, key, largest(key)));
+}
+int64_t infinity_bits(DType t) {
+  switch (t) {
+    case DType::f16: return 0x7c00;
+    case DType::bf16: return 0x7f80;
+    case DType::f32: return 0x7f800000;
+    default: return 0x7ff0000000000000;
+  }
+}
+
+}  // namespace
+
+Scalar order_key(Scalar x) {
+  const DType t = dtype(x), key = key_type(t);
+  if (t == DType::boolean) return cast(x, key);
+  const Scalar bits = bitcast(x, key);
+  if (is_unsigned(t)) return bits ^ literal(x, key, -largest(key) - 1);
+  if (!is_floating(t)) return bits;
+  const Scalar size = bits & literal(x, key, largest(key)), zero = literal(x, key, 0);
+  const Scalar number = select(size == zero, zero, turned(bits, key));
+  return select(size > literal(x, key, infinity_bits(t)), literal(x, key, largest(key)), number);
+}
+
+Scalar from_key(Scalar k, DType t) {
+  const DType key = dtype(k);
+  if (t == DType::boolean) return k != literal(k, key, 0);
+  if (is_unsigned(t)) return bitcast(k ^ literal(k, key, -largest(key) - 1), t);
+  return bitcast(is_floating(t) ? turned(k, key) : k, t);
+}
+
+Scalar lost_in_key(Scalar x) {
+  const DType key = key_type(dtype(x));
+  const Scalar bits = bitcast(x, key), size = bits & literal(x, key, largest(key));
+  return (size > literal(x, key, infinity_bits(dtype(x)))) | (bits == literal(x, key, -largest(key) - 1));
+}
+
+// Each element goes to the place that as many come before: those that are less, and its equals to the left.
+void sort_by_rank(const SortedRow& row, const Halves& keys) {
+  Lowering& c = row.c;
+  KernelBuilder& b = c.builder;
+  const Scalar zero = c.index_literal(0), one = c.index_literal(1), none = c.literal(DType::i32, 0);
+  const Scalar at = open_loop(c, LoopKind::vector, row.n);
+  keys.store(zero, at, order_key(row.operand(0, at)));
+  b.close_loop();
+
+  const Scalar i = open_loop(c, LoopKind::vector, row.n);
+  const Scalar mine = keys.load(zero, i), place = cast(i, DType::i32);
+  const std::vector<ScalarId> other = b.open_loop(LoopKind::serial, row.n.id, std::span(&none.id, 1));
+  const Scalar j{&b, other[0]}, before{&b, other[1]}, theirs = keys.load(zero, j);
+  const Scalar comes = (theirs < mine) | ((theirs == mine) & (cast(j, DType::i32) < place));
+  const Scalar more = before + cast(comes, DType::i32);
+  const Scalar rank = cast({&b, b.close_loop(std::span(&more.id, 1))[0]}, DType::i64);
+  const Scalar to = clamp(rank, zero, row.n - one);  // where it lies, for who checks bounds
+  for (uint32_t k = 0; k < row.node.operand_count; ++k) row.give(k, to, row.operand(k, i));
+  b.close_loop();
+}
+
+void nest_sort(Lowering& c, const Node& node) {
+  if (c.lanes == 1) return sort_by_merging(c, node);
+  const Type& t = c.result_type(node);
+  const size_t axis = Sort(c.graph, node).axis;
+  AxisNest nest = rows_of_sort(c, t.shape, axis);
   Dim rows = 1;
-  for (Dim d : nest.extents()) rows = b.symbols().product(rows, d);
-  const bool alone = node.operand_count == 1;
-  const BufferId keys = c.temporary(node, c.result_type(node).dtype, Shape{rows, 2, shape[axis]});
-  const BufferId positions = alone ? keys : c.temporary(node, DType::i64, Shape{rows, 2, shape[axis]});
-  const Scalar n = c.extent(shape[axis]), zero = c.index_literal(0), one = c.index_literal(1);
-  const Scalar passes = passes_for(c, n);
+  for (Dim d : nest.extents()) rows = c.builder.symbols().product(rows, d);
+  const Dim length = t.shape[axis];
+  const DType key = key_type(t.dtype);
+  const bool may_be_long = !length.is_number() || length.number() > most_by_rank;
+  const Shape halves{rows, 2, length};
+  const BufferId keys = c.temporary(node, key, halves);
+  const bool deals_more = may_be_long && node.operand_count > 1;
+  const BufferId positions = deals_more ? c.temporary(node, DType::i64, halves) : keys;
 
   nest.open();
-  const Scalar number = linear_index(c, nest.extents(), nest.index);
-  const Halves key{b, number, keys}, position{b, number, positions};
-  const Sorting sorting{c, key, alone ? nullptr : &position, n};
-
-  const Scalar first = open_loop(c, LoopKind::serial, n);
-  key.store(zero, first, c.element(node, 0, nest.at(first, zero)));
-  if (!alone) position.store(zero, first, first);
-  b.close_loop();
-
-  const std::vector<ScalarId> pass = b.open_loop(LoopKind::serial, passes.id, std::span(&one.id, 1));
-  const Scalar width{&b, pass[1]}, doubled = width + width;
-  sorting.merge({&b, pass[0]}, width);
-  b.close_loop(std::span(&doubled.id, 1));
-
-  const Scalar to = open_loop(c, LoopKind::serial, n), half = passes & one;
-  c.store(node, 0, nest.at(to, zero), key.load(half, to), {});
-  if (!alone) {
-    const Scalar from = position.load(half, to);
-    for (uint32_t operand = 1; operand < node.operand_count; ++operand)
-      c.store(node, operand, nest.at(to, zero), c.element(node, operand, nest.at(from, zero)), {});
-  }
-  b.close_loop();
+  const SortedRow row{c, node, nest, linear_index(c, nest.extents(), nest.index), c.extent(length)};
+  const Halves key_halves{c.builder, row.number, keys};
+  const Scalar zero = c.index_literal(0), one = c.index_literal(1);
+  const Scalar short_row = row.n <= c.index_literal(most_by_rank);
+  const auto when = [&](Scalar times, auto way) {
+    open_loop(c, LoopKind::serial, times);
+    way();
+    c.builder.close_loop();
+  };
+  if (!length.is_number() || !may_be_long) when(select(short_row, one, zero), [&] { sort_by_rank(row, key_halves); });
+  if (may_be_long)
+    when(select(short_row, zero, one), [&] { sort_by_digits(row, key_halves, {c.builder, row.number, positions}); });
   nest.close();
 }
 

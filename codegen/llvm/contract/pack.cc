@@ -6,6 +6,7 @@
 
 #include "tenon/codegen/llvm/contract/contract.h"
 #include "tenon/codegen/llvm/contract/shared.h"
+#include "tenon/codegen/llvm/turned.h"
 
 namespace tenon::codegen {
 
@@ -169,23 +170,7 @@ void ContractEmitter::turn_square(Value* source, Value* target) {
   auto* type = llvm::FixedVectorType::get(element_, width);
   Values x;
   for (unsigned l = 0; l < width; ++l) x.push_back(b_.CreateAlignedLoad(type, element(source, i64(l * lanes)), align));
-  for (unsigned distance = 1; distance < width; distance *= 2) {  // exchanges ever larger squares across the diagonal
-    std::vector<int> low, high;
-    for (unsigned l = 0; l < width; ++l) {
-      low.push_back(static_cast<int>(l & distance ? width + l - distance : l));
-      high.push_back(static_cast<int>(l & distance ? width + l : l + distance));
-    }
-    for (unsigned l = 0; l < width; ++l) {
-      if (l & distance) continue;
-      Value *&upper = x[l], *&lower = x[l + distance];
-      Value* turned = b_.CreateShuffleVector(upper, lower, low);
-      lower = b_.CreateShuffleVector(upper, lower, high);
-      upper = turned;
-    }
-    // LLVM looks through all rounds of shuffles for fewer of them, in vain and for a third of the kernel's compile time.
-    if (element_->isFloatTy() || element_->isDoubleTy())
-      for (Value*& v : x) v = call(b_, llvm::Intrinsic::arithmetic_fence, {type}, {v});
-  }
+  codegen::turn_square(b_, x);
   for (unsigned l = 0; l < width; ++l) b_.CreateAlignedStore(x[l], element(target, i64(l * plan_.columns())), align);
 }
 
