@@ -208,8 +208,8 @@ TEST(DrawsByTheirParameters, RoutesAndLanes) {
       {.name = "beta's derivative",
        .call = TENON_CALL(tn::grad([](const Tensor& a) { return tn::sum(rnd::beta(tn::key(2), a, 1.5)); })(x[0])),
        .arguments = one,
-       .others = others,
        .derivatives = 0,
+       .halves = false,
        .programs = -1},
       {.name = "dirichlet's derivative",
        .call = TENON_CALL(
