@@ -105,14 +105,15 @@ Value plain_pinv(Value a, double cutoff) {
 // dp = -p da p + p p^T da^T (1 - a p) + (1 - p a) da^T p^T p.
 Value pinv_of(Value a, double cutoff, int order) {
   if (order == 0) return plain_pinv(a, cutoff);
-  const auto rule = [&](Value x, Value dx) {
+  const auto rule = [&](const Values& in, const Values& tangents) {
+    const Value x = in[0], dx = tangents[0];
     const Value p = pinv_of(x, cutoff, order - 1), pt = transposed(p), dxt = transposed(dx);
     const Value left = product(product(p, pt), dxt), right = product(dxt, product(pt, p));
     const Value tangent =
         left - product(left, product(x, p)) + right - product(p, product(x, right)) - product(p, product(dx, p));
     return std::pair(p, tangent);
   };
-  return with_rule(a, [&](Value x) { return plain_pinv(x, cutoff); }, rule);
+  return with_rule({a}, [&](const Values& x) { return plain_pinv(x[0], cutoff); }, rule);
 }
 constexpr int ruled_orders = 2;
 
