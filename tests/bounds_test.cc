@@ -90,6 +90,23 @@ const Pair pairs[] = {
      "      %37 = load %x[%36] if %31 else u64 0\n      store %y[%7], %37\n    }\n  }\n}\n",
      {1, 2, 5, 33, 100, 100003},
      {5, 33, 100003}},
+    {"elements gathered for one part of complex numbers, places from memory",
+     "kernel @k(%x1: in i64[n, n, n], %x0: in f64[(((n * n) * n) * 2)], %y: out f64[(((((n * n) * n) * n) * n) * 2)]) "
+     "{\n"
+     "  %0 = add (((((n * n) * n) * n) * n) * 2), 4095\n  %1 = div %0, 4096\n  %2 = add n, -1\n"
+     "  parallel %4 < %1 {\n    %5 = mul %4, 4096\n    %6 = sub (((((n * n) * n) * n) * n) * 2), %5\n"
+     "    %7 = min 4096, %6\n    vector %8 < %7 {\n      %9 = add %5, %8\n      %10 = add %9, -1\n"
+     "      %11 = div %10, 2\n      %14 = lt %11, ((((n * n) * n) * n) * n)\n      %15 = ge %10, 0\n"
+     "      %17 = bit_and %14, %15\n      %18 = rem %11, n\n      %19 = div %11, n\n      %20 = rem %19, n\n"
+     "      %21 = div %19, n\n      %22 = rem %21, n\n      %23 = div %21, n\n      %24 = rem %23, n\n"
+     "      %25 = div %23, n\n      %26 = load %x1[%24, %22, %20] if %17 else 0\n      %27 = min %26, %2\n"
+     "      %28 = max %27, 0\n      %30 = mul n, %25\n      %31 = add %28, %30\n      %32 = mul n, %31\n"
+     "      %33 = add %18, %32\n      %34 = mul %33, 2\n      %35 = add %34, ",
+     "1",
+     "2",
+     "\n      %36 = load %x0[%35] if %17 else f64 0\n      store %y[%9], %36\n    }\n  }\n}\n",
+     {1, 2, 5, 7},
+     {1, 5, 7}},
     {"a guard on a quotient",
      "kernel @k(%x: in f32[6], %y: out f32[24]) {\n  vector %0 < 24 {\n    %1 = div %0, 2\n    %2 = div %1, 3\n    %3 "
      "= lt %2, ",

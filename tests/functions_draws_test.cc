@@ -199,19 +199,19 @@ TEST(DrawsByTheirParameters, RoutesAndLanes) {
   const std::vector<Drawn> one = {{{3, 5}, 0.25, 12}};
   const std::vector<std::vector<Drawn>> others = {{{{0, 3}, 0.25, 6}}, {{{}, 0.25, 6}}, {{{67}, 0.25, 20}}};
   tenon::testing::check_functions({
-      {.name = "gamma's derivative",
+      {.name = "gamma",
        .call = TENON_CALL(slope_of_gamma(x[0])),
        .arguments = one,
        .others = others,
        .derivatives = 0,
        .programs = -1},
-      {.name = "beta's derivative",
+      {.name = "beta",
        .call = TENON_CALL(tn::grad([](const Tensor& a) { return tn::sum(rnd::beta(tn::key(2), a, 1.5)); })(x[0])),
        .arguments = one,
        .derivatives = 0,
        .halves = false,
        .programs = -1},
-      {.name = "dirichlet's derivative",
+      {.name = "dirichlet",
        .call = TENON_CALL(
            tn::grad([](const Tensor& a) { return tn::sum(tn::square(rnd::dirichlet(tn::key(2), a))); })(x[0])),
        .arguments = one,

@@ -111,7 +111,9 @@ Form Prover::without_facts(Form form, const Facts& facts) const {
 // Cheap ways first: the search is cut off by its budget, and most of what holds, holds by the ranges of the variables.
 bool Prover::prove(const Form& given, const Facts& facts, Search search) {
   const Form g = search.rounds ? tightened(given) : given;
-  if (range(g).low >= 0) return true;
+  const Range values = range(g);
+  if (values.low >= 0) return true;
+  if (values.high < 0) return false;  // whatever its variables are: no steps for it
   if (g.terms.empty() || search.depth == 0 || --budget_ < 0 || is_too_large(g)) return false;
   const Form::Term last = g.terms.back();
   const Variable& v = variables_[last.variable];
