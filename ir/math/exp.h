@@ -59,7 +59,7 @@ S scale_result(S p, Nearest<S> nearest) {
   const S up = like_bits(bits, single ? (127ull + 30) << 23 : (1023ull + 60) << 52);
   const S down = like_bits(bits, single ? (127ull - 2) << 23 : (1023ull - 2) << 52);
   const S first = bitcast(bits + select(negative, up, down), dtype(p));
-  return p * first * select(negative, pick(p, 0x1p-30, 0x1p-60), like(p, 4));
+  return scaled(p, nearest.number, p * first * select(negative, pick(p, 0x1p-30, 0x1p-60), like(p, 4)));
 }
 
 // For |x| below 2^10 or so.

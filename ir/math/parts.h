@@ -92,7 +92,7 @@ S power_of_two(S x, S n) {
 template <class S>
 S scale_by_power(S x, S n) {
   const S half = n >> like(n, 1);
-  return x * power_of_two(x, half) * power_of_two(x, n - half);
+  return scaled(x, n, x * power_of_two(x, half) * power_of_two(x, n - half));
 }
 
 // |x| with y's sign bit.
