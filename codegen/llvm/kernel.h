@@ -173,7 +173,6 @@ class KernelEmitter {
   Values pointers_;  // per buffer
   Values extents_;  // per symbol, loaded once
   std::vector<Lowered> values_;  // per scalar
-  std::vector<uint8_t> needed_;  // per scalar: something asks for it
   std::vector<ir::ScalarId> bound_;  // per scalar: the extent that an index stays below
   std::vector<uint8_t> varying_;  // per scalar: differs between the lanes of the vector loop at hand
   Lanes lanes_;
@@ -187,6 +186,7 @@ class KernelEmitter {
   bool nontemporal_ = false;  // inside the aligned main part of a loop
   std::vector<const ir::Instruction*>
       aligned_stores_;  // that the main part of the loop at hand may write past the caches
+  std::vector<uint8_t> needed_;  // per scalar: something asks for it
 };
 
 }  // namespace tenon::codegen
