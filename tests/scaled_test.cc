@@ -32,8 +32,7 @@ ir::Kernel scale_kernel(DType type, DType power, LoopKind kind) {
   const ScalarId i = b.open_loop(kind, b.extent(count))[0];
   const Scalar value{&b, b.load(x, std::span(&i, 1))}, exponent{&b, b.load(n, std::span(&i, 1))};
   const Scalar whole = ir::cast(exponent, ir::math::integer_of(value));
-  const Scalar otherwise = value * ir::math::power_of_two(value, whole >> like(whole, 1)) *
-                           ir::math::power_of_two(value, whole - (whole >> like(whole, 1)));
+  const Scalar otherwise = ir::math::scale_in_two_steps(value, whole);
   b.store(y, std::span(&i, 1), scaled(value, exponent, otherwise).id);
   b.close_loop();
   return b.finish();
@@ -172,7 +171,7 @@ TEST(Scaled, ExpansionsHaveTheSameBitsWithAndWithout) {
   for (int k = 0; k < ir::op_count; ++k) {
     const ir::Op op = static_cast<ir::Op>(k);
     const ir::OpDef& row = ir::def(op);
-    if (row.family != ir::Family::elementwise || !row.expand.scalar || !ir::contains(row.dtypes, f32)) continue;
+    if (row.family != ir::Family::elementwise || !row.expand.scalar || !contains(row.dtypes, f32)) continue;
     check_row<float>(op);
     check_row<double>(op);
   }

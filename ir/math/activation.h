@@ -54,8 +54,10 @@ S gaussian(S x) {
   }
   const S a = bounded_size(x, 39.6);
   const auto square = exact_product(a, a);
-  const auto parts = exp_parts(square.high * like(x, -0.5), square.low * like(x, -0.5));
-  return scale_by_power(parts.high + parts.low, parts.n);
+  const S exponent = square.high * like(x, -0.5);
+  const auto nearest = nearest_power(exponent);
+  const auto parts = exp_parts(exponent, square.low * like(x, -0.5), nearest);
+  return scale_by_power(parts.high + parts.low, nearest);
 }
 
 // The distribution function Phi(x) for an f32, in f64 to 29 bits. Beyond 14.6 it is that of 14.6.
@@ -128,7 +130,7 @@ S silu(S x) {
   }
   const S bounded = select(x < like(x, -760), like(x, -760), x);
   const auto parts = logistic_parts(bounded, -760);
-  const S value = scale_by_power(fma(bounded, parts.high, bounded * parts.low), nearest_integer(parts.n));
+  const S value = scale_by_power(fma(bounded, parts.high, bounded * parts.low), parts.n);
   return unless_zero_or_nan(x, select(x > like(x, 60), x, value));
 }
 

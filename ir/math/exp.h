@@ -50,6 +50,11 @@ S nearest_integer(Nearest<S> nearest) {
   return bits - like_bits(bits, is_single(nearest.shifted) ? 0x4b400000u : 0x4338000000000000u);
 }
 
+template <class S>
+S scale_by_power(S x, Nearest<S> nearest) {
+  return scaled(x, nearest.number, scale_in_two_steps(x, nearest_integer(nearest)));
+}
+
 // 2^n out of `shifted`, for n within the normal exponents.
 template <class S>
 S power_of_shifted(S shifted) {
@@ -71,7 +76,7 @@ S scale_result(S p, Nearest<S> nearest) {
   return scaled(p, nearest.number, p * first * select(negative, pick(p, 0x1p-30, 0x1p-60), like(p, 4)));
 }
 
-// p 2^n for n from `nearest` that is not positive: as scale_result, with one case.
+// p 2^n for n from `nearest` that is not positive, and not below -156 or -1082: as scale_result, with one case.
 template <class S>
 S scale_down(S p, Nearest<S> nearest) {
   const bool single = is_single(p);
@@ -106,9 +111,14 @@ ExpParts<S> exp_parts(S x) {
 
 // For x + x_low with |x_low| <= ulp(x).
 template <class S>
-ExpParts<S> exp_parts(S x, S x_low) {
-  const auto parts = exp_parts(x);
+ExpParts<S> exp_parts(S x, S x_low, Nearest<S> nearest) {
+  const auto parts = exp_parts(x, nearest);
   return {parts.n, parts.high, fma(parts.high + parts.low, x_low, parts.low)};
+}
+
+template <class S>
+ExpParts<S> exp_parts(S x, S x_low) {
+  return exp_parts(x, x_low, nearest_power(x));
 }
 
 template <class S>
@@ -162,7 +172,7 @@ S exp(S x) {
   const S y = clamp_range(x, -746, 710);
   const auto nearest = nearest_power(y);
   const auto parts = exp_parts(y, nearest);
-  return scale_result(parts.high + parts.low, nearest);
+  return scale_by_power(parts.high + parts.low, nearest);
 }
 
 template <class S>

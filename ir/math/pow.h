@@ -42,8 +42,9 @@ S power_of_log(Pair<S> ln, S y) {
   const S product_low = fma(y, ln.low, product.low);
   const S exponent = clamp_range(product.high, -746, 710);
   const S exponent_low = select(exponent == product.high, product_low, like(y, 0));
-  const auto parts = exp_parts(exponent, exponent_low);
-  return scale_by_power(parts.high + parts.low, parts.n);
+  const auto nearest = nearest_power(exponent);
+  const auto parts = exp_parts(exponent, exponent_low, nearest);
+  return scale_by_power(parts.high + parts.low, nearest);
 }
 
 // x^y for positive finite x, anything elsewhere. An f32 is a normal f64, and its products with logarithms stay finite.
