@@ -2,6 +2,7 @@
 #include "tenon/tests/kernel_machine.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -146,6 +147,7 @@ class Machine {
       case KernelOp::loop: return loop(i);
       case KernelOp::reduce: return reduce(i);
       case KernelOp::contract: return contract(i);
+      case KernelOp::scaled: ensure(is_scaled(i), "a value is not x 2^n"); return result(value(i.operands[2]));
       case KernelOp::rare:
         result(value(i.operands[1]));
         if (value(i.operands[0])) {
@@ -154,6 +156,20 @@ class Machine {
         }
         return;
     }
+  }
+
+  // Whether x 2^n is what the kernel spells otherwise.
+  bool is_scaled(const Instruction& i) {
+    const auto number = [&](ScalarId v) {
+      double wide = 0;
+      cast(Lanes::from(k_.dtype(v), &value(v), 1), f64).copy_to(&wide);
+      return wide;
+    };
+    const double x = number(i.operands[0]), n = number(i.operands[1]), otherwise = number(i.operands[2]);
+    if (x != x || n != n) return otherwise != otherwise;
+    const int power = static_cast<int>(std::clamp(n, -9999.0, 9999.0));
+    const double exact = i.dtype == f64 ? std::scalbn(x, power) : std::scalbn(static_cast<float>(x), power);
+    return exact == otherwise && std::signbit(exact) == std::signbit(otherwise);
   }
 
   // Independent iterations run backwards, so that whoever relies on their order is found out.

@@ -224,19 +224,20 @@ TEST(KernelText, ReadsEveryForm) {
     %16 = rare %15, %0 {
       yield f32 1e+30
     }
-    store %y[%12], %16 if %15 nontemporal
+    %17 = scaled %16, f32 3, %0
+    store %y[%12], %17 if %15 nontemporal
   }
   contract f32 [1, n, 4, n] {
-    lhs %17, %18, %19 {
-      %20 = load %x[%18, %19]
-      yield %20
+    lhs %18, %19, %20 {
+      %21 = load %x[%19, %20]
+      yield %21
     }
-    rhs %21, %22, %23 {
-      %24 = load %x[%22, %23]
-      yield %24
+    rhs %22, %23, %24 {
+      %25 = load %x[%23, %24]
+      yield %25
     }
-    epilogue %25, %26, %27, %28 {
-      store %t[%27], %28
+    epilogue %26, %27, %28, %29 {
+      store %t[%28], %29
     }
   }
 }
@@ -297,6 +298,10 @@ TEST(KernelVerifier, ReportsEveryViolation) {
   EXPECT_EQ(one("%0 = reduce(add) lanes 1 block 64 %1 < n { yield f16 0x0 }"), ": cannot combine this dtype so");
   EXPECT_EQ(one("%0 = rare true, f32 1 { store %y[0], f32 2 yield f32 1 }"),
             ": stores where code may run any number of times");
+  EXPECT_EQ(one("%0 = scaled f32 1, f32 1"), ": operands are x, n and otherwise");
+  EXPECT_EQ(one("%0 = scaled f32 1, 1, f32 1"), ": n is as wide as x");
+  EXPECT_EQ(one("%0 = scaled f64 1, 1, f32 1"), "2 problems");  // the value and the result
+  EXPECT_EQ(one("%0 = scaled 1, 1, 1"), ": x is f32 or f64");
   EXPECT_EQ(one("serial %0 < 2 { scratch %t: f32[4] } store %t[0], f32 1"), ": scratch is not declared here");
   EXPECT_EQ(one("serial %0 < 2 { } store %y[%0], f32 1"), ": an operand is not visible here");
   EXPECT_EQ(problems("store %x[0], f64 1  vector %0 < 2 { vector %1 < f32 3 { } }").size(), 4u);  // all of them
@@ -317,6 +322,21 @@ TEST(KernelVerifier, ChecksHandMadeStructure) {
   Kernel renamed = kernel;
   renamed.scalars.back().dtype = f32;
   EXPECT_FALSE(verify(renamed).empty());
+}
+
+TEST(KernelMachine, ChecksPowersOfTwo) {
+  Array y({f32, Shape{}});
+  Array* const buffers[] = {&y};
+  const auto run = [&](const std::string& value) {
+    testing::run_kernel(parse_kernel("kernel @k(%y: out f32[]) { %0 = scaled " + value + " store %y[], %0 }"), buffers);
+    return y.as<float>()[0];
+  };
+  EXPECT_EQ(run("f32 1.5, f32 3, f32 12"), 12);
+  EXPECT_EQ(run("f32 1.5, i32 -2, f32 0.375"), 0.375f);
+  EXPECT_EQ(run("f32 1.5, f32 -150, f32 1e-45"), 0x1p-149f);
+  EXPECT_THROW(run("f32 1.5, f32 3, f32 11"), InternalError);
+  EXPECT_THROW(run("f32 0, f32 3, f32 -0"), InternalError);
+  EXPECT_THROW(run("f32 0x7fc00000, f32 3, f32 1"), InternalError);
 }
 
 TEST(KernelMachine, ChecksAddresses) {

@@ -3,6 +3,7 @@
 // the dtypes that the expansions use (bool, i32, i64, u32, u64, f32, f64).
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -312,6 +313,23 @@ inline Lanes select(const Lanes& condition, const Lanes& x, const Lanes& y) {
   else
     choose(uint64_t{});
   return r;
+}
+
+// Refuses where `otherwise` is not x 2^n, rounded once.
+inline Lanes scaled(const Lanes& x, const Lanes& n, const Lanes& otherwise) {
+  const auto check = [&](auto kind, auto power) {
+    using T = decltype(kind);
+    const auto* powers = n.data<decltype(power)>();
+    for (int i = 0; i < Lanes::size; ++i) {
+      const T value = otherwise.data<T>()[i], exponent = static_cast<T>(powers[i]);
+      const T exact = exponent != exponent
+                          ? exponent
+                          : std::scalbn(x.data<T>()[i], static_cast<int>(std::clamp(exponent, T(-9999), T(9999))));
+      if (std::memcmp(&value, &exact, sizeof value) && (value == value || exact == exact)) refuse("not x 2^n");
+    }
+  };
+  with_float(x.type(), [&](auto kind) { with_number(n.type(), [&](auto power) { check(kind, power); }); });
+  return otherwise;
 }
 
 template <class Slow>

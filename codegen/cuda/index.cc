@@ -142,6 +142,7 @@ void CudaIndex::instruction(const Instruction& i) {
     case KernelOp::rare: block(i.blocks[0]); return;
     case KernelOp::load:
     case KernelOp::store:
+    case KernelOp::scaled:
     case KernelOp::scratch: return;
   }
 }

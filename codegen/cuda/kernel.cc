@@ -133,6 +133,9 @@ void CudaKernel::emit_instruction(const Instruction& i, Team team) {
     case KernelOp::reduce: emit_reduce(i, team); break;
     case KernelOp::contract: emit_contract(i, team); break;
     case KernelOp::rare: emit_rare(i, team); break;
+    case KernelOp::scaled:
+      line("const " + type(i.first_result) + " " + define(i.first_result) + " = " + use(i.operands[2]) + ";");
+      break;
     case KernelOp::scratch: declare_scratch(i, team); break;
   }
 }

@@ -22,7 +22,7 @@ bool is_grid_loop(const Instruction& i) {
 }
 bool is_pure(const Instruction& i) {
   return i.kind == KernelOp::literal || i.kind == KernelOp::extent || i.kind == KernelOp::scalar ||
-         i.kind == KernelOp::load;
+         i.kind == KernelOp::scaled || i.kind == KernelOp::load;
 }
 
 namespace {

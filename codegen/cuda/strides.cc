@@ -53,6 +53,7 @@ void CudaStrides::instruction(const Instruction& i, bool inside) {
       if (i.dtype == DType::i64) result(0) = {true, 0, product_of(index_.interval(i.first_result).low, 1)};
       return;
     case KernelOp::extent: result(0) = {true, 0, index_.divisor(i.dim)}; return;
+    case KernelOp::scaled:
     case KernelOp::scalar: result(0) = scalar(i); return;
     case KernelOp::load: {
       bool moves = false;

@@ -3,6 +3,11 @@
 // f64 and from 64-bit integers first makes an f32 or f64 that is rounded to odd, which a second rounding cannot hurt.
 #include "tenon/codegen/llvm/scalar.h"
 
+#include <llvm/IR/Module.h>
+#include <llvm/TargetParser/Triple.h>
+
+#include <cmath>
+
 namespace tenon::codegen {
 
 using llvm::Value;
@@ -55,6 +60,28 @@ Value* sticky_double(Builder& b, Value* x, bool is_signed) {
   return negative ? b.CreateSelect(negative, b.CreateFNeg(result), result) : result;
 }
 
+// Vectors of x86, which LLVM would convert lane by lane: brought into range first. NaN is 0.
+Value* saturate(Builder& b, Value* x, DType from, DType to) {
+  llvm::Type* type = as_wide(register_type(b.getContext(), to), x->getType());
+  const int width = bits(to), digits = from == DType::f32 ? 24 : 53, whole = width - (is_signed(to) ? 1 : 0);
+  const auto number = [&](double v) { return llvm::ConstantFP::get(x->getType(), v); };
+  const double above = std::ldexp(1.0, whole);  // the first number that is too large
+  const bool exact = whole <= digits;  // whether every integer of the dtype is a number
+  Value* low = number(is_signed(to) ? -above : 0);
+  Value* high = number(exact ? above - 1 : above - std::ldexp(1.0, whole - digits));
+  Value* inside = b.CreateSelect(b.CreateFCmpORD(x, x), x, number(0));
+  inside = b.CreateSelect(b.CreateFCmpOGT(inside, low), inside, low);
+  inside = b.CreateSelect(b.CreateFCmpOLT(inside, high), inside, high);
+  llvm::Type* wide = width < 32 ? as_wide(b.getInt32Ty(), x->getType()) : type;
+  Value* r = is_signed(to) || width < 32 ? b.CreateFPToSI(inside, wide) : b.CreateFPToUI(inside, wide);
+  if (width < 32) return b.CreateTrunc(r, type);
+  if (exact) return r;
+  const uint64_t most = UINT64_MAX >> (64 - whole);
+  return b.CreateSelect(b.CreateFCmpOGE(x, number(above)), llvm::ConstantInt::get(type, most), r);
+}
+
+bool is_x86(Builder& b) { return llvm::Triple(b.GetInsertBlock()->getModule()->getTargetTriple()).isX86(); }
+
 }  // namespace
 
 Value* emit_cast(Builder& b, Value* x, DType from, DType to) {
@@ -77,6 +104,7 @@ Value* emit_cast(Builder& b, Value* x, DType from, DType to) {
   }
   if (is_floating(from) && is_floating(to)) return to == DType::f64 ? b.CreateFPExt(x, type) : b.CreateFPTrunc(x, type);
   if (is_floating(from)) {
+    if (x->getType()->isVectorTy() && is_x86(b)) return saturate(b, x, from, to);
     const auto id = is_signed(to) ? llvm::Intrinsic::fptosi_sat : llvm::Intrinsic::fptoui_sat;
     return call(b, id, {type, x->getType()}, {x});
   }

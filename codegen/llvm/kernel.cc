@@ -33,6 +33,7 @@ KernelRange kernel_range(const ir::Kernel& kernel) {
     switch (i.kind) {
       case KernelOp::literal:
       case KernelOp::extent: pure[index(i.first_result)] = 1; break;
+      case KernelOp::scaled:
       case KernelOp::scalar: pure[index(i.first_result)] = are_pure(i.operands, i.operands.size()); break;
       case KernelOp::load:
       case KernelOp::scratch: break;
@@ -63,6 +64,7 @@ KernelEmitter::KernelEmitter(llvm::Module& module, const ir::Kernel& kernel, con
     : module_(module), kernel_(kernel), target_(target), context_(module.getContext()), b_(context_), entry_(context_) {
   values_.resize(kernel.scalars.size());
   find_bounds();
+  find_needed();
   varying_.resize(kernel.scalars.size());
   extents_.resize(kernel.symbols->size());
 }
@@ -256,6 +258,7 @@ void KernelEmitter::emit_rare(const Instruction& i) {
 }
 
 void KernelEmitter::emit_instruction(const Instruction& i) {
+  if (!is_needed(i)) return;
   switch (i.kind) {
     case KernelOp::literal: define(i.first_result, literal(context_, i.dtype, i.immediate)); break;
     case KernelOp::extent: define(i.first_result, extent_value(i.dim)); break;
@@ -266,6 +269,7 @@ void KernelEmitter::emit_instruction(const Instruction& i) {
     case KernelOp::reduce: emit_reduce(i); break;
     case KernelOp::contract: emit_contract(i, i64(0), contract_total(i)); break;
     case KernelOp::rare: emit_rare(i); break;
+    case KernelOp::scaled: emit_scaled(i); break;
     case KernelOp::scratch: declare_scratch(i.buffer); break;
   }
 }
@@ -278,7 +282,7 @@ int64_t KernelEmitter::weight(BlockId block) const {
   int64_t sum = 0;
   for (uint32_t number : kernel_.blocks[index(block)].instructions) {
     const Instruction& i = kernel_.instructions[number];
-    if (i.kind != KernelOp::literal && i.kind != KernelOp::extent) ++sum;
+    if (i.kind != KernelOp::literal && i.kind != KernelOp::extent && is_needed(i)) ++sum;
     for (BlockId inner : i.blocks) sum += weight(inner);
   }
   return sum;

@@ -76,6 +76,12 @@ class KernelEmitter {
   llvm::Value* plus(llvm::Value* x, llvm::Value* y);  // i64, folding 0
   llvm::Value* times(llvm::Value* x, llvm::Value* y);  // i64, folding 0 and 1
 
+  // llvm/scaled.cc: x 2^n, and what the code asks for at all
+  bool has_scaling() const;  // whether the machine has an instruction for it
+  void emit_scaled(const ir::Instruction& i);
+  void find_needed();
+  bool is_needed(const ir::Instruction& i) const;
+
   // llvm/index_division.cc: indices of a vector loop divided by a number
   void find_bounds();
   std::optional<int64_t> most_of(ir::ScalarId v, bool not_negative, int depth) const;
@@ -180,6 +186,7 @@ class KernelEmitter {
   bool nontemporal_ = false;  // inside the aligned main part of a loop
   std::vector<const ir::Instruction*>
       aligned_stores_;  // that the main part of the loop at hand may write past the caches
+  std::vector<uint8_t> needed_;  // per scalar: something asks for it
 };
 
 }  // namespace tenon::codegen

@@ -61,7 +61,7 @@ class Bounds {
     for (uint32_t n = 0; n < k_.instructions.size(); ++n) {
       const Instruction& i = k_.instructions[n];
       const bool store = i.kind == KernelOp::store, memory = store || i.kind == KernelOp::load;
-      const bool scalar = i.kind == KernelOp::scalar || i.kind == KernelOp::rare;
+      const bool scalar = i.kind == KernelOp::scalar || i.kind == KernelOp::scaled || i.kind == KernelOp::rare;
       if (i.kind == KernelOp::loop) owner[index(i.blocks[0])] = n;
       const size_t rank = memory ? k_.buffers[index(i.buffer)].shape.size() : 0;
       for (size_t o = 0; o < i.operands.size() && !scalar; ++o) {
@@ -134,6 +134,7 @@ class Bounds {
         block(i.blocks[0]);
         unknown(i);
         return;
+      case KernelOp::scaled: unknown(i); return;
       case KernelOp::scratch: return;
     }
   }

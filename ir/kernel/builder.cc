@@ -280,6 +280,17 @@ ScalarId KernelBuilder::close_rare(ScalarId slow) {
   return add_result(number, dtype(slow), open_.back().block);
 }
 
+ScalarId KernelBuilder::scaled(ScalarId x, ScalarId n, ScalarId otherwise) {
+  Instruction i;
+  i.kind = KernelOp::scaled;
+  i.dtype = dtype(otherwise);
+  i.operands = {x, n, otherwise};
+  uint32_t floor = 0;
+  for (uint32_t d = 0; d < open_.size(); ++d)
+    if (open_[d].rare) floor = d;
+  return pure(std::move(i), floor);
+}
+
 std::vector<ScalarId> KernelBuilder::open_contract(DType accumulate, ScalarId batch, ScalarId m, ScalarId n,
                                                    ScalarId k) {
   Instruction i;

@@ -59,6 +59,8 @@ enum class KernelOp : uint8_t {
   contract,  // operands: extents of batch, i, j, k. blocks: lhs(b, i, k) yields; rhs(b, k, j) yields; epilogue(b, i, j,
   //   acc) stores. acc = fma chain ascending over k from +0, segments of 4096 joined by pairs; `dtype` is acc's
   rare,  // operands: condition, fast. block yields the slow value. result: select(condition, slow, fast)
+  scaled,  // operands: x, n, otherwise. x 2^n rounded once (f32, f64; n whole, a float like x or an integer as wide). `otherwise`
+  //   is that very value by the operations that every machine has: a renderer spells one of the two
   scratch,  // declares `buffer` (space scratch) for the enclosing iteration; contents undefined at first
 };
 
@@ -149,6 +151,7 @@ class KernelBuilder {
   std::vector<ScalarId> close_reduce(std::span<const ScalarId> yields);
   void open_rare(ScalarId condition, ScalarId fast);
   ScalarId close_rare(ScalarId slow);
+  ScalarId scaled(ScalarId x, ScalarId n, ScalarId otherwise);
   // Contraction: open, then three sections in order, each closed by its own call.
   std::vector<ScalarId> open_contract(DType accumulate, ScalarId batch, ScalarId m, ScalarId n,
                                       ScalarId k);  // lhs: b, i, k

@@ -264,6 +264,11 @@ std::vector<DType> Parser::parse(Instruction& i, int depth) {
   if (in_.accept("reduce")) return parse_reduce(i, depth);
   if (in_.accept("contract")) return parse_contract(i, depth);
   if (in_.accept("rare")) return parse_rare(i, depth);
+  if (in_.accept("scaled")) {
+    i.kind = KernelOp::scaled;
+    operands(i.operands);
+    return {kernel_.dtype(i.operands.back())};
+  }
   return parse_elementwise(i);
 }
 

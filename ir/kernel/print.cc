@@ -197,6 +197,7 @@ class Printer {
         out_ += "rare " + operands + " ";
         block(i.blocks[0], depth);
         break;
+      case KernelOp::scaled: out_ += "scaled " + operands; break;
       case KernelOp::literal:
       case KernelOp::extent: break;
     }

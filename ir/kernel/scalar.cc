@@ -36,6 +36,8 @@ Scalar like(Scalar x, double number) {
   return {x.builder, x.builder->literal(type, literal_bits(type, number))};
 }
 
+Scalar scaled(Scalar x, Scalar n, Scalar otherwise) { return {x.builder, x.builder->scaled(x.id, n.id, otherwise.id)}; }
+
 Scalar like_bits(Scalar x, uint64_t bits) { return {x.builder, x.builder->literal(dtype(x), bits)}; }
 
 Scalar cast(Scalar x, DType to) { return {x.builder, x.builder->scalar(Op::cast, std::span(&x.id, 1), to)}; }

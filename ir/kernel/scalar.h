@@ -42,6 +42,9 @@ inline Scalar operator^(Scalar x, Scalar y) { return bit_xor(x, y); }
 inline Scalar operator<<(Scalar x, Scalar y) { return shl(x, y); }
 inline Scalar operator>>(Scalar x, Scalar y) { return shr(x, y); }
 
+// x 2^n rounded once, which `otherwise` computes: a machine that has an instruction for it spells that instead.
+Scalar scaled(Scalar x, Scalar n, Scalar otherwise);
+
 // slow() where any lane's condition holds, else fast: select(condition, slow(), fast), computed only when needed.
 template <class Slow>
 Scalar rare(Scalar condition, Slow slow, Scalar fast) {

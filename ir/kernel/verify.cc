@@ -176,6 +176,15 @@ class Verifier {
         yields(at(number), i.blocks[2], {});
         break;
       }
+      case KernelOp::scaled: {
+        if (!require(i.operands.size() == 3, number, "operands are x, n and otherwise")) break;
+        const DType type = k_.dtype(i.operands[0]), power = k_.dtype(i.operands[1]);
+        require(type == DType::f32 || type == DType::f64, number, "x is f32 or f64");
+        require(power == type || power == (type == DType::f32 ? DType::i32 : DType::i64), number, "n is as wide as x");
+        require(is(i.operands[2], type), number, "the value otherwise is of x's dtype");
+        gives(type);
+        break;
+      }
       case KernelOp::rare: {
         if (!require(i.operands.size() == 2, number, "operands are condition and fast") || !blocks(1)) break;
         require(is(i.operands[0], DType::boolean), number, "a condition is bool");

@@ -32,7 +32,7 @@ S short_exponential(S y) {
   return bitcast(bitcast(p, DType::i64) + bits, DType::f64);
 }
 
-// |x|, but no more than `most`; NaN stays.
+// |x|, but no more than `most`; NaN stays. Below, what can only be NaN where x is needs no selection for it.
 template <class S>
 S bounded_size(S x, double most) {
   const S size = abs(x);
@@ -54,18 +54,20 @@ S gaussian(S x) {
   }
   const S a = bounded_size(x, 39.6);
   const auto square = exact_product(a, a);
-  const auto parts = exp_parts(square.high * like(x, -0.5), square.low * like(x, -0.5));
-  return select(is_nan(x), x, scale_by_power(parts.high + parts.low, parts.n));
+  const S exponent = square.high * like(x, -0.5);
+  const auto nearest = nearest_power(exponent);
+  const auto parts = exp_parts(exponent, square.low * like(x, -0.5), nearest);
+  return scale_by_power(parts.high + parts.low, nearest);
 }
 
-// The distribution function Phi(x) for an f32, in f64 to 29 bits. Beyond 14.6 it is that of 14.6; garbage at NaN.
+// The distribution function Phi(x) for an f32, in f64 to 29 bits. Beyond 14.6 it is that of 14.6.
 template <class S>
 S short_distribution(S x) {
   const S a = bounded_size(x, 14.6);
   const S inverse = like(a, 1) / (a + like(a, 3));
   const S q = (a - like(a, 3)) * inverse;
   const S tail = short_exponential(a * a * like(a, -0.5)) * (horner(q, short_tail) * inverse);
-  return select(x < like(x, 0), tail, like(x, 1) - tail);
+  return select(like(x, 0) <= x, like(x, 1) - tail, tail);
 }
 
 // 2 Phi(x) = 2^n (high + low), f64.
@@ -96,9 +98,9 @@ ExpParts<S> distribution_parts(S x) {
 
 template <class S>
 S normal_cdf(S x) {
-  if (is_single(x)) return select(is_nan(x), x, cast(short_distribution(cast(x, DType::f64)), DType::f32));
+  if (is_single(x)) return cast(short_distribution(cast(x, DType::f64)), DType::f32);
   const auto parts = distribution_parts(x);
-  return select(is_nan(x), x, scale_by_power(parts.high + parts.low, parts.n - like(parts.n, 1)));
+  return scale_by_power(parts.high + parts.low, parts.n - like(parts.n, 1));
 }
 
 // x Phi(x).
@@ -107,7 +109,7 @@ S gelu(S x) {
   if (is_single(x)) {
     const S wide = cast(x, DType::f64);
     const S bounded = select(wide < like(wide, -14.6), like(wide, -14.6), wide);
-    return unless_zero_or_nan(x, cast(bounded * short_distribution(wide), DType::f32));
+    return cast(bounded * short_distribution(wide), DType::f32);
   }
   const S bounded = select(x < like(x, -39.6), like(x, -39.6), x);
   const auto parts = distribution_parts(bounded);
@@ -121,9 +123,10 @@ template <class S>
 S silu(S x) {
   if (is_single(x)) {
     const S wide = cast(x, DType::f64);
-    const S a = bounded_size(wide, 112), e = short_exponential(-a);
-    const S numerator = select(wide < like(wide, 0), -(a * e), wide);
-    return unless_zero_or_nan(x, cast(numerator / (like(e, 1) + e), DType::f32));
+    const S least = like(wide, -112), below = -abs(wide), y = select(below < least, least, below);
+    const S e = short_exponential(y);
+    const S numerator = select(wide < like(wide, 0), y * e, wide);
+    return cast(numerator / (like(e, 1) + e), DType::f32);
   }
   const S bounded = select(x < like(x, -760), like(x, -760), x);
   const auto parts = logistic_parts(bounded, -760);
@@ -139,7 +142,7 @@ S softplus(S x) {
     const S e = short_exponential(-bounded_size(wide, 112));
     const S s = e / (like(e, 2) + e);
     const S tail = s * horner(s * s, short_atanh);
-    return select(is_nan(x), x, cast(select(wide > like(wide, 0), wide + tail, tail), DType::f32));
+    return cast(select(wide < like(wide, 0), like(wide, 0), wide) + tail, DType::f32);
   }
   const auto t = normalized(exp_parts(-bounded_size(x, 747)));
   const S floor_n = like(t.n, -100);
@@ -149,7 +152,7 @@ S softplus(S x) {
   const S tail = select(t.n < like(t.n, -60), scale_by_power(t.high + t.low, t.n), ln.high + ln.low);
   const auto sum = exact_sum(x, ln.high);
   const S above = select(x > like(x, 40), x, sum.high + (sum.low + ln.low));
-  return select(is_nan(x), x, select(x > like(x, 0), above, tail));
+  return select(x <= like(x, 0), tail, above);
 }
 
 }  // namespace tenon::ir::math

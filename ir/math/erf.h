@@ -72,8 +72,7 @@ S erf(S x) {
     const S y = select(magnitude < like(x, 4), magnitude, like(x, 4));
     const auto exponent = exact_product(horner(y, log_erfc_f32), y);
     const S large = like(x, 1) - exp_near_zero(exponent.high, exponent.low + like(x, log_erfc_constant_f32));
-    const S value = select(magnitude < like(x, 0.98), small, copy_sign(large, x));
-    return select(is_nan(x), x, value);
+    return select(like(x, 0.98) <= magnitude, copy_sign(large, x), small);
   }
   const S small = fma(horner(square, erf_f64), x, x);
   const auto parts = erfc_parts(clamp_for_erfc(x));
@@ -81,7 +80,7 @@ S erf(S x) {
   const S scale = power_of_two(x, select(parts.n < least, least, parts.n));
   const auto large = ordered_sum(like(x, 1), -(parts.high * scale));
   const S value = large.high + fma(-parts.low, scale, large.low);
-  return select(abs(x) < like(x, 1), small, select(is_nan(x), x, copy_sign(value, x)));
+  return select(abs(x) < like(x, 1), small, copy_sign(value, x));
 }
 
 template <class S>
@@ -93,8 +92,7 @@ S erfc(S x) {
   const S positive = scale_by_power(parts.high + parts.low, parts.n);
   const auto two = ordered_sum(like(x, 2), -positive);  // only x < -1/2: n is small
   const S negative = two.high + two.low;
-  const S value = select(abs(x) < like(x, 0.5), small, select(x < like(x, 0), negative, positive));
-  return select(is_nan(x), x, value);
+  return select(abs(x) < like(x, 0.5), small, select(x < like(x, 0), negative, positive));
 }
 
 // e^(x^2) erfc(x) for x >= 1/2, f64: the polynomial, and from 28 on the asymptotic series (Abramowitz and Stegun 7.1.23).

@@ -50,6 +50,20 @@ S nearest_integer(Nearest<S> nearest) {
   return bits - like_bits(bits, is_single(nearest.shifted) ? 0x4b400000u : 0x4338000000000000u);
 }
 
+template <class S>
+S scale_by_power(S x, Nearest<S> nearest) {
+  return scaled(x, nearest.number, scale_in_two_steps(x, nearest_integer(nearest)));
+}
+
+// 2^n out of `shifted`, for n within the normal exponents.
+template <class S>
+S power_of_shifted(S shifted) {
+  const S bits = bitcast(shifted, integer_of(shifted));
+  const bool single = is_single(shifted);
+  const S one = like_bits(bits, single ? 127ull << 23 : 1023ull << 52);
+  return bitcast((bits << like(bits, single ? 23 : 52)) + one, dtype(shifted));
+}
+
 // p 2^n for n from `nearest`, in the exponents that e^x and 2^x reach: one inexact step. Cheaper than scale_by_power.
 template <class S>
 S scale_result(S p, Nearest<S> nearest) {
@@ -59,13 +73,27 @@ S scale_result(S p, Nearest<S> nearest) {
   const S up = like_bits(bits, single ? (127ull + 30) << 23 : (1023ull + 60) << 52);
   const S down = like_bits(bits, single ? (127ull - 2) << 23 : (1023ull - 2) << 52);
   const S first = bitcast(bits + select(negative, up, down), dtype(p));
-  return p * first * select(negative, pick(p, 0x1p-30, 0x1p-60), like(p, 4));
+  return scaled(p, nearest.number, p * first * select(negative, pick(p, 0x1p-30, 0x1p-60), like(p, 4)));
 }
 
-// For |x| below 2^10 or so.
+// p 2^n for n from `nearest` that is not positive, and not below -156 or -1082: as scale_result, with one case.
 template <class S>
-ExpParts<S> exp_parts(S x) {
-  const auto nearest = nearest_multiple(x, pick(x, 0x1.715476p0, 0x1.71547652b82fep0));
+S scale_down(S p, Nearest<S> nearest) {
+  const bool single = is_single(p);
+  const S bits = bitcast(nearest.shifted, integer_of(p)) << like(bitcast(p, integer_of(p)), single ? 23 : 52);
+  const S first = bitcast(bits + like_bits(bits, single ? (127ull + 30) << 23 : (1023ull + 60) << 52), dtype(p));
+  return scaled(p, nearest.number, p * first * pick(p, 0x1p-30, 0x1p-60));
+}
+
+// x / ln 2 to the nearest integer.
+template <class S>
+Nearest<S> nearest_power(S x) {
+  return nearest_multiple(x, pick(x, 0x1.715476p0, 0x1.71547652b82fep0));
+}
+
+// e^x for |x| below 2^10 or so, n from nearest_power(x).
+template <class S>
+ExpParts<S> exp_parts(S x, Nearest<S> nearest) {
   const S n = nearest.number;
   const S partial = fma(-n, pick(x, 0x1.62e4p-1, 0x1.62e42fefa38p-1), x);  // exact: the constant is short
   const S rest = n * pick(x, 0x1.7f7d1cp-20, 0x1.ef35793c7673p-45);
@@ -76,11 +104,21 @@ ExpParts<S> exp_parts(S x) {
   return {nearest_integer(nearest), sum.high, sum.low + fma(r * r, polynomial, fma(r, r_low, r_low))};
 }
 
+template <class S>
+ExpParts<S> exp_parts(S x) {
+  return exp_parts(x, nearest_power(x));
+}
+
 // For x + x_low with |x_low| <= ulp(x).
 template <class S>
-ExpParts<S> exp_parts(S x, S x_low) {
-  const auto parts = exp_parts(x);
+ExpParts<S> exp_parts(S x, S x_low, Nearest<S> nearest) {
+  const auto parts = exp_parts(x, nearest);
   return {parts.n, parts.high, fma(parts.high + parts.low, x_low, parts.low)};
+}
+
+template <class S>
+ExpParts<S> exp_parts(S x, S x_low) {
+  return exp_parts(x, x_low, nearest_power(x));
 }
 
 template <class S>
@@ -128,12 +166,13 @@ template <class S>
 S exp(S x) {
   if (is_single(x)) {
     const S y = clamp_range(x, -104, 89);
-    const auto nearest = nearest_multiple(y, like(x, 0x1.715476p0));
+    const auto nearest = nearest_power(y);
     return scale_result(exp_of_partial(subtract_long(y, nearest), nearest), nearest);
   }
   const S y = clamp_range(x, -746, 710);
-  const auto parts = exp_parts(y);
-  return scale_by_power(parts.high + parts.low, parts.n);
+  const auto nearest = nearest_power(y);
+  const auto parts = exp_parts(y, nearest);
+  return scale_by_power(parts.high + parts.low, nearest);
 }
 
 template <class S>
@@ -154,7 +193,7 @@ S exp2(S x) {
   return scale_result(sum.high + low, nearest);
 }
 
-// e^x - 1: the parts, scaled by 2^(n-1) so that nothing overflows early, minus 1/2, exactly; then one rounding.
+// e^x - 1: the parts, scaled by 2^(n-1) so that nothing overflows before the last sum, minus 1/2, exactly; then one rounding.
 template <class S>
 S expm1(S x) {
   const S y = clamp_range(x, is_single(x) ? -20 : -40, is_single(x) ? 88.75 : 709.8);
@@ -163,32 +202,37 @@ S expm1(S x) {
   const auto sum = exact_sum(parts.high * scale, like(x, -0.5));
   const S value = sum.high + fma(parts.low, scale, sum.low);
   const S tiny = abs(x) < pick(x, 0x1p-25, 0x1p-54);  // x + x^2 / 2 rounds to x; keeps -0 and subnormals
-  const S large = x > pick(x, 0x1.62e42ep6, 0x1.62e42fefa39efp9);
-  return select(large, infinity(x), select(tiny, x, value + value));
+  return select(tiny, x, value + value);
 }
 
-// 1 / (1 + e^-x) = 2^n (high + low), through t = e^-|x|: 1 / (1 + t) or t / (1 + t), a compensated quotient in either case.
-// x below `limit` counts as that.
+// 1 / (1 + e^-x) = 2^n (high + low), n not positive.
 template <class S>
-ExpParts<S> logistic_parts(S x, double limit) {
-  const S y = -abs(x);
-  const S least = like(x, limit);
-  const auto t = normalized(exp_parts(select(y < least, least, y)));
-  const S negative = x < like(x, 0);
+struct LogisticParts {
+  Nearest<S> n;
+  S high, low;
+};
+
+// Through t = e^-|x|: 1 / (1 + t) or t / (1 + t), a compensated quotient in either case. x below `limit` counts as that.
+template <class S>
+LogisticParts<S> logistic_parts(S x, double limit) {
+  const S least = like(x, limit), below = -abs(x), y = select(below < least, least, below);
+  const auto nearest = nearest_power(y);
+  const auto t = normalized(exp_parts(y, nearest));
+  const S negative = x < like(x, 0), zero = like(x, 0), magic = pick(x, 0x1.8p23, 0x1.8p52);
   // In the denominator t matters down to 2^-100 at most.
-  const S floor_n = like(t.n, -100);
-  const S scale = power_of_two(x, select(t.n < floor_n, floor_n, t.n));
+  const S last = pick(x, 0x1.8p23 - 100, 0x1.8p52 - 100);
+  const S scale = power_of_shifted(select(nearest.shifted < last, last, nearest.shifted));
   const auto sum = ordered_sum(like(x, 1), t.high * scale);
   const Pair<S> denominator{sum.high, fma(t.low, scale, sum.low)};
   const Pair<S> numerator{select(negative, t.high, like(x, 1)), select(negative, t.low, like(x, 0))};
   const auto q = quotient(numerator, denominator);
-  return {select(negative, t.n, like(t.n, 0)), q.high, q.low};
+  return {{select(negative, nearest.shifted, magic), select(negative, nearest.number, zero)}, q.high, q.low};
 }
 
 template <class S>
 S logistic(S x) {
   const auto parts = logistic_parts(x, is_single(x) ? -105 : -747);
-  return scale_by_power(parts.high + parts.low, parts.n);
+  return scale_down(parts.high + parts.low, parts.n);
 }
 
 }  // namespace tenon::ir::math

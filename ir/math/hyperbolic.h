@@ -16,7 +16,7 @@ S tanh(S x) {
   const bool single = is_single(x);
   const S magnitude = abs(x);
   const S limit = like(x, single ? 10 : 22);
-  const S y = select(magnitude < limit, magnitude, limit);
+  const S y = select(limit < magnitude, limit, magnitude);  // NaN stays, here and below
   S value = y;
   if (single) {
     const S two_y = y + y;
@@ -26,7 +26,7 @@ S tanh(S x) {
     const S large = like(x, 1) - like(x, 2) / (t + like(x, 1));
     const S square = y * y;
     const S small = fma(square * y, horner(square, tanh_f32), y);
-    value = select(magnitude < like(x, 1), small, large);
+    value = select(like(x, 1) <= magnitude, large, small);
   } else {
     // (t - 1) / (t + 1) for t = e^2y >= 1, with every rounding error kept.
     const auto t = normalized(exp_parts(y + y));
@@ -37,7 +37,7 @@ S tanh(S x) {
     const auto q = quotient(Pair<S>{above.high, above.low + low}, Pair<S>{below.high, below.low + low});
     value = select(magnitude < like(x, 0x1p-28), fma(y * y, y * like(x, -0x1.5555555555555p-2), y), q.high + q.low);
   }
-  return select(is_nan(x), x, copy_sign(value, x));
+  return copy_sign(value, x);
 }
 
 // (e^x +- e^-x) / 2 = 2^(n-1) (u +- 2^(-2n) / u) for e^|x| = 2^n u.

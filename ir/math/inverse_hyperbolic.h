@@ -25,10 +25,9 @@ S log_of_sum(S magnitude, double one) {
   const S root_low = (fma(-root, root, under.high) + rest) / divisor;
   const auto sum = exact_sum(bounded, root);
   const S u = select(large, magnitude, sum.high), u_low = select(large, like(u, 0), sum.low + root_low);
-  const auto [k, m] = split_mantissa(u);
-  const S limited = select(k < like(k, 100), k, like(k, 100));
-  const S low = u_low * power_of_two(u, cast(-limited, integer_of(u)));
-  const auto parts = log_parts(k + select(large, like(k, 1), like(k, 0)), m - like(u, 1), low);
+  const auto [exponent, m] = split_normal(u);
+  const S k = cast(exponent, dtype(u)) + select(large, like(u, 1), like(u, 0));
+  const auto parts = log_parts(k, m - like(u, 1), low_of_mantissa(exponent, u_low));
   return parts.high + parts.low;
 }
 

@@ -17,24 +17,36 @@ inline constexpr double atanh_f64[] = {0x1.5555555555593p-1, 0x1.999999997f957p-
                                        0x1.c71c51c70a8a6p-3, 0x1.74664de26594ep-3, 0x1.39a017b678884p-3,
                                        0x1.2f171455cee48p-3};
 
-// x = 2^k m for a positive finite x, subnormals included; k as a float.
+// x = 2^k m.
 template <class S>
 struct Mantissa {
   S k, m;
 };
 
+// For a positive normal x; k as an integer.
 template <class S>
-Mantissa<S> split_mantissa(S x) {
+Mantissa<S> split_normal(S x) {
   const bool single = is_single(x);
-  const S small = x < pick(x, 0x1p-126, 0x1p-1022);
-  const S normal = select(small, x * pick(x, 0x1p25, 0x1p54), x);
-  const S bits = bitcast(normal, integer_of(x));
+  const S bits = bitcast(x, integer_of(x));
   const S offset = like_bits(bits, single ? 0x3f3504f3u : 0x3fe6a09e667f3bcdu);  // sqrt(1/2)
   const S shift = like(bits, single ? 23 : 52);
-  const S above = bits - offset;
-  const S exponent = above >> shift;
-  const S m = bitcast(bits - (exponent << shift), dtype(x));
-  return {cast(exponent, dtype(x)) - select(small, pick(x, 25, 54), like(x, 0)), m};
+  const S exponent = (bits - offset) >> shift;
+  return {exponent, bitcast(bits - (exponent << shift), dtype(x))};
+}
+
+// For a positive finite x, subnormals included; k as a float.
+template <class S>
+Mantissa<S> split_mantissa(S x) {
+  const S small = x < pick(x, 0x1p-126, 0x1p-1022);
+  const auto normal = split_normal(select(small, x * pick(x, 0x1p25, 0x1p54), x));
+  return {cast(normal.k, dtype(x)) - select(small, pick(x, 25, 54), like(x, 0)), normal.m};
+}
+
+// x_low 2^-k for the k of split_normal(x) and |x_low| <= ulp(x).
+template <class S>
+S low_of_mantissa(S k, S x_low) {
+  const S most = like(k, 100);  // beyond, x_low is nothing
+  return x_low * power_of_two(x_low, -select(k < most, k, most));
 }
 
 // log(1 + f + f_low) + k ln 2 as a pair, f within [-0.3, 0.42].
@@ -98,13 +110,11 @@ S log10(S x) {
   return log_special(x, sum.high + (sum.low + (low + rest)));
 }
 
-// log(u + u_low) for |u_low| <= ulp(u), u > 0, u finite.
+// log(u + u_low) for |u_low| <= ulp(u), u > 0, u normal and finite.
 template <class S>
 Pair<S> log_of_pair(S u, S u_low) {
-  const auto [k, m] = split_mantissa(u);
-  const S bounded = select(k < like(k, 100), k, like(k, 100));  // beyond, u_low is nothing
-  const S inverse_power = power_of_two(u, cast(-bounded, integer_of(u)));
-  return log_parts(k, m - like(u, 1), u_low * inverse_power);
+  const auto [k, m] = split_normal(u);
+  return log_parts(cast(k, dtype(u)), m - like(u, 1), low_of_mantissa(k, u_low));
 }
 
 template <class S>

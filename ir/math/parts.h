@@ -87,12 +87,17 @@ S power_of_two(S x, S n) {
   return bitcast((n + like(n, is_single(x) ? 127 : 1023)) << like(n, is_single(x) ? 23 : 52), dtype(x));
 }
 
-// x * 2^n rounded once, for |x| within [1/2, 2) or so and any n up to twice the exponent range: two steps, of which the
-// first is exact. Subnormal results and overflow come out as IEEE asks.
+// x * 2^n for an integer n in two steps: rounded once for |x| within [1/2, 2) or so and any n up to twice the exponent range,
+// for the first step is exact. Subnormal results and overflow come out as IEEE asks.
 template <class S>
-S scale_by_power(S x, S n) {
+S scale_in_two_steps(S x, S n) {
   const S half = n >> like(n, 1);
   return x * power_of_two(x, half) * power_of_two(x, n - half);
+}
+
+template <class S>
+S scale_by_power(S x, S n) {
+  return scaled(x, n, scale_in_two_steps(x, n));
 }
 
 // |x| with y's sign bit.

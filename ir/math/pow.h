@@ -13,11 +13,10 @@ inline constexpr double atanh_tail_f64[] = {0x1.999999999999ap-2, 0x1.2492492492
                                             0x1.745d17328bbd8p-3, 0x1.3b13b7b56a56cp-3, 0x1.110fb3dfb9542p-3,
                                             0x1.e23e523f889a6p-4, 0x1.a7c062148980dp-4, 0x1.d8903aaa81c3dp-4};
 
-// log(x) for a positive finite f64.
+// log(2^k m), f64.
 template <class S>
-Pair<S> precise_log(S x) {
-  const auto [k, m] = split_mantissa(x);
-  const S f = m - like(x, 1);
+Pair<S> precise_log(S k, S m) {
+  const S x = m, f = m - like(m, 1);
   const auto divisor = ordered_sum(like(x, 2), f);
   const auto rough = quotient(Pair<S>{f, like(x, 0)}, divisor);
   const auto s = ordered_sum(rough.high, rough.low);
@@ -36,24 +35,34 @@ Pair<S> precise_log(S x) {
   return ordered_sum(sum.high, low);
 }
 
-// e^(y log x) for positive finite x, f64. y log x may be infinite.
+// e^(y ln), f64. y ln may be infinite.
+template <class S>
+S power_of_log(Pair<S> ln, S y) {
+  const auto product = exact_product(y, ln.high);
+  const S product_low = fma(y, ln.low, product.low);
+  const S exponent = clamp_range(product.high, -746, 710);
+  const S exponent_low = select(exponent == product.high, product_low, like(y, 0));
+  const auto nearest = nearest_power(exponent);
+  const auto parts = exp_parts(exponent, exponent_low, nearest);
+  return scale_by_power(parts.high + parts.low, nearest);
+}
+
+// x^y for positive finite x, anything elsewhere. An f32 is a normal f64, and its products with logarithms stay finite.
 template <class S>
 S power_of_positive(S x, S y) {
-  const auto ln = precise_log(x);
-  // Beyond 2^70 the result is 0, 1 or infinity all the same, and products stay finite.
+  if (is_single(x)) {
+    const auto [k, m] = split_normal(cast(x, DType::f64));
+    return cast(power_of_log(precise_log(cast(k, DType::f64), m), cast(y, DType::f64)), DType::f32);
+  }
+  const auto [k, m] = split_mantissa(x);
+  // Beyond 2^70 the result is 0, 1 or infinity all the same.
   const S y_size = abs(y);
   const S bounded = copy_sign(select(y_size < like(y, 0x1p70), y_size, like(y, 0x1p70)), y);
-  const auto product = exact_product(bounded, ln.high);
-  const S product_low = fma(bounded, ln.low, product.low);
-  const S exponent = clamp_range(product.high, -746, 710);
-  const S exponent_low = select(exponent == product.high, product_low, like(x, 0));
-  const auto parts = exp_parts(exponent, exponent_low);
-  return scale_by_power(parts.high + parts.low, parts.n);
+  return power_of_log(precise_log(k, m), bounded);
 }
 
 template <class S>
 S pow(S x, S y) {
-  if (is_single(x)) return cast(math::pow(cast(x, DType::f64), cast(y, DType::f64)), DType::f32);
   const S zero = like(x, 0), one = like(x, 1), inf = infinity(x);
   const S magnitude = abs(x), y_size = abs(y);
   const S y_negative = y < zero;
@@ -61,7 +70,7 @@ S pow(S x, S y) {
   const S integral = trunc(y) == y;
   const S odd = (integral & (trunc(half_y) != half_y)) & (y_size < inf);
   const S proper = (magnitude > zero) & (magnitude < inf);
-  const S positive = power_of_positive(select(proper, magnitude, one), select(is_nan(y), one, y));
+  const S positive = power_of_positive(magnitude, y);
   // |x| 0 or infinite: 0 or infinity by the sign of y.
   const S improper = select((magnitude == zero) ^ y_negative, zero, inf);
   const S size = select(proper, positive, improper);

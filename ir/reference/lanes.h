@@ -78,6 +78,9 @@ inline Lanes operator^(const Lanes& x, const Lanes& y) { return bit_xor(x, y); }
 inline Lanes operator<<(const Lanes& x, const Lanes& y) { return shl(x, y); }
 inline Lanes operator>>(const Lanes& x, const Lanes& y) { return shr(x, y); }
 
+// x 2^n rounded once, which is what `otherwise` computes.
+inline Lanes scaled(const Lanes&, const Lanes&, const Lanes& otherwise) { return otherwise; }
+
 // slow() where the condition holds, else fast; slow is computed only when a lane needs it.
 template <class Slow>
 Lanes rare(const Lanes& condition, Slow slow, const Lanes& fast) {
