@@ -1,5 +1,6 @@
 // The command line of `bench --peers`.
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <fstream>
@@ -34,7 +35,7 @@ int peers_main(int argc, char** argv, const std::string& folder) {
       else if (word == "--row")
         o.row = value();
       else if (word == "--threads")
-        o.threads = {std::stoi(value())};
+        o.threads = {std::atoi(value().c_str())};
       else if (word == "--numpy")
         o.pythons[0] = value();
       else if (word == "--torch")
