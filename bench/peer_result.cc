@@ -47,12 +47,13 @@ std::string ceiling_line(const Ceilings& c) {
 }
 
 std::string mean_line(const PeerReport& report, int threads) {
-  int rows = 0, missed = 0;
+  int rows = 0, missed = 0, unsteady = 0;
   for (const PeerResult& r : report.results)
-    if (r.threads == threads) ++rows, missed += r.met() ? 0 : 1;
+    if (r.threads == threads) ++rows, missed += r.met() ? 0 : 1, unsteady += r.spread > steady ? 1 : 0;
   return std::to_string(threads) + (threads == 1 ? " thread" : " threads") + ": geometric mean of the ratios " +
          number(geometric_mean(report.results, threads), "%.2f") + ", " + std::to_string(rows) + " rows, " +
-         std::to_string(missed) + " not met";
+         std::to_string(missed) + " not met, " + std::to_string(unsteady) +
+         " unsteady (quartiles of Tenon's times more than 20 % apart)";
 }
 
 std::vector<std::string> remarks(const PeerReport& report) {
@@ -88,8 +89,8 @@ std::string json_row(const PeerResult& r) {
   const std::string best = r.best() < 0 ? "null" : quoted(name_of(peer_kinds[static_cast<size_t>(r.best())]));
   return out + ", \"best\": " + best + ", \"ratio\": " + json_number(r.ratio()) +
          ", \"ceiling\": " + (r.ceiling.empty() ? "null" : quoted(r.ceiling)) +
-         ", \"share\": " + json_number(r.share()) + ", \"met\": " + (r.met() ? "true" : "false") +
-         ", \"remarks\": " + json_list(r.remarks) + "}";
+         ", \"share\": " + json_number(r.share()) + ", \"spread\": " + json_number(r.spread) +
+         ", \"met\": " + (r.met() ? "true" : "false") + ", \"remarks\": " + json_list(r.remarks) + "}";
 }
 
 }  // namespace

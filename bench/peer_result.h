@@ -12,6 +12,7 @@
 namespace tenon::bench {
 
 inline constexpr double peer_bar = 0.95;  // of the best peer's speed, below which a row is not met
+inline constexpr double steady = 1.2;  // a spread above it: something else ran
 
 struct PeerResult {
   std::string row;
@@ -20,6 +21,7 @@ struct PeerResult {
   std::array<double, peer_kinds.size()> peers{};  // 0: none
   std::string ceiling;  // what bounds it; empty: nothing known
   double ceiling_seconds = 0;  // of the same work
+  double spread = 1;  // of Tenon's times: the upper quartile over the lower
   std::vector<std::string> remarks;  // of peers that were left out, or of a failure
 
   int best() const;  // the number of the fastest peer, -1 where there is none

@@ -26,10 +26,11 @@ constexpr double sample_seconds = 200e-6;
 constexpr auto pause = std::chrono::milliseconds(2);
 constexpr double in_caches = 64 << 20;  // bytes: work on fewer is bounded by an ordinary copy
 
-double median(std::vector<double> samples) {
+double quantile(std::vector<double> samples, double q) {
   std::sort(samples.begin(), samples.end());
-  return samples[samples.size() / 2];
+  return samples[static_cast<size_t>(q * static_cast<double>(samples.size() - 1) + 0.5)];
 }
+double median(const std::vector<double>& samples) { return quantile(samples, 0.5); }
 
 // Work of this process, as often in a sample as takes 200 us.
 class Sampler {
@@ -123,6 +124,7 @@ PeerResult measure_row(const PeerRow& row, std::vector<Peer>& peers, int threads
   if (bound.run) turns.push_back({Sampler(bound.run), {}});
   in_turn(turns, o.quick);
   result.tenon = median(turns[0].samples);
+  result.spread = quantile(turns[0].samples, 0.75) / quantile(turns[0].samples, 0.25);
   for (size_t p = 0; p < taking_part.size(); ++p)
     if (!turns[p + 1].samples.empty())
       result.peers[static_cast<size_t>(taking_part[p]->kind())] = median(turns[p + 1].samples);

@@ -181,9 +181,9 @@ TEST_F(FakePeer, ThatCannotStartSaysWhy) {
 
 TEST(PeerTable, SaysWhoIsAhead) {
   PeerReport report{"today", "a machine", {"JAX 1"}, {{1, 1e9, 2e9, 3e9}}, {}};
-  report.results.push_back({"a", 1, 1e-6, {0, 2e-6, 4e-6}, "FMA peak", 5e-7, {}});
-  report.results.push_back({"b", 1, 1e-6, {0, 0, 5e-7}, "", 0, {}});
-  report.results.push_back({"c", 1, 1e-6, {}, "", 0, {"PyTorch differs"}});
+  report.results.push_back({"a", 1, 1e-6, {0, 2e-6, 4e-6}, "FMA peak", 5e-7, 1.5, {}});
+  report.results.push_back({"b", 1, 1e-6, {0, 0, 5e-7}, "", 0, 1, {}});
+  report.results.push_back({"c", 1, 1e-6, {}, "", 0, 1, {"PyTorch differs"}});
   EXPECT_EQ(report.results[0].best(), 1);
   EXPECT_TRUE(report.results[0].met());
   EXPECT_FALSE(report.results[1].met());
@@ -195,6 +195,7 @@ TEST(PeerTable, SaysWhoIsAhead) {
             std::string::npos)
       << table;
   EXPECT_NE(table.find("| b | 1 | 1.00 | - | - | 0.500 | JAX | 0.50 | - | NOT |"), std::string::npos) << table;
+  EXPECT_NE(table.find("3 rows, 1 not met, 1 unsteady"), std::string::npos) << table;
   EXPECT_NE(table.find("c, 1 thread: PyTorch differs"), std::string::npos) << table;
   EXPECT_NE(json_text(report).find("\"row\": \"b\", \"threads\": 1, \"tenon\": 1e-06, \"NumPy\": null"),
             std::string::npos)
