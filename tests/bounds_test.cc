@@ -72,6 +72,24 @@ const Pair pairs[] = {
      "}\n  }\n}\n",
      {1, 2, 5, 7, 33},
      {1, 5, 33}},
+    {"windows of complex numbers, which masks keep inside, in blocks that overlap the end",
+     "kernel @k(%x: in u64[(n * 24)], %y: out u64[(((n + 1) / 2) * 144)]) {\n"
+     "  %0 = add (((n + 1) / 2) * 144), 4095\n  %1 = div %0, 4096\n  parallel %2 < %1 {\n"
+     "    %3 = mul %2, 4096\n    %4 = sub (((n + 1) / 2) * 144), %3\n    %5 = min 4096, %4\n"
+     "    vector %6 < %5 {\n      %7 = add %3, %6\n      %8 = div %7, 2\n"
+     "      %9 = lt %8, (((n + 1) / 2) * 72)\n      %10 = rem %8, ((n + 1) / 2)\n"
+     "      %11 = div %8, ((n + 1) / 2)\n      %12 = rem %11, 3\n      %13 = div %11, 3\n"
+     "      %14 = rem %13, 3\n      %15 = div %13, 3\n      %16 = rem %15, 2\n      %17 = div %15, ",
+     "2",
+     "1",
+     "\n      %18 = mul %16, 2\n      %19 = add %12, %18\n      %20 = sub %19, 1\n      %21 = ge %20, 0\n"
+     "      %22 = lt %20, 3\n      %23 = bit_and %21, %22\n      %24 = mul %10, 2\n      %25 = add %14, %24\n"
+     "      %26 = sub %25, 1\n      %27 = ge %26, 0\n      %28 = lt %26, n\n      %29 = bit_and %27, %28\n"
+     "      %30 = bit_and %23, %29\n      %31 = bit_and %9, %30\n      %32 = mul 3, %17\n"
+     "      %33 = add %20, %32\n      %34 = mul n, %33\n      %35 = add %26, %34\n      %36 = mul %35, 2\n"
+     "      %37 = load %x[%36] if %31 else u64 0\n      store %y[%7], %37\n    }\n  }\n}\n",
+     {1, 2, 5, 33, 100, 100003},
+     {5, 33, 100003}},
     {"a guard on a quotient",
      "kernel @k(%x: in f32[6], %y: out f32[24]) {\n  vector %0 < 24 {\n    %1 = div %0, 2\n    %2 = div %1, 3\n    %3 "
      "= lt %2, ",

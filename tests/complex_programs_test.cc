@@ -144,6 +144,25 @@ TEST(ComplexPrograms, ControlFlowCarriesThem) {
   expect_derivatives("scan", loss, tn::view_as_real(drawn({3, 2}, 25)), 1e-4);
 }
 
+// How often such a loop turns is known when it has run: what its gradient keeps of it holds both parts of every value.
+struct Turning {
+  Tensor count, z;
+};
+TEST(ComplexPrograms, LoopsOfUnknownLengthHaveDerivatives) {
+  for (const int64_t memory : {int64_t{1}, int64_t{1} << 20}) {
+    const auto loss = [memory](const Tensor& parts) {
+      const Tensor z = tn::view_as_complex(parts), factor = z[1], shift = tn::real(z[0]);
+      return mixed(tn::while_loop([](const Turning& s) { return s.count < 3; },
+                                  [&](const Turning& s) {
+                                    return Turning{s.count + 1, tn::sin(s.z * factor) + shift * tn::conj(s.z)};
+                                  },
+                                  Turning{tn::zeros({}, {.dtype = tn::i64}), z[0]}, {.memory = memory})
+                       .z);
+    };
+    expect_derivatives("while", loss, tn::view_as_real(drawn({2}, 31) * 0.5), 1e-4);
+  }
+}
+
 TEST(ComplexPrograms, LanesAndTangents) {
   const Tensor z = drawn({4, 3}, 26), t = drawn({4, 3}, 27);
   const auto f = [](const Tensor& w) { return tn::exp(w) * tn::sum(w); };

@@ -113,6 +113,17 @@ TEST(Complex, FunctionsOfOne) {
     }
 }
 
+TEST(Complex, TangentsFarFromTheMiddle) {
+  for (const double far : {12.0, -12.0, 25.0, -25.0, 400.0, -400.0})
+    for (const double near : {1.0, -0.5}) {
+      const auto apart = [](const Tensor& found, Complex expected) { return std::abs(value(found) - expected); };
+      const Complex along(far, near), across(near, far);
+      EXPECT_LT(apart(tn::tanh(one(along)), std::tanh(along)), 1e-15) << along;
+      EXPECT_LT(apart(tn::tan(one(across)), std::tan(across)), 1e-15) << across;
+      EXPECT_LT(apart(tn::tanh(one(along).astype(tn::c64)).astype(tn::c128), std::tanh(along)), 1e-6) << along;
+    }
+}
+
 TEST(Complex, FunctionsOfTwo) {
   const std::vector<Complex> x = drawn_numbers(301, 1), y = drawn_numbers(301, 2);
   const Tensor a = tn::tensor(x), b = tn::tensor(y);

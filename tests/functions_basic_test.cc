@@ -23,9 +23,9 @@ const std::vector<Arguments> truths = {{booleans({7}), booleans({7})}, {{{0, 3}}
 
 TEST(BasicBattery, Elementwise) {
   check_functions({
-      {"max", TENON_CALL(tn::maximum(x[0], x[1])), kinked_pair, pairs},
-      {"min", TENON_CALL(tn::minimum(x[0], x[1])), kinked_pair, pairs},
-      {"max", TENON_CALL(tn::clip(x[0], -1, 1)), kinked, others},
+      {"maximum", TENON_CALL(tn::maximum(x[0], x[1])), kinked_pair, pairs},
+      {"minimum", TENON_CALL(tn::minimum(x[0], x[1])), kinked_pair, pairs},
+      {"clip", TENON_CALL(tn::clip(x[0], -1, 1)), kinked, others},
       {"relu", TENON_CALL(tn::relu(x[0])), kinked, others},
       {"sigmoid", TENON_CALL(tn::sigmoid(x[0])), one, others},
       {"logical_not", TENON_CALL(tn::logical_not(x[0])), one, others, 0},

@@ -145,6 +145,35 @@ TEST(Pool, WorkIsShared) {
             0);
 }
 
+// Woken on the caller's core, a worker would wait for the caller, who waits for it.
+TEST(Pool, WorkersKeepOffTheCallersCore) {
+  cpu_set_t before;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  if (CPU_COUNT(&before) < 2) GTEST_SKIP() << "one core";
+  Threads scope(2);
+  for (int core = 0, moves = 0; core < CPU_SETSIZE && moves < 4; ++core) {
+    if (!CPU_ISSET(core, &before)) continue;
+    ++moves;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+    const pthread_t caller = pthread_self();
+    std::atomic<int> arrived = 0;
+    cpu_set_t places;
+    CPU_ZERO(&places);
+    run(tenon_runtime_env(), 2, 1, [&](int64_t, int64_t) {
+      if (!pthread_equal(pthread_self(), caller)) sched_getaffinity(0, sizeof places, &places);
+      arrived++;
+      while (arrived < 2) std::this_thread::yield();
+      return 0;
+    });
+    EXPECT_FALSE(CPU_ISSET(core, &places)) << core;
+    EXPECT_EQ(CPU_COUNT(&places), CPU_COUNT(&before) - 1) << core;
+  }
+  sched_setaffinity(0, sizeof before, &before);
+}
+
 TEST(Pool, SleepingWorkersAreWoken) {
   Threads scope(3);
   for (int round = 0; round < 20; round++) {

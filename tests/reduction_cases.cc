@@ -89,8 +89,7 @@ void reduction_cases(Op op, DType t, std::vector<Case>& cases) {
     c.output(reduce(op, in(r.shape), r.axes));
     if (r.shape.size() < 3) c.output(reduce(op, in.special(r.shape), r.axes));
   }
-  if (running)
-    c.output(apply(c.builder, op, std::vector{in({9001})}, {Attr::of(Sizes{0}), Attr::of(Sizes{0})})[0]);
+  if (running) c.output(apply(c.builder, op, std::vector{in({9001})}, {Attr::of(Sizes{0}), Attr::of(Sizes{0})})[0]);
   cases.push_back(c.finish());
 
   // Long ones with few results are dealt to threads as partial results.
@@ -163,6 +162,20 @@ void contraction_cases(Op op, DType t, std::vector<Case>& cases) {
   add_convolution(c, in, {2, 7, 6, 4}, {3, 2, 2, 6}, {1, 2}, {1, 0}, {1, 1}, {1, 1}, {1, 1}, 2);
   add_convolution(c, in, {1, 5, 5, 1}, {3, 3, 1, 1}, {1, 1}, {-1, 1}, {1, 1}, {1, 1}, {1, 1}, 1);
   add_convolution(c, in, {1, 2, 3}, {5, 3, 2}, {1}, {0}, {0}, {1}, {1}, 1);  // the kernel does not fit: no results
+  // Positions side by side: blocks and what is left of them; more features than a block; some positions outside at either end, at
+  // both (the kernel is wider than the input), all of them; positions of the batch; a dilated input; groups, one for each channel.
+  add_convolution(c, in, {2, 29, 3}, {3, 3, 5}, {1}, {1}, {1}, {1}, {1}, 1);
+  add_convolution(c, in, {1, 40, 2}, {7, 2, 4}, {2}, {3}, {3}, {1}, {1}, 1);
+  add_convolution(c, in, {1, 20, 2}, {5, 2, 70}, {1}, {2}, {2}, {1}, {1}, 1);
+  add_convolution(c, in, {1, 8, 2}, {17, 2, 3}, {1}, {8}, {8}, {1}, {1}, 1);
+  add_convolution(c, in, {1, 24, 2}, {3, 2, 3}, {1}, {20}, {9}, {1}, {4}, 1);
+  add_convolution(c, in, {9, 3, 2}, {2, 2, 3}, {1}, {0}, {0}, {1}, {1}, 1);
+  add_convolution(c, in, {1, 15, 2}, {3, 2, 3}, {1}, {2}, {2}, {2}, {1}, 1);
+  add_convolution(c, in, {1, 15, 2}, {4, 2, 3}, {2}, {1}, {3}, {3}, {1}, 1);
+  add_convolution(c, in, {1, 25, 2}, {3, 2, 3}, {4}, {-1}, {1}, {2}, {2}, 1);
+  add_convolution(c, in, {1, 18, 6}, {3, 2, 6}, {1}, {1}, {0}, {1}, {1}, 3);
+  add_convolution(c, in, {1, 4, 20, 16}, {3, 3, 1, 16}, {1, 1}, {1, 1}, {1, 1}, {1, 1}, {1, 1}, 16);
+  add_convolution(c, in, {2, 5, 30, 4}, {2, 3, 4, 17}, {2, 1}, {1, 0}, {0, 2}, {1, 1}, {1, 1}, 1);
   cases.push_back(c.finish());
 }
 

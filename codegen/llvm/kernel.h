@@ -108,7 +108,7 @@ class KernelEmitter {
   // llvm/turned.cc: loads whose elements lie far apart from lane to lane, but side by side from round to round of the loop in it
   bool is_square(const ir::Instruction& loop) const;
   bool contains_square(ir::BlockId block) const;  // at its outermost level
-  std::optional<ir::ScalarId> turned_start(const ir::Instruction& load, const ir::Instruction& loop) const;
+  bool is_turned(const ir::Instruction& load, const ir::Instruction& loop) const;
   void emit_turned(const ir::Instruction& loop);
   llvm::Value* load_turned(const ir::Instruction& load, llvm::Type* type);
   void emit_store(const ir::Instruction& i);

@@ -25,19 +25,22 @@ Values combine_extrema(Builder& b, bool largest, ValueRefs older, ValueRefs newe
 }
 
 // The first NaN wins; else the first of the extreme elements.
-Values combine_places(Builder& b, const Combine& c, ValueRefs older, ValueRefs newer) {
+Values combine_places(Builder& b, const Combine& c, ValueRefs older, ValueRefs newer, bool ascending) {
   Value *x = older[0], *y = newer[0];
   const auto holds = [&](Op op, Value* left, Value* right) {
     return emit_op(b, op, c.type, DType::boolean, {left, right});
   };
   Value* take = holds(ir::def(c.op).identity == ir::Identity::lowest ? Op::gt : Op::lt, y, x);
-  Value* tie = holds(Op::eq, y, x);
+  Value *old_nan = nullptr, *new_nan = nullptr;
   if (is_floating(c.type)) {
-    Value *old_nan = holds(Op::ne, x, x), *new_nan = holds(Op::ne, y, y);
+    old_nan = holds(Op::ne, x, x), new_nan = holds(Op::ne, y, y);
     take = b.CreateOr(take, b.CreateAnd(new_nan, b.CreateNot(old_nan)));
-    tie = b.CreateOr(tie, b.CreateAnd(new_nan, old_nan));
   }
-  take = b.CreateOr(take, b.CreateAnd(tie, b.CreateICmpSLT(newer[1], older[1])));
+  if (!ascending) {
+    Value* tie = holds(Op::eq, y, x);
+    if (old_nan) tie = b.CreateOr(tie, b.CreateAnd(new_nan, old_nan));
+    take = b.CreateOr(take, b.CreateAnd(tie, b.CreateICmpSLT(newer[1], older[1])));
+  }
   Value* value = b.CreateSelect(take, y, x);
   return {value, b.CreateSelect(take, newer[1], older[1])};
 }
@@ -79,19 +82,56 @@ Partial lift(Builder& b, const Combine& c, Value* value, Value* position) {
   return {value, pattern, b.CreateSExt(b.CreateFCmpUNO(value, value), bits)};
 }
 
-Partial combine(Builder& b, const Combines& combines, ValueRefs older, ValueRefs newer) {
+Partial combine(Builder& b, const Combines& combines, ValueRefs older, ValueRefs newer, bool ascending) {
   Partial p;
   for (const Combine& c : combines) {
     if (is_extremum(c))
       append(p, combine_extrema(b, c.op == Op::max, older, newer));
     else if (is_place(c))
-      append(p, combine_places(b, c, older, newer));
+      append(p, combine_places(b, c, older, newer, ascending));
     else
       p.push_back(emit_op(b, c.op, c.type, c.type, {older[0], newer[0]}));
     older = older.drop_front(part_count(c));
     newer = newer.drop_front(part_count(c));
   }
   return p;
+}
+
+namespace {
+
+template <class Change>
+Partial with_places(const Combines& combines, Partial p, Change change) {
+  size_t part = 0;
+  for (const Combine& c : combines) {
+    if (is_place(c)) p[part + 1] = change(p[part + 1]);
+    part += part_count(c);
+  }
+  return p;
+}
+
+}  // namespace
+
+Partial shortened(Builder& b, const Combines& combines, Partial p, Value* first) {
+  return with_places(combines, std::move(p), [&](Value* place) {
+    const unsigned width = lanes_of(place->getType());
+    return b.CreateTrunc(b.CreateSub(place, splat(b, first, width)), as_wide(b.getInt32Ty(), place->getType()));
+  });
+}
+
+Partial unplaced(Builder& b, const Combines& combines, Partial identities) {
+  return with_places(combines, std::move(identities),
+                     [&](Value* place) { return splat(b, b.getInt32(UINT32_MAX), lanes_of(place->getType())); });
+}
+
+Partial lengthened(Builder& b, const Combines& combines, Partial p, Value* first, Value* count) {
+  return with_places(combines, std::move(p), [&](Value* place) {
+    const unsigned width = lanes_of(place->getType());
+    Value* numbers = lane_numbers(b.getInt64Ty(), width);
+    Value* none = b.CreateICmpSLT(place, llvm::Constant::getNullValue(place->getType()));
+    Value* number = b.CreateSelect(none, numbers, b.CreateZExt(place, numbers->getType()));
+    Value* exists = b.CreateICmpSLT(numbers, splat(b, count, width));
+    return b.CreateSelect(exists, b.CreateAdd(number, splat(b, first, width)), splat(b, b.getInt64(INT64_MAX), width));
+  });
 }
 
 Partial halve(Builder& b, const Combines& combines, Partial p) {

@@ -21,7 +21,13 @@ bool is_place(const Combine& c);  // argmax or argmin: gives an index
 Partial identities(Builder& b, const Combines& combines, unsigned width);
 // One element as a running result; `position` where the combine gives places.
 Partial lift(Builder& b, const Combine& c, llvm::Value* value, llvm::Value* position);
-Partial combine(Builder& b, const Combines& combines, ValueRefs older, ValueRefs newer);
+// ascending: all places of the newer lie behind those of the older, lane by lane.
+Partial combine(Builder& b, const Combines& combines, ValueRefs older, ValueRefs newer, bool ascending = false);
+// Of a block whose lanes take turns: places counted from `first` in 32 bits, and back. `unplaced` begins one: what is as extreme as
+// the identity takes no place from it, so a lane that has elements (their number is `count`) and no place has that of its first.
+Partial unplaced(Builder& b, const Combines& combines, Partial identities);
+Partial shortened(Builder& b, const Combines& combines, Partial p, llvm::Value* first);
+Partial lengthened(Builder& b, const Combines& combines, Partial p, llvm::Value* first, llvm::Value* count);
 // Joins the lanes of a partial by halving: lane l takes lane l + half.
 Partial halve(Builder& b, const Combines& combines, Partial p);
 Partial choose(Builder& b, llvm::Value* mask, ValueRefs chosen, ValueRefs other);

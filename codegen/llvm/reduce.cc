@@ -64,8 +64,9 @@ Partial KernelEmitter::row_element(const Instruction& i, Value* position, Value*
 Partial KernelEmitter::row_blocks(const Instruction& i, Value* first, Value* count, unsigned blocks, bool edges) {
   const Combines c = combines_of(i);
   const unsigned lanes = static_cast<unsigned>(i.tree.lanes);
-  const Partial nothing = identities(b_, c, lanes);
+  const Partial nothing = unplaced(b_, c, identities(b_, c, lanes));
   const auto part_of = [&](ValueRefs all, unsigned g) { return all.slice(g * nothing.size(), nothing.size()); };
+  const auto block_first = [&](unsigned g) { return b_.CreateAdd(first, i64(g * i.tree.block)); };
   Values sums;
   for (unsigned g = 0; g < blocks; ++g) sums.insert(sums.end(), nothing.begin(), nothing.end());
   Value* full = edges ? b_.CreateAnd(count, i64(-i.tree.lanes)) : count;
@@ -74,7 +75,8 @@ Partial KernelEmitter::row_blocks(const Instruction& i, Value* first, Value* cou
       Values next;
       for (unsigned g = 0; g < blocks; ++g) {
         Value* position = b_.CreateAdd(b_.CreateAdd(first, offset), i64(g * i.tree.block));
-        const Partial joined = combine(b_, c, part_of(running, g), row_element(i, position, nullptr));
+        const Partial element = shortened(b_, c, row_element(i, position, nullptr), block_first(g));
+        const Partial joined = combine(b_, c, part_of(running, g), element, true);
         next.insert(next.end(), joined.begin(), joined.end());
       }
       return next;
@@ -84,12 +86,13 @@ Partial KernelEmitter::row_blocks(const Instruction& i, Value* first, Value* cou
     sums = when(b_, "row.edge", b_.CreateICmpSGT(rest, i64(0)), sums, [&] {
       llvm::Type* lane = b_.getInt32Ty();
       Value* mask = b_.CreateICmpULT(lane_numbers(lane, lanes), splat(b_, b_.CreateTrunc(rest, lane), lanes));
-      const Partial last = row_element(i, b_.CreateAdd(first, full), mask);
-      return choose(b_, mask, combine(b_, c, sums, last), sums);
+      const Partial last = shortened(b_, c, row_element(i, b_.CreateAdd(first, full), mask), first);
+      return choose(b_, mask, combine(b_, c, sums, last, true), sums);
     });
   }
   std::vector<Partial> joined;
-  for (unsigned g = 0; g < blocks; ++g) joined.push_back(halve(b_, c, part_of(sums, g)));
+  for (unsigned g = 0; g < blocks; ++g)
+    joined.push_back(halve(b_, c, lengthened(b_, c, part_of(sums, g).vec(), block_first(g), count)));
   for (unsigned step = 1; step < blocks; step *= 2)
     for (unsigned g = 0; g + step < blocks; g += 2 * step) joined[g] = combine(b_, c, joined[g], joined[g + step]);
   return joined[0];

@@ -5,6 +5,8 @@
 //   vector j { serial r < 16 { load %x[j, i + r] } }      ->      before the rounds: x[j + 0 ... 15, i ... i + 15], turned
 #include "tenon/codegen/llvm/turned.h"
 
+#include <unordered_set>
+
 #include "tenon/codegen/llvm/kernel.h"
 
 namespace tenon::codegen {
@@ -52,44 +54,50 @@ bool KernelEmitter::contains_square(ir::BlockId block) const {
     const Instruction& i = kernel_.instructions[n];
     if (!is_square(i)) return false;
     const auto& inside = kernel_.blocks[index(i.blocks[0])].instructions;
-    return std::any_of(inside.begin(), inside.end(),
-                       [&](uint32_t m) { return turned_start(kernel_.instructions[m], i).has_value(); });
+    return std::any_of(inside.begin(), inside.end(), [&](uint32_t m) { return is_turned(kernel_.instructions[m], i); });
   });
 }
 
-// What the last index is in the first round, where it is that plus the round and no other index knows the round; no_scalar for 0.
-std::optional<ScalarId> KernelEmitter::turned_start(const Instruction& load, const Instruction& loop) const {
+// Whether a load's elements lie side by side from round to round: its last index is the round and something, or its last indices are
+// those of such a number taken apart, and no other index knows the round.
+bool KernelEmitter::is_turned(const Instruction& load, const Instruction& loop) const {
   const ir::KernelBuffer& buffer = kernel_.buffers[index(load.buffer)];
-  if (load.kind != KernelOp::load || buffer.space != ir::Space::input || load.operands.size() != buffer.shape.size())
-    return std::nullopt;
+  if (load.kind != KernelOp::load || buffer.space != ir::Space::input || load.operands.size() != buffer.shape.size() ||
+      load.operands.empty())
+    return false;
   const ScalarId round = kernel_.blocks[index(loop.blocks[0])].arguments[0];
   const auto outside = [&](ScalarId v) { return kernel_.scalars[index(v)].block != loop.blocks[0] && v != round; };
-  for (size_t d = 0; d + 1 < load.operands.size(); ++d)
-    if (!outside(load.operands[d])) return std::nullopt;
-  if (load.operands.empty()) return std::nullopt;
-  const ScalarId last = load.operands.back();
-  if (last == round) return ir::no_scalar;
+  const auto& at = load.operands;
+  size_t first = 0;  // of the indices that are one number
+  while (first + 1 < at.size() && outside(at[first])) ++first;
+  ScalarId last = at[first], flat{};
+  for (size_t d = first; d + 1 < at.size(); ++d, last = flat)
+    if (!same_divisor(last, at[d + 1], buffer.shape[d + 1], flat)) return false;
+  if (last == round) return true;
   const uint32_t number = kernel_.scalars[index(last)].instruction;
-  if (number == UINT32_MAX || outside(last)) return std::nullopt;
+  if (number == UINT32_MAX || outside(last)) return false;
   const Instruction& sum = kernel_.instructions[number];
-  if (sum.kind != KernelOp::scalar || sum.op != ir::Op::add) return std::nullopt;
-  for (int k : {0, 1})
-    if (sum.operands[k] == round && outside(sum.operands[1 - k])) return sum.operands[1 - k];
-  return std::nullopt;
+  return sum.kind == KernelOp::scalar && sum.op == ir::Op::add &&
+         ((sum.operands[0] == round && outside(sum.operands[1])) ||
+          (sum.operands[1] == round && outside(sum.operands[0])));
 }
 
 void KernelEmitter::emit_turned(const Instruction& loop) {
   if (lanes_.width != static_cast<unsigned>(target_.lanes) || lanes_.mask || !is_square(loop)) return;
   const ScalarId round = kernel_.blocks[index(loop.blocks[0])].arguments[0];
+  define(round, i64(0));
+  std::unordered_set<uint32_t> known{index(round)};
   for (uint32_t number : kernel_.blocks[index(loop.blocks[0])].instructions) {
     const Instruction& load = kernel_.instructions[number];
-    const std::optional<ScalarId> start = turned_start(load, loop);
-    if (!start) continue;
-    std::vector<ScalarId> first = load.operands;
-    define(round, i64(0));
-    first.back() = *start == ir::no_scalar ? round : *start;
-    if (values_[index(first.back())].kind != Lowered::uniform) continue;
-    const Address a = address(load.buffer, first);
+    const auto is_known = [&](ScalarId v) {
+      return kernel_.scalars[index(v)].block != loop.blocks[0] || known.contains(index(v));
+    };
+    if (load.kind == KernelOp::scalar && std::all_of(load.operands.begin(), load.operands.end(), is_known)) {
+      emit_scalar(load);  // an index, as it is in the first round
+      known.insert(index(load.first_result));
+    }
+    if (!is_turned(load, loop) || !std::all_of(load.operands.begin(), load.operands.end(), is_known)) continue;
+    const Address a = address(load.buffer, load.operands);
     if (a.kind != Lowered::affine || a.contiguous) continue;
 
     llvm::Type* type = memory_type(context_, load.dtype);

@@ -107,15 +107,4 @@ Value solved(Value a, Value b) {
 Value inverse(Value a) { return solved(a, one_like(a)); }
 Value inverse_by(Value a, Value lu, Value rows) { return solved_by(a, lu, rows, one_like(a)); }
 
-Value with_rule(Value x, const Function& f, const Rule& rule) {
-  const auto plain =
-      graph_of(*x.builder, {x.type()}, [&](ir::GraphBuilder&, const Values& in) { return Values{f(in[0])}; });
-  const auto ruled = graph_of(*x.builder, {x.type(), x.type()}, [&](ir::GraphBuilder&, const Values& in) {
-    const auto [value, tangent] = rule(in[0], in[1]);
-    return Values{value, tangent};
-  });
-  return ir::apply(*x.builder, ir::Op::custom_jvp, std::span(&x, 1),
-                   ir::CustomJvpAttrs{.graph = plain, .rule = ruled, .counts = {1}})[0];
-}
-
 }  // namespace tenon::linalg

@@ -2,11 +2,10 @@
 // tn::linalg.
 #pragma once
 
-#include <functional>
-
 #include "tenon/frontend/linalg/linalg.h"
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/frontend/ops/rule_formula.h"
 #include "tenon/ir/base/door.h"
 #include "tenon/ir/graph/matrices.h"
 
@@ -23,6 +22,7 @@ namespace made {
 }  // namespace made
 
 namespace matrices = ir::matrices;
+using formula::graph_of, formula::with_rule;
 using ir::Value;
 using Values = std::vector<Value>;
 using Axes = std::vector<int64_t>;
@@ -43,21 +43,5 @@ Value inverse(Value a);
 Value inverse_by(Value a, Value lu, Value rows);  // with factors that stand for those of a
 Value vector_norm_of(Value x, double p, const Axes& axes);
 Values decomposed(ir::Op op, Value a, ir::Attrs attrs = {});
-// The function of x that f gives, whose derivative is what the rule says: rule(x, dx) gives (f(x), df).
-using Function = std::function<Value(Value)>;
-using Rule = std::function<std::pair<Value, Value>(Value, Value)>;
-Value with_rule(Value x, const Function& f, const Rule& rule);
-
-// A closed graph of f over inputs of these types, with the symbols of the graph that it becomes a part of.
-template <class F>
-std::shared_ptr<const ir::Graph> graph_of(ir::GraphBuilder& around, const std::vector<ir::Type>& types, F f) {
-  ir::GraphBuilder b("main", around.graph().symbols);
-  b.merging = around.merging;
-  Values inputs;
-  for (const ir::Type& t : types) inputs.push_back({&b, b.input(t)});
-  std::vector<ir::ValueId> outputs;
-  for (const Value& v : f(b, inputs)) outputs.push_back(v.id);
-  return b.finish(outputs);
-}
 
 }  // namespace tenon::linalg

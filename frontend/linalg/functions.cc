@@ -47,12 +47,12 @@ Value adjugate(Value a, Value det) {
 
 Value det_of(Value a, int order) {
   if (order == 0) return plain_det(a);
-  const auto rule = [&](Value x, Value dx) {
-    const Value det = det_of(x, order - 1);
-    const Value terms = transposed(adjugate(x, det)) * dx;
+  const auto rule = [&](const Values& in, const Values& tangents) {
+    const Value x = in[0], det = det_of(x, order - 1);
+    const Value terms = transposed(adjugate(x, det)) * tangents[0];
     return std::pair(det, ir::reduce(ir::Op::reduce_sum, terms, {last_axis(x) - 1, last_axis(x)}));
   };
-  return with_rule(a, plain_det, rule);
+  return with_rule({a}, [](const Values& x) { return plain_det(x[0]); }, rule);
 }
 constexpr int ruled_orders = 2;
 

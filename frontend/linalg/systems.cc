@@ -105,14 +105,15 @@ Value plain_pinv(Value a, double cutoff) {
 // dp = -p da p + p p^T da^T (1 - a p) + (1 - p a) da^T p^T p.
 Value pinv_of(Value a, double cutoff, int order) {
   if (order == 0) return plain_pinv(a, cutoff);
-  const auto rule = [&](Value x, Value dx) {
+  const auto rule = [&](const Values& in, const Values& tangents) {
+    const Value x = in[0], dx = tangents[0];
     const Value p = pinv_of(x, cutoff, order - 1), pt = transposed(p), dxt = transposed(dx);
     const Value left = product(product(p, pt), dxt), right = product(dxt, product(pt, p));
     const Value tangent =
         left - product(left, product(x, p)) + right - product(p, product(x, right)) - product(p, product(dx, p));
     return std::pair(p, tangent);
   };
-  return with_rule(a, [&](Value x) { return plain_pinv(x, cutoff); }, rule);
+  return with_rule({a}, [&](const Values& x) { return plain_pinv(x[0], cutoff); }, rule);
 }
 constexpr int ruled_orders = 2;
 
@@ -199,20 +200,26 @@ Tensor ranked(const char* name, BuildFn build, const Operand& a, const Cutoff& c
   leave_with_error(name, a.where());
 }
 
+Tensor inverted(const char* name, const Operand& a) try {
+  return apply_one({name, build_inv}, {}, {square_of(a, name)}, a.where());
+} catch (...) {
+  leave_with_error(name, a.where());
+}
+
 }  // namespace
 
 Tensor solve(Operand a, Operand b) { return system("solve", build_solve, a, a, b, {}); }
 Tensor solve_triangular(Operand a, Operand b, Triangular t) {
   return system("solve_triangular", build_solve_triangular, a, a, b, t);
 }
-Tensor triangular_solve(Operand a, Operand b, Triangular t) { return solve_triangular(std::move(a), std::move(b), t); }
+Tensor triangular_solve(Operand a, Operand b, Triangular t) {
+  return system("triangular_solve", build_solve_triangular, a, a, b, t);
+}
 Tensor cholesky_solve(Operand b, Operand l, Factor f) {
   return system("cholesky_solve", build_cholesky_solve, b, l, b, {.upper = f.upper});
 }
 
-Tensor inv(Operand a) try { return apply_one({"inv", build_inv}, {}, {square_of(a, "inv")}, a.where()); } catch (...) {
-  leave_with_error("inv", a.where());
-}
+Tensor inv(Operand a) { return inverted("inv", a); }
 
 Tensor pinv(Operand a, Cutoff c) { return ranked("pinv", build_pinv, a, c); }
 Tensor matrix_rank(Operand a, Cutoff c) { return ranked("matrix_rank", build_matrix_rank, a, c); }
@@ -251,13 +258,14 @@ Tensor lu_solve(const LuFactor& f, Operand b) try {
   leave_with_error("lu_solve", b.where());
 }
 
-Tensor inverse(Operand a) { return inv(std::move(a)); }
-Tensor pinverse(Operand a, Cutoff c) { return pinv(std::move(a), c); }
+Tensor inverse(Operand a) { return inverted("inverse", a); }
+Tensor pinverse(Operand a, Cutoff c) { return ranked("pinverse", build_pinv, a, c); }
 
 // As matrices: the axes before `ind` are one, and so are those from it on.
 Tensor tensorinv(Operand a, int64_t ind) try {
   const Location& at = a.where();
   const Tensor t = as_tensor(a, "tensorinv");
+  refuse_complex(t.dtype(), "tensorinv", at);
   if (ind < 1 || ind > t.ndim()) throw Error("linalg::tensorinv: ind lies between 1 and the number of axes", at);
   Extent rows = 1, columns = 1;
   std::vector<Extent> turned;
@@ -274,6 +282,7 @@ Tensor tensorinv(Operand a, int64_t ind) try {
 Tensor tensorsolve(Operand a, Operand b) try {
   const Location& at = a.where();
   const Tensor t = as_tensor(a, "tensorsolve"), right = as_tensor(b, "tensorsolve");
+  refuse_complex(promote(t.dtype(), right.dtype(), "tensorsolve", at), "tensorsolve", at);
   if (t.ndim() < right.ndim())
     throw Error("linalg::tensorsolve: a begins with b's axes; they are " + describe(t) + " and " + describe(right), at);
   Extent rows = 1, columns = 1;

@@ -116,8 +116,11 @@ TENON_COMPOSED_1(tanhshrink, floats)
 TENON_COMPOSED_2(softshrink, floats)
 TENON_COMPOSED_2(hardshrink, floats)
 
-Tensor relu6(Operand x) { return hardtanh(x, Operand(0, x.where()), Operand(6, x.where())); }
-Tensor swish(Operand x) { return elementwise::silu(x); }
+Tensor relu6(Operand x) {
+  check_real("relu6", {&x});
+  return hardtanh(x, Operand(0, x.where()), Operand(6, x.where()));
+}
+Tensor swish(Operand x) { return renamed("swish", elementwise::silu, x); }
 Tensor hardtanh(Operand x) { return hardtanh(x, Operand(-1, x.where()), Operand(1, x.where())); }
 Tensor leaky_relu(Operand x, Slope s) { return leaky_relu(x, Operand(s.negative_slope, x.where())); }
 Tensor elu(Operand x, Alpha a) { return elu(x, Operand(a.alpha, x.where())); }
@@ -126,6 +129,7 @@ Tensor softshrink(Operand x) { return softshrink(x, Operand(0.5, x.where())); }
 Tensor hardshrink(Operand x) { return hardshrink(x, Operand(0.5, x.where())); }
 
 Tensor gelu(Operand x, Gelu g) try {
+  check_real("gelu", {&x});
   if (g.tanh || g.approximate == "tanh") return gelu_tanh(x);
   if (g.approximate != "none")
     throw Error("gelu: .approximate is \"tanh\" or \"none\", not \"" + g.approximate + "\"", x.where());
@@ -176,8 +180,7 @@ Tensor glu(Operand x, int64_t axis) try {
 
 Tensor softmin(Operand x, int64_t axis) try {
   const Location& at = x.where();
-  const Tensor given = as_tensor(x, "softmin");
-  check_real(given.dtype(), "softmin", at);
+  const Tensor given = real_tensor(x, "softmin");
   const Tensor t = given.ndim() == 0 ? reshape(Operand(given, at), {1}) : given;  // a scalar is its own row
   const Tensor y =
       apply_one({"softmin", formula::build_softmin}, made::AlongAttrs{axis_of(axis, t.ndim(), "softmin", at)}, {t}, at);

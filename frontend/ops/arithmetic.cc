@@ -95,18 +95,26 @@ TENON_COMPOSED_2(ldexp, floats)
 TENON_COMPOSED_3(lerp, floats)
 
 Tensor div(Operand x, Operand y) { return true_divide(x, y); }
-Tensor div(Operand x, Operand y, Division d) try {
+
+namespace {
+
+Tensor divided(const char* name, const Operand& x, const Operand& y, const Division& d) try {
   const std::string& mode = d.rounding.empty() ? d.rounding_mode : d.rounding;
   if (mode.empty()) return true_divide(x, y);
+  check_real(name, {&x, &y});
   if (mode == "floor") return floor_divide(x, y);
   if (mode == "trunc")
     return compose({"trunc_divide", formula::build_composed<formula::trunc_divide>}, Takes::numbers, {&x, &y});
-  throw Error("div: .rounding is \"floor\" or \"trunc\", not \"" + mode + "\"", x.where());
+  throw Error(std::string(name) + ": .rounding is \"floor\" or \"trunc\", not \"" + mode + "\"", x.where());
 } catch (...) {
-  leave_with_error("div", x.where());
+  leave_with_error(name, x.where());
 }
+
+}  // namespace
+
+Tensor div(Operand x, Operand y, Division d) { return divided("div", x, y, d); }
 Tensor divide(Operand x, Operand y) { return true_divide(x, y); }
-Tensor divide(Operand x, Operand y, Division d) { return div(x, y, std::move(d)); }
+Tensor divide(Operand x, Operand y, Division d) { return divided("divide", x, y, d); }
 
 Tensor add(Operand x, Operand y) { return elementwise::add(x, y); }
 Tensor add(Operand x, Operand y, Operand alpha) {
@@ -132,10 +140,9 @@ Tensor rsub(Operand x, Operand y, Operand alpha) { return subtract(std::move(y),
 Tensor rsub(Operand x, Operand y, Alpha a) { return subtract(std::move(y), std::move(x), a); }
 Tensor mul(Operand x, Operand y) { return multiply(std::move(x), std::move(y)); }
 Tensor neg(Operand x) { return negative(std::move(x)); }
-Tensor fix(Operand x) { return trunc(std::move(x)); }
+Tensor fix(Operand x) { return renamed("fix", elementwise::trunc, x); }
 Tensor sgn(Operand x) { return sign(std::move(x)); }
 Tensor clone(Operand x) { return positive(std::move(x)); }
-Tensor fill(Operand x, Operand value) { return full_like(std::move(x), std::move(value)); }
 Tensor type_as(Operand x, const Tensor& other) { return cast_to(as_tensor(x, "type_as"), other.dtype(), x.where()); }
 Tensor float_power(Operand x, Operand y) try {
   const Location& at = x.where();
@@ -144,7 +151,7 @@ Tensor float_power(Operand x, Operand y) try {
 } catch (...) {
   leave_with_error("float_power", x.where());
 }
-Tensor fmod(Operand x, Operand y) { return elementwise::rem(x, y); }
+Tensor fmod(Operand x, Operand y) { return renamed("fmod", elementwise::rem, x, y); }
 
 Tensor addcmul(Operand x, Operand a, Operand b, Operand value) {
   return compose({"addcmul", formula::build_composed<formula::addcmul>}, Takes::rings, {&x, &a, &b, &value});

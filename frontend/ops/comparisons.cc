@@ -70,10 +70,10 @@ Tensor le(Operand x, Operand y) { return x <= y; }
 Tensor gt(Operand x, Operand y) { return x > y; }
 Tensor ge(Operand x, Operand y) { return x >= y; }
 Tensor not_equal(Operand x, Operand y) { return x != y; }
-Tensor less(Operand x, Operand y) { return x < y; }
-Tensor less_equal(Operand x, Operand y) { return x <= y; }
-Tensor greater(Operand x, Operand y) { return x > y; }
-Tensor greater_equal(Operand x, Operand y) { return x >= y; }
+Tensor less(Operand x, Operand y) { return renamed("less", elementwise::lt, x, y); }
+Tensor less_equal(Operand x, Operand y) { return renamed("less_equal", elementwise::le, x, y); }
+Tensor greater(Operand x, Operand y) { return renamed("greater", elementwise::gt, x, y); }
+Tensor greater_equal(Operand x, Operand y) { return renamed("greater_equal", elementwise::ge, x, y); }
 
 // Of complex numbers by their distance in the plane.
 Tensor isclose(Operand x, Operand y, Closeness c) {

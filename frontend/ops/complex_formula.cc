@@ -211,7 +211,7 @@ ComplexFormula complex_formula(ir::Op op) {
 }
 
 const char* complex_remedy(ir::Op op) {
-  return std::ranges::count(orders, op) != 0 ? ", which have no order; compare tn::real(z), tn::imag(z) or tn::abs(z)"
+  return std::ranges::count(orders, op) != 0 ? "; they have no order: compare tn::real(z), tn::imag(z) or tn::abs(z)"
                                              : "; apply it to tn::real(z) and tn::imag(z)";
 }
 

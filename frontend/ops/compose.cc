@@ -41,7 +41,7 @@ Tensor activation(const Emit& emit, const Operand& x) try {
 }  // namespace
 
 Tensor relu(Operand x) try {
-  check_real(as_tensor(x, "relu").dtype(), "relu", x.where());
+  check_real("relu", {&x});
   return activation({"relu", formula::build_relu}, x);
 } catch (...) {
   leave_with_error("relu", x.where());

@@ -127,6 +127,7 @@ Tensor convolved(const char* op, const Given& g, size_t spatial, made::Convolved
   const Tensor image = image_of(g.x, spatial, op);
   const Operand* const operands[] = {&g.x, &g.weight, g.bias ? g.bias : &g.x};
   const DType dtype = formula::floating(common_dtype(operands, op));
+  check_real(dtype, op, at);
   std::vector<Tensor> inputs{image, entered(g.weight, dtype, op)};
   if (g.bias) inputs.push_back(entered(*g.bias, dtype, op));
   check_channels(op, image, inputs[1], g.bias ? &inputs[2] : nullptr, spatial, attrs.groups, attrs.transposed, at);

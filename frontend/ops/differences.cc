@@ -99,6 +99,7 @@ Tensor integral(const Emit& emit, const Operand& y, const Operand& x, int64_t ax
   const Location& at = y.where();
   const Operand* const both[] = {&y, &x};
   const DType dtype = formula::floating(common_dtype(both, emit.name));
+  check_real(dtype, emit.name, at);
   const Tensor heights = as_tensor(y, emit.name), places = entered(x, dtype, emit.name);
   const int64_t along = axis_of(axis, heights.ndim(), emit.name, at);
   check_abscissae(heights, places, along, emit.name, at);
@@ -119,8 +120,10 @@ Tensor cumulative_trapezoid(Operand y, Operand x, int64_t axis) {
   return integral({"cumulative_trapezoid", formula::build_trapezoid}, y, x, axis, true);
 }
 
-Tensor trapz(Operand y) { return trapezoid(std::move(y)); }
-Tensor trapz(Operand y, Operand x, int64_t axis) { return trapezoid(std::move(y), std::move(x), axis); }
+Tensor trapz(Operand y) { return trapz(y, Operand(1, y.where())); }
+Tensor trapz(Operand y, Operand x, int64_t axis) {
+  return integral({"trapz", formula::build_trapezoid}, y, x, axis, false);
+}
 
 std::vector<Tensor> gradient(Operand x, Differences d) try {
   const Location& at = x.where();

@@ -42,7 +42,9 @@ DType entering(const ir::OpDef& row, std::initializer_list<const Operand*> opera
   if (contains(row.dtypes, dtype)) return dtype;
   if (is_complex(dtype)) {
     if (formula::complex_formula(row.op) != nullptr) return dtype;
-    throw Error(std::string(row.name) + ": takes no complex numbers" + formula::complex_remedy(row.op), at);
+    throw Error(std::string(row.name) + ": takes no complex numbers, and an operand is " + std::string(name(dtype)) +
+                    formula::complex_remedy(row.op),
+                at);
   }
   if (!is_floating(dtype)) return (row.dtypes & integer_types) == 0 ? default_dtype() : i64;
   std::string text = std::string(row.name) + ": takes integers" + (contains(row.dtypes, boolean) ? " or bools" : "") +
@@ -220,9 +222,10 @@ Tensor where(Operand condition, Operand x, Operand y) try {
   leave_with_error("where", place_of({&condition, &x, &y}));
 }
 
-Tensor maximum(Operand x, Operand y) { return elementwise::max(x, y); }
-Tensor minimum(Operand x, Operand y) { return elementwise::min(x, y); }
+Tensor maximum(Operand x, Operand y) { return renamed("maximum", elementwise::max, x, y); }
+Tensor minimum(Operand x, Operand y) { return renamed("minimum", elementwise::min, x, y); }
 Tensor clip(Operand x, Operand low, Operand high) try {
+  check_real("clip", {&x, &low, &high});
   const Operand* both[] = {&x, &low};
   const bool bools = common_dtype(both, "max") == boolean;
   const Operand raised(foreseen(bools ? ir::Op::bit_or : ir::Op::max, {&x, &low}), x.where());

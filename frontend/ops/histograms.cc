@@ -83,7 +83,7 @@ struct Binning {
 };
 std::vector<Tensor> binned(const Binning& h, const Operand& x, Extent bins) {
   const Location& at = x.where();
-  const Tensor t = as_tensor(x, h.name);
+  const Tensor t = real_tensor(x, h.name);
   if (!std::isfinite(h.low) || !std::isfinite(h.high) || h.low > h.high)
     throw Error(std::string(h.name) + ": the range goes from a number to a greater one, not from " +
                     std::to_string(h.low) + " to " + std::to_string(h.high),
@@ -147,6 +147,7 @@ Tensor counted(const Tensor& x, Extent size, const Weights& weights, const Locat
   if (w.ndim() != 1 || !(w.shape()[0] == x.shape()[0]))
     throw Error("bincount: weights are one for each element of x; these are " + describe(w) + " for " + describe(x),
                 at);
+  check_real(w.dtype(), "bincount", at);
   const DType dtype = is_floating(w.dtype()) ? w.dtype() : f64;
   return apply_one({"bincount", formula::build_bincount}, made::BincountAttrs{bins, dtype}, {x, w}, at);
 }

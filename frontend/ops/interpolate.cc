@@ -164,7 +164,7 @@ int64_t repeats_of(const Mode& mode, Dim n, const Extent& size, double factor, b
 
 Tensor interpolate(Operand operand, const Interpolate& o) try {
   const Location& at = operand.where();
-  const Tensor x = as_tensor(operand, "interpolate");
+  const Tensor x = real_tensor(operand, "interpolate");
   if (x.ndim() < 3 || x.ndim() > 5)
     throw Error("interpolate takes [n, channels, 1 to 3 spatial axes], not " + describe(x), at);
   const auto spatial = static_cast<size_t>(x.ndim() - 2);

@@ -1,4 +1,4 @@
-// Reductions made of others: nansum, nanmean, count_nonzero, amax, amin, aminmax, norm; and what variables have in common: cov, corrcoef.
+// Reductions made of others: nansum, nanmean, count_nonzero, aminmax, norm; and what variables have in common: cov, corrcoef.
 // Refuses norms of other orders and of matrices: those are linear algebra's.
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/ops/rows.h"
@@ -120,7 +120,7 @@ Tensor nansum(Operand x, Reduce r) {
   return one_reduction({"nansum", formula::build_nansum}, x, r, formula::summed_as);
 }
 Tensor nanmean(Operand x, Reduce r) try {
-  check_real(as_tensor(x, "nanmean").dtype(), "nanmean", x.where());
+  check_real("nanmean", {&x});
   return one_reduction({"nanmean", formula::build_nanmean}, x, r, formula::floating);
 } catch (...) {
   leave_with_error("nanmean", x.where());
@@ -129,11 +129,9 @@ Tensor count_nonzero(Operand x, Reduce r) {
   return one_reduction({"count_nonzero", formula::build_count_nonzero}, x, r, as_it_is);
 }
 Tensor norm(Operand x, Reduce r) { return one_reduction({"norm", formula::build_norm}, x, r, formula::floating); }
-Tensor amax(Operand x, Reduce r) { return max(x, r); }
-Tensor amin(Operand x, Reduce r) { return min(x, r); }
 
 TensorPair aminmax(Operand x, Reduce r) try {
-  const Tensor t = as_tensor(x, "aminmax");
+  const Tensor t = real_tensor(x, "aminmax");
   if (!r.where)
     for (int64_t a : axes_of(r, t.ndim(), "aminmax", x.where())) check_row(t, a, "aminmax", x.where());
   const auto ends = reduction({"aminmax", formula::build_aminmax}, x, r, t.dtype());
@@ -143,14 +141,14 @@ TensorPair aminmax(Operand x, Reduce r) try {
 }
 
 Tensor cov(Operand x, Covariance c) try {
-  const Tensor t = as_tensor(x, "cov");
+  const Tensor t = real_tensor(x, "cov");
   check_matrix(t, "cov", x.where());
   return apply_one({"cov", formula::build_cov}, made::CorrectedAttrs{c.correction}, {t}, x.where());
 } catch (...) {
   leave_with_error("cov", x.where());
 }
 Tensor corrcoef(Operand x) try {
-  const Tensor t = as_tensor(x, "corrcoef");
+  const Tensor t = real_tensor(x, "corrcoef");
   check_matrix(t, "corrcoef", x.where());
   return apply_one({"corrcoef", formula::build_corrcoef}, {}, {t}, x.where());
 } catch (...) {

@@ -88,7 +88,7 @@ std::vector<Value> build_kthvalue(ir::GraphBuilder&, std::span<const Value> x, c
 namespace {
 
 Tensor in_order(const Emit& emit, const Operand& x, const Order& o) try {
-  const Tensor t = as_tensor(x, emit.name);
+  const Tensor t = real_tensor(x, emit.name);
   return apply_one(emit, made::OrderedAttrs{row_axis(o.axis, t, emit.name, x.where()), o.descending}, {t}, x.where());
 } catch (...) {
   leave_with_error(emit.name, x.where());
@@ -126,7 +126,7 @@ Tensor msort(Operand x) { return in_order({"msort", formula::build_sort}, x, {.a
 
 TensorPair topk(Operand x, int64_t k, int64_t axis, TopK o) try {
   const Location& at = x.where();
-  const Tensor t = as_tensor(x, "topk");
+  const Tensor t = real_tensor(x, "topk");
   const int64_t along = row_axis(axis, t, "topk", at);
   check_rank(k, t.ndim() == 0 ? 1 : 0, t, along, "topk", at);
   // Up to this many one by one is quicker than sorting the row.
@@ -145,7 +145,7 @@ TensorPair topk(Operand x, int64_t k, int64_t axis, TopK o) try {
 
 TensorPair kthvalue(Operand x, int64_t k, int64_t axis, bool keepdims) try {
   const Location& at = x.where();
-  const Tensor t = as_tensor(x, "kthvalue");
+  const Tensor t = real_tensor(x, "kthvalue");
   const int64_t along = row_axis(axis, t, "kthvalue", at);
   check_rank(k, 1, t, along, "kthvalue", at);
   const auto results =

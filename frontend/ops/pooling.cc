@@ -117,6 +117,7 @@ std::vector<Tensor> max_pool(const char* op, const Operand& operand, size_t spat
                              const MaxPool& p, bool with_places) try {
   const Location& at = operand.where();
   const Tensor x = image_of(operand, spatial, op);
+  check_real(x.dtype(), op, at);
   if (x.dtype() == boolean) throw Error(std::string(op) + ": bools have no order; cast them", at);
   made::WindowedAttrs attrs =
       windowed_attrs(pooled(op, x, spatial, size, p.stride, p.padding, p.dilation, p.ceil_mode, at));
@@ -129,6 +130,7 @@ std::vector<Tensor> max_pool(const char* op, const Operand& operand, size_t spat
 Tensor avg_pool(const char* op, const Operand& operand, size_t spatial, const PerAxis& size, const AvgPool& p) try {
   const Location& at = operand.where();
   const Tensor x = image_of(operand, spatial, op);
+  check_real(x.dtype(), op, at);
   made::WindowedAttrs attrs = windowed_attrs(pooled(op, x, spatial, size, p.stride, p.padding, 1, p.ceil_mode, at));
   attrs.divisor = p.divisor_override;
   attrs.counts_padding = p.count_include_pad;
@@ -142,6 +144,7 @@ Tensor lp_pool(const char* op, const Operand& operand, size_t spatial, double no
   const FloatEnvironment standard;
   const Location& at = operand.where();
   const Tensor x = image_of(operand, spatial, op);
+  check_real(x.dtype(), op, at);
   made::WindowedAttrs attrs = windowed_attrs(pooled(op, x, spatial, size, p.stride, 0, 1, p.ceil_mode, at));
   attrs.counts_padding = true;
   if (!(norm_type > 0)) throw Error(std::string(op) + ": the norm type is a positive number", at);

@@ -112,6 +112,7 @@ std::vector<Tensor> adaptive(const char* op, const Operand& operand, size_t spat
                              Pooling kind) try {
   const Location& at = operand.where();
   const Tensor x = image_of(operand, spatial, op);
+  check_real(x.dtype(), op, at);
   formula::Windowing w = last_axes(x, spatial);
   std::vector<int64_t> sizes = per_axis(output, spatial, -1, "output_size", op, at);
   bool even = true;

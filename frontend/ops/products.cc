@@ -121,8 +121,7 @@ Tensor added(const Addition& to, const Operand& x, const Operand& a, const Opera
 }  // namespace
 
 Tensor vdot(Operand a, Operand b) {
-  return is_complex(common_dtype(Pair{&a, &b}, "vdot")) ? dot(conj(std::move(a)), std::move(b))
-                                                        : dot(std::move(a), std::move(b));
+  return is_complex(common_dtype(Pair{&a, &b}, "vdot")) ? dot(Operand(conj(a), a.where()), b) : dot(a, b);
 }
 
 Tensor inner(Operand a, Operand b) try {

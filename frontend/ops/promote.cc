@@ -228,7 +228,18 @@ Operand widened(const Operand& x) {
 
 void check_real(DType dtype, const char* op, const Location& at) {
   if (is_complex(dtype))
-    throw Error(std::string(op) + ": takes no complex numbers; apply it to tn::real(z), tn::imag(z) or tn::abs(z)", at);
+    throw Error(std::string(op) + ": takes no complex numbers, and an operand is " + std::string(name(dtype)) +
+                    "; apply it to tn::real(z), tn::imag(z) or tn::abs(z)",
+                at);
+}
+
+void check_real(const char* op, std::initializer_list<const Operand*> operands) {
+  check_real(common_dtype(std::span(operands.begin(), operands.size()), op), op, place_of(operands));
+}
+
+Tensor real_tensor(const Operand& x, const char* op) {
+  check_real(op, {&x});
+  return as_tensor(x, op);
 }
 
 Tensor entered(const Operand& x, DType dtype, const char* op) {

@@ -30,8 +30,17 @@ bool stretches(const Shape& from, const Shape& to);
 Tensor cast_to(const Tensor& x, DType dtype, const Location& at);
 // Error unless x has integers, to point at elements.
 void check_index(const Tensor& x, const char* op, const Location& at);
-// Error for a complex dtype.
+// Error for a complex dtype, or operand: by the name of the function that was called, at its caller's place, whatever it is made of.
 void check_real(DType dtype, const char* op, const Location& at);
+void check_real(const char* op, std::initializer_list<const Operand*> operands);
+// A function of real numbers under another name, which refuses complex ones by that name.
+template <class... X>
+Tensor renamed(const char* name, Tensor (*function)(X...), const X&... x) {
+  check_real(name, {&x...});
+  return function(x...);
+}
+// as_tensor for functions of real numbers.
+Tensor real_tensor(const Operand& x, const char* op);
 // The axes that a reduction names, ascending; all of them when it names none. A scalar has none, and lets 0 and -1 pass.
 std::vector<int64_t> axes_of(const Reduce& r, int rank, const char* op, const Location& at);
 // A reduction's inputs: x, and the mask if it has one. Error for a mask that is no bool tensor, or does not stretch to x.

@@ -130,7 +130,7 @@ namespace {
 
 Tensor median_of(const char* name, const Operand& x, const Reduce& r, bool skip) try {
   const Location& at = x.where();
-  const Tensor t = as_tensor(x, name);
+  const Tensor t = real_tensor(x, name);
   if (r.dtype || r.where)
     throw Error(
         std::string(name) +
@@ -147,6 +147,7 @@ Tensor median_of(const char* name, const Operand& x, const Reduce& r, bool skip)
 
 Tensor quantile_of(const char* name, const Operand& x, const Operand& q, const Quantile& o, bool skip) try {
   const Location& at = x.where();
+  check_real(name, {&x, &q});
   const Tensor t = as_tensor(x, name);
   const DType dtype = formula::floating(t.dtype());
   if (q.weak() != Operand::Weak::no && !(q.floating() >= 0 && q.floating() <= 1))
@@ -186,7 +187,7 @@ Tensor nanquantile(Operand x, Operand q, int64_t axis, bool keepdims) {
 
 TensorPair mode(Operand x, int64_t axis, bool keepdims) try {
   const Location& at = x.where();
-  const Tensor t = as_tensor(x, "mode");
+  const Tensor t = real_tensor(x, "mode");
   const int64_t along = row_axis(axis, t, "mode", at);
   check_row(t, along, "mode", at);
   const auto results =

@@ -46,6 +46,18 @@ void check_not_empty(const Tensor& x, const std::vector<int64_t>& axes, const ch
                   at);
 }
 
+// Of bools: whether any is true, or all are.
+template <ir::Op op>
+Tensor extremum(const char* name, const Operand& x, const Reduce& r) try {
+  const Tensor t = real_tensor(x, name);
+  check_real(r.dtype.value_or(t.dtype()), name, x.where());
+  if (t.dtype() == boolean) return op == ir::Op::reduce_max ? any_of(x, r) : all_of(x, r);
+  if (!r.where) check_not_empty(t, axes_of(r, t.ndim(), name, x.where()), name, x.where());
+  return reduce<op>(name, Operand(t, x.where()), r);
+} catch (...) {
+  leave_with_error(name, x.where());
+}
+
 // Along one axis; over all elements it is that of a row.
 template <ir::Op op>
 std::vector<ir::Value> build_arg(ir::GraphBuilder&, std::span<const ir::Value> x, const ir::Attrs& attrs) {
@@ -96,22 +108,10 @@ std::vector<Tensor> masked_inputs(const Tensor& x, const Reduce& r, const char* 
 Tensor sum(Operand x, Reduce r) { return reduce<ir::Op::reduce_sum>("sum", x, r); }
 Tensor prod(Operand x, Reduce r) { return reduce<ir::Op::reduce_prod>("prod", x, r); }
 
-Tensor max(Operand x, Reduce r) try {
-  const Tensor t = as_tensor(x, "max");
-  if (t.dtype() == boolean) return any_of(x, r);
-  if (!r.where) check_not_empty(t, axes_of(r, t.ndim(), "max", x.where()), "max", x.where());
-  return reduce<ir::Op::reduce_max>("max", Operand(t, x.where()), r);
-} catch (...) {
-  leave_with_error("max", x.where());
-}
-Tensor min(Operand x, Reduce r) try {
-  const Tensor t = as_tensor(x, "min");
-  if (t.dtype() == boolean) return all_of(x, r);
-  if (!r.where) check_not_empty(t, axes_of(r, t.ndim(), "min", x.where()), "min", x.where());
-  return reduce<ir::Op::reduce_min>("min", Operand(t, x.where()), r);
-} catch (...) {
-  leave_with_error("min", x.where());
-}
+Tensor max(Operand x, Reduce r) { return extremum<ir::Op::reduce_max>("max", x, r); }
+Tensor min(Operand x, Reduce r) { return extremum<ir::Op::reduce_min>("min", x, r); }
+Tensor amax(Operand x, Reduce r) { return extremum<ir::Op::reduce_max>("amax", x, r); }
+Tensor amin(Operand x, Reduce r) { return extremum<ir::Op::reduce_min>("amin", x, r); }
 Tensor all_of(Operand x, Reduce r) { return reduce<ir::Op::reduce_and>("all_of", x, r); }
 Tensor any_of(Operand x, Reduce r) { return reduce<ir::Op::reduce_or>("any_of", x, r); }
 Tensor argmax(Operand x) { return arg_reduce<ir::Op::argmax>("argmax", x, {}); }

@@ -125,6 +125,7 @@ Tensor reduce_window(Operand operand, const ReduceWindow& r) try {
     throw Error(
         "reduce_window: bits of integers and bools are combined by \"" + r.combine + "\", not those of " + describe(x),
         at);
+  if (r.combine != "sum") check_real(x.dtype(), ("reduce_window: \"" + r.combine + "\"").c_str(), at);
   attrs.combine = known - std::begin(formula::combinations);
   return apply({"reduce_window", formula::build_reduce_window}, std::move(attrs), std::span(&x, 1), at)[0];
 } catch (...) {

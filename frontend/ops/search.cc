@@ -66,6 +66,7 @@ Tensor search(const char* name, const Operand& sorted, const Operand& values, bo
   const Location& at = values.where();
   const Operand* const both[] = {&sorted, &values};
   const DType dtype = common_dtype(both, name);
+  check_real(dtype, name, at);
   const Tensor keys = entered(sorted, dtype, name), wanted = entered(values, dtype, name);
   if (keys.ndim() == 0)
     throw Error(std::string(name) + ": what is searched has an axis, and this is " + describe(keys), at);
@@ -104,6 +105,7 @@ Tensor bucketize(Operand values, Operand boundaries, Bucketize o) try {
 Tensor isin(Operand values, Operand among, IsIn o) try {
   const Operand* const both[] = {&values, &among};
   const DType dtype = common_dtype(both, "isin");
+  check_real(dtype, "isin", values.where());
   const Tensor wanted = entered(values, dtype, "isin"), given = entered(among, dtype, "isin");
   return apply_one({"isin", formula::build_isin},
                    made::IsInAttrs{.invert = o.invert, .steps = search_steps(given.numel()), .dtype = dtype},

@@ -72,21 +72,27 @@ Tensor logspace(Operand start, Operand stop, Extent count, double base, TensorOp
   return spaced("logspace", start, stop, count, &base, o, place(at));
 }
 
-Tensor full_like(Operand operand, Operand value) try {
+namespace {
+
+Tensor filled(const char* op, const Operand& operand, const Operand& value) try {
   const Location& at = operand.where();
-  const Tensor like = as_tensor(operand, "full_like");
-  Tensor number = materialize(value, like.dtype(), "full_like");
+  const Tensor like = as_tensor(operand, op);
+  Tensor number = materialize(value, like.dtype(), op);
   number.cell()->number = false;  // it has a place: that of x
   number = beside(number, like, at);
   return broadcast_to(Operand(number, at), like.shape());
 } catch (...) {
-  leave_with_error("full_like", operand.where());
+  leave_with_error(op, operand.where());
 }
+
+}  // namespace
+
+Tensor full_like(Operand x, Operand value) { return filled("full_like", x, value); }
+Tensor fill(Operand x, Operand value) { return filled("fill", x, value); }
 
 Tensor vander(Operand operand, std::optional<Extent> columns, bool increasing) try {
   const Location& at = operand.where();
-  const Tensor x = as_tensor(operand, "vander");
-  check_real(x.dtype(), "vander", at);
+  const Tensor x = real_tensor(operand, "vander");
   if (x.ndim() != 1) throw Error("vander takes a vector, not " + describe(x), at);
   const Shape shape = Extents({columns.value_or(x.shape()[0])}).checked("vander", x.dtype(), at);
   return apply_one({"vander", build_vander}, made::PowersAttrs{.columns = shape[0], .increasing = increasing}, {x}, at);

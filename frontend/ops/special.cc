@@ -95,7 +95,7 @@ Tensor logit(Operand x, Operand eps) {
 }
 
 Tensor polygamma(int64_t n, Operand x) try {
-  if (n == 0) return elementwise::digamma(x);
+  if (n == 0) return renamed("polygamma", elementwise::digamma, x);
   if (n < 0 || n > 100)
     throw Error("polygamma: the order goes from 0 to 100, and " + std::to_string(n) + " is outside", x.where());
   const Operand* one = &x;
@@ -106,18 +106,18 @@ Tensor polygamma(int64_t n, Operand x) try {
   leave_with_error("polygamma", x.where());
 }
 
-Tensor ndtr(Operand x) { return elementwise::normal_cdf(x); }
+Tensor ndtr(Operand x) { return renamed("ndtr", elementwise::normal_cdf, x); }
 Tensor expit(Operand x) { return elementwise::logistic(x); }
 Tensor arcsin(Operand x) { return elementwise::asin(x); }
 Tensor arccos(Operand x) { return elementwise::acos(x); }
 Tensor arctan(Operand x) { return elementwise::atan(x); }
-Tensor arctan2(Operand x, Operand y) { return elementwise::atan2(x, y); }
+Tensor arctan2(Operand x, Operand y) { return renamed("arctan2", elementwise::atan2, x, y); }
 Tensor arcsinh(Operand x) { return elementwise::asinh(x); }
 Tensor arccosh(Operand x) { return elementwise::acosh(x); }
 Tensor arctanh(Operand x) { return elementwise::atanh(x); }
 
-Tensor gammaln(Operand x) { return lgamma(std::move(x)); }
-Tensor psi(Operand x) { return digamma(std::move(x)); }
+Tensor gammaln(Operand x) { return renamed("gammaln", elementwise::lgamma, x); }
+Tensor psi(Operand x) { return renamed("psi", elementwise::digamma, x); }
 Tensor mvlgamma(Operand x, int64_t p) try {
   constexpr int64_t most = 1000;
   if (p < 1 || p > most) throw Error("mvlgamma: the order is 1 to 1000, not " + std::to_string(p), x.where());
@@ -127,6 +127,9 @@ Tensor mvlgamma(Operand x, int64_t p) try {
 } catch (...) {
   leave_with_error("mvlgamma", x.where());
 }
-Tensor multigammaln(Operand x, int64_t p) { return mvlgamma(std::move(x), p); }
+Tensor multigammaln(Operand x, int64_t p) {
+  check_real("multigammaln", {&x});
+  return mvlgamma(std::move(x), p);
+}
 
 }  // namespace tenon

@@ -138,6 +138,11 @@ TensorPair std_mean(Operand x, Reduce r) {
   const auto both = spread_of({"std_mean", formula::build_with_mean<formula::build_std>}, x, r);
   return {both[0], both[1]};
 }
-Tensor logsumexp(Operand x, Reduce r) { return statistic({"logsumexp", formula::build_logsumexp}, x, r, "max"); }
+Tensor logsumexp(Operand x, Reduce r) try {
+  check_real(r.dtype.value_or(real_tensor(x, "logsumexp").dtype()), "logsumexp", x.where());
+  return statistic({"logsumexp", formula::build_logsumexp}, x, r, "max");
+} catch (...) {
+  leave_with_error("logsumexp", x.where());
+}
 
 }  // namespace tenon

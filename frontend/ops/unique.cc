@@ -40,7 +40,7 @@ struct Distinct {
 };
 Distinct distinct(const char* name, const Operand& x, std::optional<Extent> size, std::optional<double> fill) try {
   const Location& at = x.where();
-  const Tensor t = as_tensor(x, name);
+  const Tensor t = real_tensor(x, name);
   const bool none = t.numel() == Extent(0);
   if (!size && Trace::current() != nullptr)
     throw Error(

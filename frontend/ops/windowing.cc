@@ -3,6 +3,8 @@
 
 #include <numeric>
 
+#include "tenon/frontend/ops/rule_formula.h"
+
 namespace tenon::formula {
 namespace {
 
@@ -88,21 +90,18 @@ Value first_extremum(ir::Op reduction, Value x, size_t axis) {
   const ir::Op place = reduction == ir::Op::reduce_max ? ir::Op::argmax : ir::Op::argmin;
   const Axes axes{static_cast<int64_t>(axis)};
   if (!is_floating(x.dtype())) return ir::reduce(reduction, x, axes);
-  const ir::Type type = x.type();
-  const auto& symbols = x.builder->graph().symbols;
-  ir::GraphBuilder f("extremum", symbols), rule("first", symbols);
-  const ir::ValueId value = ir::reduce(reduction, Value{&f, f.input(type)}, axes).id;
-  const Value primal{&rule, rule.input(type)}, tangent{&rule, rule.input(type)};
-  const Value first = ir::reduce(place, primal, axes), r = ir::reduce(reduction, primal, axes);
-  Axes others;
-  for (int64_t i = 0; i < type.shape.rank(); ++i)
-    if (i != axes[0]) others.push_back(i);
-  const Value chosen = ir::eq(along(rule, type.shape, axis), ir::broadcast(first, type.shape, others));
-  const Value moved = ir::reduce(ir::Op::reduce_sum, ir::select(chosen, tangent, ir::zeros_like(tangent)), axes);
-  const ir::ValueId both[] = {r.id, moved.id};
-  const auto graph = f.finish(std::span(&value, 1)), with_tangent = rule.finish(both);
-  return ir::apply(*x.builder, ir::Op::custom_jvp, std::span(&x, 1),
-                   ir::CustomJvpAttrs{.graph = graph, .rule = with_tangent, .counts = {1}})[0];
+  const auto rule = [&](const std::vector<Value>& in, const std::vector<Value>& tangents) {
+    const Value primal = in[0], tangent = tangents[0];
+    const Value first = ir::reduce(place, primal, axes), r = ir::reduce(reduction, primal, axes);
+    const Shape shape = primal.shape();
+    Axes others;
+    for (int64_t i = 0; i < shape.rank(); ++i)
+      if (i != axes[0]) others.push_back(i);
+    const Value chosen = ir::eq(along(*primal.builder, shape, axis), ir::broadcast(first, shape, others));
+    const Value moved = ir::reduce(ir::Op::reduce_sum, ir::select(chosen, tangent, ir::zeros_like(tangent)), axes);
+    return std::pair(r, moved);
+  };
+  return with_rule({x}, [&](const std::vector<Value>& in) { return ir::reduce(reduction, in[0], axes); }, rule);
 }
 
 Value identity_of(ir::GraphBuilder& b, ir::Op reduction, DType dtype) {

@@ -1,8 +1,11 @@
 // Gamma variates by Marsaglia and Tsang (ACM TOMS 26, 2000): a cube of a shifted normal number, accepted with a probability above 0.95,
 // all elements in one loop; below 1 by way of a + 1 and a power of a uniform number. Beta and Dirichlet from their logarithms, so that
-// small parameters do not underflow. Refuses derivatives by the parameters: draws that are accepted or rejected have none.
+// small parameters do not underflow. How a draw was accepted has no derivative; the draw has that of its distribution at the same
+// probability, to second order. Refuses those of third order: NaN.
 #include <limits>
 
+#include "tenon/frontend/ops/incomplete_gamma.h"
+#include "tenon/frontend/ops/rule_formula.h"
 #include "tenon/frontend/random/accepted.h"
 #include "tenon/frontend/random/random.h"
 #include "tenon/ir/base/door.h"
@@ -37,15 +40,43 @@ GammaDraw gamma_draw(Value key, Value given, uint32_t space) {
   const Value u = open_interval(bits(key, space + 1, word(dtype), shape), dtype);
   return {value, select(small, log(u) / select(small, a, one), like(a, 0))};
 }
+
+using List = std::vector<Value>;
+constexpr int ruled_orders = 2;
+
+// What was drawn is a constant of a with a derivative by a: that of the distribution where P(a, x) stays (log_gamma_slope), in f64, and
+// at the logarithm of x, which is there where x is 0 in its dtype.
+Value log_with_derivative(Value a, Value log_x, bool precise, int order = ruled_orders) {
+  const auto rule = [=](const List& x, const List& tangents) {
+    if (order == 0) return std::pair(x[1], like(x[1], std::numeric_limits<double>::quiet_NaN()));
+    const Value l = log_with_derivative(x[0], x[1], precise, order - 1);
+    const Value slope = log_gamma_slope(cast(x[0], f64), cast(l, f64), precise);
+    return std::pair(l, cast(slope * cast(tangents[0], f64), l.dtype()));
+  };
+  return with_rule({a, log_x}, [](const List& x) { return x[1]; }, rule);
+}
+Value with_derivative(Value a, const GammaDraw& g, int order = ruled_orders) {
+  const auto value = [](const List& x) { return x[1] * exp(x[2]); };
+  const auto rule = [=](const List& x, const List& tangents) {
+    if (order == 0) return std::pair(value(x), like(x[1], std::numeric_limits<double>::quiet_NaN()));
+    const bool precise = x[1].dtype() == f64;
+    const Value a64 = cast(x[0], f64), drawn = log(cast(x[1], f64)) + cast(x[2], f64);
+    const Value l = log_with_derivative(a64, drawn, precise, order - 1);
+    const Value slope = scale(exp(l), log_gamma_slope(a64, l, precise));
+    return std::pair(with_derivative(x[0], {x[1], x[2]}, order - 1),
+                     cast(slope * cast(tangents[0], f64), x[1].dtype()));
+  };
+  return with_rule({a, g.value, g.log_factor}, value, rule);
+}
 Value log_gamma(Value key, Value a, uint32_t space) {
   const GammaDraw g = gamma_draw(key, a, space);
-  return log(g.value) + g.log_factor;
+  return log_with_derivative(a, log(g.value) + g.log_factor, a.dtype() == f64);
 }
 
 std::vector<Value> build_gamma(ir::GraphBuilder&, Values x, const ir::Attrs& attrs) {
   const ir::RandomBits to(attrs);
-  const GammaDraw g = gamma_draw(x[0], stretched(x[1], wide(to.dtype), Shape(to.shape)), accepted_space);
-  return {cast(g.value * exp(g.log_factor), to.dtype)};
+  const Value a = stretched(x[1], wide(to.dtype), Shape(to.shape));
+  return {cast(with_derivative(a, gamma_draw(x[0], a, accepted_space)), to.dtype)};
 }
 std::vector<Value> build_beta(ir::GraphBuilder&, Values x, const ir::Attrs& attrs) {
   const ir::RandomBits to(attrs);
@@ -59,7 +90,7 @@ std::vector<Value> build_dirichlet(ir::GraphBuilder&, Values x, const ir::Attrs&
   const Shape shape(to.shape);
   const Axes rows = {shape.rank() - 1};
   const Value logs = log_gamma(x[0], stretched(x[1], wide(to.dtype), shape), accepted_space);
-  const Value parts = exp(logs - spread(peak(logs, rows), logs));
+  const Value parts = exp(logs - spread(stop_gradient(peak(logs, rows)), logs));
   return {cast(parts / spread(total(parts, rows), parts), to.dtype)};
 }
 

@@ -1,7 +1,8 @@
 // Random draws: tn::random. Keys first, then parameters, then the shape of the draws, to which tensor parameters stretch; without a
 // shape that of the parameters. Equal keys give equal draws on every route. Floating draws have the dtype that is asked for, else that
 // of the parameters, else the default dtype. Keys: tn::key, tn::split, tn::fold_in. A draw has the derivative of its formula where it has one
-// (normal, uniform, exponential, laplace, gumbel, truncated_normal, dropout); those that accept and reject have none.
+// (normal, uniform, exponential, laplace, gumbel, truncated_normal, dropout). Of those that accept and reject, gamma, beta and dirichlet
+// have the derivative of their distribution at the same probability by their parameters, the integers have none.
 #pragma once
 
 #include <optional>
@@ -34,6 +35,9 @@ Tensor gumbel(const Tensor& key, const Extents& shape, Draw d = {}, const At& at
 Tensor truncated_normal(const Tensor& key, Operand low, Operand high, const Extents& shape, Draw d = {},
                         const At& at = At::current());
 Tensor truncated_normal(const Tensor& key, Operand low, Operand high, Draw d = {}, const At& at = At::current());
+// Of rate 1. Derivatives by a are implicit in the distribution function (Figurnov, Mohamed and Mnih, "Implicit reparameterization
+// gradients", NeurIPS 2018, section 3), to second order; of third order NaN. Relative error of the first for a > 0: below 4e-8 in f32
+// and 1e-12 in f64, beside rounding. NaN where a < 0. Beta and Dirichlet draws have those of the gamma draws that they are made of.
 Tensor gamma(const Tensor& key, Operand a, const Extents& shape, Draw d = {}, const At& at = At::current());
 Tensor gamma(const Tensor& key, Operand a, Draw d = {}, const At& at = At::current());
 Tensor beta(const Tensor& key, Operand a, Operand b, const Extents& shape, Draw d = {}, const At& at = At::current());

@@ -91,16 +91,33 @@ Range Prover::range(const Form& form) const {
   return r;
 }
 
+// A form that is not greater: less facts about the same variables, where that leaves a better bound, or no worse one of fewer. Of
+// 9z - 2x - 2y with x + y <= 4 it is 9z - 8. Quotients that stood beside others may stand alone then.
+Form Prover::without_facts(Form form, const Facts& facts) const {
+  for (const Form& fact : facts) {
+    if (fact.terms.empty()) continue;
+    const Form::Term last = fact.terms.back();
+    const auto at = std::find_if(form.terms.begin(), form.terms.end(),
+                                 [&](const Form::Term& t) { return t.variable == last.variable; });
+    if (at == form.terms.end() || (at->factor > 0) != (last.factor > 0) || at->factor % last.factor != 0) continue;
+    Form less = form - fact * (at->factor / last.factor);
+    const Wide before = range(form).low, after = range(less).low;
+    const bool better = after > before || (after == before && less.terms.size() < form.terms.size());
+    if (better && !is_too_large(less)) form = std::move(less);
+  }
+  return form;
+}
+
 // Cheap ways first: the search is cut off by its budget, and most of what holds, holds by the ranges of the variables.
-bool Prover::prove(const Form& given, const Facts& facts, int depth) {
-  const Form g = rounds_ ? tightened(given) : given;
+bool Prover::prove(const Form& given, const Facts& facts, Search search) {
+  const Form g = search.rounds ? tightened(given) : given;
   if (range(g).low >= 0) return true;
-  if (g.terms.empty() || depth == 0 || --budget_ < 0 || is_too_large(g)) return false;
+  if (g.terms.empty() || search.depth == 0 || --budget_ < 0 || is_too_large(g)) return false;
   const Form::Term last = g.terms.back();
   const Variable& v = variables_[last.variable];
   Form rest = g;
   rest.terms.pop_back();
-  const auto with = [&](const Form& f) { return prove(rest + f * last.factor, facts, depth - 1); };
+  const auto with = [&](const Form& f) { return prove(rest + f * last.factor, facts, search.deeper()); };
   const Wide bound = last.factor > 0 ? v.range.low : v.range.high;
   if (magnitude(bound) < too_large && with(number(bound))) return true;
   for (const Form& f : last.factor > 0 ? v.below : v.above)
@@ -112,32 +129,34 @@ bool Prover::prove(const Form& given, const Facts& facts, int depth) {
     const Wide common = gcd(magnitude(at->factor), magnitude(last.factor));
     Facts others = facts;
     others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
-    if (prove(g * (magnitude(at->factor) / common) - facts[i] * (magnitude(last.factor) / common), others, depth - 1))
+    if (prove(g * (magnitude(at->factor) / common) - facts[i] * (magnitude(last.factor) / common), others,
+              search.deeper()))
       return true;
   }
-  if (rounds_ && v.divisor > 0 && magnitude(last.factor) > 1 && !rest.is_number()) {
+  if (search.rounds && v.divisor > 0 && magnitude(last.factor) > 1 && !rest.is_number()) {
     // The rounding of a quotient is lost where others stand beside it: with those at their worst it may stand alone.
     const Wide worst = range(rest).low;
-    if (worst > -infinity && prove(Form{worst, {last}}, facts, depth - 1)) return true;
+    if (worst > -infinity && prove(Form{worst, {last}}, facts, search.deeper())) return true;
   }
-  if (v.divisor > 0 && prove(v.numerator, facts, depth - 1)) {
+  if (v.divisor > 0 && prove(v.numerator, facts, search.deeper())) {
     // q >= k just if numerator >= k * divisor; q <= k just if numerator <= k * divisor + divisor - 1. A factor other than 1
     // loses what the rounding gives.
     Form edge = v.numerator * last.factor + rest * v.divisor;
     if (last.factor > 1) edge.constant -= (v.divisor - 1) * last.factor;
     if (last.factor == -1) edge.constant += v.divisor - 1;
-    if (prove(edge, facts, depth - 1) || (last.factor > 0 && prove(rest, facts, depth - 1))) return true;
+    if (prove(edge, facts, search.deeper()) || (last.factor > 0 && prove(rest, facts, search.deeper()))) return true;
   }
   const auto proved_for = [&](const Variable::Choice& c) {
     Facts known = facts;
     known.insert(known.end(), c.when.begin(), c.when.end());
-    return prove(rest + c.form * last.factor, known, depth - 1) || refute(c.when, 1) || refute(known, depth - 1);
+    return prove(rest + c.form * last.factor, known, search.deeper()) || refute(c.when, {1, search.rounds}) ||
+           refute(known, search.deeper());
   };
   return !v.choices.empty() && std::all_of(v.choices.begin(), v.choices.end(), proved_for);
 }
 
-bool Prover::refute(const Facts& facts, int depth) {
-  return std::any_of(facts.begin(), facts.end(), [&](const Form& f) { return prove(number(-1) - f, facts, depth); });
+bool Prover::refute(const Facts& facts, Search search) {
+  return std::any_of(facts.begin(), facts.end(), [&](const Form& f) { return prove(number(-1) - f, facts, search); });
 }
 
 // With what facts about quotients say of their numerators: x / 3 <= 1 is x <= 5.
@@ -160,24 +179,26 @@ Facts Prover::with_numerators(Facts facts) const {
 
 bool Prover::not_negative(const Form& form, const Facts& facts, bool quick) {
   // Deeper only where a shallow search fails: most proofs are short, and a deep one may spend its steps far from a short one.
-  for (const bool rounds : {false, true}) {  // a search that rounds takes other ways, and not always better ones
-    if (quick && rounds) break;
-    rounds_ = rounds;
-    const Facts known = rounds ? with_numerators(facts) : facts;
+  const auto proved = [&](const Form& aim, const Facts& known, bool rounds) {
     for (const int depth : {quick_depth / 2, quick_depth, (quick_depth + max_depth) / 2, max_depth}) {
       if (quick && depth > quick_depth) break;
       budget_ = quick ? quick_steps : max_steps;
-      if (prove(form, known, depth)) return rounds_ = false, true;
+      if (prove(aim, known, {depth, rounds})) return true;
     }
-  }
-  rounds_ = false;
-  return !quick && impossible(facts);
+    return false;
+  };
+  if (proved(form, facts, false)) return true;
+  if (quick) return false;
+  // A search that rounds takes other ways, and not always better ones.
+  const Facts known = with_numerators(facts);
+  const Form less = without_facts(form, known);
+  return (!(less == form) && proved(less, known, true)) || proved(form, known, true) || impossible(facts);
 }
 
 // Facts that contradict each other do so soon; most do not, and are looked at whenever a loop is entered.
 bool Prover::impossible(const Facts& facts) {
   budget_ = quick_steps;
-  return refute(facts, quick_depth);
+  return refute(facts, {quick_depth, false});
 }
 
 }  // namespace tenon::ir

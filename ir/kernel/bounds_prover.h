@@ -63,12 +63,17 @@ class Prover {
   void forget(size_t from) { variables_.resize(from); }
 
  private:
-  bool prove(const Form& form, const Facts& facts, int depth);
-  bool refute(const Facts& facts, int depth);
+  struct Search {
+    int depth;
+    bool rounds;  // forms are divided by what their factors have in common, and quotients stand alone where that helps
+    Search deeper() const { return {depth - 1, rounds}; }
+  };
+  bool prove(const Form& form, const Facts& facts, Search search);
+  bool refute(const Facts& facts, Search search);
+  Form without_facts(Form form, const Facts& facts) const;
   Facts with_numerators(Facts facts) const;
   std::vector<Variable> variables_;
   int budget_ = 0;
-  bool rounds_ = false;  // forms are divided by what their factors have in common
 };
 
 }  // namespace tenon::ir

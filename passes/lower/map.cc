@@ -4,7 +4,7 @@
 //   parallel %p < blocks { vector %i < min(4096, n - 4096 * %p) { store %y[4096 * %p + %i], ... } }
 //
 // A map that reads a transposed value goes by tiles, so that what lies side by side in memory is read together, be it on either
-// side: 16 rounds along the axis that is innermost there, in a vector loop (codegen/llvm/turned.cc).
+// side: 16 rounds along the axes that are innermost there, in a vector loop (codegen/llvm/turned.cc).
 //
 //   parallel %p < tiles { vector %j < min(256, n - ...) { serial %r < 16 { load %x[%j, %i + %r], store %y[%i + %r, %j] } } }
 #include <algorithm>
@@ -75,55 +75,68 @@ ScalarId block_extent(Elements& e, Dim extent, int64_t block, ScalarId base) {
 
 namespace {
 
-// The run of the space that is innermost in the memory of a value that a group reads transposed; -1 where there is none.
-int turned_run(Elements& e, const std::vector<Runs::Run>& runs) {
+// The runs of the space that are innermost in the memory of a value that a group reads transposed, in the order in which they lie
+// there: as few as make 16 elements. None where no value is.
+std::vector<size_t> turned_runs(Elements& e, const std::vector<Runs::Run>& runs) {
   const std::vector<Dim>& dims = e.group.space.dims();
-  const auto is_short = [&](const Runs::Run& r) {
-    const Dim extent = e.product(dims, r.begin, r.end);
-    return extent.is_number() && extent.number() < e.costs.lanes;
-  };
-  if (e.costs.lanes == 1 || is_short(runs.back())) return -1;
+  const auto extent = [&](const Runs::Run& r) { return e.product(dims, r.begin, r.end); };
+  const auto is_short = [&](Dim d) { return d.is_number() && d.number() < e.costs.lanes; };
+  if (e.costs.lanes == 1 || is_short(extent(runs.back()))) return {};
   const Axes& axes = e.axes;
   for (NodeId n : e.group.nodes) {
     const Node& node = e.graph.node(n);
     if (node.op != Op::transpose) continue;
     const ValueId from = e.graph.operands(node)[0], to = e.graph.result(node);
-    const int rank = axes.rank(to);
-    if (rank < 2 || axes.extents(to) != e.group.space.dims()) continue;
-    const int innermost = axes.reads(n).result_axis[0][static_cast<size_t>(axes.rank(from)) - 1];
-    for (size_t r = 0; r + 1 < runs.size(); ++r)
-      if (runs[r].end - 1 == innermost && !is_short(runs[r])) return static_cast<int>(r);
+    if (axes.rank(to) < 2 || axes.extents(to) != dims) continue;
+    const std::vector<int>& result_axis = axes.reads(n).result_axis[0];
+    std::vector<size_t> found;
+    Dim together = 1;
+    int axis = axes.rank(from) - 1;
+    while (axis >= 0 && is_short(together)) {
+      const auto run = std::find_if(runs.begin(), runs.end(), [&](const Runs::Run& r) {
+        return r.end - 1 == result_axis[static_cast<size_t>(axis)];
+      });
+      if (run + 1 >= runs.end()) break;  // the innermost one, or in the middle of a run
+      found.insert(found.begin(), static_cast<size_t>(run - runs.begin()));
+      together = e.builder.symbols().product(together, extent(*run));
+      axis -= run->end - run->begin;
+    }
+    if (!found.empty() && !is_short(together)) return found;
   }
-  return -1;
+  return {};
 }
 
 constexpr int64_t tile_columns = 256;
 
-// The parts of a tile's rows: 16 together, or what is left of them.
-void lower_tiles(Elements& e, const std::vector<Runs::Run>& runs, size_t turned, int64_t cost,
+// Tiles of rows, numbered as they lie in the memory that is read, by columns: 16 rows together, or what is left of them.
+void lower_tiles(Elements& e, const std::vector<Runs::Run>& runs, const std::vector<size_t>& turned, int64_t cost,
                  const std::function<void(const std::vector<ScalarId>&)>& body) {
   KernelBuilder& b = e.builder;
   const std::vector<Dim>& dims = e.group.space.dims();
   const int64_t rows = e.costs.lanes;
-  std::vector<Runs::Run> others = runs;
-  others.erase(others.begin() + static_cast<std::ptrdiff_t>(turned));
-  others.pop_back();
-  const auto extent_of = [&](const Runs::Run& r) { return b.extent(e.product(dims, r.begin, r.end)); };
-  const ScalarId height = extent_of(runs[turned]), width = extent_of(runs.back());
+  std::vector<Runs::Run> others, inner;
+  std::vector<size_t> place_of_other;
+  for (size_t r : turned) inner.push_back(runs[r]);
+  for (size_t r = 0; r + 1 < runs.size(); ++r)
+    if (std::find(turned.begin(), turned.end(), r) == turned.end())
+      others.push_back(runs[r]), place_of_other.push_back(r);
+  const auto extent_of = [&](const std::vector<Runs::Run>& list) {
+    ScalarId all = b.index_literal(1);
+    for (const Runs::Run& r : list) all = e.binary(Op::mul, all, b.extent(e.product(dims, r.begin, r.end)));
+    return all;
+  };
+  const ScalarId height = extent_of(inner), width = extent_of({runs.back()});
   const auto covering = [&](ScalarId extent, int64_t size) {
     return e.binary(Op::div, e.binary(Op::add, extent, b.index_literal(size - 1)), b.index_literal(size));
   };
   const ScalarId down = covering(height, rows), across = covering(width, tile_columns);
-  ScalarId count = e.binary(Op::mul, down, across);
-  for (const Runs::Run& r : others) count = e.binary(Op::mul, count, extent_of(r));
+  const ScalarId count = e.binary(Op::mul, extent_of(others), e.binary(Op::mul, down, across));
   ScalarId flat = b.open_loop(LoopKind::parallel, count, {}, grain_of(e.costs.tiles, cost * rows * tile_columns))[0];
   e.open_scope();
   const ScalarId column = e.binary(Op::mul, e.binary(Op::rem, flat, across), b.index_literal(tile_columns));
   flat = e.binary(Op::div, flat, across);
   const ScalarId row = e.binary(Op::mul, e.binary(Op::rem, flat, down), b.index_literal(rows));
-  std::vector<ScalarId> at = e.unflatten(e.binary(Op::div, flat, down), others, dims);
-  at.insert(at.begin() + static_cast<std::ptrdiff_t>(turned), row);
-  at.push_back(column);
+  const std::vector<ScalarId> outside = e.unflatten(e.binary(Op::div, flat, down), others, dims);
 
   const ScalarId columns = e.binary(Op::min, b.index_literal(tile_columns), e.binary(Op::sub, width, column));
   const ScalarId left = e.binary(Op::sub, height, row);  // below 16 where the tile is not whole
@@ -132,16 +145,20 @@ void lower_tiles(Elements& e, const std::vector<Runs::Run>& runs, size_t turned,
     const ScalarId operands[] = {whole, yes, no};
     return b.scalar(Op::select, operands);
   };
-  const auto tile = [&](LoopKind outer, ScalarId outer_count, LoopKind inner, ScalarId inner_count) {
+  const auto element = [&](ScalarId r, ScalarId j) {
+    std::vector<ScalarId> at(runs.size());
+    for (size_t k = 0; k < others.size(); ++k) at[place_of_other[k]] = outside[k];
+    const std::vector<ScalarId> inside = e.unflatten(e.binary(Op::add, row, r), inner, dims);
+    for (size_t k = 0; k < turned.size(); ++k) at[turned[k]] = inside[k];
+    at.back() = e.binary(Op::add, column, j);
+    body(at);
+  };
+  const auto tile = [&](LoopKind outer, ScalarId outer_count, LoopKind kind, ScalarId inner_count) {
     const ScalarId first = b.open_loop(outer, outer_count)[0];
     e.open_scope();
-    const ScalarId second = b.open_loop(inner, inner_count)[0];
+    const ScalarId second = b.open_loop(kind, inner_count)[0];
     e.open_scope();
-    const bool vector_first = outer == LoopKind::vector;
-    std::vector<ScalarId> here = at;
-    here[turned] = e.binary(Op::add, row, vector_first ? second : first);
-    here.back() = e.binary(Op::add, column, vector_first ? first : second);
-    body(here);
+    outer == LoopKind::vector ? element(second, first) : element(first, second);
     for (int k = 0; k < 2; ++k) e.close_scope(), b.close_loop();
   };
   b.open_loop(LoopKind::serial, choose(b.index_literal(1), b.index_literal(0)));
@@ -168,8 +185,8 @@ void lower_map(Elements& e, int64_t cost) {
     body({});
     return;
   }
-  if (const int turned = turned_run(e, runs); turned >= 0)
-    return lower_tiles(e, runs, static_cast<size_t>(turned), cost, body);
+  if (const std::vector<size_t> turned = turned_runs(e, runs); !turned.empty())
+    return lower_tiles(e, runs, turned, cost, body);
   const Runs::Run inner = runs.back();
   runs.pop_back();
   const Dim extent = e.product(dims, inner.begin, inner.end);

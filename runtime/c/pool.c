@@ -4,7 +4,8 @@
  * stolen by another process delays one piece and not half of the loop; the caller always works, and waits
  * only for workers that have joined. A worker spins briefly after a loop, then sleeps on a futex. A loop that
  * is nested, small, or finds the pool taken by another thread runs in place. The pool starts no thread before
- * it is needed and refuses to cancel a piece; a forked child starts afresh. A process forked from inside a piece
+ * it is needed and refuses to cancel a piece; a forked child starts afresh. Workers keep off the core that the
+ * caller runs on: woken there, one would wait for the caller to give it up, who waits for the worker. A process forked from inside a piece
  * may only exec or _exit. Where this code is unloaded with the library that holds it, its threads end before. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -52,10 +54,13 @@ static struct {
   int32_t failed_code;
 
   int32_t workers;         /* started so far; only the owner of the pool starts threads */
+  int32_t avoided;         /* the core that workers keep off, or -1; the owner's */
+  int32_t places;          /* whether they do */
+  cpu_set_t allowed;       /* where this process could run at first */
   pthread_t handles[MAX_THREADS];
   _Atomic int32_t threads; /* wanted, the caller included */
   int32_t cores;
-} pool = {.failure_lock = PTHREAD_MUTEX_INITIALIZER};
+} pool = {.failure_lock = PTHREAD_MUTEX_INITIALIZER, .avoided = -1};
 
 static tenon_env pool_env;
 static pthread_once_t pool_once = PTHREAD_ONCE_INIT;
@@ -178,8 +183,23 @@ static void start_workers(int32_t wanted) {
     if (pthread_create(thread, NULL, worker, NULL) != 0) break;
     pthread_setname_np(*thread, "tenon");
     pool.workers++;
+    pool.avoided = -1;
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* A caller moves rarely, so this is a look at where it is, and a call for each worker when it has moved. Where the
+ * threads do not fit onto the other cores, the scheduler knows better. */
+static void keep_off_caller(int32_t joining) {
+  int core = pool.places ? sched_getcpu() : -1;
+  if (core < 0 || core == pool.avoided) return;
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  if (CPU_COUNT(&allowed) == 1) allowed = pool.allowed; /* the caller alone is held to one core */
+  CPU_CLR(core, &allowed);
+  if (CPU_COUNT(&allowed) < joining) return;
+  for (int32_t i = 0; i < pool.workers; i++) pthread_setaffinity_np(pool.handles[i], sizeof allowed, &allowed);
+  pool.avoided = core;
 }
 
 static void wait_for_workers(void) {
@@ -210,6 +230,7 @@ static int32_t pool_parallel_for(void* unused, int64_t total, int64_t grain, ten
   uint32_t forks = atomic_load(&pool.forks);
   uint32_t limit = (uint32_t)(pieces < threads ? pieces : threads) - 1;
   start_workers((int32_t)limit);
+  keep_off_caller((int32_t)limit);
   pool.total = total;
   pool.piece = piece;
   pool.pieces = pieces;
@@ -251,6 +272,7 @@ static void start_afresh(void) {
   atomic_fetch_add(&pool.forks, 1);
   pthread_mutex_init(&pool.failure_lock, NULL);
   pool.workers = 0;
+  pool.avoided = -1;
 }
 
 /* Runs when the library that holds this code is unloaded, and when the process ends. Whoever unloads it has no loop running;
@@ -266,8 +288,8 @@ __attribute__((destructor)) static void stop_workers(void) {
 }
 
 static int32_t available_cores(void) {
-  cpu_set_t set;
-  int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+  cpu_set_t* set = &pool.allowed;
+  int count = sched_getaffinity(0, sizeof *set, set) == 0 ? CPU_COUNT(set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
   return count < 1 ? 1 : count > MAX_THREADS ? MAX_THREADS : count;
 }
 
@@ -287,6 +309,8 @@ static void set_threads(int32_t threads) {
 
 static void initialise(void) {
   pool.cores = available_cores();
+  const char* places = secure_getenv("TENON_AFFINITY");
+  pool.places = places == NULL || strcmp(places, "0") != 0;
   pool_env.struct_size = sizeof pool_env;
   pool_env.pool = &pool;
   pool_env.parallel_for = pool_parallel_for;

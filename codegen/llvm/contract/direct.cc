@@ -30,10 +30,11 @@ void ContractEmitter::emit_direct(Value* begin, Value* end) {
   const Tiles t = direct_tiles();
   Value* last = smaller(b_.CreateMul(end, t.share), t.all);
   counted_loop(b_, "tiles", {b_.CreateMul(begin, t.share), last}, [&](Value* number) {
-    Value* line = b_.CreateSDiv(number, t.columns);
-    Value* column = b_.CreateMul(b_.CreateSRem(number, t.columns), i64(plan_.columns()));
-    Value* row = b_.CreateMul(b_.CreateSRem(line, t.rows), i64(plan_.rows));
-    direct_tile(b_.CreateSDiv(line, t.rows), row, column, tile, levels);
+    // Rows inside: what they take of the right operand is read once.
+    Value* stack = b_.CreateSDiv(number, t.rows);
+    Value* row = b_.CreateMul(b_.CreateSRem(number, t.rows), i64(plan_.rows));
+    Value* column = b_.CreateMul(b_.CreateSRem(stack, t.columns), i64(plan_.columns()));
+    direct_tile(b_.CreateSDiv(stack, t.columns), row, column, tile, levels);
   });
 }
 

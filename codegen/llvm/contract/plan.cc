@@ -32,13 +32,31 @@ int64_t product(int64_t x, int64_t y, int64_t z) {
   return known && !__builtin_mul_overflow(x, y, &r) && !__builtin_mul_overflow(r, z, &r) ? r : unknown_extent;
 }
 
-void direct_tile(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
+// Multiply-adds whose operands lie in L2 as they are: read along their rows, packing them gains nothing.
+constexpr int64_t near_work = 4 << 20;
+
+// The tile that wastes least: sums and a row of the right operand stay in registers, what a step of k takes is the longest of its
+// multiply-adds, its loads (two of each a cycle) and the wait of a sum for itself. Unknown extents are many. `once`: the right operand
+// comes from afar, so that all rows are one tile.
+void direct_tile(ContractPlan& p, int64_t size, const CpuTarget& cpu, bool once) {
   p.width = 16;
   const int64_t parts = std::max<int64_t>(1, p.width * size / cpu.vector_bytes);  // registers per logical vector
-  const int64_t room = std::max<int64_t>(1, cpu.vector_registers * 3 / 4 / parts);
-  p.rows = even_tile(p.most_m, std::min(room, cpu.contract.rows));
-  const int64_t vectors = p.most_n >= 0 ? ceil_divide(p.most_n, p.width) : cpu.contract.vectors;
-  p.vectors = even_tile(vectors, std::clamp<int64_t>(room / p.rows, 1, cpu.contract.vectors));
+  const int64_t m = p.most_m >= 0 ? std::max<int64_t>(p.most_m, 1) : 1 << 16;
+  const int64_t across = p.most_n >= 0 ? std::max<int64_t>(ceil_divide(p.most_n, p.width), 1) : 1 << 16;
+  double least = 0;
+  const int64_t most_rows =
+      once ? m : std::min<int64_t>(m, 8);  // more lines of the left operand may share a set of the first cache
+  for (int64_t rows = once ? m : 1; rows <= most_rows; ++rows)
+    for (int64_t vectors = 1; vectors <= std::min<int64_t>(across, 8); ++vectors) {
+      if (rows * vectors > 1 && (rows + 1) * vectors * parts > cpu.vector_registers - 1) break;
+      const int64_t sums = rows * vectors * parts, loads = rows + vectors * parts;
+      const double step = static_cast<double>(std::max<int64_t>({sums, loads, 8}));
+      const double cost = static_cast<double>(ceil_divide(m, rows)) *
+                          static_cast<double>(ceil_divide(across, vectors)) *
+                          (step + 0.25 * static_cast<double>(loads));
+      if (least != 0 && cost >= least) continue;
+      least = cost, p.rows = rows, p.vectors = vectors;
+    }
 }
 
 // How much of the operands lies packed at once, and how.
@@ -106,11 +124,14 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   p.rhs_along_k = unit_loads(kernel, contract.blocks[1], 1) > unit_loads(kernel, contract.blocks[1], 2);
 
   const bool small = most_work >= 0 && most_work <= cpu.contract.small_work;
-  const bool few_rows =
-      p.most_m >= 0 && p.most_m <= p.rows && !p.rhs_along_k;  // every element of the right operand is used once
-  p.packed = shared && !small && !few_rows;
+  const bool few_rows = p.most_m >= 0 && p.most_m <= std::max<int64_t>(p.rows, 12) &&
+                        !p.rhs_along_k;  // every element of the right operand is used once
+  const bool few_columns =  // or of the left one
+      p.most_n >= 0 && p.most_n <= 16 && p.lhs_along_k && (p.n == 1 || !p.rhs_along_k);
+  const bool near = !p.rhs_along_k && most_work >= 0 && most_work <= near_work;
+  p.packed = shared && !small && !near && !few_rows && !few_columns;
   if (!p.packed) {
-    direct_tile(p, size, cpu);
+    direct_tile(p, size, cpu, few_rows && !small && !near);
     return p;
   }
   p.rows = even_tile(p.m, p.rows);
