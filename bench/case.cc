@@ -32,13 +32,6 @@ double quantile(std::vector<double> samples, double q) {
 
 }  // namespace
 
-std::shared_ptr<float> block(int64_t count, float value) {
-  const auto bytes = static_cast<uint64_t>(count) * sizeof(float);
-  std::shared_ptr<float> memory(static_cast<float*>(tenon_alloc(bytes)), [bytes](float* p) { tenon_free(p, bytes); });
-  std::fill_n(memory.get(), count, value);
-  return memory;
-}
-
 double to_unit(Unit unit, double work, double seconds) {
   switch (unit) {
     case Unit::gigabytes:

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "tenon/bench/case.h"
+#include "tenon/bench/peer_run.h"
 
 int main(int argc, char** argv) {
   bool table = true;
@@ -20,6 +21,17 @@ int main(int argc, char** argv) {
     return 1;
   }
   setenv("XDG_CACHE_HOME", directory.c_str(), 1);
+
+  const auto clean = [&] {
+    std::error_code ignored;
+    std::filesystem::remove_all(directory, ignored);
+  };
+  for (int i = 1; i < argc; ++i)
+    if (std::strcmp(argv[i], "--peers") == 0) {
+      const int status = tenon::bench::peers_main(argc, argv, directory);
+      clean();
+      return status;
+    }
 
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
@@ -41,7 +53,6 @@ int main(int argc, char** argv) {
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   if (table) tenon::bench::print_table();
-  std::error_code ignored;
-  std::filesystem::remove_all(directory, ignored);
+  clean();
   return 0;
 }

@@ -28,14 +28,23 @@ if(TENON_BUILD_EXAMPLES AND TARGET tenon_example_data)
   target_link_libraries(service_generator PRIVATE tenon_frontend)
 endif()
 
+# The rows beside peers and what measures them need no framework: a test links them too.
+file(GLOB peer_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/peer*.cc)
+list(APPEND peer_sources ${PROJECT_SOURCE_DIR}/bench/ceilings.cc ${PROJECT_SOURCE_DIR}/bench/block.cc)
+add_library(tenon_bench_peers STATIC EXCLUDE_FROM_ALL ${peer_sources})
+target_compile_options(tenon_bench_peers PRIVATE -O3 -march=native)  # its hand-written loops get the compiler's best
+target_compile_definitions(tenon_bench_peers PRIVATE TENON_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+target_link_libraries(tenon_bench_peers PUBLIC tenon_frontend)
+
 if(TENON_BUILD_BENCHMARKS)
   find_package(benchmark QUIET)
   file(GLOB bench_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.cc)
+  list(REMOVE_ITEM bench_sources ${peer_sources})
   if(benchmark_FOUND)
     add_executable(bench ${bench_sources})
     # The hand-written loops that Tenon is compared with get the compiler's best.
     target_compile_options(bench PRIVATE -O3 -march=native)
-    target_link_libraries(bench PRIVATE tenon_frontend tenon_adbench benchmark::benchmark)
+    target_link_libraries(bench PRIVATE tenon_bench_peers tenon_frontend tenon_adbench benchmark::benchmark)
   endif()
 endif()
 
