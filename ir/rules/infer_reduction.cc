@@ -114,7 +114,7 @@ std::vector<Type> infer_convolution(const InferArgs& args) {
     // As often as the window fits: (padded - taps) / stride + 1, or not at all, as a quotient of what is never negative.
     // Negative padding drops elements, which is as if the window were longer.
     const int64_t margin = low + high;
-    const Dim reach = s.sum(dilated(x.shape[i + 1], ld), stride + std::max<int64_t>(margin, 0));
+    const Dim padded = s.sum(dilated(x.shape[i + 1], ld), std::max<int64_t>(margin, 0)), reach = s.sum(padded, stride);
     const Dim taps = s.sum(dilated(k.shape[i], rd), std::max<int64_t>(-margin, 0));
     const bool fits = taps.is_number() && least(s, reach) >= taps.number();
     result.shape.push_back(s.quotient(s.difference(fits ? reach : s.maximum(reach, taps), taps), stride));

@@ -20,6 +20,8 @@ namespace {
 using Scalars = std::vector<Scalar>;
 
 constexpr int64_t feature_block = 64;
+// Strides and dilations above this: positions one by one, since products of them may not fit.
+constexpr int64_t most_apart = 1 << 20;
 
 struct Convolved {
   Lowering& c;
@@ -46,6 +48,7 @@ struct Convolved {
     axis = spatial;
     for (size_t a = 0; a < spatial && extent(axis) < most / 2; ++a)
       if (extent(a) > extent(axis)) axis = a;
+    if (axis > 0 && std::max(conv.strides[axis - 1], conv.lhs_dilation[axis - 1]) > most_apart) return;
     apart = step(axis);
     const int64_t positions = extent(axis);
     int64_t best = INT64_MAX;
@@ -144,7 +147,7 @@ struct Convolved {
   Scalar no() const { return {&b, b.literal(DType::boolean, 0)}; }
   Scalar yes() const { return {&b, b.literal(DType::boolean, 1)}; }
   int64_t between(size_t d) const {  // elements of the input, from one position of a block to the next
-    return d + 1 == axis ? apart * conv.strides[d] / conv.lhs_dilation[d] : 0;
+    return d + 1 == axis && count > 1 ? apart * conv.strides[d] / conv.lhs_dilation[d] : 0;
   }
 
   // All taps, one loop a spatial axis, where the first of them has `times` rounds; where they are known to be inside, none asks.
