@@ -5,30 +5,11 @@
 #include <cmath>
 
 #include "tenon/bench/case.h"
+#include "tenon/bench/chain.h"
 #include "tenon/bench/data.h"
 
 namespace tenon::bench {
 namespace {
-
-template <class T>
-T chain(const T& x) {
-  T t = x * 1.1f;
-  t = t + 0.5f;
-  t = t * x;
-  t = t - 0.25f;
-  t = t * 0.7f;
-  t = t + x;
-  t = t * t;
-  return t - 1.0f;
-}
-
-void chain_loop(float* __restrict to, const float* __restrict from, int64_t count) {
-  share(count, [=](int64_t begin, int64_t end) {
-    float* __restrict y = to;
-    const float* __restrict x = from;
-    for (int64_t i = begin; i < end; ++i) y[i] = chain<float>(x[i]);
-  });
-}
 
 std::vector<Subject> chain_subjects(int64_t count, bool past_caches) {
   auto x = arange(0, count).astype(f32) * (1.0 / static_cast<double>(count));

@@ -50,9 +50,10 @@ std::string mean_line(const PeerReport& report, int threads) {
   int rows = 0, missed = 0, unsteady = 0;
   for (const PeerResult& r : report.results)
     if (r.threads == threads) ++rows, missed += r.met() ? 0 : 1, unsteady += r.spread > steady ? 1 : 0;
-  return std::to_string(threads) + (threads == 1 ? " thread" : " threads") + ": geometric mean of the ratios " +
-         number(geometric_mean(report.results, threads), "%.2f") + ", " + std::to_string(rows) + " rows, " +
-         std::to_string(missed) + " not met, " + std::to_string(unsteady) +
+  const double mean = geometric_mean(report.results, threads);  // 0: no row has a peer
+  return std::to_string(threads) + (threads == 1 ? " thread" : " threads") + ": " +
+         (mean > 0 ? "geometric mean of the ratios " + number(mean, "%.2f") + ", " : "") + std::to_string(rows) +
+         " rows, " + std::to_string(missed) + " not met, " + std::to_string(unsteady) +
          " unsteady (quartiles of Tenon's times more than 20 % apart)";
 }
 

@@ -1,31 +1,12 @@
 // Rows of elementwise work: eight cheap operations past the caches and inside them, gelu of an affine map, and single functions of
 // 64 K elements.
 #include "tenon/bench/case.h"
+#include "tenon/bench/chain.h"
 #include "tenon/bench/data.h"
 #include "tenon/bench/peer_row.h"
 
 namespace tenon::bench {
 namespace {
-
-template <class T>
-T chain(const T& x) {
-  T t = x * 1.1f;
-  t = t + 0.5f;
-  t = t * x;
-  t = t - 0.25f;
-  t = t * 0.7f;
-  t = t + x;
-  t = t * t;
-  return t - 1.0f;
-}
-
-void chain_loop(float* __restrict to, const float* __restrict from, int64_t count) {
-  share(count, [=](int64_t begin, int64_t end) {
-    float* __restrict y = to;
-    const float* __restrict x = from;
-    for (int64_t i = begin; i < end; ++i) y[i] = chain<float>(x[i]);
-  });
-}
 
 PeerRow chain_row(const std::string& name, int64_t count, bool in_cache) {
   PeerRow row{name, "chain", "{}", [=] {

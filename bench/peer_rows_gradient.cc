@@ -1,23 +1,10 @@
 // Rows of derivatives on their own: softmax, layer_norm, cross_entropy, embedding; the optimizer's step; and a loop of a hundred
 // thousand tiny steps with its gradient.
+#include "tenon/bench/lorenz.h"
 #include "tenon/bench/peer_row.h"
 
 namespace tenon::bench {
 namespace {
-
-template <class T>
-struct Point {
-  T x, y, z;
-};
-
-// One step of Euler's method through the Lorenz system.
-template <class T>
-Point<T> advance(const Point<T>& p) {
-  const T dx = (p.y - p.x) * 10.0f;
-  const T dy = p.x * (28.0f - p.z) - p.y;
-  const T dz = p.x * p.y - p.z * (8.0f / 3.0f);
-  return {p.x + dx * 0.001f, p.y + dy * 0.001f, p.z + dz * 0.001f};
-}
 
 using State = Point<Tensor>;
 

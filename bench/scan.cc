@@ -4,26 +4,14 @@
 #include <tenon/tenon.h>
 
 #include "tenon/bench/case.h"
+#include "tenon/bench/lorenz.h"
 
 namespace tenon::bench {
 namespace {
 
-constexpr int64_t steps = 100000, eager_steps = 100;
-
-template <class T>
-struct Point {
-  T x, y, z;
-};
-
-template <class T>
-Point<T> advance(const Point<T>& p) {
-  const T dx = (p.y - p.x) * 10.0f;
-  const T dy = p.x * (28.0f - p.z) - p.y;
-  const T dz = p.x * p.y - p.z * (8.0f / 3.0f);
-  return {p.x + dx * 0.001f, p.y + dy * 0.001f, p.z + dz * 0.001f};
-}
-
 using State = Point<Tensor>;
+
+constexpr int64_t steps = 100000, eager_steps = 100;
 
 }  // namespace
 

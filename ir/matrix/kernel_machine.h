@@ -34,11 +34,10 @@ class KernelMachine {
   static Reals operand(uint32_t k) { return {Reals::Where::operand, k}; }
   static Reals result(uint32_t r) { return {Reals::Where::result, r}; }
   // Memory of every matrix of its own; asked for before open() or each_matrix().
-  Reals temporary(const Shape& shape) { return temporary(shape, shape); }
-  Reals temporary(const Shape& shape, const Shape& of_small) {
+  Reals temporary(const Shape& shape) {
     Shape all = shape;
     all.insert(0, total());
-    return keep({.type = real_, .shape = of_small, .buffer = c_.temporary(node_, real_, all)});
+    return keep({.type = real_, .shape = shape, .buffer = c_.temporary(node_, real_, all)});
   }
   // A result that is read, too, while it is made.
   Reals kept(uint32_t r) {
@@ -47,10 +46,7 @@ class KernelMachine {
     const Shape one(std::vector<Dim>(dims.begin() + static_cast<std::ptrdiff_t>(batch_.size()), dims.end()));
     return keep({.type = t.dtype, .shape = one, .result = static_cast<int>(r)});
   }
-  void open() {
-    at_ = rules::open_parallel(c_, batch_);
-    linear_ = rules::linear_index(c_, batch_, at_);
-  }
+  void open() { go_to({&b_, b_.open_loop(LoopKind::parallel, c_.extent(total()).id)[0]}); }
   void close() { b_.close_loop(); }
 
   bool side_by_side() const { return side_by_side_; }
