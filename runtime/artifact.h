@@ -15,7 +15,7 @@
 namespace tenon::runtime {
 
 // Raised whenever a polynomial, a reduction tree or the formula of a composed function changes: part of every key.
-inline constexpr uint32_t numerics_version = 2;
+inline constexpr uint32_t numerics_version = 3;
 
 struct KernelRecord {
   std::string name, kind;

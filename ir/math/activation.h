@@ -122,11 +122,8 @@ S gelu(S x) {
 template <class S>
 S silu(S x) {
   if (is_single(x)) {
-    const S wide = cast(x, DType::f64);
-    const S least = like(wide, -112), below = -abs(wide), y = select(below < least, least, below);
-    const S e = short_exponential(y);
-    const S numerator = select(wide < like(wide, 0), y * e, wide);
-    return cast(numerator / (like(e, 1) + e), DType::f32);
+    const auto parts = logistic_single(x, -112);
+    return fma(parts.above, parts.q, (parts.clamped * parts.q) * parts.rest) * parts.scale;
   }
   const S bounded = select(x < like(x, -760), like(x, -760), x);
   const auto parts = logistic_parts(bounded, -760);

@@ -85,6 +85,20 @@ S scale_down(S p, Nearest<S> nearest) {
   return scaled(p, nearest.number, p * first * pick(p, 0x1p-30, 0x1p-60));
 }
 
+// x, but no further than low and high; NaN stays.
+template <class S>
+S clamp_range(S x, double low, double high) {
+  const S below = select(like(x, high) < x, like(x, high), x);
+  return select(below < like(x, low), like(x, low), below);
+}
+
+// p 2^n for any n from `nearest`, f32, p within [1/2, 2] or NaN.
+template <class S>
+S scale_far(S p, Nearest<S> nearest) {
+  const auto bounded = nearest_multiple(clamp_range(nearest.number, -250, 250), like(p, 1));
+  return scaled(p, nearest.number, scale_in_two_steps(p, nearest_integer(bounded)));
+}
+
 // x / ln 2 to the nearest integer.
 template <class S>
 Nearest<S> nearest_power(S x) {
@@ -125,13 +139,6 @@ template <class S>
 ExpParts<S> normalized(ExpParts<S> parts) {
   const auto sum = ordered_sum(parts.high, parts.low);
   return {parts.n, sum.high, sum.low};
-}
-
-// x, but no further than low and high; NaN stays.
-template <class S>
-S clamp_range(S x, double low, double high) {
-  const S below = select(like(x, high) < x, like(x, high), x);
-  return select(below < like(x, low), like(x, low), below);
 }
 
 // x - n ln 2 up to the short constant, f32: exact.
@@ -205,7 +212,35 @@ S expm1(S x) {
   return select(tiny, x, value + value);
 }
 
-// 1 / (1 + e^-x) = 2^n (high + low), n not positive.
+// 1 / (1 + e^-x) = scale (q + q rest) in f32, for x clamped: `least` is where it ends below.
+template <class S>
+struct SingleLogistic {
+  S above, clamped;  // x not below `least`; nor beyond 40, where the result is 1
+  S q, rest, scale;
+};
+
+// With e^-x = s (1 + w) the sum is (1 + s) + s w: of both the rounding errors are kept, and that of the one division.
+// Far below, s is taken 2^-40 times as large, and so is the result.
+template <class S>
+SingleLogistic<S> logistic_single(S x, double least) {
+  const S one = like(x, 1);
+  const S above = select(x < like(x, least), like(x, least), x);
+  const S y = select(like(x, 40) < above, like(x, 40), above);
+  const auto nearest = nearest_multiple(y, like(x, -0x1.715476p0));
+  const S partial = fma(nearest.number, like(x, -0x1.62e4p-1), -y);
+  const S r = fma(nearest.number, like(x, -0x1.7f7d1cp-20), partial);
+  const S bend = (r * r) * horner(r, exp_f32);
+  const auto w = ordered_sum(r, bend);
+  const S deep = y < like(x, -80);
+  const S s = power_of_shifted(select(deep, nearest.shifted - like(x, 40), nearest.shifted));
+  const auto c = ordered_sum(select(one < s, s, one), select(s < one, s, one));
+  const auto d = ordered_sum(c.high, fma(s, w.high, c.low));
+  const S d_low = fma(s, w.low, d.low);
+  const S q = one / d.high;
+  return {above, y, q, fma(-q, d_low, fma(-q, d.high, one)), select(deep, like(x, 0x1p-40), one)};
+}
+
+// 1 / (1 + e^-x) = 2^n (high + low), n not positive, f64.
 template <class S>
 struct LogisticParts {
   Nearest<S> n;
@@ -231,7 +266,11 @@ LogisticParts<S> logistic_parts(S x, double limit) {
 
 template <class S>
 S logistic(S x) {
-  const auto parts = logistic_parts(x, is_single(x) ? -105 : -747);
+  if (is_single(x)) {
+    const auto parts = logistic_single(x, -105);
+    return fma(parts.q, parts.rest, parts.q) * parts.scale;
+  }
+  const auto parts = logistic_parts(x, -747);
   return scale_down(parts.high + parts.low, parts.n);
 }
 

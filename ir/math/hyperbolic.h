@@ -1,6 +1,6 @@
-// tanh, sinh, cosh on the parts of e^x (ir/math/exp.h). tanh in f32 is a polynomial up to 1 and 1 - 2 / (e^2x + 1) beyond;
-// everywhere else the rounding errors of e^x travel along and one final rounding remains.
-// Coefficients: fpminimax, relative error below 2^-29.
+// tanh, sinh, cosh on the parts of e^x (ir/math/exp.h). tanh in f32 is two polynomials, one of them in e^-2|x|;
+// everywhere else the rounding errors of e^x travel along and one final rounding remains. Coefficients: fpminimax, relative
+// error below 2^-29; those of tanh in f32 by Remez, rounded one by one with a fit of the rest, below 2^-27.5.
 #pragma once
 
 #include "tenon/ir/math/exp.h"
@@ -8,36 +8,41 @@
 namespace tenon::ir::math {
 
 // (tanh(x) - x) / x^3 as a polynomial in x^2 on |x| <= 1.
-inline constexpr double tanh_f32[] = {-0x1.555552p-2, 0x1.111046p-3, -0x1.b9f914p-5, 0x1.64d7eep-6,
-                                      -0x1.195694p-7, 0x1.922872p-9, -0x1.b5d39p-11, 0x1.f76cb4p-14};
+inline constexpr double tanh_f32[] = {-0x1.55553cp-2, 0x1.110be4p-3, -0x1.b9623ap-5, 0x1.6009a2p-6,
+                                      -0x1.045fdp-7,  0x1.2d9f4ep-9, -0x1.77ca4cp-12};
+// 2 / (1 + u) on [0, e^-2], absolute error below 2^-25.5.
+inline constexpr double tanh_rest_f32[] = {0x1.ffffe8p0, -0x1.fff5aep0, 0x1.fe963ep0, -0x1.ea0c94p0, 0x1.5ecd4p0};
+
+// x + x^3 P(x^2) up to 1, 1 - 2 u / (1 + u) for u = e^-2|x| beyond. No division, which 16 lanes wait long for.
+template <class S>
+S tanh_single(S x) {
+  const S magnitude = abs(x);
+  const S y = select(like(x, 10) < magnitude, like(x, 10), magnitude);  // NaN stays
+  const auto nearest = nearest_multiple(y, like(x, -0x1.715476p1));
+  const S r = fma(nearest.number, like(x, 0x1.62e43p-2), y);  // -2 r is what n ln 2 leaves of -2 y
+  constexpr auto exponential = in_units(exp_f32, -2, 4);
+  const S p = fma(fma(horner(r, exponential.c), r, like(x, -2)), r, like(x, 1));
+  const S u = p * power_of_shifted(nearest.shifted);
+  const S large = fma(-u, horner(u, tanh_rest_f32), like(x, 1));
+  const S square = x * x;
+  const S small = fma(square * x, horner(square, tanh_f32), x);
+  return copy_sign(select(like(x, 1) <= magnitude, large, small), x);  // -0 too
+}
 
 template <class S>
 S tanh(S x) {
-  const bool single = is_single(x);
-  const S magnitude = abs(x);
-  const S limit = like(x, single ? 10 : 22);
+  if (is_single(x)) return tanh_single(x);
+  // (t - 1) / (t + 1) for t = e^2y >= 1, with every rounding error kept.
+  const S magnitude = abs(x), limit = like(x, 22);
   const S y = select(limit < magnitude, limit, magnitude);  // NaN stays, here and below
-  S value = y;
-  if (single) {
-    const S two_y = y + y;
-    const auto nearest = nearest_multiple(two_y, like(x, 0x1.715476p0));
-    const S p = exp_of_partial(subtract_long(two_y, nearest), nearest);
-    const S t = add_to_exponent(p, nearest);
-    const S large = like(x, 1) - like(x, 2) / (t + like(x, 1));
-    const S square = y * y;
-    const S small = fma(square * y, horner(square, tanh_f32), y);
-    value = select(like(x, 1) <= magnitude, large, small);
-  } else {
-    // (t - 1) / (t + 1) for t = e^2y >= 1, with every rounding error kept.
-    const auto t = normalized(exp_parts(y + y));
-    const S scale = power_of_two(x, t.n);
-    const S high = t.high * scale, low = t.low * scale;
-    const auto above = ordered_sum(high, like(x, -1));
-    const auto below = ordered_sum(high, like(x, 1));
-    const auto q = quotient(Pair<S>{above.high, above.low + low}, Pair<S>{below.high, below.low + low});
-    value = select(magnitude < like(x, 0x1p-28), fma(y * y, y * like(x, -0x1.5555555555555p-2), y), q.high + q.low);
-  }
-  return copy_sign(value, x);
+  const auto t = normalized(exp_parts(y + y));
+  const S scale = power_of_two(x, t.n);
+  const S high = t.high * scale, low = t.low * scale;
+  const auto above = ordered_sum(high, like(x, -1));
+  const auto below = ordered_sum(high, like(x, 1));
+  const auto q = quotient(Pair<S>{above.high, above.low + low}, Pair<S>{below.high, below.low + low});
+  const S tiny = magnitude < like(x, 0x1p-28);
+  return copy_sign(select(tiny, fma(y * y, y * like(x, -0x1.5555555555555p-2), y), q.high + q.low), x);
 }
 
 // (e^x +- e^-x) / 2 = 2^(n-1) (u +- 2^(-2n) / u) for e^|x| = 2^n u.

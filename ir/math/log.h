@@ -117,12 +117,35 @@ Pair<S> log_of_pair(S u, S u_low) {
   return log_parts(cast(k, dtype(u)), m - like(u, 1), low_of_mantissa(k, u_low));
 }
 
+// With k from 1 + x, f = 2^-k x + (2^-k - 1) in one rounding, whose error is kept. f stands fourfold, for 2^-k may be 2^-128;
+// -k in place of k, and 4 - s subtracted, keep the sign of -0.
 template <class S>
-S log1p(S x) {
+S log1p_single(S x) {
+  const S u = like(x, 1) + x;
+  const S bits = bitcast(u, DType::i32);
+  const S minus = like_bits(bits, 0x3f3504f3u + 0x7fffffu) - bits;  // sqrt(1/2), the shift that follows rounded up
+  const S k = cast(minus >> like(bits, 23), DType::f32);  // -k
+  const S s = bitcast((minus & like_bits(bits, 0xff800000u)) + like_bits(bits, 0x40800000u), DType::f32);  // 4 2^-k
+  const S short_of = like(x, 4) - s;
+  const S f = fma(x, s, -short_of);
+  const S f_low = fma(x, s, -(f + short_of));
+  const S square = f * f;
+  constexpr auto polynomial = in_units(log_f32, 0.25, 0x1p-6);
+  const S rest = fma(k, like(x, -0x1.7f7d1cp-20), f_low * like(x, 0.25));
+  const S low = fma(square, like(x, -0x1p-5), fma(f * square, horner(f, polynomial.c), rest));
+  return fma(k, like(x, -0x1.62e4p-1), fma(f, like(x, 0.25), low));
+}
+
+template <class S>
+S log1p_wide(S x) {
   const auto u = exact_sum(like(x, 1), x);
   const auto parts = log_of_pair(u.high, u.low);
-  const S tiny = abs(x) < pick(x, 0x1p-25, 0x1p-54);
-  const S value = select(tiny, x, parts.high + parts.low);
+  return select(abs(x) < like(x, 0x1p-54), x, parts.high + parts.low);
+}
+
+template <class S>
+S log1p(S x) {
+  const S value = is_single(x) ? log1p_single(x) : log1p_wide(x);
   const S minus_one = like(x, -1);
   const S finite = select(x == minus_one, -infinity(x), value);
   return select(x < minus_one, not_a_number(x), select(x < infinity(x), finite, x));

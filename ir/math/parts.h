@@ -45,6 +45,18 @@ S horner(S x, const double (&c)[N]) {
   return sum;
 }
 
+// c[i] unit^i factor: the same polynomial of x / unit. Exact where both are powers of two.
+template <size_t N>
+struct Coefficients {
+  double c[N];
+};
+template <size_t N>
+constexpr Coefficients<N> in_units(const double (&c)[N], double unit, double factor = 1) {
+  Coefficients<N> scaled{};
+  for (size_t i = 0; i < N; ++i, factor *= unit) scaled.c[i] = c[i] * factor;
+  return scaled;
+}
+
 // a + b exactly, given |a| >= |b| or a = 0.
 template <class S>
 Pair<S> ordered_sum(S a, S b) {
