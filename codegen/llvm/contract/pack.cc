@@ -143,7 +143,7 @@ void ContractEmitter::pack_right(Value* batch, Value* from, Value* depth, Value*
 
 // Squares of 16 x 16 are read along k, kept in L1, and written back turned, a machine register's width at a time.
 void ContractEmitter::turn_right(Value* batch, Value* from, Value* depth, Value* column, Value* columns, Value* panel) {
-  Value* turn = at(panel, i64(plan_.turn_offset - plan_.panel_offset));
+  Value* turn = at(panel, i64(plan_.turn_offset));
   const int64_t width = plan_.width;
   steps(columns, lanes, [&](Value* c) {
     Value* count = smaller(b_.CreateSub(columns, c), i64(lanes));

@@ -96,8 +96,10 @@ void lay_out_slot(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   if (p.most_k < 0 || p.most_k > contract_segment) p.tiles = std::max<int64_t>(p.tiles, 64);
   const int64_t left = p.block_rows / p.rows * p.tile_stride + cpu.contract.padding;
   p.panel_offset = round_up(left * size, 4096);
-  p.turn_offset = p.panel_offset + round_up(p.depth * p.columns() * size, 64);
-  p.tile_offset = p.turn_offset + (p.rhs_along_k ? 16 * 16 * size : 0);
+  p.turn_offset = round_up(p.depth * p.columns() * size, 64);
+  p.panel_bytes = p.turn_offset + (p.rhs_along_k ? 16 * 16 * size : 0);
+  p.group = std::clamp<int64_t>(cpu.l2_bytes / 2 / p.panel_bytes, 1, panels);
+  p.tile_offset = p.panel_offset + p.group * p.panel_bytes;
   p.slot_bytes = round_up(p.tile_offset + p.tiles * p.rows * p.columns() * size, 4096);
 }
 

@@ -37,7 +37,9 @@ struct ContractPlan {
   bool resumes = true;  // chains may have to wait between blocks of k
 
   int64_t tiles = 0;  // accumulator tiles that a slot has room for
-  int64_t panel_offset = 0, turn_offset = 0, tile_offset = 0, slot_bytes = 0;
+  int64_t group = 1, panel_bytes = 0;  // panels that lie in L2 at once, and how far one is from the next
+  int64_t panel_offset = 0, tile_offset = 0, slot_bytes = 0;
+  int64_t turn_offset = 0;  // in a panel: where squares are turned
   int64_t workers = 1;
   int64_t claim = 1;  // multiply-adds that one thread takes at least
   int64_t scratch_bytes() const { return packed ? contract_header_bytes + workers * slot_bytes : 0; }
