@@ -137,6 +137,11 @@ void contraction_cases(Op op, DType t, std::vector<Case>& cases) {
     add_dot(c, in, {3, 0}, {0, 4}, {}, {}, {1}, {0});
     add_dot(c, in, {0, 5}, {5, 4}, {}, {}, {1}, {0});
     add_dot(c, in, {2, 9000}, {9000, 3}, {}, {}, {1}, {0});
+    // a few columns, whose lanes are rows: rows and steps that fill no square, segments
+    add_dot(c, in, {37, 45}, {45}, {}, {}, {1}, {0});
+    add_dot(c, in, {16, 64}, {64, 8}, {}, {}, {1}, {0});
+    add_dot(c, in, {3, 18, 33}, {3, 33, 5}, {0}, {0}, {2}, {1});
+    add_dot(c, in, {17, 9001}, {9001, 2}, {}, {}, {1}, {0});
     add_dot(c, in, {2, 3, 5}, {2, 5, 4}, {0}, {0}, {2}, {1});
     add_dot(c, in, {3, 2, 5}, {4, 5, 2}, {1}, {2}, {2}, {1});
     add_dot(c, in, {3, 4, 5}, {4, 5, 2}, {}, {}, {1, 2}, {0, 1});

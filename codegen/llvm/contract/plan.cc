@@ -34,6 +34,7 @@ int64_t product(int64_t x, int64_t y, int64_t z) {
 
 // Multiply-adds whose operands lie in L2 as they are: read along their rows, packing them gains nothing.
 constexpr int64_t near_work = 4 << 20;
+constexpr int64_t most_turned = 8;  // columns up to which rows are lanes
 
 // The tile that wastes least: sums and a row of the right operand stay in registers, what a step of k takes is the longest of its
 // multiply-adds, its loads (two of each a cycle) and the wait of a sum for itself. Unknown extents are many. `once`: the right operand
@@ -133,7 +134,12 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   const bool near = !p.rhs_along_k && most_work >= 0 && most_work <= near_work;
   p.packed = shared && !small && !near && !few_rows && !few_columns;
   if (!p.packed) {
-    direct_tile(p, size, cpu, few_rows && !small && !near);
+    p.far = few_rows && !small && !near;
+    direct_tile(p, size, cpu, p.far);
+    const int64_t width = std::min<int64_t>(16, cpu.vector_bytes / size);
+    if (p.n >= 1 && p.n <= most_turned && p.lhs_along_k && width > 1 && (p.most_m < 0 || p.most_m >= width) &&
+        (p.most_k < 0 || p.most_k >= 2 * width))
+      p.turned = true, p.rows = width, p.vectors = 1;
     return p;
   }
   p.rows = even_tile(p.m, p.rows);

@@ -15,6 +15,8 @@ namespace tenon::codegen {
 
 using ir::unknown_extent;
 inline constexpr int64_t contract_header_bytes = 64;
+inline constexpr int64_t rows_ahead =
+    8;  // of a right operand that comes from afar: those that are asked for before they are read
 inline constexpr int64_t contract_segment = 4096;  // elements of k in one chain (docs/numbers.md, Reductions)
 
 struct ContractPlan {
@@ -26,6 +28,8 @@ struct ContractPlan {
   // The accumulators in registers: rows x (vectors x width); width is a machine register's, of a direct plan 16 lanes.
   int64_t rows = 1, vectors = 1, width = 16;
   int64_t columns() const { return vectors * width; }
+  bool turned = false;  // of a direct plan: n is a few, a tile is a machine register of rows
+  bool far = false;  // of a direct plan: the right operand is more than L2 holds
 
   // A block of the left operand has block_rows x depth elements; a panel of the right one depth x columns().
   int64_t block_rows = 0, depth = 0;
