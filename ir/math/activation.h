@@ -1,7 +1,8 @@
 // The normal distribution's density (without its constant) and distribution function, and what neural networks make of
-// them and of the logistic function: silu, gelu, softplus. f32 computes in f64 with polynomials that suffice for f32 and
-// rounds once; f64 carries the low parts along. Zeros keep their signs; at -infinity the functions are 0 with the sign of
-// their approach. Coefficients: Remez, relative errors below 2^-34 (exponential), 2^-29.9 (distribution), 2^-38 (logarithm).
+// them and of the logistic function: silu, gelu, softplus. silu and gelu compute f32 in f32, low parts carried along; the
+// others compute f32 in f64 with polynomials that suffice and round once; f64 carries the low parts along. Zeros keep their signs; at
+// -infinity the functions are 0 with the sign of their approach. Coefficients: Remez, relative errors below 2^-34
+// (exponential), 2^-29.9 (distribution), 2^-38 (logarithm), 2^-26.8 (gelu's tail in f32, rounded term by term).
 #pragma once
 
 #include "tenon/ir/math/erf.h"
@@ -103,14 +104,61 @@ S normal_cdf(S x) {
   return scale_by_power(parts.high + parts.low, parts.n - like(parts.n, 1));
 }
 
+// (a + 2) e^(a^2 / 2) Phi(-a) in q = (a - 2) / (a + 2) for a within [0.34, 14.65], f32; its constant has a low part.
+inline constexpr double tail_f32[] = {0x1.5845dcp-1,   -0x1.535bb2p-2, 0x1.d7cffap-6,  0x1.2ccf1ap-5,
+                                      -0x1.e8871ep-12, -0x1.b9d07ap-8, -0x1.02b404p-9, 0x1.c3e09cp-11,
+                                      0x1.d179d2p-11,  0x1.94c68ap-15, -0x1.8ef760p-13};
+inline constexpr double tail_constant_low = 0x1.7d5619p-26;
+// (Phi(x) - 1/2) / x in x^2 on |x| <= 0.7, f32.
+inline constexpr double distribution_f32[] = {0x1.988454p-2, -0x1.105882p-4, 0x1.46ddaep-7, -0x1.37bfa6p-10,
+                                              0x1.cee3e4p-14};
+
+// a e^(a^2 / 2) Phi(-a) as a pair, f32: p W(q) for p = a / (a + 2), q = 2 p - 1, the rounding errors of p, of the last two steps
+// of W and of the product kept.
+template <class S>
+Pair<S> scaled_tail_single(S a) {
+  const S two = like(a, 2);
+  const S d = a + two;
+  const S inverse = like(a, 1) / d;
+  const S p = a * inverse;
+  const S p_low = fma(-p, a - (d - two), fma(-p, d, a)) * inverse;
+  const S q = fma(p, two, like(a, -1));
+  const auto term = [&](size_t k) { return fma(q, like(a, tail_f32[k + 1]), like(a, tail_f32[k])); };
+  const S square = q * q;
+  const S upper = fma(fma(like(a, tail_f32[10]), square, term(8)), square, term(6));
+  const S bend = fma(upper, square * square, fma(term(4), square, term(2)));
+  const S linear = like(a, tail_f32[1]), constant = like(a, tail_f32[0]);
+  const S slope = fma(q, bend, linear), slope_low = fma(q, bend, linear - slope);
+  const S w = fma(q, slope, constant);
+  const S w_low = fma(q, slope_low, fma(q, slope, constant - w) + like(a, tail_constant_low));
+  const auto product = exact_product(p, w);
+  return {product.high, product.low + fma(p, w_low, p_low * fma(p, slope + slope, w))};
+}
+
+// x Phi(x) in f32: next to 0 a polynomial, else x Phi(-|x|) or x less that.
+template <class S>
+S gelu_single(S x) {
+  const S a = bounded_size(x, 14.6);
+  const auto tail = scaled_tail_single(a);
+  // e^(-a^2 / 2) = 2^n (1 + w)
+  const auto square = exact_product(a, a);
+  const auto nearest = nearest_multiple(square.high, like(x, -0x1.715476p-1));
+  const S partial = fma(nearest.number, like(x, 0x1.62e4p0), square.high);  // -2 r is this and the rest
+  const S rest = fma(nearest.number, like(x, 0x1.7f7d1cp-19), square.low);
+  const S r = partial + rest, minus_half = like(x, -0.5);
+  constexpr auto exponential = in_units(exp_f32, -0.5, 0.25);
+  const auto w = ordered_sum(partial * minus_half, fma(rest, minus_half, (r * r) * horner(r, exponential.c)));
+  const S low = fma(tail.high, w.high, fma(tail.high, w.low, fma(tail.low, w.high, tail.low)));
+  const S far = scale_down(tail.high + low, nearest);
+  const S near = fma(square.high, horner(square.high, distribution_f32), x * like(x, 0.5));
+  const S is_near = (like(x, -0.35) < x) & (x < like(x, 0.69));
+  return copy_sign(select(is_near, near, select(x < like(x, 0), far, x - far)), x);
+}
+
 // x Phi(x).
 template <class S>
 S gelu(S x) {
-  if (is_single(x)) {
-    const S wide = cast(x, DType::f64);
-    const S bounded = select(wide < like(wide, -14.6), like(wide, -14.6), wide);
-    return cast(bounded * short_distribution(wide), DType::f32);
-  }
+  if (is_single(x)) return gelu_single(x);
   const S bounded = select(x < like(x, -39.6), like(x, -39.6), x);
   const auto parts = distribution_parts(bounded);
   const S product = fma(bounded, parts.high, bounded * parts.low);
