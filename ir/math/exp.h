@@ -228,9 +228,9 @@ SingleLogistic<S> logistic_single(S x, double least) {
   const S y = select(like(x, 40) < above, like(x, 40), above);
   const auto nearest = nearest_multiple(y, like(x, -0x1.715476p0));
   const S partial = fma(nearest.number, like(x, -0x1.62e4p-1), -y);
-  const S r = fma(nearest.number, like(x, -0x1.7f7d1cp-20), partial);
-  const S bend = (r * r) * horner(r, exp_f32);
-  const auto w = ordered_sum(r, bend);
+  const S tail = like(x, -0x1.7f7d1cp-20);
+  const S r = fma(nearest.number, tail, partial);
+  const auto w = ordered_sum(partial, fma(nearest.number, tail, (r * r) * horner(r, exp_f32)));
   const S deep = y < like(x, -80);
   const S s = power_of_shifted(select(deep, nearest.shifted - like(x, 40), nearest.shifted));
   const auto c = ordered_sum(select(one < s, s, one), select(s < one, s, one));
