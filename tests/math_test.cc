@@ -233,6 +233,25 @@ TEST(Math, PowAndAtan2) {
   check_binary<double>(20000, 1.0);
 }
 
+// Powers that an f32 holds come out as they are: x^1, squares and cubes of few bits, roots of squares.
+TEST(Math, ExactPowers) {
+  std::mt19937_64 random(5);
+  std::vector<float> x, y, exact;
+  const auto add = [&](float base, float exponent, float power) {
+    x.push_back(base), y.push_back(exponent), exact.push_back(power);
+  };
+  for (int i = 0; i < 20000; ++i) {
+    const auto whole = static_cast<float>(1 + random() % 4095), few = static_cast<float>(random() % 256);
+    const float scale = std::ldexp(random() % 2 ? 1.0f : -1.0f, static_cast<int>(random() % 60) - 30);
+    add(whole * scale, 1, whole * scale);
+    add(whole * scale, 2, whole * whole * scale * scale);
+    add(few * scale, 3, few * few * few * scale * scale * scale);
+    add(whole * whole, 0.5f, whole);
+  }
+  const auto z = map(x, y, [](Lanes a, Lanes b) { return ir::math::pow(a, b); });
+  for (size_t i = 0; i < x.size(); ++i) EXPECT_EQ(z[i], exact[i]) << x[i] << " to the " << y[i];
+}
+
 template <class T>
 void check_special_values() {
   constexpr T least = std::numeric_limits<T>::denorm_min(), tiny = std::numeric_limits<T>::min();
