@@ -74,8 +74,9 @@ void cut_blocks(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   if (p.k >= 0 && p.k <= contract_segment) {
     const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.k, cap));
     p.depth = round_up(std::max<int64_t>(1, ceil_divide(p.k, blocks)), 16);
-  } else if (p.most_k >= 0 && p.most_k <= cap) {
-    p.depth = round_up(std::max<int64_t>(1, p.most_k), 16);
+  } else if (p.most_k >= 0 && p.most_k <= contract_segment) {
+    const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.most_k, cap));
+    p.depth = round_up(std::max<int64_t>(1, ceil_divide(p.most_k, blocks)), 16);
   }
   const int64_t most_rows = std::max(p.rows, round_up(2 * cpu.l2_bytes / (cap * size), p.rows));
   p.block_rows = most_rows;
