@@ -53,6 +53,11 @@ const Reduced reduced[] = {
     {{3, 0}, {1}},
     {{2, 70, 3, 5}, {1, 3}},
     {{7, 1, 5}, {0, 2}},
+    {{33, 2}, {1}},  // rows of a few elements, many of them
+    {{64, 3}, {1}},
+    {{37, 8}, {1}},
+    {{300, 16}, {1}},
+    {{40, 2, 5}, {1, 2}},
 };
 
 void add_dot(CaseBuilder& c, Inputs& in, Sizes lhs, Sizes rhs, Sizes lb, Sizes rb, Sizes lc, Sizes rc) {
@@ -91,6 +96,22 @@ void reduction_cases(Op op, DType t, std::vector<Case>& cases) {
   }
   if (running) c.output(apply(c.builder, op, std::vector{in({9001})}, {Attr::of(Sizes{0}), Attr::of(Sizes{0})})[0]);
   cases.push_back(c.finish());
+
+  if (op == Op::reduce_max && is_floating(t)) {  // rows that several reductions and what is as wide as they share
+    CaseBuilder r(name + ", softmax of short rows");
+    Inputs in_rows(r, op, t);
+    for (const Sizes& shape : std::vector<Sizes>{{45, 2}, {64, 3}, {300, 7}, {33, 16}, {6, 11, 12}}) {
+      const int64_t last = std::ssize(shape) - 1;
+      Sizes outer;
+      for (int64_t a = 0; a < last; ++a) outer.push_back(a);
+      const Value x = in_rows(shape);
+      const auto wide = [&](Value v) { return broadcast(v, x.shape(), outer); };
+      const Value e = exp(x - wide(reduce(Op::reduce_max, x, {last})));
+      r.output(e / wide(reduce(Op::reduce_sum, e, {last})));
+      r.output(reduce(Op::argmax, x, {last}));
+    }
+    cases.push_back(r.finish());
+  }
 
   // Long ones with few results are dealt to threads as partial results.
   if (!running && (t == DType::f32 || t == DType::bf16 || t == DType::i32 || t == DType::boolean)) {

@@ -159,6 +159,7 @@ class Bounds {
       for (const Variable::Choice& c : s_.prover.known(count.terms[0].variable).choices)
         if (s_.prover.range(c.form).high >= 1) only = &c, ++possible;
       if (possible == 1) facts.insert(facts.end(), only->when.begin(), only->when.end());
+      if (possible == 1 && s_.prover.range(count).high <= 1) facts.push_back(only->form - number(1));
       // x / 4 iterations: there is one just where x is 4 or more
       const Variable& times = s_.prover.known(count.terms[0].variable);
       if (times.divisor > 0) facts.push_back(times.numerator - number(times.divisor));
