@@ -66,6 +66,7 @@ class Executable {
   static std::shared_ptr<Executable> link(Artifact artifact, const Device& device);
   static std::shared_ptr<Executable> interpreted(const ir::Graph& graph, Artifact artifact, const Device& device);
   void interpret(const void* const* inputs, void* const* outputs, const int64_t* dims) const;
+  void run_with_company(tenon_call& call, bool* started, const Caller& caller) const;
   const Device* device_;
   void* code_ = nullptr;  // what the device made of the artifact
   Manifest manifest_;

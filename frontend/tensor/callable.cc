@@ -30,22 +30,36 @@ class Pointers {
   P* all_ = few_;
 };
 
+// The values of a program's symbols, in place while they are few.
+using Values = Few<int64_t, 8>;
+Values values_of(const runtime::Manifest& m, const std::vector<int64_t>& dims) {
+  Values values;
+  size_t free = 0;
+  for (const Symbol& s : m.symbols) {
+    if (s.kind == SymbolKind::free && dims[free] >= s.lower && dims[free] <= s.upper) {
+      values.push_back(dims[free++]);
+      continue;
+    }
+    values.resize(0);
+    for (const int64_t value : evaluate(m.symbols, dims)) values.push_back(value);
+    break;
+  }
+  return values;
+}
+
 // Results that are there already have taken a donated input's memory; the others get memory of their own.
-void run_into(std::vector<Tensor>& results, const runtime::Executable& program, const void* const* in,
+void run_into(Tensors& results, const runtime::Executable& program, const void* const* in,
               const std::vector<int64_t>& dims, const runtime::Caller& caller, bool* started) {
   const runtime::Manifest& m = program.manifest();
-  const std::vector<int64_t> symbols = m.symbols.empty() ? std::vector<int64_t>{} : evaluate(m.symbols, dims);
+  const Values values = values_of(m, dims);
   results.resize(m.outputs.size());
   Pointers<void*> out(m.outputs.size());
   for (size_t o = 0; o < m.outputs.size(); ++o) {
-    if (results[o].defined()) {
-      out[o] = results[o].cell()->slot->buffer()->address();
-      continue;
-    }
-    ir::Type type = ir::resolved(m.outputs[o], symbols);
-    auto buffer = runtime::Buffer::allocate(byte_count(type.shape, bytes(type.dtype)), program.device());
-    out[o] = buffer->address();
-    results[o] = make_concrete(std::move(type), std::move(buffer), caller.at);
+    Tensor& result = results[o];
+    if (result.defined())
+      out[o] = result.cell()->slot->buffer()->address();
+    else
+      result = make_result(m.outputs[o], {values.data(), values.size()}, program.device(), caller.at, out[o]);
   }
   program.run(in, out.data(), dims.data(), nullptr, started, caller);
 }
@@ -68,9 +82,9 @@ using Taken = std::vector<std::pair<Slot*, BufferPtr>>;
 // Makes the results that take over donated memory, or a copy of it where somebody else still holds it. What was taken over is
 // gone from the tensors that gave it, and stands in `taken`, also where this throws.
 void take_over(const Callable& c, std::span<const Tensor> inputs, const Pins& pins, Pointers<const void*>& in,
-               const std::vector<int64_t>& dims, std::vector<Tensor>& results, Taken& taken, const Location& at) {
+               const std::vector<int64_t>& dims, Tensors& results, Taken& taken, const Location& at) {
   const runtime::Manifest& m = c.program->manifest();
-  const std::vector<int64_t> symbols = m.symbols.empty() ? std::vector<int64_t>{} : evaluate(m.symbols, dims);
+  const Values values = values_of(m, dims);
   results.resize(m.outputs.size());
   taken.reserve(m.aliases.size());
   for (auto [i, o] : m.aliases) {
@@ -87,7 +101,7 @@ void take_over(const Callable& c, std::span<const Tensor> inputs, const Pins& pi
       buffer->copy(*pins[i]);
     }
     in[i] = buffer->address();
-    results[o] = make_concrete(ir::resolved(m.outputs[o], symbols), std::move(buffer), at);
+    results[o] = make_concrete(ir::resolved(m.outputs[o], {values.data(), values.size()}), std::move(buffer), at);
   }
 }
 
@@ -102,9 +116,56 @@ uint64_t Callable::memory_bytes() const {
   return sum;
 }
 
-std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, const std::vector<int64_t>& dims,
-                         const Location& at) {
-  if (const auto there = inputs_on(c.program->device(), inputs, c.name.c_str(), at)) return call(c, *there, dims, at);
+namespace {
+
+// input(i): a tensor that the caller holds; what is there is pinned and run.
+template <class Input>
+void call_pinned(const Callable& c, size_t count, Input input, const std::vector<int64_t>& dims, const Location& at,
+                 Tensors& results) {
+  Pins pins;
+  for (size_t i = 0; i < count; ++i) {
+    const Tensor& t = input(i);
+    if (!t.defined() || !t.cell()->concrete()) check_readable(t, c.name.c_str(), at);
+    pins.add(*t.cell()->slot);
+  }
+  pins.hold();
+  Pointers<const void*> in(count);
+  for (size_t i = 0; i < count; ++i) {
+    if (pins[i] == nullptr) check_readable(input(i), c.name.c_str(), at);
+    in[i] = pins[i]->address();
+  }
+  run_into(results, *c.program, in.data(), dims, {c.name.c_str(), at}, nullptr);
+}
+
+}  // namespace
+
+bool call_plainly(const Callable& c, std::span<Tensor* const> given, std::span<const Tensor> captured,
+                  const std::vector<int64_t>& dims, const Location& at, Tensors& results) {
+  const size_t count = given.size() + captured.size();
+  const auto input = [&](size_t i) -> const Tensor& {
+    return i < given.size() ? *given[i] : captured[i - given.size()];
+  };
+  const runtime::Device& device = c.program->device();
+  const Tensor* after_backward = nullptr;
+  for (size_t i = 0; i < count; ++i) {
+    const Tensor& t = input(i);
+    if (!t.defined()) continue;
+    if (t.cell()->place != nullptr && t.cell()->place != &device) return false;
+    if (t.cell()->backward.known() && after_backward == nullptr) after_backward = &t;
+  }
+  call_pinned(c, count, input, dims, at, results);
+  if (after_backward != nullptr) pass_gradients_on({after_backward, 1}, {results.data(), results.size()});
+  return true;
+}
+
+void call(const Callable& c, std::span<const Tensor> inputs, const std::vector<int64_t>& dims, const Location& at,
+          Tensors& results) {
+  if (const auto there = inputs_on(c.program->device(), inputs, c.name.c_str(), at))
+    return call(c, *there, dims, at, results);
+  if (!c.tape && c.donated.empty()) {
+    call_pinned(c, inputs.size(), [&](size_t i) -> const Tensor& { return inputs[i]; }, dims, at, results);
+    return pass_gradients_on(inputs, {results.data(), results.size()});
+  }
   const size_t count = c.tape ? c.tape->inputs.size() : inputs.size();
   const auto input = [&](size_t i) -> const Tensor& { return inputs[c.tape ? c.tape->inputs[i] : i]; };
   Pins pins;
@@ -119,7 +180,6 @@ std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, cons
     if (pins[i] == nullptr) check_readable(input(i), c.name.c_str(), at);
     in[i] = pins[i]->address();
   }
-  std::vector<Tensor> results;
   if (c.donated.empty()) {
     run_into(results, *c.program, in.data(), dims, {c.name.c_str(), at}, nullptr);
   } else {
@@ -139,15 +199,12 @@ std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, cons
   if (c.tape)
     put_on_tape(c, inputs, pins, dims, at, results);
   else
-    pass_gradients_on(inputs, results);
-  return results;
+    pass_gradients_on(inputs, {results.data(), results.size()});
 }
 
-std::vector<Tensor> run(const runtime::Executable& program, const void* const* inputs, const std::vector<int64_t>& dims,
-                        const Location& at) {
-  std::vector<Tensor> results;
+void run(const runtime::Executable& program, const void* const* inputs, const std::vector<int64_t>& dims,
+         const Location& at, Tensors& results) {
   run_into(results, program, inputs, dims, {"backward", at}, nullptr);
-  return results;
 }
 
 }  // namespace tenon

@@ -2,6 +2,8 @@
 // symbol), so new shapes compile nothing. Where the rules of an op need numbers, every shape has a program of its own.
 #include "tenon/frontend/tensor/eager.h"
 
+#include <iterator>
+
 #include "tenon/frontend/tensor/callable.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/key.h"
@@ -169,13 +171,20 @@ std::vector<Tensor> apply_eagerly(const Emit& emit, const ir::Attrs& attrs, std:
   if (wanted.taped) wanted.parts = parts_of(inputs), wanted.same = same_values(inputs);
   ExtentPattern pattern;
   const CallablePtr callable = find_or_compile(wanted, pattern);
+  const auto listed = [](Tensors& results) {
+    return std::vector<Tensor>(std::make_move_iterator(results.begin()), std::make_move_iterator(results.end()));
+  };
+  Tensors results;
   try {
-    return call(*callable, inputs, pattern.values(), at);
+    call(*callable, inputs, pattern.values(), at, results);
+    return listed(results);
   } catch (const Error&) {
     if (fits(*callable, pattern.values())) throw;
   }
   pattern = {};  // what is wrong with these extents is told in numbers
-  return call(*exact(wanted), inputs, pattern.values(), at);
+  Tensors exactly;
+  call(*exact(wanted), inputs, pattern.values(), at, exactly);
+  return listed(exactly);
 }
 
 }  // namespace tenon

@@ -44,20 +44,19 @@ void KeyWriter::extents(std::span<const Dim> dims) {
 void KeyWriter::tensor(const Cell& cell, Part part) { type(cell.type, part); }
 
 void KeyWriter::type(const ir::Type& type, Part part) {
-  constexpr size_t few = 8;
-  const char head[2] = {static_cast<char>('A' + static_cast<int>(type.dtype)), static_cast<char>(part)};
   const std::span<const Dim> dims = type.shape.dims();
-  if (dims.size() > few) {
-    key_.append(head, sizeof head);
+  const uint64_t head = static_cast<uint64_t>(type.dtype) | uint64_t{static_cast<unsigned char>(part)} << 8 |
+                        static_cast<uint64_t>(dims.size()) << 16;
+  char* at = key_.extend(sizeof head + dims.size() * sizeof(int64_t));
+  if (at == nullptr) {
+    key_.append(&head, sizeof head);
     return extents(dims);
   }
-  int64_t numbers[1 + few] = {static_cast<int64_t>(dims.size())};
-  for (size_t i = 0; i < dims.size(); ++i)
-    numbers[1 + i] = pattern_ ? pattern_->symbol_for(dims[i].number()).code() : dims[i].code();
-  char bytes[sizeof head + sizeof numbers];
-  std::memcpy(bytes, head, sizeof head);
-  std::memcpy(bytes + sizeof head, numbers, (1 + dims.size()) * sizeof(int64_t));
-  key_.append(bytes, sizeof head + (1 + dims.size()) * sizeof(int64_t));
+  std::memcpy(at, &head, sizeof head);
+  for (const Dim d : dims) {
+    const int64_t code = pattern_ ? pattern_->symbol_for(d.number()).code() : d.code();
+    std::memcpy(at += sizeof code, &code, sizeof code);
+  }
 }
 
 void KeyWriter::attributes(const ir::Attrs& attrs) {

@@ -77,7 +77,7 @@ namespace {
 
 std::shared_ptr<TapeEntry> entry_of(const Callable& c, std::span<const Tensor> inputs, const Pins& pins,
                                     const std::vector<int64_t>& dims, const Location& at,
-                                    const std::vector<Tensor>& results) {
+                                    const Tensors& results) {
   const TapedProgram& program = *c.tape;
   auto entry = std::make_shared<TapeEntry>();
   entry->sequence = next_sequence();
@@ -102,7 +102,7 @@ std::shared_ptr<TapeEntry> entry_of(const Callable& c, std::span<const Tensor> i
 }  // namespace
 
 void put_on_tape(const Callable& c, std::span<const Tensor> inputs, const Pins& pins, const std::vector<int64_t>& dims,
-                 const Location& at, std::vector<Tensor>& results) {
+                 const Location& at, Tensors& results) {
   const TapedProgram& program = *c.tape;
   const std::shared_ptr<TapeEntry> entry = entry_of(c, inputs, pins, dims, at, results);
   results.resize(program.outputs);

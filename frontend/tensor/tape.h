@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tenon/frontend/tensor/few.h"
 #include "tenon/frontend/tensor/taped_program.h"
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/ir/op.h"
@@ -54,7 +55,7 @@ bool records(std::span<const Tensor> inputs);  // grad mode is on and an input h
 // Records a call of a taped callable. `results` are all that its program gave; the function's own outputs stay, with a history.
 // `pins` are the buffers that the program read.
 void put_on_tape(const Callable& callable, std::span<const Tensor> inputs, const Pins& pins,
-                 const std::vector<int64_t>& dims, const Location& at, std::vector<Tensor>& results);
+                 const std::vector<int64_t>& dims, const Location& at, Few<Tensor, 4>& results);
 // Records that `moved` holds what `from` holds, on another device.
 void put_move_on_tape(const Tensor& from, Tensor& moved, const Location& at);
 // Marks results of ops that are not recorded and use what a backward computed, so that a backward through them is refused.

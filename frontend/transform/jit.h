@@ -36,7 +36,13 @@ struct JitState;
 std::shared_ptr<JitState> make_jit(JitOptions options, const Location& made);
 // Completes a signature: after the structure come dtype, shape and requires_grad of every tensor, then the grad mode.
 void end_signature(Leaves& leaves, const Location& made);
-std::shared_ptr<JitEntry> find_entry(JitState& state, const Leaves& signature);  // null when it is new, or was dropped
+// What a call gives: its tensors, and the tree that they stand in, to be copied and refilled.
+struct Results {
+  Few<Tensor, 4> tensors;
+  std::shared_ptr<void> tree;  // where it is wanted
+};
+// Calls the entry of a signature. False when it is new, or was dropped.
+bool call_entry(JitState& state, const Leaves& signature, bool wants_tree, Results& results);
 // Begins the entry of a new signature, before its trace. Error when the options name an argument that is not there.
 std::shared_ptr<JitEntry> start_entry(JitState& state, std::vector<std::vector<TreeItem>> arguments);
 // Completes an entry with its trace and the result tree of that, and only then lets other threads find it. Gives the entry to
@@ -55,8 +61,7 @@ class TraceScope {
  private:
   const bool exact_before_;
 };
-void* result_of(const JitEntry& entry);
-void run_entry(JitState& state, JitEntry& entry, const Leaves& signature, std::vector<Tensor>& outputs);
+void run_entry(JitState& state, JitEntry& entry, const Leaves& signature, bool wants_tree, Results& results);
 
 // Tells lists of argument types apart: a generic function's trees may have one structure and several types.
 template <class... A>
@@ -101,17 +106,17 @@ class Jit {
   template <class... A>
   auto call(const A&... args) const {
     using R = detail::ResultOf<const F, A...>;
+    constexpr bool tree = !std::is_same_v<R, Tensor>;
     const detail::Leaves signature = detail::signature_of(free(), made_, args...);
-    std::shared_ptr<detail::JitEntry> entry = detail::find_entry(*state_, signature);  // ours, if the cache drops it
-    if (!entry) entry = record(signature, true, args...);
-    std::vector<Tensor> outputs;
-    detail::run_entry(*state_, *entry, signature, outputs);
-    if constexpr (std::is_same_v<R, Tensor>) {
-      return outputs.empty() ? Tensor() : std::move(outputs[0]);
-    } else {
-      R result = *static_cast<R*>(detail::result_of(*entry));
-      detail::replace(result, outputs.data());
+    detail::Results results;
+    if (!detail::call_entry(*state_, signature, tree, results))
+      detail::run_entry(*state_, *record(signature, true, args...), signature, tree, results);
+    if constexpr (tree) {
+      R result = *static_cast<R*>(results.tree.get());
+      detail::replace(result, results.tensors.data());
       return result;
+    } else {
+      return results.tensors.empty() ? Tensor() : std::move(results.tensors[0]);
     }
   }
 

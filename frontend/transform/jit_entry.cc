@@ -14,7 +14,7 @@ namespace {
 constexpr size_t many_retraces = 16;
 constexpr size_t most_watched = 256;  // lists of tensor types whose retraces are counted; then counting starts anew
 
-void write_tensors(KeyBytes& key, const std::vector<Tensor*>& tensors, const Location& made) {
+void write_tensors(KeyBytes& key, std::span<Tensor* const> tensors, const Location& made) {
   write_types(key, tensors, made, [&](KeyWriter& writer) {
     for (const Tensor* t : tensors) writer.tensor(*t->cell(), part_of(*t->cell()));
   });
@@ -117,10 +117,6 @@ JitState::JitState(JitOptions given, const Location& where)
 
 void end_signature(Leaves& leaves, const Location& made) { write_tensors(leaves.structure, leaves.tensors, made); }
 
-std::shared_ptr<JitEntry> find_entry(JitState& state, const Leaves& signature) {
-  return state.entries.find(signature.structure.view());
-}
-
 std::shared_ptr<JitEntry> start_entry(JitState& state, std::vector<std::vector<TreeItem>> arguments) {
   static std::atomic<uint64_t> last{0};
   auto entry = std::make_shared<JitEntry>();
@@ -173,7 +169,5 @@ std::shared_ptr<JitEntry> finish_entry(JitState& state, const Leaves& signature,
   if (there == entry) note_trace(state, signature, *entry);
   return there;  // of another thread, if it traced the same signature meanwhile
 }
-
-void* result_of(const JitEntry& entry) { return entry.result.get(); }
 
 }  // namespace tenon::detail

@@ -31,6 +31,7 @@ struct JitEntry {
   bool fuse = true;
   bool check_nans = false;
   std::atomic<bool> ready = false;  // `plain` has its program, and changes no more
+  bool plainly = false;  // then: calls record, donate and pass on nothing, and their extents are known
   std::shared_ptr<void> result;  // the result tree of the trace, to be copied and refilled
   const runtime::Device* device = nullptr;
   Program program;

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenon/frontend/tensor/few.h"
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/frontend/tree/members.h"
 #include "tenon/frontend/tree/nodes.h"
@@ -19,7 +20,7 @@ namespace tenon::detail {
 struct TreeItem;  // frontend/tree/items.h
 
 struct Leaves {
-  std::vector<Tensor*> tensors;
+  Few<Tensor*, 16> tensors;
   KeyBytes structure;
   std::vector<size_t> ends;  // how many tensors there are after each of several trees, where that is wanted
   bool want_structure = true;
@@ -234,7 +235,7 @@ std::vector<Tensor*> leaves_of(T& tree) {
   Leaves leaves;
   leaves.want_structure = false;
   walk(tree, leaves);
-  return std::move(leaves.tensors);
+  return std::vector<Tensor*>(leaves.tensors.begin(), leaves.tensors.end());
 }
 template <class T>
 std::vector<Tensor> tensors_of(T& tree) {
@@ -244,7 +245,10 @@ std::vector<Tensor> tensors_of(T& tree) {
 }
 template <class T>
 void replace(T& tree, const Tensor* values) {
-  for (Tensor* t : leaves_of(tree)) *t = *values++;
+  Leaves leaves;
+  leaves.want_structure = false;
+  walk(tree, leaves);
+  for (Tensor* t : leaves.tensors) *t = *values++;
 }
 // Everything of a tree but its tensors and their types.
 template <class T>

@@ -22,6 +22,13 @@ class KeyBytes {
       append_to_many(static_cast<const char*>(bytes), size);
     }
   }
+  // So many bytes to be written at once, at the end; null where they are not in place.
+  char* extend(size_t size) {
+    if (!many_.empty() || size > sizeof few_ - size_) return nullptr;
+    char* const at = few_ + size_;
+    size_ += size;
+    return at;
+  }
   KeyBytes& operator+=(char c) { return append(&c, 1), *this; }
   KeyBytes& operator+=(std::string_view bytes) { return append(bytes.data(), bytes.size()), *this; }
   bool operator==(const KeyBytes& other) const { return view() == other.view(); }
