@@ -41,6 +41,7 @@ class Executable {
  public:
   const Manifest& manifest() const { return manifest_; }
   const Device& device() const { return *device_; }
+  const std::vector<int64_t>& output_bytes() const { return output_bytes_; }  // where there are no symbols
   bool from_disk() const { return from_disk_; }
   double compile_seconds() const { return compile_seconds_; }
   uint64_t memory_bytes() const;  // code and manifest
@@ -69,7 +70,9 @@ class Executable {
   void run_with_company(tenon_call& call, bool* started, const Caller& caller) const;
   const Device* device_;
   void* code_ = nullptr;  // what the device made of the artifact
+  void set_manifest(Manifest manifest);
   Manifest manifest_;
+  std::vector<int64_t> output_bytes_;
   std::shared_ptr<const ir::Graph> graph_;  // run by the interpreter where there is no code (compile.cc says when)
   bool from_disk_ = false;
   double compile_seconds_ = 0;

@@ -51,7 +51,7 @@ uint64_t Executable::memory_bytes() const {
   const Manifest& m = manifest_;
   const uint64_t code_bytes = code_ != nullptr ? device_->code_bytes(code_) : 0;  // none where it is interpreted
   return sizeof(Executable) + 2 * block_bytes + code_bytes + tenon::heap_bytes(m.entry) + tenon::heap_bytes(m.inputs) +
-         tenon::heap_bytes(m.outputs) + tenon::heap_bytes(m.symbols) + tenon::heap_bytes(m.aliases) +
+         tenon::heap_bytes(m.outputs) + tenon::heap_bytes(output_bytes_) + tenon::heap_bytes(m.symbols) + tenon::heap_bytes(m.aliases) +
          all_bytes(m.kernels) + all_bytes(m.not_fused) + all_bytes(m.checks);
 }
 
@@ -64,10 +64,16 @@ std::shared_ptr<const Executable> load(Artifact artifact, const Device* device) 
   return Executable::link(std::move(artifact), where);
 }
 
+void Executable::set_manifest(Manifest manifest) {
+  manifest_ = std::move(manifest);
+  if (!manifest_.symbols.empty()) return;
+  for (const ir::Type& t : manifest_.outputs) output_bytes_.push_back(byte_count(t.shape, bytes(t.dtype)));
+}
+
 std::shared_ptr<Executable> Executable::link(Artifact artifact, const Device& device) {
   std::shared_ptr<Executable> executable(new Executable(device));
   executable->code_ = device.load(device, artifact);
-  executable->manifest_ = std::move(artifact.manifest);  // the objects have become code
+  executable->set_manifest(std::move(artifact.manifest));  // the objects have become code
   return executable;
 }
 
@@ -131,7 +137,7 @@ tenon_env catching(const tenon_env* env, Thrown& thrown) {
 std::shared_ptr<Executable> Executable::interpreted(const ir::Graph& graph, Artifact artifact, const Device& device) {
   std::shared_ptr<Executable> executable(new Executable(device));
   executable->graph_ = std::make_shared<const ir::Graph>(graph);
-  executable->manifest_ = std::move(artifact.manifest);
+  executable->set_manifest(std::move(artifact.manifest));
   return executable;
 }
 

@@ -3,36 +3,15 @@
 
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/placement.h"
+#include "tenon/frontend/tensor/quick_call.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/ir/base/heap_bytes.h"
 #include "tenon/ir/graph/bind.h"
 #include "tenon/runtime/write.h"
 
 namespace tenon {
-namespace {
 
-// Pointers for one call, on the stack while they are few: a small call is mostly what surrounds its kernel.
-template <class P>
-class Pointers {
- public:
-  explicit Pointers(size_t n) {
-    if (n > few) many_.resize(n), all_ = many_.data();
-  }
-  Pointers(const Pointers&) = delete;
-  Pointers& operator=(const Pointers&) = delete;
-  P& operator[](size_t i) { return all_[i]; }
-  P* data() { return all_; }
-
- private:
-  static constexpr size_t few = 16;
-  P few_[few];
-  std::vector<P> many_;
-  P* all_ = few_;
-};
-
-// The values of a program's symbols, in place while they are few.
-using Values = Few<int64_t, 8>;
-Values values_of(const runtime::Manifest& m, const std::vector<int64_t>& dims) {
+Values values_of(const runtime::Manifest& m, std::span<const int64_t> dims) {
   Values values;
   size_t free = 0;
   for (const Symbol& s : m.symbols) {
@@ -41,28 +20,13 @@ Values values_of(const runtime::Manifest& m, const std::vector<int64_t>& dims) {
       continue;
     }
     values.resize(0);
-    for (const int64_t value : evaluate(m.symbols, dims)) values.push_back(value);
+    for (const int64_t value : evaluate(m.symbols, {dims.begin(), dims.end()})) values.push_back(value);
     break;
   }
   return values;
 }
 
-// Results that are there already have taken a donated input's memory; the others get memory of their own.
-void run_into(Tensors& results, const runtime::Executable& program, const void* const* in,
-              const std::vector<int64_t>& dims, const runtime::Caller& caller, bool* started) {
-  const runtime::Manifest& m = program.manifest();
-  const Values values = values_of(m, dims);
-  results.resize(m.outputs.size());
-  Pointers<void*> out(m.outputs.size());
-  for (size_t o = 0; o < m.outputs.size(); ++o) {
-    Tensor& result = results[o];
-    if (result.defined())
-      out[o] = result.cell()->slot->buffer()->address();
-    else
-      result = make_result(m.outputs[o], {values.data(), values.size()}, program.device(), caller.at, out[o]);
-  }
-  program.run(in, out.data(), dims.data(), nullptr, started, caller);
-}
+namespace {
 
 std::string place_of_input(const Callable& c, size_t i) {
   return i < c.inputs.size() ? c.inputs[i] : "a tensor that it captured";
@@ -81,8 +45,8 @@ using Taken = std::vector<std::pair<Slot*, BufferPtr>>;
 
 // Makes the results that take over donated memory, or a copy of it where somebody else still holds it. What was taken over is
 // gone from the tensors that gave it, and stands in `taken`, also where this throws.
-void take_over(const Callable& c, std::span<const Tensor> inputs, const Pins& pins, Pointers<const void*>& in,
-               const std::vector<int64_t>& dims, Tensors& results, Taken& taken, const Location& at) {
+void take_over(const Callable& c, std::span<const Tensor> inputs, const Pins& pins, Addresses& in,
+               std::span<const int64_t> dims, Tensors& results, Taken& taken, const Location& at) {
   const runtime::Manifest& m = c.program->manifest();
   const Values values = values_of(m, dims);
   results.resize(m.outputs.size());
@@ -116,56 +80,10 @@ uint64_t Callable::memory_bytes() const {
   return sum;
 }
 
-namespace {
-
-// input(i): a tensor that the caller holds; what is there is pinned and run.
-template <class Input>
-void call_pinned(const Callable& c, size_t count, Input input, const std::vector<int64_t>& dims, const Location& at,
-                 Tensors& results) {
-  Pins pins;
-  for (size_t i = 0; i < count; ++i) {
-    const Tensor& t = input(i);
-    if (!t.defined() || !t.cell()->concrete()) check_readable(t, c.name.c_str(), at);
-    pins.add(*t.cell()->slot);
-  }
-  pins.hold();
-  Pointers<const void*> in(count);
-  for (size_t i = 0; i < count; ++i) {
-    if (pins[i] == nullptr) check_readable(input(i), c.name.c_str(), at);
-    in[i] = pins[i]->address();
-  }
-  run_into(results, *c.program, in.data(), dims, {c.name.c_str(), at}, nullptr);
-}
-
-}  // namespace
-
-bool call_plainly(const Callable& c, std::span<Tensor* const> given, std::span<const Tensor> captured,
-                  const std::vector<int64_t>& dims, const Location& at, Tensors& results) {
-  const size_t count = given.size() + captured.size();
-  const auto input = [&](size_t i) -> const Tensor& {
-    return i < given.size() ? *given[i] : captured[i - given.size()];
-  };
-  const runtime::Device& device = c.program->device();
-  const Tensor* after_backward = nullptr;
-  for (size_t i = 0; i < count; ++i) {
-    const Tensor& t = input(i);
-    if (!t.defined()) continue;
-    if (t.cell()->place != nullptr && t.cell()->place != &device) return false;
-    if (t.cell()->backward.known() && after_backward == nullptr) after_backward = &t;
-  }
-  call_pinned(c, count, input, dims, at, results);
-  if (after_backward != nullptr) pass_gradients_on({after_backward, 1}, {results.data(), results.size()});
-  return true;
-}
-
-void call(const Callable& c, std::span<const Tensor> inputs, const std::vector<int64_t>& dims, const Location& at,
+void call(const Callable& c, std::span<const Tensor> inputs, std::span<const int64_t> dims, const Location& at,
           Tensors& results) {
   if (const auto there = inputs_on(c.program->device(), inputs, c.name.c_str(), at))
     return call(c, *there, dims, at, results);
-  if (!c.tape && c.donated.empty()) {
-    call_pinned(c, inputs.size(), [&](size_t i) -> const Tensor& { return inputs[i]; }, dims, at, results);
-    return pass_gradients_on(inputs, {results.data(), results.size()});
-  }
   const size_t count = c.tape ? c.tape->inputs.size() : inputs.size();
   const auto input = [&](size_t i) -> const Tensor& { return inputs[c.tape ? c.tape->inputs[i] : i]; };
   Pins pins;
@@ -175,11 +93,8 @@ void call(const Callable& c, std::span<const Tensor> inputs, const std::vector<i
     c.tape ? pins.add_share(*t.cell()->slot) : pins.add(*t.cell()->slot);
   }
   pins.hold();
-  Pointers<const void*> in(count);
-  for (size_t i = 0; i < count; ++i) {
-    if (pins[i] == nullptr) check_readable(input(i), c.name.c_str(), at);
-    in[i] = pins[i]->address();
-  }
+  Addresses in;
+  addresses_of(in, pins, count, input, c.name.c_str(), at);
   if (c.donated.empty()) {
     run_into(results, *c.program, in.data(), dims, {c.name.c_str(), at}, nullptr);
   } else {
@@ -202,7 +117,7 @@ void call(const Callable& c, std::span<const Tensor> inputs, const std::vector<i
     pass_gradients_on(inputs, {results.data(), results.size()});
 }
 
-void run(const runtime::Executable& program, const void* const* inputs, const std::vector<int64_t>& dims,
+void run(const runtime::Executable& program, const void* const* inputs, std::span<const int64_t> dims,
          const Location& at, Tensors& results) {
   run_into(results, program, inputs, dims, {"backward", at}, nullptr);
 }

@@ -32,14 +32,10 @@ struct Callable {
 using Tensors = Few<Tensor, 4>;
 
 // One call. `dims` are the values of the program's free symbols. Results are made at `at`, and recorded if the callable is taped.
-void call(const Callable& callable, std::span<const Tensor> inputs, const std::vector<int64_t>& dims,
+void call(const Callable& callable, std::span<const Tensor> inputs, std::span<const int64_t> dims,
           const Location& at, Tensors& results);
-// The same where nothing is recorded or donated, of inputs that the caller holds: those given, then those captured. False, having
-// done nothing, where an input lies on another device than the program.
-bool call_plainly(const Callable& callable, std::span<Tensor* const> given, std::span<const Tensor> captured,
-                  const std::vector<int64_t>& dims, const Location& at, Tensors& results);
 // A program by itself, over memory: its results have no history.
-void run(const runtime::Executable& program, const void* const* inputs, const std::vector<int64_t>& dims,
+void run(const runtime::Executable& program, const void* const* inputs, std::span<const int64_t> dims,
          const Location& at, Tensors& results);
 
 }  // namespace tenon

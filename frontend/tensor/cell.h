@@ -11,6 +11,7 @@
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/ir/graph/graph.h"
 #include "tenon/runtime/buffer.h"
+#include "tenon/runtime/recycled.h"
 
 namespace tenon {
 
@@ -20,7 +21,7 @@ struct TapeEntry;  // frontend/tensor/tape.h
 // gradient, and whether it is a leaf that requires one.
 struct Cell {
   Cell() = default;
-  ~Cell();
+  ~Cell() { runtime::keep_shape(std::move(type.shape)); }
   Cell(const Cell&) = delete;
   Cell& operator=(const Cell&) = delete;
 
@@ -47,9 +48,6 @@ struct Cell {
   bool traced() const { return trace != 0; }
 };
 
-// Of memory of its own, at `address`; values: of the symbols in its type.
-Tensor make_result(const ir::Type& type, std::span<const int64_t> values, const runtime::Device& device,
-                   const Location& made, void*& address);
 Tensor make_concrete(ir::Type type, std::shared_ptr<runtime::Buffer> buffer, const Location& made);
 Tensor make_traced(ir::Type type, uint64_t trace, ir::ValueId value, const Location& made);
 // A share of the buffer of a concrete tensor; Error for a spec, a donated or a leaked tensor.

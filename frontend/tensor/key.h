@@ -3,17 +3,17 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/taped_program.h"
 #include "tenon/ir/graph/graph.h"
 #include "tenon/runtime/cache/key_bytes.h"
 
 namespace tenon {
-
-struct Cell;
 
 // Small classes of equal extents: class i becomes symbol i. 0 and 1 stay numbers, since they stretch and reduce unlike others.
 class ExtentPattern {
@@ -34,8 +34,23 @@ class KeyWriter {
   void tag(char c) { key_ += c; }
   void number(int64_t v);
   void text(std::string_view bytes);
-  void tensor(const Cell& cell, Part part);  // its type, and how it takes part in gradients
-  void type(const ir::Type& type, Part part);
+  // Its type, and how it takes part in gradients. Every call writes some: at once, where they are in place.
+  void tensor(const Cell& cell, Part part) { type(cell.type, part); }
+  void type(const ir::Type& type, Part part) {
+    const std::vector<Dim>& dims = type.shape.dims();
+    const uint64_t head = static_cast<uint64_t>(type.dtype) | uint64_t{static_cast<unsigned char>(part)} << 8 |
+                          static_cast<uint64_t>(dims.size()) << 16;
+    char* at = key_.extend(sizeof head + dims.size() * sizeof(int64_t));
+    if (at == nullptr) {
+      key_.append(&head, sizeof head);
+      return extents(dims);
+    }
+    std::memcpy(at, &head, sizeof head);
+    for (const Dim d : dims) {
+      const int64_t code = pattern_ != nullptr ? pattern_->symbol_for(d.number()).code() : d.code();
+      std::memcpy(at += sizeof code, &code, sizeof code);
+    }
+  }
   void attributes(const ir::Attrs& attrs);
 
  private:

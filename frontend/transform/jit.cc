@@ -153,26 +153,4 @@ void run_entry(JitState& state, JitEntry& entry, const Leaves& signature, bool w
   }
 }
 
-bool call_entry(JitState& state, const Leaves& signature, bool wants_tree, Results& results) {
-  std::shared_ptr<JitEntry> held;
-  {
-    const runtime::Reading section;  // while it lasts, no entry goes
-    const auto* const found = state.entries.find(signature.structure.view(), section);
-    if (found == nullptr) return false;
-    const JitEntry* const entry = &state.entries.in(*found);
-    if (entry->ready.load(std::memory_order_acquire) && entry->plainly && !tracing()) try {
-        const std::span<Tensor* const> given{signature.tensors.data(), signature.tensors.size()};
-        if (call_plainly(entry->plain, given, entry->program.captured, {}, state.made, results.tensors)) {
-          if (wants_tree) results.tree = entry->result;
-          return true;
-        }
-      } catch (...) {
-        leave_with_error(entry->plain.name.c_str(), entry->made, "'");
-      }
-    held = state.entries.share(*found);
-  }
-  run_entry(state, *held, signature, wants_tree, results);
-  return true;
-}
-
 }  // namespace tenon::detail

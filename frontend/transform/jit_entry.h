@@ -67,18 +67,15 @@ struct JitState {
   bool warned_retraces = false;
 };
 
-// The end of every signature, behind the structure: the device of all tensors, their types as write(KeyWriter&) has them, the grad
-// mode, and the named axes of lanes.
-template <class Write>
-void write_types(KeyBytes& key, std::span<Tensor* const> tensors, const Location& made, Write write) {
-  KeyWriter writer(key);
+// The end of every signature, behind the types of its tensors: where they lie, and the modes that programs depend on.
+inline void write_modes(KeyWriter& writer, KeyBytes& key, const runtime::Device& device) {
   writer.tag('|');
-  writer.tag(device_tag(device_of_all(tensors, "jit", made)));
+  writer.tag(device_tag(device));
   writer.tag(static_cast<char>(default_dtype()));
-  write(writer);
   writer.tag(grad_enabled() ? 'G' : 'N');
   NamedAxis::write_all(key);
 }
+void write_tensors(KeyBytes& key, std::span<Tensor* const> tensors, const Location& made);
 
 // What is compiled: its graph, with the checks of a hunt for NaNs if there is one.
 std::shared_ptr<const ir::Graph> compiled_graph(const JitEntry& entry);

@@ -2,6 +2,7 @@
 // members), and its nodes by path where they are wanted. Refuses reference members, bases and C arrays.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -19,13 +20,17 @@ namespace tenon::detail {
 
 struct TreeItem;  // frontend/tree/items.h
 
+struct Listing {
+  std::vector<TreeItem>* items = nullptr;
+  std::string path;  // of the node at hand
+};
+// Made at every call of a jitted function, so it holds little that has to be made and destroyed.
 struct Leaves {
   Few<Tensor*, 16> tensors;
   KeyBytes structure;
-  std::vector<size_t> ends;  // how many tensors there are after each of several trees, where that is wanted
+  std::unique_ptr<std::vector<size_t>> ends;  // how many tensors there are after each tree, where that is wanted
   bool want_structure = true;
-  std::vector<TreeItem>* items = nullptr;  // listed if not null
-  std::string path;  // of the node at hand, while items are wanted
+  Listing* listing = nullptr;  // of nodes, where it is wanted
 };
 void note_value(Leaves& leaves, char tag, const void* bytes, size_t size);
 void note_keys(Leaves& leaves, size_t size, const std::string& keys, const std::string& text);
@@ -35,11 +40,11 @@ void note_item(Leaves& leaves, char tag, Tensor* tensor);
 struct Step {
   Leaves& leaves;
   const size_t length;
-  Step(Leaves& l, std::string_view name, size_t number) : leaves(l), length(l.path.size()) {
-    if (leaves.items) lengthen(name, number);
+  Step(Leaves& l, std::string_view name, size_t number) : leaves(l), length(l.listing ? l.listing->path.size() : 0) {
+    if (leaves.listing) lengthen(name, number);
   }
   ~Step() {
-    if (leaves.items) leaves.path.resize(length);
+    if (leaves.listing) leaves.listing->path.resize(length);
   }
   void lengthen(std::string_view name, size_t number);
   Step(const Step&) = delete;
@@ -95,13 +100,13 @@ void walk_map(T& map, Leaves& leaves) {
   const std::vector<const void*> entries = entries_of(map);
   std::string keys, text;
   for (const void* p : entries) {
-    if (leaves.want_structure || leaves.items) keys += key_bytes(static_cast<const Entry*>(p)->first);
-    if (leaves.items) text += (text.empty() ? "" : ", ") + key_text(static_cast<const Entry*>(p)->first);
+    if (leaves.want_structure || leaves.listing) keys += key_bytes(static_cast<const Entry*>(p)->first);
+    if (leaves.listing) text += (text.empty() ? "" : ", ") + key_text(static_cast<const Entry*>(p)->first);
   }
   note_keys(leaves, entries.size(), keys, text);
   for (const void* p : entries) {
     auto& entry = *static_cast<Entry*>(const_cast<void*>(p));
-    const Step step(leaves, leaves.items ? '[' + key_text(entry.first) + ']' : std::string(), 0);
+    const Step step(leaves, leaves.listing ? '[' + key_text(entry.first) + ']' : std::string(), 0);
     walk(entry.second, leaves);
   }
 }
@@ -125,12 +130,12 @@ void note_number(Leaves& leaves, T value) {
   }
 }
 
-inline void walk_tensor(const Tensor& tensor, Leaves& leaves) {
+[[gnu::always_inline]] inline void walk_tensor(const Tensor& tensor, Leaves& leaves) {
   auto* const leaf = const_cast<Tensor*>(&tensor);  // const trees are walked too: who walks one does not write
   const char tag = tensor.defined() ? 't' : 'u';
   if (tensor.defined()) leaves.tensors.push_back(leaf);
   if (leaves.want_structure) leaves.structure += tag;
-  if (leaves.items) note_item(leaves, tag, leaf);
+  if (leaves.listing) note_item(leaves, tag, leaf);
 }
 
 template <class T>
@@ -205,7 +210,7 @@ void walk(T& tree, Leaves& leaves) {
     walk_list(tree, leaves);
   } else if constexpr (OptionalLike<U>) {
     if (leaves.want_structure) leaves.structure += tree.has_value() ? '+' : '-';
-    if (leaves.items) note_item(leaves, tree.has_value() ? '+' : '-', nullptr);
+    if (leaves.listing) note_item(leaves, tree.has_value() ? '+' : '-', nullptr);
     if (tree.has_value()) walk(*tree, leaves);
   } else if constexpr (VariantLike<U>) {
     const size_t index = tree.index();

@@ -1,0 +1,94 @@
+// Calls of signatures that are there: from the arguments' tensors to the results in one function, without a lock, without memory of
+// malloc's and without text. One walk over the tensors writes their types into the key and pins their buffers; one barrier serves
+// the call; the entry is found, and stays, in a section that nobody waits for. Whatever is more than that (tapes, donation, free
+// extents, enclosing traces, tensors that have to move) is left to run_entry().
+#include "tenon/frontend/tensor/quick_call.h"
+#include "tenon/frontend/tensor/trace.h"
+#include "tenon/frontend/transform/jit_entry.h"
+#include "tenon/ir/base/door.h"
+
+namespace tenon::detail {
+namespace {
+
+// What the walk over the arguments saw.
+struct Seen {
+  const runtime::Device* device = nullptr;  // of all
+  bool usual = true;  // each has a place, the same, and is no number that goes where others are
+  const Tensor* after_backward = nullptr;  // the first that was computed from a gradient
+
+  bool take(const Tensor& t, Pins& pins) {
+    const Cell& cell = *t.cell();
+    usual = usual && cell.place != nullptr && !cell.number && (device == nullptr || device == cell.place);
+    if (!usual) return false;
+    device = cell.place;
+    if (cell.backward.known() && after_backward == nullptr) after_backward = &t;
+    pins.add(*cell.slot);
+    return true;
+  }
+};
+
+void call_plainly(const JitEntry& entry, Seen& seen, Pins& pins, std::span<Tensor* const> given, const Location& at,
+                  Tensors& results) {
+  const std::span<const Tensor> captured = entry.program.captured;
+  pins.hold();
+  Addresses in;
+  const auto input = [&](size_t i) -> const Tensor& {
+    return i < given.size() ? *given[i] : captured[i - given.size()];
+  };
+  addresses_of(in, pins, given.size() + captured.size(), input, entry.plain.name.c_str(), at);
+  run_into(results, *entry.plain.program, in.data(), {}, {entry.plain.name.c_str(), at}, nullptr);
+  if (seen.after_backward != nullptr)
+    pass_gradients_on({seen.after_backward, 1}, {results.data(), results.size()});
+}
+
+// False where more is to be done: for the entry that is held, or for a signature without one.
+bool called_quickly(JitState& state, const Dynamic* dynamic, Leaves& signature, bool wants_tree, Results& results,
+                    std::shared_ptr<JitEntry>& held) {
+  const runtime::Reading section;  // while it lasts, no entry goes
+  const std::span<Tensor* const> given{signature.tensors.data(), signature.tensors.size()};
+  Pins pins;
+  Seen seen;
+  if (dynamic != nullptr) {
+    write_free_types(*dynamic, signature, state.made);
+    seen.usual = false;
+  } else {
+    KeyWriter writer(signature.structure);
+    for (const Tensor* t : given) {
+      writer.tensor(*t->cell(), part_of(*t->cell()));
+      seen.take(*t, pins);
+    }
+    write_modes(writer, signature.structure,
+                seen.usual && seen.device != nullptr ? *seen.device : device_of_all(given, "jit", state.made));
+  }
+  const auto* const found = state.entries.find(signature.structure.view(), section);
+  if (found == nullptr) return false;
+  const JitEntry& entry = state.entries.in(*found);
+  bool plainly = seen.usual && entry.ready.load(std::memory_order_acquire) && entry.plainly && !tracing();
+  if (plainly && seen.device != nullptr) plainly = seen.device == entry.device;
+  seen.device = entry.device;
+  for (size_t i = 0; plainly && i < entry.program.captured.size(); ++i)
+    plainly = seen.take(entry.program.captured[i], pins);
+  if (!plainly) {
+    held = state.entries.share(*found);
+    return false;
+  }
+  if (wants_tree) results.tree = entry.result;
+  try {
+    call_plainly(entry, seen, pins, given, state.made, results.tensors);
+  } catch (...) {
+    leave_with_error(entry.plain.name.c_str(), entry.made, "'");
+  }
+  return true;
+}
+
+}  // namespace
+
+bool call_entry(JitState& state, const Dynamic* dynamic, Leaves& signature, bool wants_tree, Results& results) {
+  std::shared_ptr<JitEntry> held;
+  if (called_quickly(state, dynamic, signature, wants_tree, results, held)) return true;
+  if (held == nullptr) return false;
+  run_entry(state, *held, signature, wants_tree, results);
+  return true;
+}
+
+}  // namespace tenon::detail
