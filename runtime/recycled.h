@@ -66,10 +66,10 @@ class Recycled {
   }
 };
 
-// A shape whose memory is to be used again: it is given back empty, or as it was.
-inline Shape kept_shape() {
+// Shapes whose memory is used again.
+inline void take_shape(Shape& shape) {
   ThreadRecord* const own = own_record;
-  return own != nullptr && own->shape_count != 0 ? std::move(own->shapes[--own->shape_count]) : Shape();
+  if (own != nullptr && own->shape_count != 0) shape = std::move(own->shapes[--own->shape_count]);
 }
 inline void keep_shape(Shape&& shape) {
   ThreadRecord* const own = own_record;

@@ -10,7 +10,7 @@
 
 namespace tenon::runtime {
 
-constinit thread_local ThreadRecord* own_record = nullptr;
+constinit thread_local ThreadRecord* own_record [[gnu::tls_model("initial-exec")]] = nullptr;
 
 namespace {
 

@@ -55,7 +55,8 @@ struct ThreadRecord {
   ThreadRecord* next = nullptr;  // of all records, whoever has them
 };
 
-extern constinit thread_local ThreadRecord* own_record;
+// Eight bytes of the thread's static block, found without a call also where the library is a shared one.
+extern constinit thread_local ThreadRecord* own_record [[gnu::tls_model("initial-exec")]];
 ThreadRecord& take_record();
 inline ThreadRecord& this_thread() { return own_record != nullptr ? *own_record : take_record(); }
 

@@ -6,8 +6,11 @@
 namespace tenon {
 
 Tensor make_concrete(ir::Type type, std::shared_ptr<runtime::Buffer> buffer, const Location& made) {
-  auto cell = cell_with(std::move(buffer), made);
+  auto cell = runtime::make_recycled<Cell>();
   cell->type = std::move(type);
+  cell->place = &buffer->device();
+  cell->slot = runtime::make_recycled<Slot>(std::move(buffer));
+  cell->made = made;
   return Tensor(std::move(cell));
 }
 

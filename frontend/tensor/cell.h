@@ -20,7 +20,7 @@ struct TapeEntry;  // frontend/tensor/tape.h
 // Threads may share a cell. What can change in it after it was made is the content of its slot, which data() shares, its
 // gradient, and whether it is a leaf that requires one.
 struct Cell {
-  Cell() = default;
+  Cell() {}  // sets what is set below, and not the whole before
   ~Cell() { runtime::keep_shape(std::move(type.shape)); }
   Cell(const Cell&) = delete;
   Cell& operator=(const Cell&) = delete;

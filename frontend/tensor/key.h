@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/few.h"
 #include "tenon/frontend/tensor/taped_program.h"
 #include "tenon/ir/graph/graph.h"
 #include "tenon/runtime/cache/key_bytes.h"
@@ -21,10 +22,10 @@ class ExtentPattern {
   Dim symbol_for(int64_t extent);
   ir::Type generalize(const ir::Type& type);
   ir::Attrs generalize(const ir::Attrs& attrs);
-  const std::vector<int64_t>& values() const { return values_; }  // one per class, each at least 2
+  std::span<const int64_t> values() const { return {values_.data(), values_.size()}; }  // one per class, each at least 2
 
  private:
-  std::vector<int64_t> values_;
+  Few<int64_t, 8> values_;
 };
 
 // Appends to a key. With a pattern, extents stand in it by their classes, which the pattern collects.
@@ -36,7 +37,7 @@ class KeyWriter {
   void text(std::string_view bytes);
   // Its type, and how it takes part in gradients. Every call writes some: at once, where they are in place.
   void tensor(const Cell& cell, Part part) { type(cell.type, part); }
-  void type(const ir::Type& type, Part part) {
+  [[gnu::always_inline]] void type(const ir::Type& type, Part part) {
     const std::vector<Dim>& dims = type.shape.dims();
     const uint64_t head = static_cast<uint64_t>(type.dtype) | uint64_t{static_cast<unsigned char>(part)} << 8 |
                           static_cast<uint64_t>(dims.size()) << 16;

@@ -13,8 +13,8 @@
 namespace tenon::detail {
 namespace {
 
-thread_local NamedAxis* innermost = nullptr;
-thread_local bool exact = false;
+constinit thread_local NamedAxis* innermost [[gnu::tls_model("initial-exec")]] = nullptr;
+constinit thread_local bool exact [[gnu::tls_model("initial-exec")]] = false;
 
 }  // namespace
 

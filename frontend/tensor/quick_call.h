@@ -15,27 +15,22 @@
 
 namespace tenon {
 
-inline std::shared_ptr<Cell> cell_with(std::shared_ptr<runtime::Buffer> buffer, const Location& made) {
-  auto cell = runtime::make_recycled<Cell>();
-  cell->place = &buffer->device();
-  cell->slot = runtime::make_recycled<Slot>(std::move(buffer));
-  cell->made = made;
-  return cell;
-}
-
 // A result with memory of its own, at `address`; values: of the symbols in its type; bytes: negative where they are not known.
 inline Tensor make_result(const ir::Type& type, std::span<const int64_t> values, int64_t bytes,
                           const runtime::Device& device, const Location& made, void*& address) {
-  Shape shape = runtime::kept_shape();
+  auto cell = runtime::make_recycled<Cell>();
+  Shape& shape = cell->type.shape;
+  runtime::take_shape(shape);
   shape = type.shape;
+  cell->type.dtype = type.dtype;
   if (!values.empty())
     for (size_t i = 0; i < shape.size(); ++i) shape[i] = Symbols::value(shape[i], values);
   if (bytes < 0) bytes = byte_count(shape, tenon::bytes(type.dtype));
   auto buffer = runtime::Buffer::allocate(bytes, device);
   address = buffer->address();
-  auto cell = cell_with(std::move(buffer), made);
-  cell->type.dtype = type.dtype;
-  cell->type.shape = std::move(shape);
+  cell->slot = runtime::make_recycled<Slot>(std::move(buffer));
+  cell->place = &device;
+  cell->made = made;
   return Tensor(std::move(cell));
 }
 

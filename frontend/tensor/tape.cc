@@ -10,7 +10,7 @@
 namespace tenon {
 namespace {
 
-thread_local bool grad_mode = true;
+constinit thread_local bool grad_mode [[gnu::tls_model("initial-exec")]] = true;
 
 uint64_t next_sequence() {
   static std::atomic<uint64_t> last{0};

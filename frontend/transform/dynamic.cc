@@ -78,11 +78,12 @@ std::vector<Tensor> free_inputs(const Dynamic& dynamic, const Leaves& leaves, co
 
 void write_free_types(const Dynamic& dynamic, Leaves& leaves, const Location& made) {
   ExtentPattern sizes;
+  leaves.structure.pad();
   KeyWriter writer(leaves.structure);
   each_tensor(leaves, [&](size_t argument, const Tensor& t) {
     writer.type(free_type(dynamic, argument, t, sizes), part_of(*t.cell()));
   });
-  write_modes(writer, leaves.structure, device_of_all(leaves.tensors, "jit", made));
+  write_modes(leaves.structure, device_of_all(leaves.tensors, "jit", made));
 }
 
 std::vector<int64_t> extents_of_call(const JitEntry& entry, std::span<const Tensor> inputs) {

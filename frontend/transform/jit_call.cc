@@ -52,12 +52,13 @@ bool called_quickly(JitState& state, const Dynamic* dynamic, Leaves& signature, 
     write_free_types(*dynamic, signature, state.made);
     seen.usual = false;
   } else {
+    signature.structure.pad();
     KeyWriter writer(signature.structure);
     for (const Tensor* t : given) {
       writer.tensor(*t->cell(), part_of(*t->cell()));
       seen.take(*t, pins);
     }
-    write_modes(writer, signature.structure,
+    write_modes(signature.structure,
                 seen.usual && seen.device != nullptr ? *seen.device : device_of_all(given, "jit", state.made));
   }
   const auto* const found = state.entries.find(signature.structure.view(), section);

@@ -68,11 +68,9 @@ struct JitState {
 };
 
 // The end of every signature, behind the types of its tensors: where they lie, and the modes that programs depend on.
-inline void write_modes(KeyWriter& writer, KeyBytes& key, const runtime::Device& device) {
-  writer.tag('|');
-  writer.tag(device_tag(device));
-  writer.tag(static_cast<char>(default_dtype()));
-  writer.tag(grad_enabled() ? 'G' : 'N');
+inline void write_modes(KeyBytes& key, const runtime::Device& device) {
+  key.word(uint64_t{'|'} | uint64_t{static_cast<unsigned char>(device_tag(device))} << 8 |
+           uint64_t{static_cast<unsigned char>(default_dtype())} << 16 | uint64_t{grad_enabled()} << 24);
   NamedAxis::write_all(key);
 }
 void write_tensors(KeyBytes& key, std::span<Tensor* const> tensors, const Location& made);

@@ -84,6 +84,12 @@ void note_keys(Leaves& leaves, size_t size, const std::string& keys, const std::
     leaves.listing->items->push_back({leaves.listing->path, 'm', keys, size == 0 ? "no keys" : "the keys {" + text + "}", nullptr});
 }
 
+void note_missing(Leaves& leaves) {
+  const size_t before = leaves.tensors.size();
+  leaves.structure += 'u';
+  leaves.structure.append(&before, sizeof before);
+}
+
 void note_item(Leaves& leaves, char tag, Tensor* tensor) {
   leaves.listing->items->push_back({leaves.listing->path, tag, "", "", tensor});
 }

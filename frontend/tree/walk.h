@@ -35,6 +35,7 @@ struct Leaves {
 void note_value(Leaves& leaves, char tag, const void* bytes, size_t size);
 void note_keys(Leaves& leaves, size_t size, const std::string& keys, const std::string& text);
 void note_item(Leaves& leaves, char tag, Tensor* tensor);
+void note_missing(Leaves& leaves);
 
 // Lengthens the path while alive: .name, or [number].
 struct Step {
@@ -132,10 +133,11 @@ void note_number(Leaves& leaves, T value) {
 
 [[gnu::always_inline]] inline void walk_tensor(const Tensor& tensor, Leaves& leaves) {
   auto* const leaf = const_cast<Tensor*>(&tensor);  // const trees are walked too: who walks one does not write
-  const char tag = tensor.defined() ? 't' : 'u';
-  if (tensor.defined()) leaves.tensors.push_back(leaf);
-  if (leaves.want_structure) leaves.structure += tag;
-  if (leaves.listing) note_item(leaves, tag, leaf);
+  const bool defined = tensor.defined();
+  if (defined) leaves.tensors.push_back(leaf);
+  // The types say where tensors may stand, so only those that are missing are noted, with how many there are before.
+  if (!defined && leaves.want_structure) note_missing(leaves);
+  if (leaves.listing) note_item(leaves, defined ? 't' : 'u', leaf);
 }
 
 template <class T>

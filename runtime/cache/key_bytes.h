@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -15,7 +16,7 @@ class KeyBytes {
  public:
   KeyBytes() = default;
   explicit KeyBytes(std::string_view bytes) { append(bytes.data(), bytes.size()); }
-  void append(const void* bytes, size_t size) {
+  [[gnu::always_inline]] void append(const void* bytes, size_t size) {
     if (many_ == nullptr && size <= sizeof few_ - size_) {
       if (size != 0) std::memcpy(few_ + size_, bytes, size);
       size_ += size;
@@ -30,6 +31,12 @@ class KeyBytes {
     size_ += size;
     return at;
   }
+  // Up to a whole number of words: words that are written next are read as such.
+  void pad() {
+    if (many_ == nullptr)
+      while (size_ % sizeof(uint64_t) != 0 && size_ < sizeof few_) few_[size_++] = '\0';
+  }
+  void word(uint64_t value) { append(&value, sizeof value); }
   KeyBytes& operator+=(char c) { return append(&c, 1), *this; }
   KeyBytes& operator+=(std::string_view bytes) { return append(bytes.data(), bytes.size()), *this; }
   bool operator==(const KeyBytes& other) const { return view() == other.view(); }
@@ -42,7 +49,7 @@ class KeyBytes {
   }
   size_t size_ = 0;  // of few
   std::unique_ptr<std::string> many_;  // all of them, once they are many
-  char few_[232];
+  alignas(8) char few_[232];
 };
 
 }  // namespace tenon

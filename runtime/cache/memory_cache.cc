@@ -30,16 +30,23 @@ uint64_t fold(uint64_t a, uint64_t b) {
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
+uint64_t word_at(const char* from) {
+  uint64_t word;
+  std::memcpy(&word, from, sizeof word);
+  return word;
+}
+
+// Keys are mostly whole words, written just before: read as such they come from the processor's store buffer.
 uint64_t hash_bytes(std::string_view bytes) {
   constexpr uint64_t some = 0x9e3779b97f4a7c15u, other = 0xd1b54a32d192ed03u;
-  uint64_t hash = bytes.size() * other, word[2];
-  for (; bytes.size() >= sizeof word; bytes.remove_prefix(sizeof word)) {
-    std::memcpy(word, bytes.data(), sizeof word);
-    hash = fold(word[0] ^ some, word[1] ^ hash);
-  }
-  word[0] = word[1] = 0;
-  if (!bytes.empty()) std::memcpy(word, bytes.data(), bytes.size());
-  return fold(fold(word[0] ^ some, word[1] ^ hash) ^ other, some);
+  uint64_t hash = bytes.size() * other;
+  const char* at = bytes.data();
+  size_t left = bytes.size();
+  for (; left >= 16; left -= 16, at += 16) hash = fold(word_at(at) ^ some, word_at(at + 8) ^ hash);
+  uint64_t word = 0, rest = 0;
+  if (left >= 8) word = word_at(at), left -= 8, at += 8;
+  for (size_t i = 0; i < left; ++i) rest |= uint64_t{static_cast<unsigned char>(at[i])} << 8 * i;
+  return fold(fold(word ^ some, rest ^ hash) ^ other, some);
 }
 
 using Order = decltype(CacheBudget::order);
