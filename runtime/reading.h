@@ -32,6 +32,10 @@ class Reading {
   Reading(const Reading&) = delete;
   Reading& operator=(const Reading&) = delete;
   ThreadRecord& thread() const { return record_; }
+  // Of the tables, when the outermost section began. What was found in an earlier section of this age stays as long as this one, if
+  // this one is current: nothing had been retired yet when others could see that it had begun.
+  uint64_t age() const { return record_.reads_since.load(std::memory_order_relaxed); }
+  bool is_current() const { return tables_age.load(std::memory_order_acquire) == age(); }
 
  private:
   static void pass() {

@@ -32,6 +32,7 @@ void clear_in_child() {
     r->pinned.store(0, std::memory_order_relaxed);
     r->reads_since.store(0, std::memory_order_relaxed);
     r->sections = 0;
+    r->found = {};
     r->blocks = {};
     r->shape_count = 0;
     r->taken = false;

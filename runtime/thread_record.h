@@ -39,6 +39,15 @@ struct ThreadRecord {
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
 
+  // What was found last in a cache, to be tried first: good as long as nothing has been retired since. The thread's own business.
+  struct Found {
+    const void* cache = nullptr;
+    uint64_t age = 0;  // of the tables
+    const void* entry = nullptr;
+  };
+  std::array<Found, 16> found;  // by the cache's address
+  Found& found_in(const void* cache) { return found[(reinterpret_cast<uintptr_t>(cache) >> 5) % found.size()]; }
+
   // Blocks for small objects (runtime/recycled.h), in lists by their size. The thread's own business.
   static constexpr size_t granule = 64, block_sizes = 6, most_blocks = 64;  // of each size
   struct Blocks {

@@ -116,10 +116,10 @@ TEST(Calls, TellSignaturesApartByOneThing) {
   EXPECT_EQ(traced([&] { f(x.astype(tn::i32), 1, s, v); }), 1);
   EXPECT_EQ(traced([&] { f(x, 0, s, v); }), 1) << "one bit of a number";
   EXPECT_EQ(traced([&] { f(x, 1 | INT32_MIN, s, v); }), 1);
-  EXPECT_EQ(traced([&] { f(x, 1, "t", v); }), 1) << "a string";
-  EXPECT_EQ(traced([&] { f(x, 1, "ss", v); }), 1);
-  EXPECT_EQ(traced([&] { f(x, 1, s, {0.25f}); }), 1) << "an entry of a list";
-  EXPECT_EQ(traced([&] { f(x, 1, s, {0.5f, 0.5f}); }), 1);
+  EXPECT_EQ(traced([&] { f(x, 1, std::string("t"), v); }), 1) << "a string";
+  EXPECT_EQ(traced([&] { f(x, 1, std::string("ss"), v); }), 1);
+  EXPECT_EQ(traced([&] { f(x, 1, s, std::vector{0.25f}); }), 1) << "an entry of a list";
+  EXPECT_EQ(traced([&] { f(x, 1, s, std::vector{0.5f, 0.5f}); }), 1);
   Tensor leaf = tn::ones({2, 3});
   leaf.set_requires_grad(true);
   EXPECT_EQ(traced([&] { f(leaf, 1, s, v); }), 1) << "whether it requires grad";

@@ -28,6 +28,12 @@ class ExtentPattern {
   Few<int64_t, 8> values_;
 };
 
+// What stands of a type in keys: this word, then its extents.
+inline uint64_t head_of(const ir::Type& type, Part part) {
+  return static_cast<uint64_t>(type.dtype) | uint64_t{static_cast<unsigned char>(part)} << 8 |
+         static_cast<uint64_t>(type.shape.size()) << 16;
+}
+
 // Appends to a key. With a pattern, extents stand in it by their classes, which the pattern collects.
 class KeyWriter {
  public:
@@ -39,8 +45,7 @@ class KeyWriter {
   void tensor(const Cell& cell, Part part) { type(cell.type, part); }
   [[gnu::always_inline]] void type(const ir::Type& type, Part part) {
     const std::vector<Dim>& dims = type.shape.dims();
-    const uint64_t head = static_cast<uint64_t>(type.dtype) | uint64_t{static_cast<unsigned char>(part)} << 8 |
-                          static_cast<uint64_t>(dims.size()) << 16;
+    const uint64_t head = head_of(type, part);
     char* at = key_.extend(sizeof head + dims.size() * sizeof(int64_t));
     if (at == nullptr) {
       key_.append(&head, sizeof head);

@@ -71,6 +71,8 @@ int64_t NamedAxis::lanes_of_derivative() {
 bool set_exact_lanes(bool on) { return std::exchange(exact, on); }
 bool exact_lanes() { return exact || runtime::hunts_nans(); }
 
+bool NamedAxis::writes_nothing() { return innermost == nullptr && !exact && runtime::current_ranks()->size <= 1; }
+
 void NamedAxis::write_all(KeyBytes& key) {
   if (exact) key += 'X';
   for (const NamedAxis* a = innermost; a != nullptr; a = a->outer_) {

@@ -41,6 +41,44 @@ void call_plainly(const JitEntry& entry, Seen& seen, Pins& pins, std::span<Tenso
     pass_gradients_on({seen.after_backward, 1}, {results.data(), results.size()});
 }
 
+// Whether calls run its program and nothing else.
+bool is_plain(const JitEntry& entry) { return entry.ready.load(std::memory_order_acquire) && entry.plainly; }
+
+// Whether the signature is the one whose key is there: in place, before any key is made.
+bool is_signature(std::string_view key, const Leaves& signature, std::span<Tensor* const> given, const Seen& seen) {
+  KeyMatch match(key);
+  const std::string_view structure = signature.structure.view();
+  match.append(structure.data(), structure.size());
+  match.zeros(-structure.size() % sizeof(uint64_t));
+  for (const Tensor* t : given) {
+    const ir::Type& type = t->cell()->type;
+    match.word(head_of(type, part_of(*t->cell())));
+    if (!match.same()) return false;
+    for (const Dim d : type.shape) match.word(static_cast<uint64_t>(d.code()));
+  }
+  match.word(modes_word(*seen.device));
+  return match.whole() && NamedAxis::writes_nothing();
+}
+
+const runtime::MemoryCache::Value* found_entry(JitState& state, const Dynamic* dynamic, Leaves& signature,
+                                               std::span<Tensor* const> given, const Seen& seen,
+                                               const runtime::Reading& section) {
+  if (dynamic == nullptr && seen.usual && seen.device != nullptr) {
+    const runtime::CacheEntry* const last = state.entries.untyped().found_last(section);
+    if (last != nullptr && is_plain(state.entries.in(last->value)) &&
+        is_signature(last->key.view(), signature, given, seen))
+      return &state.entries.untyped().found_again(*last, section);
+  }
+  if (dynamic != nullptr) {
+    write_free_types(*dynamic, signature, state.made);
+  } else {
+    write_types(signature.structure, given);
+    write_modes(signature.structure,
+                seen.usual && seen.device != nullptr ? *seen.device : device_of_all(given, "jit", state.made));
+  }
+  return state.entries.find(signature.structure.view(), section);
+}
+
 // False where more is to be done: for the entry that is held, or for a signature without one.
 bool called_quickly(JitState& state, const Dynamic* dynamic, Leaves& signature, bool wants_tree, Results& results,
                     std::shared_ptr<JitEntry>& held) {
@@ -48,23 +86,11 @@ bool called_quickly(JitState& state, const Dynamic* dynamic, Leaves& signature, 
   const std::span<Tensor* const> given{signature.tensors.data(), signature.tensors.size()};
   Pins pins;
   Seen seen;
-  if (dynamic != nullptr) {
-    write_free_types(*dynamic, signature, state.made);
-    seen.usual = false;
-  } else {
-    signature.structure.pad();
-    KeyWriter writer(signature.structure);
-    for (const Tensor* t : given) {
-      writer.tensor(*t->cell(), part_of(*t->cell()));
-      seen.take(*t, pins);
-    }
-    write_modes(signature.structure,
-                seen.usual && seen.device != nullptr ? *seen.device : device_of_all(given, "jit", state.made));
-  }
-  const auto* const found = state.entries.find(signature.structure.view(), section);
+  for (const Tensor* t : given) seen.take(*t, pins);
+  const auto* const found = found_entry(state, dynamic, signature, given, seen, section);
   if (found == nullptr) return false;
   const JitEntry& entry = state.entries.in(*found);
-  bool plainly = seen.usual && entry.ready.load(std::memory_order_acquire) && entry.plainly && !tracing();
+  bool plainly = seen.usual && dynamic == nullptr && is_plain(entry) && !tracing();
   if (plainly && seen.device != nullptr) plainly = seen.device == entry.device;
   seen.device = entry.device;
   for (size_t i = 0; plainly && i < entry.program.captured.size(); ++i)

@@ -110,9 +110,7 @@ JitState::JitState(JitOptions given, const Location& where)
       taped(runtime::CacheKind::jit, budget) {}
 
 void write_tensors(KeyBytes& key, std::span<Tensor* const> tensors, const Location& made) {
-  key.pad();
-  KeyWriter writer(key);
-  for (const Tensor* t : tensors) writer.tensor(*t->cell(), part_of(*t->cell()));
+  write_types(key, tensors);
   write_modes(key, device_of_all(tensors, "jit", made));
 }
 

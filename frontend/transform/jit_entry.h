@@ -68,12 +68,20 @@ struct JitState {
 };
 
 // The end of every signature, behind the types of its tensors: where they lie, and the modes that programs depend on.
+inline uint64_t modes_word(const runtime::Device& device) {
+  return uint64_t{'|'} | uint64_t{static_cast<unsigned char>(device_tag(device))} << 8 |
+         uint64_t{static_cast<unsigned char>(default_dtype())} << 16 | uint64_t{grad_enabled()} << 24;
+}
 inline void write_modes(KeyBytes& key, const runtime::Device& device) {
-  key.word(uint64_t{'|'} | uint64_t{static_cast<unsigned char>(device_tag(device))} << 8 |
-           uint64_t{static_cast<unsigned char>(default_dtype())} << 16 | uint64_t{grad_enabled()} << 24);
+  key.word(modes_word(device));
   NamedAxis::write_all(key);
 }
-void write_tensors(KeyBytes& key, std::span<Tensor* const> tensors, const Location& made);
+inline void write_types(KeyBytes& key, std::span<Tensor* const> tensors) {
+  key.pad();
+  KeyWriter writer(key);
+  for (const Tensor* t : tensors) writer.tensor(*t->cell(), part_of(*t->cell()));
+}
+void write_tensors(KeyBytes& key, std::span<Tensor* const> tensors, const Location& made);  // both
 
 // What is compiled: its graph, with the checks of a hunt for NaNs if there is one.
 std::shared_ptr<const ir::Graph> compiled_graph(const JitEntry& entry);

@@ -260,15 +260,15 @@ MemoryCache::Value MemoryCache::find(std::string_view key) {
   return entry->value;
 }
 
-// Threads that find one entry share its line as long as none of them writes to it.
 const MemoryCache::Value* MemoryCache::find(std::string_view key, const Reading& section) {
   ThreadRecord::Counts& counts = section.thread().counts[static_cast<size_t>(kind_)];
-  CacheEntry* const entry =
-      look_up(index_, key, hash_(key), [&] { ThreadRecord::count(counts.comparisons); });
-  ThreadRecord::count(entry != nullptr ? counts.hits : counts.misses);
-  if (entry == nullptr) return nullptr;
-  const uint64_t now = budget_->now.load(std::memory_order_relaxed);
-  if (entry->last_use.load(std::memory_order_relaxed) != now) entry->last_use.store(now, std::memory_order_relaxed);
+  const CacheEntry* const entry = look_up(index_, key, hash_(key), [&] { ThreadRecord::count(counts.comparisons); });
+  if (entry == nullptr) {
+    ThreadRecord::count(counts.misses);
+    return nullptr;
+  }
+  note_use(*entry, section);
+  section.thread().found_in(this) = {this, section.age(), entry};
   return &entry->value;
 }
 

@@ -27,7 +27,7 @@ const char* name(CacheKind kind);
 
 class MemoryCache;
 struct CacheEntry {
-  std::atomic<uint64_t> last_use;  // what a look-up meets comes first
+  mutable std::atomic<uint64_t> last_use;  // what a look-up meets comes first
   std::shared_ptr<const void> value;
   KeyBytes key;
   MemoryCache* cache;  // which it may outlive, once taken out
@@ -75,6 +75,17 @@ class MemoryCache {
   Value find(std::string_view key);  // null when it is not there
   // The same without a lock and without a share of the value, both good until the section ends; null when it is not there.
   const Value* find(std::string_view key, const Reading& section);
+  // What this thread found here last, if nothing has left the caches since: whoever compares its key and finds it the same need not
+  // make one. Then it counts as found.
+  const CacheEntry* found_last(const Reading& section) const {
+    const ThreadRecord::Found& last = section.thread().found_in(this);
+    const bool good = last.cache == this && last.age == section.age() && section.is_current();
+    return good ? static_cast<const CacheEntry*>(last.entry) : nullptr;
+  }
+  const Value& found_again(const CacheEntry& entry, const Reading& section) const {
+    note_use(entry, section);
+    return entry.value;
+  }
   // Puts a value in, and gives what is there from now on: that of another thread which came first. One that is larger than
   // the whole budget goes at once.
   Value keep(std::string_view key, Value value, uint64_t bytes);
@@ -88,6 +99,12 @@ class MemoryCache {
  private:
   friend struct CacheState;
   CacheEntry* at(std::string_view key, uint64_t hash);  // the stripe is locked
+  // Threads that find one entry share its line as long as none of them writes to it.
+  void note_use(const CacheEntry& entry, const Reading& section) const {
+    ThreadRecord::count(section.thread().counts[static_cast<size_t>(kind_)].hits);
+    const uint64_t now = budget_->now.load(std::memory_order_relaxed);
+    if (entry.last_use.load(std::memory_order_relaxed) != now) entry.last_use.store(now, std::memory_order_relaxed);
+  }
   const CacheKind kind_;
   const std::shared_ptr<CacheBudget> budget_;
   const Hash hash_;
