@@ -51,8 +51,8 @@ uint64_t Executable::memory_bytes() const {
   const Manifest& m = manifest_;
   const uint64_t code_bytes = code_ != nullptr ? device_->code_bytes(code_) : 0;  // none where it is interpreted
   return sizeof(Executable) + 2 * block_bytes + code_bytes + tenon::heap_bytes(m.entry) + tenon::heap_bytes(m.inputs) +
-         tenon::heap_bytes(m.outputs) + tenon::heap_bytes(output_bytes_) + tenon::heap_bytes(m.symbols) + tenon::heap_bytes(m.aliases) +
-         all_bytes(m.kernels) + all_bytes(m.not_fused) + all_bytes(m.checks);
+         tenon::heap_bytes(m.outputs) + tenon::heap_bytes(output_bytes_) + tenon::heap_bytes(m.symbols) +
+         tenon::heap_bytes(m.aliases) + all_bytes(m.kernels) + all_bytes(m.not_fused) + all_bytes(m.checks);
 }
 
 std::shared_ptr<const Executable> load(Artifact artifact, const Device* device) {

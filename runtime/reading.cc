@@ -52,7 +52,8 @@ void release_retired() {
   Retired* over = nullptr;
   {
     const std::lock_guard hold(lock);
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // of two sections that end at once, one sees that the other is over
+    std::atomic_thread_fence(
+        std::memory_order_seq_cst);  // of two sections that end at once, one sees that the other is over
     const uint64_t oldest = oldest_section();
     uint32_t left = 0;
     for (Retired** link = &retired_list; *link != nullptr;) {

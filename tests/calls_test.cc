@@ -145,7 +145,8 @@ TEST(Calls, FewListsBecomeMany) {
     for (int again = 0; again < 2; ++again) {
       const std::vector<Tensor> out = f(all);
       ASSERT_EQ(out.size(), all.size());
-      for (int i = 0; i < n; ++i) EXPECT_EQ(out[static_cast<size_t>(i)].to_vector<float>()[1], static_cast<float>(i + 1));
+      for (int i = 0; i < n; ++i)
+        EXPECT_EQ(out[static_cast<size_t>(i)].to_vector<float>()[1], static_cast<float>(i + 1));
     }
   }
 }

@@ -32,8 +32,8 @@ struct Callable {
 using Tensors = Few<Tensor, 4>;
 
 // One call. `dims` are the values of the program's free symbols. Results are made at `at`, and recorded if the callable is taped.
-void call(const Callable& callable, std::span<const Tensor> inputs, std::span<const int64_t> dims,
-          const Location& at, Tensors& results);
+void call(const Callable& callable, std::span<const Tensor> inputs, std::span<const int64_t> dims, const Location& at,
+          Tensors& results);
 // A program by itself, over memory: its results have no history.
 void run(const runtime::Executable& program, const void* const* inputs, std::span<const int64_t> dims,
          const Location& at, Tensors& results);

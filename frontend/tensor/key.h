@@ -22,7 +22,9 @@ class ExtentPattern {
   Dim symbol_for(int64_t extent);
   ir::Type generalize(const ir::Type& type);
   ir::Attrs generalize(const ir::Attrs& attrs);
-  std::span<const int64_t> values() const { return {values_.data(), values_.size()}; }  // one per class, each at least 2
+  std::span<const int64_t> values() const {
+    return {values_.data(), values_.size()};
+  }  // one per class, each at least 2
 
  private:
   Few<int64_t, 8> values_;

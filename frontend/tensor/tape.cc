@@ -74,8 +74,7 @@ std::vector<uint32_t> same_values(std::span<const Tensor> inputs) {
 namespace {
 
 std::shared_ptr<TapeEntry> entry_of(const Callable& c, std::span<const Tensor> inputs, const Pins& pins,
-                                    std::span<const int64_t> dims, const Location& at,
-                                    const Tensors& results) {
+                                    std::span<const int64_t> dims, const Location& at, const Tensors& results) {
   const TapedProgram& program = *c.tape;
   auto entry = std::make_shared<TapeEntry>();
   entry->sequence = next_sequence();

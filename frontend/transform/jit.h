@@ -135,7 +135,8 @@ class Jit {
     auto entry = detail::start_entry(*state_, std::move(arguments));
     const std::tuple<A...> trees(args...);
     std::vector<Tensor> inputs = detail::tensors_of(trees), traced_as = inputs;
-    if (signature.ends != nullptr && !signature.ends->empty()) traced_as = detail::free_inputs(dynamic_, signature, made_);
+    if (signature.ends != nullptr && !signature.ends->empty())
+      traced_as = detail::free_inputs(dynamic_, signature, made_);
     using R = detail::ResultOf<const F, A...>;
     const detail::TraceScope scope(*state_);
     auto traced = detail::recorded_as<R>("jit", f_, trees, std::move(traced_as), made_);

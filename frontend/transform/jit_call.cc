@@ -6,6 +6,7 @@
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/frontend/transform/jit_entry.h"
 #include "tenon/ir/base/door.h"
+#include "tenon/runtime/cache/key_match.h"
 
 namespace tenon::detail {
 namespace {
@@ -37,8 +38,7 @@ void call_plainly(const JitEntry& entry, Seen& seen, Pins& pins, std::span<Tenso
   };
   addresses_of(in, pins, given.size() + captured.size(), input, entry.plain.name.c_str(), at);
   run_into(results, *entry.plain.program, in.data(), {}, {entry.plain.name.c_str(), at}, nullptr);
-  if (seen.after_backward != nullptr)
-    pass_gradients_on({seen.after_backward, 1}, {results.data(), results.size()});
+  if (seen.after_backward != nullptr) pass_gradients_on({seen.after_backward, 1}, {results.data(), results.size()});
 }
 
 // Whether calls run its program and nothing else.
@@ -47,9 +47,7 @@ bool is_plain(const JitEntry& entry) { return entry.ready.load(std::memory_order
 // Whether the signature is the one whose key is there: in place, before any key is made.
 bool is_signature(std::string_view key, const Leaves& signature, std::span<Tensor* const> given, const Seen& seen) {
   KeyMatch match(key);
-  const std::string_view structure = signature.structure.view();
-  match.append(structure.data(), structure.size());
-  match.zeros(-structure.size() % sizeof(uint64_t));
+  match.padded(signature.structure.view());
   for (const Tensor* t : given) {
     const ir::Type& type = t->cell()->type;
     match.word(head_of(type, part_of(*t->cell())));
@@ -65,8 +63,8 @@ const runtime::MemoryCache::Value* found_entry(JitState& state, const Dynamic* d
                                                const runtime::Reading& section) {
   if (dynamic == nullptr && seen.usual && seen.device != nullptr) {
     const runtime::CacheEntry* const last = state.entries.untyped().found_last(section);
-    if (last != nullptr && is_plain(state.entries.in(last->value)) &&
-        is_signature(last->key.view(), signature, given, seen))
+    if (last != nullptr && is_signature(last->key.view(), signature, given, seen) &&
+        is_plain(state.entries.in(last->value)))
       return &state.entries.untyped().found_again(*last, section);
   }
   if (dynamic != nullptr) {

@@ -81,7 +81,8 @@ void note_keys(Leaves& leaves, size_t size, const std::string& keys, const std::
     leaves.structure += keys;
   }
   if (leaves.listing)
-    leaves.listing->items->push_back({leaves.listing->path, 'm', keys, size == 0 ? "no keys" : "the keys {" + text + "}", nullptr});
+    leaves.listing->items->push_back(
+        {leaves.listing->path, 'm', keys, size == 0 ? "no keys" : "the keys {" + text + "}", nullptr});
 }
 
 void note_missing(Leaves& leaves) {

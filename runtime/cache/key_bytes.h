@@ -52,25 +52,4 @@ class KeyBytes {
   alignas(8) char few_[232];
 };
 
-// A key that is there, to be compared with one that is written into this in its place, and is never made.
-class KeyMatch {
- public:
-  explicit KeyMatch(std::string_view key) : at_(key.data()), left_(key.size()) {}
-  void append(const void* bytes, size_t size) {
-    same_ = same_ && size <= left_ && std::memcmp(at_, bytes, size) == 0;
-    if (same_) at_ += size, left_ -= size;
-  }
-  void word(uint64_t value) { append(&value, sizeof value); }
-  void zeros(size_t size) {
-    for (uint64_t none = 0; size != 0; --size) append(&none, 1);
-  }
-  bool same() const { return same_; }  // so far
-  bool whole() const { return same_ && left_ == 0; }
-
- private:
-  const char* at_;
-  size_t left_;
-  bool same_ = true;
-};
-
 }  // namespace tenon

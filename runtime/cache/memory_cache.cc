@@ -126,8 +126,7 @@ class Change {
   }
   ~Change() {
     if (leaving_ != nullptr)
-      for (const auto& [place, entry] : leaving_->entries)
-        leaving_->others += entry.kind != CacheKind::programs;
+      for (const auto& [place, entry] : leaving_->entries) leaving_->others += entry.kind != CacheKind::programs;
     hold_.unlock();
     try {
       if (full_) say(*full_);
