@@ -53,6 +53,11 @@ const Reduced reduced[] = {
     {{3, 0}, {1}},
     {{2, 70, 3, 5}, {1, 3}},
     {{7, 1, 5}, {0, 2}},
+    {{33, 2}, {1}},  // rows of a few elements, many of them
+    {{64, 3}, {1}},
+    {{37, 8}, {1}},
+    {{300, 16}, {1}},
+    {{40, 2, 5}, {1, 2}},
 };
 
 void add_dot(CaseBuilder& c, Inputs& in, Sizes lhs, Sizes rhs, Sizes lb, Sizes rb, Sizes lc, Sizes rc) {
@@ -91,6 +96,22 @@ void reduction_cases(Op op, DType t, std::vector<Case>& cases) {
   }
   if (running) c.output(apply(c.builder, op, std::vector{in({9001})}, {Attr::of(Sizes{0}), Attr::of(Sizes{0})})[0]);
   cases.push_back(c.finish());
+
+  if (op == Op::reduce_max && is_floating(t)) {  // rows that several reductions and what is as wide as they share
+    CaseBuilder r(name + ", softmax of short rows");
+    Inputs in_rows(r, op, t);
+    for (const Sizes& shape : std::vector<Sizes>{{45, 2}, {64, 3}, {300, 7}, {33, 16}, {6, 11, 12}}) {
+      const int64_t last = std::ssize(shape) - 1;
+      Sizes outer;
+      for (int64_t a = 0; a < last; ++a) outer.push_back(a);
+      const Value x = in_rows(shape);
+      const auto wide = [&](Value v) { return broadcast(v, x.shape(), outer); };
+      const Value e = exp(x - wide(reduce(Op::reduce_max, x, {last})));
+      r.output(e / wide(reduce(Op::reduce_sum, e, {last})));
+      r.output(reduce(Op::argmax, x, {last}));
+    }
+    cases.push_back(r.finish());
+  }
 
   // Long ones with few results are dealt to threads as partial results.
   if (!running && (t == DType::f32 || t == DType::bf16 || t == DType::i32 || t == DType::boolean)) {
@@ -137,6 +158,11 @@ void contraction_cases(Op op, DType t, std::vector<Case>& cases) {
     add_dot(c, in, {3, 0}, {0, 4}, {}, {}, {1}, {0});
     add_dot(c, in, {0, 5}, {5, 4}, {}, {}, {1}, {0});
     add_dot(c, in, {2, 9000}, {9000, 3}, {}, {}, {1}, {0});
+    // a few columns, whose lanes are rows: rows and steps that fill no square, segments
+    add_dot(c, in, {37, 45}, {45}, {}, {}, {1}, {0});
+    add_dot(c, in, {16, 64}, {64, 8}, {}, {}, {1}, {0});
+    add_dot(c, in, {3, 18, 33}, {3, 33, 5}, {0}, {0}, {2}, {1});
+    add_dot(c, in, {17, 9001}, {9001, 2}, {}, {}, {1}, {0});
     add_dot(c, in, {2, 3, 5}, {2, 5, 4}, {0}, {0}, {2}, {1});
     add_dot(c, in, {3, 2, 5}, {4, 5, 2}, {1}, {2}, {2}, {1});
     add_dot(c, in, {3, 4, 5}, {4, 5, 2}, {}, {}, {1, 2}, {0, 1});
@@ -176,6 +202,12 @@ void contraction_cases(Op op, DType t, std::vector<Case>& cases) {
   add_convolution(c, in, {1, 18, 6}, {3, 2, 6}, {1}, {1}, {0}, {1}, {1}, 3);
   add_convolution(c, in, {1, 4, 20, 16}, {3, 3, 1, 16}, {1, 1}, {1, 1}, {1, 1}, {1, 1}, {1, 1}, 16);
   add_convolution(c, in, {2, 5, 30, 4}, {2, 3, 4, 17}, {2, 1}, {1, 0}, {0, 2}, {1, 1}, {1, 1}, 1);
+  // several vectors of features: positions in blocks and what is left of them, images, rows of taps in chunks
+  add_convolution(c, in, {1, 31, 3}, {3, 3, 64}, {1}, {1}, {1}, {1}, {1}, 1);
+  add_convolution(c, in, {2, 4, 17, 5}, {3, 3, 5, 32}, {1, 2}, {1, 1}, {1, 1}, {1, 1}, {2, 1}, 1);
+  add_convolution(c, in, {17, 3, 5}, {2, 5, 48}, {1}, {1}, {0}, {1}, {1}, 1);
+  add_convolution(c, in, {5, 13, 400}, {13, 400, 32}, {1}, {1}, {1}, {1}, {1}, 1);
+  add_convolution(c, in, {3, 20, 300}, {9, 300, 24}, {2}, {2}, {1}, {1}, {2}, 1);
   cases.push_back(c.finish());
 }
 
