@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "tenon/frontend/tensor/callable.h"
@@ -66,7 +67,10 @@ template <class Input>
 void addresses_of(Addresses& in, const Pins& pins, size_t count, Input input, const char* name, const Location& at) {
   in.resize(count);
   for (size_t i = 0; i < count; ++i) {
-    if (pins[i] == nullptr) check_readable(input(i), name, at);
+    if (pins[i] == nullptr) {
+      check_readable(input(i), name, at);
+      throw Error(std::string(name) + ": another thread donated an input and took it back meanwhile; pass a copy", at);
+    }
     in[i] = pins[i]->address();
   }
 }
