@@ -1,6 +1,8 @@
 // One call of a compiled program: pointers to its inputs, memory for its results, donated memory handed over, the tape.
 #include "tenon/frontend/tensor/callable.h"
 
+#include <algorithm>
+
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/placement.h"
 #include "tenon/frontend/tensor/quick_call.h"
@@ -11,7 +13,13 @@
 
 namespace tenon {
 
+// Most results are as large as free extents say, and what else the program makes of these it checks itself. Bounds are checked here,
+// before memory is asked for.
 Values values_of(const runtime::Manifest& m, std::span<const int64_t> dims) {
+  size_t needed = 0;  // symbols, for the results
+  for (const ir::Type& t : m.outputs)
+    for (const Dim d : t.shape)
+      if (d.is_symbol()) needed = std::max<size_t>(needed, d.index() + size_t{1});
   Values values;
   size_t free = 0;
   for (const Symbol& s : m.symbols) {
@@ -19,6 +27,7 @@ Values values_of(const runtime::Manifest& m, std::span<const int64_t> dims) {
       values.push_back(dims[free++]);
       continue;
     }
+    if (s.kind != SymbolKind::free && values.size() >= needed) break;
     values.resize(0);
     for (const int64_t value : evaluate(m.symbols, {dims.begin(), dims.end()})) values.push_back(value);
     break;

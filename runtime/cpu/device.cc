@@ -107,6 +107,7 @@ void synchronize(const Device&) {}  // run() returns when all is done
 struct Program {
   codegen::Linked linked;
   int64_t arena_bytes = -1;
+  const tenon_env* env = tenon_runtime_env();  // one for the life of the process
 };
 const Program& program_of(const void* code) { return *static_cast<const Program*>(code); }
 
@@ -135,7 +136,7 @@ int32_t run(const Device&, const void* code, tenon_call& call, const Caller&, bo
   const int64_t bytes = program.arena_bytes >= 0 ? program.arena_bytes : program.linked.arena_bytes(call.dims);
   const Arena arena(std::max<int64_t>(0, bytes));
   call.arena = arena.data;
-  if (call.env == nullptr) call.env = tenon_runtime_env();
+  if (call.env == nullptr) call.env = program.env;
   if (started != nullptr) *started = true;
   return program.linked.entry(&call);
 }
