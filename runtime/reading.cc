@@ -32,7 +32,7 @@ bool membarrier(Command command) { return syscall(SYS_membarrier, command, 0, 0)
 // Every thread passes a barrier. False where the system has since begun to refuse it: then nothing is known of the readers.
 bool everybody_passes() {
   if (readers_pass_barriers.load(std::memory_order_relaxed)) {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    __sync_synchronize();
     return true;
   }
   return membarrier(own_threads) || (membarrier(register_own) && membarrier(own_threads)) || membarrier(all_threads);
@@ -52,8 +52,7 @@ void release_retired() {
   Retired* over = nullptr;
   {
     const std::lock_guard hold(lock);
-    std::atomic_thread_fence(
-        std::memory_order_seq_cst);  // of two sections that end at once, one sees that the other is over
+    __sync_synchronize();  // of two sections that end at once, one sees that the other is over
     const uint64_t oldest = oldest_section();
     uint32_t left = 0;
     for (Retired** link = &retired_list; *link != nullptr;) {

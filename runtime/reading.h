@@ -40,7 +40,7 @@ class Reading {
  private:
   static void pass() {
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    if (readers_pass_barriers.load(std::memory_order_relaxed)) std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (readers_pass_barriers.load(std::memory_order_relaxed)) __sync_synchronize();
   }
   ThreadRecord& record_;
 };
