@@ -61,11 +61,11 @@ class Few {
   }
   void resize_many(size_t size) {
     if (many_ == nullptr) {
-      auto all = std::make_unique<std::vector<T>>();
-      all->reserve(2 * size);
-      for (size_t i = 0; i < size_; ++i) all->push_back(std::move(few_[i]));
+      auto list = std::make_unique<std::vector<T>>();
+      list->reserve(2 * size);
+      for (size_t i = 0; i < size_; ++i) list->push_back(std::move(few_[i]));
       std::destroy_n(few_, size_);
-      many_ = std::move(all);
+      many_ = std::move(list);
     }
     many_->resize(size);
     size_ = size;
