@@ -133,12 +133,17 @@ void reduction_cases(Op op, DType t, std::vector<Case>& cases) {
     else if (!running && (axes.size() == 1 || (op != Op::argmax && op != Op::argmin)))
       s.output(reduce(op, x, axes));
   }
+  if (op == Op::reduce_sum) {  // one pass over the same elements, in two orders
+    const Value column = s.symbolic_input({t, Shape{m, Dim(1)}});
+    const Value all = reduce(op, column, {0, 1});
+    s.output(reduce(op, column, {0}) - broadcast(all, {1}, {}));
+  }
   const Case whole = s.finish();
-  for (const Sizes& shape : std::vector<Sizes>{{1, 1}, {3, 17}, {65, 3}, {129, 2}, {2, 600}, {5, 1040}})
-    cases.push_back({name + " " + to_string(Shape::from(shape)),
-                     whole.graph,
-                     {random_array(type_of(t, shape), in.random, Domain::unit)},
-                     NaNs::one_value});
+  for (const Sizes& shape : std::vector<Sizes>{{1, 1}, {3, 17}, {65, 3}, {129, 2}, {2, 600}, {5, 1040}}) {
+    std::vector<Array> inputs{random_array(type_of(t, shape), in.random, Domain::unit)};
+    if (op == Op::reduce_sum) inputs.push_back(random_array(type_of(t, {shape[0], 1}), in.random, Domain::unit));
+    cases.push_back({name + " " + to_string(Shape::from(shape)), whole.graph, inputs, NaNs::one_value});
+  }
 }
 
 void contraction_cases(Op op, DType t, std::vector<Case>& cases) {
