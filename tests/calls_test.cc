@@ -225,19 +225,19 @@ TEST(Calls, WhatIsRetiredWaitsForItsReaders) {
   const auto wait_for = [&](int s) {
     while (step < s) std::this_thread::yield();
   };
+  std::atomic<bool> begun = false;
   std::thread reader([&] {
     {
       const Reading section;
       step = 1;
-      wait_for(2);
+      while (!begun) std::this_thread::yield();
     }
     step = 3;
   });
   std::thread later([&] {
     wait_for(2);
     const Reading section;  // begun after what it does not wait for was retired
-    wait_for(3);
-    while (gone < 3 && step < 4) std::this_thread::yield();
+    begun = true;
     wait_for(4);
   });
   wait_for(1);
