@@ -2,6 +2,7 @@
 #include "tenon/runtime/buffer.h"
 
 #include "tenon/ir/base/error.h"
+#include "tenon/runtime/recycled.h"
 
 namespace tenon::runtime {
 
@@ -9,11 +10,11 @@ std::shared_ptr<Buffer> Buffer::allocate(int64_t bytes, const Device& device) {
   void* address = bytes == 0 ? nullptr : device.allocate(device, static_cast<uint64_t>(bytes));
   if (bytes != 0 && address == nullptr)
     throw Error("out of memory: a tensor of " + std::to_string(bytes) + " bytes could not be allocated");
-  return std::make_shared<Buffer>(Key{}, address, bytes, false, device);
+  return make_recycled<Buffer>(Key{}, address, bytes, false, device);
 }
 
 std::shared_ptr<Buffer> Buffer::borrow(const void* data, int64_t bytes, const Device& device) {
-  if (device.host_addressed) return std::make_shared<Buffer>(Key{}, const_cast<void*>(data), bytes, true, device);
+  if (device.host_addressed) return make_recycled<Buffer>(Key{}, const_cast<void*>(data), bytes, true, device);
   auto buffer = allocate(bytes, device);
   buffer->write(data);
   return buffer;

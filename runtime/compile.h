@@ -41,6 +41,7 @@ class Executable {
  public:
   const Manifest& manifest() const { return manifest_; }
   const Device& device() const { return *device_; }
+  const std::vector<int64_t>& output_bytes() const { return output_bytes_; }  // where there are no symbols
   bool from_disk() const { return from_disk_; }
   double compile_seconds() const { return compile_seconds_; }
   uint64_t memory_bytes() const;  // code and manifest
@@ -66,9 +67,12 @@ class Executable {
   static std::shared_ptr<Executable> link(Artifact artifact, const Device& device);
   static std::shared_ptr<Executable> interpreted(const ir::Graph& graph, Artifact artifact, const Device& device);
   void interpret(const void* const* inputs, void* const* outputs, const int64_t* dims) const;
+  void run_with_company(tenon_call& call, bool* started, const Caller& caller) const;
   const Device* device_;
   void* code_ = nullptr;  // what the device made of the artifact
+  void set_manifest(Manifest manifest);
   Manifest manifest_;
+  std::vector<int64_t> output_bytes_;
   std::shared_ptr<const ir::Graph> graph_;  // run by the interpreter where there is no code (compile.cc says when)
   bool from_disk_ = false;
   double compile_seconds_ = 0;

@@ -51,8 +51,8 @@ uint64_t Executable::memory_bytes() const {
   const Manifest& m = manifest_;
   const uint64_t code_bytes = code_ != nullptr ? device_->code_bytes(code_) : 0;  // none where it is interpreted
   return sizeof(Executable) + 2 * block_bytes + code_bytes + tenon::heap_bytes(m.entry) + tenon::heap_bytes(m.inputs) +
-         tenon::heap_bytes(m.outputs) + tenon::heap_bytes(m.symbols) + tenon::heap_bytes(m.aliases) +
-         all_bytes(m.kernels) + all_bytes(m.not_fused) + all_bytes(m.checks);
+         tenon::heap_bytes(m.outputs) + tenon::heap_bytes(output_bytes_) + tenon::heap_bytes(m.symbols) +
+         tenon::heap_bytes(m.aliases) + all_bytes(m.kernels) + all_bytes(m.not_fused) + all_bytes(m.checks);
 }
 
 std::shared_ptr<const Executable> load(Artifact artifact, const Device* device) {
@@ -64,10 +64,16 @@ std::shared_ptr<const Executable> load(Artifact artifact, const Device* device) 
   return Executable::link(std::move(artifact), where);
 }
 
+void Executable::set_manifest(Manifest manifest) {
+  manifest_ = std::move(manifest);
+  if (!manifest_.symbols.empty()) return;
+  for (const ir::Type& t : manifest_.outputs) output_bytes_.push_back(byte_count(t.shape, bytes(t.dtype)));
+}
+
 std::shared_ptr<Executable> Executable::link(Artifact artifact, const Device& device) {
   std::shared_ptr<Executable> executable(new Executable(device));
   executable->code_ = device.load(device, artifact);
-  executable->manifest_ = std::move(artifact.manifest);  // the objects have become code
+  executable->set_manifest(std::move(artifact.manifest));  // the objects have become code
   return executable;
 }
 
@@ -131,7 +137,7 @@ tenon_env catching(const tenon_env* env, Thrown& thrown) {
 std::shared_ptr<Executable> Executable::interpreted(const ir::Graph& graph, Artifact artifact, const Device& device) {
   std::shared_ptr<Executable> executable(new Executable(device));
   executable->graph_ = std::make_shared<const ir::Graph>(graph);
-  executable->manifest_ = std::move(artifact.manifest);
+  executable->set_manifest(std::move(artifact.manifest));
   return executable;
 }
 
@@ -158,32 +164,28 @@ void Executable::run(const void* const* inputs, void* const* outputs, const int6
                      bool* started, const Caller& caller) const {
   if (graph_ != nullptr) return interpret(inputs, outputs, dims);
   tenon_error error{};
-  tenon_call call{};
+  tenon_call call{sizeof call, inputs, outputs, nullptr, dims, env, &error};
+  if (!manifest_.checks.empty() || manifest_.ranks > 0) return run_with_company(call, started, caller);
+  const int32_t code = device_->run(*device_, code_, call, caller, started);
+  if (code != TENON_OK) refuse(manifest_, code, error, {});
+}
+
+// A program that calls custom functions or speaks with other ranks, in an environment of its own.
+void Executable::run_with_company(tenon_call& call, bool* started, const Caller& caller) const {
   Thrown thrown;
-  tenon_env own;
-  call.struct_size = sizeof call;
-  call.inputs = inputs;
-  call.outputs = outputs;
-  call.dims = dims;
-  call.env = env;
-  call.error = &error;
-  if (!manifest().checks.empty()) {
-    own = catching(env, thrown);
-    call.env = &own;
-  } else if (manifest().ranks > 0) {
-    own = copied(env);
-    call.env = &own;
-  }
-  if (manifest().ranks > 0) {
-    if (env == nullptr || own.ranks == nullptr) own.ranks = current_ranks();
-    if (static_cast<uint64_t>(own.ranks->size) < manifest().ranks)
-      throw Error("'" + manifest().entry + "' speaks with " + std::to_string(manifest().ranks) +
+  const bool alone = call.env == nullptr;
+  tenon_env own = manifest_.checks.empty() ? copied(call.env) : catching(call.env, thrown);
+  if (manifest_.ranks > 0) {
+    if (alone || own.ranks == nullptr) own.ranks = current_ranks();
+    if (static_cast<uint64_t>(own.ranks->size) < manifest_.ranks)
+      throw Error("'" + manifest_.entry + "' speaks with " + std::to_string(manifest_.ranks) +
                   " ranks, and the world has " + std::to_string(own.ranks->size) + "; start it with mpirun -n " +
-                  std::to_string(manifest().ranks) + ", or in tn::dist::simulate");
+                  std::to_string(manifest_.ranks) + ", or in tn::dist::simulate");
   }
+  call.env = &own;
   const int32_t code = device_->run(*device_, code_, call, caller, started);
   if (code == TENON_RANKS_FAILED) throw Error(own.ranks->message(own.ranks->world));
-  if (code != TENON_OK) refuse(manifest(), code, error, thrown);
+  if (code != TENON_OK) refuse(manifest_, code, *call.error, thrown);
 }
 
 namespace {

@@ -1,6 +1,7 @@
 // Elementwise functions and operators. One function per row of the op table comes from the table itself.
 #include "tenon/frontend/ops/complex_formula.h"
 #include "tenon/frontend/ops/composed.h"
+#include "tenon/frontend/tensor/few.h"
 #include "tenon/ir/base/door.h"
 #include "tenon/ir/base/number_text.h"
 
@@ -95,19 +96,21 @@ Tensor on_numbers(std::initializer_list<const Operand*> operands) try {
                   at);
   }
   const DType dtype = entering(row, operands, at);
-  std::vector<Tensor> inputs;
-  inputs.reserve(operands.size());
-  bool converts = false;
+  Few<Tensor, 3> list;
+  bool converts = false, alike = true;  // alike: nothing broadcasts
   for (const Operand* x : operands) {
-    inputs.push_back(met_in(*x, dtype, row.name));
-    converts = converts || inputs.back().dtype() != dtype;
+    list.push_back(met_in(*x, dtype, row.name));
+    const Tensor& t = list[list.size() - 1];
+    converts = converts || t.dtype() != dtype;
+    alike = alike && t.shape() == list[0].shape();
   }
-  check_broadcast(row.name, inputs, at);
+  const std::span<const Tensor> inputs{list.data(), list.size()};
+  if (!alike) check_broadcast(row.name, inputs, at);
   static constexpr auto complex = build_complex<op>;
   if (is_complex(dtype) && !contains(row.dtypes, dtype))
-    return std::move(apply({row.name, complex}, ir::ConvertAttrs{dtype}, inputs, at)[0]);
-  if (converts) return std::move(apply({row.name, mixed}, ir::ConvertAttrs{dtype}, inputs, at)[0]);
-  return std::move(apply(emit, {}, inputs, at)[0]);
+    return apply_one({row.name, complex}, ir::ConvertAttrs{dtype}, inputs, at);
+  if (converts) return apply_one({row.name, mixed}, ir::ConvertAttrs{dtype}, inputs, at);
+  return apply_one(emit, {}, inputs, at);
 } catch (...) {
   leave_with_error(ir::def(op).name, place_of(operands));
 }

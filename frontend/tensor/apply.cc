@@ -1,6 +1,8 @@
 // Applying frontend functions: into the current trace, or eagerly; and whole graphs the same way, spliced or op by op.
 #include "tenon/frontend/tensor/apply.h"
 
+#include <iterator>
+
 #include "tenon/frontend/tensor/at_once.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/eager.h"
@@ -11,24 +13,24 @@
 namespace tenon {
 namespace {
 
-std::vector<Tensor> apply_here(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
-                               const Location& at) {
+void apply_here(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs, const Location& at,
+                Few<Tensor, 4>& results) {
   Trace* trace = Trace::current();
-  for (const Tensor& t : inputs)
-    if (trace == nullptr && t.defined() && t.cell()->traced())
-      throw Error(
-          std::string(emit.name) + ": leaked tensor: " + describe(t) +
-              " belongs to a trace that has ended. Return it from the traced function instead of storing it outside",
-          at);
-  if (trace == nullptr) return apply_eagerly(emit, attrs, inputs, at);
+  if (trace == nullptr) {
+    for (const Tensor& t : inputs)
+      if (t.defined() && t.cell()->traced())
+        throw Error(
+            std::string(emit.name) + ": leaked tensor: " + describe(t) +
+                " belongs to a trace that has ended. Return it from the traced function instead of storing it outside",
+            at);
+    return apply_eagerly(emit, attrs, inputs, at, results);
+  }
   const FloatEnvironment standard;  // constants are folded as ops are added
   std::vector<ir::Value> values;
   for (const Tensor& t : inputs) values.push_back(trace->value(t, at));
   trace->builder.set_location(at);
-  std::vector<Tensor> results;
   for (const ir::Value& v : emit.build(trace->builder, values, attrs))
     results.push_back(make_traced(v.type(), trace->number, v.id, at));
-  return results;
 }
 
 }  // namespace
@@ -38,14 +40,22 @@ std::vector<Tensor> apply_here(const Emit& emit, const ir::Attrs& attrs, std::sp
 std::vector<Tensor> apply(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
                           const Location& at) {
   try {
-    return apply_here(emit, attrs, inputs, at);
+    Few<Tensor, 4> results;
+    apply_here(emit, attrs, inputs, at, results);
+    return {std::make_move_iterator(results.begin()), std::make_move_iterator(results.end())};
   } catch (...) {
     leave_with_error(emit.name, at);
   }
 }
 
-Tensor apply_one(const Emit& emit, const ir::Attrs& attrs, std::initializer_list<Tensor> inputs, const Location& at) {
-  return std::move(apply(emit, attrs, std::span(inputs.begin(), inputs.size()), at)[0]);
+Tensor apply_one(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs, const Location& at) {
+  try {
+    Few<Tensor, 4> results;
+    apply_here(emit, attrs, inputs, at, results);
+    return std::move(results[0]);
+  } catch (...) {
+    leave_with_error(emit.name, at);
+  }
 }
 
 namespace {

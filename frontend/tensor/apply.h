@@ -20,7 +20,12 @@ struct Emit {
   BuildFn build;
 };
 std::vector<Tensor> apply(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs, const Location& at);
-Tensor apply_one(const Emit& emit, const ir::Attrs& attrs, std::initializer_list<Tensor> inputs, const Location& at);
+// Of a function with one result.
+Tensor apply_one(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs, const Location& at);
+inline Tensor apply_one(const Emit& emit, const ir::Attrs& attrs, std::initializer_list<Tensor> inputs,
+                        const Location& at) {
+  return apply_one(emit, attrs, std::span(inputs.begin(), inputs.size()), at);
+}
 // A primitive by number; its graph attributes and shapes are used as they stand.
 std::vector<Tensor> apply_primitive(ir::Op op, const ir::Attrs& attrs, std::span<const Tensor> inputs,
                                     const Location& at);

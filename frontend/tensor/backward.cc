@@ -128,7 +128,8 @@ class Backward {
       }
       const std::shared_ptr<const TapedProgram::Pullback> pullback = program.pullback(arrived, summed);
       if (pullback->program) {
-        std::vector<Tensor> made = tenon::run(*pullback->program, pointers.data(), e.dims, at_);
+        Tensors made;
+        tenon::run(*pullback->program, pointers.data(), e.dims, at_, made);
         size_t next = 0;
         for (size_t i = 0; i < pullback->reached.size(); ++i) {
           if (!pullback->reached[i]) continue;

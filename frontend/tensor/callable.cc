@@ -1,54 +1,41 @@
 // One call of a compiled program: pointers to its inputs, memory for its results, donated memory handed over, the tape.
 #include "tenon/frontend/tensor/callable.h"
 
+#include <algorithm>
+
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/placement.h"
+#include "tenon/frontend/tensor/quick_call.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/ir/base/heap_bytes.h"
 #include "tenon/ir/graph/bind.h"
 #include "tenon/runtime/write.h"
 
 namespace tenon {
-namespace {
 
-// Pointers for one call, on the stack while they are few: a small call is mostly what surrounds its kernel.
-template <class P>
-class Pointers {
- public:
-  explicit Pointers(size_t n) {
-    if (n > few) many_.resize(n), all_ = many_.data();
-  }
-  Pointers(const Pointers&) = delete;
-  Pointers& operator=(const Pointers&) = delete;
-  P& operator[](size_t i) { return all_[i]; }
-  P* data() { return all_; }
-
- private:
-  static constexpr size_t few = 16;
-  P few_[few];
-  std::vector<P> many_;
-  P* all_ = few_;
-};
-
-// Results that are there already have taken a donated input's memory; the others get memory of their own.
-void run_into(std::vector<Tensor>& results, const runtime::Executable& program, const void* const* in,
-              const std::vector<int64_t>& dims, const runtime::Caller& caller, bool* started) {
-  const runtime::Manifest& m = program.manifest();
-  const std::vector<int64_t> symbols = m.symbols.empty() ? std::vector<int64_t>{} : evaluate(m.symbols, dims);
-  results.resize(m.outputs.size());
-  Pointers<void*> out(m.outputs.size());
-  for (size_t o = 0; o < m.outputs.size(); ++o) {
-    if (results[o].defined()) {
-      out[o] = results[o].cell()->slot->buffer()->address();
+// Most results are as large as free extents say, and what else the program makes of these it checks itself. Bounds are checked here,
+// before memory is asked for.
+Values values_of(const runtime::Manifest& m, std::span<const int64_t> dims) {
+  size_t needed = 0;  // symbols, for the results
+  for (const ir::Type& t : m.outputs)
+    for (const Dim d : t.shape)
+      if (d.is_symbol()) needed = std::max<size_t>(needed, d.index() + size_t{1});
+  Values values;
+  size_t free = 0;
+  for (const Symbol& s : m.symbols) {
+    if (s.kind == SymbolKind::free && dims[free] >= s.lower && dims[free] <= s.upper) {
+      values.push_back(dims[free++]);
       continue;
     }
-    ir::Type type = ir::resolved(m.outputs[o], symbols);
-    auto buffer = runtime::Buffer::allocate(byte_count(type.shape, bytes(type.dtype)), program.device());
-    out[o] = buffer->address();
-    results[o] = make_concrete(std::move(type), std::move(buffer), caller.at);
+    if (s.kind != SymbolKind::free && values.size() >= needed) break;
+    values.resize(0);
+    for (const int64_t value : evaluate(m.symbols, {dims.begin(), dims.end()})) values.push_back(value);
+    break;
   }
-  program.run(in, out.data(), dims.data(), nullptr, started, caller);
+  return values;
 }
+
+namespace {
 
 std::string place_of_input(const Callable& c, size_t i) {
   return i < c.inputs.size() ? c.inputs[i] : "a tensor that it captured";
@@ -67,10 +54,10 @@ using Taken = std::vector<std::pair<Slot*, BufferPtr>>;
 
 // Makes the results that take over donated memory, or a copy of it where somebody else still holds it. What was taken over is
 // gone from the tensors that gave it, and stands in `taken`, also where this throws.
-void take_over(const Callable& c, std::span<const Tensor> inputs, const Pins& pins, Pointers<const void*>& in,
-               const std::vector<int64_t>& dims, std::vector<Tensor>& results, Taken& taken, const Location& at) {
+void take_over(const Callable& c, std::span<const Tensor> inputs, const Pins& pins, Addresses& in,
+               std::span<const int64_t> dims, Tensors& results, Taken& taken, const Location& at) {
   const runtime::Manifest& m = c.program->manifest();
-  const std::vector<int64_t> symbols = m.symbols.empty() ? std::vector<int64_t>{} : evaluate(m.symbols, dims);
+  const Values values = values_of(m, dims);
   results.resize(m.outputs.size());
   taken.reserve(m.aliases.size());
   for (auto [i, o] : m.aliases) {
@@ -87,7 +74,7 @@ void take_over(const Callable& c, std::span<const Tensor> inputs, const Pins& pi
       buffer->copy(*pins[i]);
     }
     in[i] = buffer->address();
-    results[o] = make_concrete(ir::resolved(m.outputs[o], symbols), std::move(buffer), at);
+    results[o] = make_concrete(ir::resolved(m.outputs[o], {values.data(), values.size()}), std::move(buffer), at);
   }
 }
 
@@ -102,9 +89,10 @@ uint64_t Callable::memory_bytes() const {
   return sum;
 }
 
-std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, const std::vector<int64_t>& dims,
-                         const Location& at) {
-  if (const auto there = inputs_on(c.program->device(), inputs, c.name.c_str(), at)) return call(c, *there, dims, at);
+void call(const Callable& c, std::span<const Tensor> inputs, std::span<const int64_t> dims, const Location& at,
+          Tensors& results) {
+  if (const auto there = inputs_on(c.program->device(), inputs, c.name.c_str(), at))
+    return call(c, *there, dims, at, results);
   const size_t count = c.tape ? c.tape->inputs.size() : inputs.size();
   const auto input = [&](size_t i) -> const Tensor& { return inputs[c.tape ? c.tape->inputs[i] : i]; };
   Pins pins;
@@ -114,12 +102,8 @@ std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, cons
     c.tape ? pins.add_share(*t.cell()->slot) : pins.add(*t.cell()->slot);
   }
   pins.hold();
-  Pointers<const void*> in(count);
-  for (size_t i = 0; i < count; ++i) {
-    if (pins[i] == nullptr) check_readable(input(i), c.name.c_str(), at);
-    in[i] = pins[i]->address();
-  }
-  std::vector<Tensor> results;
+  Addresses in;
+  addresses_of(in, pins, count, input, c.name.c_str(), at);
   if (c.donated.empty()) {
     run_into(results, *c.program, in.data(), dims, {c.name.c_str(), at}, nullptr);
   } else {
@@ -139,15 +123,12 @@ std::vector<Tensor> call(const Callable& c, std::span<const Tensor> inputs, cons
   if (c.tape)
     put_on_tape(c, inputs, pins, dims, at, results);
   else
-    pass_gradients_on(inputs, results);
-  return results;
+    pass_gradients_on(inputs, {results.data(), results.size()});
 }
 
-std::vector<Tensor> run(const runtime::Executable& program, const void* const* inputs, const std::vector<int64_t>& dims,
-                        const Location& at) {
-  std::vector<Tensor> results;
+void run(const runtime::Executable& program, const void* const* inputs, std::span<const int64_t> dims,
+         const Location& at, Tensors& results) {
   run_into(results, program, inputs, dims, {"backward", at}, nullptr);
-  return results;
 }
 
 }  // namespace tenon

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "tenon/frontend/tensor/few.h"
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/runtime/compile.h"
 
@@ -28,11 +29,13 @@ struct Callable {
   uint64_t memory_bytes() const;  // its program's included
 };
 
+using Tensors = Few<Tensor, 4>;
+
 // One call. `dims` are the values of the program's free symbols. Results are made at `at`, and recorded if the callable is taped.
-std::vector<Tensor> call(const Callable& callable, std::span<const Tensor> inputs, const std::vector<int64_t>& dims,
-                         const Location& at);
+void call(const Callable& callable, std::span<const Tensor> inputs, std::span<const int64_t> dims, const Location& at,
+          Tensors& results);
 // A program by itself, over memory: its results have no history.
-std::vector<Tensor> run(const runtime::Executable& program, const void* const* inputs, const std::vector<int64_t>& dims,
-                        const Location& at);
+void run(const runtime::Executable& program, const void* const* inputs, std::span<const int64_t> dims,
+         const Location& at, Tensors& results);
 
 }  // namespace tenon

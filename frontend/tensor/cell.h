@@ -4,12 +4,14 @@
 
 #include <atomic>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "tenon/frontend/tensor/slot.h"
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/ir/graph/graph.h"
 #include "tenon/runtime/buffer.h"
+#include "tenon/runtime/recycled.h"
 
 namespace tenon {
 
@@ -18,22 +20,27 @@ struct TapeEntry;  // frontend/tensor/tape.h
 // Threads may share a cell. What can change in it after it was made is the content of its slot, which data() shares, its
 // gradient, and whether it is a leaf that requires one.
 struct Cell {
+  Cell() {}  // sets what is set below, and not the whole before
+  ~Cell() { runtime::keep_shape(std::move(type.shape)); }
+  Cell(const Cell&) = delete;
+  Cell& operator=(const Cell&) = delete;
+
+  // What every call reads, together.
   ir::Type type;
   std::shared_ptr<Slot> slot;  // of a concrete tensor
   const runtime::Device* place = nullptr;  // of a concrete tensor: where its buffers lie
   bool number = false;  // written in the program: it goes where the tensors are that it meets
-  uint64_t trace = 0;  // of a traced tensor: the trace's number
-  ir::ValueId value = ir::no_value;
   bool is_spec = false;
-  Location made;  // the call that made it, for errors
-  // autograd
   std::atomic<bool> requires_grad = false;
   bool flat = false;  // made from what requires grad, but its derivative is zero: floor, a comparison, an index
-  std::shared_ptr<TapeEntry> entry;  // what produced it on the tape; null for a leaf
   uint32_t output = 0;  // which of the entry's outputs
+  std::shared_ptr<TapeEntry> entry;  // what produced it on the tape; null for a leaf
+  Location backward;  // of what backward() computed, and of what was computed from it: the backward
+  uint64_t trace = 0;  // of a traced tensor: the trace's number
+  ir::ValueId value = ir::no_value;
+  Location made;  // the call that made it, for errors
   std::shared_ptr<Cell> leaf;  // the leaf that a call gave back unchanged
   std::shared_ptr<Cell> grad;  // through grad_of() and set_grad()
-  Location backward;  // of what backward() computed, and of what was computed from it: the backward
 
   bool has_history() const { return requires_grad || entry != nullptr; }
   bool active() const { return requires_grad && !flat; }  // a cotangent may arrive

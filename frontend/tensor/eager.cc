@@ -6,6 +6,7 @@
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/key.h"
 #include "tenon/frontend/tensor/placement.h"
+#include "tenon/frontend/tensor/quick_call.h"
 #include "tenon/frontend/tensor/tape.h"
 #include "tenon/ir/base/door.h"
 #include "tenon/ir/base/undisturbed.h"
@@ -28,15 +29,21 @@ struct Wanted {
 };
 using CallablePtr = std::shared_ptr<const Callable>;  // without a program: every shape needs one of its own
 
+// Formulas compute integers in the default dtype.
+void write_function(KeyWriter& writer, KeyBytes& key, char kind, bool general, const runtime::Device& device,
+                    const Emit& emit) {
+  key.word(uint64_t{static_cast<unsigned char>(kind)} | uint64_t{general} << 8 |
+           uint64_t{static_cast<unsigned char>(device_tag(device))} << 16 |
+           uint64_t{static_cast<unsigned char>(default_dtype())} << 24);
+  key.word(reinterpret_cast<uintptr_t>(emit.build));
+  writer.text(emit.name);
+  key.pad();
+}
+
 KeyBytes key_of(const Wanted& w, ExtentPattern* pattern) {
   KeyBytes key;
   KeyWriter writer(key, pattern);
-  writer.tag(w.taped ? 't' : 'e');
-  writer.tag(pattern ? 's' : 'x');
-  writer.tag(device_tag(w.device));
-  writer.tag(static_cast<char>(default_dtype()));  // in which formulas compute integers
-  writer.text(w.emit.name);
-  writer.number(reinterpret_cast<intptr_t>(w.emit.build));
+  write_function(writer, key, w.taped ? 't' : 'e', pattern != nullptr, w.device, w.emit);
   for (size_t i = 0; i < w.inputs.size(); ++i) {
     writer.tensor(*w.inputs[i].cell(), w.taped ? w.parts[i] : Part::none);
     if (w.taped) writer.number(w.same[i]);
@@ -66,9 +73,9 @@ std::shared_ptr<const ir::Graph> graph_of(const Wanted& w, ExtentPattern* patter
 // Whether a graph over symbols says of these extents what the type rules say of the numbers. The rules leave to the run what
 // they cannot compare, as extents whose definitions must hold; they see that a tensor is too large, or an axis empty, in
 // numbers alone.
-bool decided(const ir::Graph& graph, const std::vector<int64_t>& extents) {
+bool decided(const ir::Graph& graph, std::span<const int64_t> extents) {
   try {
-    const std::vector<int64_t> values = graph.symbols->evaluate(extents);
+    const std::vector<int64_t> values = graph.symbols->evaluate({extents.begin(), extents.end()});
     for (uint32_t v = 0; v < graph.value_count(); ++v) {
       const ir::Type& type = graph.type(ir::ValueId{v});
       Shape shape;
@@ -147,19 +154,66 @@ CallablePtr find_or_compile(const Wanted& w, ExtentPattern& pattern) {
 }
 
 // Whether the extents of a call are such as the program is for.
-bool fits(const Callable& callable, const std::vector<int64_t>& extents) {
+bool fits(const Callable& callable, std::span<const int64_t> extents) {
   try {
-    (void)evaluate(callable.program->manifest().symbols, extents);
+    (void)evaluate(callable.program->manifest().symbols, {extents.begin(), extents.end()});
   } catch (const Error&) {
     return false;
   }
   return true;
 }
 
+// A call that is not recorded, of a program for all extents that is there: in a section, without a lock, without asking for memory.
+// False, having done nothing, for any other; whatever is wrong with a call is told where it is made in full.
+bool called_quickly(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs, const Location& at,
+                    Tensors& results) {
+  if (inputs.empty() || runtime::hunts_nans() || has_graph(attrs)) return false;
+  const runtime::Device* device = nullptr;
+  const Tensor* after_backward = nullptr;
+  const bool recording = grad_enabled();
+  for (const Tensor& t : inputs) {
+    if (!t.defined() || t.cell()->place == nullptr || (recording && t.cell()->has_history())) return false;
+    if (device != nullptr && t.cell()->place != device) return false;
+    device = t.cell()->place;
+    if (t.cell()->backward.known() && after_backward == nullptr) after_backward = &t;
+  }
+  const runtime::Reading section;
+  ExtentPattern pattern;
+  KeyBytes key;
+  KeyWriter writer(key, &pattern);
+  write_function(writer, key, 'e', true, *device, emit);
+  Pins pins;
+  for (const Tensor& t : inputs) {
+    writer.tensor(*t.cell(), Part::none);
+    pins.add(*t.cell()->slot);
+  }
+  writer.attributes(attrs);
+  const auto* const found = programs().find(key.view(), section);
+  if (found == nullptr || programs().in(*found).program == nullptr) return false;
+  const runtime::Executable& program = *programs().in(*found).program;
+  pins.hold();
+  Addresses in;
+  in.resize(inputs.size());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (pins[i] == nullptr) return false;
+    in[i] = pins[i]->address();
+  }
+  try {
+    run_into(results, program, in.data(), pattern.values(), {emit.name, at}, nullptr);
+  } catch (const Error&) {
+    if (fits(programs().in(*found), pattern.values())) throw;
+    results.resize(0);
+    return false;
+  }
+  if (after_backward != nullptr) pass_gradients_on({after_backward, 1}, {results.data(), results.size()});
+  return true;
+}
+
 }  // namespace
 
-std::vector<Tensor> apply_eagerly(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
-                                  const Location& at) {
+void apply_eagerly(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs, const Location& at,
+                   Tensors& results) {
+  if (called_quickly(emit, attrs, inputs, at, results)) return;
   for (const Tensor& t : inputs) {
     if (!t.defined()) throw Error(std::string(emit.name) + ": an operand is undefined; give it a value first", at);
     check_readable(t, emit.name, at);
@@ -170,12 +224,13 @@ std::vector<Tensor> apply_eagerly(const Emit& emit, const ir::Attrs& attrs, std:
   ExtentPattern pattern;
   const CallablePtr callable = find_or_compile(wanted, pattern);
   try {
-    return call(*callable, inputs, pattern.values(), at);
+    return call(*callable, inputs, pattern.values(), at, results);
   } catch (const Error&) {
     if (fits(*callable, pattern.values())) throw;
   }
+  results.resize(0);
   pattern = {};  // what is wrong with these extents is told in numbers
-  return call(*exact(wanted), inputs, pattern.values(), at);
+  call(*exact(wanted), inputs, pattern.values(), at, results);
 }
 
 }  // namespace tenon

@@ -3,13 +3,13 @@
 #pragma once
 
 #include <span>
-#include <vector>
 
 #include "tenon/frontend/tensor/apply.h"
+#include "tenon/frontend/tensor/few.h"
 
 namespace tenon {
 
-std::vector<Tensor> apply_eagerly(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs,
-                                  const Location& at);
+void apply_eagerly(const Emit& emit, const ir::Attrs& attrs, std::span<const Tensor> inputs, const Location& at,
+                   Few<Tensor, 4>& results);
 
 }  // namespace tenon

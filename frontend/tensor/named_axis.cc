@@ -13,8 +13,8 @@
 namespace tenon::detail {
 namespace {
 
-thread_local NamedAxis* innermost = nullptr;
-thread_local bool exact = false;
+constinit thread_local NamedAxis* innermost [[gnu::tls_model("initial-exec")]] = nullptr;
+constinit thread_local bool exact [[gnu::tls_model("initial-exec")]] = false;
 
 }  // namespace
 
@@ -70,6 +70,8 @@ int64_t NamedAxis::lanes_of_derivative() {
 
 bool set_exact_lanes(bool on) { return std::exchange(exact, on); }
 bool exact_lanes() { return exact || runtime::hunts_nans(); }
+
+bool NamedAxis::writes_nothing() { return innermost == nullptr && !exact && runtime::current_ranks()->size <= 1; }
 
 void NamedAxis::write_all(KeyBytes& key) {
   if (exact) key += 'X';

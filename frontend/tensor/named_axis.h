@@ -38,6 +38,7 @@ class NamedAxis {
   static int64_t lanes_of_derivative();
   // What a trace may depend on, for keys.
   static void write_all(KeyBytes& key);
+  static bool writes_nothing();
 
  private:
   static const NamedAxis* innermost_lanes();

@@ -84,10 +84,6 @@ std::unique_ptr<std::vector<Tensor>> inputs_on(const runtime::Device& device, st
   return there;
 }
 
-char device_tag(const runtime::Device& device) {
-  return static_cast<char>(device.kind == TargetKind::cpu ? 0 : 1 + device.index);
-}
-
 Device Tensor::device() const {
   if (!defined()) throw Error("an undefined tensor lies on no device; give it a value first");
   const runtime::Device& d = cell_->place != nullptr ? *cell_->place : runtime::current_device();

@@ -23,6 +23,8 @@ std::unique_ptr<std::vector<Tensor>> inputs_on(const runtime::Device& device, st
                                                const char* what, const Location& at);
 // The same values there, without history.
 Tensor moved_to(const Tensor& t, const runtime::Device& device, const Location& at);
-char device_tag(const runtime::Device& device);  // for keys
+inline char device_tag(const runtime::Device& device) {  // for keys
+  return static_cast<char>(device.kind == TargetKind::cpu ? 0 : 1 + device.index);
+}
 
 }  // namespace tenon

@@ -9,6 +9,9 @@
 #include <utility>
 
 namespace tenon {
+
+using runtime::pins_on;
+
 namespace {
 
 struct Retired {

@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include "tenon/frontend/tensor/thread_record.h"
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/base/undisturbed.h"
 #include "tenon/runtime/buffer.h"
+#include "tenon/runtime/thread_record.h"
 
 namespace tenon {
 
@@ -47,7 +47,7 @@ class Slot {
 // tensors, so that their slots stay.
 class Pins {
  public:
-  Pins() : record_(this_thread()), base_(record_.pinned.load(std::memory_order_relaxed)), end_(base_) {}
+  Pins() : record_(runtime::this_thread()), base_(record_.pinned.load(std::memory_order_relaxed)), end_(base_) {}
   ~Pins() {
     record_.pinned.store(base_, std::memory_order_release);
     if (retired_buffers.load(std::memory_order_relaxed) != 0) release_retired();
@@ -56,8 +56,8 @@ class Pins {
   Pins& operator=(const Pins&) = delete;
 
   void add(const Slot& slot) {
-    if (end_ == ThreadRecord::most_pins) return add_share(slot);
-    ThreadRecord::Pin& pin = record_.pins[end_++];
+    if (end_ == runtime::ThreadRecord::most_pins) return add_share(slot);
+    runtime::ThreadRecord::Pin& pin = record_.pins[end_++];
     pin.slot = &slot;
     pin.buffer.store(slot.now_.load(std::memory_order_acquire), std::memory_order_relaxed);
   }
@@ -81,15 +81,15 @@ class Pins {
   bool still_there() {  // else what is there now is pinned instead
     bool unchanged = true;
     for (uint32_t i = base_; i < end_; ++i) {
-      ThreadRecord::Pin& pin = record_.pins[i];
-      const runtime::Buffer* now = pin.slot->now_.load(std::memory_order_acquire);
+      runtime::ThreadRecord::Pin& pin = record_.pins[i];
+      const runtime::Buffer* now = static_cast<const Slot*>(pin.slot)->now_.load(std::memory_order_acquire);
       if (now == pin.buffer.load(std::memory_order_relaxed)) continue;
       pin.buffer.store(now, std::memory_order_relaxed);
       unchanged = false;
     }
     return unchanged;
   }
-  ThreadRecord& record_;
+  runtime::ThreadRecord& record_;
   const uint32_t base_;
   uint32_t end_;
   std::vector<BufferPtr> more_;  // those that find no room in the record, or are counted

@@ -10,7 +10,7 @@
 namespace tenon {
 namespace {
 
-thread_local bool grad_mode = true;
+constinit thread_local bool grad_mode [[gnu::tls_model("initial-exec")]] = true;
 
 uint64_t next_sequence() {
   static std::atomic<uint64_t> last{0};
@@ -50,8 +50,6 @@ TapeSource source_of(const std::shared_ptr<Cell>& cell) {
   return {nullptr, 0, cell->leaf ? cell->leaf : cell};
 }
 
-Part part_of(const Cell& cell) { return cell.active() ? Part::active : cell.has_history() ? Part::flat : Part::none; }
-
 std::vector<Part> parts_of(std::span<const Tensor> inputs) {
   std::vector<Part> parts;
   for (const Tensor& t : inputs) parts.push_back(part_of(*t.cell()));
@@ -76,15 +74,14 @@ std::vector<uint32_t> same_values(std::span<const Tensor> inputs) {
 namespace {
 
 std::shared_ptr<TapeEntry> entry_of(const Callable& c, std::span<const Tensor> inputs, const Pins& pins,
-                                    const std::vector<int64_t>& dims, const Location& at,
-                                    const std::vector<Tensor>& results) {
+                                    std::span<const int64_t> dims, const Location& at, const Tensors& results) {
   const TapedProgram& program = *c.tape;
   auto entry = std::make_shared<TapeEntry>();
   entry->sequence = next_sequence();
   entry->name = c.name;
   entry->where = at;
   entry->program = c.tape;
-  entry->dims = dims;
+  entry->dims.assign(dims.begin(), dims.end());
   using From = TapedProgram::Residual::From;
   for (const TapedProgram::Residual& r : program.residuals) {
     const auto pin = std::lower_bound(program.inputs.begin(), program.inputs.end(), r.number);
@@ -101,8 +98,8 @@ std::shared_ptr<TapeEntry> entry_of(const Callable& c, std::span<const Tensor> i
 
 }  // namespace
 
-void put_on_tape(const Callable& c, std::span<const Tensor> inputs, const Pins& pins, const std::vector<int64_t>& dims,
-                 const Location& at, std::vector<Tensor>& results) {
+void put_on_tape(const Callable& c, std::span<const Tensor> inputs, const Pins& pins, std::span<const int64_t> dims,
+                 const Location& at, Tensors& results) {
   const TapedProgram& program = *c.tape;
   const std::shared_ptr<TapeEntry> entry = entry_of(c, inputs, pins, dims, at, results);
   results.resize(program.outputs);

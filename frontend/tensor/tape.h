@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/few.h"
 #include "tenon/frontend/tensor/taped_program.h"
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/ir/op.h"
@@ -45,7 +47,9 @@ struct TapeEntry {
 
 TapeSource source_of(const std::shared_ptr<Cell>& cell);
 
-Part part_of(const Cell& cell);
+inline Part part_of(const Cell& cell) {
+  return cell.active() ? Part::active : cell.has_history() ? Part::flat : Part::none;
+}
 std::vector<Part> parts_of(std::span<const Tensor> inputs);
 // same[i]: the first input that is the same value as input i.
 std::vector<uint32_t> same_values(std::span<const Tensor> inputs);
@@ -54,7 +58,7 @@ bool records(std::span<const Tensor> inputs);  // grad mode is on and an input h
 // Records a call of a taped callable. `results` are all that its program gave; the function's own outputs stay, with a history.
 // `pins` are the buffers that the program read.
 void put_on_tape(const Callable& callable, std::span<const Tensor> inputs, const Pins& pins,
-                 const std::vector<int64_t>& dims, const Location& at, std::vector<Tensor>& results);
+                 std::span<const int64_t> dims, const Location& at, Few<Tensor, 4>& results);
 // Records that `moved` holds what `from` holds, on another device.
 void put_move_on_tape(const Tensor& from, Tensor& moved, const Location& at);
 // Marks results of ops that are not recorded and use what a backward computed, so that a backward through them is refused.

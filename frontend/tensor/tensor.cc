@@ -37,24 +37,6 @@ double Operand::as_double(long double value) {
   return static_cast<double>(value);
 }
 
-Tensor make_concrete(ir::Type type, std::shared_ptr<runtime::Buffer> buffer, const Location& made) {
-  auto cell = std::make_shared<Cell>();
-  cell->type = std::move(type);
-  cell->place = &buffer->device();
-  cell->slot = std::make_shared<Slot>(std::move(buffer));
-  cell->made = made;
-  return Tensor(std::move(cell));
-}
-
-Tensor make_traced(ir::Type type, uint64_t trace, ir::ValueId value, const Location& made) {
-  auto cell = std::make_shared<Cell>();
-  cell->type = std::move(type);
-  cell->trace = trace;
-  cell->value = value;
-  cell->made = made;
-  return Tensor(std::move(cell));
-}
-
 std::string type_text(const ir::Type& type) {
   std::string text = std::string(name(type.dtype)) + "[";
   for (size_t i = 0; i < type.shape.size(); ++i) text += (i ? ", " : "") + extent_text(type.shape[i]);

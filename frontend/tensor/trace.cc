@@ -9,7 +9,8 @@
 namespace tenon {
 namespace {
 
-thread_local Trace* innermost = nullptr;  // needs no destructor, so that it serves until the thread is gone
+constinit thread_local Trace* innermost [[gnu::tls_model("initial-exec")]] =
+    nullptr;  // needs no destructor, so that it serves until the thread is gone
 
 uint64_t next_number() {
   static std::atomic<uint64_t> last{0};

@@ -16,7 +16,7 @@ template <class Each>
 void each_tensor(const Leaves& leaves, Each each) {
   size_t argument = 0;
   for (size_t i = 0; i < leaves.tensors.size(); ++i) {
-    while (i >= leaves.ends[argument]) ++argument;
+    while (i >= (*leaves.ends)[argument]) ++argument;
     each(argument, *leaves.tensors[i]);
   }
 }
@@ -60,8 +60,8 @@ std::vector<Tensor> free_inputs(const Dynamic& dynamic, const Leaves& leaves, co
   for (const FreeAxis& free : dynamic.axes()) {
     const std::string what =
         "jit: .dynamic names axis " + std::to_string(free.axis) + " of argument " + std::to_string(free.argument);
-    if (free.argument < 0 || static_cast<size_t>(free.argument) >= leaves.ends.size())
-      throw Error(what + " of a call with " + std::to_string(leaves.ends.size()) + "; they are counted from 0", made);
+    if (free.argument < 0 || static_cast<size_t>(free.argument) >= leaves.ends->size())
+      throw Error(what + " of a call with " + std::to_string(leaves.ends->size()) + "; they are counted from 0", made);
     bool there = false;
     each_tensor(leaves, [&](size_t argument, const Tensor& t) {
       there |= argument == static_cast<size_t>(free.argument) && axis_in(free, t.ndim()) >= 0;
@@ -78,11 +78,12 @@ std::vector<Tensor> free_inputs(const Dynamic& dynamic, const Leaves& leaves, co
 
 void write_free_types(const Dynamic& dynamic, Leaves& leaves, const Location& made) {
   ExtentPattern sizes;
-  write_types(leaves.structure, leaves.tensors, made, [&](KeyWriter& writer) {
-    each_tensor(leaves, [&](size_t argument, const Tensor& t) {
-      writer.type(free_type(dynamic, argument, t, sizes), part_of(*t.cell()));
-    });
+  leaves.structure.pad();
+  KeyWriter writer(leaves.structure);
+  each_tensor(leaves, [&](size_t argument, const Tensor& t) {
+    writer.type(free_type(dynamic, argument, t, sizes), part_of(*t.cell()));
   });
+  write_modes(leaves.structure, device_of_all(leaves.tensors, "jit", made));
 }
 
 std::vector<int64_t> extents_of_call(const JitEntry& entry, std::span<const Tensor> inputs) {

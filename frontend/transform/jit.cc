@@ -7,7 +7,6 @@
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/tape.h"
-#include "tenon/frontend/tensor/thread_record.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/frontend/transform/jit_entry.h"
 #include "tenon/ir/base/door.h"
@@ -60,14 +59,22 @@ std::shared_ptr<const ir::Graph> without(const ir::Graph& g, const std::vector<u
   return b.finish(kept);
 }
 
-void pass_on(const JitEntry& entry, std::vector<Tensor>& outputs) {
-  for (uint32_t o : entry.passed) {
+void pass_on(const JitEntry& entry, Tensors& outputs) {
+  if (entry.passed.empty()) return;
+  Tensors all;
+  size_t computed = 0, next = 0;
+  while (computed < outputs.size() || next < entry.passed.size()) {
+    if (next == entry.passed.size() || entry.passed[next] != all.size()) {
+      all.push_back(std::move(outputs[computed++]));
+      continue;
+    }
     const Program& p = entry.program;
-    const Tensor& given = p.captured[index(p.graph->outputs()[o]) - p.arguments];
+    const Tensor& given = p.captured[index(p.graph->outputs()[entry.passed[next++]]) - p.arguments];
     const Tensor here = moved_to(given, *entry.device, entry.made);
     const BufferPtr buffer = buffer_of(here, entry.plain.name.c_str(), entry.made);
-    outputs.insert(outputs.begin() + o, make_concrete(here.cell()->type, buffer, entry.made));
+    all.push_back(make_concrete(here.cell()->type, buffer, entry.made));
   }
+  outputs = std::move(all);
 }
 
 }  // namespace
@@ -85,6 +92,7 @@ bool compile(JitEntry& entry) {
   entry.passed = passed_on(entry);
   const auto graph = entry.passed.empty() ? entry.program.graph : without(*entry.program.graph, entry.passed);
   entry.plain.program = runtime::compile(*graph, options);
+  entry.plainly = !entry.records && !entry.free && entry.passed.empty() && entry.plain.donated.empty();
   entry.ready.store(true, std::memory_order_release);
   return true;
 }
@@ -113,7 +121,7 @@ std::shared_ptr<const Callable> compiled_for_tape(JitState& state, const JitEntr
 // A handle that counts as none: for a call that keeps no input longer than its caller does.
 Tensor borrowed(const Tensor& t) { return Tensor(std::shared_ptr<Cell>(std::shared_ptr<void>(), t.cell().get())); }
 
-void run_here(JitState& state, JitEntry& entry, const Leaves& signature, std::vector<Tensor>& outputs) {
+void run_here(JitState& state, JitEntry& entry, const Leaves& signature, Tensors& outputs) {
   std::vector<Tensor> inputs;
   inputs.reserve(signature.tensors.size() + entry.program.captured.size());
   const bool keeps = entry.records || tracing();
@@ -122,13 +130,13 @@ void run_here(JitState& state, JitEntry& entry, const Leaves& signature, std::ve
   std::vector<int64_t> extents;
   if (entry.free && !tracing()) extents = extents_of_call(entry, inputs);
   if (tracing()) {
-    outputs = apply_graph(*compiled_graph(entry), inputs, state.made);
+    for (Tensor& t : apply_graph(*compiled_graph(entry), inputs, state.made)) outputs.push_back(std::move(t));
   } else if (entry.records) {
-    outputs = call(*compiled_for_tape(state, entry, same_values(inputs)), inputs, extents, state.made);
+    call(*compiled_for_tape(state, entry, same_values(inputs)), inputs, extents, state.made, outputs);
   } else {
     if (compile(entry) && entry.reusable)
       state.entries.charge(signature.structure.view(), &entry, entry.plain.program->memory_bytes());
-    outputs = call(entry.plain, inputs, extents, state.made);
+    call(entry.plain, inputs, extents, state.made, outputs);
     pass_on(entry, outputs);
   }
 }
@@ -136,9 +144,10 @@ void run_here(JitState& state, JitEntry& entry, const Leaves& signature, std::ve
 }  // namespace
 
 // Errors that arise where no place is known (no memory, a name that nobody registered) get the place of the jit.
-void run_entry(JitState& state, JitEntry& entry, const Leaves& signature, std::vector<Tensor>& outputs) {
+void run_entry(JitState& state, JitEntry& entry, const Leaves& signature, bool wants_tree, Results& results) {
   try {
-    run_here(state, entry, signature, outputs);
+    if (wants_tree) results.tree = entry.result;
+    run_here(state, entry, signature, results.tensors);
   } catch (...) {
     leave_with_error(entry.plain.name.c_str(), entry.made, "'");
   }

@@ -34,9 +34,16 @@ struct JitOptions {
 namespace detail {
 struct JitState;
 std::shared_ptr<JitState> make_jit(JitOptions options, const Location& made);
-// Completes a signature: after the structure come dtype, shape and requires_grad of every tensor, then the grad mode.
-void end_signature(Leaves& leaves, const Location& made);
-std::shared_ptr<JitEntry> find_entry(JitState& state, const Leaves& signature);  // null when it is new, or was dropped
+// Completes a signature: after the structure come dtype, shape and requires_grad of every tensor, then where they lie and the modes
+// that programs depend on. dynamic: null where extents are as the arguments have them.
+void end_signature(const Dynamic* dynamic, Leaves& leaves, const Location& made);
+// What a call gives: its tensors, and the tree that they stand in, to be copied and refilled.
+struct Results {
+  Few<Tensor, 4> tensors;
+  std::shared_ptr<void> tree;  // where it is wanted
+};
+// Completes a signature and calls its entry. False when it is new, or was dropped.
+bool call_entry(JitState& state, const Dynamic* dynamic, Leaves& signature, bool wants_tree, Results& results);
 // Begins the entry of a new signature, before its trace. Error when the options name an argument that is not there.
 std::shared_ptr<JitEntry> start_entry(JitState& state, std::vector<std::vector<TreeItem>> arguments);
 // Completes an entry with its trace and the result tree of that, and only then lets other threads find it. Gives the entry to
@@ -55,23 +62,28 @@ class TraceScope {
  private:
   const bool exact_before_;
 };
-void* result_of(const JitEntry& entry);
-void run_entry(JitState& state, JitEntry& entry, const Leaves& signature, std::vector<Tensor>& outputs);
+void run_entry(JitState& state, JitEntry& entry, const Leaves& signature, bool wants_tree, Results& results);
 
 // Tells lists of argument types apart: a generic function's trees may have one structure and several types.
 template <class... A>
 inline char type_token = 0;
-// dynamic: null where extents are as the arguments have them.
+// dynamic: null where extents are as the arguments have them. Without its end, which call_entry() writes.
 template <class... A>
-Leaves signature_of(const Dynamic* dynamic, const Location& made, const A&... args) {
+Leaves signature_begun(const Dynamic* dynamic, const A&... args) {
   Leaves leaves;
+  if (dynamic != nullptr) leaves.ends = std::make_unique<std::vector<size_t>>();
   const char* token = &type_token<Plain<A>...>;
   leaves.structure.append(&token, sizeof token);
   [[maybe_unused]] const auto end = [&] {  // of one argument
-    if (dynamic != nullptr) leaves.ends.push_back(leaves.tensors.size());
+    if (dynamic != nullptr) leaves.ends->push_back(leaves.tensors.size());
   };
   ((walk(args, leaves), end()), ...);
-  dynamic != nullptr ? write_free_types(*dynamic, leaves, made) : end_signature(leaves, made);
+  return leaves;
+}
+template <class... A>
+Leaves signature_of(const Dynamic* dynamic, const Location& made, const A&... args) {
+  Leaves leaves = signature_begun(dynamic, args...);
+  end_signature(dynamic, leaves, made);
   return leaves;
 }
 }  // namespace detail
@@ -101,17 +113,18 @@ class Jit {
   template <class... A>
   auto call(const A&... args) const {
     using R = detail::ResultOf<const F, A...>;
-    const detail::Leaves signature = detail::signature_of(free(), made_, args...);
-    std::shared_ptr<detail::JitEntry> entry = detail::find_entry(*state_, signature);  // ours, if the cache drops it
-    if (!entry) entry = record(signature, true, args...);
-    std::vector<Tensor> outputs;
-    detail::run_entry(*state_, *entry, signature, outputs);
-    if constexpr (std::is_same_v<R, Tensor>) {
-      return outputs.empty() ? Tensor() : std::move(outputs[0]);
-    } else {
-      R result = *static_cast<R*>(detail::result_of(*entry));
-      detail::replace(result, outputs.data());
+    constexpr bool tree = !std::is_same_v<R, Tensor>;
+    const Dynamic* const dynamic = free();
+    detail::Leaves signature = detail::signature_begun(dynamic, args...);
+    detail::Results results;
+    if (!detail::call_entry(*state_, dynamic, signature, tree, results))
+      detail::run_entry(*state_, *record(signature, true, args...), signature, tree, results);
+    if constexpr (tree) {
+      R result = *static_cast<R*>(results.tree.get());
+      detail::replace(result, results.tensors.data());
       return result;
+    } else {
+      return results.tensors.empty() ? Tensor() : std::move(results.tensors[0]);
     }
   }
 
@@ -122,7 +135,8 @@ class Jit {
     auto entry = detail::start_entry(*state_, std::move(arguments));
     const std::tuple<A...> trees(args...);
     std::vector<Tensor> inputs = detail::tensors_of(trees), traced_as = inputs;
-    if (!signature.ends.empty()) traced_as = detail::free_inputs(dynamic_, signature, made_);
+    if (signature.ends != nullptr && !signature.ends->empty())
+      traced_as = detail::free_inputs(dynamic_, signature, made_);
     using R = detail::ResultOf<const F, A...>;
     const detail::TraceScope scope(*state_);
     auto traced = detail::recorded_as<R>("jit", f_, trees, std::move(traced_as), made_);

@@ -14,12 +14,6 @@ namespace {
 constexpr size_t many_retraces = 16;
 constexpr size_t most_watched = 256;  // lists of tensor types whose retraces are counted; then counting starts anew
 
-void write_tensors(KeyBytes& key, const std::vector<Tensor*>& tensors, const Location& made) {
-  write_types(key, tensors, made, [&](KeyWriter& writer) {
-    for (const Tensor* t : tensors) writer.tensor(*t->cell(), part_of(*t->cell()));
-  });
-}
-
 std::string place_in(size_t argument, const std::string& path) {
   return "argument " + std::to_string(argument) + (path.empty() ? "" : ", '" + path + "'");
 }
@@ -115,10 +109,13 @@ JitState::JitState(JitOptions given, const Location& where)
       entries(runtime::CacheKind::jit, budget),
       taped(runtime::CacheKind::jit, budget) {}
 
-void end_signature(Leaves& leaves, const Location& made) { write_tensors(leaves.structure, leaves.tensors, made); }
+void write_tensors(KeyBytes& key, std::span<Tensor* const> tensors, const Location& made) {
+  write_types(key, tensors);
+  write_modes(key, device_of_all(tensors, "jit", made));
+}
 
-std::shared_ptr<JitEntry> find_entry(JitState& state, const Leaves& signature) {
-  return state.entries.find(signature.structure.view());
+void end_signature(const Dynamic* dynamic, Leaves& leaves, const Location& made) {
+  dynamic != nullptr ? write_free_types(*dynamic, leaves, made) : write_tensors(leaves.structure, leaves.tensors, made);
 }
 
 std::shared_ptr<JitEntry> start_entry(JitState& state, std::vector<std::vector<TreeItem>> arguments) {
@@ -173,7 +170,5 @@ std::shared_ptr<JitEntry> finish_entry(JitState& state, const Leaves& signature,
   if (there == entry) note_trace(state, signature, *entry);
   return there;  // of another thread, if it traced the same signature meanwhile
 }
-
-void* result_of(const JitEntry& entry) { return entry.result.get(); }
 
 }  // namespace tenon::detail

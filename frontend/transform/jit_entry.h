@@ -31,6 +31,7 @@ struct JitEntry {
   bool fuse = true;
   bool check_nans = false;
   std::atomic<bool> ready = false;  // `plain` has its program, and changes no more
+  bool plainly = false;  // then: calls record, donate and pass on nothing, and their extents are known
   std::shared_ptr<void> result;  // the result tree of the trace, to be copied and refilled
   const runtime::Device* device = nullptr;
   Program program;
@@ -66,18 +67,21 @@ struct JitState {
   bool warned_retraces = false;
 };
 
-// The end of every signature, behind the structure: the device of all tensors, their types as write(KeyWriter&) has them, the grad
-// mode, and the named axes of lanes.
-template <class Write>
-void write_types(KeyBytes& key, std::span<Tensor* const> tensors, const Location& made, Write write) {
-  KeyWriter writer(key);
-  writer.tag('|');
-  writer.tag(device_tag(device_of_all(tensors, "jit", made)));
-  writer.tag(static_cast<char>(default_dtype()));
-  write(writer);
-  writer.tag(grad_enabled() ? 'G' : 'N');
+// The end of every signature, behind the types of its tensors: where they lie, and the modes that programs depend on.
+inline uint64_t modes_word(const runtime::Device& device) {
+  return uint64_t{'|'} | uint64_t{static_cast<unsigned char>(device_tag(device))} << 8 |
+         uint64_t{static_cast<unsigned char>(default_dtype())} << 16 | uint64_t{grad_enabled()} << 24;
+}
+inline void write_modes(KeyBytes& key, const runtime::Device& device) {
+  key.word(modes_word(device));
   NamedAxis::write_all(key);
 }
+inline void write_types(KeyBytes& key, std::span<Tensor* const> tensors) {
+  key.pad();
+  KeyWriter writer(key);
+  for (const Tensor* t : tensors) writer.tensor(*t->cell(), part_of(*t->cell()));
+}
+void write_tensors(KeyBytes& key, std::span<Tensor* const> tensors, const Location& made);  // both
 
 // What is compiled: its graph, with the checks of a hunt for NaNs if there is one.
 std::shared_ptr<const ir::Graph> compiled_graph(const JitEntry& entry);

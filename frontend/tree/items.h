@@ -23,7 +23,8 @@ std::vector<TreeItem> items_of(T& tree) {
   std::vector<TreeItem> items;
   Leaves leaves;
   leaves.want_structure = false;
-  leaves.items = &items;
+  Listing listing{&items, {}};
+  leaves.listing = &listing;
   walk(tree, leaves);
   return items;
 }

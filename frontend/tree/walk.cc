@@ -67,10 +67,10 @@ void note_value(Leaves& leaves, char tag, const void* bytes, size_t size) {
     leaves.structure.append(&size, sizeof size);
     leaves.structure.append(bytes, size);
   }
-  if (leaves.items) {
-    TreeItem item{leaves.path, tag, std::string(static_cast<const char*>(bytes), size), "", nullptr};
+  if (leaves.listing) {
+    TreeItem item{leaves.listing->path, tag, std::string(static_cast<const char*>(bytes), size), "", nullptr};
     item.text = value_text(tag, item.bytes);
-    leaves.items->push_back(std::move(item));
+    leaves.listing->items->push_back(std::move(item));
   }
 }
 
@@ -80,20 +80,27 @@ void note_keys(Leaves& leaves, size_t size, const std::string& keys, const std::
     leaves.structure.append(&size, sizeof size);
     leaves.structure += keys;
   }
-  if (leaves.items)
-    leaves.items->push_back({leaves.path, 'm', keys, size == 0 ? "no keys" : "the keys {" + text + "}", nullptr});
+  if (leaves.listing)
+    leaves.listing->items->push_back(
+        {leaves.listing->path, 'm', keys, size == 0 ? "no keys" : "the keys {" + text + "}", nullptr});
+}
+
+void note_missing(Leaves& leaves) {
+  const size_t before = leaves.tensors.size();
+  leaves.structure += 'u';
+  leaves.structure.append(&before, sizeof before);
 }
 
 void note_item(Leaves& leaves, char tag, Tensor* tensor) {
-  leaves.items->push_back({leaves.path, tag, "", "", tensor});
+  leaves.listing->items->push_back({leaves.listing->path, tag, "", "", tensor});
 }
 
 void Step::lengthen(std::string_view name, size_t number) {
   if (name.empty()) {
-    leaves.path += '[' + std::to_string(number) + ']';
+    leaves.listing->path += '[' + std::to_string(number) + ']';
   } else {
-    if (!leaves.path.empty() && name[0] != '[') leaves.path += '.';
-    leaves.path += name;
+    if (!leaves.listing->path.empty() && name[0] != '[') leaves.listing->path += '.';
+    leaves.listing->path += name;
   }
 }
 

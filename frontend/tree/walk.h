@@ -2,6 +2,7 @@
 // members), and its nodes by path where they are wanted. Refuses reference members, bases and C arrays.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenon/frontend/tensor/few.h"
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/frontend/tree/members.h"
 #include "tenon/frontend/tree/nodes.h"
@@ -18,27 +20,32 @@ namespace tenon::detail {
 
 struct TreeItem;  // frontend/tree/items.h
 
+struct Listing {
+  std::vector<TreeItem>* items = nullptr;
+  std::string path;  // of the node at hand
+};
+// Made at every call of a jitted function, so it holds little that has to be made and destroyed.
 struct Leaves {
-  std::vector<Tensor*> tensors;
+  Few<Tensor*, 16> tensors;
   KeyBytes structure;
-  std::vector<size_t> ends;  // how many tensors there are after each of several trees, where that is wanted
+  std::unique_ptr<std::vector<size_t>> ends;  // how many tensors there are after each tree, where that is wanted
   bool want_structure = true;
-  std::vector<TreeItem>* items = nullptr;  // listed if not null
-  std::string path;  // of the node at hand, while items are wanted
+  Listing* listing = nullptr;  // of nodes, where it is wanted
 };
 void note_value(Leaves& leaves, char tag, const void* bytes, size_t size);
 void note_keys(Leaves& leaves, size_t size, const std::string& keys, const std::string& text);
 void note_item(Leaves& leaves, char tag, Tensor* tensor);
+void note_missing(Leaves& leaves);
 
 // Lengthens the path while alive: .name, or [number].
 struct Step {
   Leaves& leaves;
   const size_t length;
-  Step(Leaves& l, std::string_view name, size_t number) : leaves(l), length(l.path.size()) {
-    if (leaves.items) lengthen(name, number);
+  Step(Leaves& l, std::string_view name, size_t number) : leaves(l), length(l.listing ? l.listing->path.size() : 0) {
+    if (leaves.listing) lengthen(name, number);
   }
   ~Step() {
-    if (leaves.items) leaves.path.resize(length);
+    if (leaves.listing) leaves.listing->path.resize(length);
   }
   void lengthen(std::string_view name, size_t number);
   Step(const Step&) = delete;
@@ -94,13 +101,13 @@ void walk_map(T& map, Leaves& leaves) {
   const std::vector<const void*> entries = entries_of(map);
   std::string keys, text;
   for (const void* p : entries) {
-    if (leaves.want_structure || leaves.items) keys += key_bytes(static_cast<const Entry*>(p)->first);
-    if (leaves.items) text += (text.empty() ? "" : ", ") + key_text(static_cast<const Entry*>(p)->first);
+    if (leaves.want_structure || leaves.listing) keys += key_bytes(static_cast<const Entry*>(p)->first);
+    if (leaves.listing) text += (text.empty() ? "" : ", ") + key_text(static_cast<const Entry*>(p)->first);
   }
   note_keys(leaves, entries.size(), keys, text);
   for (const void* p : entries) {
     auto& entry = *static_cast<Entry*>(const_cast<void*>(p));
-    const Step step(leaves, leaves.items ? '[' + key_text(entry.first) + ']' : std::string(), 0);
+    const Step step(leaves, leaves.listing ? '[' + key_text(entry.first) + ']' : std::string(), 0);
     walk(entry.second, leaves);
   }
 }
@@ -124,12 +131,13 @@ void note_number(Leaves& leaves, T value) {
   }
 }
 
-inline void walk_tensor(const Tensor& tensor, Leaves& leaves) {
+[[gnu::always_inline]] inline void walk_tensor(const Tensor& tensor, Leaves& leaves) {
   auto* const leaf = const_cast<Tensor*>(&tensor);  // const trees are walked too: who walks one does not write
-  const char tag = tensor.defined() ? 't' : 'u';
-  if (tensor.defined()) leaves.tensors.push_back(leaf);
-  if (leaves.want_structure) leaves.structure += tag;
-  if (leaves.items) note_item(leaves, tag, leaf);
+  const bool defined = tensor.defined();
+  if (defined) leaves.tensors.push_back(leaf);
+  // The types say where tensors may stand, so only those that are missing are noted, with how many there are before.
+  if (!defined && leaves.want_structure) note_missing(leaves);
+  if (leaves.listing) note_item(leaves, defined ? 't' : 'u', leaf);
 }
 
 template <class T>
@@ -204,7 +212,7 @@ void walk(T& tree, Leaves& leaves) {
     walk_list(tree, leaves);
   } else if constexpr (OptionalLike<U>) {
     if (leaves.want_structure) leaves.structure += tree.has_value() ? '+' : '-';
-    if (leaves.items) note_item(leaves, tree.has_value() ? '+' : '-', nullptr);
+    if (leaves.listing) note_item(leaves, tree.has_value() ? '+' : '-', nullptr);
     if (tree.has_value()) walk(*tree, leaves);
   } else if constexpr (VariantLike<U>) {
     const size_t index = tree.index();
@@ -234,7 +242,7 @@ std::vector<Tensor*> leaves_of(T& tree) {
   Leaves leaves;
   leaves.want_structure = false;
   walk(tree, leaves);
-  return std::move(leaves.tensors);
+  return std::vector<Tensor*>(leaves.tensors.begin(), leaves.tensors.end());
 }
 template <class T>
 std::vector<Tensor> tensors_of(T& tree) {
@@ -244,7 +252,10 @@ std::vector<Tensor> tensors_of(T& tree) {
 }
 template <class T>
 void replace(T& tree, const Tensor* values) {
-  for (Tensor* t : leaves_of(tree)) *t = *values++;
+  Leaves leaves;
+  leaves.want_structure = false;
+  walk(tree, leaves);
+  for (Tensor* t : leaves.tensors) *t = *values++;
 }
 // Everything of a tree but its tensors and their types.
 template <class T>

@@ -1,72 +1,108 @@
 // Pointers by the hash of what they point to: the index of a cache in memory. Open addressing, at most half full, so that a look-up
-// meets one line of memory before the entry itself; what is taken out leaves no trace, since those behind it move up.
-// Refuses to compare keys: whoever looks up says which of the entries with one hash is meant.
+// meets one line of memory before the entry itself. Look-ups take no lock and see each change before or after it; changes are made
+// one at a time. So a slot is written once: what is taken out leaves a mark, until the table is laid out anew.
+// Refuses to compare keys: whoever looks up says which of the entries with one hash is meant. Refuses to destroy a table that
+// readers may be in.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <memory>
+#include <utility>
 
 namespace tenon::runtime {
 
 template <class T>
 class HashTable {
+  struct Slot {
+    std::atomic<T*> entry{nullptr};
+    uint64_t hash = 0;  // written before the entry
+  };
+
  public:
+  class Slots {  // one layout
+   public:
+    explicit Slots(size_t capacity) : mask(capacity - 1), slot(new Slot[capacity]) {}
+
+   private:
+    friend class HashTable;
+    const size_t mask;
+    const std::unique_ptr<Slot[]> slot;
+  };
+
+  HashTable() = default;
+  HashTable(const HashTable&) = delete;
+  HashTable& operator=(const HashTable&) = delete;
+  ~HashTable() { delete slots_.load(std::memory_order_relaxed); }
+
   size_t size() const { return count_; }
 
-  // The entry with this hash for which meant(entry) holds, or null.
+  // The entry with this hash for which meant(entry) holds, or null. Entries of others stay only where readers are waited for
+  // (runtime/reading.h), or changes are kept out.
   template <class Meant>
   T* find(uint64_t hash, Meant meant) const {
-    if (count_ == 0) return nullptr;
-    for (size_t at = hash & mask(); slots_[at].entry != nullptr; at = (at + 1) & mask())
-      if (slots_[at].hash == hash && meant(*slots_[at].entry)) return slots_[at].entry;
-    return nullptr;
+    const Slots* const slots = slots_.load(std::memory_order_acquire);
+    if (slots == nullptr) return nullptr;
+    for (size_t at = hash & slots->mask;; at = (at + 1) & slots->mask) {
+      const Slot& slot = slots->slot[at];
+      T* const entry = slot.entry.load(std::memory_order_acquire);
+      if (entry == nullptr) return nullptr;
+      if (entry != gone() && slot.hash == hash && meant(*entry)) return entry;
+    }
   }
 
-  void insert(uint64_t hash, T* entry) {  // changes nothing if memory is out
-    if ((count_ + 1) * 2 > slots_.size()) grow();
-    place(slots_, {hash, entry});
+  // Makes room for one more, if memory is there: gives the layout that was in its place, if it was another.
+  std::unique_ptr<const Slots> make_room() {
+    const Slots* const now = slots_.load(std::memory_order_relaxed);
+    if (now != nullptr && (used_ + 1) * 2 <= now->mask + 1) return nullptr;
+    size_t capacity = 4;
+    while (capacity < (count_ + 1) * 3) capacity *= 2;
+    auto fresh = std::make_unique<Slots>(capacity);
+    if (now != nullptr)
+      for (size_t at = 0; at <= now->mask; ++at) {
+        T* const entry = now->slot[at].entry.load(std::memory_order_relaxed);
+        if (entry != nullptr && entry != gone()) place(*fresh, now->slot[at].hash, entry);
+      }
+    used_ = count_;
+    slots_.store(fresh.release(), std::memory_order_release);
+    return std::unique_ptr<const Slots>(now);
+  }
+
+  void insert(uint64_t hash, T* entry) {  // into room that there is
+    place(*slots_.load(std::memory_order_relaxed), hash, entry);
     ++count_;
+    ++used_;
   }
 
   void erase(uint64_t hash, const T* entry) {
-    size_t hole = hash & mask();
-    while (slots_[hole].entry != entry) hole = (hole + 1) & mask();
-    for (size_t at = (hole + 1) & mask(); slots_[at].entry != nullptr; at = (at + 1) & mask()) {
-      const size_t way = (at - slots_[at].hash) & mask();  // from where it belongs
-      if (way < ((at - hole) & mask())) continue;  // the hole lies before that
-      slots_[hole] = slots_[at];
-      hole = at;
-    }
-    slots_[hole] = {};
+    const Slots& slots = *slots_.load(std::memory_order_relaxed);
+    size_t at = hash & slots.mask;
+    while (slots.slot[at].entry.load(std::memory_order_relaxed) != entry) at = (at + 1) & slots.mask;
+    slots.slot[at].entry.store(gone(), std::memory_order_release);
     --count_;
   }
 
   // The first entry in the slots from `from` on, which it moves there; null behind the last. For taking out all, one by one.
   T* next(size_t& from) const {
-    while (from < slots_.size() && slots_[from].entry == nullptr) ++from;
-    return from < slots_.size() ? slots_[from].entry : nullptr;
+    const Slots* const slots = slots_.load(std::memory_order_relaxed);
+    for (; slots != nullptr && from <= slots->mask; ++from) {
+      T* const entry = slots->slot[from].entry.load(std::memory_order_relaxed);
+      if (entry != nullptr && entry != gone()) return entry;
+    }
+    return nullptr;
   }
 
  private:
-  struct Slot {
-    uint64_t hash = 0;
-    T* entry = nullptr;
-  };
-  size_t mask() const { return slots_.size() - 1; }
-  static void place(std::vector<Slot>& slots, const Slot& slot) {
-    size_t at = slot.hash & (slots.size() - 1);
-    while (slots[at].entry != nullptr) at = (at + 1) & (slots.size() - 1);
-    slots[at] = slot;
+  static T* gone() { return reinterpret_cast<T*>(uintptr_t{1}); }  // the mark
+  static void place(const Slots& slots, uint64_t hash, T* entry) {
+    size_t at = hash & slots.mask;
+    while (slots.slot[at].entry.load(std::memory_order_relaxed) != nullptr) at = (at + 1) & slots.mask;
+    slots.slot[at].hash = hash;
+    slots.slot[at].entry.store(entry, std::memory_order_release);
   }
-  void grow() {
-    std::vector<Slot> larger(slots_.empty() ? 4 : slots_.size() * 2);
-    for (const Slot& slot : slots_)
-      if (slot.entry != nullptr) place(larger, slot);
-    slots_.swap(larger);
-  }
-  std::vector<Slot> slots_;
-  size_t count_ = 0;
+  std::atomic<const Slots*> slots_{nullptr};
+  size_t count_ = 0, used_ = 0;  // entries; slots that are not empty
 };
 
 }  // namespace tenon::runtime

@@ -21,8 +21,8 @@ namespace {
 constexpr uint64_t default_bytes = uint64_t{1} << 30;
 constexpr uint64_t share_of_programs = 16;  // a sixteenth
 constexpr int stripes = 16;
-// A node of the order, up to four slots of the index, and the value's control block.
-constexpr uint64_t entry_bytes = sizeof(CacheEntry) + 48 + 4 * 16 + 16 + 3 * block_bytes;
+// A node of the order, up to six slots of the index, and the value's control block.
+constexpr uint64_t entry_bytes = sizeof(CacheEntry) + 48 + 6 * 16 + 16 + 3 * block_bytes;
 
 // The halves of the product of two words, whose every bit depends on every bit of both, one on the other.
 uint64_t fold(uint64_t a, uint64_t b) {
@@ -30,19 +30,35 @@ uint64_t fold(uint64_t a, uint64_t b) {
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
+uint64_t word_at(const char* from) {
+  uint64_t word;
+  std::memcpy(&word, from, sizeof word);
+  return word;
+}
+
+// Keys are mostly whole words, written just before: read as such they come from the processor's store buffer.
 uint64_t hash_bytes(std::string_view bytes) {
   constexpr uint64_t some = 0x9e3779b97f4a7c15u, other = 0xd1b54a32d192ed03u;
-  uint64_t hash = bytes.size() * other, word[2];
-  for (; bytes.size() >= sizeof word; bytes.remove_prefix(sizeof word)) {
-    std::memcpy(word, bytes.data(), sizeof word);
-    hash = fold(word[0] ^ some, word[1] ^ hash);
-  }
-  word[0] = word[1] = 0;
-  if (!bytes.empty()) std::memcpy(word, bytes.data(), bytes.size());
-  return fold(fold(word[0] ^ some, word[1] ^ hash) ^ other, some);
+  uint64_t hash = bytes.size() * other;
+  const char* at = bytes.data();
+  size_t left = bytes.size();
+  for (; left >= 16; left -= 16, at += 16) hash = fold(word_at(at) ^ some, word_at(at + 8) ^ hash);
+  uint64_t word = 0, rest = 0;
+  if (left >= 8) word = word_at(at), left -= 8, at += 8;
+  for (size_t i = 0; i < left; ++i) rest |= uint64_t{static_cast<unsigned char>(at[i])} << 8 * i;
+  return fold(fold(word ^ some, rest ^ hash) ^ other, some);
 }
 
 using Order = decltype(CacheBudget::order);
+
+// What leaves the caches by one change, until nobody reads it any more.
+struct Leaving {
+  Order entries;
+  uint64_t others = 0;  // than programs
+  std::unique_ptr<const HashTable<CacheEntry>::Slots> layout;
+  Retired retired{this, &Leaving::destroy};
+  static void destroy(void* self);
+};
 
 }  // namespace
 
@@ -59,7 +75,8 @@ struct CacheState {
   const std::shared_ptr<CacheBudget> process =
       std::make_shared<CacheBudget>(0, "what was compiled", "raise TENON_MEMORY_CACHE_BYTES");
   const std::shared_ptr<CacheBudget> programs = std::make_shared<CacheBudget>(0, "", "");
-  void (*told)(uint64_t) = nullptr;
+  std::atomic<void (*)(uint64_t)> told{nullptr};
+  Order late;  // what left when there was no memory for a Leaving: it goes with the next
 
   void divide(uint64_t bytes) {
     programs->most_bytes = bytes / share_of_programs;
@@ -94,35 +111,48 @@ void say(const CacheBudget& full) {
        "tensor.");
 }
 
+void Leaving::destroy(void* self) {
+  const std::unique_ptr<Leaving> all(static_cast<Leaving*>(self));
+  all->entries.clear();
+  const auto told = state().told.load();
+  if (all->others != 0 && told != nullptr) told(all->others);
+}
+
 // Locks what changes; what leaves the caches meanwhile is destroyed once the lock has been given back.
 class Change {
  public:
-  Change() : hold_(state().order) {}
+  Change() : leaving_(new(std::nothrow) Leaving), hold_(state().order) {
+    if (leaving_ != nullptr) leaving_->entries.swap(state().late);
+  }
   ~Change() {
-    const auto told = state().told;
-    uint64_t others = 0;
-    for (const auto& [place, entry] : leaving) others += entry.cache->kind() != CacheKind::programs;
+    if (leaving_ != nullptr)
+      for (const auto& [place, entry] : leaving_->entries) leaving_->others += entry.kind != CacheKind::programs;
     hold_.unlock();
     try {
       if (full_) say(*full_);
     } catch (const std::bad_alloc&) {  // there is no memory for a word about memory
     }
-    leaving.clear();
-    if (others != 0 && told != nullptr) told(others);
+    if (leaving_ != nullptr && (!leaving_->entries.empty() || leaving_->layout != nullptr))
+      retire(leaving_.release()->retired);
   }
   Change(const Change&) = delete;
   Change& operator=(const Change&) = delete;
 
+  Order& leaving() { return leaving_ != nullptr ? leaving_->entries : state().late; }
+  void make_room_in(HashTable<CacheEntry>& index) {
+    if (leaving_ == nullptr) throw std::bad_alloc();
+    leaving_->layout = index.make_room();
+  }
   // An entry that has grown beyond the whole budget goes, and not all the others for its sake.
   void make_room(const std::shared_ptr<CacheBudget>& budget, CacheEntry* grown = nullptr) {
     if (budget->bytes <= budget->most_bytes) return;
-    if (grown != nullptr && grown->bytes > budget->most_bytes) state().evict(*grown, leaving);
+    if (grown != nullptr && grown->bytes > budget->most_bytes) state().evict(*grown, leaving());
     Order& order = budget->order;
     while (budget->bytes > budget->most_bytes && !order.empty()) {
       CacheEntry& oldest = order.begin()->second;
       const uint64_t last_use = oldest.last_use.load(std::memory_order_relaxed);
       if (last_use == oldest.placed) {
-        state().evict(oldest, leaving);
+        state().evict(oldest, leaving());
         continue;
       }
       auto node = order.extract(order.begin());
@@ -133,9 +163,8 @@ class Change {
     if (!budget->whose.empty() && budget->most_bytes != 0 && !std::exchange(budget->said, true)) full_ = budget;
   }
 
-  Order leaving;
-
  private:
+  std::unique_ptr<Leaving> leaving_;
   std::unique_lock<Mutex> hold_;
   std::shared_ptr<CacheBudget> full_;  // for the first time
 };
@@ -170,6 +199,7 @@ CacheUse CacheState::use_of(const MemoryCache& cache) {
   return use;
 }
 
+static_assert(cache_kinds <= ThreadRecord::most_kinds);
 const char* name(CacheKind kind) {
   constexpr const char* names[] = {"programs", "eager", "jit", "pullbacks", "tables"};
   return names[static_cast<int>(kind)];
@@ -188,23 +218,32 @@ MemoryCache::MemoryCache(CacheKind kind, std::shared_ptr<CacheBudget> budget, Ha
 
 MemoryCache::~MemoryCache() {
   Change change;
-  state().take_all(*this, change.leaving);
+  state().take_all(*this, change.leaving());
   state().caches.erase(this);
   state().past[static_cast<int>(kind_)] += use_;
 }
 
+namespace {
+
 // Among thousands of entries none is in the processor's caches: all its lines are asked for at once, and the first of the value
 // while the keys are compared.
-CacheEntry* MemoryCache::at(std::string_view key, uint64_t hash) {
+template <class Count>
+CacheEntry* look_up(const HashTable<CacheEntry>& index, std::string_view key, uint64_t hash, Count count) {
   const auto fetch = [](const void* from, int lines) {
     for (int line = 0; line < lines; ++line) __builtin_prefetch(static_cast<const char*>(from) + 64 * line);
   };
-  return index_.find(hash, [&](const CacheEntry& entry) {
+  return index.find(hash, [&](const CacheEntry& entry) {
     fetch(&entry, 3);
     fetch(static_cast<const char*>(entry.value.get()) - 64, 6);
-    ++use_.comparisons;
+    count();
     return entry.key.view() == key;
   });
+}
+
+}  // namespace
+
+CacheEntry* MemoryCache::at(std::string_view key, uint64_t hash) {
+  return look_up(index_, key, hash, [this] { ++use_.comparisons; });
 }
 
 MemoryCache::Value MemoryCache::find(std::string_view key) {
@@ -220,6 +259,18 @@ MemoryCache::Value MemoryCache::find(std::string_view key) {
   return entry->value;
 }
 
+const MemoryCache::Value* MemoryCache::find(std::string_view key, const Reading& section) {
+  ThreadRecord::Counts& counts = section.thread().counts[static_cast<size_t>(kind_)];
+  const CacheEntry* const entry = look_up(index_, key, hash_(key), [&] { ThreadRecord::count(counts.comparisons); });
+  if (entry == nullptr) {
+    ThreadRecord::count(counts.misses);
+    return nullptr;
+  }
+  note_use(*entry, section);
+  section.thread().found_in(this) = {this, section.age(), entry};
+  return &entry->value;
+}
+
 MemoryCache::Value MemoryCache::keep(std::string_view key, Value value, uint64_t bytes) {
   const uint64_t hash = hash_(key);
   bytes += key.size() + entry_bytes;
@@ -230,9 +281,10 @@ MemoryCache::Value MemoryCache::keep(std::string_view key, Value value, uint64_t
   {
     const std::lock_guard hold(stripe_);
     if (const CacheEntry* there = at(key, hash)) return there->value;
+    change.make_room_in(index_);
     entry = &fresh
                  .emplace(std::piecewise_construct, std::forward_as_tuple(now, number),
-                          std::forward_as_tuple(now, value, KeyBytes(key), this, hash, number, now, bytes))
+                          std::forward_as_tuple(now, value, KeyBytes(key), this, kind_, hash, number, now, bytes))
                  .first->second;
     index_.insert(hash, entry);
   }
@@ -272,7 +324,7 @@ void MemoryCache::trim(uint64_t most_bytes, bool (*unused)(const Value&)) {
     if (stays)
       next = at;
     else
-      state().take(at->second, change.leaving);
+      state().take(at->second, change.leaving());
   }
 }
 
@@ -287,6 +339,12 @@ CacheUse cache_use(CacheKind kind) {
   for (const MemoryCache* cache : state().caches) {
     if (cache->kind() != kind) continue;
     sum += CacheState::use_of(*cache);
+  }
+  for (const ThreadRecord* r = first_record(); r != nullptr; r = r->next) {
+    const ThreadRecord::Counts& counts = r->counts[static_cast<size_t>(kind)];
+    sum.hits += counts.hits.load(std::memory_order_relaxed);
+    sum.misses += counts.misses.load(std::memory_order_relaxed);
+    sum.comparisons += counts.comparisons.load(std::memory_order_relaxed);
   }
   return sum;
 }
@@ -305,7 +363,7 @@ void set_memory_cache_bytes(uint64_t bytes) {
 
 void clear_memory_caches() {
   Change change;
-  for (MemoryCache* cache : state().caches) state().take_all(*cache, change.leaving);
+  for (MemoryCache* cache : state().caches) state().take_all(*cache, change.leaving());
 }
 
 void after_dropping(void (*told)(uint64_t entries)) {

@@ -1,7 +1,7 @@
 // The caches in memory: maps from bytes to shared values that hold at most so many bytes. What was used longest ago goes first,
 // and only the cache's reference to it: calls that run, tapes and other holders keep theirs.
 //
-// Keys are found by a hash and believed by all their bytes. Caches share a budget: the process's, or that of a jitted function
+// Keys are found by a hash and believed by all their bytes. Who is in a section (runtime/reading.h) looks up without a lock. Caches share a budget: the process's, or that of a jitted function
 // with a bound of its own. A budget that overflows for the first time says so once. Refuses to know what it holds: whoever puts
 // a value in says what it takes.
 #pragma once
@@ -17,6 +17,7 @@
 #include "tenon/ir/base/undisturbed.h"
 #include "tenon/runtime/cache/hash_table.h"
 #include "tenon/runtime/cache/key_bytes.h"
+#include "tenon/runtime/reading.h"
 
 namespace tenon::runtime {
 
@@ -26,10 +27,11 @@ const char* name(CacheKind kind);
 
 class MemoryCache;
 struct CacheEntry {
-  std::atomic<uint64_t> last_use;  // what a look-up meets comes first
+  mutable std::atomic<uint64_t> last_use;  // what a look-up meets comes first
   std::shared_ptr<const void> value;
   KeyBytes key;
-  MemoryCache* cache;
+  MemoryCache* cache;  // which it may outlive, once taken out
+  CacheKind kind;
   uint64_t hash, number, placed;  // number: unique; placed: its last use as far as the order below knows
   uint64_t bytes;
 };
@@ -71,6 +73,19 @@ class MemoryCache {
   MemoryCache& operator=(const MemoryCache&) = delete;
 
   Value find(std::string_view key);  // null when it is not there
+  // The same without a lock and without a share of the value, both good until the section ends; null when it is not there.
+  const Value* find(std::string_view key, const Reading& section);
+  // What this thread found here last, if nothing has left the caches since: whoever compares its key and finds it the same need not
+  // make one. Then it counts as found.
+  const CacheEntry* found_last(const Reading& section) const {
+    const ThreadRecord::Found& last = section.thread().found_in(this);
+    const bool good = last.cache == this && last.age == section.age() && section.is_current();
+    return good ? static_cast<const CacheEntry*>(last.entry) : nullptr;
+  }
+  const Value& found_again(const CacheEntry& entry, const Reading& section) const {
+    note_use(entry, section);
+    return entry.value;
+  }
   // Puts a value in, and gives what is there from now on: that of another thread which came first. One that is larger than
   // the whole budget goes at once.
   Value keep(std::string_view key, Value value, uint64_t bytes);
@@ -84,11 +99,17 @@ class MemoryCache {
  private:
   friend struct CacheState;
   CacheEntry* at(std::string_view key, uint64_t hash);  // the stripe is locked
+  // Threads that find one entry share its line as long as none of them writes to it.
+  void note_use(const CacheEntry& entry, const Reading& section) const {
+    ThreadRecord::count(section.thread().counts[static_cast<size_t>(kind_)].hits);
+    const uint64_t now = budget_->now.load(std::memory_order_relaxed);
+    if (entry.last_use.load(std::memory_order_relaxed) != now) entry.last_use.store(now, std::memory_order_relaxed);
+  }
   const CacheKind kind_;
   const std::shared_ptr<CacheBudget> budget_;
   const Hash hash_;
   CacheStripe&
-      stripe_;  // guards the index and the counters of look-ups; the rest is guarded by the one lock of all caches
+      stripe_;  // guards changes of the index and the counters of look-ups; the rest is guarded by the one lock of all caches
   HashTable<CacheEntry> index_;
   CacheUse use_;
 };
@@ -99,6 +120,9 @@ class CacheOf {
  public:
   explicit CacheOf(CacheKind kind, std::shared_ptr<CacheBudget> budget = nullptr) : cache_(kind, std::move(budget)) {}
   std::shared_ptr<V> find(std::string_view key) { return typed(cache_.find(key)); }
+  const MemoryCache::Value* find(std::string_view key, const Reading& section) { return cache_.find(key, section); }
+  static V& in(const MemoryCache::Value& value) { return *static_cast<V*>(const_cast<void*>(value.get())); }
+  static std::shared_ptr<V> share(const MemoryCache::Value& value) { return typed(value); }
   std::shared_ptr<V> keep(std::string_view key, std::shared_ptr<V> value, uint64_t bytes) {
     return typed(cache_.keep(key, std::move(value), bytes));
   }

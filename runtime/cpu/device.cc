@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <memory>
 
 #include "tenon/codegen/codegen.h"
 #include "tenon/ir/base/environment.h"
@@ -102,36 +103,42 @@ void copy_rows(const Device&, void* to_memory, uint64_t to_stride, const void* f
 }
 void synchronize(const Device&) {}  // run() returns when all is done
 
+// Linked code, and the arena of every call where it is known.
+struct Program {
+  codegen::Linked linked;
+  int64_t arena_bytes = -1;
+  const tenon_env* env = tenon_runtime_env();  // one for the life of the process
+};
+const Program& program_of(const void* code) { return *static_cast<const Program*>(code); }
+
 void* load(const Device&, const Artifact& artifact) {
   const Manifest& m = artifact.manifest;
   if (const uint64_t lacking = m.needs & ~tenon_cpu_features(); lacking != 0)
     throw Error("this processor lacks " + feature_expression(lacking) + ", which '" + m.entry +
                 "' was compiled for; compile it for another target");
-  return new codegen::Linked(codegen::link_objects(artifact.objects, m.entry, memory));
+  auto program = std::make_unique<Program>(Program{codegen::link_objects(artifact.objects, m.entry, memory)});
+  if (m.is_static) program->arena_bytes = program->linked.arena_bytes(nullptr);
+  return program.release();
 }
 
 void unload(void* code) {
-  const auto* linked = static_cast<codegen::Linked*>(code);
-  release_code(linked->code);
-  delete linked;
+  release_code(program_of(code).linked.code);
+  delete static_cast<Program*>(code);
 }
 
-uint64_t code_bytes(const void* code) {
-  return static_cast<const codegen::Linked*>(code)->code.size + sizeof(codegen::Linked);
-}
+uint64_t code_bytes(const void* code) { return program_of(code).linked.code.size + sizeof(Program); }
 
-int64_t arena_bytes(const void* code, const int64_t* dims) {
-  return static_cast<const codegen::Linked*>(code)->arena_bytes(dims);
-}
+int64_t arena_bytes(const void* code, const int64_t* dims) { return program_of(code).linked.arena_bytes(dims); }
 
 int32_t run(const Device&, const void* code, tenon_call& call, const Caller&, bool* started) {
-  const auto& linked = *static_cast<const codegen::Linked*>(code);
+  const Program& program = program_of(code);
   // Planned buffers and the kernels' scratch memory; negative if the extents are such that the entry refuses them.
-  const Arena arena(std::max<int64_t>(0, linked.arena_bytes(call.dims)));
+  const int64_t bytes = program.arena_bytes >= 0 ? program.arena_bytes : program.linked.arena_bytes(call.dims);
+  const Arena arena(std::max<int64_t>(0, bytes));
   call.arena = arena.data;
-  if (call.env == nullptr) call.env = tenon_runtime_env();
+  if (call.env == nullptr) call.env = program.env;
   if (started != nullptr) *started = true;
-  return linked.entry(&call);
+  return program.linked.entry(&call);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // The list of all threads' records. A key of pthreads says when a thread is over, late: after the destructors of the program's
 // thread-locals. Whatever asks later still is given a record again.
-#include "tenon/frontend/tensor/thread_record.h"
+#include "tenon/runtime/thread_record.h"
 
 #include <pthread.h>
 
@@ -8,10 +8,12 @@
 
 #include "tenon/ir/base/undisturbed.h"
 
-namespace tenon {
+namespace tenon::runtime {
+
+constinit thread_local ThreadRecord* own_record [[gnu::tls_model("initial-exec")]] = nullptr;
+
 namespace {
 
-constinit thread_local ThreadRecord* own = nullptr;
 constinit std::atomic<ThreadRecord*> first{nullptr};
 constinit Mutex lock;
 constinit pthread_key_t key = 0;
@@ -20,20 +22,27 @@ constinit bool has_key = false;
 void give_back(void* record) {
   const std::lock_guard hold(lock);
   static_cast<ThreadRecord*>(record)->taken = false;
-  own = nullptr;
+  own_record = nullptr;
 }
 
-// Threads that a forked child does not have read nothing in it.
+// Threads that a forked child does not have read nothing in it. Their blocks stay unused: one may be half in its list.
 void clear_in_child() {
   for (ThreadRecord* r = first.load(std::memory_order_relaxed); r != nullptr; r = r->next) {
-    if (r == own) continue;
+    if (r == own_record) continue;
     r->pinned.store(0, std::memory_order_relaxed);
+    r->reads_since.store(0, std::memory_order_relaxed);
+    r->sections = 0;
+    r->found = {};
+    r->blocks = {};
+    r->shape_count = 0;
     r->taken = false;
   }
 }
 
 // When the library is loaded: who forks may hold a lock of the C library's that registering takes.
 [[gnu::constructor]] void register_with_fork() { pthread_atfork(nullptr, nullptr, clear_in_child); }
+
+}  // namespace
 
 ThreadRecord& take_record() {
   const std::lock_guard hold(lock);
@@ -48,17 +57,15 @@ ThreadRecord& take_record() {
   }
   record->taken = true;
   if (has_key) pthread_setspecific(key, record);
-  own = record;
+  own_record = record;
   return *record;
 }
 
-}  // namespace
+ThreadRecord* first_record() { return first.load(std::memory_order_acquire); }
 
-ThreadRecord& this_thread() { return own != nullptr ? *own : take_record(); }
-
-uint32_t pins_on(const runtime::Buffer* buffer) {
+uint32_t pins_on(const Buffer* buffer) {
   uint32_t count = 0;
-  for (ThreadRecord* r = first.load(std::memory_order_acquire); r != nullptr; r = r->next) {
+  for (ThreadRecord* r = first_record(); r != nullptr; r = r->next) {
     // Either the reader's raise came first, and its pins are seen here, or it comes now, and sees what was done before.
     r->meetings.fetch_add(1, std::memory_order_acq_rel);
     for (uint32_t i = 0; i < r->pinned.load(std::memory_order_acquire); ++i)
@@ -67,4 +74,4 @@ uint32_t pins_on(const runtime::Buffer* buffer) {
   return count;
 }
 
-}  // namespace tenon
+}  // namespace tenon::runtime
