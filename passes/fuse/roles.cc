@@ -18,6 +18,15 @@ bool is_view(const OpDef& row) { return row.whole && row.reads != Reads::operand
 // Up to 64 bytes a constant is code: a chain of selects finds an element.
 bool is_data(const Graph& graph, const Node& n) { return n.op == Op::constant && Constant(graph, n).value.size() > 64; }
 
+// A number at every place of a shape: a scatter that starts from it writes it where its result is.
+bool is_one_number(const Graph& graph, ValueId v) {
+  if (graph.is_input(v)) return false;
+  const Node& n = graph.node(graph.producer(v));
+  if (n.op != Op::broadcast) return false;
+  const ValueId x = graph.operands(n)[0];
+  return graph.type(x).shape.empty() && !graph.is_input(x) && graph.node(graph.producer(x)).op == Op::constant;
+}
+
 // Control flow, custom calls, checks, prints: steps of a program.
 bool is_step(const OpDef& row) {
   return row.family == Family::control || row.family == Family::ranks || row.inlined ||
@@ -92,7 +101,7 @@ void Fusion::assign_roles() {
     if (!enabled && row.family == Family::contraction) opaque = true;
     if (opaque)
       for (ValueId v : graph.operands(n))
-        if (!is_unset_carry(graph, n, v)) forced[index(v)] = 1;
+        if (!is_unset_carry(graph, n, v) && !(n.op == Op::scatter && is_one_number(graph, v))) forced[index(v)] = 1;
   }
   free_cost_.assign(graph.value_count(), -1);
   for (uint32_t v = 0; v < graph.input_count(); ++v)

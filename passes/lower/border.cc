@@ -7,6 +7,7 @@ namespace tenon::passes {
 using namespace ir;
 
 Index Elements::full(ValueId v, const Index& index_) const {
+  if (nest_) return index_;
   Index result(axes.full_rank(v), builder.index_literal(0));
   for (size_t i = 0; i < index_.size(); ++i) result[axes.places(v)[i]] = index_[i];
   return result;
