@@ -117,6 +117,7 @@ class KernelEmitter {
   bool is_square(const ir::Instruction& loop) const;
   bool contains_square(ir::BlockId block) const;  // at its outermost level
   bool is_turned(const ir::Instruction& load, const ir::Instruction& loop) const;
+  bool writes(ir::BlockId block, ir::BufferId buffer) const;
   void emit_turned(const ir::Instruction& loop);
   llvm::Value* load_turned(const ir::Instruction& load, llvm::Type* type);
 

@@ -1,6 +1,7 @@
 // Loads of a transposition. A vector loop whose lanes lie far apart in memory, with a loop of 16 rounds inside whose rounds lie side by
 // side there, reads a square: 16 vectors along the rounds, which are turned in registers, so that each line of memory is read
-// once and whole. Each round then finds its vector in L1. Refuses loops of another length, masks, and memory that the kernel writes.
+// once and whole. Each round then finds its vector in L1. Refuses loops of another length, masks, and memory that the loop, or
+// whoever knows the kernel's results, writes.
 //
 //   vector j { serial r < 16 { load %x[j, i + r] } }      ->      before the rounds: x[j + 0 ... 15, i ... i + 15], turned
 #include "tenon/codegen/llvm/turned.h"
@@ -41,9 +42,9 @@ void turn_square(Builder& b, llvm::MutableArrayRef<Value*> rows) {
   }
 }
 
-// A loop that may hold such loads: 16 rounds, nothing carried.
+// A loop that may hold such loads: 16 rounds.
 bool KernelEmitter::is_square(const Instruction& loop) const {
-  if (loop.kind != KernelOp::loop || loop.loop != LoopKind::serial || loop.operands.size() != 1) return false;
+  if (loop.kind != KernelOp::loop || loop.loop != LoopKind::serial) return false;
   const uint32_t number = kernel_.scalars[index(loop.operands[0])].instruction;
   if (number == UINT32_MAX) return false;
   const Instruction& extent = kernel_.instructions[number];
@@ -60,13 +61,24 @@ bool KernelEmitter::contains_square(ir::BlockId block) const {
   });
 }
 
+bool KernelEmitter::writes(ir::BlockId block, ir::BufferId buffer) const {
+  const auto& numbers = kernel_.blocks[index(block)].instructions;
+  return std::any_of(numbers.begin(), numbers.end(), [&](uint32_t n) {
+    const Instruction& i = kernel_.instructions[n];
+    const bool inside =
+        std::any_of(i.blocks.begin(), i.blocks.end(), [&](ir::BlockId inner) { return writes(inner, buffer); });
+    return inside || (i.kind == KernelOp::store && i.buffer == buffer);
+  });
+}
+
 // Whether a load's elements lie side by side from round to round: its last index is the round and something, or its last indices are
 // those of such a number taken apart, and no other index knows the round.
 bool KernelEmitter::is_turned(const Instruction& load, const Instruction& loop) const {
   const ir::KernelBuffer& buffer = kernel_.buffers[index(load.buffer)];
-  if (load.kind != KernelOp::load || buffer.space != ir::Space::input || load.operands.size() != buffer.shape.size() ||
-      load.operands.empty())
-    return false;
+  if (load.kind != KernelOp::load || load.operands.size() != buffer.shape.size() || load.operands.empty()) return false;
+  const bool kept =
+      buffer.space == ir::Space::input || (buffer.space == ir::Space::scratch && !writes(loop.blocks[0], load.buffer));
+  if (!kept) return false;
   const ScalarId round = kernel_.blocks[index(loop.blocks[0])].arguments[0];
   const auto outside = [&](ScalarId v) { return kernel_.scalars[index(v)].block != loop.blocks[0] && v != round; };
   const auto& at = load.operands;
@@ -91,6 +103,7 @@ void KernelEmitter::emit_turned(const Instruction& loop) {
   std::unordered_set<uint32_t> known{index(round)};
   for (uint32_t number : kernel_.blocks[index(loop.blocks[0])].instructions) {
     const Instruction& load = kernel_.instructions[number];
+    if (!is_needed(load)) continue;
     const auto is_known = [&](ScalarId v) {
       return kernel_.scalars[index(v)].block != loop.blocks[0] || known.contains(index(v));
     };
@@ -103,6 +116,8 @@ void KernelEmitter::emit_turned(const Instruction& loop) {
     if (a.kind != Lowered::affine || a.contiguous) continue;
 
     llvm::Type* type = memory_type(context_, load.dtype);
+    if (type->isIntegerTy(32)) type = b_.getFloatTy();  // as what turn_square fences
+    if (type->isIntegerTy(64)) type = b_.getDoubleTy();
     const unsigned lanes = lanes_.width,
                    fitting = static_cast<unsigned>(target_.cpu().vector_bytes / bytes(load.dtype));
     const unsigned width = std::min(lanes, fitting);

@@ -9,17 +9,26 @@
 
 namespace tenon::ir::rules {
 
-// Opens one parallel loop over all the given axes and gives each its index (the last runs fastest). No axes: one iteration.
-inline std::vector<Scalar> open_parallel(Lowering& c, std::span<const Dim> extents) {
-  Dim total = 1;
-  for (Dim d : extents) total = c.builder.symbols().product(total, d);
-  Scalar rest{&c.builder, c.builder.open_loop(LoopKind::parallel, c.extent(total).id)[0]};
+// The indices of the element with this row-major number.
+inline std::vector<Scalar> indices_of(Lowering& c, Scalar number, std::span<const Dim> extents) {
   std::vector<Scalar> index(extents.size());
   for (size_t i = extents.size(); i-- > 0;) {
-    index[i] = i == 0 ? rest : rem(rest, c.extent(extents[i]));
-    rest = rest / c.extent(extents[i]);
+    index[i] = i == 0 ? number : rem(number, c.extent(extents[i]));
+    if (i > 0) number = number / c.extent(extents[i]);
   }
   return index;
+}
+
+inline Dim product_of(Lowering& c, std::span<const Dim> extents) {
+  Dim total = 1;
+  for (Dim d : extents) total = c.builder.symbols().product(total, d);
+  return total;
+}
+
+// Opens one parallel loop over all the given axes and gives each its index (the last runs fastest). No axes: one iteration.
+inline std::vector<Scalar> open_parallel(Lowering& c, std::span<const Dim> extents) {
+  const Dim total = product_of(c, extents);
+  return indices_of(c, {&c.builder, c.builder.open_loop(LoopKind::parallel, c.extent(total).id)[0]}, extents);
 }
 
 inline Scalar open_loop(Lowering& c, LoopKind kind, Scalar extent) {

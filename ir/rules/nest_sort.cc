@@ -1,6 +1,6 @@
-// A stable sort as loops, for any extent at run time. Short rows are placed by rank, long ones by digits; which, is a loop of one or no
-// iteration where the extent is not known. Where threads are lanes (a GPU), rows are merged: a table of digits for each thread is
-// more memory than there is.
+// A stable sort as loops, for any extent at run time. Many rows of keys alone are sorted side by side; else short rows are placed by
+// rank, long ones by digits; which, is a loop of one or no iteration where the extents are not known. Where threads are lanes (a GPU),
+// rows are merged: a table of digits for each thread is more memory than there is.
 //
 //   parallel others { serial (n <= 128) { by rank }  serial (n > 128) { by digits } }
 #include "tenon/ir/rules/sort_ways.h"
@@ -95,35 +95,70 @@ void sort_by_rank(const SortedRow& row, const Halves& keys) {
   b.close_loop();
 }
 
+namespace {
+
+// One row, by the way that its length asks for.
+struct RowWays {
+  Lowering& c;
+  const Node& node;
+  Dim length;
+  DType key;
+  bool may_be_long;
+  BufferId keys, positions;
+
+  RowWays(Lowering& context, const Node& n, const AxisNest& nest)
+      : c(context), node(n), length(nest.shape[nest.axis]), key(key_type(c.result_type(n).dtype)) {
+    may_be_long = !length.is_number() || length.number() > most_by_rank;
+    const Shape halves{product_of(c, nest.extents()), 2, length};
+    keys = c.temporary(node, key, halves);
+    positions = may_be_long && node.operand_count > 1 ? c.temporary(node, place_type(length), halves) : keys;
+  }
+  void sort(const AxisNest& nest) const {
+    const Scalar zero = c.index_literal(0), one = c.index_literal(1);
+    const SortedRow row{
+        c, node, nest.at(zero, zero), nest.axis, linear_index(c, nest.extents(), nest.index), c.extent(length)};
+    const Halves key_halves{c.builder, row.number, keys};
+    const Scalar short_row = row.n <= c.index_literal(most_by_rank);
+    const auto when = [&](Scalar times, auto way) {
+      open_loop(c, LoopKind::serial, times);
+      way();
+      c.builder.close_loop();
+    };
+    if (!length.is_number() || !may_be_long) when(select(short_row, one, zero), [&] { sort_by_rank(row, key_halves); });
+    if (may_be_long)
+      when(select(short_row, zero, one), [&] { sort_by_digits(row, key_halves, {c.builder, row.number, positions}); });
+  }
+};
+
+}  // namespace
+
 void nest_sort(Lowering& c, const Node& node) {
   if (c.lanes == 1) return sort_by_merging(c, node);
-  const Type& t = c.result_type(node);
-  const size_t axis = Sort(c.graph, node).axis;
-  AxisNest nest = rows_of_sort(c, t.shape, axis);
-  Dim rows = 1;
-  for (Dim d : nest.extents()) rows = c.builder.symbols().product(rows, d);
-  const Dim length = t.shape[axis];
-  const DType key = key_type(t.dtype);
-  const bool may_be_long = !length.is_number() || length.number() > most_by_rank;
-  const Shape halves{rows, 2, length};
-  const BufferId keys = c.temporary(node, key, halves);
-  const bool deals_more = may_be_long && node.operand_count > 1;
-  const BufferId positions = deals_more ? c.temporary(node, DType::i64, halves) : keys;
-
-  nest.open();
-  const SortedRow row{c, node, nest, linear_index(c, nest.extents(), nest.index), c.extent(length)};
-  const Halves key_halves{c.builder, row.number, keys};
-  const Scalar zero = c.index_literal(0), one = c.index_literal(1);
-  const Scalar short_row = row.n <= c.index_literal(most_by_rank);
-  const auto when = [&](Scalar times, auto way) {
-    open_loop(c, LoopKind::serial, times);
-    way();
+  const SideBySide side(c, node);
+  AxisNest nest = rows_of_sort(c, c.result_type(node).shape, Sort(c.graph, node).axis);
+  if (side.never) {
+    const RowWays ways(c, node, nest);
+    nest.open();
+    ways.sort(nest);
+    return nest.close();
+  }
+  if (side.always) {
+    side.sort(open_loop(c, LoopKind::parallel, side.groups()));
     c.builder.close_loop();
-  };
-  if (!length.is_number() || !may_be_long) when(select(short_row, one, zero), [&] { sort_by_rank(row, key_halves); });
-  if (may_be_long)
-    when(select(short_row, zero, one), [&] { sort_by_digits(row, key_halves, {c.builder, row.number, positions}); });
-  nest.close();
+    return;
+  }
+  const RowWays ways(c, node, nest);
+  const Scalar zero = c.index_literal(0), one = c.index_literal(1), fits = side.fits();
+  const Scalar number =
+      open_loop(c, LoopKind::parallel, select(fits, side.groups(), c.extent(product_of(c, nest.extents()))));
+  open_loop(c, LoopKind::serial, select(fits, one, zero));
+  side.sort(number);
+  c.builder.close_loop();
+  open_loop(c, LoopKind::serial, select(fits, zero, one));
+  nest.index = indices_of(c, number, nest.extents());
+  ways.sort(nest);
+  c.builder.close_loop();
+  c.builder.close_loop();
 }
 
 }  // namespace tenon::ir::rules

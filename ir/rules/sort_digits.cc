@@ -1,14 +1,15 @@
 // Sorting by digits, the least significant first (Knuth, The Art of Computer Programming, volume 3, section 5.2.5): each pass deals the
 // elements by one byte of their keys, equals in the order in which they come. All digits are counted in one pass over the elements; a
 // pass whose digit all keys share only copies.
-#include <array>
-
 #include "tenon/ir/rules/sort_ways.h"
 
 namespace tenon::ir::rules {
 namespace {
 
-constexpr int64_t digits = 256;
+// Bits of a digit: a byte, or where a row is so long that tables cost nothing beside it, what makes fewer passes.
+int digit_bits(Dim length, DType key) {
+  return bytes(key) >= 4 && length.is_number() && length.number() >= 1 << 15 ? 11 : 8;
+}
 
 struct Digits {
   const SortedRow& row;
@@ -17,7 +18,10 @@ struct Digits {
   Lowering& c = row.c;
   KernelBuilder& b = c.builder;
   const DType type = c.operand_type(row.node, 0).dtype, key = key_type(type);
-  const int passes = bytes(key);
+  const Dim length = c.result_type(row.node).shape[row.axis];
+  const DType place_dtype = place_type(length);
+  const int width = digit_bits(length, key), passes = (8 * bytes(key) + width - 1) / width;
+  const int64_t digits = int64_t{1} << width;
   const Scalar zero = c.index_literal(0), one = c.index_literal(1), last = row.n - one;
 
   template <class Body>
@@ -25,21 +29,25 @@ struct Digits {
     body(open_loop(c, kind, times));
     b.close_loop();
   }
-  // Of a signed key the highest digit counts from the other side.
+  // Of a signed key the highest digit, which the sign fills up, counts from the other side.
   Scalar digit(Scalar k, int pass) const {
-    const Scalar shift{&b, b.literal(key, static_cast<uint64_t>(8 * pass))};
+    const Scalar shift{&b, b.literal(key, static_cast<uint64_t>(width * pass))};
     const Scalar d = cast(k >> shift, DType::i64) & c.index_literal(digits - 1);
     return pass + 1 == passes ? d ^ c.index_literal(digits / 2) : d;
   }
   Scalar count(int pass, Scalar d) const {
     const ScalarId at[] = {c.index_literal(pass).id, d.id};
-    return {&b, b.load(counts, at)};
+    return cast(Scalar{&b, b.load(counts, at)}, DType::i64);
   }
   void set_count(Scalar pass, Scalar d, Scalar v) const {
     const ScalarId at[] = {pass.id, d.id};
-    b.store(counts, at, v.id);
+    b.store(counts, at, cast(v, place_dtype).id);
   }
-  void set_place(Scalar d, Scalar v) const { b.store(places, std::span(&d.id, 1), v.id); }
+  void set_place(Scalar d, Scalar v) const { b.store(places, std::span(&d.id, 1), cast(v, place_dtype).id); }
+  Scalar place(Scalar d) const { return cast(Scalar{&b, b.load(places, std::span(&d.id, 1))}, DType::i64); }
+
+  Scalar position(Scalar half, Scalar at) const { return cast(positions.load(half, at), DType::i64); }
+  void set_position(Scalar half, Scalar at, Scalar v) const { positions.store(half, at, cast(v, place_dtype)); }
 
   // Makes the keys and counts all digits; 1 where a key has lost what its element is, else 0.
   Scalar count_all() const {
@@ -50,7 +58,7 @@ struct Digits {
     const std::vector<ScalarId> each = b.open_loop(LoopKind::serial, row.n.id, std::span(&no.id, 1));
     const Scalar at{&b, each[0]}, x = row.operand(0, at), k = order_key(x);
     keys.store(zero, at, k);
-    if (!row.alone()) positions.store(zero, at, at);
+    if (!row.alone()) set_position(zero, at, at);
     for (int pass = 0; pass < passes; ++pass) {
       const Scalar d = digit(k, pass);
       set_count(c.index_literal(pass), d, count(pass, d) + one);
@@ -66,7 +74,7 @@ struct Digits {
     const Scalar copied = select(same, row.n, zero), dealt = row.n - copied;
     const auto move = [&](Scalar from, Scalar to, Scalar k) {
       keys.store(other, to, k);
-      if (!row.alone()) positions.store(other, to, positions.load(half, from));
+      if (!row.alone()) set_position(other, to, position(half, from));
     };
     loop(LoopKind::vector, copied, [&](Scalar at) { move(at, at, keys.load(half, at)); });
     const Scalar counted = select(same, zero, c.index_literal(digits));
@@ -78,7 +86,7 @@ struct Digits {
     loop(LoopKind::vector, counted, [&](Scalar digit) { set_place(digit, clamp(count(pass, digit), zero, last)); });
     loop(LoopKind::serial, dealt, [&](Scalar from) {
       const Scalar k = keys.load(half, from), d = digit(k, pass);
-      const Scalar to = min(Scalar{&b, b.load(places, std::span(&d.id, 1))}, last);  // for who checks bounds
+      const Scalar to = min(place(d), last);  // for who checks bounds
       set_place(d, to + one);
       move(from, to, k);
     });
@@ -89,7 +97,7 @@ struct Digits {
     loop(LoopKind::vector, row.alone() ? row.n : select(lost == zero, row.n, zero),
          [&](Scalar at) { row.give(0, at, from_key(keys.load(half, at), type)); });
     if (row.alone()) return;
-    const auto by_position = [&](uint32_t k, Scalar at) { row.give(k, at, row.operand(k, positions.load(half, at))); };
+    const auto by_position = [&](uint32_t k, Scalar at) { row.give(k, at, row.operand(k, position(half, at))); };
     if (is_floating(type))
       loop(LoopKind::vector, select(lost == zero, zero, row.n), [&](Scalar at) { by_position(0, at); });
     loop(LoopKind::vector, row.n, [&](Scalar at) {
@@ -97,38 +105,13 @@ struct Digits {
     });
   }
 
-  // Zeros and NaN have one key each, so each of the two stands in a run of the row: of their own bits, in the order in which they came.
-  void give_lost(Scalar lost) const {
-    const Scalar half = c.index_literal(passes % 2), none{&b, b.literal(key, 0)};
-    const Scalar nan{&b, b.literal(key, largest_key(key))};
-    const Scalar times = select(lost == zero, zero, row.n), starts[] = {zero, zero};
-    const auto each_of = [&](std::span<const Scalar> start, auto body) {
-      const ScalarId carries[] = {start[0].id, start[1].id};
-      const std::vector<ScalarId> each = b.open_loop(LoopKind::serial, times.id, carries);
-      const Scalar at{&b, each[0]}, zeros{&b, each[1]}, nans{&b, each[2]};
-      const std::array<Scalar, 2> next = body(at, zeros, nans);
-      const ScalarId yields[] = {next[0].id, next[1].id};
-      const std::vector<ScalarId> ends = b.close_loop(yields);
-      return std::array<Scalar, 2>{Scalar{&b, ends[0]}, Scalar{&b, ends[1]}};
-    };
-    const auto counted = [&](Scalar so_far, Scalar p) { return so_far + select(p, one, zero); };
-    const std::array<Scalar, 2> first = each_of(starts, [&](Scalar at, Scalar zeros, Scalar nans) {
-      const Scalar k = keys.load(half, at);
-      return std::array<Scalar, 2>{counted(zeros, k < none), counted(nans, k < nan)};
-    });
-    each_of(first, [&](Scalar at, Scalar zeros, Scalar nans) {
-      const Scalar x = row.operand(0, at), k = order_key(x), is_zero = k == none, is_nan = k == nan;
-      const Scalar to = clamp(select(is_zero, zeros, nans), zero, last);  // for who checks bounds
-      c.store(row.node, 0, row.nest.at(to, to), x, is_zero | is_nan);
-      return std::array<Scalar, 2>{counted(zeros, is_zero), counted(nans, is_nan)};
-    });
-  }
-
   void run() const {
     const Scalar lost = count_all();
     for (int pass = 0; pass < passes; ++pass) deal(pass);
     give_all(lost);
-    if (row.alone() && is_floating(type)) give_lost(lost);
+    const Scalar half = c.index_literal(passes % 2);
+    if (row.alone() && is_floating(type))
+      give_lost(row, select(lost == zero, zero, row.n), [&](Scalar at) { return keys.load(half, at); });
   }
 };
 
@@ -136,9 +119,11 @@ struct Digits {
 
 void sort_by_digits(const SortedRow& row, const Halves& keys, const Halves& positions) {
   KernelBuilder& b = row.c.builder;
-  const int64_t passes = bytes(key_type(row.c.operand_type(row.node, 0).dtype));
-  const BufferId counts = b.scratch("counts", DType::i64, Shape{passes, digits});
-  Digits{row, keys, positions, counts, b.scratch("places", DType::i64, Shape{digits})}.run();
+  const DType key = key_type(row.c.operand_type(row.node, 0).dtype);
+  const Dim length = row.c.result_type(row.node).shape[row.axis];
+  const int64_t width = digit_bits(length, key), digits = int64_t{1} << width;
+  const BufferId counts = b.scratch("counts", place_type(length), Shape{(8 * bytes(key) + width - 1) / width, digits});
+  Digits{row, keys, positions, counts, b.scratch("places", place_type(length), Shape{digits})}.run();
 }
 
 }  // namespace tenon::ir::rules
