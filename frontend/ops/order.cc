@@ -1,5 +1,7 @@
 // Sorting, and elements by their rank: sort, argsort, msort, topk, kthvalue. All of them order as the row `sort` does (ir/ops.def):
 // stable, NaN greater than every number. Refuses ranks of a quantile: frontend/ops/quantiles.cc.
+#include <numeric>
+
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/ops/rows.h"
 #include "tenon/ir/base/door.h"
@@ -33,25 +35,72 @@ Value order_of(Value x) {
   return ir::cast(ir::select(is_nan(v), ir::literal(bits, INT32_MAX), numbers), i64);
 }
 
-// The first few of a sorted row without sorting it: order and place in one number, of which no two are equal, and one reduction for
-// each. The values are read at the places, so that they keep their bits and have the derivative.
-Ordered few_of(Value x, int64_t axis, int64_t count, bool largest) {
-  const Value rows = ir::move_axis(x, static_cast<size_t>(axis), x.shape().size() - 1);
-  const int64_t last = rows.shape().rank() - 1;
-  const Value place = ir::iota(*x.builder, i64, rows.shape(), last);
-  const int64_t most = UINT32_MAX;
-  const Value joint = order_of(ir::stop_gradient(rows)) * (most + 1) + (largest ? most - place : place);
-  const ir::Op best = largest ? ir::Op::reduce_max : ir::Op::reduce_min;
-  std::vector<Value> found = {ir::reduce_kept(best, joint, {last})};
+// Order and place in one number, of which no two in a row are equal.
+constexpr int64_t most_places = UINT32_MAX;
+Value joint_of(Value x, Value places, bool largest) {
+  return order_of(x) * (most_places + 1) + (largest ? most_places - places : places);
+}
+Value place_in(Value joint, bool largest) {
+  const Value low = bit_and(joint, ir::literal(joint, most_places));
+  return largest ? most_places - low : low;
+}
+int64_t last_of_all(bool largest) { return largest ? INT64_MIN : INT64_MAX; }
+ir::Op best(bool largest) { return largest ? ir::Op::reduce_max : ir::Op::reduce_min; }
+
+// The first of each row of such numbers, one reduction for each, side by side.
+Value first_of(Value joint, int64_t count, bool largest) {
+  const int64_t last = joint.shape().rank() - 1;
+  std::vector<Value> found = {ir::reduce_kept(best(largest), joint, {last})};
   while (static_cast<int64_t>(found.size()) < count) {
     const Value latest = ir::spread(found.back(), joint);
     const Value left = largest ? ir::lt(joint, latest) : ir::gt(joint, latest);
     found.push_back(
-        ir::reduce_kept(best, ir::select(left, joint, ir::literal(joint, largest ? INT64_MIN : INT64_MAX)), {last}));
+        ir::reduce_kept(best(largest), ir::select(left, joint, ir::literal(joint, last_of_all(largest))), {last}));
   }
-  const Value all = ir::concat(found, last), low = bit_and(all, ir::literal(all, most));
-  const Value places = largest ? most - low : low;
-  const auto back = [&](Value v) { return ir::move_axis(v, v.shape().size() - 1, static_cast<size_t>(axis)); };
+  return ir::concat(found, last);
+}
+
+// The first few of a row are in the groups whose first ones come first. A group takes elements as far apart as there are groups, so
+// that its first one is found beside those of others.
+Value candidates_of(Value rows, Value joint, const made::TopK& k) {
+  ir::GraphBuilder& b = *rows.builder;
+  const Shape shape = joint.shape();
+  const int64_t rank = shape.rank(), last = rank - 1;
+  const auto at_last = static_cast<size_t>(last);
+  const Dim length = shape[at_last];
+  const Dim groups = b.symbols().quotient(b.symbols().sum(length, Dim(k.group - 1)), Dim(k.group));
+  std::vector<Dim> low(shape.size(), Dim(0)), high = low;
+  high[at_last] = b.symbols().difference(b.symbols().product(groups, Dim(k.group)), length);
+  Shape grouped = shape, places = shape;
+  grouped[at_last] = k.group;
+  grouped.push_back(groups);
+  places[at_last] = k.few * k.group;
+  const Value nothing = ir::splat_integer(b, i64, last_of_all(k.largest), {});
+  const Value whole = ir::pad(joint, nothing, low, high, std::vector<int64_t>(shape.size(), 0));
+  const Value firsts = ir::reduce(best(k.largest), ir::reshape(whole, grouped), {last});
+  const Value place = place_in(first_of(firsts, k.few, k.largest), k.largest);
+  const Value count = ir::spread(ir::extent_value(b, groups), place), number = place - place / count * count;
+  Shape each = number.shape();
+  each.push_back(k.group);
+  std::vector<int64_t> kept(shape.size());
+  std::iota(kept.begin(), kept.end(), 0);
+  const Value within =
+      ir::iota(b, i64, each, rank) * ir::spread(ir::extent_value(b, groups), ir::iota(b, i64, each, rank));
+  const Value at = ir::reshape(ir::broadcast(number, each, kept) + within, places);
+  const Value inside = ir::lt(at, ir::spread(ir::extent_value(b, length), at));
+  const Value found = joint_of(picked(rows, ir::select(inside, at, ir::literal(at, 0))), at, k.largest);
+  return ir::select(inside, found, ir::literal(found, last_of_all(k.largest)));
+}
+
+// The first few of a sorted row without sorting it. The values are read at the places, so that they keep their bits and have the
+// derivative.
+Ordered few_of(Value x, const made::TopK& k) {
+  const Value rows = ir::move_axis(x, static_cast<size_t>(k.axis), x.shape().size() - 1);
+  const Value seen = ir::stop_gradient(rows);
+  Value joint = joint_of(seen, ir::iota(*x.builder, i64, rows.shape(), rows.shape().rank() - 1), k.largest);
+  if (k.group > 1) joint = candidates_of(seen, joint, k);
+  const Value places = place_in(first_of(joint, k.few, k.largest), k.largest);
+  const auto back = [&](Value v) { return ir::move_axis(v, v.shape().size() - 1, static_cast<size_t>(k.axis)); };
   return {back(picked(rows, places)), back(places)};
 }
 
@@ -59,7 +108,7 @@ std::vector<Value> build_topk(ir::GraphBuilder&, std::span<const Value> x, const
   const made::TopK k(attrs);
   return with_axis(x[0], [&](Value t) {
     if (k.few != 0) {
-      const Ordered few = few_of(t, k.axis, k.few, k.largest);
+      const Ordered few = few_of(t, k);
       return std::vector<Value>{few.keys, few.places};
     }
     const Ordered all = ordered(t, k.axis, k.largest);
@@ -95,6 +144,14 @@ Tensor in_order(const Emit& emit, const Operand& x, const Order& o) try {
 }
 
 constexpr Emit sort_emit{"sort", formula::build_sort}, argsort_emit{"argsort", formula::build_argsort};
+
+// Elements of a group, so that looking for the first groups and then inside them takes the fewest steps; 1 where that gains little.
+int64_t group_of(int64_t length, int64_t count) {
+  const auto steps = [&](int64_t group) { return count * ((length + group - 1) / group + count * group); };
+  int64_t group = 1;
+  while (steps(2 * group) < steps(group)) group *= 2;
+  return steps(group) + 5 * length < count * length ? group : 1;
+}
 
 // Error for a rank outside the axis, where its extent is a number.
 void check_rank(int64_t k, int64_t lowest, const Tensor& x, int64_t axis, const char* op, const Location& at) {
@@ -133,11 +190,13 @@ TensorPair topk(Operand x, int64_t k, int64_t axis, TopK o) try {
   constexpr int64_t few = 16;
   const Extent n = t.ndim() == 0 ? Extent(1) : Extent(t.shape()[static_cast<size_t>(along)]);
   const bool one_by_one = k >= 1 && k <= few && bits(t.dtype()) <= 32 && n.is_number() && n.number() <= UINT32_MAX;
-  const auto results =
-      apply({"topk", formula::build_topk},
-            made::TopKAttrs{
-                .axis = along, .count = one_by_one ? Dim(0) : Dim(k), .few = one_by_one ? k : 0, .largest = o.largest},
-            std::span(&t, 1), at);
+  const auto results = apply({"topk", formula::build_topk},
+                             made::TopKAttrs{.axis = along,
+                                             .count = one_by_one ? Dim(0) : Dim(k),
+                                             .few = one_by_one ? k : 0,
+                                             .group = one_by_one ? group_of(n.number(), k) : 1,
+                                             .largest = o.largest},
+                             std::span(&t, 1), at);
   return {results[0], results[1]};
 } catch (...) {
   leave_with_error("topk", x.where());
