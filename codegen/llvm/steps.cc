@@ -2,6 +2,7 @@
 // in codegen/llvm/host.cc.
 // Refuses to plan: order, buffers and carries are the program's.
 #include <algorithm>
+#include <bit>
 
 #include "tenon/codegen/llvm/entry.h"
 #include "tenon/ir/base/error.h"
@@ -117,15 +118,23 @@ Value* EntryEmitter::copied_bytes(const Step& step) {
 }
 
 void EntryEmitter::copy(Value* to, Value* from, Value* bytes) {
+  constexpr int64_t most_in_registers = 128;
   const int64_t size = known(bytes).value_or(0);
-  if (size != 1 && size != 2 && size != 4 && size != 8) {
+  if (size < 1 || size > most_in_registers) {
     // The C library's by its name: the intrinsic would become a loop over bytes, for no pass here knows that library.
     auto* type = llvm::FunctionType::get(b_.getPtrTy(), {b_.getPtrTy(), b_.getPtrTy(), b_.getInt64Ty()}, false);
     b_.CreateCall(module_.getOrInsertFunction("memcpy", type), {to, from, bytes});
     return;
   }
-  llvm::Type* type = b_.getIntNTy(static_cast<unsigned>(8 * size));  // one number: a carry of a scalar loop
-  b_.CreateAlignedStore(b_.CreateAlignedLoad(type, from, llvm::Align(1)), to, llvm::Align(1));
+  // One number, a carry of a scalar loop; or a short run, as two that share what they have in common.
+  const auto width = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(size)));
+  llvm::Type* type = width <= 8 ? static_cast<llvm::Type*>(b_.getIntNTy(static_cast<unsigned>(8 * width)))
+                                : llvm::FixedVectorType::get(b_.getInt8Ty(), static_cast<unsigned>(width));
+  const auto at_end = [&](Value* base) { return b_.CreateGEP(b_.getInt8Ty(), base, i64(size - width)); };
+  Value* first = b_.CreateAlignedLoad(type, from, llvm::Align(1));
+  Value* last = width < size ? b_.CreateAlignedLoad(type, at_end(from), llvm::Align(1)) : nullptr;
+  b_.CreateAlignedStore(first, to, llvm::Align(1));
+  if (last) b_.CreateAlignedStore(last, at_end(to), llvm::Align(1));
 }
 
 // next becomes current. A buffer that one carry writes and another still reads is read first.
