@@ -81,6 +81,17 @@ TEST(Order, SortsBothWays) {
 
 TEST(Order, TopAndKth) {
   const Numbers v = tied(100, 3);
+  for (const int64_t n :
+       {401, 2048})  // groups first, with and without places behind the end; of columns, which are copies
+    for (const int64_t k : {2, 9, 16})
+      for (const bool largest : {true, false}) {
+        const Numbers many = tied(n, 4);
+        const Places all = order_of(many, largest), order(all.begin(), all.begin() + k);
+        const Tensor columns = tn::stack({vector(many), vector(many)}, 1);
+        const auto [values, places] = tn::topk(columns, k, 0, {.largest = largest});
+        expect_same(tn::select(values, 1, 1), taken(many, order));
+        expect_places(tn::select(places, 1, 1), order);
+      }
   for (const int64_t k : {0, 1, 2, 5, 40, 100}) {
     for (const bool largest : {true, false}) {
       Places order = order_of(v, largest);

@@ -174,6 +174,9 @@ std::vector<Form> forms() {
       {{0, 3}, {2}, {{1}, {0}, {}, {}, {0}, 1, {1, 3}}},  // nothing to clamp to
       {{4, 3}, {0}, {{1}, {0}, {}, {}, {0}, 1, {1, 3}}},
       {{4, 3}, {2, 1}, {{0, 2}, {}, {}, {}, {0}, 1, {0, 3}}},
+      {{5, 8}, {1030, 2}, {{}, {0, 1}, {}, {}, {1, 0}, 1, {1, 1}}, 0, 5},  // blocks of places, all inside
+      {{5, 8}, {40, 2}, {{}, {0, 1}, {}, {}, {0, 1}, 1, {1, 1}}},
+      {{3, 9}, {3, 40}, {{}, {1}, {0}, {0}, {1}, 2, {1, 1}}, 0, 9},  // blocks in each lane
   };
 }
 
@@ -192,9 +195,9 @@ void scatter_cases(Inputs& in) {
     if (contains(find_op(name)->dtypes, in.t)) combiners.push_back(name);
   const auto drawn = [&](const Type& type) { return in.c.input(random_array(type, in.random)); };
   const auto put = [&](std::vector<int64_t> shape, std::vector<int64_t> count, std::vector<int64_t> updates,
-                       size_t axis, const char* combine) {
+                       size_t axis, const char* combine, int64_t low = -2, int64_t high = 8) {
     const Value x = drawn(type_of(in.t, std::move(shape))), u = drawn(type_of(in.t, std::move(updates)));
-    in.c.output(scatter(x, in.indices(std::move(count), -2, 8), u, axis, combine));
+    in.c.output(scatter(x, in.indices(std::move(count), low, high), u, axis, combine));
   };
   for (const char* combine : combiners) {
     put({7}, {67}, {67}, 0, combine);
@@ -202,6 +205,8 @@ void scatter_cases(Inputs& in) {
     put({6, 5}, {9}, {6, 9}, 1, combine);
     put({6}, {0}, {0}, 0, combine);
   }
+  put({9}, {1100}, {1100}, 0, combiners.back(), 0, 9);  // blocks of updates that are all inside, the last of them short
+  if (in.t == DType::f32) put({1100, 250}, {50}, {50, 250}, 0, "add", -2, 1102);  // rows in ranges
   size_t next = 0;
   for (const Form& f : forms()) {  // where the gather of this form reads
     const Value x = drawn(type_of(in.t, f.x)), indices = in.indices(f.indices, f.low, f.high);
@@ -235,6 +240,19 @@ void sort_cases(Inputs& in) {
   in.c.outputs(apply(in.c.builder, Op::sort,
                      std::vector{ir::select(ir::eq(drawn({400}), drawn({400})), drawn({400}), drawn({400}))},
                      SortAttrs{0}));
+  if (in.t == DType::f32 || in.t == DType::i64)  // so long that digits are wide
+    for (const Value& x : {in({1 << 15}), drawn({33001})})
+      in.c.outputs(
+          apply(in.c.builder, Op::sort, std::vector{x, iota(in.c.builder, DType::i32, x.shape(), 0)}, SortAttrs{0}));
+  // Rows of keys alone that are sorted side by side: groups that share rows, blocks that share elements, lanes along the last axis.
+  const auto side_by_side = [&](const Value& x, size_t axis) {
+    in.c.outputs(apply(in.c.builder, Op::sort, std::vector{x}, SortAttrs{axis}));
+  };
+  side_by_side(in({37, 21}), 1);
+  side_by_side(in({37, 21}), 0);
+  side_by_side(drawn({3, 7, 33}), 2);
+  side_by_side(drawn({2, 19, 18}), 1);
+  side_by_side(drawn({16, 530}), 1);
   for (const Value& x : {in({3, 257}), drawn({3, 257})})
     in.c.outputs(apply(in.c.builder, Op::sort,
                        std::vector{x, iota(in.c.builder, DType::i64, {3, 257}, 1), drawn({3, 257})}, SortAttrs{1}));
