@@ -80,12 +80,18 @@ struct Attended {
     }
     return s;
   }
-  static Row exponentials(Row s, W less) {
-    for (W& x : s) x -= less;
-    exp(Lanes::from(dtype(), s.data(), static_cast<int64_t>(s.size()))).copy_to(s.data());
-    return s;
+  Row exponentials(const Row& s, W less) const {
+    Row e = s;
+    for (W& x : e) x -= less;
+    exp(Lanes::from(dtype(), e.data(), static_cast<int64_t>(e.size()))).copy_to(e.data());
+    for (size_t j = 0; at.hides(attrs) && j < s.size(); ++j)
+      if (s[j] == hidden) e[j] = 0;
+    return e;
   }
-  static W exponential(W x) { return exponentials({x}, 0)[0]; }
+  static W exponential(W x) {
+    exp(Lanes::from(dtype(), &x, 1)).copy_to(&x);
+    return x;
+  }
   static W logarithm(W x) {
     log(Lanes::from(dtype(), &x, 1)).copy_to(&x);
     return x;

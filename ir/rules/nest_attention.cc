@@ -80,7 +80,7 @@ void nest_attention(Lowering& context, const Node& node) {
       const Scalar before = t.load(top, {i}), now = t.largest(scores, i, before), less = t.shown(now);
       const Scalar fading = exp(before - less);
       const Scalar sum = t.carried(block.count, {t.real(0)}, [&](Scalar j, const Tile::Scalars& so_far) {
-        const Scalar p = exp(t.load(scores, {j, i}) - less);
+        const Scalar p = t.weight(t.load(scores, {j, i}), less);
         t.store(scores, {j, i}, p);
         return Tile::Scalars{so_far[0] + p};
       })[0];
@@ -134,7 +134,7 @@ void nest_attention_tangent(Lowering& context, const Node& node) {
     t.vector(side, [&](Scalar i) {
       const Scalar shift = t.load(less, {i});
       const Scalar sum = t.carried(block.count, {t.real(0)}, [&](Scalar j, const Tile::Scalars& so_far) {
-        const Scalar p = exp(t.load(weights, {j, i}) - shift), m = p * t.load(moved, {j, i});
+        const Scalar p = t.weight(t.load(weights, {j, i}), shift), m = p * t.load(moved, {j, i});
         t.store(weights, {j, i}, p);
         t.store(moved, {j, i}, m);
         return Tile::Scalars{so_far[0] + m};

@@ -197,6 +197,12 @@ struct AttentionNest {
         });
       });
   }
+  // Of a score; where keys are hidden no exponential is taken of them, since results that small are slow on some machines.
+  Scalar weight(Scalar s, Scalar less) const {
+    if (!at.hides(attrs)) return exp(s - less);
+    const Scalar gone = s == hidden();
+    return select(gone, real(0), exp(select(gone, real(0), s - less)));
+  }
   // sums[i, d] = done(i, d, the chain over the block's keys of weights[j, i] operand[j, d])
   template <class Done>
   void over_keys(const Block& x, const Memory& weights, uint32_t operand, Dim width, Done done) const {

@@ -66,7 +66,7 @@ struct Backward : AttentionNest {
     vector(wide, [&](Scalar i) {
       const Scalar shift = load(rows, {none, i}), mean = load(rows, {one, i});
       serial(x.count, [&](Scalar j) {
-        const Scalar p = exp(load(weights, {j, i}) - shift);
+        const Scalar p = weight(load(weights, {j, i}), shift);
         store(weights, {j, i}, p);
         store(moved, {j, i}, p * (load(moved, {j, i}) - mean));
       });
