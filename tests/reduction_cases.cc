@@ -137,6 +137,11 @@ void contraction_cases(Op op, DType t, std::vector<Case>& cases) {
     add_dot(c, in, {3, 0}, {0, 4}, {}, {}, {1}, {0});
     add_dot(c, in, {0, 5}, {5, 4}, {}, {}, {1}, {0});
     add_dot(c, in, {2, 9000}, {9000, 3}, {}, {}, {1}, {0});
+    // a few columns, whose lanes are rows: rows and steps that fill no square, segments
+    add_dot(c, in, {37, 45}, {45}, {}, {}, {1}, {0});
+    add_dot(c, in, {16, 64}, {64, 8}, {}, {}, {1}, {0});
+    add_dot(c, in, {3, 18, 33}, {3, 33, 5}, {0}, {0}, {2}, {1});
+    add_dot(c, in, {17, 9001}, {9001, 2}, {}, {}, {1}, {0});
     add_dot(c, in, {2, 3, 5}, {2, 5, 4}, {0}, {0}, {2}, {1});
     add_dot(c, in, {3, 2, 5}, {4, 5, 2}, {1}, {2}, {2}, {1});
     add_dot(c, in, {3, 4, 5}, {4, 5, 2}, {}, {}, {1, 2}, {0, 1});
@@ -176,6 +181,12 @@ void contraction_cases(Op op, DType t, std::vector<Case>& cases) {
   add_convolution(c, in, {1, 18, 6}, {3, 2, 6}, {1}, {1}, {0}, {1}, {1}, 3);
   add_convolution(c, in, {1, 4, 20, 16}, {3, 3, 1, 16}, {1, 1}, {1, 1}, {1, 1}, {1, 1}, {1, 1}, 16);
   add_convolution(c, in, {2, 5, 30, 4}, {2, 3, 4, 17}, {2, 1}, {1, 0}, {0, 2}, {1, 1}, {1, 1}, 1);
+  // several vectors of features: positions in blocks and what is left of them, images, rows of taps in chunks
+  add_convolution(c, in, {1, 31, 3}, {3, 3, 64}, {1}, {1}, {1}, {1}, {1}, 1);
+  add_convolution(c, in, {2, 4, 17, 5}, {3, 3, 5, 32}, {1, 2}, {1, 1}, {1, 1}, {1, 1}, {2, 1}, 1);
+  add_convolution(c, in, {17, 3, 5}, {2, 5, 48}, {1}, {1}, {0}, {1}, {1}, 1);
+  add_convolution(c, in, {5, 13, 400}, {13, 400, 32}, {1}, {1}, {1}, {1}, {1}, 1);
+  add_convolution(c, in, {3, 20, 300}, {9, 300, 24}, {2}, {2}, {1}, {1}, {2}, 1);
   cases.push_back(c.finish());
 }
 

@@ -127,6 +127,7 @@ class KernelEmitter {
 
   // llvm/nontemporal.cc: loops that write past the caches
   llvm::Value* peel(const ir::Instruction& loop, llvm::Value* begin, llvm::Value* end);
+  void fetch_ahead(llvm::Value* pointer, int64_t count);  // bytes
   void emit_aligned(const ir::Instruction& i, llvm::Value* begin, llvm::Value* first, llvm::Value* end);
 
   // llvm/reduce.cc: reductions in the contract's order

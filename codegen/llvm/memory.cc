@@ -203,6 +203,7 @@ void KernelEmitter::emit_load(const Instruction& i) {
       loaded = b_.CreateMaskedLoad(wide_type, a.pointer, align, mask, llvm::Constant::getNullValue(wide_type));
     else
       loaded = b_.CreateAlignedLoad(wide_type, a.pointer, align);
+    if (nontemporal_) fetch_ahead(a.pointer, width * bytes(i.dtype));
   } else if (a.kind == Lowered::affine && known(a.step) == -1 && !mask) {
     loaded =
         b_.CreateAlignedLoad(wide_type, b_.CreateGEP(type, a.pointer, i64(1 - static_cast<int64_t>(width))), align);

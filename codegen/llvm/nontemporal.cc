@@ -49,6 +49,16 @@ Value* KernelEmitter::peel(const Instruction& loop, Value* begin, Value* end) {
   return call(b_, llvm::Intrinsic::smin, {b_.getInt64Ty()}, {b_.CreateAdd(begin, head), end});
 }
 
+// Of a loop over more than the caches hold: what will be read soon. Where a round has much to compute, the processor looks too few
+// rounds ahead to keep the memory busy (8 operations on 64 MiB: a quarter of the time). Prefetching past the end does nothing.
+void KernelEmitter::fetch_ahead(Value* pointer, int64_t count) {
+  constexpr int64_t ahead = 512;  // bytes
+  for (int64_t byte = 0; byte < count; byte += 64)
+    call(b_, llvm::Intrinsic::prefetch, {b_.getPtrTy()},
+         {b_.CreateConstGEP1_64(b_.getInt8Ty(), pointer, static_cast<uint64_t>(ahead + byte)), b_.getInt32(0),
+          b_.getInt32(3), b_.getInt32(1)});
+}
+
 // A loop whose aligned part [first, last) writes past the caches. One masked part serves the head and the tail, for a second
 // copy would cost compile time: it is a loop with two ways in and two ways out, and so is built block by block.
 void KernelEmitter::emit_aligned(const Instruction& i, Value* begin, Value* first, Value* end) {

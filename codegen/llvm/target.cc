@@ -39,6 +39,8 @@ int64_t cache_bytes(int level, int64_t otherwise) {
   return otherwise;
 }
 
+constexpr int64_t most_share = 8 << 20;  // bytes of the last level that one core can count on, at most
+
 Target find_host() {
   Target target = Target::portable();
   CpuTarget& t = target.cpu();
@@ -60,8 +62,9 @@ Target find_host() {
   t.l1_bytes = cache_bytes(1, t.l1_bytes);
   t.l2_bytes = cache_bytes(2, t.l2_bytes);
   t.l3_bytes = cache_bytes(3, t.l3_bytes);
-  target.tiles.nontemporal_bytes = t.l3_bytes / 2;
   target.cores = static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+  // A virtual machine sees the last level of the whole processor, of which its few cores have but a share.
+  target.tiles.nontemporal_bytes = std::min(t.l3_bytes / 2, target.cores * most_share);
   return target;
 }
 

@@ -162,6 +162,9 @@ class Bounds {
       // x / 4 iterations: there is one just where x is 4 or more
       const Variable& times = s_.prover.known(count.terms[0].variable);
       if (times.divisor > 0) facts.push_back(times.numerator - number(times.divisor));
+      // one iteration at most: its index is 0, which says nothing of the extent
+      if (s_.prover.range(count).high <= 1)
+        for (const Form& f : times.above) facts.push_back(f - number(1));
     }
     if (s_.prover.impossible(facts)) return std::nullopt;
     outside_.push_back(s_.facts.size());

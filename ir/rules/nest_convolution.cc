@@ -5,23 +5,23 @@
 //     serial tap... carry sums of the block's positions { serial channel { fma, fma, ... } }
 //     store, store, ... } }
 //
-// Several positions of one axis are summed side by side: their chains do not wait for each other, and what is loaded of the kernel
-// serves all of them. Positions of a block stand so far apart that their taps fall on elements of a dilated input together.
-// Where a tap is inside for all positions of a block, or for all but a few at one end, channels run without a question; else a
-// position that is outside keeps its sum. Positions that fill no block are summed one by one.
+// Several positions of one axis, and several vectors of features, are summed side by side (convolution_tile.h): their chains do not
+// wait for each other, and what is loaded serves all of them. Along the other axes, only taps that are inside are visited, where
+// that is a range. Along the axis of the positions, where a tap is inside for all positions of a block, or for all but a few at one
+// end, channels run without a question; else a position that is outside keeps its sum.
 #include <algorithm>
-#include <numeric>
+#include <array>
+#include <optional>
 
-#include "tenon/ir/rules/nest.h"
+#include "tenon/ir/rules/convolution_tile.h"
 
 namespace tenon::ir::rules {
 namespace {
 
 using Scalars = std::vector<Scalar>;
 
-constexpr int64_t feature_block = 64;
-// Strides and dilations above this: positions one by one, since products of them may not fit.
-constexpr int64_t most_apart = 1 << 20;
+// Up to so many channels, known ones, stand in the loop over taps itself.
+constexpr int64_t most_unrolled = 4;
 
 struct Convolved {
   Lowering& c;
@@ -34,41 +34,18 @@ struct Convolved {
   const size_t spatial = conv.strides.size();
   const Scalar zero = c.index_literal(0), one = c.index_literal(1), channels = c.extent(kernel[spatial]),
                features = c.extent(kernel[spatial + 1]);
-  size_t axis = 0;  // of the result, whose positions are side by side; 0 is the batch
-  int64_t count = 1, apart = 1;  // how many positions, and how far from each other
+  const ConvolutionTile tile = convolution_tile(c, conv, kernel, type, bytes(sum_type));
 
-  // Which axis, and how many of its positions: those whose sums fit into registers beside what they are made of.
-  void choose() {
-    if (c.lanes == 1) return;
-    const int64_t most = std::min<int64_t>(14, c.register_bytes / (c.lanes * bytes(sum_type)) - 2);
-    if (most < 2) return;
-    const auto extent = [&](size_t a) {
-      return type.shape[a].is_number() ? type.shape[a].number() / step(a) : INT64_MAX;
-    };
-    axis = spatial;
-    for (size_t a = 0; a < spatial && extent(axis) < most / 2; ++a)
-      if (extent(a) > extent(axis)) axis = a;
-    if (axis > 0 && std::max(conv.strides[axis - 1], conv.lhs_dilation[axis - 1]) > most_apart) return;
-    apart = step(axis);
-    const int64_t positions = extent(axis);
-    int64_t best = INT64_MAX;
-    for (int64_t n = 2; n <= std::min(most, positions); ++n) {
-      // Fewer than 8 chains wait for each other; one more step loads the kernel.
-      const int64_t cost =
-          positions == INT64_MAX ? -n : positions / n * (std::max<int64_t>(n, 8) + 1) + positions % n * 9;
-      if (cost <= best) best = cost, count = n;
-    }
-  }
-  int64_t step(size_t a) const {
-    return a == 0 ? 1 : conv.lhs_dilation[a - 1] / std::gcd(conv.lhs_dilation[a - 1], conv.strides[a - 1]);
-  }
   // How many positions of a block may lie outside at one end of the axis while the others are inside; those get loops of their own.
-  int64_t outside_at_an_end() const {
-    if (axis == 0) return 0;
-    const size_t d = axis - 1;
+  int64_t outside_at_an_end(size_t many) const {
+    const size_t d = tile.axis - 1;
     const int64_t far = std::max({conv.low[d], conv.high[d], int64_t{0}}) + conv.lhs_dilation[d] - 1;
-    const int64_t between = conv.strides[d] * apart;
-    return std::min({far / between + (far % between != 0), int64_t{3}, count - 1});
+    const int64_t between = conv.strides[d] * tile.apart;
+    return std::min({far / between + (far % between != 0), int64_t{3}, static_cast<int64_t>(many) - 1});
+  }
+  // Taps along a spatial axis that are inside are neighbours, one element apart: no other is visited.
+  bool is_clipped(size_t d) const {
+    return d + 1 != tile.axis && conv.lhs_dilation[d] == 1 && conv.rhs_dilation[d] == 1;
   }
 
   struct Place {
@@ -100,155 +77,249 @@ struct Convolved {
     return all;
   }
 
-  // All channels of one tap, added to the sums [begin, end); where `inside` has a scalar for each, to those that are.
-  void add(Scalar times, Scalars& sums, size_t begin, size_t end, const std::vector<Scalars>& places,
-           const Scalars& weight, Scalar feature, const Scalars& inside = {}) const {
-    Scalar channel{};
-    Scalars next = open(times, {sums.begin() + begin, sums.begin() + end}, channel);
+  // The products of one channel, added to the sums of the positions [begin, end); where `inside` has a scalar for each, to
+  // those that are.
+  void add_channel(Scalar channel, Scalars& sums, size_t begin, size_t end, const std::vector<Scalars>& places,
+                   const Scalars& weight, Scalar feature, const Scalars& inside) const {
     Scalar from_channel = channel;
     if (conv.groups != 1) from_channel = feature / (features / c.index_literal(conv.groups)) * channels + channel;
-    Scalars at = weight;
-    at.push_back(channel), at.push_back(feature);
-    const Scalar factor = cast(c.element(node, 1, at), sum_type);
+    Scalars factors;
+    for (int64_t v = 0; v < tile.wide; ++v) {
+      Scalars at = weight;
+      at.push_back(channel), at.push_back(feature + c.index_literal(v * c.lanes));
+      factors.push_back(cast(c.element(node, 1, at), sum_type));
+    }
+    auto sum = sums.begin();
     for (size_t p = begin; p < end; ++p) {
       Scalars index = places[p];
       index.push_back(from_channel);
-      Scalar& sum = next[p - begin];
-      if (inside.empty()) {
-        sum = fma(cast(c.element(node, 0, index), sum_type), factor, sum);
-      } else {
-        const Scalar x = c.masked_element(node, 0, index, inside[p], c.literal(type.dtype, 0));
-        sum = select(inside[p], fma(cast(x, sum_type), factor, sum), sum);
+      const Scalar x = cast(inside.empty() ? c.element(node, 0, index)
+                                           : c.masked_element(node, 0, index, inside[p], c.literal(type.dtype, 0)),
+                            sum_type);
+      for (Scalar factor : factors) {
+        const Scalar next = fma(x, factor, *sum);
+        *sum++ = inside.empty() ? next : select(inside[p], next, *sum);
       }
     }
-    next = close(next);
-    std::copy(next.begin(), next.end(), sums.begin() + begin);
+  }
+  // All channels of one tap, where the condition holds, if there is one.
+  void add(std::optional<Scalar> condition, Scalars& all, size_t begin, size_t end, const std::vector<Scalars>& places,
+           const Scalars& weight, Scalar feature, const Scalars& inside = {}) const {
+    const auto first = all.begin() + static_cast<std::ptrdiff_t>(begin) * tile.wide,
+               last = all.begin() + static_cast<std::ptrdiff_t>(end) * tile.wide;
+    Scalars sums(first, last);
+    const Dim many = kernel[spatial];
+    const auto times = [&](Scalar n) { return condition ? select(*condition, n, zero) : n; };
+    Scalar channel{};
+    if (many.is_number() && many.number() <= most_unrolled) {
+      channel = zero;  // of the loop, where there is one: what is asked for exists where it runs
+      if (condition) sums = open(times(one), sums, channel);
+      for (int64_t k = 0; k < many.number(); ++k)
+        add_channel(channel + c.index_literal(k), sums, begin, end, places, weight, feature, inside);
+      if (condition) sums = close(sums);
+    } else {
+      sums = open(times(channels), sums, channel);
+      add_channel(channel, sums, begin, end, places, weight, feature, inside);
+      sums = close(sums);
+    }
+    std::copy(sums.begin(), sums.end(), first);
   }
 
   // Of a tap, the positions that are inside are neighbours: all of the block, all but some at one end, or (a block that is wider than
   // the input) any.
   void add_tap(Scalars& sums, const std::vector<Scalars>& places, const Scalars& weight, Scalar feature, Scalar row,
                const Scalars& inside) const {
-    const size_t many = sums.size();
-    const auto times = [&](Scalar p) { return select(p, channels, zero); };
-    if (axis == 0 || many == 1) return add(times(row & inside[0]), sums, 0, many, places, weight, feature);
+    const size_t many = places.size();
+    if (many == 1) return add(row & inside[0], sums, 0, many, places, weight, feature);
     Scalar done = inside[0] & inside[many - 1];
-    add(times(row & done), sums, 0, many, places, weight, feature);
-    for (size_t out = 1; out <= static_cast<size_t>(outside_at_an_end()); ++out)
+    add(row & done, sums, 0, many, places, weight, feature);
+    for (size_t out = 1; out <= static_cast<size_t>(outside_at_an_end(many)); ++out)
       for (const bool left : {true, false}) {
         const size_t begin = left ? out : 0, end = left ? many : many - out;
         const Scalar beside = inside[left ? out - 1 : many - out];
         const Scalar here = inside[begin] & inside[end - 1] & (beside == no());
-        add(times(row & here), sums, begin, end, places, weight, feature);
+        add(row & here, sums, begin, end, places, weight, feature);
         done = done | here;
       }
-    if (outside_at_an_end() > 0) add(times(row & (done == no())), sums, 0, many, places, weight, feature, inside);
+    if (outside_at_an_end(many) > 0) add(row & (done == no()), sums, 0, many, places, weight, feature, inside);
   }
   Scalar no() const { return {&b, b.literal(DType::boolean, 0)}; }
   Scalar yes() const { return {&b, b.literal(DType::boolean, 1)}; }
   int64_t between(size_t d) const {  // elements of the input, from one position of a block to the next
-    return d + 1 == axis && count > 1 ? apart * conv.strides[d] / conv.lhs_dilation[d] : 0;
+    return d + 1 == tile.axis && tile.count > 1 ? tile.apart * conv.strides[d] / conv.lhs_dilation[d] : 0;
   }
 
-  // All taps, one loop a spatial axis, where the first of them has `times` rounds; where they are known to be inside, none asks.
-  void add_taps(Scalars& sums, const Scalars& out, Scalar feature, Scalar times, bool known) const {
-    const size_t many = sums.size();
+  // All taps, one loop a spatial axis. `when`: they are wanted at all. `known`: those along the axis of the positions are inside.
+  // `chunk`: only those of this chunk of the first axis.
+  void add_taps(Scalars& sums, const Scalars& out, size_t many, Scalar feature, std::optional<Scalar> when, bool known,
+                std::optional<Scalar> chunk = {}) const {
     Scalars weight, inside(many, yes());
-    Scalar row = yes();  // all axes but the one of the positions
+    std::optional<Scalar> row;  // whether the tap is inside along the other axes, where that is asked
     std::vector<Scalars> places(many, {out[0]});
-    for (size_t p = 0; axis == 0 && p < many; ++p) places[p][0] = out[0] + c.index_literal(static_cast<int64_t>(p));
+    for (size_t p = 0; tile.axis == 0 && p < many; ++p)
+      places[p][0] = out[0] + c.index_literal(static_cast<int64_t>(p));
     for (size_t d = 0; d < spatial; ++d) {
-      Scalar tap{};
-      sums = open(d == 0 ? times : c.extent(kernel[d]), sums, tap);
+      Scalar tap{}, begin = zero, end = c.extent(kernel[d]);
+      if (d == 0 && chunk) {
+        begin = *chunk * c.index_literal(tile.rows);
+        end = min(end, begin + c.index_literal(tile.rows));
+      }
+      if (is_clipped(d)) {
+        const Scalar before = c.index_literal(conv.low[d]) - out[d + 1] * c.index_literal(conv.strides[d]);
+        begin = max(begin, before);
+        end = min(end, c.extent(from[d + 1]) + before);
+      }
+      Scalar times = max(end - begin, zero);
+      if (d == 0 && when) times = select(*when, times, zero);
+      sums = open(times, sums, tap);
+      tap = begin + tap;
       weight.push_back(tap);
       const Place first = place(d, out[d + 1], tap);
-      row = row & (d + 1 == axis ? first.hits : first.inside);
+      if (!is_clipped(d) && (d + 1 != tile.axis || conv.lhs_dilation[d] != 1)) {
+        const Scalar there = d + 1 == tile.axis ? first.hits : first.inside;
+        row = row ? *row & there : there;
+      }
       for (size_t p = 0; p < many; ++p) {
         const Scalar at = first.at + c.index_literal(static_cast<int64_t>(p) * between(d));
         places[p].push_back(at);
-        if (d + 1 == axis) inside[p] = (at >= zero) & (at < c.extent(from[d + 1]));
+        if (d + 1 == tile.axis) inside[p] = (at >= zero) & (at < c.extent(from[d + 1]));
       }
     }
     if (known)
-      add(channels, sums, 0, many, places, weight, feature);
+      add(row, sums, 0, many, places, weight, feature);
     else
-      add_tap(sums, places, weight, feature, row, inside);
+      add_tap(sums, places, weight, feature, row ? *row : yes(), inside);
     for (size_t d = 0; d < spatial; ++d) sums = close(sums);
   }
-  // Whether the first tap of the first position and the last one of the last are inside, and so all between them.
+  // Whether, along the axis of the positions, the first tap of the first one and the last one of the last are inside, and so all
+  // between them.
   Scalar all_inside(const Scalars& out, size_t many) const {
-    Scalar all = yes();
-    for (size_t d = 0; d < spatial; ++d) {
-      const Scalar last = place(d, out[d + 1], c.extent(kernel[d]) - one).at +
-                          c.index_literal(static_cast<int64_t>(many - 1) * between(d));
-      all = all & (place(d, out[d + 1], zero).at >= zero) & (last < c.extent(from[d + 1]));
-    }
-    return all;
+    const size_t d = tile.axis - 1;
+    const Scalar last = place(d, out[d + 1], c.extent(kernel[d]) - one).at +
+                        c.index_literal(static_cast<int64_t>(many - 1) * between(d));
+    return (place(d, out[d + 1], zero).at >= zero) & (last < c.extent(from[d + 1]));
   }
 
-  // The results at `out`, and at as many places along the axis as there are sums, of the features from `begin` on.
+  // The sums, by position and vector of features, are the results at `out` and along the axis.
+  void store(const Scalars& out, Scalar feature, const Scalars& sums) const {
+    for (size_t k = 0; k < sums.size(); ++k) {
+      const auto p = static_cast<int64_t>(k) / tile.wide, v = static_cast<int64_t>(k) % tile.wide;
+      Scalars index = out;
+      index[tile.axis] = index[tile.axis] + c.index_literal(p * tile.apart);
+      index.push_back(feature + c.index_literal(v * c.lanes));
+      c.store(node, 0, index, cast(sums[k], type.dtype), {});
+    }
+  }
+
+  // The results at `out`, and at as many places along the axis as `many` says, of the features from `begin` on.
   void positions(const Scalars& out, Scalar begin, size_t many) const {
-    const Scalar lane = open_loop(c, LoopKind::vector, min(features - begin, c.index_literal(feature_block)));
-    const Scalar feature = begin + lane;
-    Scalars sums(many, c.literal(sum_type, 0));
-    const Scalar taps = spatial == 0 ? one : c.extent(kernel[0]);
-    const bool dilated =
-        std::any_of(conv.lhs_dilation.begin(), conv.lhs_dilation.end(), [](int64_t d) { return d != 1; });
-    if (many == 1 || dilated || spatial == 0) {
-      add_taps(sums, out, feature, taps, false);
+    Scalar feature = begin;
+    if (tile.wide == 1) {
+      feature = begin + open_loop(c, LoopKind::vector, min(features - begin, c.index_literal(tile.block)));
+    } else {
+      const int64_t width = tile.wide * c.lanes;
+      if (tile.block != width)
+        feature = begin + open_loop(c, LoopKind::serial, c.index_literal(tile.block / width)) * c.index_literal(width);
+      feature = feature + open_loop(c, LoopKind::vector, c.index_literal(c.lanes));
+    }
+    Scalars sums(many * static_cast<size_t>(tile.wide), c.literal(sum_type, 0));
+    if (tile.axis == 0) {
+      add_taps(sums, out, many, feature, {}, true);
+    } else if (many == 1 || conv.lhs_dilation[tile.axis - 1] != 1) {
+      add_taps(sums, out, many, feature, {}, false);
     } else {
       const Scalar known = all_inside(out, many);
-      add_taps(sums, out, feature, select(known, taps, zero), true);
-      add_taps(sums, out, feature, select(known, zero, taps), false);
+      add_taps(sums, out, many, feature, known, true);
+      add_taps(sums, out, many, feature, known == no(), false);
     }
-    for (size_t p = 0; p < many; ++p) {
-      Scalars index = out;
-      index[axis] = index[axis] + c.index_literal(static_cast<int64_t>(p) * apart);
-      index.push_back(feature);
-      c.store(node, 0, index, cast(sums[p], type.dtype), {});
-    }
+    store(out, feature, sums);
     b.close_loop();
+    if (tile.wide > 1 && tile.block != tile.wide * c.lanes) b.close_loop();
+  }
+
+  // The results of images from `first` on: a chunk of taps at a time for all places, whose sums wait in memory meanwhile, so that
+  // what a chunk takes stays in a cache. Chunks ascend: every sum is the chain that it is anyway.
+  void in_chunks(Scalar first, Scalar begin, size_t many) const {
+    const std::vector<Dim> around(type.shape.begin() + 1, type.shape.end() - 1);
+    Dim places = 1;
+    for (Dim d : around) places = b.symbols().product(places, d);
+    const auto count = static_cast<int64_t>(many) * tile.wide;
+    const BufferId waiting = b.scratch("sums", sum_type, Shape{places, count, c.lanes});
+    const auto each = [&](auto body) {
+      Scalar number = open_loop(c, LoopKind::serial, c.extent(places));
+      const Scalar place = number;
+      Scalars out(around.size() + 1, first);
+      for (size_t a = around.size(); a-- > 0; number = number / c.extent(around[a]))
+        out[a + 1] = a == 0 ? number : rem(number, c.extent(around[a]));
+      const Scalar lane = open_loop(c, LoopKind::vector, min(features - begin, c.index_literal(c.lanes)));
+      body(out, begin + lane, [&](int64_t k) { return std::array{place.id, c.index_literal(k).id, lane.id}; });
+      b.close_loop();
+      b.close_loop();
+    };
+    const Dim chunks = (kernel[0].number() + tile.rows - 1) / tile.rows;
+    const Scalar chunk = open_loop(c, LoopKind::serial, c.extent(chunks));
+    each([&](const Scalars& out, Scalar feature, auto at) {
+      Scalars sums;
+      for (int64_t k = 0; k < count; ++k)
+        sums.push_back({&b, b.load(waiting, at(k), (chunk > zero).id, c.literal(sum_type, 0).id)});
+      add_taps(sums, out, many, feature, {}, true, chunk);
+      for (int64_t k = 0; k < count; ++k) b.store(waiting, at(k), sums[static_cast<size_t>(k)].id);
+    });
+    b.close_loop();
+    each([&](const Scalars& out, Scalar feature, auto at) {
+      Scalars sums;
+      for (int64_t k = 0; k < count; ++k) sums.push_back({&b, b.load(waiting, at(k))});
+      store(out, feature, sums);
+    });
   }
 
   // Features in blocks, outermost, so that what they take of the kernel stays in a cache. Positions of the axis: whole blocks first,
-  // `apart` of them between each other's positions, then those that are left.
+  // `apart` of them between each other's positions, then those that are left, at once where their number is known.
   void run() {
-    choose();
     Symbols& symbols = b.symbols();
-    std::vector<Dim> outer(type.shape.begin(), type.shape.end() - 1);
-    const Dim extent = outer[axis],
-              blocks_of_features = symbols.quotient(symbols.sum(kernel[spatial + 1], feature_block - 1), feature_block);
-    const int64_t size = count * apart;
-    const Dim blocks = symbols.product(symbols.quotient(extent, size), apart), rest = symbols.remainder(extent, size);
-    outer.erase(outer.begin() + static_cast<std::ptrdiff_t>(axis));
-    outer.insert(outer.begin(), blocks_of_features);
-    outer.push_back(count == 1 ? extent : symbols.sum(blocks, rest));  // innermost: neighbours share what they read
+    const int64_t size = tile.count * tile.apart;
+    const Dim extent = type.shape[tile.axis],
+              blocks_of_features = symbols.quotient(symbols.sum(kernel[spatial + 1], tile.block - 1), tile.block),
+              blocks = symbols.product(symbols.quotient(extent, size), tile.apart),
+              rest = symbols.remainder(extent, size);
+    const bool at_once = tile.apart == 1 && rest.is_number() && rest.number() > 0;
+    std::vector<Dim> outer{blocks_of_features};
+    const Dim units = tile.count == 1 ? extent : symbols.sum(blocks, at_once ? Dim(1) : rest);
+    if (tile.axis == 0) outer.push_back(units);
+    for (size_t a = 0; a <= spatial && tile.rows == 0; ++a)
+      if (a != tile.axis) outer.push_back(type.shape[a]);
+    if (tile.axis != 0) outer.push_back(units);  // innermost: neighbours share what they read
     Scalars out = open_parallel(c, outer);
-    const Scalar unit = out.back(), feature = out[0] * c.index_literal(feature_block), whole = c.extent(blocks);
-    out.pop_back();
+    const Scalar feature = out[0] * c.index_literal(tile.block), unit = tile.axis == 0 ? out[1] : out.back(),
+                 whole = c.extent(blocks);
     out.erase(out.begin());
+    out.erase(tile.axis == 0 ? out.begin() : out.end() - 1);
     const auto at = [&](Scalar first, int64_t many) {
+      if (tile.rows != 0) return in_chunks(first, feature, static_cast<size_t>(many));
       Scalars all = out;
-      all.insert(all.begin() + static_cast<std::ptrdiff_t>(axis), first);
+      all.insert(all.begin() + static_cast<std::ptrdiff_t>(tile.axis), first);
       positions(all, feature, static_cast<size_t>(many));
     };
-    const auto when = [&](Scalar times, auto body) {
-      open_loop(c, LoopKind::serial, times);
+    const auto when = [&](Scalar condition, auto body) {
+      open_loop(c, LoopKind::serial, select(condition, one, zero));
       body();
       b.close_loop();
     };
     const auto block = [&] {
-      const Scalar step = c.index_literal(apart);
-      at(unit / step * c.index_literal(size) + rem(unit, step), count);
+      const Scalar step = c.index_literal(tile.apart);
+      at(unit / step * c.index_literal(size) + rem(unit, step), tile.count);
     };
-    if (count == 1) {
+    if (tile.count == 1) {
       at(unit, 1);
     } else if (rest.is_number() && rest.number() == 0) {
       block();
     } else {
       const Scalar is_whole = unit < whole;
-      when(select(is_whole, one, zero), block);
-      when(select(is_whole, zero, one), [&] { at(unit - whole + c.extent(symbols.difference(extent, rest)), 1); });
+      when(is_whole, block);
+      when(is_whole == no(), [&] {
+        const Scalar first = c.extent(symbols.difference(extent, rest));
+        at_once ? at(first, rest.number()) : at(unit - whole + first, 1);
+      });
     }
     b.close_loop();
   }

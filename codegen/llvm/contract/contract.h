@@ -2,7 +2,8 @@
 // ascending over k inside segments of 4096, segments joined by the pairwise tree. Tiles, blocks and threads only choose
 // which chains advance together; a chain that must wait is stored and resumed, so no choice here touches a bit.
 //
-// Two ways, chosen by codegen/llvm/contract/plan.h. Direct: operands are read in the inner loop. Packed: blocks of the operands
+// Two ways, chosen by codegen/llvm/contract/plan.h. Direct: operands are read in the inner loop, for a few columns in squares that
+// are turned, so that rows are lanes. Packed: blocks of the operands
 // are evaluated once into scratch memory, and a micro-kernel runs over them. Either way a finished tile lies in memory, in
 // L1, when the epilogue takes it. Refuses to know what the three blocks compute: they are emitted where they are needed.
 #pragma once
@@ -23,12 +24,16 @@ class ContractEmitter : ContractCode {
   // llvm/contract/contract.cc: the three blocks
   Value* scalar_operand(int side, Value* batch, Value* outer, Value* inner);  // lhs (0): (i, k); rhs (1): (k, j)
   // The argument `along` (1: the outer, 2: the inner) runs over lanes from its given position.
-  Value* vector_operand(int side, Value* batch, Value* outer, Value* inner, int along, Value* mask);
+  Value* vector_operand(int side, Value* batch, Value* outer, Value* inner, int along, Value* mask,
+                        unsigned width = lanes);
   void bind(ir::BlockId block, llvm::ArrayRef<Value*> arguments, int along);
   // Hands a finished tile in memory to the epilogue; `column` is a multiple of the lanes.
   void epilogue(Value* batch, Value* row, Value* rows, Value* column, Value* columns, Value* tile,
                 int64_t tile_columns);
-  std::vector<const ir::Instruction*> accesses_ahead() const;
+  // Hands one vector of a finished row to the epilogue.
+  void finish(Value* batch, Value* row, Value* column, Value* mask, Value* sum);
+  std::vector<const ir::Instruction*> accesses_ahead(ir::BlockId block, size_t row, size_t column) const;
+  void fetch(const std::vector<const ir::Instruction*>& accesses, ir::BlockId block, llvm::ArrayRef<Value*> arguments);
   void fetch_ahead(const std::vector<const ir::Instruction*>& accesses, Value* batch, Value* row, Value* rows,
                    Value* column);
   Value* mask_below(Value* position,
@@ -43,7 +48,16 @@ class ContractEmitter : ContractCode {
   Value* direct_total();
   void emit_direct(Value* begin, Value* end);
   void direct_tile(Value* batch, Value* row, Value* column, Value* tile, Value* levels);
-  void direct_chains(Value* batch, Value* row, Value* column, Value* first, Value* last, Value* tile);
+  Values chains(Value* batch, Value* row, Value* column, Value* first, Value* last);
+  Values direct_chains(Value* batch, Value* row, Value* column, Value* first, Value* last);
+  void keep(const Values& sums, Value* tile);
+  void hand_on(Value* batch, Value* row, Value* column, const Values& sums);
+  Value* column_mask(Value* column, int64_t vector);
+
+  // llvm/contract/turned_chains.cc
+  Values turned_chains(Value* batch, Value* row, Value* first, Value* last);
+  Values turned_rows(Value* batch, Value* row, Value* k, Value* mask);
+  void keep_turned(const Values& sums, Value* tile);
 
   // llvm/contract/pack.cc
   Value* packed_total();

@@ -47,8 +47,10 @@ class Driver : ContractCode {
  private:
   Grid grid();
   void run_panels(Value* block, Value* panel, Value* panels);
-  void advance_tiles(const Piece& piece, Value* first);
-  void advance_tile(const Piece& piece, Value* number, Value* tile);
+  void set_columns(Piece& piece, Value* panel);
+  void advance_tiles(Piece piece, Value* panel, Value* panels, Value* first);
+  void advance_tile(const Piece& piece, Value* number, Value* panel, Value* tile);
+  Value* panel_at(Value* number) { return at(panel_, b_.CreateMul(number, i64(plan_.panel_bytes))); }
   void run_tile(Value* left, Value* right, Value* depth, Value* sums, Value* resume, Value* rows, Value* columns);
   void evaluate(FrameFunction which, llvm::ArrayRef<Value*> arguments);
   Value* frame_function(FrameFunction which);
@@ -103,7 +105,8 @@ Grid Driver::grid() {
   g.units = b_.CreateMul(batches_, b_.CreateMul(g.row_blocks, g.panels));
   Value* least = divide_up(i64(plan_.claim), b_.CreateMul(g.block_rows, line));
   Value* even = divide_up(g.units, i64(claims_per_worker * plan_.workers));
-  g.claim = larger(larger(least, even), one);
+  Value* together = smaller(i64(plan_.group), b_.CreateSDiv(g.units, i64(plan_.workers)));
+  g.claim = larger(larger(least, even), larger(together, one));
   // A slot keeps one tile at hand when k is one block, else the tiles of the whole run.
   g.alone = b_.CreateICmpEQ(g.k_blocks, one);
   g.row_tiles = b_.CreateSDiv(g.block_rows, i64(plan_.rows));
@@ -198,37 +201,52 @@ void Driver::run_panels(Value* block, Value* panel, Value* panels) {
       evaluate(FrameFunction::left, {x.batch, x.row, x.rows, x.from, x.depth, left_});
       b_.CreateStore(key, packed_);
     });
-    repeat(panels, [&](Value* p) {
-      x.column = b_.CreateMul(b_.CreateAdd(panel, p), i64(plan_.columns()));
-      x.columns = i64(plan_.columns());
-      if (plan_.n < 0 || plan_.n % plan_.columns()) x.columns = smaller(b_.CreateSub(n_, x.column), x.columns);
-      evaluate(FrameFunction::right, {x.batch, x.from, x.depth, x.column, x.columns, panel_});
-      Value* tile = b_.CreateSelect(grid_.alone, i64(0), b_.CreateMul(p, grid_.row_tiles));
+    // Several panels lie in L2 at once, so that a tile's rows of the left block, which come from farther, serve all of them.
+    counted_loop(b_, "group", {i64(0), panels, plan_.group}, [&](Value* first) {
+      Value* many = smaller(b_.CreateSub(panels, first), i64(plan_.group));
+      Value* from = b_.CreateAdd(panel, first);
+      repeat(many, [&](Value* p) {
+        set_columns(x, b_.CreateAdd(from, p));
+        evaluate(FrameFunction::right, {x.batch, x.from, x.depth, x.column, x.columns, panel_at(p)});
+      });
       apart("tiles",
-            {x.batch, x.row, x.rows, x.from, x.to, x.depth, x.ends, x.column, x.columns, tile, left_, panel_, tiles_,
-             grid_.segments, grid_.levels, grid_.alone},
+            {x.batch, x.row, x.rows, x.from, x.to, x.depth, x.ends, left_, panel_, tiles_, grid_.segments, grid_.levels,
+             grid_.alone, grid_.row_tiles, n_, from, many, first},
             [](Driver& d, ValueRefs a) {
-              d.left_ = a[10];
-              d.panel_ = a[11];
-              d.tiles_ = a[12];
-              d.grid_.segments = a[13];
-              d.grid_.levels = a[14];
-              d.grid_.alone = a[15];
-              d.advance_tiles({a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8]}, a[9]);
+              d.left_ = a[7];
+              d.panel_ = a[8];
+              d.tiles_ = a[9];
+              d.grid_.segments = a[10];
+              d.grid_.levels = a[11];
+              d.grid_.alone = a[12];
+              d.grid_.row_tiles = a[13];
+              d.n_ = a[14];
+              d.advance_tiles({a[0], a[1], a[2], a[3], a[4], a[5], a[6], nullptr, nullptr}, a[15], a[16], a[17]);
             });
     });
   });
 }
 
-void Driver::advance_tiles(const Piece& x, Value* first) {
+void Driver::set_columns(Piece& x, Value* panel) {
+  x.column = b_.CreateMul(panel, i64(plan_.columns()));
+  x.columns = i64(plan_.columns());
+  if (plan_.n < 0 || plan_.n % plan_.columns()) x.columns = smaller(b_.CreateSub(n_, x.column), x.columns);
+}
+
+// The tiles of the panels from `panel` on, whose sums wait, if they do, from the place of panel `first` of the run on.
+void Driver::advance_tiles(Piece x, Value* panel, Value* panels, Value* first) {
   repeat(divide_up(x.rows, plan_.rows), [&](Value* t) {
-    Value* number = b_.CreateSelect(grid_.alone, i64(0), b_.CreateAdd(first, t));
-    advance_tile(x, t, element(tiles_, b_.CreateMul(number, i64(plan_.rows * plan_.columns()))));
+    repeat(panels, [&](Value* p) {
+      set_columns(x, b_.CreateAdd(panel, p));
+      Value* place = b_.CreateAdd(b_.CreateMul(b_.CreateAdd(first, p), grid_.row_tiles), t);
+      Value* number = b_.CreateSelect(grid_.alone, i64(0), place);
+      advance_tile(x, t, panel_at(p), element(tiles_, b_.CreateMul(number, i64(plan_.rows * plan_.columns()))));
+    });
   });
 }
 
 // Takes tile `t` of the row block through one block of k, and hands it on when that was the last one.
-void Driver::advance_tile(const Piece& x, Value* t, Value* tile) {
+void Driver::advance_tile(const Piece& x, Value* t, Value* panel, Value* tile) {
   const int64_t elements = plan_.rows * plan_.columns();
   Value* offset = b_.CreateMul(t, i64(plan_.rows));
   Value* left = element(left_, b_.CreateMul(t, i64(plan_.tile_stride)));
@@ -241,7 +259,7 @@ void Driver::advance_tile(const Piece& x, Value* t, Value* tile) {
       [&] {
         // Integers have one sum over all segments.
         Value* behind = join_levels() ? b_.CreateAnd(x.from, i64(contract_segment - 1)) : x.from;
-        run_tile(left, panel_, x.depth, tile, b_.CreateICmpNE(behind, i64(0)), rows, x.columns);
+        run_tile(left, panel, x.depth, tile, b_.CreateICmpNE(behind, i64(0)), rows, x.columns);
       },
       [&] {  // an empty sum is +0
         b_.CreateMemSet(tile, b_.getInt8(0), i64(elements * size_), llvm::MaybeAlign(64));

@@ -82,7 +82,7 @@ void ContractEmitter::emit_packed(Value* worker) {
   put(FrameFunction::right, [&](ContractEmitter& e, ValueRefs a) {
     e.pack_right(a[0], or_else(from, a[1]), or_else(depth, a[2]), or_else(column, a[3]), or_else(columns, a[4]), a[5]);
   });
-  if (const auto ahead = accesses_ahead(); ahead.empty())
+  if (const auto ahead = accesses_ahead(contract_.blocks[2], 1, 2); ahead.empty())
     b_.CreateStore(llvm::ConstantPointerNull::get(b_.getPtrTy()),
                    slot(b_, frame, static_cast<uint64_t>(FrameFunction::fetch)));
   else
@@ -128,9 +128,11 @@ void ContractEmitter::pack_left(Value* batch, Value* row, Value* rows, Value* fr
 // the block would cost compile time, and what this loop waits for are loads from far away.
 void ContractEmitter::pack_right(Value* batch, Value* from, Value* depth, Value* column, Value* columns, Value* panel) {
   if (plan_.rhs_along_k) return turn_right(batch, from, depth, column, columns, panel);
+  const auto accesses = accesses_ahead(contract_.blocks[1], 1, 2);
   steps(depth, 1, [&](Value* q) {
     Value* line = element(panel, b_.CreateMul(q, i64(plan_.columns())));
     Value* k = b_.CreateAdd(from, q);
+    if (!accesses.empty()) fetch(accesses, contract_.blocks[1], {batch, b_.CreateAdd(k, i64(rows_ahead)), column});
     const auto put = [&](Value* c) {
       Value* j = b_.CreateAdd(column, c);
       b_.CreateAlignedStore(vector_operand(1, batch, k, j, 2, mask_below(j, n_)), element(line, c), vector_align());
@@ -143,7 +145,7 @@ void ContractEmitter::pack_right(Value* batch, Value* from, Value* depth, Value*
 
 // Squares of 16 x 16 are read along k, kept in L1, and written back turned, a machine register's width at a time.
 void ContractEmitter::turn_right(Value* batch, Value* from, Value* depth, Value* column, Value* columns, Value* panel) {
-  Value* turn = at(panel, i64(plan_.turn_offset - plan_.panel_offset));
+  Value* turn = at(panel, i64(plan_.turn_offset));
   const int64_t width = plan_.width;
   steps(columns, lanes, [&](Value* c) {
     Value* count = smaller(b_.CreateSub(columns, c), i64(lanes));

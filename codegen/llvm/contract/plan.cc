@@ -34,6 +34,7 @@ int64_t product(int64_t x, int64_t y, int64_t z) {
 
 // Multiply-adds whose operands lie in L2 as they are: read along their rows, packing them gains nothing.
 constexpr int64_t near_work = 4 << 20;
+constexpr int64_t most_turned = 8;  // columns up to which rows are lanes
 
 // The tile that wastes least: sums and a row of the right operand stay in registers, what a step of k takes is the longest of its
 // multiply-adds, its loads (two of each a cycle) and the wait of a sum for itself. Unknown extents are many. `once`: the right operand
@@ -96,8 +97,10 @@ void lay_out_slot(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   if (p.most_k < 0 || p.most_k > contract_segment) p.tiles = std::max<int64_t>(p.tiles, 64);
   const int64_t left = p.block_rows / p.rows * p.tile_stride + cpu.contract.padding;
   p.panel_offset = round_up(left * size, 4096);
-  p.turn_offset = p.panel_offset + round_up(p.depth * p.columns() * size, 64);
-  p.tile_offset = p.turn_offset + (p.rhs_along_k ? 16 * 16 * size : 0);
+  p.turn_offset = round_up(p.depth * p.columns() * size, 64);
+  p.panel_bytes = p.turn_offset + (p.rhs_along_k ? 16 * 16 * size : 0);
+  p.group = std::clamp<int64_t>(cpu.l2_bytes / 2 / p.panel_bytes, 1, panels);
+  p.tile_offset = p.panel_offset + p.group * p.panel_bytes;
   p.slot_bytes = round_up(p.tile_offset + p.tiles * p.rows * p.columns() * size, 4096);
 }
 
@@ -131,7 +134,12 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   const bool near = !p.rhs_along_k && most_work >= 0 && most_work <= near_work;
   p.packed = shared && !small && !near && !few_rows && !few_columns;
   if (!p.packed) {
-    direct_tile(p, size, cpu, few_rows && !small && !near, shared ? 0 : 2);
+    p.far = few_rows && !small && !near;
+    direct_tile(p, size, cpu, p.far, shared ? 0 : 2);
+    const int64_t width = std::min<int64_t>(16, cpu.vector_bytes / size);
+    if (p.n >= 1 && p.n <= most_turned && p.lhs_along_k && width > 1 && (p.most_m < 0 || p.most_m >= width) &&
+        (p.most_k < 0 || p.most_k >= 2 * width))
+      p.turned = true, p.rows = width, p.vectors = 1;
     return p;
   }
   p.rows = even_tile(p.m, p.rows);

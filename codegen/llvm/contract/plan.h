@@ -15,6 +15,8 @@ namespace tenon::codegen {
 
 using ir::unknown_extent;
 inline constexpr int64_t contract_header_bytes = 64;
+inline constexpr int64_t rows_ahead =
+    8;  // of a right operand that comes from afar: those that are asked for before they are read
 inline constexpr int64_t contract_segment = 4096;  // elements of k in one chain (docs/numbers.md, Reductions)
 
 struct ContractPlan {
@@ -26,6 +28,8 @@ struct ContractPlan {
   // The accumulators in registers: rows x (vectors x width); width is a machine register's, of a direct plan 16 lanes.
   int64_t rows = 1, vectors = 1, width = 16;
   int64_t columns() const { return vectors * width; }
+  bool turned = false;  // of a direct plan: n is a few, a tile is a machine register of rows
+  bool far = false;  // of a direct plan: the right operand is more than L2 holds
 
   // A block of the left operand has block_rows x depth elements; a panel of the right one depth x columns().
   int64_t block_rows = 0, depth = 0;
@@ -37,7 +41,9 @@ struct ContractPlan {
   bool resumes = true;  // chains may have to wait between blocks of k
 
   int64_t tiles = 0;  // accumulator tiles that a slot has room for
-  int64_t panel_offset = 0, turn_offset = 0, tile_offset = 0, slot_bytes = 0;
+  int64_t group = 1, panel_bytes = 0;  // panels that lie in L2 at once, and how far one is from the next
+  int64_t panel_offset = 0, tile_offset = 0, slot_bytes = 0;
+  int64_t turn_offset = 0;  // in a panel: where squares are turned
   int64_t workers = 1;
   int64_t claim = 1;  // multiply-adds that one thread takes at least
   int64_t scratch_bytes() const { return packed ? contract_header_bytes + workers * slot_bytes : 0; }

@@ -53,11 +53,11 @@ std::string tile_symbol(const TileShape& t, const CpuTarget& target) {
 }
 
 std::string driver_symbol(const ContractPlan& p, DType dtype, const CpuTarget& target) {
-  return joined(
-             std::string(shared_prefix) + std::string(name(dtype)),
-             {p.batch,        p.m,           p.n,          p.k,        p.most_k,      p.rows,      p.vectors, p.width,
-              p.block_rows,   p.depth,       p.row_stride, p.k_stride, p.tile_stride, p.edge_rows, p.resumes, p.tiles,
-              p.panel_offset, p.tile_offset, p.slot_bytes, p.workers,  p.claim}) +
+  return joined(std::string(shared_prefix) + std::string(name(dtype)),
+                {p.batch,       p.m,         p.n,          p.k,     p.most_k,       p.rows,
+                 p.vectors,     p.width,     p.block_rows, p.depth, p.row_stride,   p.k_stride,
+                 p.tile_stride, p.edge_rows, p.resumes,    p.tiles, p.panel_offset, p.tile_offset,
+                 p.slot_bytes,  p.workers,   p.claim,      p.group, p.panel_bytes}) +
          digest(target);
 }
 
