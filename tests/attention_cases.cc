@@ -65,8 +65,9 @@ struct Inputs {
     if (op != Op::attention) operands.push_back(drawn(sum, {s.heads, s.queries}, s.special));
     if (!s.mask.empty()) operands.push_back(stretching(DType::boolean, s.mask));
     if (!s.bias.empty()) operands.push_back(stretching(t, s.bias));
-    c.outputs(apply(c.builder, op, operands,
-                    AttentionAttrs{.scale = 0.3, .causal = s.causal, .masked = !s.mask.empty(), .biased = !s.bias.empty()}));
+    c.outputs(
+        apply(c.builder, op, operands,
+              AttentionAttrs{.scale = 0.3, .causal = s.causal, .masked = !s.mask.empty(), .biased = !s.bias.empty()}));
   }
 };
 

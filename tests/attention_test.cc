@@ -48,12 +48,15 @@ void expect_near(const Tensor& expected, const Tensor& actual, double tolerance,
 }
 
 TEST(Attention, Battery) {
-  const std::vector<Drawn> plain = {{{2, 3, 5, 4}}, {{2, 3, 7, 4}}, {{2, 3, 7, 2}}}, shared = {{{4, 5, 3}}, {{2, 6, 3}}, {{2, 6, 3}}},
+  const std::vector<Drawn> plain = {{{2, 3, 5, 4}}, {{2, 3, 7, 4}}, {{2, 3, 7, 2}}},
+                           shared = {{{4, 5, 3}}, {{2, 6, 3}}, {{2, 6, 3}}},
                            masked = {{{2, 5, 3}}, {{2, 6, 3}}, {{2, 6, 4}}, booleans({5, 6})},
                            biased = {{{2, 5, 3}}, {{2, 6, 3}}, {{2, 6, 4}}, {{2, 1, 6}}};
   check_functions({
       {"attention", TENON_CALL(attention(x[0], x[1], x[2])), plain, {{{{1, 70, 5}}, {{1, 150, 5}}, {{1, 150, 3}}}}},
-      {"attention", TENON_CALL(attention(x[0], x[1], x[2], {.causal = true, .scale = 0.7})), shared,
+      {"attention",
+       TENON_CALL(attention(x[0], x[1], x[2], {.causal = true, .scale = 0.7})),
+       shared,
        {{{{1, 140, 5}}, {{1, 150, 5}}, {{1, 150, 3}}}}},
       {"attention", TENON_CALL(attention(x[0], x[1], x[2], {.mask = x[3]})), masked},
       {"attention", TENON_CALL(attention(x[0], x[1], x[2], {.causal = true, .bias = x[3]})), biased},
@@ -66,8 +69,10 @@ TEST(Attention, IsSoftmaxOfProducts) {
     for (const int64_t queries : {1, 15, 63, 64, 65, 130, 257})
       for (const int64_t keys : {1, 5, 64, 127, 128, 129, 300})
         for (const int64_t depth : {1, 3, 16, 32}) {
-          const Tensor q = drawn(1, {2, queries, depth}), k = drawn(2, {2, keys, depth}), v = drawn(3, {2, keys, depth + 1});
-          const std::string what = std::to_string(queries) + " x " + std::to_string(keys) + " x " + std::to_string(depth);
+          const Tensor q = drawn(1, {2, queries, depth}), k = drawn(2, {2, keys, depth}),
+                       v = drawn(3, {2, keys, depth + 1});
+          const std::string what =
+              std::to_string(queries) + " x " + std::to_string(keys) + " x " + std::to_string(depth);
           expect_near(composed(q, k, v, {.causal = causal}), attention(q, k, v, {.causal = causal}), 1e-12, what);
         }
 }
@@ -91,7 +96,8 @@ TEST(Attention, DerivativesAreThoseOfTheFormula) {
     return [=](const std::vector<Tensor>& x) { return tn::sum(f(x[0], x[1], x[2], o) * c); };
   };
   for (const bool causal : {false, true})
-    for (const auto& [heads, queries, keys] : {std::tuple<int64_t, int64_t, int64_t>{2, 5, 7}, {4, 64, 128}, {2, 131, 129}, {4, 70, 200}}) {
+    for (const auto& [heads, queries, keys] :
+         {std::tuple<int64_t, int64_t, int64_t>{2, 5, 7}, {4, 64, 128}, {2, 131, 129}, {4, 70, 200}}) {
       const tn::nn::AttentionOptions o{.causal = causal};
       const Tensor c = drawn(4, {heads, queries, 9});
       const std::vector<Tensor> x{drawn(1, {heads, queries, 6}), drawn(2, {2, keys, 6}), drawn(3, {2, keys, 9})};
@@ -99,10 +105,13 @@ TEST(Attention, DerivativesAreThoseOfTheFormula) {
         return attention(q, k, v, options);
       };
       const auto expected = tn::grad(loss(composed, o, c))(x), actual = tn::jit(tn::grad(loss(own, o, c)))(x);
-      for (size_t i = 0; i < 3; ++i) expect_near(expected[i], actual[i], 1e-11, "the gradient by " + std::string(1, "qkv"[i]));
+      for (size_t i = 0; i < 3; ++i)
+        expect_near(expected[i], actual[i], 1e-11, "the gradient by " + std::string(1, "qkv"[i]));
       const std::vector<Tensor> t{drawn(5, {heads, queries, 6}), drawn(6, {2, keys, 6}), drawn(7, {2, keys, 9})};
       const auto of = [&](auto f) {
-        return tn::jvp([&](const std::vector<Tensor>& y) { return f(y[0], y[1], y[2], o); }, std::tuple(x), std::tuple(t)).second;
+        return tn::jvp([&](const std::vector<Tensor>& y) { return f(y[0], y[1], y[2], o); }, std::tuple(x),
+                       std::tuple(t))
+            .second;
       };
       expect_near(of(composed), of(own), 1e-11, "the tangent");
     }
@@ -134,7 +143,8 @@ TEST(Attention, WhatIsHiddenIsNotSeen) {
     else
       EXPECT_TRUE(std::isnan(y[i])) << i;
   }
-  EXPECT_TRUE(std::isnan(numbers(attention(tn::full({1, 1, 1}, infinity), tn::ones({1, 2, 1}), tn::ones({1, 2, 1})))[0]));
+  EXPECT_TRUE(
+      std::isnan(numbers(attention(tn::full({1, 1, 1}, infinity), tn::ones({1, 2, 1}), tn::ones({1, 2, 1})))[0]));
 }
 
 TEST(Attention, LanesAndFreeExtents) {
@@ -148,15 +158,19 @@ TEST(Attention, LanesAndFreeExtents) {
                                 tn::spec({tn::dim("attention_batch"), 2, tn::dim("attention_keys"), 8}, tn::f64),
                                 tn::spec({tn::dim("attention_batch"), 2, tn::dim("attention_keys"), 8}, tn::f64));
   EXPECT_EQ(numbers(traced(q, k, v)), numbers(whole));
-  EXPECT_EQ(numbers(traced(q[{tn::Slice(0, 1)}], k[{tn::Slice(0, 1)}], v[{tn::Slice(0, 1)}])), numbers(whole[{tn::Slice(0, 1)}]));
+  EXPECT_EQ(numbers(traced(q[{tn::Slice(0, 1)}], k[{tn::Slice(0, 1)}], v[{tn::Slice(0, 1)}])),
+            numbers(whole[{tn::Slice(0, 1)}]));
 }
 
 TEST(Attention, ExplainAdvisesIt) {
   const Tensor q = tn::ones({2, 32, 8}), k = tn::ones({2, 48, 8}), v = tn::ones({2, 48, 8});
-  const auto written_out = tn::jit([](const Tensor& a, const Tensor& b, const Tensor& c) { return composed(a, b, c, {.causal = true}); });
+  const auto written_out =
+      tn::jit([](const Tensor& a, const Tensor& b, const Tensor& c) { return composed(a, b, c, {.causal = true}); });
   const auto own = tn::jit([](const Tensor& a, const Tensor& b, const Tensor& c) { return attention(a, b, c); });
-  const auto plain = tn::jit([](const Tensor& a, const Tensor& b) { return tn::softmax(tn::matmul(a, tn::swapaxes(b, 1, 2)), -1); });
-  EXPECT_HAS(written_out.lower(q, k, v).compile().explain(), "tn::nn::attention computes it without a matrix of scores");
+  const auto plain =
+      tn::jit([](const Tensor& a, const Tensor& b) { return tn::softmax(tn::matmul(a, tn::swapaxes(b, 1, 2)), -1); });
+  EXPECT_HAS(written_out.lower(q, k, v).compile().explain(),
+             "tn::nn::attention computes it without a matrix of scores");
   EXPECT_EQ(own.lower(q, k, v).compile().explain().find("matrix of scores"), std::string::npos);
   EXPECT_EQ(plain.lower(q, k).compile().explain().find("matrix of scores"), std::string::npos);
 }

@@ -32,9 +32,9 @@ std::vector<Value> build_attention(ir::GraphBuilder& b, std::span<const Value> i
     const bool is_mask = to.masked && k == 3;
     operands.push_back(of_rank(is_mask ? inputs[k] : ir::cast(inputs[k], to.dtype), rank));
   }
-  const Value out =
-      ir::apply(b, ir::Op::attention, operands,
-                ir::AttentionAttrs{.scale = to.scale, .causal = to.causal, .masked = to.masked, .biased = to.biased})[0];
+  const Value out = ir::apply(
+      b, ir::Op::attention, operands,
+      ir::AttentionAttrs{.scale = to.scale, .causal = to.causal, .masked = to.masked, .biased = to.biased})[0];
   if (given == rank) return {out};
   Shape shape = out.shape();
   shape.erase(0);
@@ -51,7 +51,8 @@ void check_shapes(const Tensor& q, const Tensor& k, const Tensor& v, const Locat
   };
   const int rank = q.ndim();
   if (rank < 2 || k.ndim() != rank || v.ndim() != rank)
-    refuse("q[.., heads, queries, depth], k[.., heads, keys, depth] and v[.., heads, keys, width] have equally many axes");
+    refuse(
+        "q[.., heads, queries, depth], k[.., heads, keys, depth] and v[.., heads, keys, width] have equally many axes");
   const auto same = [&](const Tensor& x, int i, const Tensor& y, int j) {
     return x.shape()[static_cast<size_t>(rank + i)] == y.shape()[static_cast<size_t>(rank + j)];
   };
@@ -63,8 +64,8 @@ void check_shapes(const Tensor& q, const Tensor& k, const Tensor& v, const Locat
   if (rank < 3) return;
   if (!same(k, -3, v, -3)) refuse("k and v have different numbers of heads");
   const Dim heads = q.shape()[static_cast<size_t>(rank - 3)], shared = k.shape()[static_cast<size_t>(rank - 3)];
-  const bool multiple = heads.is_number() && shared.is_number() && shared.number() > 0 &&
-                        heads.number() % shared.number() == 0;
+  const bool multiple =
+      heads.is_number() && shared.is_number() && shared.number() > 0 && heads.number() % shared.number() == 0;
   if (!(heads == shared) && !multiple)
     refuse("the heads of q are as many as those of k, or a multiple of them, and both are fixed");
 }
@@ -86,7 +87,8 @@ Tensor attention(Operand q, Operand k, Operand v, const AttentionOptions& option
   const Tensor queries = as_tensor(q, what), keys = as_tensor(k, what), values = as_tensor(v, what);
   for (const Tensor* t : {&queries, &keys, &values})
     if (!is_floating(t->dtype()))
-      throw Error(std::string(what) + ": takes floating tensors, and one is " + describe(*t) + "; cast it with astype", at);
+      throw Error(std::string(what) + ": takes floating tensors, and one is " + describe(*t) + "; cast it with astype",
+                  at);
   check_shapes(queries, keys, values, at);
   made::AttendedAttrs attrs{.dtype = common_dtype(std::array<const Operand*, 3>{&q, &k, &v}, what),
                             .causal = options.causal,
@@ -94,20 +96,26 @@ Tensor attention(Operand q, Operand k, Operand v, const AttentionOptions& option
                             .biased = bool(options.bias)};
   const Dim depth = queries.shape()[static_cast<size_t>(queries.ndim()) - 1];
   if (!options.scale && !depth.is_number())
-    throw Error(std::string(what) + ": the depth of " + describe(queries) + " is free; give .scale, which is 1 / sqrt(depth)", at);
-  attrs.scale = options.scale ? *options.scale : 1 / std::sqrt(static_cast<double>(std::max<int64_t>(depth.number(), 1)));
+    throw Error(
+        std::string(what) + ": the depth of " + describe(queries) + " is free; give .scale, which is 1 / sqrt(depth)",
+        at);
+  attrs.scale =
+      options.scale ? *options.scale : 1 / std::sqrt(static_cast<double>(std::max<int64_t>(depth.number(), 1)));
   std::vector<Tensor> inputs{queries, keys, values};
   if (options.mask) {
     const Tensor mask = options.mask.tensor();
     if (mask.dtype() != boolean)
-      throw Error(std::string(what) + ": .mask is a bool tensor, not " + describe(mask) + "; what is added to scores is .bias", at);
+      throw Error(
+          std::string(what) + ": .mask is a bool tensor, not " + describe(mask) + "; what is added to scores is .bias",
+          at);
     check_beside(mask, ".mask", queries, keys, at);
     inputs.push_back(mask);
   }
   if (options.bias) {
     const Tensor bias = options.bias.tensor();
     if (!is_floating(bias.dtype()))
-      throw Error(std::string(what) + ": .bias is floating, not " + describe(bias) + "; which keys take part says .mask", at);
+      throw Error(
+          std::string(what) + ": .bias is floating, not " + describe(bias) + "; which keys take part says .mask", at);
     check_beside(bias, ".bias", queries, keys, at);
     inputs.push_back(bias);
   }

@@ -55,9 +55,7 @@ Value AttentionFormula::over_queries(Value x, Value y) const {
   const int64_t rank = left.shape().rank();
   return dot_general(left, right, front(left), front(right), {rank - 2}, {rank - 2});
 }
-Value AttentionFormula::like_scores(Value x) const {
-  return broadcast_to(x, e_.of({e_.heads, e_.queries, e_.keys}));
-}
+Value AttentionFormula::like_scores(Value x) const { return broadcast_to(x, e_.of({e_.heads, e_.queries, e_.keys})); }
 
 Value AttentionFormula::scores(Value q, Value k) const { return times(q * attrs_.scale, k, true); }
 

@@ -66,7 +66,8 @@ Values attention_jvp(const JvpArgs& args) {
     moved = made[0], mean = made[1];
   }
   if (at.bias != AttentionOperands::none && args.tangents[at.bias]) {
-    const Values by_bias = AttentionFormula(Op::attention_tangent, args.attrs, operands).moved_by(args.tangents[at.bias]);
+    const Values by_bias =
+        AttentionFormula(Op::attention_tangent, args.attrs, operands).moved_by(args.tangents[at.bias]);
     moved = moved ? moved + by_bias[0] : by_bias[0];
     mean = mean ? mean + by_bias[1] : by_bias[1];
   }

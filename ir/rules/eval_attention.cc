@@ -141,19 +141,21 @@ struct Attended {
           Row moved = p;
           W sum{};
           for (int64_t j = 0; j < count; ++j) {
-            const W t =
-                chain<T>(depth, [&](int64_t d) { return k(first + j, d); },
-                         [&](int64_t d) { return element(0, row + i, depth, d) * scale; }) +
-                chain<T>(depth, [&](int64_t d) { return element(1, key_row + first + j, depth, d); },
-                         [&](int64_t d) { return q(i, d); });
+            const W t = chain<T>(
+                            depth, [&](int64_t d) { return k(first + j, d); },
+                            [&](int64_t d) { return element(0, row + i, depth, d) * scale; }) +
+                        chain<T>(
+                            depth, [&](int64_t d) { return element(1, key_row + first + j, depth, d); },
+                            [&](int64_t d) { return q(i, d); });
             sum += moved[static_cast<size_t>(j)] *= t;
           }
           total += sum;
           for (int64_t d = 0; d < width; ++d) {
             W& a = acc[static_cast<size_t>(d)];
             a += sum_of(moved, first, d);
-            a += chain<T>(count, [&](int64_t j) { return p[static_cast<size_t>(j)]; },
-                          [&](int64_t j) { return element(2, key_row + first + j, width, d); });
+            a += chain<T>(
+                count, [&](int64_t j) { return p[static_cast<size_t>(j)]; },
+                [&](int64_t j) { return element(2, key_row + first + j, width, d); });
           }
         });
         products = std::copy(acc.begin(), acc.end(), products);
@@ -175,10 +177,10 @@ struct Attended {
             p.push_back(weights(i, first, count));
             s.push_back(p.back());
             for (int64_t j = 0; j < count; ++j)
-              s.back()[static_cast<size_t>(j)] *=
-                  chain<T>(width, [&](int64_t d) { return v(first + j, d); },
-                           [&](int64_t d) { return g[(row + i) * width + d]; }) -
-                  less[row + i];
+              s.back()[static_cast<size_t>(j)] *= chain<T>(
+                                                      width, [&](int64_t d) { return v(first + j, d); },
+                                                      [&](int64_t d) { return g[(row + i) * width + d]; }) -
+                                                  less[row + i];
           }
           for (int64_t i = 0; i < rows; ++i)
             for (int64_t d = 0; d < depth; ++d)

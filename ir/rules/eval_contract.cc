@@ -50,7 +50,8 @@ std::vector<Array> eval_dot(const EvalArgs& args) {
             const T* x = a + left_batch[batch] + row;
             const T* y = b + right_batch[batch] + column;
             *out++ = narrow<T>(chain<T>(
-                static_cast<int64_t>(left_k.size()), [&](int64_t k) { return widen(x[left_k[static_cast<size_t>(k)]]); },
+                static_cast<int64_t>(left_k.size()),
+                [&](int64_t k) { return widen(x[left_k[static_cast<size_t>(k)]]); },
                 [&](int64_t k) { return widen(y[right_k[static_cast<size_t>(k)]]); }));
           }
     }

@@ -22,13 +22,14 @@ struct Rule {
     const int rank = shape(at.q).rank();
     TENON_REQUIRE(is_floating(type), "q is " + text(at.q) + "; cast it to a floating dtype");
     for (uint32_t k : {at.k, at.v}) {
-      TENON_REQUIRE(args.operands[k].dtype == type,
-                    "the dtypes differ: q is " + text(at.q) + ", " + (k == at.k ? "k" : "v") + " is " + text(k) +
-                        "; cast one of them");
-      TENON_REQUIRE(rank >= 3 && shape(k).rank() == rank,
-                    "takes q[.., heads, queries, depth], k[.., heads, keys, depth] and v[.., heads, keys, width] of equal "
-                    "rank, not " +
-                        text(at.q) + ", " + text(at.k) + " and " + text(at.v));
+      TENON_REQUIRE(args.operands[k].dtype == type, "the dtypes differ: q is " + text(at.q) + ", " +
+                                                        (k == at.k ? "k" : "v") + " is " + text(k) +
+                                                        "; cast one of them");
+      TENON_REQUIRE(
+          rank >= 3 && shape(k).rank() == rank,
+          "takes q[.., heads, queries, depth], k[.., heads, keys, depth] and v[.., heads, keys, width] of equal "
+          "rank, not " +
+              text(at.q) + ", " + text(at.k) + " and " + text(at.v));
     }
     const AttentionExtents e(shape(at.q), shape(at.k), shape(at.v));
     const size_t heads = static_cast<size_t>(rank) - 3;
@@ -36,17 +37,16 @@ struct Rule {
       TENON_REQUIRE(shape(at.k)[d] == e.batch[d] && shape(at.v)[d] == e.batch[d],
                     "axis " + number(static_cast<int64_t>(d)) + " of q, k and v differs: " + text(e.batch[d]) + ", " +
                         text(shape(at.k)[d]) + " and " + text(shape(at.v)[d]) + "; broadcast them");
-    TENON_REQUIRE(shape(at.v)[heads] == e.key_heads, "k has " + text(e.key_heads) + " heads, v " +
-                                                         text(shape(at.v)[heads]) + "; they are the same heads");
-    TENON_REQUIRE(shape(at.v)[heads + 1] == e.keys, "k has " + text(e.keys) + " keys, v " +
-                                                        text(shape(at.v)[heads + 1]) + " values; one for each key");
-    TENON_REQUIRE(shape(at.k)[heads + 2] == e.depth, "q has depth " + text(e.depth) + ", k " +
-                                                         text(shape(at.k)[heads + 2]) + "; scores sum over both");
+    TENON_REQUIRE(shape(at.v)[heads] == e.key_heads,
+                  "k has " + text(e.key_heads) + " heads, v " + text(shape(at.v)[heads]) + "; they are the same heads");
+    TENON_REQUIRE(shape(at.v)[heads + 1] == e.keys,
+                  "k has " + text(e.keys) + " keys, v " + text(shape(at.v)[heads + 1]) + " values; one for each key");
+    TENON_REQUIRE(shape(at.k)[heads + 2] == e.depth,
+                  "q has depth " + text(e.depth) + ", k " + text(shape(at.k)[heads + 2]) + "; scores sum over both");
     const bool shared = e.heads.is_number() && e.key_heads.is_number() && e.key_heads.number() > 0 &&
                         e.heads.number() % e.key_heads.number() == 0;
-    TENON_REQUIRE(e.heads == e.key_heads || shared,
-                  "q has " + text(e.heads) + " heads, k " + text(e.key_heads) +
-                      "; the heads of q are as many, or a multiple of them");
+    TENON_REQUIRE(e.heads == e.key_heads || shared, "q has " + text(e.heads) + " heads, k " + text(e.key_heads) +
+                                                        "; the heads of q are as many, or a multiple of them");
     if (at.mask != AttentionOperands::none) beside(e, at.mask, DType::boolean, "the mask");
     if (at.bias != AttentionOperands::none) beside(e, at.bias, type, "the bias");
     if (at.logarithms != AttentionOperands::none)

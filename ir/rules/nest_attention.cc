@@ -63,7 +63,8 @@ void nest_attention(Lowering& context, const Node& node) {
   const auto& x = t.x;
   const AttentionExtents& e = t.e;
   t.open();
-  const auto top = t.memory("top", t.line()), total = t.memory("total", t.line()), factor = t.memory("factor", t.line());
+  const auto top = t.memory("top", t.line()), total = t.memory("total", t.line()),
+             factor = t.memory("factor", t.line());
   const auto scores = t.memory("scores", t.across(attention_keys)), queries = t.memory("queries", t.across(e.depth)),
              sums = t.memory("sums", Shape{Dim(t.side), e.width});
   const Scalar side = t.number(t.side), width = t.c.extent(e.width);
@@ -112,9 +113,9 @@ void nest_attention_tangent(Lowering& context, const Node& node) {
   const AttentionExtents& e = t.e;
   t.open();
   const auto total = t.memory("total", t.line()), less = t.memory("less", t.line());
-  const auto weights = t.memory("weights", t.across(attention_keys)), moved = t.memory("moved", t.across(attention_keys)),
-             queries = t.memory("queries", t.across(e.depth)), changes = t.memory("changes", t.across(e.depth)),
-             sums = t.memory("sums", Shape{Dim(t.side), e.width});
+  const auto weights = t.memory("weights", t.across(attention_keys)),
+             moved = t.memory("moved", t.across(attention_keys)), queries = t.memory("queries", t.across(e.depth)),
+             changes = t.memory("changes", t.across(e.depth)), sums = t.memory("sums", Shape{Dim(t.side), e.width});
   const Scalar side = t.number(t.side), width = t.c.extent(e.width), scale = t.real(t.attrs.scale);
   t.turn(t.at.q, x.head, x.query, x.rows, e.depth, queries, t.side, scale);
   t.turn(0, x.head, x.query, x.rows, e.depth, changes, t.side, scale);
@@ -122,9 +123,7 @@ void nest_attention_tangent(Lowering& context, const Node& node) {
     t.store(total, {i}, t.real(0));
     t.store(less, {i}, t.real(0));
   });
-  t.vector(x.rows, [&](Scalar i) {
-    t.store(less, {i}, t.shown(t.element(t.at.logarithms, {x.head, x.query + i})));
-  });
+  t.vector(x.rows, [&](Scalar i) { t.store(less, {i}, t.shown(t.element(t.at.logarithms, {x.head, x.query + i}))); });
   t.clear(sums, side, width);
   t.each_block(x, [&](const Tile::Block& block) {
     t.scores(block, queries, weights);

@@ -47,9 +47,13 @@ struct AttentionNest {
     b.close_loop();
   }
   template <class Body>
-  void serial(Scalar extent, Body body) const { loop(LoopKind::serial, extent, body); }
+  void serial(Scalar extent, Body body) const {
+    loop(LoopKind::serial, extent, body);
+  }
   template <class Body>
-  void vector(Scalar extent, Body body) const { loop(LoopKind::vector, extent, body); }
+  void vector(Scalar extent, Body body) const {
+    loop(LoopKind::vector, extent, body);
+  }
   template <class Body>
   Scalars carried(Scalar extent, const Scalars& initial, Body body) const {
     const auto ids = [](const Scalars& all) {
@@ -142,7 +146,8 @@ struct AttentionNest {
     serial(rest, [&](Scalar r) { vector(rows, [&](Scalar i) { f(first + r, i); }); });
   }
 
-  struct Block {  // keys [first, first + count) beside queries [query, query + rows) of a head, of which `side` have room
+  struct
+      Block {  // keys [first, first + count) beside queries [query, query + rows) of a head, of which `side` have room
     Scalar head, key_head, query, rows, first, count;
     int64_t side = 0;
   };
@@ -192,9 +197,8 @@ struct AttentionNest {
       });
     if (attrs.causal)
       serial(select(x.first + x.count > x.query + one, x.count, none), [&](Scalar j) {
-        vector(number(x.side), [&](Scalar i) {
-          store(to, {j, i}, select(x.first + j <= x.query + i, load(to, {j, i}), hidden()));
-        });
+        vector(number(x.side),
+               [&](Scalar i) { store(to, {j, i}, select(x.first + j <= x.query + i, load(to, {j, i}), hidden())); });
       });
   }
   // Of a score; where keys are hidden no exponential is taken of them, since results that small are slow on some machines.

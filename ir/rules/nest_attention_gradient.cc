@@ -14,8 +14,7 @@ namespace {
 struct Backward : AttentionNest {
   static constexpr int64_t side = attention_queries;
   const Dim runs = up(e.queries, side), shared = Dim(e.sharing());
-  const Scalar wide = number(side), depth = c.extent(e.depth), width = c.extent(e.width),
-               scale = real(attrs.scale);
+  const Scalar wide = number(side), depth = c.extent(e.depth), width = c.extent(e.width), scale = real(attrs.scale);
   Memory queries, cotangents, less, by_q, weights, moved, by_k, by_v;
 
   Backward(Lowering& context, const Node& of) : AttentionNest(context, of) {}
@@ -116,9 +115,8 @@ struct Backward : AttentionNest {
     serial(c.extent(up(e.keys, attention_keys)), [&](Scalar n) { block(n); });
     each_run([&](Scalar h, Scalar r) {
       serial(rows_of(r), [&](Scalar i) {
-        vector(depth, [&](Scalar d) {
-          give(0, {query_head(h), r * wide + i, d}, load(part(by_q, h, r), {i, d}) * scale);
-        });
+        vector(depth,
+               [&](Scalar d) { give(0, {query_head(h), r * wide + i, d}, load(part(by_q, h, r), {i, d}) * scale); });
       });
     });
     b.close_loop();
