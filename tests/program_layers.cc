@@ -1,5 +1,6 @@
 // What models are made of: contractions with what stands before and after them, convolutions, losses, attention, recurrent
 // cells with several carries, buffers that a loop updates in place.
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/tests/program_draw.h"
 
 namespace tenon::testing {
