@@ -23,19 +23,21 @@ using Doubles = std::vector<double>;
 constexpr double infinity = std::numeric_limits<double>::infinity();
 Doubles numbers(const Tensor& t) { return t.to_vector<double>(); }
 Tensor drawn(uint64_t seed, const std::vector<int64_t>& shape) {
-  return tn::normal(tn::key(seed), shape, {.dtype = tn::f64});
+  return tn::normal(tn::key(seed), shape).astype(tn::f64);
 }
+
+int64_t extent(const Tensor& x, int axis) { return x.shape()[static_cast<size_t>(x.ndim() + axis)].number(); }
 
 // Rows of q as they are, keys and values repeated for the heads that share them.
 Tensor composed(const Tensor& q, const Tensor& k, const Tensor& v, const tn::nn::AttentionOptions& o = {}) {
-  const int64_t heads = q.shape()[-3] / k.shape()[-3];
+  const int64_t heads = extent(q, -3) / extent(k, -3);
   const auto repeated = [&](const Tensor& x) { return heads == 1 ? x : tn::repeat_interleave(x, heads, -3); };
-  const double scale = o.scale ? *o.scale : 1 / std::sqrt(static_cast<double>(q.shape()[-1]));
+  const double scale = o.scale ? *o.scale : 1 / std::sqrt(static_cast<double>(extent(q, -1)));
   Tensor s = tn::matmul(q, tn::swapaxes(repeated(k), -1, -2)) * scale;
   if (o.bias) s = s + o.bias.tensor();
   if (o.mask) s = tn::where(o.mask.tensor(), s, -infinity);
   if (o.causal) {
-    const Tensor i = tn::arange(0, q.shape()[-2]).reshape({-1, 1}), j = tn::arange(0, k.shape()[-2]);
+    const Tensor i = tn::arange(0, extent(q, -2)).reshape({-1, 1}), j = tn::arange(0, extent(k, -2));
     s = tn::where(j <= i, s, -infinity);
   }
   return tn::matmul(tn::softmax(s, -1), repeated(v));
@@ -81,7 +83,7 @@ TEST(Attention, MasksAndBiasesStretch) {
   const Tensor q = drawn(1, {2, 4, 70, 8}), k = drawn(2, {2, 2, 150, 8}), v = drawn(3, {2, 2, 150, 5});
   for (const std::vector<int64_t>& shape :
        std::vector<std::vector<int64_t>>{{2, 4, 70, 150}, {70, 150}, {150}, {2, 1, 1, 150}, {4, 70, 1}, {1}}) {
-    const Tensor bias = drawn(4, shape), mask = tn::concat({drawn(5, shape).reshape({-1}) > -0.5}).reshape(shape);
+    const Tensor bias = drawn(4, shape), mask = drawn(5, shape) > -0.5;
     const std::string what = "a bias of rank " + std::to_string(shape.size());
     const tn::nn::AttentionOptions biased{.bias = bias, .scale = 0.4};
     expect_near(composed(q, k, v, biased), attention(q, k, v, biased), 1e-12, what);
@@ -109,9 +111,7 @@ TEST(Attention, DerivativesAreThoseOfTheFormula) {
         expect_near(expected[i], actual[i], 1e-11, "the gradient by " + std::string(1, "qkv"[i]));
       const std::vector<Tensor> t{drawn(5, {heads, queries, 6}), drawn(6, {2, keys, 6}), drawn(7, {2, keys, 9})};
       const auto of = [&](auto f) {
-        return tn::jvp([&](const std::vector<Tensor>& y) { return f(y[0], y[1], y[2], o); }, std::tuple(x),
-                       std::tuple(t))
-            .second;
+        return tn::jvp([&](const std::vector<Tensor>& y) { return f(y[0], y[1], y[2], o); }, x, t).second;
       };
       expect_near(of(composed), of(own), 1e-11, "the tangent");
     }
@@ -152,14 +152,14 @@ TEST(Attention, LanesAndFreeExtents) {
   const auto f = [](const Tensor& a, const Tensor& b, const Tensor& c) { return attention(a, b, c, {.causal = true}); };
   const Tensor whole = f(q, k, v);
   EXPECT_EQ(numbers(tn::vmap(f)(q, k, v)), numbers(whole));
-  const Tensor shared = tn::vmap(f, {.in_axes = {0, -1, -1}})(q, k[0], v[0]);
+  const Tensor shared = tn::vmap(f, {.in_axes = {0, tn::none, tn::none}})(q, k[0], v[0]);
   EXPECT_EQ(numbers(shared[1]), numbers(f(q[1], k[0], v[0])));
   const auto traced = tn::trace(f, tn::spec({tn::dim("attention_batch"), 2, tn::dim("attention_queries"), 8}, tn::f64),
                                 tn::spec({tn::dim("attention_batch"), 2, tn::dim("attention_keys"), 8}, tn::f64),
                                 tn::spec({tn::dim("attention_batch"), 2, tn::dim("attention_keys"), 8}, tn::f64));
   EXPECT_EQ(numbers(traced(q, k, v)), numbers(whole));
-  EXPECT_EQ(numbers(traced(q[{tn::Slice(0, 1)}], k[{tn::Slice(0, 1)}], v[{tn::Slice(0, 1)}])),
-            numbers(whole[{tn::Slice(0, 1)}]));
+  EXPECT_EQ(numbers(traced(q[{tn::slice(0, 1)}], k[{tn::slice(0, 1)}], v[{tn::slice(0, 1)}])),
+            numbers(whole[{tn::slice(0, 1)}]));
 }
 
 TEST(Attention, ExplainAdvisesIt) {
