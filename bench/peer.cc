@@ -4,6 +4,7 @@
 #include <tenon/tenon.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 
@@ -18,13 +19,20 @@ constexpr int patience = 300;  // seconds: a peer compiles within them
 // kernels of another processor.
 PeerProcess::Environment environment(int threads) {
   const std::string count = std::to_string(threads);
+  const char* target = std::getenv("TENON_TARGET");
+  const bool lesser = target != nullptr && std::string(target) == "x86-64-v3";  // the peers restricted the same way
+  std::string xla = threads == 1 ? "--xla_cpu_multi_thread_eigen=false" : "";
+  if (lesser) xla += " --xla_cpu_max_isa=AVX2";
   return {{"OMP_NUM_THREADS", count},
           {"OPENBLAS_NUM_THREADS", count},
           {"MKL_NUM_THREADS", count},
           {"NUMEXPR_NUM_THREADS", count},
-          {"OPENBLAS_CORETYPE", ""},
+          {"OPENBLAS_CORETYPE", lesser ? "Haswell" : ""},
+          {"NPY_DISABLE_CPU_FEATURES", lesser ? "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL" : ""},
+          {"ATEN_CPU_CAPABILITY", lesser ? "avx2" : ""},
+          {"DNNL_MAX_CPU_ISA", lesser ? "AVX2" : ""},
           {"OPENBLAS_L2_SIZE", ""},
-          {"XLA_FLAGS", threads == 1 ? "--xla_cpu_multi_thread_eigen=false" : ""},
+          {"XLA_FLAGS", xla},
           {"JAX_PLATFORMS", "cpu"},
           {"PYTHONDONTWRITEBYTECODE", "1"}};
 }

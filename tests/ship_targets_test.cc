@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 #include <tenon/tenon.h>
 
+#include <bit>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 
+#include "tenon/runtime/device.h"
 #include "tenon/runtime/targets.h"
 #include "tenon/runtime/tenon_runtime.h"
 #include "tenon/tests/files.h"
@@ -91,6 +94,40 @@ TEST_F(ShippedTargets, AProcessorThatLacksInstructionsGetsACode) {
          {"0", "TENON_CPU_X86_64_V2", "TENON_CPU_X86_64_V2 | TENON_CPU_X86_64_V3", "TENON_CPU_AARCH64"})
       EXPECT_EQ(on(program, features).substr(0, 3), refused) << program << " " << features;
   EXPECT_EQ(on("widest", "TENON_CPU_X86_64_V2 | TENON_CPU_X86_64_V3 | TENON_CPU_X86_64_V4").substr(0, 3), refused);
+}
+
+// A lesser processor that the environment names gets code of its own, and the same bits; what is none is named.
+TEST_F(ShippedTargets, TheEnvironmentMayNameALesserProcessor) {
+#if defined(__x86_64__)
+  const auto child = [](const std::string& target) {
+    return run_command({"env", "TENON_CACHE=0", "TENON_TARGET=" + target,
+                        std::filesystem::read_symlink("/proc/self/exe").string(), "--gtest_also_run_disabled_tests",
+                        "--gtest_filter=*DISABLED_OneProgram"})
+        .output;
+  };
+  const auto line = [](const std::string& output, const std::string& word) {
+    const size_t at = output.find(word);
+    return at == std::string::npos ? output : output.substr(at, output.find('\n', at) - at);
+  };
+  const std::string own = child(""), lesser = child("haswell");
+  EXPECT_EQ(line(own, "bits "), line(lesser, "bits "));
+  EXPECT_HAS(line(own, "bits "), "bits ");
+  EXPECT_HAS(line(lesser, "needs "), "needs TENON_CPU_X86_64_V3 of");
+  EXPECT_HAS(child("znver9"), "TENON_TARGET: there is no target 'znver9'");
+  EXPECT_HAS(child("neoverse-n1"), "TENON_TARGET is neoverse-n1, which this processor cannot run");
+  EXPECT_HAS(child("sm_90"), "TENON_TARGET is sm_90");
+#endif
+}
+TEST_F(ShippedTargets, DISABLED_OneProgram) {
+  const runtime::Device& device = runtime::current_device();
+  const Target target = device.target(device);
+  std::cout << "needs " << runtime::feature_expression(runtime::needed_features(target)) << " of " << target.cpu().cpu
+            << "\n";
+  const auto f = jit([](const Tensor& x) { return softmax(matmul(tanh(x), x), 1); });
+  const Tensor y = f(normal(key(1), {33, 33}));
+  unsigned hash = 1;
+  for (float v : y.to_vector<float>()) hash = hash * 16777619u + std::bit_cast<uint32_t>(v);
+  std::cout << "bits " << hash << "\n";
 }
 
 // In a virtual machine each CPUID costs tens of microseconds: after the first call it may fault.

@@ -17,6 +17,8 @@ using ir::LoopKind;
 using ir::ScalarId;
 using llvm::Value;
 
+constexpr int64_t squares_ahead = 2;
+
 void turn_square(Builder& b, llvm::MutableArrayRef<Value*> rows) {
   const auto width = static_cast<unsigned>(rows.size());
   llvm::Type* element = rows[0]->getType()->getScalarType();
@@ -107,6 +109,11 @@ void KernelEmitter::emit_turned(const Instruction& loop) {
     const llvm::Align align(static_cast<uint64_t>(bytes(load.dtype)));
     Value* slot = entry_slot(type, uint64_t{lanes} * lanes, 64);
     const auto element = [&](Value* base, Value* number) { return b_.CreateGEP(type, base, number); };
+    // Lines of a square are far from each other, and so is the next one: the processor does not guess them.
+    for (unsigned l = 0; l < lanes; ++l)
+      call(b_, llvm::Intrinsic::prefetch, {b_.getPtrTy()},
+           {element(a.pointer, times(a.step, i64(squares_ahead * lanes + l))), b_.getInt32(0), b_.getInt32(3),
+            b_.getInt32(1)});
     for (unsigned r = 0; r < lanes; r += width)
       for (unsigned l = 0; l < lanes; l += width) {
         Values rows;

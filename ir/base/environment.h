@@ -7,13 +7,14 @@
 
 namespace tenon {
 
-#define TENON_VARIABLES(variable)                                                                                  \
-  variable(cache, "TENON_CACHE") variable(cache_dir, "TENON_CACHE_DIR") variable(cache_bytes, "TENON_CACHE_BYTES") \
-      variable(xdg_cache, "XDG_CACHE_HOME") variable(home, "HOME") variable(dump, "TENON_DUMP")                    \
-          variable(passes, "TENON_PASSES") variable(verify, "TENON_VERIFY") variable(debug, "TENON_DEBUG")         \
-              variable(nvrtc, "TENON_NVRTC") variable(cuda_home, "CUDA_HOME") variable(cuda_path, "CUDA_PATH")     \
-                  variable(memory_cache_bytes, "TENON_MEMORY_CACHE_BYTES")                                         \
-                      variable(cuda_visible_devices, "CUDA_VISIBLE_DEVICES") variable(check_nans, "TENON_CHECK_NANS")
+#define TENON_VARIABLES(variable)                                                                                     \
+  variable(cache, "TENON_CACHE") variable(cache_dir, "TENON_CACHE_DIR") variable(cache_bytes, "TENON_CACHE_BYTES")    \
+      variable(xdg_cache, "XDG_CACHE_HOME") variable(home, "HOME") variable(dump, "TENON_DUMP")                       \
+          variable(passes, "TENON_PASSES") variable(verify, "TENON_VERIFY") variable(debug, "TENON_DEBUG")            \
+              variable(nvrtc, "TENON_NVRTC") variable(cuda_home, "CUDA_HOME") variable(cuda_path, "CUDA_PATH")        \
+                  variable(memory_cache_bytes, "TENON_MEMORY_CACHE_BYTES")                                            \
+                      variable(cuda_visible_devices, "CUDA_VISIBLE_DEVICES") variable(check_nans, "TENON_CHECK_NANS") \
+                          variable(target, "TENON_TARGET")
 
 enum class Variable {
 #define TENON_VARIABLE(name, text) name,

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/ir/base/environment.h"
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/base/undisturbed.h"
 #include "tenon/runtime/cache/build_identity.h"
@@ -54,9 +55,28 @@ struct Arena {
 void* allocate(const Device&, uint64_t bytes) { return tenon_alloc(bytes); }
 void free_block(const Device&, void* memory, uint64_t bytes) { tenon_free(memory, bytes); }
 
+// Code is made for the processor at hand, or for a lesser one that TENON_TARGET names: what runs elsewhere can be measured here.
+Target target_from_environment(Target host) {
+  const std::string name = environment(Variable::target);
+  if (name.empty() || name == "native") return host;
+  Target target;
+  try {
+    target = named_target(name);
+  } catch (const Error& e) {
+    throw Error("TENON_TARGET: " + e.message());
+  }
+  const uint64_t needed = needed_features(target);
+  if (target.kind() != TargetKind::cpu || (needed & ~tenon_cpu_features()) != 0)
+    throw Error("TENON_TARGET is " + name +
+                ", which this processor cannot run: name a lesser one, or none for its own");
+  target.cores = host.cores;
+  target.tiles.nontemporal_bytes = host.tiles.nontemporal_bytes;
+  return target;
+}
+
 const Target& host(const Device&) {
   static constinit Forever<const Target> target;
-  return target.get([] { return new Target(codegen::host_target()); });
+  return target.get([] { return new Target(target_from_environment(codegen::host_target())); });
 }
 
 // A library that was built anew says the same version.
