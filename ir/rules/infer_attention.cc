@@ -18,6 +18,7 @@ struct Rule {
   AttentionExtents check() const {
     TENON_REQUIRE(args.operands.size() == at.count, "takes " + number(at.count) + " operands by its attributes, not " +
                                                         number(static_cast<int64_t>(args.operands.size())));
+    TENON_REQUIRE(args.attrs[0].text.size() == sizeof attrs.scale, "attribute 'scale' takes one number");
     const DType type = args.operands[at.q].dtype;
     const int rank = shape(at.q).rank();
     TENON_REQUIRE(is_floating(type), "q is " + text(at.q) + "; cast it to a floating dtype");
