@@ -75,9 +75,12 @@ struct Inputs {
 
 void attention_cases(Op op, DType t, std::vector<Case>& cases) {
   Random random(static_cast<uint64_t>(op) * 64 + static_cast<uint64_t>(t));
-  CaseBuilder c(std::string(def(op).name) + " " + std::string(name(t)));
-  for (const Sides& s : sides) Inputs{c, s, t, random}.give(op);
-  cases.push_back(c.finish());
+  for (const Sides& s : sides) {
+    CaseBuilder c(std::string(def(op).name) + " " + std::string(name(t)) + " " + std::to_string(s.queries) + " x " +
+                  std::to_string(s.keys));
+    Inputs{c, s, t, random}.give(op);
+    cases.push_back(c.finish());
+  }
 }
 
 }  // namespace tenon::testing
