@@ -131,7 +131,9 @@ Runnable saved(const Case& c, Random&) {
 std::optional<std::string> inner_product(const Case& c, Random& random) {
   const GraphPtr graph = specialised(*c.graph, c.inputs);
   for (uint32_t v = 0; v < graph->value_count(); ++v)
-    if (const DType t = graph->type(ValueId{v}).dtype; is_floating(t) && t != DType::f64) return std::nullopt;
+    if (const DType t = graph->type(ValueId{v}).dtype;
+        (is_floating(t) && t != DType::f64) || (is_complex(t) && t != DType::c128))
+      return std::nullopt;
   const std::vector<bool> active = floating_inputs(*graph);
   if (std::find(active.begin(), active.end(), true) == active.end()) return std::nullopt;
   passes::Jvp forward;
@@ -151,7 +153,8 @@ std::optional<std::string> inner_product(const Case& c, Random& random) {
   double left = 0, right = 0, size = 1;
   bool finite = true;
   const auto add = [&](double& sum, const Array& x, const Array& y) {
-    for (int64_t i = 0; i < x.numel(); ++i) {
+    const int64_t parts = is_complex(x.type.dtype) ? 2 : 1;  // the real inner product of the plane
+    for (int64_t i = 0; i < parts * x.numel(); ++i) {
       const double term = x.as<double>()[i] * y.as<double>()[i];
       finite = finite && std::isfinite(term);
       sum += term;

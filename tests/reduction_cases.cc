@@ -53,6 +53,11 @@ const Reduced reduced[] = {
     {{3, 0}, {1}},
     {{2, 70, 3, 5}, {1, 3}},
     {{7, 1, 5}, {0, 2}},
+    {{33, 2}, {1}},  // rows of a few elements, many of them
+    {{64, 3}, {1}},
+    {{37, 8}, {1}},
+    {{300, 16}, {1}},
+    {{40, 2, 5}, {1, 2}},
 };
 
 void add_dot(CaseBuilder& c, Inputs& in, Sizes lhs, Sizes rhs, Sizes lb, Sizes rb, Sizes lc, Sizes rc) {
@@ -92,6 +97,22 @@ void reduction_cases(Op op, DType t, std::vector<Case>& cases) {
   if (running) c.output(apply(c.builder, op, std::vector{in({9001})}, {Attr::of(Sizes{0}), Attr::of(Sizes{0})})[0]);
   cases.push_back(c.finish());
 
+  if (op == Op::reduce_max && is_floating(t)) {  // rows that several reductions and what is as wide as they share
+    CaseBuilder r(name + ", softmax of short rows");
+    Inputs in_rows(r, op, t);
+    for (const Sizes& shape : std::vector<Sizes>{{45, 2}, {64, 3}, {300, 7}, {33, 16}, {6, 11, 12}}) {
+      const int64_t last = std::ssize(shape) - 1;
+      Sizes outer;
+      for (int64_t a = 0; a < last; ++a) outer.push_back(a);
+      const Value x = in_rows(shape);
+      const auto wide = [&](Value v) { return broadcast(v, x.shape(), outer); };
+      const Value e = exp(x - wide(reduce(Op::reduce_max, x, {last})));
+      r.output(e / wide(reduce(Op::reduce_sum, e, {last})));
+      r.output(reduce(Op::argmax, x, {last}));
+    }
+    cases.push_back(r.finish());
+  }
+
   // Long ones with few results are dealt to threads as partial results.
   if (!running && (t == DType::f32 || t == DType::bf16 || t == DType::i32 || t == DType::boolean)) {
     CaseBuilder l(name + ", long");
@@ -112,12 +133,17 @@ void reduction_cases(Op op, DType t, std::vector<Case>& cases) {
     else if (!running && (axes.size() == 1 || (op != Op::argmax && op != Op::argmin)))
       s.output(reduce(op, x, axes));
   }
+  if (op == Op::reduce_sum) {  // one pass over the same elements, in two orders
+    const Value column = s.symbolic_input({t, Shape{m, Dim(1)}});
+    const Value all = reduce(op, column, {0, 1});
+    s.output(reduce(op, column, {0}) - broadcast(all, {1}, {}));
+  }
   const Case whole = s.finish();
-  for (const Sizes& shape : std::vector<Sizes>{{1, 1}, {3, 17}, {65, 3}, {129, 2}, {2, 600}, {5, 1040}})
-    cases.push_back({name + " " + to_string(Shape::from(shape)),
-                     whole.graph,
-                     {random_array(type_of(t, shape), in.random, Domain::unit)},
-                     NaNs::one_value});
+  for (const Sizes& shape : std::vector<Sizes>{{1, 1}, {3, 17}, {65, 3}, {129, 2}, {2, 600}, {5, 1040}}) {
+    std::vector<Array> inputs{random_array(type_of(t, shape), in.random, Domain::unit)};
+    if (op == Op::reduce_sum) inputs.push_back(random_array(type_of(t, {shape[0], 1}), in.random, Domain::unit));
+    cases.push_back({name + " " + to_string(Shape::from(shape)), whole.graph, inputs, NaNs::one_value});
+  }
 }
 
 void contraction_cases(Op op, DType t, std::vector<Case>& cases) {

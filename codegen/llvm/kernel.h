@@ -7,12 +7,14 @@
 // vector, which LLVM splits into machine registers. Refuses to run LLVM passes and to know programs.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "tenon/codegen/llvm/partial.h"
+#include "tenon/codegen/llvm/short_row.h"
 #include "tenon/ir/base/target.h"
 #include "tenon/ir/kernel/kernel.h"
 
@@ -117,6 +119,14 @@ class KernelEmitter {
   bool is_turned(const ir::Instruction& load, const ir::Instruction& loop) const;
   void emit_turned(const ir::Instruction& loop);
   llvm::Value* load_turned(const ir::Instruction& load, llvm::Type* type);
+
+  // llvm/short_row.cc: rows of a few elements whose numbers are lanes
+  int64_t row_length(const ir::Instruction& i, int64_t& place) const;
+  void find_short_rows(ir::BlockId block);
+  llvm::Value* mask_of_run(int64_t t, int64_t length);
+  bool load_short_row(const ir::Instruction& i, const Address& a, llvm::Type* type);
+  bool store_short_row(const ir::Instruction& i, const Address& a, llvm::Type* type, llvm::Value* data);
+
   void emit_store(const ir::Instruction& i);
   Address address(ir::BufferId buffer, llvm::ArrayRef<ir::ScalarId> index);
   Values lane_pointers(const Address& a, llvm::Value* mask);
@@ -182,6 +192,7 @@ class KernelEmitter {
     ir::ScalarId round{};
   };
   std::unordered_map<const ir::Instruction*, Turned> turned_;  // of the loop at hand
+  std::unordered_map<const ir::Instruction*, std::shared_ptr<ShortRow>> short_rows_;  // of the vector loop at hand
   llvm::Value* spare_ = nullptr;  // memory that inactive lanes read and write
   bool nontemporal_used_ = false;
   bool nontemporal_ = false;  // inside the aligned main part of a loop

@@ -84,6 +84,7 @@ void KernelEmitter::emit_repeat(const Instruction& i, Value* begin, Values initi
 // ---- vector loops -----------------------------------------------------------------------------------------------------
 
 void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) {
+  find_short_rows(i.blocks[0]);
   const auto extent = known(b_.CreateSub(end, begin));
   if (extent && *extent > 1 && *extent < target_.lanes && std::has_single_bit(static_cast<uint64_t>(*extent)))
     return emit_lanes_at(i, begin, *extent, false);  // a narrower vector: no masks
@@ -118,7 +119,7 @@ void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) 
 
 // Lanes that the main part runs at once.
 int64_t KernelEmitter::main_lanes(const Instruction& i) const {
-  if (weight(i.blocks[0]) > paired_weight) return target_.lanes;
+  if (weight(i.blocks[0]) > paired_weight || !short_rows_.empty()) return target_.lanes;
   const bool has_chains = contains(i.blocks[0], [](const Instruction& x) { return x.kind == KernelOp::reduce; });
   // Several chains hide each other's latency; so do the registers of one logical vector where they are many.
   return (has_chains ? 4 : target_.cpu().vector_bytes < 32 ? 1 : 2) * target_.lanes;
@@ -126,6 +127,7 @@ int64_t KernelEmitter::main_lanes(const Instruction& i) const {
 
 void KernelEmitter::emit_lanes_at(const Instruction& i, Value* position, int64_t width, bool aligned, Value* mask) {
   lanes_ = {static_cast<unsigned>(width), position, mask, aligned};
+  for (const auto& [access, row] : short_rows_) row->values.clear();
   define_index(kernel_.blocks[index(i.blocks[0])].arguments[0]);
   emit_block(i.blocks[0]);
   lanes_ = {};

@@ -193,6 +193,7 @@ void KernelEmitter::emit_load(const Instruction& i) {
     return define(i.first_result, b_.CreateSelect(chosen, all_uniform ? loaded : splat(b_, loaded, width), other));
   }
 
+  if (!masked && load_short_row(i, a, type)) return;
   Value* chosen = masked ? wide(condition) : nullptr;
   Value* mask = lanes_.mask;
   if (chosen) mask = mask ? b_.CreateAnd(mask, chosen) : chosen;
@@ -248,6 +249,7 @@ void KernelEmitter::emit_store(const Instruction& i) {
   Value* mask = lanes_.mask;
   if (masked) mask = mask ? b_.CreateAnd(mask, wide(condition)) : wide(condition);
   Value* data = in_memory(wide(value));
+  if (!masked && store_short_row(i, a, type, data)) return;
   if (const int64_t lane = mask && a.contiguous ? only_lane(mask) : -1; lane >= 0) {
     // With AVX-512, LLVM 22 turns a masked store of truncated lanes whose constant mask has one lane into a store as wide
     // as the lane was before (LLVM issue 179489): past the buffer's end.

@@ -147,31 +147,39 @@ class Bounds {
     for (uint32_t r = 0; r < i.result_count; ++r) unknown(ScalarId{index(i.first_result) + r});
   }
 
+  static bool is_variable(const Form& f) { return f.terms.size() == 1 && f.constant == 0 && f.terms[0].factor == 1; }
   // Enters a loop: its index, and the fact that there is an iteration. Nothing when there is none.
   std::optional<Form> enter(ScalarId extent_scalar) {
     const Form count = s_.at(extent_scalar).form;
     Facts facts = s_.facts;
     facts.push_back(count - number(1));
-    if (count.terms.size() == 1 && count.constant == 0 && count.terms[0].factor == 1) {
+    // What an extent of at least 1 says of what it was chosen of, choice by choice.
+    Form chosen = count;
+    for (int level = 0; level < 3 && is_variable(chosen); ++level) {
       // select(inside, channels, 0) iterations: `inside` holds in there
+      const Variable& times = s_.prover.known(chosen.terms[0].variable);
       const Variable::Choice* only = nullptr;
       int possible = 0;
-      for (const Variable::Choice& c : s_.prover.known(count.terms[0].variable).choices)
+      for (const Variable::Choice& c : times.choices)
         if (s_.prover.range(c.form).high >= 1) only = &c, ++possible;
-      if (possible == 1) facts.insert(facts.end(), only->when.begin(), only->when.end());
       // x / 4 iterations: there is one just where x is 4 or more
-      const Variable& times = s_.prover.known(count.terms[0].variable);
       if (times.divisor > 0) facts.push_back(times.numerator - number(times.divisor));
       // one iteration at most: its index is 0, which says nothing of the extent
-      if (s_.prover.range(count).high <= 1)
+      const bool once = s_.prover.range(count).high <= 1;
+      if (once)
         for (const Form& f : times.above) facts.push_back(f - number(1));
+      if (possible != 1) break;
+      facts.insert(facts.end(), only->when.begin(), only->when.end());
+      if (once) facts.push_back(only->form - number(1));
+      chosen = only->form;
     }
     if (s_.prover.impossible(facts)) return std::nullopt;
     outside_.push_back(s_.facts.size());
     s_.facts = std::move(facts);
     Variable v;
     v.range = {0, std::max<Wide>(s_.prover.range(count).high - 1, 0)};
-    v.above = {count - number(1)};
+    v.above = {chosen - number(1)};
+    if (!(chosen == count)) v.above.push_back(count - number(1));
     return s_.prover.variable(std::move(v));
   }
   void leave() {

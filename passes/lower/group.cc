@@ -1,6 +1,8 @@
 // One group to its kernel or kernels: the choice of nest by kind, and the kernels of ops that build their own loops.
 #include "tenon/passes/lower/group.h"
 
+#include <algorithm>
+
 namespace tenon::passes {
 
 using namespace ir;
@@ -18,6 +20,13 @@ int64_t element_cost(const Graph& graph, const Group& group, OpCosts& costs) {
 }
 
 namespace {
+
+// Whether all results are empty whatever is free: what loops do not reach would be read where it need not be there.
+bool is_empty(const Group& group) {
+  const std::vector<Dim>& dims = group.kind == GroupKind::map ? group.space.dims() : group.outer.dims();
+  const bool loops = group.kind == GroupKind::map || group.kind == GroupKind::row || group.kind == GroupKind::column;
+  return loops && std::any_of(dims.begin(), dims.end(), [](Dim d) { return d == 0; });
+}
 
 // The kernel of an op whose row builds the loops itself.
 void lower_nest(Elements& e) {
@@ -37,15 +46,21 @@ LoweredGroup lower_group(const Graph& graph, const Axes& axes, const Group& grou
   KernelBuilder builder(name, graph.symbols);
   Runs runs(graph, axes, group);
   Elements e(graph, group, builder, runs, costs);
-  switch (group.kind) {
-    case GroupKind::map: lower_map(e, cost); break;
-    case GroupKind::row: lower_row(e, cost); break;
-    case GroupKind::column: lower_column(e, cost); break;
-    case GroupKind::contract: lower_contract(e, cost); break;
-    case GroupKind::nest: lower_nest(e); break;
-    case GroupKind::copy:
-    case GroupKind::step: throw InternalError("a step has no kernel");
-  }
+  const auto lower = [&] {
+    switch (group.kind) {
+      case GroupKind::map: lower_map(e, cost); break;
+      case GroupKind::row: lower_row(e, cost); break;
+      case GroupKind::column: lower_column(e, cost); break;
+      case GroupKind::contract: lower_contract(e, cost); break;
+      case GroupKind::nest: lower_nest(e); break;
+      case GroupKind::copy:
+      case GroupKind::step: throw InternalError("a step has no kernel");
+    }
+  };
+  if (is_empty(group))
+    for (ValueId v : group.outputs) e.buffer(v, Space::output);
+  else
+    lower();
   LoweredGroup result;
   std::vector<Binding> bindings = e.bindings();
   result.temporaries = std::move(e.temporaries);

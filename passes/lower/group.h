@@ -103,6 +103,7 @@ int64_t grain_of(const Tiles& tiles, int64_t cost_per_iteration);
 
 void lower_map(Elements& e, int64_t cost);
 void lower_row(Elements& e, int64_t cost);
+bool lower_short_row(Elements& e, int64_t cost);  // whether it took the group
 void lower_column(Elements& e, int64_t cost);
 void lower_contract(Elements& e, int64_t cost);
 LoweredGroup lower_split(const ir::Graph& graph, const Axes& axes, const Group& group, OpCosts& costs, int64_t cost,

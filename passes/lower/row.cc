@@ -154,6 +154,7 @@ void RowKernel::store_wide(const std::vector<ValueId>& wide) {
 }  // namespace
 
 void lower_row(Elements& e, int64_t cost) {
+  if (lower_short_row(e, cost)) return;
   const std::vector<Dim>& dims = e.group.space.dims();
   std::vector<Runs::Run> outer, row;
   for (const Runs::Run& r : e.runs.of_space()) (r.end <= e.group.reduced_begin ? outer : row).push_back(r);

@@ -83,15 +83,24 @@ std::vector<ScalarId> reduce_run(Elements& e, const Shares& s, ScalarId q, const
   KernelBuilder& b = e.builder;
   const ScalarId start = e.binary(Op::mul, q, b.index_literal(s.run));
   const ScalarId rest = e.binary(Op::min, b.index_literal(s.run), e.binary(Op::sub, b.extent(s.length), start));
-  const ScalarId j = b.open_reduce(s.reductions.combines, tree_of(e.graph, *s.reductions.nodes[0]), rest);
-  e.open_scope();
-  std::vector<ScalarId> at = before;
-  for (ScalarId i : e.unflatten(e.binary(Op::add, start, j), s.reduced, s.group.space.dims())) at.push_back(i);
-  at.insert(at.end(), behind.begin(), behind.end());
-  const std::vector<ScalarId> yields =
-      s.reductions.yields(e, [&](ValueId x) { return e.spread(x, e.runs.of_space(), at); });
-  e.close_scope();
-  return b.close_reduce(yields);
+  std::vector<ScalarId> sums(s.reductions.nodes.size(), no_scalar);
+  for (const Tree& tree : {row_tree, column_tree}) {
+    const Reductions some = reductions_of(e.graph, s.group, &tree, [](ValueId) { return true; });
+    if (some.nodes.empty()) continue;
+    const ScalarId j = b.open_reduce(some.combines, tree, rest);
+    e.open_scope();
+    std::vector<ScalarId> at = before;
+    for (ScalarId i : e.unflatten(e.binary(Op::add, start, j), s.reduced, s.group.space.dims())) at.push_back(i);
+    at.insert(at.end(), behind.begin(), behind.end());
+    const std::vector<ScalarId> yields = some.yields(e, [&](ValueId x) { return e.spread(x, e.runs.of_space(), at); });
+    e.close_scope();
+    const std::vector<ScalarId> results = b.close_reduce(yields);
+    for (size_t k = 0; k < sums.size(); ++k)
+      if (const auto found = std::find(some.nodes.begin(), some.nodes.end(), s.reductions.nodes[k]);
+          found != some.nodes.end())
+        sums[k] = results[static_cast<size_t>(found - some.nodes.begin())];
+  }
+  return sums;
 }
 
 void partial_kernel(Elements& e, const Shares& s, int64_t cost) {

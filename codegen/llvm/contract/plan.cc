@@ -60,17 +60,23 @@ void direct_tile(ContractPlan& p, int64_t size, const CpuTarget& cpu, bool once,
     }
 }
 
+// Rows up to which an element of the right operand is used so seldom that packing it must cost nothing: a panel stays in L1 from
+// the loads that fill it to the tiles that read it.
+constexpr int64_t shallow_rows = 128;
+bool is_shallow(const ContractPlan& p) { return p.most_m >= 0 && p.most_m <= shallow_rows; }
+
 // How much of the operands lies packed at once, and how.
 void cut_blocks(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
-  const int64_t fits =
-      static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(cpu.l2_bytes / 4 / (p.columns() * size))));
-  const int64_t cap = std::clamp<int64_t>(fits, 128, cpu.contract.depth);
+  const int64_t room = is_shallow(p) ? cpu.l1_bytes / 2 : cpu.l2_bytes / 4, least = is_shallow(p) ? 64 : 128;
+  const int64_t fits = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(room / (p.columns() * size))));
+  const int64_t cap = std::clamp<int64_t>(fits, least, std::max(least, cpu.contract.depth));
   p.depth = cap;
   if (p.k >= 0 && p.k <= contract_segment) {
     const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.k, cap));
     p.depth = round_up(std::max<int64_t>(1, ceil_divide(p.k, blocks)), 16);
-  } else if (p.most_k >= 0 && p.most_k <= cap) {
-    p.depth = round_up(std::max<int64_t>(1, p.most_k), 16);
+  } else if (p.most_k >= 0 && p.most_k <= contract_segment) {
+    const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.most_k, cap));
+    p.depth = round_up(std::max<int64_t>(1, ceil_divide(p.most_k, blocks)), 16);
   }
   const int64_t most_rows = std::max(p.rows, round_up(2 * cpu.l2_bytes / (cap * size), p.rows));
   p.block_rows = most_rows;
@@ -99,7 +105,7 @@ void lay_out_slot(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   p.panel_offset = round_up(left * size, 4096);
   p.turn_offset = round_up(p.depth * p.columns() * size, 64);
   p.panel_bytes = p.turn_offset + (p.rhs_along_k ? 16 * 16 * size : 0);
-  p.group = std::clamp<int64_t>(cpu.l2_bytes / 2 / p.panel_bytes, 1, panels);
+  p.group = is_shallow(p) ? 1 : std::clamp<int64_t>(cpu.l2_bytes / 2 / p.panel_bytes, 1, panels);
   p.tile_offset = p.panel_offset + p.group * p.panel_bytes;
   p.slot_bytes = round_up(p.tile_offset + p.tiles * p.rows * p.columns() * size, 4096);
 }
