@@ -42,6 +42,29 @@ PeerRow attention_row(int64_t tokens) {
   return row;
 }
 
+// The row of its own. With the gradient, what is differentiated is a sum weighed by a fourth tensor: the seven products of a forward
+// and a backward pass.
+PeerRow own_attention_row(int64_t tokens, bool causal, bool gradient) {
+  constexpr int64_t heads = 8, depth = 64;
+  const std::string name = std::string(causal ? "causal attention" : "attention") + (gradient ? " + gradient" : "");
+  const auto f = [=](const Tensor& q, const Tensor& k, const Tensor& v) {
+    return nn::attention(q, k, v, {.causal = causal});
+  };
+  PeerRow row{name + ", 8x" + std::to_string(tokens) + "x64", gradient ? "attention gradient" : "own attention",
+              causal ? R"({"causal": true})" : R"({"causal": false})", [=] {
+                const auto keys = split(key(25), 4);
+                const auto drawn = [&](size_t i) { return normal(keys[i], {heads, tokens, depth}); };
+                if (!gradient) return jitted(f, drawn(0), drawn(1), drawn(2));
+                const auto loss = [=](const std::vector<Tensor>& x, const Tensor& c) {
+                  return sum(f(x[0], x[1], x[2]) * c);
+                };
+                return jitted(grad(loss), std::vector<Tensor>{drawn(0), drawn(1), drawn(2)}, drawn(3));
+              }};
+  const double products = gradient ? 7 : 2;
+  row.flops = products * 2.0 * static_cast<double>(heads * tokens * (causal ? tokens + 1 : 2 * tokens) / 2 * depth);
+  return row;
+}
+
 }  // namespace
 
 void add_contraction_rows(PeerRows& rows) {
@@ -64,6 +87,9 @@ void add_contraction_rows(PeerRows& rows) {
   rows.push_back(halves);
   rows.push_back(attention_row(512));
   rows.push_back(attention_row(1024));
+  for (int64_t tokens : {512, 1024})
+    for (bool causal : {false, true})
+      for (bool gradient : {false, true}) rows.push_back(own_attention_row(tokens, causal, gradient));
 }
 
 }  // namespace tenon::bench

@@ -13,6 +13,7 @@
 #include "tenon/frontend/io/files.h"
 #include "tenon/frontend/language.h"
 #include "tenon/frontend/linalg/linalg.h"
+#include "tenon/frontend/nn/attention.h"
 #include "tenon/frontend/ops/complex.h"
 #include "tenon/frontend/ops/custom.h"
 #include "tenon/frontend/ops/effects.h"

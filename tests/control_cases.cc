@@ -176,7 +176,9 @@ std::vector<OtherCases> other_cases() {
         break;
       case Family::reduction: all.push_back({row.op, reduction_cases}); break;
       case Family::contraction: all.push_back({row.op, contraction_cases}); break;
-      case Family::matrix: all.push_back({row.op, matrix_cases}); break;
+      case Family::matrix:
+        all.push_back({row.op, row.attrs.data() == schema::Attention ? attention_cases : matrix_cases});
+        break;
       case Family::control: all.push_back({row.op, control_cases}); break;
       case Family::elementwise: break;
       case Family::ranks: all.push_back({row.op, ranks_cases}); break;

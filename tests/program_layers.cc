@@ -1,5 +1,6 @@
 // What models are made of: contractions with what stands before and after them, convolutions, losses, attention, recurrent
 // cells with several carries, buffers that a loop updates in place.
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/tests/program_draw.h"
 
 namespace tenon::testing {
@@ -61,6 +62,32 @@ void attention(Draw& d) {
   }
   const Value e = exp(scores - d.along(Op::reduce_max, scores, {2}));
   d.keep(dot_general(e / d.along(Op::reduce_sum, e, {2}), v, {0}, {0}, {2}, {1}));
+}
+
+// The rows of their own, by blocks of keys.
+void attention_row(Draw& d) {
+  const DType t = d.floating(), sum = is_half(t) ? DType::f32 : t;
+  const int64_t sharing = d.pick({1, 1, 2, 3});
+  const Dim key_heads = d.pick({1, 2}), heads = key_heads.number() * sharing, batch = d.pick({1, 2}),
+            queries = d.extent(), keys = d.chance(2) ? queries : d.extent(), depth = d.pick({1, 4, 16, 17}),
+            width = d.chance(2) ? depth : Dim(d.pick({1, 5, 16}));
+  if (!d.fits_work({batch, heads, queries, keys}, {depth})) return;
+  const Shape q{batch, heads, queries, depth}, k{batch, key_heads, keys, depth}, v{batch, key_heads, keys, width},
+      out{batch, heads, queries, width}, row{batch, heads, queries};
+  for (const Shape& shape : {q, k, v, out, Shape{batch, heads, queries, keys}})
+    if (!d.fits(shape)) return;
+  const Op op = d.chance(3) ? Op::attention_tangent : d.chance(2) ? Op::attention_gradient : Op::attention;
+  std::vector<Value> operands;
+  if (op == Op::attention_tangent) operands = {d.of_type(t, q), d.of_type(t, k), d.of_type(t, v)};
+  if (op == Op::attention_gradient) operands = {d.of_type(sum, out), d.of_type(sum, row)};
+  for (const Shape& shape : {q, k, v}) operands.push_back(d.of_type(t, shape));
+  if (op != Op::attention) operands.push_back(d.of_type(sum, row));
+  const bool masked = d.chance(3), biased = d.chance(3);
+  const Dim any_query = d.chance(2) ? Dim(1) : queries, any_head = d.chance(2) ? Dim(1) : heads;
+  if (masked) operands.push_back(d.of_type(DType::boolean, {1, any_head, any_query, keys}));
+  if (biased) operands.push_back(d.of_type(t, {batch, any_head, any_query, d.chance(3) ? Dim(1) : keys}));
+  d.keep(
+      d.emit(op, operands, AttentionAttrs{.scale = 0.25, .causal = d.chance(2), .masked = masked, .biased = biased}));
 }
 
 void conv_net(Draw& d) {
@@ -166,7 +193,7 @@ void draw_layer(Draw& d) {
   switch (d.below(9)) {
     case 0:
     case 1: return dense(d);
-    case 2: return attention(d);
+    case 2: return d.chance(2) ? attention_row(d) : attention(d);
     case 3: return conv_net(d);
     case 4: return loss(d);
     case 5:

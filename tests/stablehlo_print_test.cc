@@ -54,11 +54,27 @@ const std::set<Op> unprintable = {Op::random_bits,
                                   Op::eigh,
                                   Op::svd};
 // Rows that are written as what they are made of, as CHLO's function of the name, or in another order: near, not equal.
-const std::set<Op> composed = {Op::exp2,  Op::log2,      Op::softplus, Op::silu,   Op::gelu,  Op::normal_cdf,
-                               Op::fma,   Op::gaussian,  Op::sinh,     Op::cosh,   Op::log10, Op::i1,
-                               Op::hypot, Op::logaddexp, Op::cumsum,   Op::cumprod};
+const std::set<Op> composed = {Op::exp2,
+                               Op::log2,
+                               Op::softplus,
+                               Op::silu,
+                               Op::gelu,
+                               Op::normal_cdf,
+                               Op::fma,
+                               Op::gaussian,
+                               Op::sinh,
+                               Op::cosh,
+                               Op::log10,
+                               Op::i1,
+                               Op::hypot,
+                               Op::logaddexp,
+                               Op::cumsum,
+                               Op::cumprod,
+                               Op::attention,
+                               Op::attention_tangent,
+                               Op::attention_gradient};
 // Of these, sums and products in another order: what cancels is near as the largest is, and what overflows may do so elsewhere.
-const std::set<Op> reordered = {Op::cumsum, Op::cumprod};
+const std::set<Op> reordered = {Op::cumsum, Op::cumprod, Op::attention, Op::attention_tangent, Op::attention_gradient};
 
 bool is_static(const ir::Graph& g) {
   for (uint32_t v = 0; v < g.value_count(); ++v)

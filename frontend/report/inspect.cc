@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "tenon/frontend/report/advice.h"
 #include "tenon/frontend/report/lines.h"
 #include "tenon/frontend/transform/jit_entry.h"
 #include "tenon/ir/base/door.h"
@@ -163,6 +164,7 @@ std::string Compiled::explain() const try {
   }
   text += what_ranks_do(m.ranks_notes);
   for (const std::string& line : loops_over_lanes(*graph)) text += line;
+  for (const std::string& line : advice(*graph)) text += line;
   const auto& notes = m.not_fused;
   if (!notes.empty()) text += "edges that were not fused:\n";
   std::vector<std::pair<std::string, int>> lines;  // equal ones, such as one per parameter, are counted

@@ -1,6 +1,8 @@
-// The rows over matrices that StableHLO has. The others (lu, qr, eigh, svd) are calls of a compiler's own functions there.
+// The rows over matrices that StableHLO has, and attention by its formula. The others (lu, qr, eigh, svd) are calls of a compiler's own
+// functions there.
 #include "tenon/frontend/stablehlo/print.h"
 #include "tenon/ir/graph/attributes.h"
+#include "tenon/ir/rules/attention_formula.h"
 
 namespace tenon::hlo {
 namespace {
@@ -20,6 +22,12 @@ std::string flag_text(const char* name, bool value) { return std::string(name) +
 }  // namespace
 
 bool print_matrix(Printer& p, const ir::Graph& g, const ir::Node& n, const Results& x, Results& r) {
+  if (ir::def(n.op).attrs.data() == ir::schema::Attention) {  // as softmax and products
+    std::vector<ir::Type> types;
+    for (const Shown& v : x) types.push_back(v.type);
+    r = p.graph(*ir::rules::attention_graph(n.op, g.attrs(n), types, g.symbols), x);
+    return true;
+  }
   if (n.op == ir::Op::cholesky) {
     r = {lower_triangle(p, p.one("stablehlo.cholesky", x, x[0].type, "lower = true"))};
     return true;

@@ -71,8 +71,10 @@ Attr read_attribute(Reader& in, const AttrSpec& spec, const Attrs& before, const
       return Attr::of(*dtype);
     }
     case AttrKind::text: return Attr::text_of(in.quoted());
-    case AttrKind::literal:  // written in the dtype that stands before it
-      return Attr::literal_of(read_literal(in, std::ranges::find(before, AttrKind::dtype, &Attr::kind)->dtype));
+    case AttrKind::literal: {  // written in the dtype that stands before it; else it is a double
+      const auto dtype = std::ranges::find(before, AttrKind::dtype, &Attr::kind);
+      return Attr::literal_of(read_literal(in, dtype == before.end() ? DType::f64 : dtype->dtype));
+    }
     case AttrKind::graph: in.expect("graph"); return Attr::of(read_graph(in, "main", symbols, depth + 1));
   }
   in.fail("an attribute without a kind");

@@ -1,5 +1,6 @@
 // Graphs as text. The canonical text holds everything that decides what is computed and nothing else; floats print in the
 // fewest digits that read back to the same bits, NaNs other than the usual one by their bits.
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -141,7 +142,11 @@ void write_attribute(std::string& out, const Graph& graph, const Attrs& attrs, c
     case AttrKind::dims: append_shape(out, a.dims, *graph.symbols); break;
     case AttrKind::dtype: out += name(a.dtype); break;
     case AttrKind::text: append_quoted(out, a.text); break;
-    case AttrKind::literal: out += literal_text(Constant(attrs).dtype, a.text); break;  // no other row has one
+    case AttrKind::literal: {  // in the dtype that stands before it; else it is a double
+      const auto before = std::ranges::find(attrs, AttrKind::dtype, &Attr::kind);
+      out += literal_text(before == attrs.end() ? DType::f64 : before->dtype, a.text);
+      break;
+    }
     case AttrKind::graph: write_graph(out, *a.graph, depth, false); break;
   }
 }

@@ -111,6 +111,12 @@ int64_t number_of(const Kernel& kernel, ScalarId v) {
 
 int64_t most_of(const Kernel& kernel, ScalarId v) {
   const Instruction* i = definition(kernel, v);
+  if (i && i->kind == KernelOp::scalar && i->op == Op::min) {  // of a tile's room and what is left
+    int64_t least = unknown_extent;
+    for (ScalarId operand : i->operands)
+      if (const int64_t most = number_of(kernel, operand); most >= 0 && (least < 0 || most < least)) least = most;
+    return least;
+  }
   if (!i || i->kind != KernelOp::extent || i->dim.is_number()) return number_of(kernel, v);
   const int64_t upper = (*kernel.symbols)[i->dim.index()].upper;
   return upper < INT64_MAX ? upper : unknown_extent;

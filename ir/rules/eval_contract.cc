@@ -1,41 +1,13 @@
 // Reference meaning of contractions: for each result element one chain of fused multiply-adds from +0, ascending over the
 // contracted elements, in segments that join pairwise. Halves accumulate in f32 and round at the end; integers wrap.
 #include <algorithm>
-#include <cmath>
 
-#include "tenon/ir/reference/lanes_visit.h"
 #include "tenon/ir/rules/eval.h"
+#include "tenon/ir/rules/eval_chain.h"
 #include "tenon/ir/rules/eval_index.h"
-#include "tenon/ir/rules/reduction.h"
 
 namespace tenon::ir::rules {
 namespace {
-
-template <class T>
-Wide<T> multiply_add(Wide<T> x, Wide<T> y, Wide<T> sum) {
-  if constexpr (std::is_floating_point_v<Wide<T>>)
-    return std::fma(x, y, sum);
-  else
-    return static_cast<T>(static_cast<Wrap<T>>(x) * static_cast<Wrap<T>>(y) + static_cast<Wrap<T>>(sum));
-}
-template <class T>
-Wide<T> plus(Wide<T> x, Wide<T> y) {
-  if constexpr (std::is_floating_point_v<Wide<T>>)
-    return x + y;
-  else
-    return static_cast<T>(static_cast<Wrap<T>>(x) + static_cast<Wrap<T>>(y));
-}
-
-template <class T>
-Wide<T> join(std::vector<Wide<T>> parts) {
-  while (parts.size() > 1) {
-    std::vector<Wide<T>> joined;
-    for (size_t i = 0; i + 1 < parts.size(); i += 2) joined.push_back(plus<T>(parts[i], parts[i + 1]));
-    if (parts.size() % 2) joined.push_back(parts.back());
-    parts = std::move(joined);
-  }
-  return parts.empty() ? Wide<T>{} : parts[0];
-}
 
 // Offsets of the elements that the named axes run over, in row-major order of those axes.
 Indices offsets(const Shape& shape, const Indices& axes) {
@@ -77,17 +49,10 @@ std::vector<Array> eval_dot(const EvalArgs& args) {
           for (int64_t column : columns) {
             const T* x = a + left_batch[batch] + row;
             const T* y = b + right_batch[batch] + column;
-            std::vector<Wide<T>> segments;
-            Wide<T> sum{};
-            for (size_t k = 0; k < left_k.size(); ++k) {
-              if (k > 0 && k % contraction_segment == 0) {
-                segments.push_back(sum);
-                sum = Wide<T>{};
-              }
-              sum = multiply_add<T>(widen(x[left_k[k]]), widen(y[right_k[k]]), sum);
-            }
-            segments.push_back(sum);
-            *out++ = narrow<T>(join<T>(std::move(segments)));
+            *out++ = narrow<T>(chain<T>(
+                static_cast<int64_t>(left_k.size()),
+                [&](int64_t k) { return widen(x[left_k[static_cast<size_t>(k)]]); },
+                [&](int64_t k) { return widen(y[right_k[static_cast<size_t>(k)]]); }));
           }
     }
   });

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "tenon/ir/rules/attention.h"
 #include "tenon/ir/rules/rules.h"
 #include "tenon/ir/rules/windows.h"
 
@@ -137,6 +138,17 @@ struct Making {
       if (w.along[j] >= 0 && f.operands[1][j] < 0)
         f.operands[1][j] = f.operands[2][static_cast<size_t>(w.along[j])] = index(operand(1)[j], Op::all_reduce_sum);
   }
+  // The batch, and the heads: as many parts as k has, each a run of those of q. A mask or bias that stretches is taken whole.
+  void attention(size_t q) {
+    const size_t rank = operand(q).size();
+    for (size_t d = 0; d + 2 < rank; ++d) {
+      const int at = index(operand(q + 1)[d]);
+      for (size_t k = 0; k < f.operands.size(); ++k)
+        if (const Dim extent = operand(k)[d]; extent == operand(q)[d] || extent == operand(q + 1)[d])
+          f.operands[k][d] = at;
+      for (auto& dims : f.results) dims[d] = at;
+    }
+  }
   void matrix() {  // every matrix is whole
     for (size_t d = 0; d + 2 < operand(0).size(); ++d) {
       const int at = index(operand(0)[d]);
@@ -197,6 +209,9 @@ Factors factors_gather(const Graph& g, const Node& n) {
 }
 Factors factors_scatter(const Graph& g, const Node& n) {
   return making(g, n, [](Making& m) { m.scatter(); });
+}
+Factors factors_attention(const Graph& g, const Node& n) {
+  return making(g, n, [&](Making& m) { m.attention(AttentionOperands(n.op, Attention(g, n)).q); });
 }
 Factors factors_matrix(const Graph& g, const Node& n) {
   return making(g, n, [](Making& m) { m.matrix(); });

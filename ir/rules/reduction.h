@@ -20,6 +20,8 @@ namespace tenon::ir::rules {
 inline constexpr Tree tree_of(bool includes_last_axis) { return includes_last_axis ? row_tree : column_tree; }
 // A contraction is one fma chain, ascending in k from +0, per segment of k; segments join pairwise.
 inline constexpr int64_t contraction_segment = 4096;
+// Attention takes keys in blocks of so many, and queries in runs of so many (docs/numbers.md, Attention).
+inline constexpr int64_t attention_keys = 128, attention_queries = 64;
 // A running reduction chains inside a block; to block b > 0 the left-to-right combination of the earlier blocks' totals is added.
 inline constexpr int64_t cumulative_block = 4096;
 

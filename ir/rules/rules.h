@@ -13,6 +13,9 @@ namespace tenon::ir::rules {
 std::vector<Type> infer_all_gather(const InferArgs& args);
 std::vector<Type> infer_all_reduce(const InferArgs& args);
 std::vector<Type> infer_all_to_all(const InferArgs& args);
+std::vector<Type> infer_attention(const InferArgs& args);
+std::vector<Type> infer_attention_gradient(const InferArgs& args);
+std::vector<Type> infer_attention_tangent(const InferArgs& args);
 std::vector<Type> infer_arg_reduce(const InferArgs& args);
 std::vector<Type> infer_axis_gather(const InferArgs& args);
 std::vector<Type> infer_axis_index(const InferArgs& args);
@@ -87,6 +90,9 @@ AxisMap windows_axes(const Graph& g, const Node& n);
 std::vector<Value> add_jvp(const JvpArgs& args);
 std::vector<Value> all_reduce_extremum_jvp(const JvpArgs& args);
 std::vector<Value> all_reduce_prod_jvp(const JvpArgs& args);
+std::vector<Value> attention_jvp(const JvpArgs& args);
+std::vector<Value> attention_gradient_jvp(const JvpArgs& args);
+std::vector<Value> attention_tangent_jvp(const JvpArgs& args);
 std::vector<Value> axis_max_jvp(const JvpArgs& args);
 std::vector<Value> barrier_jvp(const JvpArgs& args);
 std::vector<Value> call_jvp(const JvpArgs& args);
@@ -123,6 +129,8 @@ std::vector<Value> add_transpose(const TransposeArgs& args);
 std::vector<Value> all_gather_transpose(const TransposeArgs& args);
 std::vector<Value> all_reduce_sum_transpose(const TransposeArgs& args);
 std::vector<Value> all_to_all_transpose(const TransposeArgs& args);
+std::vector<Value> attention_gradient_transpose(const TransposeArgs& args);
+std::vector<Value> attention_tangent_transpose(const TransposeArgs& args);
 std::vector<Value> axis_gather_transpose(const TransposeArgs& args);
 std::vector<Value> axis_sum_transpose(const TransposeArgs& args);
 std::vector<Value> collective_broadcast_transpose(const TransposeArgs& args);
@@ -174,6 +182,7 @@ std::vector<Value> named_transpose(const TransposeArgs& args);
 // The op over many lanes.
 BatchResults batch_all_gather(const BatchArgs& args);
 BatchResults batch_all_to_all(const BatchArgs& args);
+BatchResults batch_attention(const BatchArgs& args);
 BatchResults batch_axis_gather(const BatchArgs& args);
 BatchResults batch_axis_index(const BatchArgs& args);
 BatchResults batch_axis_max(const BatchArgs& args);
@@ -255,6 +264,9 @@ Scalar lower_unset(Lowering& context, const Node& node, std::span<const Scalar> 
 Scalar lower_windows(Lowering& context, const Node& node, std::span<const Scalar> index);
 
 // A loop nest of its own.
+void nest_attention(Lowering& context, const Node& node);
+void nest_attention_gradient(Lowering& context, const Node& node);
+void nest_attention_tangent(Lowering& context, const Node& node);
 void nest_convolution(Lowering& context, const Node& node);
 void nest_cumulative(Lowering& context, const Node& node);
 void nest_dynamic_update_slice(Lowering& context, const Node& node);
@@ -272,6 +284,7 @@ Factors factors_alike(const Graph& graph, const Node& node);
 Factors factors_all_gather(const Graph& graph, const Node& node);
 Factors factors_all_to_all(const Graph& graph, const Node& node);
 Factors factors_apart(const Graph& graph, const Node& node);
+Factors factors_attention(const Graph& graph, const Node& node);
 Factors factors_convolution(const Graph& graph, const Node& node);
 Factors factors_cumulative(const Graph& graph, const Node& node);
 Factors factors_dot(const Graph& graph, const Node& node);

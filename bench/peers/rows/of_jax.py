@@ -58,6 +58,14 @@ def attention(q, k, v):
     return softmax(q @ jnp.swapaxes(k, 1, 2) * q.shape[-1] ** -0.5) @ v
 
 
+def own_attention(causal):
+    def f(q, k, v):
+        x = [jnp.swapaxes(t, 0, 1)[None] for t in (q, k, v)]  # batch, tokens, heads, depth
+        return jnp.swapaxes(jax.nn.dot_product_attention(*x, is_causal=causal)[0], 0, 1)
+
+    return f
+
+
 UNARY = {
     "exp": jnp.exp,
     "tanh": jnp.tanh,
@@ -213,6 +221,8 @@ FORMULAS = {
     "matmul": lambda: jnp.matmul,
     "matmul bf16": matmul_halves,
     "attention": lambda: attention,
+    "own attention": own_attention,
+    "attention gradient": lambda causal: gradient(own_attention(causal)),
     "unary": lambda function: UNARY[function],
     "pow": lambda: jnp.power,
     "add": lambda: jnp.add,

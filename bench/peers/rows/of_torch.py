@@ -51,6 +51,13 @@ def attention(q, k, v):
     return torch.softmax(q @ k.transpose(1, 2) * q.shape[-1] ** -0.5, -1) @ v
 
 
+def own_attention(causal):
+    def f(q, k, v):
+        return F.scaled_dot_product_attention(q[None], k[None], v[None], is_causal=causal)[0]
+
+    return f
+
+
 UNARY = {
     "exp": torch.exp,
     "tanh": torch.tanh,
@@ -205,6 +212,8 @@ FORMULAS = {
     "matmul": lambda: torch.matmul,
     "matmul bf16": matmul_halves,
     "attention": lambda: attention,
+    "own attention": own_attention,
+    "attention gradient": lambda causal: gradient(own_attention(causal)),
     "unary": lambda function: UNARY[function],
     "pow": lambda: torch.pow,
     "add": lambda: torch.add,

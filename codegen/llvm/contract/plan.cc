@@ -38,8 +38,8 @@ constexpr int64_t most_turned = 8;  // columns up to which rows are lanes
 
 // The tile that wastes least: sums and a row of the right operand stay in registers, what a step of k takes is the longest of its
 // multiply-adds, its loads (two of each a cycle) and the wait of a sum for itself. Unknown extents are many. `once`: the right operand
-// comes from afar, so that all rows are one tile.
-void direct_tile(ContractPlan& p, int64_t size, const CpuTarget& cpu, bool once) {
+// comes from afar, so that all rows are one tile. finishing: what a tile takes beside its steps, in parts of one, where k is short.
+void direct_tile(ContractPlan& p, int64_t size, const CpuTarget& cpu, bool once, double finishing) {
   p.width = 16;
   const int64_t parts = std::max<int64_t>(1, p.width * size / cpu.vector_bytes);  // registers per logical vector
   const int64_t m = p.most_m >= 0 ? std::max<int64_t>(p.most_m, 1) : 1 << 16;
@@ -54,7 +54,7 @@ void direct_tile(ContractPlan& p, int64_t size, const CpuTarget& cpu, bool once)
       const double step = static_cast<double>(std::max<int64_t>({sums, loads, 8}));
       const double cost = static_cast<double>(ceil_divide(m, rows)) *
                           static_cast<double>(ceil_divide(across, vectors)) *
-                          (step + 0.25 * static_cast<double>(loads));
+                          (step + 0.25 * static_cast<double>(loads) + finishing);
       if (least != 0 && cost >= least) continue;
       least = cost, p.rows = rows, p.vectors = vectors;
     }
@@ -141,7 +141,7 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   p.packed = shared && !small && !near && !few_rows && !few_columns;
   if (!p.packed) {
     p.far = few_rows && !small && !near;
-    direct_tile(p, size, cpu, p.far);
+    direct_tile(p, size, cpu, p.far, shared ? 0 : 2);
     const int64_t width = std::min<int64_t>(16, cpu.vector_bytes / size);
     if (p.n >= 1 && p.n <= most_turned && p.lhs_along_k && width > 1 && (p.most_m < 0 || p.most_m >= width) &&
         (p.most_k < 0 || p.most_k >= 2 * width))

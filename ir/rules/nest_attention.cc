@@ -1,0 +1,154 @@
+// Attention and its forward derivative as loops: a tile of queries goes past the keys, block by block, and keeps what it has summed.
+//
+//   parallel batch, head, tile { queries turned, scaled;  serial block {
+//     contract scores[key, query];  bias, mask;  vector query { maximum; exponentials, their sum }
+//     contract sums[query, d] = fma(sums, factor, weights v) }  store sums / total, logarithms }
+//
+// Scores of a block lie in the first cache; k and v are read where they are.
+#include <limits>
+
+#include "tenon/ir/rules/nest_attention.h"
+
+namespace tenon::ir::rules {
+namespace {
+
+struct Tile : AttentionNest {
+  using Block = AttentionNest::Block;
+  int64_t side = attention_queries;
+  Block x{};
+
+  Tile(Lowering& context, const Node& of) : AttentionNest(context, of) {
+    if (c.lanes == 1 || sum == DType::f64) side /= 2;
+    if (e.queries.is_number())
+      while (side > square && side / 2 >= e.queries.number()) side /= 2;
+  }
+  void open() {
+    outer = e.batch;
+    outer.push_back(e.heads);
+    outer.push_back(up(e.queries, side));
+    place = open_parallel(c, outer);
+    x.side = side;
+    x.head = place[e.batch.size()];
+    x.key_head = e.sharing() == 1 ? x.head : x.head / number(e.sharing());
+    x.query = place.back() * number(side);
+    const bool even = e.queries.is_number() && e.queries.number() % side == 0;
+    x.rows = even ? number(side) : min(number(side), c.extent(e.queries) - x.query);
+  }
+  Shape across(Dim rows) const { return {rows, Dim(side)}; }
+  Shape line() const { return {Dim(side)}; }
+
+  // The largest of a column of scores and of `before`; NaN is none. Which of equal ones does not matter: four chains.
+  Scalar largest(const Memory& scores, Scalar i, Scalar before) const {
+    const auto larger = [](Scalar s, Scalar m) { return select(s > m, s, m); };
+    constexpr int64_t chains = 4;
+    const Scalar whole = x.count / number(chains), first = whole * number(chains);
+    Scalars tops = carried(whole, Scalars(chains, before), [&](Scalar j, Scalars now) {
+      for (int64_t n = 0; n < chains; ++n) {
+        Scalar& m = now[static_cast<size_t>(n)];
+        m = larger(load(scores, {j * number(chains) + number(n), i}), m);
+      }
+      return now;
+    });
+    const Scalar top = larger(larger(tops[0], tops[1]), larger(tops[2], tops[3]));
+    return carried(rem(x.count, number(chains)), {top}, [&](Scalar j, const Scalars& now) {
+      return Scalars{larger(load(scores, {first + j, i}), now[0])};
+    })[0];
+  }
+};
+
+}  // namespace
+
+void nest_attention(Lowering& context, const Node& node) {
+  Tile t(context, node);
+  const auto& x = t.x;
+  const AttentionExtents& e = t.e;
+  t.open();
+  const auto top = t.memory("top", t.line()), total = t.memory("total", t.line()),
+             factor = t.memory("factor", t.line());
+  const auto scores = t.memory("scores", t.across(attention_keys)), queries = t.memory("queries", t.across(e.depth)),
+             sums = t.memory("sums", Shape{Dim(t.side), e.width});
+  const Scalar side = t.number(t.side), width = t.c.extent(e.width);
+  t.turn(t.at.q, x.head, x.query, x.rows, e.depth, queries, t.side, t.real(t.attrs.scale));
+  t.vector(side, [&](Scalar i) {
+    t.store(top, {i}, t.hidden());
+    t.store(total, {i}, t.real(0));
+  });
+  t.clear(sums, side, width);
+  t.each_block(x, [&](const Tile::Block& block) {
+    t.x = block;
+    t.scores(block, queries, scores);
+    t.vector(side, [&](Scalar i) {
+      const Scalar before = t.load(top, {i}), now = t.largest(scores, i, before), less = t.shown(now);
+      const Scalar fading = exp(before - less);
+      const Scalar sum = t.carried(block.count, {t.real(0)}, [&](Scalar j, const Tile::Scalars& so_far) {
+        const Scalar p = t.weight(t.load(scores, {j, i}), less);
+        t.store(scores, {j, i}, p);
+        return Tile::Scalars{so_far[0] + p};
+      })[0];
+      t.store(total, {i}, fma(t.load(total, {i}), fading, sum));
+      t.store(top, {i}, now);
+      t.store(factor, {i}, fading);
+    });
+    t.over_keys(block, scores, t.at.v, e.width, [&](Scalar i, Scalar d, Scalar chain) {
+      t.store(sums, {i, d}, fma(t.load(sums, {i, d}), t.load(factor, {i}), chain));
+    });
+  });
+  t.vector(x.rows, [&](Scalar i) {
+    const Scalar l = t.load(total, {i});
+    t.give(1, {x.head, x.query + i}, t.load(top, {i}) + log(l));
+    t.store(factor, {i}, t.real(1) / l);
+  });
+  t.serial(x.rows, [&](Scalar i) {
+    const Scalar nothing = t.load(total, {i}) == t.real(0), r = t.load(factor, {i});
+    t.vector(width, [&](Scalar d) {
+      t.give(0, {x.head, x.query + i, d}, select(nothing, t.real(0), t.load(sums, {i, d}) * r));
+    });
+  });
+  t.b.close_loop();
+}
+
+void nest_attention_tangent(Lowering& context, const Node& node) {
+  Tile t(context, node);
+  const auto& x = t.x;
+  const AttentionExtents& e = t.e;
+  t.open();
+  const auto total = t.memory("total", t.line()), less = t.memory("less", t.line());
+  const auto weights = t.memory("weights", t.across(attention_keys)),
+             moved = t.memory("moved", t.across(attention_keys)), queries = t.memory("queries", t.across(e.depth)),
+             changes = t.memory("changes", t.across(e.depth)), sums = t.memory("sums", Shape{Dim(t.side), e.width});
+  const Scalar side = t.number(t.side), width = t.c.extent(e.width), scale = t.real(t.attrs.scale);
+  t.turn(t.at.q, x.head, x.query, x.rows, e.depth, queries, t.side, scale);
+  t.turn(0, x.head, x.query, x.rows, e.depth, changes, t.side, scale);
+  t.vector(side, [&](Scalar i) {
+    t.store(total, {i}, t.real(0));
+    t.store(less, {i}, t.real(0));
+  });
+  t.vector(x.rows, [&](Scalar i) { t.store(less, {i}, t.shown(t.element(t.at.logarithms, {x.head, x.query + i}))); });
+  t.clear(sums, side, width);
+  t.each_block(x, [&](const Tile::Block& block) {
+    t.scores(block, queries, weights);
+    t.products(block, t.at.k, changes, e.depth, [&](Scalar j, Scalar i, Scalar s) { t.store(moved, {j, i}, s); });
+    t.products(block, 1, queries, e.depth,
+               [&](Scalar j, Scalar i, Scalar s) { t.store(moved, {j, i}, t.load(moved, {j, i}) + s); });
+    t.vector(side, [&](Scalar i) {
+      const Scalar shift = t.load(less, {i});
+      const Scalar sum = t.carried(block.count, {t.real(0)}, [&](Scalar j, const Tile::Scalars& so_far) {
+        const Scalar p = t.weight(t.load(weights, {j, i}), shift), m = p * t.load(moved, {j, i});
+        t.store(weights, {j, i}, p);
+        t.store(moved, {j, i}, m);
+        return Tile::Scalars{so_far[0] + m};
+      })[0];
+      t.store(total, {i}, t.load(total, {i}) + sum);
+    });
+    const auto add = [&](Scalar i, Scalar d, Scalar chain) { t.store(sums, {i, d}, t.load(sums, {i, d}) + chain); };
+    t.over_keys(block, moved, t.at.v, e.width, add);
+    t.over_keys(block, weights, 2, e.width, add);
+  });
+  t.vector(x.rows, [&](Scalar i) { t.give(1, {x.head, x.query + i}, t.load(total, {i})); });
+  t.serial(x.rows, [&](Scalar i) {
+    t.vector(width, [&](Scalar d) { t.give(0, {x.head, x.query + i, d}, t.load(sums, {i, d})); });
+  });
+  t.b.close_loop();
+}
+
+}  // namespace tenon::ir::rules
