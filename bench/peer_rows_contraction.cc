@@ -46,11 +46,13 @@ PeerRow attention_row(int64_t tokens) {
 // and a backward pass.
 PeerRow own_attention_row(int64_t tokens, bool causal, bool gradient) {
   constexpr int64_t heads = 8, depth = 64;
-  const std::string name = std::string(causal ? "causal attention" : "attention") + (gradient ? " + gradient" : "");
+  std::string name = causal ? "causal attention" : "attention";
+  if (gradient) name.append(" + gradient");
+  name.append(", 8x").append(std::to_string(tokens)).append("x64");
   const auto f = [=](const Tensor& q, const Tensor& k, const Tensor& v) {
     return nn::attention(q, k, v, {.causal = causal});
   };
-  PeerRow row{name + ", 8x" + std::to_string(tokens) + "x64", gradient ? "attention gradient" : "own attention",
+  PeerRow row{name, gradient ? "attention gradient" : "own attention",
               causal ? R"({"causal": true})" : R"({"causal": false})", [=] {
                 const auto keys = split(key(25), 4);
                 const auto drawn = [&](size_t i) { return normal(keys[i], {heads, tokens, depth}); };
