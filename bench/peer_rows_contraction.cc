@@ -10,7 +10,7 @@ Tensor product(const Tensor& a, const Tensor& b) { return matmul(a, b); }
 
 PeerRow product_row(int64_t m, int64_t k, int64_t n) {
   std::string size = std::to_string(m);
-  if (m != n || m != k) size += "x" + std::to_string(k) + "x" + std::to_string(n);
+  if (m != n || m != k) size.append("x").append(std::to_string(k)).append("x").append(std::to_string(n));
   PeerRow row{"GEMM " + size, "matmul", "{}", [=] {
                 const auto keys = split(key(21), 2);
                 return jitted(product, normal(keys[0], {m, k}), normal(keys[1], {k, n}));
