@@ -41,7 +41,7 @@ bool sizes_hold(const Graph& g) {
     if (const Wide n = size(ValueId{v}); n < 0 || n > (Wide{1} << 62)) return false;
   for (const Node& n : g.nodes()) {
     for (const Attr& a : g.attrs(n))
-      if (a.kind == AttrKind::literal && g.type(g.result(n)).shape.numel() != 0 &&
+      if (n.op == Op::constant && a.kind == AttrKind::literal && g.type(g.result(n)).shape.numel() != 0 &&
           Wide(a.text.size()) != size(g.result(n)))
         return false;
       else if (a.graph && !sizes_hold(*a.graph))

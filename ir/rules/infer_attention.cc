@@ -1,4 +1,6 @@
 // Type rules of attention and of what its derivatives are made of.
+#include <algorithm>
+
 #include "tenon/ir/rules/attention.h"
 #include "tenon/ir/rules/infer.h"
 
@@ -18,7 +20,8 @@ struct Rule {
   AttentionExtents check() const {
     TENON_REQUIRE(args.operands.size() == at.count, "takes " + number(at.count) + " operands by its attributes, not " +
                                                         number(static_cast<int64_t>(args.operands.size())));
-    TENON_REQUIRE(args.attrs[0].text.size() == sizeof attrs.scale, "attribute 'scale' takes one number");
+    const auto is_odd = [](const Attr& a) { return a.kind == AttrKind::literal && a.text.size() != sizeof(double); };
+    TENON_REQUIRE(std::none_of(args.attrs.begin(), args.attrs.end(), is_odd), "attribute 'scale' takes one number");
     const DType type = args.operands[at.q].dtype;
     const int rank = shape(at.q).rank();
     TENON_REQUIRE(is_floating(type), "q is " + text(at.q) + "; cast it to a floating dtype");
