@@ -116,8 +116,7 @@ struct Complete {
   static_assert(!row.fence || row.same, "op row without column same: a fence gives its operands on");
   static_assert(elementwise || row.batch.given, "op row without column batch: give .batch, the op over many lanes");
   static_assert((row.family != Family::movement && row.family != Family::reduction &&
-                 row.family != Family::contraction && row.family != Family::indexing &&
-                 row.family != Family::matrix) ||
+                 row.family != Family::contraction && row.family != Family::indexing && row.family != Family::matrix) ||
                     row.factors.given || row.axes.given || row.combine != Op{},
                 "op row without column factors: say which dimensions ranks may share out");
   static_assert(has_lowering(row), "op row without a lowering: give .lower or .nest");
