@@ -6,8 +6,10 @@
 #include "tenon/codegen/llvm/short_row.h"
 
 #include <map>
+#include <utility>
 
 #include "tenon/codegen/llvm/kernel.h"
+#include "tenon/codegen/llvm/turned.h"
 
 namespace tenon::codegen {
 
@@ -22,11 +24,19 @@ constexpr int64_t longest_row = 16;
 
 using Mask = llvm::SmallVector<int, 64>;
 
-// LLVM looks through all rounds of shuffles for fewer of them, in vain and for much of the kernel's compile time.
-void fence(Builder& b, Values& vectors) {
-  const llvm::Type* element = vectors[0]->getType()->getScalarType();
-  if (element->isFloatTy() || element->isDoubleTy())
-    for (Value*& v : vectors) v = call(b, llvm::Intrinsic::arithmetic_fence, {v->getType()}, {v});
+// One vector whose lane l is the lane `place(l).second` of the vector `place(l).first`.
+template <class Place>
+Value* picked(Builder& b, const Values& from, int lanes, Place place) {
+  Value* found = from[0];
+  for (int v = 1; v < static_cast<int>(from.size()); ++v) {
+    Mask mask;
+    for (int l = 0; l < lanes; ++l) {
+      const auto [of, at] = place(l);
+      mask.push_back(of == v ? lanes + at : of > v ? -1 : of == 0 && v == 1 ? at : l);
+    }
+    found = b.CreateShuffleVector(found, from[static_cast<size_t>(v)], mask);
+  }
+  return found;
 }
 
 // Vectors of the run that lie at every k-th place: result j has the elements j, j + k, j + 2 k ... of the whole.
@@ -41,25 +51,15 @@ Values dealt(Builder& b, const Values& run, int lanes) {
         for (int l = 0; l < lanes; ++l) mask.push_back(2 * l + odd);
         half[odd].push_back(b.CreateShuffleVector(run[static_cast<size_t>(m)], run[static_cast<size_t>(m) + 1], mask));
       }
-    for (Values& part : half) fence(b, part);
+    for (Values& part : half) end_round(b, part);
     const Values even = dealt(b, half[0], lanes), odd = dealt(b, half[1], lanes);
     Values all;
     for (size_t j = 0; j < even.size(); ++j) all.insert(all.end(), {even[j], odd[j]});
     return all;
   }
   Values all;
-  for (int j = 0; j < k; ++j) {
-    Value* found = run[0];
-    for (int t = 1; t < k; ++t) {
-      Mask mask;
-      for (int l = 0; l < lanes; ++l) {
-        const int from = (l * k + j) / lanes, at = (l * k + j) % lanes;
-        mask.push_back(from == t ? lanes + at : from > t ? -1 : from == 0 && t == 1 ? at : l);
-      }
-      found = b.CreateShuffleVector(found, run[static_cast<size_t>(t)], mask);
-    }
-    all.push_back(found);
-  }
+  for (int j = 0; j < k; ++j)
+    all.push_back(picked(b, run, lanes, [&](int l) { return std::pair((l * k + j) / lanes, (l * k + j) % lanes); }));
   return all;
 }
 
@@ -78,22 +78,12 @@ Values gathered(Builder& b, const Values& parts, int lanes) {
         for (int l = 0; l < lanes; ++l) mask.push_back(high * lanes / 2 + l / 2 + l % 2 * lanes);
         all.push_back(b.CreateShuffleVector(even[m], odd[m], mask));
       }
-    fence(b, all);
+    end_round(b, all);
     return all;
   }
   Values all;
-  for (int t = 0; t < k; ++t) {
-    Value* found = parts[0];
-    for (int j = 1; j < k; ++j) {
-      Mask mask;
-      for (int l = 0; l < lanes; ++l) {
-        const int row = (t * lanes + l) / k, of = (t * lanes + l) % k;
-        mask.push_back(of == j ? lanes + row : of > j ? -1 : of == 0 && j == 1 ? row : l);
-      }
-      found = b.CreateShuffleVector(found, parts[static_cast<size_t>(j)], mask);
-    }
-    all.push_back(found);
-  }
+  for (int t = 0; t < k; ++t)
+    all.push_back(picked(b, parts, lanes, [&](int l) { return std::pair((t * lanes + l) % k, (t * lanes + l) / k); }));
   return all;
 }
 

@@ -20,9 +20,14 @@ using llvm::Value;
 
 constexpr int64_t squares_ahead = 2;
 
+void end_round(Builder& b, llvm::MutableArrayRef<Value*> vectors) {
+  const llvm::Type* element = vectors[0]->getType()->getScalarType();
+  if (element->isFloatTy() || element->isDoubleTy())
+    for (Value*& v : vectors) v = call(b, llvm::Intrinsic::arithmetic_fence, {v->getType()}, {v});
+}
+
 void turn_square(Builder& b, llvm::MutableArrayRef<Value*> rows) {
   const auto width = static_cast<unsigned>(rows.size());
-  llvm::Type* element = rows[0]->getType()->getScalarType();
   for (unsigned distance = 1; distance < width; distance *= 2) {  // exchanges ever larger squares across the diagonal
     std::vector<int> low, high;
     for (unsigned l = 0; l < width; ++l) {
@@ -36,9 +41,7 @@ void turn_square(Builder& b, llvm::MutableArrayRef<Value*> rows) {
       lower = b.CreateShuffleVector(upper, lower, high);
       upper = turned;
     }
-    // LLVM looks through all rounds of shuffles for fewer of them, in vain and for a third of the kernel's compile time.
-    if (element->isFloatTy() || element->isDoubleTy())
-      for (Value*& v : rows) v = call(b, llvm::Intrinsic::arithmetic_fence, {v->getType()}, {v});
+    end_round(b, rows);
   }
 }
 

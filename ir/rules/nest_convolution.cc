@@ -241,16 +241,13 @@ struct Convolved {
   // what a chunk takes stays in a cache. Chunks ascend: every sum is the chain that it is anyway.
   void in_chunks(Scalar first, Scalar begin, size_t many) const {
     const std::vector<Dim> around(type.shape.begin() + 1, type.shape.end() - 1);
-    Dim places = 1;
-    for (Dim d : around) places = b.symbols().product(places, d);
+    const Dim places = product_of(c, around);
     const auto count = static_cast<int64_t>(many) * tile.wide;
     const BufferId waiting = b.scratch("sums", sum_type, Shape{places, count, c.lanes});
     const auto each = [&](auto body) {
-      Scalar number = open_loop(c, LoopKind::serial, c.extent(places));
-      const Scalar place = number;
-      Scalars out(around.size() + 1, first);
-      for (size_t a = around.size(); a-- > 0; number = number / c.extent(around[a]))
-        out[a + 1] = a == 0 ? number : rem(number, c.extent(around[a]));
+      const Scalar place = open_loop(c, LoopKind::serial, c.extent(places));
+      Scalars out = indices_of(c, place, around);
+      out.insert(out.begin(), first);
       const Scalar lane = open_loop(c, LoopKind::vector, min(features - begin, c.index_literal(c.lanes)));
       body(out, begin + lane, [&](int64_t k) { return std::array{place.id, c.index_literal(k).id, lane.id}; });
       b.close_loop();

@@ -20,7 +20,7 @@ static_assert(longest <= row_tree.lanes);
 
 struct ShortRow {
   Elements& e;
-  const std::vector<Runs::Run> outer, row;
+  const std::vector<Runs::Run> row;
   const int64_t length;
   std::vector<ScalarId> at;  // of the outer runs
 
@@ -110,7 +110,7 @@ bool lower_short_row(Elements& e, int64_t cost) {
   const ScalarId i = e.builder.open_loop(LoopKind::vector, block_extent(e, rows, rows_of_a_block, loop.base))[0];
   e.open_scope();
   loop.at.push_back(blocked ? e.binary(Op::add, loop.base, i) : i);
-  ShortRow{e, outer, row, length.number(), loop.at}.body();
+  ShortRow{e, row, length.number(), loop.at}.body();
   e.close_scope();
   e.builder.close_loop();
   if (loop.opened) {

@@ -71,10 +71,7 @@ void cut_blocks(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   const int64_t fits = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(room / (p.columns() * size))));
   const int64_t cap = std::clamp<int64_t>(fits, least, std::max(least, cpu.contract.depth));
   p.depth = cap;
-  if (p.k >= 0 && p.k <= contract_segment) {
-    const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.k, cap));
-    p.depth = round_up(std::max<int64_t>(1, ceil_divide(p.k, blocks)), 16);
-  } else if (p.most_k >= 0 && p.most_k <= contract_segment) {
+  if (p.most_k >= 0 && p.most_k <= contract_segment) {
     const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.most_k, cap));
     p.depth = round_up(std::max<int64_t>(1, ceil_divide(p.most_k, blocks)), 16);
   }
