@@ -1,8 +1,6 @@
 // Programs to relocatable objects: kernels are dealt into modules by weight, each module goes straight through LLVM's code
 // generator (no pass pipeline), and each object is checked for what it may contain. Refuses undefined symbols other than
 // memcpy, memset, the program's own custom calls and what its other objects define.
-#include <dlfcn.h>
-#include <llvm/Config/llvm-config.h>
 #include <llvm/IR/Module.h>
 #include <llvm/Support/raw_ostream.h>
 
@@ -14,19 +12,18 @@
 
 #include "tenon/codegen/codegen.h"
 #include "tenon/codegen/llvm/contract/shared.h"
-#include "tenon/codegen/llvm/interrupt.h"
+#include "tenon/codegen/llvm/emitter.h"
 #include "tenon/codegen/llvm/kernel.h"
 #include "tenon/codegen/llvm/object.h"
 #include "tenon/codegen/llvm/pipeline.h"
 #include "tenon/codegen/llvm/program.h"
+#include "tenon/codegen/room.h"
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/base/undisturbed.h"
 
 namespace tenon::codegen {
 
 namespace {
-
-constexpr const char* emitter_version = "11";  // raise it when generated code changes
 
 // Kernel numbers of each part, and the part that holds the entry is the first. Heaviest first into the lightest part.
 std::vector<std::vector<size_t>> deal(const ir::Program& program, int parts) {
@@ -131,31 +128,8 @@ struct Joined : std::vector<std::thread> {  // also where an exception passes
 
 }  // namespace
 
-// The linker would bind the C library's function before it asks for the caller's.
-bool in_c_library(const std::string& name) {
-  for (const char* library : {"libc.so.6", "libm.so.6"})
-    if (void* handle = dlopen(library, RTLD_LAZY | RTLD_NOLOAD)) {
-      const bool found = dlsym(handle, name.c_str()) != nullptr;
-      dlclose(handle);
-      if (found) return true;
-    }
-  return false;
-}
-
-std::string custom_name_fault(const std::string& name) {
-  const bool identifier =
-      !name.empty() && name.size() <= 255 && !(name[0] >= '0' && name[0] <= '9') &&
-      std::all_of(name.begin(), name.end(), [](char c) {
-        return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-      });
-  if (!identifier) return "is not a C identifier of at most 255 characters";
-  if (name.rfind("__", 0) == 0 || name.rfind("tenon_", 0) == 0 || name == "main" || name == "_start")
-    return "is reserved";
-  if (name == "memcpy" || name == "memset" || in_c_library(name)) return "is a function of the C library";
-  return {};
-}
-
-std::vector<std::string> compile_objects(const ir::Program& program, const Target& target, const Options& options) {
+std::vector<std::string> emitter::compile_objects(const ir::Program& program, const Target& target,
+                                                  const Options& options) {
   const Undisturbed section;
   start_llvm();
   check_custom_names(program, options);
@@ -218,7 +192,7 @@ std::vector<std::string> compile_objects(const ir::Program& program, const Targe
   return objects;
 }
 
-std::string data_object(const std::string& name, const std::string& data, const CpuTarget& target) {
+std::string emitter::data_object(const std::string& name, const std::string& data, const CpuTarget& target) {
   const Undisturbed section;
   start_llvm();
   return with_llvm(target, llvm::CodeGenOptLevel::None, [&](Work& work) {
@@ -234,7 +208,7 @@ std::string data_object(const std::string& name, const std::string& data, const 
   });
 }
 
-std::string llvm_text(const ir::Program& program, const Target& target, const Options& options) {
+std::string emitter::llvm_text(const ir::Program& program, const Target& target, const Options& options) {
   const Undisturbed section;
   start_llvm();
   std::vector<size_t> all(program.kernels.size());
@@ -247,7 +221,5 @@ std::string llvm_text(const ir::Program& program, const Target& target, const Op
     return text;
   });
 }
-
-std::string compiler_version() { return "llvm " LLVM_VERSION_STRING " emitter " + std::string(emitter_version); }
 
 }  // namespace tenon::codegen
