@@ -16,8 +16,9 @@ struct AttentionOperands {
     if (a.masked) mask = count++;
     if (a.biased) bias = count++;
   }
-  // Whether scores may be -inf by what hides keys: their weights are 0 then, whatever they are measured against.
-  bool hides(const Attention& a) const { return a.causal || a.masked || a.biased; }
+  // Whether scores may be -inf by what hides keys: their weights are 0 then, whatever they are measured against. Of a whole block
+  // `causal` hides none.
+  bool hides(const Attention& a, bool whole) const { return (a.causal && !whole) || a.masked || a.biased; }
 };
 
 struct AttentionExtents {

@@ -80,11 +80,13 @@ struct Attended {
     }
     return s;
   }
-  Row exponentials(const Row& s, W less) const {
+  // of row i and the block from `first` on
+  Row exponentials(const Row& s, W less, int64_t i, int64_t first) const {
+    const bool whole = first + attention_keys <= std::min(keys, i / attention_queries * attention_queries);
     Row e = s;
     for (W& x : e) x -= less;
     exp(Lanes::from(dtype(), e.data(), static_cast<int64_t>(e.size()))).copy_to(e.data());
-    for (size_t j = 0; at.hides(attrs) && j < s.size(); ++j)
+    for (size_t j = 0; at.hides(attrs, whole) && j < s.size(); ++j)
       if (s[j] == hidden) e[j] = 0;
     return e;
   }
@@ -99,7 +101,7 @@ struct Attended {
   static constexpr DType dtype() { return sizeof(W) == 4 ? DType::f32 : DType::f64; }
   static W shown(W x) { return x == hidden ? W{} : x; }
   Row weights(int64_t i, int64_t first, int64_t count) const {
-    return exponentials(scores(i, first, count), shown(sums(at.logarithms)[row + i]));
+    return exponentials(scores(i, first, count), shown(sums(at.logarithms)[row + i]), i, first);
   }
 
   void forward(T* out, W* logarithms) {
@@ -111,7 +113,7 @@ struct Attended {
           Row p = scores(i, first, count);
           const W before = top;
           for (W s : p) top = s > top ? s : top;
-          p = exponentials(p, shown(top));
+          p = exponentials(p, shown(top), i, first);
           const W factor = exponential(before - shown(top));
           W sum{};
           for (W x : p) sum += x;

@@ -3,6 +3,7 @@
 // and sums need no shuffles, and no block of keys is turned. Refuses to choose orders: ir/rules/reduction.h does.
 #pragma once
 
+#include "tenon/ir/math/exp.h"
 #include "tenon/ir/rules/attention.h"
 #include "tenon/ir/rules/nest.h"
 #include "tenon/ir/rules/reduction.h"
@@ -109,6 +110,25 @@ struct AttentionNest {
     c.store(node, result, index, cast(value, c.result_type(node, result).dtype), {});
   }
 
+  // f(places): the `side` columns of a tile, some vectors of them at a time, so that a loop over rows reads memory as it lies.
+  template <class F>
+  void columns(int64_t side, F f) const {
+    const int64_t vectors = c.register_bytes / (8 * std::max(c.lanes, 1) * static_cast<int64_t>(bytes(sum)));
+    const int64_t groups = c.lanes == 1 ? 1 : std::clamp<int64_t>(vectors, 1, side / square);
+    vector(number(side / groups), [&](Scalar i) {
+      Scalars places;
+      for (int64_t g = 0; g < groups; ++g) places.push_back(g == 0 ? i : i + number(g * (side / groups)));
+      f(places);
+    });
+  }
+  // What `of` makes of each place.
+  template <class F>
+  static Scalars each(const Scalars& places, F of) {
+    Scalars all;
+    for (size_t g = 0; g < places.size(); ++g) all.push_back(of(g));
+    return all;
+  }
+
   // ---- pieces
   // done(i, j, the chain over k of lhs(i, k) rhs(k, j))
   template <class Lhs, class Rhs, class Done>
@@ -150,20 +170,29 @@ struct AttentionNest {
       Block {  // keys [first, first + count) beside queries [query, query + rows) of a head, of which `side` have room
     Scalar head, key_head, query, rows, first, count;
     int64_t side = 0;
+    bool whole = false;  // attention_keys keys, of which `causal` hides none
   };
   // How many keys the run has to do with, at most.
   Scalar seen(Scalar query) const {
     const Scalar all = c.extent(e.keys), run = number(attention_queries);
     return attrs.causal ? min(all, query / run * run + run) : all;
   }
-  // Calls body with every block of keys for queries from `query` on.
+  // Calls body with every block of keys for queries from `query` on: whole ones, then those at the edge.
   template <class Body>
   void each_block(Block block, Body body) const {
-    const Scalar all = seen(block.query), size = number(attention_keys);
-    const bool even = !attrs.causal && e.keys.is_number() && e.keys.number() % attention_keys == 0;
-    serial((all + (size - one)) / size, [&](Scalar n) {
-      block.first = n * size;
-      block.count = even ? size : min(size, all - block.first);
+    const Scalar all = seen(block.query), size = number(attention_keys), keys = c.extent(e.keys);
+    const Scalar wholes =
+        (attrs.causal ? min(keys, block.query / number(attention_queries) * number(attention_queries)) : keys) / size;
+    const bool fixed = e.keys.is_number();
+    if (!fixed || e.keys.number() >= attention_keys)
+      serial(wholes, [&](Scalar n) {
+        block.first = n * size, block.count = size, block.whole = true;
+        body(block);
+      });
+    if (fixed && !attrs.causal && e.keys.number() % attention_keys == 0) return;
+    const Scalar done = wholes * size;
+    serial((all - done + (size - one)) / size, [&](Scalar n) {
+      block.first = done + n * size, block.count = min(size, all - block.first), block.whole = false;
       body(block);
     });
   }
@@ -195,17 +224,19 @@ struct AttentionNest {
         if (at.mask != at.none) s = select(beside(at.mask, x, j, i), s, hidden());
         store(to, {j, i}, s);
       });
-    if (attrs.causal)
+    if (attrs.causal && !x.whole)
       serial(select(x.first + x.count > x.query + one, x.count, none), [&](Scalar j) {
         vector(number(x.side),
                [&](Scalar i) { store(to, {j, i}, select(x.first + j <= x.query + i, load(to, {j, i}), hidden())); });
       });
   }
-  // Of a score; where keys are hidden no exponential is taken of them, since results that small are slow on some machines.
-  Scalar weight(Scalar s, Scalar less) const {
-    if (!at.hides(attrs)) return exp(s - less);
+  // Of a score; where keys are hidden no exponential is taken of them, since results that small are slow on some machines. below: `less`
+  // is no smaller than any score of its column.
+  Scalar weight(const Block& x, Scalar s, Scalar less, bool below = false) const {
+    const auto power = [&](Scalar x) { return below ? math::exp_not_positive(x) : exp(x); };
+    if (!at.hides(attrs, x.whole)) return power(s - less);
     const Scalar gone = s == hidden();
-    return select(gone, real(0), exp(select(gone, real(0), s - less)));
+    return select(gone, real(0), power(select(gone, real(0), s - less)));
   }
   // sums[i, d] = done(i, d, the chain over the block's keys of weights[j, i] operand[j, d])
   template <class Done>

@@ -62,12 +62,15 @@ struct Backward : AttentionNest {
     products(x, at.v, part(cotangents, h, run), e.width,
              [&](Scalar j, Scalar i, Scalar s) { store(moved, {j, i}, s); });
     const Memory rows = part(less, h, run);
-    vector(wide, [&](Scalar i) {
-      const Scalar shift = load(rows, {none, i}), mean = load(rows, {one, i});
+    columns(side, [&](const Scalars& places) {
+      const auto shift = each(places, [&](size_t g) { return load(rows, {none, places[g]}); });
+      const auto mean = each(places, [&](size_t g) { return load(rows, {one, places[g]}); });
       serial(x.count, [&](Scalar j) {
-        const Scalar p = weight(load(weights, {j, i}), shift);
-        store(weights, {j, i}, p);
-        store(moved, {j, i}, p * (load(moved, {j, i}) - mean));
+        for (size_t g = 0; g < places.size(); ++g) {
+          const Scalar p = weight(x, load(weights, {j, places[g]}), shift[g]);
+          store(weights, {j, places[g]}, p);
+          store(moved, {j, places[g]}, p * (load(moved, {j, places[g]}) - mean[g]));
+        }
       });
     });
     over_queries(x, weights, 0, width, by_v);

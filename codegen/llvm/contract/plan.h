@@ -37,7 +37,7 @@ struct ContractPlan {
   bool rhs_along_k = false;  // the right operand is read along k and turned while it is packed
   int64_t row_stride = 0, k_stride = 0;  // elements between neighbours of the packed left block, inside a tile's rows
   int64_t tile_stride = 0;  // elements from the rows of one tile to those of the next
-  int64_t edge_rows = 0;  // rows of the last tile when they have a micro-kernel of their own, else 0: padded
+  int64_t edge_rows = 0;  // rows of the last tile when they have code of their own, else 0: padded
   bool resumes = true;  // chains may have to wait between blocks of k
 
   int64_t tiles = 0;  // accumulator tiles that a slot has room for
