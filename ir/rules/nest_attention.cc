@@ -66,6 +66,8 @@ struct Tile : AttentionNest {
 }  // namespace
 
 void nest_attention(Lowering& context, const Node& node) {
+  const auto shape = [&](uint32_t k) { return context.operand_type(node, k).shape; };
+  if (attention_of_few(context, {shape(0), shape(1), shape(2)})) return nest_attention_few(context, node);
   Tile t(context, node);
   const auto& x = t.x;
   const AttentionExtents& e = t.e;
@@ -73,7 +75,7 @@ void nest_attention(Lowering& context, const Node& node) {
   const auto top = t.memory("top", t.line()), total = t.memory("total", t.line()),
              factor = t.memory("factor", t.line());
   const auto scores = t.memory("scores", t.across(attention_keys)), queries = t.memory("queries", t.across(e.depth)),
-             sums = t.memory("sums", Shape{Dim(t.side), e.width});
+             sums = t.memory("sums", Shape{Dim(t.side), e.width}), drops = t.memory_of_drops(t.side);
   const Scalar side = t.number(t.side), width = t.c.extent(e.width);
   t.turn(t.at.q, x.head, x.query, x.rows, e.depth, queries, t.side, t.real(t.attrs.scale));
   t.vector(side, [&](Scalar i) {
@@ -84,6 +86,7 @@ void nest_attention(Lowering& context, const Node& node) {
   t.each_block(x, [&](const Tile::Block& block) {
     t.x = block;
     t.scores(block, queries, scores);
+    t.draw(block, drops);
     t.columns(t.side, [&](const Tile::Scalars& places) {
       const auto before = t.each(places, [&](size_t g) { return t.load(top, {places[g]}); });
       const auto now = t.largest(scores, places, before);
@@ -93,7 +96,7 @@ void nest_attention(Lowering& context, const Node& node) {
       const auto sums = t.carried(block.count, none, [&](Scalar j, Tile::Scalars so_far) {
         for (size_t g = 0; g < places.size(); ++g) {
           const Scalar p = t.weight(block, t.load(scores, {j, places[g]}), less[g], true);
-          t.store(scores, {j, places[g]}, p);
+          t.store(scores, {j, places[g]}, t.dropped(p, drops, j, places[g]));
           so_far[g] = so_far[g] + p;
         }
         return so_far;
@@ -130,7 +133,8 @@ void nest_attention_tangent(Lowering& context, const Node& node) {
   const auto total = t.memory("total", t.line()), less = t.memory("less", t.line());
   const auto weights = t.memory("weights", t.across(attention_keys)),
              moved = t.memory("moved", t.across(attention_keys)), queries = t.memory("queries", t.across(e.depth)),
-             changes = t.memory("changes", t.across(e.depth)), sums = t.memory("sums", Shape{Dim(t.side), e.width});
+             changes = t.memory("changes", t.across(e.depth)), sums = t.memory("sums", Shape{Dim(t.side), e.width}),
+             drops = t.memory_of_drops(t.side);
   const Scalar side = t.number(t.side), width = t.c.extent(e.width), scale = t.real(t.attrs.scale);
   t.turn(t.at.q, x.head, x.query, x.rows, e.depth, queries, t.side, scale);
   t.turn(0, x.head, x.query, x.rows, e.depth, changes, t.side, scale);
@@ -142,6 +146,7 @@ void nest_attention_tangent(Lowering& context, const Node& node) {
   t.clear(sums, side, width);
   t.each_block(x, [&](const Tile::Block& block) {
     t.scores(block, queries, weights);
+    t.draw(block, drops);
     t.products(block, t.at.k, changes, e.depth, [&](Scalar j, Scalar i, Scalar s) { t.store(moved, {j, i}, s); });
     t.products(block, 1, queries, e.depth,
                [&](Scalar j, Scalar i, Scalar s) { t.store(moved, {j, i}, t.load(moved, {j, i}) + s); });
@@ -152,8 +157,8 @@ void nest_attention_tangent(Lowering& context, const Node& node) {
         for (size_t g = 0; g < places.size(); ++g) {
           const Scalar p = t.weight(block, t.load(weights, {j, places[g]}), shift[g]);
           const Scalar m = p * t.load(moved, {j, places[g]});
-          t.store(weights, {j, places[g]}, p);
-          t.store(moved, {j, places[g]}, m);
+          t.store(weights, {j, places[g]}, t.dropped(p, drops, j, places[g]));
+          t.store(moved, {j, places[g]}, t.dropped(m, drops, j, places[g]));
           so_far[g] = so_far[g] + m;
         }
         return so_far;

@@ -3,6 +3,7 @@
 // and sums need no shuffles, and no block of keys is turned. Refuses to choose orders: ir/rules/reduction.h does.
 #pragma once
 
+#include "tenon/ir/base/philox.h"
 #include "tenon/ir/math/exp.h"
 #include "tenon/ir/rules/attention.h"
 #include "tenon/ir/rules/nest.h"
@@ -12,6 +13,7 @@ namespace tenon::ir::rules {
 
 struct AttentionNest {
   using Scalars = std::vector<Scalar>;
+  using Dims = std::vector<Dim>;
   // A tile of numbers: scratch of an iteration, or the iteration's part of a buffer of the program, where it is large.
   struct Memory {
     BufferId buffer{};
@@ -230,6 +232,65 @@ struct AttentionNest {
                [&](Scalar i) { store(to, {j, i}, select(x.first + j <= x.query + i, load(to, {j, i}), hidden())); });
       });
   }
+  // What the weights of keys first + j.. are multiplied by in row query + i: `step` of them, of one block of the generator, if not one.
+  Scalars drawn(const Block& x, Scalar j, Scalar i, int64_t step) const {
+    const AttentionDropout drop(attrs.dropout, sum);
+    const Shape& key = c.operand_type(node, at.key).shape;
+    const auto lanes = static_cast<std::ptrdiff_t>(key.size()) - 1, all = static_cast<std::ptrdiff_t>(e.batch.size());
+    Dims behind(e.batch.begin() + lanes, e.batch.end());
+    behind.insert(behind.end(), {e.heads, e.queries, e.keys});
+    Scalars index(place.begin() + lanes, place.begin() + all);
+    index.insert(index.end(), {x.head, x.query + i, x.first + j});
+    const auto word = [&](int64_t n) {
+      Scalars at_word;
+      for (std::ptrdiff_t d = 0; d < lanes; ++d)
+        at_word.push_back(key[static_cast<size_t>(d)] == 1 ? none : place[static_cast<size_t>(d)]);
+      at_word.push_back(number(n));
+      return c.element(node, at.key, at_word);
+    };
+    const Scalar first = linear_index(c, behind, index), block = first / number(drop.per_block);
+    const Scalar low = cast(block, DType::u32), high = cast(block >> number(32), DType::u32);
+    // Rounds are a loop: written out they would be most of the kernel.
+    const Scalars words = carried(number(philox_rounds), {low, high, like(low, 0), like(low, 0), word(0), word(1)},
+                                  [](Scalar, Scalars s) {
+                                    const auto next = philox_round<Scalar>({s[0], s[1], s[2], s[3]}, {s[4], s[5]});
+                                    const auto key = philox_next<Scalar>({s[4], s[5]});
+                                    return Scalars{next[0], next[1], next[2], next[3], key[0], key[1]};
+                                  });
+    Scalars factors;
+    for (int64_t n = 0; n < drop.per_block; ++n) factors.push_back(factor(drop, words, static_cast<size_t>(n)));
+    for (int64_t n = 1; step == 1 && n < drop.per_block; ++n)
+      factors[0] = select(rem(first, number(drop.per_block)) == number(n), factors[static_cast<size_t>(n)], factors[0]);
+    factors.resize(static_cast<size_t>(step));
+    return factors;
+  }
+  Scalar factor(const AttentionDropout& drop, const Scalars& words, size_t n) const {
+    const auto wide = [](Scalar x) { return cast(x, DType::u64); };
+    Scalar bits = words[drop.per_block == 4 ? n : 0];
+    if (drop.per_block == 2) bits = wide(words[2 * n]) | (wide(words[2 * n + 1]) << like(wide(bits), 32));
+    const Scalar least = like_bits(bits, static_cast<uint64_t>(drop.threshold));
+    return select((bits >> like_bits(bits, static_cast<uint64_t>(drop.shift))) >= least, real(drop.factor), real(0));
+  }
+  // to[j, i] of a block. A block of the generator serves neighbours where no row begins inside one.
+  void draw(const Block& x, const Memory& to) const {
+    if (at.key == at.none) return;
+    const int64_t per_block = AttentionDropout(attrs.dropout, sum).per_block;
+    const int64_t step = e.keys.is_number() && e.keys.number() % per_block == 0 ? per_block : 1;
+    serial(x.count / number(step), [&](Scalar group) {
+      vector(number(x.side), [&](Scalar i) {
+        const Scalar j = group * number(step);
+        const Scalars factors = drawn(x, j, i, step);
+        for (int64_t n = 0; n < step; ++n) store(to, {j + number(n), i}, factors[static_cast<size_t>(n)]);
+      });
+    });
+  }
+  // A weight after dropout.
+  Scalar dropped(Scalar x, const Memory& drops, Scalar j, Scalar i) const {
+    return at.key == at.none ? x : x * load(drops, {j, i});
+  }
+  Memory memory_of_drops(int64_t side) {
+    return at.key == at.none ? Memory{} : memory("drops", Shape{Dim(attention_keys), Dim(side)});
+  }
   // Of a score; where keys are hidden no exponential is taken of them, since results that small are slow on some machines. below: `less`
   // is no smaller than any score of its column.
   Scalar weight(const Block& x, Scalar s, Scalar less, bool below = false) const {
@@ -249,5 +310,9 @@ struct AttentionNest {
     serial(rows, [&](Scalar i) { vector(columns, [&](Scalar j) { store(m, {i, j}, real(0)); }); });
   }
 };
+
+// Whether the queries of all heads that read one of k are so few that they go past the keys together, and the loops that do so.
+bool attention_of_few(const Lowering& c, const AttentionExtents& e);
+void nest_attention_few(Lowering& context, const Node& node);
 
 }  // namespace tenon::ir::rules
