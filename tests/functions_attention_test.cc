@@ -64,6 +64,10 @@ TEST(Attention, Battery) {
       {"attention", TENON_CALL(attention(x[0], x[1], x[2], {.mask = x[3]})), masked},
       {"attention", TENON_CALL(attention(x[0], x[1], x[2], {.causal = true, .bias = x[3]})), biased},
       {"attention", TENON_CALL(attention(x[0], x[1], x[2])), {{{5, 4}}, {{7, 4}}, {{7, 2}}}},
+      {"attention",
+       TENON_CALL(attention(x[0], x[1], x[2], {.dropout = 0.4, .key = tn::key(5)})),
+       {{{2, 5, 3}}, {{2, 6, 3}}, {{2, 6, 4}}}},
+      {"attention", TENON_CALL(attention(x[0], x[1], x[2])), {{{6, 2, 33}}, {{3, 9, 33}}, {{3, 9, 5}}}},
   });
 }
 
