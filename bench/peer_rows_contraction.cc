@@ -67,6 +67,19 @@ PeerRow own_attention_row(int64_t tokens, bool causal, bool gradient) {
   return row;
 }
 
+// One query against keys and values of 4096 tokens, four heads to each of theirs: what is read is all that counts.
+PeerRow decode_row() {
+  constexpr int64_t heads = 32, key_heads = 8, tokens = 4096, depth = 128;
+  PeerRow row{"attention decode, 32/8x4096x128", "own attention", R"({"causal": false})", [=] {
+                const auto keys = split(key(26), 3);
+                const auto f = [](const Tensor& q, const Tensor& k, const Tensor& v) { return nn::attention(q, k, v); };
+                return jitted(f, normal(keys[0], {heads, 1, depth}), normal(keys[1], {key_heads, tokens, depth}),
+                              normal(keys[2], {key_heads, tokens, depth}));
+              }};
+  row.bytes = 8.0 * static_cast<double>(key_heads * tokens * depth);
+  return row;
+}
+
 }  // namespace
 
 void add_contraction_rows(PeerRows& rows) {
@@ -92,6 +105,7 @@ void add_contraction_rows(PeerRows& rows) {
   for (int64_t tokens : {512, 1024})
     for (bool causal : {false, true})
       for (bool gradient : {false, true}) rows.push_back(own_attention_row(tokens, causal, gradient));
+  rows.push_back(decode_row());
 }
 
 }  // namespace tenon::bench

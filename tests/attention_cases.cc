@@ -1,5 +1,5 @@
-// Cases of attention and of what its derivatives are made of: lengths around tiles, runs and blocks, heads that share keys, masks and
-// biases that stretch, rows that no key takes part in, and what is not finite.
+// Cases of attention and of what its derivatives are made of: lengths around tiles, runs and blocks, few queries, heads that share keys, masks and
+// biases that stretch, rows that no key takes part in, what is not finite, and dropout by keys of several lanes.
 #include "tenon/tests/case_builder.h"
 
 namespace tenon::testing {
@@ -15,15 +15,21 @@ struct Sides {
   int64_t heads, key_heads, queries, keys, depth, width;
   Sizes mask = {}, bias = {};  // extents, in front of which `batch` and heads are 1 where they are missing
   bool causal = false, special = false;
+  double dropout = 0;
+  Sizes key = {};  // its lanes
 };
 const Sides sides[] = {
     {{}, 1, 1, 1, 1, 1, 1},
     {{}, 1, 1, 5, 7, 3, 2},
     {{2}, 2, 2, 17, 33, 16, 16, {}, {}, true},
-    {{2}, 4, 2, 70, 150, 19, 5},
-    {{}, 2, 1, 129, 131, 8, 20, {}, {}, true},
-    {{}, 1, 1, 200, 64, 4, 4, {}, {}, true},
-    {{}, 1, 1, 64, 256, 16, 17},
+    {{2}, 4, 2, 18, 20, 19, 17},
+    {{}, 2, 1, 70, 150, 3, 2},
+    {{}, 1, 1, 129, 131, 2, 3, {}, {}, true},
+    {{}, 1, 1, 200, 64, 2, 2, {}, {}, true},
+    {{}, 1, 1, 64, 256, 2, 3},
+    {{2}, 4, 2, 1, 150, 33, 20},
+    {{}, 2, 1, 3, 135, 40, 5, {3, 135}, {1, 135}, true},
+    {{}, 8, 1, 1, 20, 32, 3, {}, {}, false, true, 0.4},
     {{}, 3, 1, 20, 40, 5, 6, {20, 40}, {1, 40}},
     {{2}, 2, 2, 66, 20, 5, 6, {1, 20}, {66, 20}, true},
     {{0}, 1, 1, 3, 3, 2, 2},
@@ -33,6 +39,9 @@ const Sides sides[] = {
     {{}, 1, 1, 3, 4, 2, 0},
     {{}, 2, 2, 9, 18, 3, 3, {9, 18}, {}, false, true},
     {{}, 1, 1, 6, 5, 3, 3, {}, {6, 5}, true, true},
+    {{2}, 4, 2, 17, 12, 3, 4, {}, {}, true, false, 0.3},
+    {{2, 3}, 1, 1, 5, 131, 3, 2, {}, {}, false, false, 0.5, {2}},
+    {{2, 2}, 2, 1, 66, 7, 2, 3, {66, 7}, {1, 7}, false, false, 0.9, {1, 2}},
 };
 
 struct Inputs {
@@ -65,9 +74,17 @@ struct Inputs {
     if (op != Op::attention) operands.push_back(drawn(sum, {s.heads, s.queries}, s.special));
     if (!s.mask.empty()) operands.push_back(stretching(DType::boolean, s.mask));
     if (!s.bias.empty()) operands.push_back(stretching(t, s.bias));
-    c.outputs(
-        apply(c.builder, op, operands,
-              AttentionAttrs{.scale = 0.3, .causal = s.causal, .masked = !s.mask.empty(), .biased = !s.bias.empty()}));
+    if (s.dropout != 0) {
+      Sizes key = s.key;
+      key.push_back(2);
+      operands.push_back(c.input(random_array(type_of(DType::u32, std::move(key)), random, Domain::unit)));
+    }
+    c.outputs(apply(c.builder, op, operands,
+                    AttentionAttrs{.scale = 0.3,
+                                   .causal = s.causal,
+                                   .masked = !s.mask.empty(),
+                                   .biased = !s.bias.empty(),
+                                   .dropout = s.dropout}));
   }
 };
 

@@ -108,15 +108,16 @@ inline const std::pair<const char*, const char*> graphs[] = {
     {"attention",
      "graph @f(%0: f64[4, 3, 2], %1: f64[2, 4, 2], %2: f64[2, 4, 3], %3: f64[4, 1, 4]) -> (%4, %5) { %4, %5 = "
      "attention "
-     "%0, %1, %2, %3 {scale = [0.7], causal = [1], masked = [0], biased = [1]} : f64[4, 3, 3], f64[4, 3] }"},
+     "%0, %1, %2, %3 {scale = [0.7], causal = [1], masked = [0], biased = [1], dropout = [0]} : f64[4, 3, 3], "
+     "f64[4, 3] }"},
     {"attention_tangent",
      "graph @f(%0: f64[2, 3, 2], %1: f64[1, 4, 2], %2: f64[1, 4, 3], %3: f64[2, 3, 2], %4: f64[1, 4, 2], %5: f64[1, 4, "
      "3], %6: f64[2, 3]) -> (%7, %8) { %7, %8 = attention_tangent %0, %1, %2, %3, %4, %5, %6 {scale = [0.7], causal = "
-     "[1], masked = [0], biased = [0]} : f64[2, 3, 3], f64[2, 3] }"},
+     "[1], masked = [0], biased = [0], dropout = [0]} : f64[2, 3, 3], f64[2, 3] }"},
     {"attention_gradient",
      "graph @f(%0: f64[2, 3, 3], %1: f64[2, 3], %2: f64[2, 3, 2], %3: f64[1, 4, 2], %4: f64[1, 4, 3], %5: f64[2, 3]) "
      "-> (%6, %7, %8) { %6, %7, %8 = attention_gradient %0, %1, %2, %3, %4, %5 {scale = [0.7], causal = [0], masked = "
-     "[0], biased = [0]} : f64[2, 3, 2], f64[1, 4, 2], f64[1, 4, 3] }"},
+     "[0], biased = [0], dropout = [0]} : f64[2, 3, 2], f64[1, 4, 2], f64[1, 4, 3] }"},
     {"barrier", "graph @f(%0: f64[3], %1: f64[2]) -> (%2, %3) { %2, %3 = barrier %0, %1 : f64[3], f64[2] }"},
     {"call",
      "graph @f(%0: f64[3], %1: f64[3]) -> (%2) { %2 = call %0, %1 {graph = graph(%0: f64[3], %1: f64[3]) -> (%3) { %2 "

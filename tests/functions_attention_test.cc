@@ -1,4 +1,4 @@
-// nn::attention against softmax and two products written out: lengths around tiles and blocks, masks, biases, heads that share keys,
+// nn::attention against softmax and two products written out: lengths around tiles and blocks, masks, biases, heads that share keys, dropout,
 // derivatives of both modes, lanes, free extents; what is hidden, and what is refused. That all routes have the interpreter's bits, and
 // derivatives to the second order, is the battery's business.
 #include <gtest/gtest.h>
@@ -40,7 +40,8 @@ Tensor composed(const Tensor& q, const Tensor& k, const Tensor& v, const tn::nn:
     const Tensor i = tn::arange(0, extent(q, -2)).reshape({-1, 1}), j = tn::arange(0, extent(k, -2));
     s = tn::where(j <= i, s, -infinity);
   }
-  return tn::matmul(tn::softmax(s, -1), repeated(v));
+  const Tensor p = tn::softmax(s, -1);
+  return tn::matmul(o.dropout == 0 ? p : tn::random::dropout(o.key, p, o.dropout), repeated(v));
 }
 
 void expect_near(const Tensor& expected, const Tensor& actual, double tolerance, const std::string& what) {
@@ -63,6 +64,10 @@ TEST(Attention, Battery) {
       {"attention", TENON_CALL(attention(x[0], x[1], x[2], {.mask = x[3]})), masked},
       {"attention", TENON_CALL(attention(x[0], x[1], x[2], {.causal = true, .bias = x[3]})), biased},
       {"attention", TENON_CALL(attention(x[0], x[1], x[2])), {{{5, 4}}, {{7, 4}}, {{7, 2}}}},
+      {"attention",
+       TENON_CALL(attention(x[0], x[1], x[2], {.dropout = 0.4, .key = tn::key(5)})),
+       {{{2, 5, 3}}, {{2, 6, 3}}, {{2, 6, 4}}}},
+      {"attention", TENON_CALL(attention(x[0], x[1], x[2])), {{{6, 2, 33}}, {{3, 9, 33}}, {{3, 9, 5}}}},
   });
 }
 
@@ -115,6 +120,60 @@ TEST(Attention, DerivativesAreThoseOfTheFormula) {
       };
       expect_near(of(composed), of(own), 1e-11, "the tangent");
     }
+}
+
+// Of few queries: all that read a head of keys go together.
+TEST(Attention, FewQueries) {
+  for (const int64_t heads : {1, 2, 8, 9})
+    for (const int64_t queries : {1, 3})
+      for (const int64_t keys : {1, 127, 128, 300}) {
+        const Tensor q = drawn(1, {2, heads, queries, 36}), k = drawn(2, {2, 1, keys, 36}),
+                     v = drawn(3, {2, 1, keys, 20}), bias = drawn(4, {heads, 1, keys}),
+                     mask = drawn(5, {2, 1, queries, keys}) > -1;
+        for (const tn::nn::AttentionOptions& o :
+             {tn::nn::AttentionOptions{}, {.causal = true}, {.bias = bias}, {.dropout = 0.3, .key = tn::key(6)}})
+          expect_near(composed(q, k, v, o), attention(q, k, v, o), 1e-12, std::to_string(keys) + " keys");
+        if (keys > 1)
+          expect_near(composed(q, k, v, {.mask = mask}), attention(q, k, v, {.mask = mask}), 1e-12, "a mask");
+      }
+}
+
+TEST(Attention, DropoutIsThatOfItsKey) {
+  const tn::nn::AttentionOptions o{.causal = true, .dropout = 0.3, .key = tn::key(9)};
+  for (const int64_t keys : {20, 150, 131}) {
+    const std::vector<Tensor> x{drawn(1, {2, 4, 70, 6}), drawn(2, {2, 2, keys, 6}), drawn(3, {2, 2, keys, 5})};
+    const Tensor c = drawn(4, {2, 4, 70, 5});
+    const auto own = [&](const std::vector<Tensor>& y) { return attention(y[0], y[1], y[2], o); };
+    const auto written = [&](const std::vector<Tensor>& y) { return composed(y[0], y[1], y[2], o); };
+    expect_near(written(x), own(x), 1e-12, "dropout");
+    const auto loss = [&](auto f) { return [=](const std::vector<Tensor>& y) { return tn::sum(f(y) * c); }; };
+    const auto expected = tn::grad(loss(written))(x), actual = tn::grad(loss(own))(x);
+    for (size_t i = 0; i < 3; ++i) expect_near(expected[i], actual[i], 1e-11, "a gradient");
+    const std::vector<Tensor> t{drawn(5, {2, 4, 70, 6}), drawn(6, {2, 2, keys, 6}), drawn(7, {2, 2, keys, 5})};
+    expect_near(tn::jvp(written, x, t).second, tn::jvp(own, x, t).second, 1e-11, "the tangent");
+  }
+  // Halves and f32 draw the same, and another key other numbers.
+  const Tensor q = drawn(1, {2, 5, 4}).astype(tn::f32), v = tn::ones({2, 5, 3});
+  expect_near(composed(q, q, v, o), attention(q, q, v, o), 1e-5, "f32");
+  const Tensor half = q.astype(tn::f16);
+  expect_near(attention(q, q, v, o), attention(half, half, v.astype(tn::f16), o), 1e-2, "f16");
+  EXPECT_NE(numbers(attention(q, q, v, o)),
+            numbers(attention(q, q, v, {.causal = true, .dropout = 0.3, .key = tn::key(8)})));
+  EXPECT_EQ(numbers(attention(q, q, v, {.dropout = 0, .key = tn::key(8)})), numbers(attention(q, q, v)));
+}
+
+// A lane is the call by itself, whether it shares the key or has its own.
+TEST(Attention, LanesOfDropout) {
+  const Tensor q = drawn(1, {3, 2, 6, 4}), k = drawn(2, {3, 2, 9, 4});
+  const auto f = [](const Tensor& a, const Tensor& b, const Tensor& key) {
+    return attention(a, b, b, {.dropout = 0.5, .key = key});
+  };
+  const Tensor keys = tn::stack(tn::split(tn::key(3), 3));
+  const Tensor shared = tn::vmap(f, {.in_axes = {0, 0, tn::none}})(q, k, keys[0]), own = tn::vmap(f)(q, k, keys);
+  for (int64_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(numbers(shared[i]), numbers(f(q[i], k[i], keys[0])));
+    EXPECT_EQ(numbers(own[i]), numbers(f(q[i], k[i], keys[i])));
+  }
 }
 
 TEST(Attention, WhatIsHiddenIsNotSeen) {
@@ -204,6 +263,11 @@ TEST(Attention, Refusals) {
   EXPECT_HAS(says([&] { attention(q, k, v, {.bias = tn::ones({4, 5, 5})}); }), ".bias stretches to the scores");
   EXPECT_HAS(says([&] { attention(q, k, v, {.bias = tn::ones({5, 6}) > 0}); }), "which keys take part says .mask");
   EXPECT_HAS(says([&] { attention(q, tn::ones({2, 6, 7}), v); }), "attention_test.cc");
+  EXPECT_HAS(says([&] { attention(q, k, v, {.dropout = 0.1}); }), ".dropout draws from a .key");
+  EXPECT_HAS(says([&] { attention(q, k, v, {.dropout = 0.1, .key = k}); }), "a random key is u32[2]");
+  for (const double p : {-0.1, 1.0, static_cast<double>(NAN)})
+    EXPECT_HAS(says([&] { attention(q, k, v, {.dropout = p, .key = tn::key(1)}); }),
+               ".dropout is a probability below 1");
 }
 
 }  // namespace

@@ -86,8 +86,12 @@ void attention_row(Draw& d) {
   const Dim any_query = d.chance(2) ? Dim(1) : queries, any_head = d.chance(2) ? Dim(1) : heads;
   if (masked) operands.push_back(d.of_type(DType::boolean, {1, any_head, any_query, keys}));
   if (biased) operands.push_back(d.of_type(t, {batch, any_head, any_query, d.chance(3) ? Dim(1) : keys}));
-  d.keep(
-      d.emit(op, operands, AttentionAttrs{.scale = 0.25, .causal = d.chance(2), .masked = masked, .biased = biased}));
+  const bool drops = d.chance(3);
+  if (drops) operands.push_back(d.of_type(DType::u32, d.chance(2) ? Shape{2} : Shape{batch, 2}));
+  d.keep(d.emit(
+      op, operands,
+      AttentionAttrs{
+          .scale = 0.25, .causal = d.chance(2), .masked = masked, .biased = biased, .dropout = drops ? 0.25 : 0.0}));
 }
 
 void conv_net(Draw& d) {

@@ -7,6 +7,7 @@
 
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
+#include "tenon/frontend/random/draw.h"
 #include "tenon/ir/base/door.h"
 
 namespace tenon::nn {
@@ -23,18 +24,22 @@ Value of_rank(Value x, int rank) {
   return ir::reshape(x, shape);
 }
 
-// Inputs: q, k, v, mask?, bias?
+// Inputs: q, k, v, mask?, bias?, key?
 std::vector<Value> build_attention(ir::GraphBuilder& b, std::span<const Value> inputs, const ir::Attrs& attrs) {
   const made::Attended to(attrs);
   const int given = inputs[0].shape().rank(), rank = std::max(given, 3);
   std::vector<Value> operands;
   for (size_t k = 0; k < inputs.size(); ++k) {
-    const bool is_mask = to.masked && k == 3;
-    operands.push_back(of_rank(is_mask ? inputs[k] : ir::cast(inputs[k], to.dtype), rank));
+    const bool is_mask = to.masked && k == 3, is_key = to.dropout != 0 && k + 1 == inputs.size();
+    if (is_key)
+      operands.push_back(inputs[k]);
+    else
+      operands.push_back(of_rank(is_mask ? inputs[k] : ir::cast(inputs[k], to.dtype), rank));
   }
   const Value out = ir::apply(
       b, ir::Op::attention, operands,
-      ir::AttentionAttrs{.scale = to.scale, .causal = to.causal, .masked = to.masked, .biased = to.biased})[0];
+      ir::AttentionAttrs{
+          .scale = to.scale, .causal = to.causal, .masked = to.masked, .biased = to.biased, .dropout = to.dropout})[0];
   if (given == rank) return {out};
   Shape shape = out.shape();
   shape.erase(0);
@@ -80,6 +85,17 @@ void check_beside(const Tensor& x, const char* name, const Tensor& q, const Tens
                 at);
 }
 
+void check_dropout(const AttentionOptions& options, const Location& at) {
+  if (!(options.dropout >= 0 && options.dropout < 1))
+    throw Error(
+        std::string(what) + ": .dropout is a probability below 1, and " + std::to_string(options.dropout) + " is none",
+        at);
+  if (options.dropout == 0) return;
+  if (!options.key.defined())
+    throw Error(std::string(what) + ": .dropout draws from a .key, made by tn::key, and none is given", at);
+  check_key(options.key, at);
+}
+
 }  // namespace
 
 Tensor attention(Operand q, Operand k, Operand v, const AttentionOptions& options) try {
@@ -93,7 +109,9 @@ Tensor attention(Operand q, Operand k, Operand v, const AttentionOptions& option
   made::AttendedAttrs attrs{.dtype = common_dtype(std::array<const Operand*, 3>{&q, &k, &v}, what),
                             .causal = options.causal,
                             .masked = bool(options.mask),
-                            .biased = bool(options.bias)};
+                            .biased = bool(options.bias),
+                            .dropout = options.dropout};
+  check_dropout(options, at);
   const Dim depth = queries.shape()[static_cast<size_t>(queries.ndim()) - 1];
   if (!options.scale && !depth.is_number())
     throw Error(
@@ -119,6 +137,7 @@ Tensor attention(Operand q, Operand k, Operand v, const AttentionOptions& option
     check_beside(bias, ".bias", queries, keys, at);
     inputs.push_back(bias);
   }
+  if (options.dropout != 0) inputs.push_back(options.key);
   return apply({what, build_attention}, std::move(attrs), inputs, at)[0];
 } catch (...) {
   leave_with_error(what, q.where());

@@ -29,6 +29,7 @@ class Lowering {
   // parameter of the kernel, in and out.
   std::function<BufferId(const Node&, DType, const Shape&)> temporary;
   int lanes = 1;  // iterations that a vector loop of the target runs side by side; 1: it has none
+  int cores = 1;  // that work is dealt to; 1 where it is not known
   int register_bytes = 0;  // of all vector registers
 
   Scalar index_literal(int64_t v) { return {&builder, builder.index_literal(v)}; }

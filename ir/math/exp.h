@@ -170,16 +170,23 @@ S exp_near_zero(S x, S x_low) {
 }
 
 template <class S>
-S exp(S x) {
-  if (is_single(x)) {
-    const S y = clamp_range(x, -104, 89);
-    const auto nearest = nearest_power(y);
-    return scale_result(exp_of_partial(subtract_long(y, nearest), nearest), nearest);
-  }
-  const S y = clamp_range(x, -746, 710);
+S exp_of_clamped(S y) {
   const auto nearest = nearest_power(y);
+  if (is_single(y)) return scale_result(exp_of_partial(subtract_long(y, nearest), nearest), nearest);
   const auto parts = exp_parts(y, nearest);
   return scale_by_power(parts.high + parts.low, nearest);
+}
+
+template <class S>
+S exp(S x) {
+  return exp_of_clamped(is_single(x) ? clamp_range(x, -104, 89) : clamp_range(x, -746, 710));
+}
+
+// The same for x <= 0 and NaN.
+template <class S>
+S exp_not_positive(S x) {
+  const S least = pick(x, -104, -746);
+  return exp_of_clamped(select(x < least, least, x));
 }
 
 template <class S>

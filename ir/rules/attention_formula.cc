@@ -1,6 +1,7 @@
 // With s the scores and p = exp(s - logarithms), which are 0 where a key is hidden:
 //   tangent    t = (dq k^T + q dk^T) scale;  (p t) v + p dv;  the sums of rows of p t
 //   gradient   m = p (g v^T - less);  m k scale;  m^T q scale;  p^T g
+// and with dropout what meets v and g, and g v^T, is multiplied by what dropout makes of ones.
 #include "tenon/ir/rules/attention_formula.h"
 
 #include <limits>
@@ -76,6 +77,21 @@ Value AttentionFormula::weights() const {
   return exp(hidden(s - spread_rows(shown, s)));
 }
 
+Value AttentionFormula::dropped(Value p) const {
+  if (at_.key == AttentionOperands::none) return p;
+  const Value key = x_[at_.key];
+  const AttentionDropout drop(attrs_.dropout, sum_);
+  const auto lanes = static_cast<std::ptrdiff_t>(key.shape().size()) - 1;
+  const Shape all = e_.of({e_.heads, e_.queries, e_.keys});
+  const Value operands[] = {key, splat_integer(*key.builder, DType::u32, 0, {2})};
+  const Value bits = apply(*key.builder, Op::random_bits, operands,
+                           RandomBitsAttrs{sum_ == DType::f64 ? DType::u64 : DType::u32,
+                                           std::vector<Dim>(all.begin() + lanes, all.end())})[0];
+  const Value kept = ge(shr(bits, literal(bits, drop.shift)), literal(bits, drop.threshold));
+  const Value shown = broadcast_to(kept, all);
+  return p * select(shown, like(p, drop.factor), zeros_like(p));
+}
+
 std::vector<Value> AttentionFormula::attention() const {
   Value s = scores(x_[at_.q], x_[at_.k]);
   if (at_.bias != AttentionOperands::none) s = s + like_scores(x_[at_.bias]);
@@ -83,7 +99,7 @@ std::vector<Value> AttentionFormula::attention() const {
   const Value top = reduce(Op::reduce_max, s, {s.shape().rank() - 1});
   const Value none = like(top, -std::numeric_limits<double>::infinity());
   const Value shown = select(eq(top, none), zeros_like(top), top), p = exp(s - spread_rows(shown, s));
-  const Value total = last_sums(p), product = times(p, x_[at_.v], false);
+  const Value total = last_sums(p), product = times(dropped(p), x_[at_.v], false);
   const Value nothing = spread_rows(eq(total, zeros_like(total)), product);
   const Value out = select(nothing, zeros_like(product), product * spread_rows(1 / total, product));
   return {cast(out, type_), top + log(total)};
@@ -92,14 +108,14 @@ std::vector<Value> AttentionFormula::attention() const {
 std::vector<Value> AttentionFormula::tangent() const {
   const Value p = weights(), v = x_[at_.v];
   const Value t = p * (scores(x_[0], x_[at_.k]) + scores(x_[at_.q], x_[1]));
-  return {times(t, v, false) + times(p, x_[2], false), last_sums(t)};
+  return {times(dropped(t), v, false) + times(dropped(p), x_[2], false), last_sums(t)};
 }
 
 std::vector<Value> AttentionFormula::gradient() const {
-  const Value p = weights(), g = x_[0], products = times(g, x_[at_.v], true);
+  const Value p = weights(), g = x_[0], products = dropped(times(g, x_[at_.v], true));
   const Value m = p * (products - spread_rows(x_[1], products));
   return {cast(times(m, x_[at_.k], false) * attrs_.scale, type_),
-          cast(over_queries(m, x_[at_.q]) * attrs_.scale, type_), cast(over_queries(p, g), type_)};
+          cast(over_queries(m, x_[at_.q]) * attrs_.scale, type_), cast(over_queries(dropped(p), g), type_)};
 }
 
 std::vector<Value> AttentionFormula::results() const {
@@ -118,7 +134,7 @@ std::shared_ptr<const Graph> attention_graph(Op op, const Attrs& attrs, std::spa
 
 std::vector<Value> AttentionFormula::moved_by(Value bias) const {
   const Value t = weights() * like_scores(cast(bias, sum_));
-  return {times(t, x_[at_.v], false), last_sums(t)};
+  return {times(dropped(t), x_[at_.v], false), last_sums(t)};
 }
 
 }  // namespace tenon::ir::rules

@@ -22,6 +22,7 @@ class AttentionFormula {
   Value scores(Value q, Value k) const;  // scaled, without what is hidden
   Value hidden(Value scores) const;
   Value weights() const;  // by the logarithms
+  Value dropped(Value weights) const;
   Value by_heads(Value x) const;  // [.., heads, rows, columns] -> [.., heads', rows of the heads that share, columns]
   Value apart(Value x, Dim columns) const;  // and back
   Value times(Value x, Value y, bool turned) const;  // x y of scores and k or v, y^T where it is turned

@@ -1,4 +1,5 @@
-// Attention over many lanes: one more axis of the batch. A mask or a bias that all lanes share stretches over them.
+// Attention over many lanes: one more axis of the batch. A mask, a bias or a key that all lanes share stretches
+// over them.
 #include "tenon/ir/rules/attention.h"
 #include "tenon/ir/rules/batch.h"
 
@@ -8,7 +9,7 @@ BatchResults batch_attention(const BatchArgs& args) {
   const AttentionOperands at(args.op, Attention(args.attrs));
   std::vector<Value> operands;
   for (uint32_t k = 0; k < args.operands.size(); ++k) {
-    const bool stretches = (k == at.mask || k == at.bias) && !args.batched[k];
+    const bool stretches = (k == at.mask || k == at.bias || k == at.key) && !args.batched[k];
     operands.push_back(stretches ? reshape(args.operands[k], with_lanes(Dim(1), args.operands[k].shape()))
                                  : lifted(args, k));
   }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "tenon/ir/base/philox.h"
 #include "tenon/ir/reference/lanes.h"
 #include "tenon/ir/rules/attention.h"
 #include "tenon/ir/rules/eval.h"
@@ -80,11 +81,13 @@ struct Attended {
     }
     return s;
   }
-  Row exponentials(const Row& s, W less) const {
+  // of row i and the block from `first` on
+  Row exponentials(const Row& s, W less, int64_t i, int64_t first) const {
+    const bool whole = first + attention_keys <= std::min(keys, i / attention_queries * attention_queries);
     Row e = s;
     for (W& x : e) x -= less;
     exp(Lanes::from(dtype(), e.data(), static_cast<int64_t>(e.size()))).copy_to(e.data());
-    for (size_t j = 0; at.hides(attrs) && j < s.size(); ++j)
+    for (size_t j = 0; at.hides(attrs, whole) && j < s.size(); ++j)
       if (s[j] == hidden) e[j] = 0;
     return e;
   }
@@ -99,7 +102,39 @@ struct Attended {
   static constexpr DType dtype() { return sizeof(W) == 4 ? DType::f32 : DType::f64; }
   static W shown(W x) { return x == hidden ? W{} : x; }
   Row weights(int64_t i, int64_t first, int64_t count) const {
-    return exponentials(scores(i, first, count), shown(sums(at.logarithms)[row + i]));
+    return exponentials(scores(i, first, count), shown(sums(at.logarithms)[row + i]), i, first);
+  }
+
+  // What the weights of a block are multiplied by: 0 or 1 / (1 - p).
+  Row drops(int64_t i, int64_t first, int64_t count) const {
+    if (at.key == at.none) return Row(static_cast<size_t>(count), 1);
+    const AttentionDropout drop(attrs.dropout, dtype());
+    const Indices batch = numbers(e.batch), key = extents(shape(at.key));
+    const size_t lanes = key.size() - 1;
+    int64_t lane = 0, number = 0;
+    for (size_t d = 0; d < lanes; ++d) lane = lane * key[d] + (key[d] == 1 ? 0 : lead[d]);
+    for (size_t d = lanes; d < batch.size(); ++d) number = number * batch[d] + lead[d];
+    number = ((number * heads + lead.back()) * queries + i) * keys + first;
+    const uint32_t* words = args.operands[at.key]->template as<uint32_t>() + 2 * lane;
+    Lanes low(DType::u32, count), high(DType::u32, count);
+    for (int64_t j = 0; j < count; ++j) {
+      const int64_t block = (number + j) / drop.per_block;
+      low.as<uint32_t>()[j] = static_cast<uint32_t>(block), high.as<uint32_t>()[j] = static_cast<uint32_t>(block >> 32);
+    }
+    const std::array<Lanes, 4> drawn = philox4x32<Lanes>({low, high, like_bits(low, 0), like_bits(low, 0)},
+                                                         {like_bits(low, words[0]), like_bits(low, words[1])});
+    Row r;
+    for (int64_t j = 0; j < count; ++j) {
+      const auto part = static_cast<size_t>((number + j) % drop.per_block);
+      const auto word = [&](size_t k) { return static_cast<uint64_t>(drawn[k].as<uint32_t>()[j]); };
+      const uint64_t bits = drop.per_block == 4 ? word(part) : word(2 * part) | word(2 * part + 1) << 32;
+      r.push_back(bits >> drop.shift >= static_cast<uint64_t>(drop.threshold) ? static_cast<W>(drop.factor) : W{});
+    }
+    return r;
+  }
+  static Row times(Row x, const Row& y) {
+    for (size_t j = 0; j < x.size(); ++j) x[j] *= y[j];
+    return x;
   }
 
   void forward(T* out, W* logarithms) {
@@ -111,11 +146,12 @@ struct Attended {
           Row p = scores(i, first, count);
           const W before = top;
           for (W s : p) top = s > top ? s : top;
-          p = exponentials(p, shown(top));
+          p = exponentials(p, shown(top), i, first);
           const W factor = exponential(before - shown(top));
           W sum{};
           for (W x : p) sum += x;
           total = std::fma(total, factor, sum);
+          if (at.key != at.none) p = times(p, drops(i, first, count));
           for (int64_t d = 0; d < width; ++d)
             acc[static_cast<size_t>(d)] = std::fma(acc[static_cast<size_t>(d)], factor, sum_of(p, first, d));
         });
@@ -137,8 +173,7 @@ struct Attended {
         W total{};
         Row acc(static_cast<size_t>(width));
         each_block(i, [&](int64_t first, int64_t count) {
-          const Row p = weights(i, first, count);
-          Row moved = p;
+          Row p = weights(i, first, count), moved = p;
           W sum{};
           for (int64_t j = 0; j < count; ++j) {
             const W t = chain<T>(
@@ -150,6 +185,10 @@ struct Attended {
             sum += moved[static_cast<size_t>(j)] *= t;
           }
           total += sum;
+          if (at.key != at.none) {
+            const Row dropped = drops(i, first, count);
+            p = times(p, dropped), moved = times(moved, dropped);
+          }
           for (int64_t d = 0; d < width; ++d) {
             W& a = acc[static_cast<size_t>(d)];
             a += sum_of(moved, first, d);
@@ -176,11 +215,16 @@ struct Attended {
           for (int64_t i = run; i < run + rows; ++i) {
             p.push_back(weights(i, first, count));
             s.push_back(p.back());
-            for (int64_t j = 0; j < count; ++j)
-              s.back()[static_cast<size_t>(j)] *= chain<T>(
-                                                      width, [&](int64_t d) { return v(first + j, d); },
-                                                      [&](int64_t d) { return g[(row + i) * width + d]; }) -
-                                                  less[row + i];
+            const bool drop = at.key != at.none;
+            const Row dropped = drop ? drops(i, first, count) : Row();
+            for (int64_t j = 0; j < count; ++j) {
+              W product = chain<T>(
+                  width, [&](int64_t d) { return v(first + j, d); },
+                  [&](int64_t d) { return g[(row + i) * width + d]; });
+              if (drop) product *= dropped[static_cast<size_t>(j)];
+              s.back()[static_cast<size_t>(j)] *= product - less[row + i];
+            }
+            if (drop) p.back() = times(p.back(), dropped);
           }
           for (int64_t i = 0; i < rows; ++i)
             for (int64_t d = 0; d < depth; ++d)

@@ -139,9 +139,9 @@ struct Making {
         f.operands[1][j] = f.operands[2][static_cast<size_t>(w.along[j])] = index(operand(1)[j], Op::all_reduce_sum);
   }
   // The batch, and the heads: as many parts as k has, each a run of those of q. A mask or bias that stretches is taken whole.
-  void attention(size_t q) {
-    const size_t rank = operand(q).size();
-    for (size_t d = 0; d + 2 < rank; ++d) {
+  void attention(size_t q, size_t key) {  // weights that dropout counts stay together
+    const size_t rank = operand(q).size(), shared = key < f.operands.size() ? operand(key).size() + 1 : rank;
+    for (size_t d = 0; d + 2 < shared; ++d) {
       const int at = index(operand(q + 1)[d]);
       for (size_t k = 0; k < f.operands.size(); ++k)
         if (const Dim extent = operand(k)[d]; extent == operand(q)[d] || extent == operand(q + 1)[d])
@@ -211,7 +211,10 @@ Factors factors_scatter(const Graph& g, const Node& n) {
   return making(g, n, [](Making& m) { m.scatter(); });
 }
 Factors factors_attention(const Graph& g, const Node& n) {
-  return making(g, n, [&](Making& m) { m.attention(AttentionOperands(n.op, Attention(g, n)).q); });
+  return making(g, n, [&](Making& m) {
+    const AttentionOperands at(n.op, Attention(g, n));
+    m.attention(at.q, at.key);
+  });
 }
 Factors factors_matrix(const Graph& g, const Node& n) {
   return making(g, n, [](Making& m) { m.matrix(); });

@@ -21,7 +21,8 @@ struct Rule {
     TENON_REQUIRE(args.operands.size() == at.count, "takes " + number(at.count) + " operands by its attributes, not " +
                                                         number(static_cast<int64_t>(args.operands.size())));
     const auto is_odd = [](const Attr& a) { return a.kind == AttrKind::literal && a.text.size() != sizeof(double); };
-    TENON_REQUIRE(std::none_of(args.attrs.begin(), args.attrs.end(), is_odd), "attribute 'scale' takes one number");
+    TENON_REQUIRE(std::none_of(args.attrs.begin(), args.attrs.end(), is_odd),
+                  "attributes 'scale' and 'dropout' take one number");
     const DType type = args.operands[at.q].dtype;
     const int rank = shape(at.q).rank();
     TENON_REQUIRE(is_floating(type), "q is " + text(at.q) + "; cast it to a floating dtype");
@@ -53,6 +54,8 @@ struct Rule {
                                                         "; the heads of q are as many, or a multiple of them");
     if (at.mask != AttentionOperands::none) beside(e, at.mask, DType::boolean, "the mask");
     if (at.bias != AttentionOperands::none) beside(e, at.bias, type, "the bias");
+    TENON_REQUIRE(attrs.dropout >= 0 && attrs.dropout < 1, "attribute 'dropout' is a probability below 1");
+    if (at.key != AttentionOperands::none) lanes_of_key(e);
     if (at.logarithms != AttentionOperands::none)
       exactly(at.logarithms, {attention_sums(type), e.of({e.heads, e.queries})}, "the logarithms");
     return e;
@@ -60,6 +63,14 @@ struct Rule {
   void exactly(uint32_t k, const Type& type, const char* role) const {
     TENON_REQUIRE(args.operands[k] == type,
                   std::string(role) + " must be " + to_string(type, &args.symbols) + ", not " + text(k));
+  }
+  // Axes before its last are lanes, whose weights are counted from 0: the first ones of the batch.
+  void lanes_of_key(const AttentionExtents& e) const {
+    const Shape& key = shape(at.key);
+    bool fits = args.operands[at.key].dtype == DType::u32 && !key.empty() && key.size() <= e.batch.size() + 1 &&
+                key[key.size() - 1] == 2;
+    for (size_t d = 0; fits && d + 1 < key.size(); ++d) fits = key[d] == 1 || key[d] == e.batch[d];
+    TENON_REQUIRE(fits, "the key is " + text(at.key) + ", not u32[2] or one for each of the first axes of q");
   }
   // Its extents are those of the scores, or 1.
   void beside(const AttentionExtents& e, uint32_t k, DType type, const char* role) const {

@@ -37,28 +37,37 @@ struct Tile : AttentionNest {
   Shape across(Dim rows) const { return {rows, Dim(side)}; }
   Shape line() const { return {Dim(side)}; }
 
-  // The largest of a column of scores and of `before`; NaN is none. Which of equal ones does not matter: four chains.
-  Scalar largest(const Memory& scores, Scalar i, Scalar before) const {
+  // The largest of each column of scores and of `before`; NaN is none. Which of equal ones does not matter: two chains or four.
+  Scalars largest(const Memory& scores, const Scalars& places, const Scalars& before) const {
     const auto larger = [](Scalar s, Scalar m) { return select(s > m, s, m); };
-    constexpr int64_t chains = 4;
+    const int64_t chains = places.size() == 1 ? 4 : 2;
     const Scalar whole = x.count / number(chains), first = whole * number(chains);
-    Scalars tops = carried(whole, Scalars(chains, before), [&](Scalar j, Scalars now) {
-      for (int64_t n = 0; n < chains; ++n) {
-        Scalar& m = now[static_cast<size_t>(n)];
-        m = larger(load(scores, {j * number(chains) + number(n), i}), m);
-      }
+    const auto advance = [&](Scalar j, Scalars& now, size_t from) {
+      for (size_t g = 0; g < places.size(); ++g) now[from + g] = larger(load(scores, {j, places[g]}), now[from + g]);
+    };
+    Scalars initial;
+    for (int64_t n = 0; n < chains; ++n) initial.insert(initial.end(), before.begin(), before.end());
+    Scalars tops = carried(whole, initial, [&](Scalar j, Scalars now) {
+      for (int64_t n = 0; n < chains; ++n)
+        advance(j * number(chains) + number(n), now, static_cast<size_t>(n) * places.size());
       return now;
     });
-    const Scalar top = larger(larger(tops[0], tops[1]), larger(tops[2], tops[3]));
-    return carried(rem(x.count, number(chains)), {top}, [&](Scalar j, const Scalars& now) {
-      return Scalars{larger(load(scores, {first + j, i}), now[0])};
-    })[0];
+    for (size_t half = tops.size() / 2; half >= places.size(); half /= 2) {
+      for (size_t n = 0; n < half; ++n) tops[n] = larger(tops[n], tops[n + half]);
+      tops.resize(half);
+    }
+    return carried(rem(x.count, number(chains)), tops, [&](Scalar j, Scalars now) {
+      advance(first + j, now, 0);
+      return now;
+    });
   }
 };
 
 }  // namespace
 
 void nest_attention(Lowering& context, const Node& node) {
+  const auto shape = [&](uint32_t k) { return context.operand_type(node, k).shape; };
+  if (attention_of_few(context, {shape(0), shape(1), shape(2)})) return nest_attention_few(context, node);
   Tile t(context, node);
   const auto& x = t.x;
   const AttentionExtents& e = t.e;
@@ -66,7 +75,7 @@ void nest_attention(Lowering& context, const Node& node) {
   const auto top = t.memory("top", t.line()), total = t.memory("total", t.line()),
              factor = t.memory("factor", t.line());
   const auto scores = t.memory("scores", t.across(attention_keys)), queries = t.memory("queries", t.across(e.depth)),
-             sums = t.memory("sums", Shape{Dim(t.side), e.width});
+             sums = t.memory("sums", Shape{Dim(t.side), e.width}), drops = t.memory_of_drops(t.side);
   const Scalar side = t.number(t.side), width = t.c.extent(e.width);
   t.turn(t.at.q, x.head, x.query, x.rows, e.depth, queries, t.side, t.real(t.attrs.scale));
   t.vector(side, [&](Scalar i) {
@@ -77,17 +86,26 @@ void nest_attention(Lowering& context, const Node& node) {
   t.each_block(x, [&](const Tile::Block& block) {
     t.x = block;
     t.scores(block, queries, scores);
-    t.vector(side, [&](Scalar i) {
-      const Scalar before = t.load(top, {i}), now = t.largest(scores, i, before), less = t.shown(now);
-      const Scalar fading = exp(before - less);
-      const Scalar sum = t.carried(block.count, {t.real(0)}, [&](Scalar j, const Tile::Scalars& so_far) {
-        const Scalar p = t.weight(t.load(scores, {j, i}), less);
-        t.store(scores, {j, i}, p);
-        return Tile::Scalars{so_far[0] + p};
-      })[0];
-      t.store(total, {i}, fma(t.load(total, {i}), fading, sum));
-      t.store(top, {i}, now);
-      t.store(factor, {i}, fading);
+    t.draw(block, drops);
+    t.columns(t.side, [&](const Tile::Scalars& places) {
+      const auto before = t.each(places, [&](size_t g) { return t.load(top, {places[g]}); });
+      const auto now = t.largest(scores, places, before);
+      const auto less = t.each(places, [&](size_t g) { return t.shown(now[g]); });
+      const auto fading = t.each(places, [&](size_t g) { return math::exp_not_positive(before[g] - less[g]); });
+      const auto none = t.each(places, [&](size_t) { return t.real(0); });
+      const auto sums = t.carried(block.count, none, [&](Scalar j, Tile::Scalars so_far) {
+        for (size_t g = 0; g < places.size(); ++g) {
+          const Scalar p = t.weight(block, t.load(scores, {j, places[g]}), less[g], true);
+          t.store(scores, {j, places[g]}, t.dropped(p, drops, j, places[g]));
+          so_far[g] = so_far[g] + p;
+        }
+        return so_far;
+      });
+      for (size_t g = 0; g < places.size(); ++g) {
+        t.store(total, {places[g]}, fma(t.load(total, {places[g]}), fading[g], sums[g]));
+        t.store(top, {places[g]}, now[g]);
+        t.store(factor, {places[g]}, fading[g]);
+      }
     });
     t.over_keys(block, scores, t.at.v, e.width, [&](Scalar i, Scalar d, Scalar chain) {
       t.store(sums, {i, d}, fma(t.load(sums, {i, d}), t.load(factor, {i}), chain));
@@ -115,7 +133,8 @@ void nest_attention_tangent(Lowering& context, const Node& node) {
   const auto total = t.memory("total", t.line()), less = t.memory("less", t.line());
   const auto weights = t.memory("weights", t.across(attention_keys)),
              moved = t.memory("moved", t.across(attention_keys)), queries = t.memory("queries", t.across(e.depth)),
-             changes = t.memory("changes", t.across(e.depth)), sums = t.memory("sums", Shape{Dim(t.side), e.width});
+             changes = t.memory("changes", t.across(e.depth)), sums = t.memory("sums", Shape{Dim(t.side), e.width}),
+             drops = t.memory_of_drops(t.side);
   const Scalar side = t.number(t.side), width = t.c.extent(e.width), scale = t.real(t.attrs.scale);
   t.turn(t.at.q, x.head, x.query, x.rows, e.depth, queries, t.side, scale);
   t.turn(0, x.head, x.query, x.rows, e.depth, changes, t.side, scale);
@@ -127,18 +146,24 @@ void nest_attention_tangent(Lowering& context, const Node& node) {
   t.clear(sums, side, width);
   t.each_block(x, [&](const Tile::Block& block) {
     t.scores(block, queries, weights);
+    t.draw(block, drops);
     t.products(block, t.at.k, changes, e.depth, [&](Scalar j, Scalar i, Scalar s) { t.store(moved, {j, i}, s); });
     t.products(block, 1, queries, e.depth,
                [&](Scalar j, Scalar i, Scalar s) { t.store(moved, {j, i}, t.load(moved, {j, i}) + s); });
-    t.vector(side, [&](Scalar i) {
-      const Scalar shift = t.load(less, {i});
-      const Scalar sum = t.carried(block.count, {t.real(0)}, [&](Scalar j, const Tile::Scalars& so_far) {
-        const Scalar p = t.weight(t.load(weights, {j, i}), shift), m = p * t.load(moved, {j, i});
-        t.store(weights, {j, i}, p);
-        t.store(moved, {j, i}, m);
-        return Tile::Scalars{so_far[0] + m};
-      })[0];
-      t.store(total, {i}, t.load(total, {i}) + sum);
+    t.columns(t.side, [&](const Tile::Scalars& places) {
+      const auto shift = t.each(places, [&](size_t g) { return t.load(less, {places[g]}); });
+      const auto none = t.each(places, [&](size_t) { return t.real(0); });
+      const auto sums = t.carried(block.count, none, [&](Scalar j, Tile::Scalars so_far) {
+        for (size_t g = 0; g < places.size(); ++g) {
+          const Scalar p = t.weight(block, t.load(weights, {j, places[g]}), shift[g]);
+          const Scalar m = p * t.load(moved, {j, places[g]});
+          t.store(weights, {j, places[g]}, t.dropped(p, drops, j, places[g]));
+          t.store(moved, {j, places[g]}, t.dropped(m, drops, j, places[g]));
+          so_far[g] = so_far[g] + m;
+        }
+        return so_far;
+      });
+      for (size_t g = 0; g < places.size(); ++g) t.store(total, {places[g]}, t.load(total, {places[g]}) + sums[g]);
     });
     const auto add = [&](Scalar i, Scalar d, Scalar chain) { t.store(sums, {i, d}, t.load(sums, {i, d}) + chain); };
     t.over_keys(block, moved, t.at.v, e.width, add);

@@ -3,6 +3,8 @@
 // and sums need no shuffles, and no block of keys is turned. Refuses to choose orders: ir/rules/reduction.h does.
 #pragma once
 
+#include "tenon/ir/base/philox.h"
+#include "tenon/ir/math/exp.h"
 #include "tenon/ir/rules/attention.h"
 #include "tenon/ir/rules/nest.h"
 #include "tenon/ir/rules/reduction.h"
@@ -11,6 +13,7 @@ namespace tenon::ir::rules {
 
 struct AttentionNest {
   using Scalars = std::vector<Scalar>;
+  using Dims = std::vector<Dim>;
   // A tile of numbers: scratch of an iteration, or the iteration's part of a buffer of the program, where it is large.
   struct Memory {
     BufferId buffer{};
@@ -109,6 +112,25 @@ struct AttentionNest {
     c.store(node, result, index, cast(value, c.result_type(node, result).dtype), {});
   }
 
+  // f(places): the `side` columns of a tile, some vectors of them at a time, so that a loop over rows reads memory as it lies.
+  template <class F>
+  void columns(int64_t side, F f) const {
+    const int64_t vectors = c.register_bytes / (8 * std::max(c.lanes, 1) * static_cast<int64_t>(bytes(sum)));
+    const int64_t groups = c.lanes == 1 ? 1 : std::clamp<int64_t>(vectors, 1, side / square);
+    vector(number(side / groups), [&](Scalar i) {
+      Scalars places;
+      for (int64_t g = 0; g < groups; ++g) places.push_back(g == 0 ? i : i + number(g * (side / groups)));
+      f(places);
+    });
+  }
+  // What `of` makes of each place.
+  template <class F>
+  static Scalars each(const Scalars& places, F of) {
+    Scalars all;
+    for (size_t g = 0; g < places.size(); ++g) all.push_back(of(g));
+    return all;
+  }
+
   // ---- pieces
   // done(i, j, the chain over k of lhs(i, k) rhs(k, j))
   template <class Lhs, class Rhs, class Done>
@@ -150,20 +172,29 @@ struct AttentionNest {
       Block {  // keys [first, first + count) beside queries [query, query + rows) of a head, of which `side` have room
     Scalar head, key_head, query, rows, first, count;
     int64_t side = 0;
+    bool whole = false;  // attention_keys keys, of which `causal` hides none
   };
   // How many keys the run has to do with, at most.
   Scalar seen(Scalar query) const {
     const Scalar all = c.extent(e.keys), run = number(attention_queries);
     return attrs.causal ? min(all, query / run * run + run) : all;
   }
-  // Calls body with every block of keys for queries from `query` on.
+  // Calls body with every block of keys for queries from `query` on: whole ones, then those at the edge.
   template <class Body>
   void each_block(Block block, Body body) const {
-    const Scalar all = seen(block.query), size = number(attention_keys);
-    const bool even = !attrs.causal && e.keys.is_number() && e.keys.number() % attention_keys == 0;
-    serial((all + (size - one)) / size, [&](Scalar n) {
-      block.first = n * size;
-      block.count = even ? size : min(size, all - block.first);
+    const Scalar all = seen(block.query), size = number(attention_keys), keys = c.extent(e.keys);
+    const Scalar wholes =
+        (attrs.causal ? min(keys, block.query / number(attention_queries) * number(attention_queries)) : keys) / size;
+    const bool fixed = e.keys.is_number();
+    if (!fixed || e.keys.number() >= attention_keys)
+      serial(wholes, [&](Scalar n) {
+        block.first = n * size, block.count = size, block.whole = true;
+        body(block);
+      });
+    if (fixed && !attrs.causal && e.keys.number() % attention_keys == 0) return;
+    const Scalar done = wholes * size;
+    serial((all - done + (size - one)) / size, [&](Scalar n) {
+      block.first = done + n * size, block.count = min(size, all - block.first), block.whole = false;
       body(block);
     });
   }
@@ -195,17 +226,78 @@ struct AttentionNest {
         if (at.mask != at.none) s = select(beside(at.mask, x, j, i), s, hidden());
         store(to, {j, i}, s);
       });
-    if (attrs.causal)
+    if (attrs.causal && !x.whole)
       serial(select(x.first + x.count > x.query + one, x.count, none), [&](Scalar j) {
         vector(number(x.side),
                [&](Scalar i) { store(to, {j, i}, select(x.first + j <= x.query + i, load(to, {j, i}), hidden())); });
       });
   }
-  // Of a score; where keys are hidden no exponential is taken of them, since results that small are slow on some machines.
-  Scalar weight(Scalar s, Scalar less) const {
-    if (!at.hides(attrs)) return exp(s - less);
+  // What the weights of keys first + j.. are multiplied by in row query + i: `step` of them, of one block of the generator, if not one.
+  Scalars drawn(const Block& x, Scalar j, Scalar i, int64_t step) const {
+    const AttentionDropout drop(attrs.dropout, sum);
+    const Shape& key = c.operand_type(node, at.key).shape;
+    const auto lanes = static_cast<std::ptrdiff_t>(key.size()) - 1, all = static_cast<std::ptrdiff_t>(e.batch.size());
+    Dims behind(e.batch.begin() + lanes, e.batch.end());
+    behind.insert(behind.end(), {e.heads, e.queries, e.keys});
+    Scalars index(place.begin() + lanes, place.begin() + all);
+    index.insert(index.end(), {x.head, x.query + i, x.first + j});
+    const auto word = [&](int64_t n) {
+      Scalars at_word;
+      for (std::ptrdiff_t d = 0; d < lanes; ++d)
+        at_word.push_back(key[static_cast<size_t>(d)] == 1 ? none : place[static_cast<size_t>(d)]);
+      at_word.push_back(number(n));
+      return c.element(node, at.key, at_word);
+    };
+    const Scalar first = linear_index(c, behind, index), block = first / number(drop.per_block);
+    const Scalar low = cast(block, DType::u32), high = cast(block >> number(32), DType::u32);
+    // Rounds are a loop: written out they would be most of the kernel.
+    const Scalars words = carried(number(philox_rounds), {low, high, like(low, 0), like(low, 0), word(0), word(1)},
+                                  [](Scalar, Scalars s) {
+                                    const auto next = philox_round<Scalar>({s[0], s[1], s[2], s[3]}, {s[4], s[5]});
+                                    const auto key = philox_next<Scalar>({s[4], s[5]});
+                                    return Scalars{next[0], next[1], next[2], next[3], key[0], key[1]};
+                                  });
+    Scalars factors;
+    for (int64_t n = 0; n < drop.per_block; ++n) factors.push_back(factor(drop, words, static_cast<size_t>(n)));
+    for (int64_t n = 1; step == 1 && n < drop.per_block; ++n)
+      factors[0] = select(rem(first, number(drop.per_block)) == number(n), factors[static_cast<size_t>(n)], factors[0]);
+    factors.resize(static_cast<size_t>(step));
+    return factors;
+  }
+  Scalar factor(const AttentionDropout& drop, const Scalars& words, size_t n) const {
+    const auto wide = [](Scalar x) { return cast(x, DType::u64); };
+    Scalar bits = words[drop.per_block == 4 ? n : 0];
+    if (drop.per_block == 2) bits = wide(words[2 * n]) | (wide(words[2 * n + 1]) << like(wide(bits), 32));
+    const Scalar least = like_bits(bits, static_cast<uint64_t>(drop.threshold));
+    return select((bits >> like_bits(bits, static_cast<uint64_t>(drop.shift))) >= least, real(drop.factor), real(0));
+  }
+  // to[j, i] of a block. A block of the generator serves neighbours where no row begins inside one.
+  void draw(const Block& x, const Memory& to) const {
+    if (at.key == at.none) return;
+    const int64_t per_block = AttentionDropout(attrs.dropout, sum).per_block;
+    const int64_t step = e.keys.is_number() && e.keys.number() % per_block == 0 ? per_block : 1;
+    serial(x.count / number(step), [&](Scalar group) {
+      vector(number(x.side), [&](Scalar i) {
+        const Scalar j = group * number(step);
+        const Scalars factors = drawn(x, j, i, step);
+        for (int64_t n = 0; n < step; ++n) store(to, {j + number(n), i}, factors[static_cast<size_t>(n)]);
+      });
+    });
+  }
+  // A weight after dropout.
+  Scalar dropped(Scalar x, const Memory& drops, Scalar j, Scalar i) const {
+    return at.key == at.none ? x : x * load(drops, {j, i});
+  }
+  Memory memory_of_drops(int64_t side) {
+    return at.key == at.none ? Memory{} : memory("drops", Shape{Dim(attention_keys), Dim(side)});
+  }
+  // Of a score; where keys are hidden no exponential is taken of them, since results that small are slow on some machines. below: `less`
+  // is no smaller than any score of its column.
+  Scalar weight(const Block& x, Scalar s, Scalar less, bool below = false) const {
+    const auto power = [&](Scalar x) { return below ? math::exp_not_positive(x) : exp(x); };
+    if (!at.hides(attrs, x.whole)) return power(s - less);
     const Scalar gone = s == hidden();
-    return select(gone, real(0), exp(select(gone, real(0), s - less)));
+    return select(gone, real(0), power(select(gone, real(0), s - less)));
   }
   // sums[i, d] = done(i, d, the chain over the block's keys of weights[j, i] operand[j, d])
   template <class Done>
@@ -218,5 +310,9 @@ struct AttentionNest {
     serial(rows, [&](Scalar i) { vector(columns, [&](Scalar j) { store(m, {i, j}, real(0)); }); });
   }
 };
+
+// Whether the queries of all heads that read one of k are so few that they go past the keys together, and the loops that do so.
+bool attention_of_few(const Lowering& c, const AttentionExtents& e);
+void nest_attention_few(Lowering& context, const Node& node);
 
 }  // namespace tenon::ir::rules

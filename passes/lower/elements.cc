@@ -16,6 +16,7 @@ Elements::Elements(const Graph& g, const Group& gr, KernelBuilder& b, Runs& r, O
       context(g, b),
       nest_(gr.kind == GroupKind::nest) {
   context.lanes = costs.lanes;
+  context.cores = costs.cores;
   context.register_bytes = costs.register_bytes;
   for (NodeId n : group.nodes)
     for (uint32_t k = 0; k < graph.node(n).result_count; ++k) members_[index(graph.result(graph.node(n), k))] = 1;

@@ -71,6 +71,7 @@ class ContractEmitter : ContractCode {
   KernelEmitter& kernel_;
   const ir::Instruction& contract_;
   Value *batches_, *m_, *n_, *k_;
+  int64_t rows_ = plan_.rows;  // of the direct tile at hand
 };
 
 }  // namespace tenon::codegen

@@ -29,16 +29,31 @@ void ContractEmitter::emit_direct(Value* begin, Value* end) {
   Value* tile = kernel_.entry_slot(vector_, vectors, 64);
   Value* levels =
       join_levels() ? kernel_.entry_slot(vector_, vectors * static_cast<uint64_t>(join_levels()), 64) : nullptr;
+  // One tile across: masks are constants, as LLVM would find them to be too late for `emit_store`.
+  const bool one_across = plan_.n >= 0 && plan_.n <= plan_.columns();
   const Tiles t = direct_tiles();
+  const auto column_of = [&](Value* stack) {
+    return one_across ? i64(0) : b_.CreateMul(b_.CreateSRem(stack, t.columns), i64(plan_.columns()));
+  };
+  if (plan_.edge_rows > 0) {
+    const int64_t whole = plan_.m / plan_.rows;
+    counted_loop(b_, "stacks", {i64(0), b_.CreateMul(batches_, t.columns)}, [&](Value* stack) {
+      Value *batch = b_.CreateSDiv(stack, t.columns), *column = column_of(stack);
+      counted_loop(b_, "tiles", {i64(0), i64(whole)}, [&](Value* number) {
+        direct_tile(batch, b_.CreateMul(number, i64(plan_.rows)), column, tile, levels);
+      });
+      rows_ = plan_.edge_rows;
+      direct_tile(batch, i64(whole * plan_.rows), column, tile, levels);
+      rows_ = plan_.rows;
+    });
+    return;
+  }
   Value* last = smaller(b_.CreateMul(end, t.share), t.all);
   counted_loop(b_, "tiles", {b_.CreateMul(begin, t.share), last}, [&](Value* number) {
     // Rows inside: what they take of the right operand is read once.
     Value* stack = b_.CreateSDiv(number, t.rows);
     Value* row = b_.CreateMul(b_.CreateSRem(number, t.rows), i64(plan_.rows));
-    // One tile across: masks are constants, as LLVM would find them to be too late for `emit_store`.
-    const bool one_across = plan_.n >= 0 && plan_.n <= plan_.columns();
-    Value* column = one_across ? i64(0) : b_.CreateMul(b_.CreateSRem(stack, t.columns), i64(plan_.columns()));
-    direct_tile(b_.CreateSDiv(stack, t.columns), row, column, tile, levels);
+    direct_tile(b_.CreateSDiv(stack, t.columns), row, column_of(stack), tile, levels);
   });
 }
 
@@ -46,7 +61,7 @@ void ContractEmitter::direct_tile(Value* batch, Value* row, Value* column, Value
   if (levels) {
     // An empty sum still has one (empty) segment.
     Value* segments = larger(divide_up(k_, contract_segment), i64(1));
-    const int64_t elements = plan_.rows * plan_.columns();
+    const int64_t elements = rows_ * plan_.columns();
     repeat(segments, [&](Value* number) {
       Value* first = b_.CreateMul(number, i64(contract_segment));
       keep(chains(batch, row, column, first, smaller(b_.CreateAdd(first, i64(contract_segment)), k_)), tile);
@@ -58,7 +73,7 @@ void ContractEmitter::direct_tile(Value* batch, Value* row, Value* column, Value
       return hand_on(batch, row, column, sums);
     keep(sums, tile);
   }
-  Value* rows = smaller(b_.CreateSub(m_, row), i64(plan_.rows));
+  Value* rows = smaller(b_.CreateSub(m_, row), i64(rows_));
   Value* columns = smaller(b_.CreateSub(n_, column), i64(plan_.columns()));
   epilogue(batch, row, rows, column, columns, tile, plan_.columns());
 }
@@ -77,8 +92,8 @@ void ContractEmitter::keep(const Values& sums, Value* tile) {
 
 // The epilogue out of registers: sums of few steps would wait for memory as long as they took.
 void ContractEmitter::hand_on(Value* batch, Value* row, Value* column, const Values& sums) {
-  const bool whole = plan_.m >= 0 && plan_.m % plan_.rows == 0;
-  for (int64_t r = 0; r < plan_.rows; ++r) {
+  const bool whole = plan_.m >= 0 && (plan_.m % plan_.rows == 0 || plan_.edge_rows > 0);
+  for (int64_t r = 0; r < rows_; ++r) {
     Value* i = b_.CreateAdd(row, i64(r));
     const auto line = [&] {
       for (int64_t v = 0; v < plan_.vectors; ++v)
@@ -101,8 +116,7 @@ Value* ContractEmitter::column_mask(Value* column, int64_t v) {
 
 Values ContractEmitter::direct_chains(Value* batch, Value* row, Value* column, Value* first, Value* last) {
   Values places, masks;  // rows past the edge repeat the last one and are never handed on
-  for (int64_t r = 0; r < plan_.rows; ++r)
-    places.push_back(smaller(b_.CreateAdd(row, i64(r)), b_.CreateSub(m_, i64(1))));
+  for (int64_t r = 0; r < rows_; ++r) places.push_back(smaller(b_.CreateAdd(row, i64(r)), b_.CreateSub(m_, i64(1))));
   for (int64_t v = 0; v < plan_.vectors; ++v) masks.push_back(column_mask(column, v));
 
   const Values zeros(masks.size() * places.size(), llvm::Constant::getNullValue(vector_));

@@ -191,6 +191,7 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
     if (p.n >= 1 && p.n <= most_turned && p.lhs_along_k && width > 1 && (p.most_m < 0 || p.most_m >= width) &&
         (p.most_k < 0 || p.most_k >= 2 * width))
       p.turned = true, p.rows = width, p.vectors = 1;
+    if (!shared && !p.turned && p.m > p.rows) p.edge_rows = p.m % p.rows;  // these are run many times
     return p;
   }
   p.rows = even_tile(p.m, p.rows);

@@ -39,7 +39,7 @@ struct ContractPlan {
   int64_t place_stride =
       0;  // elements from one row of the left operand to the next where it is read in place; 0: it is packed
   int64_t tile_stride = 0;  // elements from the rows of one tile to those of the next
-  int64_t edge_rows = 0;  // rows of the last tile when they have a micro-kernel of their own, else 0: padded
+  int64_t edge_rows = 0;  // rows of the last tile when they have code of their own, else 0: padded
   bool resumes = true;  // chains may have to wait between blocks of k
 
   int64_t tiles = 0;  // accumulator tiles that a slot has room for
