@@ -13,6 +13,7 @@
 #include <array>
 #include <optional>
 
+#include "tenon/ir/rules/convolution_order.h"
 #include "tenon/ir/rules/convolution_tile.h"
 
 namespace tenon::ir::rules {
@@ -35,6 +36,8 @@ struct Convolved {
   const Scalar zero = c.index_literal(0), one = c.index_literal(1), channels = c.extent(kernel[spatial]),
                features = c.extent(kernel[spatial + 1]);
   const ConvolutionTile tile = convolution_tile(c, conv, kernel, type, bytes(sum_type));
+  const Order to = c.order(node, 2);
+  BufferId turned{};  // scratch memory for a block on its way
 
   // How many positions of a block may lie outside at one end of the axis while the others are inside; those get loops of their own.
   int64_t outside_at_an_end(size_t many) const {
@@ -200,6 +203,36 @@ struct Convolved {
     return (place(d, out[d + 1], zero).at >= zero) & (last < c.extent(from[d + 1]));
   }
 
+  // Positions of a block are neighbours in memory, and features are not: the block is turned on its way there.
+  bool is_turned(size_t many) const {
+    return many > 1 && tile.axis != 0 && tile.apart == 1 && !to.empty() && to.back() == static_cast<int64_t>(tile.axis);
+  }
+  // The sums wait, a row a position; then lanes are positions. `feature` is the first of the tile.
+  void wait(Scalar lane, const Scalars& sums) const {
+    for (size_t k = 0; k < sums.size(); ++k) {
+      const auto p = static_cast<int64_t>(k) / tile.wide, v = static_cast<int64_t>(k) % tile.wide;
+      const Scalar at = lane + c.index_literal(v * c.lanes);
+      b.store(turned, std::array{c.index_literal(p).id, at.id}, sums[k].id);
+    }
+  }
+  void store_turned(const Scalars& out, Scalar feature, size_t many) const {
+    const Dim all = kernel[spatial + 1];
+    const bool whole = all.is_number() && all.number() % (tile.wide * c.lanes) == 0;
+    for (int64_t v = 0; v < tile.wide; ++v) {
+      const Scalar position = open_loop(c, LoopKind::vector, c.index_literal(c.lanes)),
+                   part = open_loop(c, LoopKind::serial, c.index_literal(c.lanes)) + c.index_literal(v * c.lanes);
+      Scalars index = out;
+      index[tile.axis] = index[tile.axis] + position;
+      index.push_back(feature + part);
+      Scalar there = position < c.index_literal(static_cast<int64_t>(many));
+      if (!whole) there = there & (feature + part < features);
+      const Scalar sum{&b, b.load(turned, std::array{position.id, part.id})};
+      c.store(node, 0, index, cast(sum, type.dtype), there);
+      b.close_loop();
+      b.close_loop();
+    }
+  }
+
   // The sums, by position and vector of features, are the results at `out` and along the axis.
   void store(const Scalars& out, Scalar feature, const Scalars& sums) const {
     for (size_t k = 0; k < sums.size(); ++k) {
@@ -213,15 +246,21 @@ struct Convolved {
 
   // The results at `out`, and at as many places along the axis as `many` says, of the features from `begin` on.
   void positions(const Scalars& out, Scalar begin, size_t many) const {
+    const int64_t width = tile.wide * c.lanes;
+    const bool turns = is_turned(many), apart = tile.block != width && (turns || tile.wide > 1);
     Scalar feature = begin;
-    if (tile.wide == 1) {
-      feature = begin + open_loop(c, LoopKind::vector, min(features - begin, c.index_literal(tile.block)));
-    } else {
-      const int64_t width = tile.wide * c.lanes;
-      if (tile.block != width)
-        feature = begin + open_loop(c, LoopKind::serial, c.index_literal(tile.block / width)) * c.index_literal(width);
-      feature = feature + open_loop(c, LoopKind::vector, c.index_literal(c.lanes));
+    if (apart) {
+      Scalar times = c.index_literal(tile.block / width);
+      if (tile.wide == 1)  // features may end before the block does
+        times =
+            (min(features - begin, c.index_literal(tile.block)) + c.index_literal(width - 1)) / c.index_literal(width);
+      feature = begin + open_loop(c, LoopKind::serial, times) * c.index_literal(width);
     }
+    const Scalar first = feature;
+    Scalar lanes = c.index_literal(c.lanes);
+    if (tile.wide == 1) lanes = min(features - first, apart ? lanes : c.index_literal(tile.block));
+    const Scalar lane = open_loop(c, LoopKind::vector, lanes);
+    feature = first + lane;
     Scalars sums(many * static_cast<size_t>(tile.wide), c.literal(sum_type, 0));
     if (tile.axis == 0) {
       add_taps(sums, out, many, feature, {}, true);
@@ -232,9 +271,10 @@ struct Convolved {
       add_taps(sums, out, many, feature, known, true);
       add_taps(sums, out, many, feature, known == no(), false);
     }
-    store(out, feature, sums);
+    turns ? wait(lane, sums) : store(out, feature, sums);
     b.close_loop();
-    if (tile.wide > 1 && tile.block != tile.wide * c.lanes) b.close_loop();
+    if (turns) store_turned(out, first, many);
+    if (apart) b.close_loop();
   }
 
   // The results of images from `first` on: a chunk of taps at a time for all places, whose sums wait in memory meanwhile, so that
@@ -287,6 +327,8 @@ struct Convolved {
       if (a != tile.axis) outer.push_back(type.shape[a]);
     if (tile.axis != 0) outer.push_back(units);  // innermost: neighbours share what they read
     Scalars out = open_parallel(c, outer);
+    if (is_turned(static_cast<size_t>(tile.count)))
+      turned = b.scratch("turned", sum_type, Shape{c.lanes, tile.wide * c.lanes});
     const Scalar feature = out[0] * c.index_literal(tile.block), unit = tile.axis == 0 ? out[1] : out.back(),
                  whole = c.extent(blocks);
     out.erase(out.begin());
@@ -324,6 +366,11 @@ struct Convolved {
 
 }  // namespace
 
-void nest_convolution(Lowering& c, const Node& node) { Convolved{c, node}.run(); }
+void nest_convolution(Lowering& c, const Node& node) {
+  if (c.lanes > 1 &&
+      goes_along_rows(Convolution(c.graph, node), c.operand_type(node, 1).shape, c.order(node, 0), c.order(node, 2)))
+    return nest_convolution_rows(c, node);
+  Convolved{c, node}.run();
+}
 
 }  // namespace tenon::ir::rules
