@@ -10,16 +10,14 @@
 #include <array>
 #include <optional>
 
-#include "tenon/ir/rules/convolution_order.h"
+#include "tenon/ir/rules/convolution_sums.h"
 #include "tenon/ir/rules/nest.h"
 #include "tenon/ir/rules/rules.h"
 
 namespace tenon::ir::rules {
 namespace {
 
-using Scalars = std::vector<Scalar>;
-
-constexpr int64_t most_products = 256, most_rows = 8, most_unrolled = 4;  // of a block; in one; channels
+constexpr int64_t most_products = 256, most_rows = 8;  // of a block; in one
 
 struct Rowwise {
   Lowering& c;
@@ -254,8 +252,8 @@ struct Rowwise {
 
 void nest_convolution_rows(Lowering& c, const Node& node) { Rowwise{c, node}.run(); }
 
-// Lanes are positions: what is read, what is written and the kernel's numbers, which are read one by one, in any such order. Lanes are
-// features: one element after the other is read, along some spatial axis; blocks of positions are written turned.
+// Lanes are positions: what is read, what is written, and the kernel, whose numbers are read one by one. Lanes are features: blocks of
+// rows are read turned, where they fit a cache, and blocks of positions are written turned.
 void orders_convolution(const Graph& graph, const Node& node, std::vector<Order>& orders) {
   const Convolution conv(graph, node);
   const Shape &kernel = graph.type(graph.operands(node)[1]).shape, &to = graph.type(graph.result(node)).shape;
@@ -263,12 +261,13 @@ void orders_convolution(const Graph& graph, const Node& node, std::vector<Order>
   const Dim length = to[spatial];
   const bool is_long = spatial > 0 && (!length.is_number() || length.number() >= 7);
   if (is_long && goes_along_rows(conv, kernel, orders[0], orders[2])) return;
-  orders.assign(3, {});
-  return;
+  orders[1].clear();
   const auto last = static_cast<int64_t>(spatial);
-  const auto is_spatial = [&](int64_t axis) { return axis > 0 && axis <= last; };
-  if (conv.groups != 1 || orders[0].empty() || !is_spatial(orders[0].back())) orders[0].clear();
-  if (conv.groups != 1 || !is_long || orders[2].empty() || orders[2].back() != last) orders[2].clear();
+  const auto ends_there = [&](const Order& order) { return is_long && !order.empty() && order.back() == last; };
+  const Shape& from = graph.type(graph.operands(node)[0]).shape;
+  const auto size = std::max<int64_t>(4, bytes(graph.type(graph.result(node)).dtype));
+  if (!ends_there(orders[0]) || packed_rows(conv, from, kernel, to, size).results == 0) orders[0].clear();
+  if (conv.groups != 1 || !ends_there(orders[2])) orders[2].clear();
 }
 
 }  // namespace tenon::ir::rules
