@@ -166,8 +166,8 @@ Values KernelEmitter::lane_pointers(const Address& a, Value* mask) {
   return result;
 }
 
-// Every `step`-th element: of that many vectors, the last of which ends where the last element does.
-// What lanes outside the mask lie at is not read, nor what lies between.
+// Every `step`-th element, at most as many apart as there are lanes: of that many vectors, the last of which ends where the last
+// element does. Under a mask, only the elements of its lanes are read.
 Value* KernelEmitter::load_apart(Value* pointer, llvm::Type* type, unsigned step, llvm::Align align, Value* mask) {
   const unsigned width = lanes_.width;
   llvm::Type* wide_type = widened(type, width);
@@ -245,7 +245,7 @@ void KernelEmitter::emit_load(const Instruction& i) {
         b_.CreateAlignedLoad(wide_type, b_.CreateGEP(type, a.pointer, i64(1 - static_cast<int64_t>(width))), align);
     loaded = b_.CreateVectorReverse(loaded);
   } else if (const auto step = a.kind == Lowered::affine ? known(a.step) : std::nullopt;
-             step && *step >= 2 && *step <= most_apart && width % 2 == 0) {
+             step && *step >= 2 && *step <= std::min<int64_t>(most_apart, width)) {
     loaded = load_apart(a.pointer, type, static_cast<unsigned>(*step), align, mask);
   } else {
     if (a.step) a.step = times(a.step, i64(bytes(i.dtype)));

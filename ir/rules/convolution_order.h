@@ -28,9 +28,11 @@ inline bool goes_along_rows(const Convolution& conv, const Shape& kernel, const 
 }
 
 // How many rows of results share rows of an image that lies channels first and waits channels last, close by; and how many of those
-// they take. None where a few rows fill a cache, or hardly any is read twice.
+// they take. None where a few rows fill a cache, or hardly any is read twice. A kernel that fits no second cache is read from afar for
+// every block, which many places must share: what a block of features takes of it waits close by, too.
 struct PackedRows {
   int64_t results = 0, taken = 0;
+  bool kernel = false;
 };
 
 inline PackedRows packed_rows(const Convolution& conv, const Shape& from, const Shape& kernel, const Shape& to,
@@ -44,18 +46,18 @@ inline PackedRows packed_rows(const Convolution& conv, const Shape& from, const 
     return {};
   const int64_t row = from[2].number() * from[3].number() * size, rows = to[1].number(),
                 reach = (kernel[0].number() - 1) * conv.rhs_dilation[0] + 1, stride = conv.strides[0];
-  // A kernel that fits no second cache comes from afar for every block: many places must share it.
+  const bool is_large = kernel.numel() * size > most_bytes * 4;
   int64_t most = std::min(rows, most_rows);
-  if (kernel.numel() * size < most_bytes * 2)
-    most = std::min(most, rows * to[0].number() / least_units + 1);
-  else
+  if (is_large)
     most = std::min(rows, std::max(most, (least_places + to[2].number() - 1) / to[2].number()));
+  else
+    most = std::min(most, rows * to[0].number() / least_units + 1);
   while (most > 0 && ((most - 1) * stride + reach) * row > most_bytes) --most;
   if (most == 0) return {};
   const int64_t blocks = (rows + most - 1) / most, results = (rows + blocks - 1) / blocks,
                 taken = (results - 1) * stride + reach;
   if (blocks > 1 && taken > 3 * results * stride) return {};
-  return {results, taken};
+  return {results, taken, is_large};
 }
 
 void nest_convolution_rows(Lowering& c, const Node& node);  // lanes are positions

@@ -18,6 +18,9 @@ using Scalars = std::vector<Scalar>;
 // Up to so many channels, known ones, stand in the loop over taps itself.
 inline constexpr int64_t most_unrolled = 4;
 
+// Of scratch memory for a part of a kernel.
+inline constexpr int64_t most_bytes_beside = 768 << 10;
+
 struct ConvolutionSums {
   Lowering& c;
   const Node& node;
@@ -34,10 +37,20 @@ struct ConvolutionSums {
   const PackedRows packing = packed();
   BufferId packed_at{};
   Scalar row_at_hand{};
+  // A large kernel's part for a block of features, where it waits beside them, and the number of the feature at hand there.
+  const bool packs_kernel =
+      packing.kernel &&
+      kernel.numel() / kernel[spatial + 1].number() * tile.block * bytes(sum_type) <= most_bytes_beside;
+  BufferId kernel_at{};
+  Scalar feature_at_hand{};
 
   PackedRows packed() const {
-    if (tile.axis != spatial || c.order(node, 0).empty()) return {};
+    if (tile.axis != spatial || tile.rows != 0 || c.order(node, 0).empty()) return {};
     return packed_rows(conv, from, kernel, type.shape, bytes(sum_type));
+  }
+  Scalar factor(const Scalars& at) const {
+    if (packs_kernel) return {&b, b.load(kernel_at, std::array{at[0].id, at[1].id, at[2].id, at[3].id})};
+    return cast(c.element(node, 1, at), sum_type);
   }
   // An element of the input at `index`, of which a packed one's row is a row of the block; 0 where it is masked.
   Scalar read(const Scalars& index, std::optional<Scalar> mask) const {
@@ -99,8 +112,8 @@ struct ConvolutionSums {
     Scalars factors;
     for (int64_t v = 0; v < tile.wide; ++v) {
       Scalars at = weight;
-      at.push_back(channel), at.push_back(feature + c.index_literal(v * c.lanes));
-      factors.push_back(cast(c.element(node, 1, at), sum_type));
+      at.push_back(channel), at.push_back((packs_kernel ? feature_at_hand : feature) + c.index_literal(v * c.lanes));
+      factors.push_back(factor(at));
     }
     auto sum = sums.begin();
     for (size_t p = begin; p < end; ++p) {

@@ -69,22 +69,24 @@ struct Convolved {
   }
 
   // The results at `out`, and at as many places along the axis as `many` says, of the features from `begin` on.
-  void positions(const Scalars& out, Scalar begin, size_t many) const {
+  void positions(const Scalars& out, Scalar begin, size_t many) {
     const int64_t width = tile.wide * c.lanes;
     const bool turns = is_turned(many), apart = tile.block != width && (turns || tile.wide > 1);
-    Scalar feature = begin;
+    Scalar part = zero;  // of the block
     if (apart) {
       Scalar times = c.index_literal(tile.block / width);
       if (tile.wide == 1)  // features may end before the block does
         times =
             (min(features - begin, c.index_literal(tile.block)) + c.index_literal(width - 1)) / c.index_literal(width);
-      feature = begin + open_loop(c, LoopKind::serial, times) * c.index_literal(width);
+      part = open_loop(c, LoopKind::serial, times) * c.index_literal(width);
     }
+    Scalar feature = begin + part;
     const Scalar first = feature;
     Scalar lanes = c.index_literal(c.lanes);
     if (tile.wide == 1) lanes = min(features - first, apart ? lanes : c.index_literal(tile.block));
     const Scalar lane = open_loop(c, LoopKind::vector, lanes);
     feature = first + lane;
+    sum.feature_at_hand = part + lane;
     Scalars sums(many * static_cast<size_t>(tile.wide), c.literal(sum_type, 0));
     if (tile.axis == 0) {
       sum.add_taps(sums, out, many, feature, {}, true);
@@ -101,17 +103,21 @@ struct Convolved {
     if (apart) b.close_loop();
   }
 
-  // The results of images from `first` on: a chunk of taps at a time for all places, whose sums wait in memory meanwhile, so that
-  // what a chunk takes stays in a cache. Chunks ascend: every sum is the chain that it is anyway.
-  void in_chunks(Scalar first, Scalar begin, size_t many) const {
-    const std::vector<Dim> around(type.shape.begin() + 1, type.shape.end() - 1);
+  // The results of positions from `first` on: a chunk of taps at a time for all places along the other axes of the space, whose sums
+  // wait in memory meanwhile, so that what a chunk takes stays in a cache. Chunks ascend: every sum is the chain that it is anyway.
+  // `image`: of the batch, where that is not the axis of the positions.
+  void in_chunks(Scalar image, Scalar first, Scalar begin, size_t many) {
+    std::vector<Dim> around;
+    for (size_t a = 1; a <= spatial; ++a)
+      if (a != tile.axis) around.push_back(type.shape[a]);
     const Dim places = product_of(c, around);
     const auto count = static_cast<int64_t>(many) * tile.wide;
     const BufferId waiting = b.scratch("sums", sum_type, Shape{places, count, c.lanes});
     const auto each = [&](auto body) {
       const Scalar place = open_loop(c, LoopKind::serial, c.extent(places));
       Scalars out = indices_of(c, place, around);
-      out.insert(out.begin(), first);
+      if (tile.axis != 0) out.insert(out.begin(), image);
+      out.insert(out.begin() + static_cast<std::ptrdiff_t>(tile.axis), first);
       const Scalar lane = open_loop(c, LoopKind::vector, min(features - begin, c.index_literal(c.lanes)));
       body(out, begin + lane, [&](int64_t k) { return std::array{place.id, c.index_literal(k).id, lane.id}; });
       b.close_loop();
@@ -123,7 +129,7 @@ struct Convolved {
       Scalars sums;
       for (int64_t k = 0; k < count; ++k)
         sums.push_back({&b, b.load(waiting, at(k), (chunk > zero).id, c.literal(sum_type, 0).id)});
-      sum.add_taps(sums, out, many, feature, {}, true, chunk);
+      sum.add_taps(sums, out, many, feature, {}, tile.axis == 0, chunk);
       for (int64_t k = 0; k < count; ++k) b.store(waiting, at(k), sums[static_cast<size_t>(k)].id);
     });
     b.close_loop();
@@ -149,9 +155,9 @@ struct Convolved {
     return {whole, rest, tile.count == 1 ? extent : symbols.sum(whole, at_once ? Dim(1) : rest), at_once};
   }
   // The results of one of them, `out` being the index along all other axes.
-  void at_unit(const Units& units, const Scalars& out, Scalar feature, Scalar unit) const {
+  void at_unit(const Units& units, const Scalars& out, Scalar feature, Scalar unit) {
     const auto at = [&](Scalar first, int64_t many) {
-      if (tile.rows != 0) return in_chunks(first, feature, static_cast<size_t>(many));
+      if (tile.rows != 0) return in_chunks(out.empty() ? zero : out[0], first, feature, static_cast<size_t>(many));
       Scalars all = out;
       all.insert(all.begin() + static_cast<std::ptrdiff_t>(tile.axis), first);
       positions(all, feature, static_cast<size_t>(many));
@@ -187,7 +193,7 @@ struct Convolved {
     if (sum.packing.results != 0) return run_packed(all, blocks_of_features);
     std::vector<Dim> outer{blocks_of_features};
     if (tile.axis == 0) outer.push_back(all.all);
-    for (size_t a = 0; a <= spatial && tile.rows == 0; ++a)
+    for (size_t a = 0; a <= (tile.rows == 0 ? spatial : 0); ++a)
       if (a != tile.axis) outer.push_back(type.shape[a]);
     if (tile.axis != 0) outer.push_back(all.all);  // innermost: neighbours share what they read
     Scalars out = open_parallel(c, outer);
@@ -208,10 +214,24 @@ struct Convolved {
     const Scalar first = at[1] * c.index_literal(rows);
     pack(at[0], first);
     const Scalar feature = open_loop(c, LoopKind::serial, c.extent(blocks_of_features)) * c.index_literal(tile.block);
+    if (sum.packs_kernel) pack_kernel(feature);
     sum.row_at_hand = open_loop(c, LoopKind::serial, min(c.extent(type.shape[1]) - first, c.index_literal(rows)));
     const Scalar unit = open_loop(c, LoopKind::serial, c.extent(all.all));
     at_unit(all, {at[0], first + sum.row_at_hand}, feature, unit);
     for (int depth = 0; depth < 4; ++depth) b.close_loop();
+  }
+  void pack_kernel(Scalar first) {
+    sum.kernel_at = b.scratch("kernel", sum_type, Shape{kernel[0], kernel[1], kernel[2], tile.block});
+    const std::array<Dim, 3> rows{kernel[0], kernel[1], kernel[2]};
+    Scalars at = indices_of(c, open_loop(c, LoopKind::serial, c.extent(product_of(c, rows))), rows);
+    const Scalar width =
+        tile.wide > 1 ? c.index_literal(tile.block) : min(features - first, c.index_literal(tile.block));
+    const Scalar lane = open_loop(c, LoopKind::vector, width);
+    const std::array to{at[0].id, at[1].id, at[2].id, lane.id};
+    at.push_back(first + lane);
+    b.store(sum.kernel_at, to, cast(c.element(node, 1, at), sum_type).id);
+    b.close_loop();
+    b.close_loop();
   }
   // Lanes are channels, and squares of 16 columns are turned in registers; the last one begins earlier where columns are no multiple.
   // All rows of the same channels one after the other: they are neighbours in memory.
