@@ -35,7 +35,8 @@ void Elements::open_border() {
     const ScalarId both = mask_ == no_scalar ? mask.id : binary(Op::bit_and, mask_, mask.id);
     if (!computes(v)) return Scalar{&builder, load(v, counting(v, i), both, other.id)};
     const ScalarId value = at(v, counting(v, i), both);
-    const Node& producer = graph.node(graph.producer(v));  // what is loaded through a transposition is 0 where it is masked
+    const Node& producer =
+        graph.node(graph.producer(v));  // what is loaded through a transposition is 0 where it is masked
     const bool loaded = nest_ && producer.op == Op::transpose && !computes(graph.operands(producer)[0]);
     if (loaded && other.id == builder.literal(graph.type(v).dtype, 0)) return Scalar{&builder, value};
     const ScalarId operands[] = {mask.id, value, other.id};
