@@ -167,18 +167,11 @@ Values KernelEmitter::lane_pointers(const Address& a, Value* mask) {
 }
 
 // Every `step`-th element, at most as many apart as there are lanes: of that many vectors, the last of which ends where the last
-// element does. Under a mask, only the elements of its lanes are read.
-Value* KernelEmitter::load_apart(Value* pointer, llvm::Type* type, unsigned step, llvm::Align align, Value* mask) {
+// element does.
+Value* KernelEmitter::load_apart(Value* pointer, llvm::Type* type, unsigned step, llvm::Align align) {
   const unsigned width = lanes_.width;
-  llvm::Type* wide_type = widened(type, width);
-  const auto part = [&](unsigned begin) -> Value* {
-    Value* from = b_.CreateGEP(type, pointer, i64(begin));
-    if (!mask) return b_.CreateAlignedLoad(wide_type, from, align);
-    llvm::SmallVector<int> lanes;
-    for (unsigned e = begin; e < begin + width; ++e)
-      lanes.push_back(static_cast<int>(e % step == 0 ? e / step : width));
-    Value* spread = b_.CreateShuffleVector(mask, llvm::Constant::getNullValue(mask->getType()), lanes);
-    return b_.CreateMaskedLoad(wide_type, from, align, spread, llvm::Constant::getNullValue(wide_type));
+  const auto part = [&](unsigned begin) {
+    return b_.CreateAlignedLoad(widened(type, width), b_.CreateGEP(type, pointer, i64(begin)), align);
   };
   Value* loaded = part(0);
   for (unsigned v = 1; v < step; ++v) {
@@ -245,8 +238,8 @@ void KernelEmitter::emit_load(const Instruction& i) {
         b_.CreateAlignedLoad(wide_type, b_.CreateGEP(type, a.pointer, i64(1 - static_cast<int64_t>(width))), align);
     loaded = b_.CreateVectorReverse(loaded);
   } else if (const auto step = a.kind == Lowered::affine ? known(a.step) : std::nullopt;
-             step && *step >= 2 && *step <= std::min<int64_t>(most_apart, width)) {
-    loaded = load_apart(a.pointer, type, static_cast<unsigned>(*step), align, mask);
+             step && *step >= 2 && *step <= std::min<int64_t>(most_apart, width) && !mask) {
+    loaded = load_apart(a.pointer, type, static_cast<unsigned>(*step), align);
   } else {
     if (a.step) a.step = times(a.step, i64(bytes(i.dtype)));
     loaded = llvm::PoisonValue::get(wide_type);

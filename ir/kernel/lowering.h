@@ -30,7 +30,9 @@ class Lowering {
   std::function<BufferId(const Node&, DType, const Shape&)> temporary;
   // For .nest rows with .orders: how the axes of operand k lie in memory, slowest first, or of the result where k is the number of
   // operands; empty: row-major.
-  std::function<std::vector<int64_t>(const Node&, uint32_t k)> order;
+  std::function<std::vector<int64_t>(const Node&, uint32_t k)> order = [](const Node&, uint32_t) {
+    return std::vector<int64_t>{};
+  };
   int lanes = 1;  // iterations that a vector loop of the target runs side by side; 1: it has none
   int register_bytes = 0;  // of all vector registers
 

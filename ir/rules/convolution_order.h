@@ -19,12 +19,12 @@ inline bool shares_little(const Convolution& conv, const Shape& kernel) {
   return conv.groups > 1 || (features.is_number() && features.number() < 8);
 }
 
-// Whether lanes are positions along the last axis.
+// Whether lanes are positions along the last axis, which read neighbours.
 inline bool goes_along_rows(const Convolution& conv, const Shape& kernel, const Order& from, const Order& to) {
   const size_t spatial = conv.strides.size();
   const auto last = static_cast<int64_t>(spatial);
   return spatial > 0 && !from.empty() && !to.empty() && from.back() == last && to.back() == last &&
-         conv.lhs_dilation[spatial - 1] == 1 && shares_little(conv, kernel);
+         conv.lhs_dilation[spatial - 1] == 1 && conv.strides[spatial - 1] == 1 && shares_little(conv, kernel);
 }
 
 // How many rows of results share rows of an image that lies channels first and waits channels last, close by; and how many of those

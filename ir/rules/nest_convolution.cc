@@ -181,8 +181,14 @@ struct Convolved {
     });
   }
   void open_scratch() {
-    if (is_turned(static_cast<size_t>(tile.count)))
-      turned = b.scratch("turned", sum_type, Shape{c.lanes, tile.wide * c.lanes});
+    if (!is_turned(static_cast<size_t>(tile.count))) return;
+    // Zeros, since whole squares are turned, whatever of them a block fills.
+    turned = b.scratch("turned", sum_type, Shape{c.lanes, tile.wide * c.lanes});
+    const Scalar position = open_loop(c, LoopKind::serial, c.index_literal(c.lanes)),
+                 feature = open_loop(c, LoopKind::vector, c.index_literal(tile.wide * c.lanes));
+    b.store(turned, std::array{position.id, feature.id}, c.literal(sum_type, 0).id);
+    b.close_loop();
+    b.close_loop();
   }
 
   // Features in blocks, outermost, so that what they take of the kernel stays in a cache.

@@ -38,8 +38,7 @@ struct Rowwise {
   int64_t rows_at_once() const {
     if (!has_rows) return 1;
     const int64_t taps = std::max<int64_t>(1, kernel[last].number() * kernel[last - 1].number());
-    const int64_t most =
-        std::max<int64_t>(1, std::min(conv.strides[last] == 1 ? most_rows : most_rows / 2, most_products / taps));
+    const int64_t most = std::max<int64_t>(1, std::min(most_rows, most_products / taps));
     const Dim extent = type.shape[last];
     if (!extent.is_number()) return std::min<int64_t>(most, 4);
     for (int64_t n = most; n >= 3; --n)
