@@ -49,7 +49,7 @@ const ChannelsFirst all[] = {
     {.x = {1, 3, 29}, .kernel = {9, 3, 3}, .stride = {1}, .low = {9}, .high = {4}, .dilation = {4}},
     {.x = {1, 3, 3, 29}, .kernel = {17, 3, 3, 3}, .stride = {1, 1}, .low = {1, 1}, .high = {1, 1}, .behind = false},
     {.x = {1, 3, 3, 29}, .kernel = {17, 3, 3, 3}, .stride = {1, 1}, .low = {1, 1}, .high = {1, 1}, .front = false},
-    {.x = {1, 264, 3, 7}, .kernel = {115, 264, 3, 3}, .stride = {1, 1}, .low = {1, 1}, .high = {1, 1}},
+    {.x = {1, 264, 1, 7}, .kernel = {115, 264, 3, 3}, .stride = {1, 1}, .low = {1, 1}, .high = {1, 1}},
     {.x = {1, 3, 4, 7}, .kernel = {33, 3, 2, 2}, .stride = {1, 1}, .low = {0, 1}, .high = {1, 0}},
     {.x = {2, 5, 9, 30}, .kernel = {5, 1, 3, 3}, .stride = {1, 1}, .low = {1, 1}, .high = {1, 1}, .groups = 5},
     {.x = {1, 3, 11, 17}, .kernel = {6, 1, 3, 3}, .stride = {1, 1}, .low = {1, 1}, .high = {1, 1}, .groups = 3},
