@@ -213,6 +213,10 @@ using LowerFn = Scalar (*)(Lowering&, const Node&, std::span<const Scalar> index
 // Builds the whole kernel body of one node alone: loops, loads, stores.
 using NestFn = void (*)(Lowering&, const Node&);
 
+// For a row with loops of its own and one result: how the axes of each operand, and of the result, would lie in memory, slowest first,
+// if the transposition beside it were left out; empty where none stands there. The row empties those that its loops should not meet.
+using OrdersFn = void (*)(const Graph&, const Node&, std::vector<std::vector<int64_t>>& orders);
+
 // Where the elements of a movement's or a source's result come from.
 enum class Reads : uint8_t {
   none,  // they are computed
@@ -291,6 +295,7 @@ struct OpDef {
   Again again = Again::kept;
   LowerFn lower = nullptr;
   NestFn nest = nullptr;
+  OrdersFn orders = nullptr;  // of a nest; without it operands and result are row-major
   Op combine{};  // of a reduction, also of a running one (which has .nest): what combines two elements
   Identity identity = Identity::none;  // of an op that combines elements in a reduction
   bool positional = false;  // of a reduction: gives the place of an element

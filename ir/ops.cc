@@ -41,7 +41,7 @@ struct Columns {
   Given transpose = {}, jvp = {};
   bool widens = false;
   Again again = Again::kept;
-  Given lower = {}, nest = {};
+  Given lower = {}, nest = {}, orders = {};
   Op combine{};
   Identity identity = Identity::none;
   bool positional = false;
@@ -120,6 +120,7 @@ struct Complete {
                     row.factors.given || row.axes.given || row.combine != Op{},
                 "op row without column factors: say which dimensions ranks may share out");
   static_assert(has_lowering(row), "op row without a lowering: give .lower or .nest");
+  static_assert(!row.orders.given || row.nest.given, "op row without column nest: a row with .orders needs .nest");
   static_assert(row.combine == Op{} || columns[static_cast<size_t>(row.combine)].identity != Identity::none,
                 "op row without column identity: the op that a reduction combines with needs .identity");
 };

@@ -177,7 +177,7 @@ struct Group {
   std::vector<ir::NodeId> nodes;  // ascending; a cheap node may be computed in several groups
   std::vector<ir::ValueId> inputs;  // read from buffers
   std::vector<ir::ValueId> outputs;  // written to buffers
-  ir::NodeId root = ir::no_node;  // of contract, nest, copy, step; the reduction that shapes a row or column group
+  ir::NodeId root = ir::no_node;  // of contract, nest (which may store the transposition behind it), copy, step; the reduction that shapes a row or column group
   // The iteration space, in axes that count (passes/axes.h); the axes [reduced_begin, reduced_end) of it that a row or
   // column group reduces, and the space of the results.
   Shape space, outer;
@@ -192,6 +192,10 @@ struct FusionPlan {
   std::vector<ir::FusionNote> not_fused;
   bool enabled = true;  // false: one op a group, in the bodies of control flow too
 };
+// Whether v is the transposition of the group's root: what a nest may store instead.
+bool is_behind(const ir::Graph& graph, const Group& group, ir::ValueId v);
+// How the axes of a transposition's result lie in its operand's memory, slowest first.
+std::vector<int64_t> order_through(const ir::Graph& graph, ir::NodeId transposition);
 // disabled: one op a group. inside: of the body of a loop or a branch, where a carry can be updated in place.
 FusionPlan fuse(const ir::Graph& graph, const Target& target, bool enabled = true, bool inside = false);
 ir::Program lower(const ir::Graph& graph, const FusionPlan& plan, const Target& target,

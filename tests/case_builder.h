@@ -55,6 +55,7 @@ std::vector<OtherCases> other_cases();
 void movement_cases(ir::Op op, DType t, std::vector<Case>& cases);
 void reduction_cases(ir::Op op, DType t, std::vector<Case>& cases);
 void contraction_cases(ir::Op op, DType t, std::vector<Case>& cases);
+void channels_first_cases(ir::Op op, DType t, std::vector<Case>& cases);
 void attention_cases(ir::Op op, DType t, std::vector<Case>& cases);
 void matrix_cases(ir::Op op, DType t, std::vector<Case>& cases);
 void control_cases(ir::Op op, DType t, std::vector<Case>& cases);

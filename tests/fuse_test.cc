@@ -181,6 +181,29 @@ TEST(Fuse, TransposesFoldIntoReads) {
   EXPECT_EQ(kinds(g.program({transpose(x + like(x, 1), {1, 0}) * y})), "map");
 }
 
+TEST(Fuse, ConvolutionsGoByTheTranspositionsBesideThem) {
+  const auto kinds_of = [](int64_t groups, bool front, bool behind, bool twice = false) {
+    Built g;
+    const Value x = front ? move_axis(g.input({2, 32, 9, 20}), 1, 3) : g.input({2, 9, 20, 32});
+    const Value operands[] = {x, g.input({3, 3, 32 / groups, 32})};
+    const Value y = apply(g.b, Op::convolution, operands,
+                          ConvolutionAttrs{.strides = {1, 1},
+                                           .low = {1, 1},
+                                           .high = {1, 1},
+                                           .lhs_dilation = {1, 1},
+                                           .rhs_dilation = {1, 1},
+                                           .groups = groups})[0];
+    const Value z = behind ? move_axis(y, 3, 1) : y;
+    return kinds(g.program(twice ? std::vector{z, y} : std::vector{z}));
+  };
+  for (const bool front : {false, true})
+    for (const bool behind : {false, true}) EXPECT_EQ(kinds_of(1, front, behind), "nest");
+  EXPECT_EQ(kinds_of(1, true, true, true), "nest map");  // another reads the result as it is
+  EXPECT_EQ(kinds_of(32, true, true), "nest");
+  EXPECT_EQ(kinds_of(32, true, false), "map nest");  // lanes are positions only where both lie so
+  EXPECT_EQ(kinds_of(32, false, true), "nest map");
+}
+
 TEST(Fuse, ScansOfNumbersAreOneLoop) {
   Built g;
   const Value start = g.input({3}), xs = g.input({100});

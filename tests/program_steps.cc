@@ -111,7 +111,7 @@ void convolution(Draw& d) {
   Shape input = {d.chance(5) ? Dim(0) : d.chance(3) ? d.extent() : Dim(d.pick({1, 2}))}, kernel;
   std::vector<int64_t> strides, low, high, lhs_dilation, rhs_dilation;
   for (uint64_t i = 0; i < spatial; ++i) {
-    input.push_back(d.pick({1, 4, 5, 7, 12, 17}));
+    input.push_back(d.pick({1, 4, 5, 7, 12, 17, 30}));
     kernel.push_back(d.pick({1, 2, 3, 4}));
     strides.push_back(d.pick({1, 1, 2, 3}));
     low.push_back(d.pick({0, 0, 1, 2, -1}));
@@ -124,10 +124,16 @@ void convolution(Draw& d) {
   kernel.push_back(filters);
   if (!d.fits(input) || !d.fits(kernel)) return;
   const DType t = d.floating();
-  const Value x = d.of_type(t, input), k = d.of_type(t, kernel);
-  d.keep(d.emit(Op::convolution, {x, k},
-                {axes_of(strides), axes_of(low), axes_of(high), axes_of(lhs_dilation), axes_of(rhs_dilation),
-                 axes_of({groups.number()})}));
+  // Channels first, with transpositions in front or behind that loops may go by.
+  const auto rank = static_cast<size_t>(input.rank());
+  Shape first = input;
+  first.erase(rank - 1), first.insert(1, input[rank - 1]);
+  const Value x = d.chance(2) ? move_axis(d.of_type(t, first), 1, rank - 1) : d.of_type(t, input),
+              k = d.of_type(t, kernel);
+  const Value y = d.emit(Op::convolution, {x, k},
+                         {axes_of(strides), axes_of(low), axes_of(high), axes_of(lhs_dilation), axes_of(rhs_dilation),
+                          axes_of({groups.number()})})[0];
+  d.keep(d.chance(2) ? move_axis(y, rank - 1, 1) : y);
 }
 
 Value indices(Draw& d, const Shape& shape) {

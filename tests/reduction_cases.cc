@@ -213,7 +213,9 @@ void contraction_cases(Op op, DType t, std::vector<Case>& cases) {
   add_convolution(c, in, {17, 3, 5}, {2, 5, 48}, {1}, {1}, {0}, {1}, {1}, 1);
   add_convolution(c, in, {5, 13, 400}, {13, 400, 32}, {1}, {1}, {1}, {1}, {1}, 1);
   add_convolution(c, in, {3, 20, 300}, {9, 300, 24}, {2}, {2}, {1}, {1}, {2}, 1);
+  add_convolution(c, in, {2, 21, 42, 16}, {20, 40, 8, 2}, {1, 1}, {0, 1}, {0, 0}, {1, 1}, {1, 1}, 2);
   cases.push_back(c.finish());
+  channels_first_cases(op, t, cases);
 }
 
 }  // namespace tenon::testing

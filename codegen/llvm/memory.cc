@@ -32,6 +32,7 @@ int64_t only_lane(Value* mask) {
   return found;
 }
 
+constexpr int64_t most_apart = 8;  // elements that lanes lie apart, for the vectors between them to be loaded whole
 constexpr int64_t stack_limit = 1 << 20;  // of one kernel's scratch memory
 
 }  // namespace
@@ -165,6 +166,26 @@ Values KernelEmitter::lane_pointers(const Address& a, Value* mask) {
   return result;
 }
 
+// Every `step`-th element, at most as many apart as there are lanes: of that many vectors, the last of which ends where the last
+// element does.
+Value* KernelEmitter::load_apart(Value* pointer, llvm::Type* type, unsigned step, llvm::Align align) {
+  const unsigned width = lanes_.width;
+  const auto part = [&](unsigned begin) {
+    return b_.CreateAlignedLoad(widened(type, width), b_.CreateGEP(type, pointer, i64(begin)), align);
+  };
+  Value* loaded = part(0);
+  for (unsigned v = 1; v < step; ++v) {
+    const unsigned begin = v + 1 < step ? v * width : (width - 1) * step + 1 - width, before = v * width;
+    llvm::SmallVector<int> lanes;
+    for (unsigned l = 0; l < width; ++l) {
+      const unsigned at = l * step;  // lanes before are in their places from the second round on
+      lanes.push_back(static_cast<int>(at < before ? (v == 1 ? at : l) : at < begin + width ? width + at - begin : l));
+    }
+    loaded = b_.CreateShuffleVector(loaded, part(begin), lanes);
+  }
+  return loaded;
+}
+
 void KernelEmitter::emit_load(const Instruction& i) {
   const size_t rank = kernel_.buffers[index(i.buffer)].shape.size();
   Address a = address(i.buffer, llvm::ArrayRef(i.operands).take_front(rank));
@@ -204,18 +225,21 @@ void KernelEmitter::emit_load(const Instruction& i) {
       loaded = b_.CreateMaskedLoad(wide_type, a.pointer, align, mask, llvm::Constant::getNullValue(wide_type));
     else
       loaded = b_.CreateAlignedLoad(wide_type, a.pointer, align);
+    // Lanes that are masked have read 0 already. Behind the fence, since LLVM 22 makes a masked load and the masked fma that alone
+    // uses it one instruction, and takes that apart into one that loads all lanes (TwoAddressInstructionPass).
+    auto* other = chosen ? llvm::dyn_cast<llvm::Constant>(wide(i.operands[rank + 1])) : nullptr;
+    if (other && other->isNullValue() && (type->isFloatTy() || type->isDoubleTy())) {
+      loaded = call(b_, llvm::Intrinsic::arithmetic_fence, {wide_type}, {loaded});
+      chosen = nullptr;
+    }
     if (nontemporal_) fetch_ahead(a.pointer, width * bytes(i.dtype));
   } else if (a.kind == Lowered::affine && known(a.step) == -1 && !mask) {
     loaded =
         b_.CreateAlignedLoad(wide_type, b_.CreateGEP(type, a.pointer, i64(1 - static_cast<int64_t>(width))), align);
     loaded = b_.CreateVectorReverse(loaded);
-  } else if (a.kind == Lowered::affine && known(a.step) == 2 && !mask && width % 2 == 0) {
-    // Every other element: of two vectors, the second of which ends where the last element does.
-    Value* first = b_.CreateAlignedLoad(wide_type, a.pointer, align);
-    Value* second = b_.CreateAlignedLoad(wide_type, b_.CreateGEP(type, a.pointer, i64(width - 1)), align);
-    llvm::SmallVector<int> lanes;
-    for (unsigned l = 0; l < width; ++l) lanes.push_back(static_cast<int>(2 * l < width ? 2 * l : 2 * l + 1));
-    loaded = b_.CreateShuffleVector(first, second, lanes);
+  } else if (const auto step = a.kind == Lowered::affine ? known(a.step) : std::nullopt;
+             step && *step >= 2 && *step <= std::min<int64_t>(most_apart, width) && !mask) {
+    loaded = load_apart(a.pointer, type, static_cast<unsigned>(*step), align);
   } else {
     if (a.step) a.step = times(a.step, i64(bytes(i.dtype)));
     loaded = llvm::PoisonValue::get(wide_type);

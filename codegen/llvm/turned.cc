@@ -128,7 +128,8 @@ void KernelEmitter::emit_turned(const Instruction& loop) {
     Value* slot = entry_slot(type, uint64_t{lanes} * lanes, 64);
     const auto element = [&](Value* base, Value* number) { return b_.CreateGEP(type, base, number); };
     // Lines of a square are far from each other, and so is the next one: the processor does not guess them.
-    for (unsigned l = 0; l < lanes; ++l)
+    const bool is_near = kernel_.buffers[index(load.buffer)].space == ir::Space::scratch;
+    for (unsigned l = 0; l < lanes && !is_near; ++l)
       call(b_, llvm::Intrinsic::prefetch, {b_.getPtrTy()},
            {element(a.pointer, times(a.step, i64(squares_ahead * lanes + l))), b_.getInt32(0), b_.getInt32(3),
             b_.getInt32(1)});

@@ -28,6 +28,11 @@ class Lowering {
   // For .nest rows: a buffer in the program's arena that lives while the kernel runs; contents undefined at first. It is a
   // parameter of the kernel, in and out.
   std::function<BufferId(const Node&, DType, const Shape&)> temporary;
+  // For .nest rows with .orders: how the axes of operand k lie in memory, slowest first, or of the result where k is the number of
+  // operands; empty: row-major.
+  std::function<std::vector<int64_t>(const Node&, uint32_t k)> order = [](const Node&, uint32_t) {
+    return std::vector<int64_t>{};
+  };
   int lanes = 1;  // iterations that a vector loop of the target runs side by side; 1: it has none
   int cores = 1;  // that work is dealt to; 1 where it is not known
   int register_bytes = 0;  // of all vector registers

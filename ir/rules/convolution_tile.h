@@ -35,13 +35,15 @@ inline int64_t step_cost(int64_t positions, int64_t count, int64_t wide) {
 
 // A kernel that is an image (the derivative by a kernel), and few places of it: what a tile takes of both fits no second cache, but
 // that of some rows of taps does, and serves all places.
-inline int64_t rows_of_a_chunk(const ConvolutionTile& t, const Shape& kernel, const Type& result, int64_t lanes,
-                               int64_t size) {
-  int64_t row = size * (t.count + t.wide * lanes), places = 1;
+inline int64_t rows_of_a_chunk(const ConvolutionTile& t, int64_t groups, const Shape& kernel, const Type& result,
+                               int64_t lanes, int64_t size) {
+  int64_t row = size * ((groups == 1 ? t.count : lanes) + t.wide * lanes), places = 1;
   for (size_t d = 1; d + 1 < kernel.size(); ++d)
     if (!kernel[d].is_number() || __builtin_mul_overflow(row, kernel[d].number(), &row)) return 0;
   for (size_t d = 1; d + 1 < result.shape.size(); ++d)
-    if (!result.shape[d].is_number() || __builtin_mul_overflow(places, result.shape[d].number(), &places)) return 0;
+    if (d != t.axis &&
+        (!result.shape[d].is_number() || __builtin_mul_overflow(places, result.shape[d].number(), &places)))
+      return 0;
   if (places < 2 || places > 64 || row <= 0 || !kernel[0].is_number()) return 0;
   const int64_t rows = std::max<int64_t>(1, (256 << 10) / row);
   return kernel[0].number() < 3 * rows ? 0 : rows;
@@ -83,7 +85,7 @@ inline ConvolutionTile convolution_tile(const Lowering& c, const Convolution& co
     if (kernel[d].is_number() && __builtin_mul_overflow(taken, kernel[d].number(), &taken)) taken = INT64_MAX;
   const int64_t least = t.wide * c.lanes;
   if (taken > 512 << 10 || t.block % least != 0 || (t.wide > 1 && features.number() % t.block != 0)) t.block = least;
-  if (t.axis == 0 && t.count > 1 && spatial > 0) t.rows = rows_of_a_chunk(t, kernel, result, c.lanes, size);
+  if (t.count > 1 && spatial > 0) t.rows = rows_of_a_chunk(t, conv.groups, kernel, result, c.lanes, size);
   if (t.rows != 0) t.block = least;
   return t;
 }

@@ -268,6 +268,7 @@ void nest_attention(Lowering& context, const Node& node);
 void nest_attention_gradient(Lowering& context, const Node& node);
 void nest_attention_tangent(Lowering& context, const Node& node);
 void nest_convolution(Lowering& context, const Node& node);
+void orders_convolution(const Graph& graph, const Node& node, std::vector<std::vector<int64_t>>& orders);
 void nest_cumulative(Lowering& context, const Node& node);
 void nest_dynamic_update_slice(Lowering& context, const Node& node);
 void nest_scatter(Lowering& context, const Node& node);

@@ -83,6 +83,7 @@ class Fusion {
   bool is_stored(ir::ValueId v) const;
   bool is_copy(const ir::Node& n) const;
   void find_updates();
+  void find_orders();  // fuse/orders.cc
   bool is_nest(ir::NodeId n) const {
     return ir::def(graph.node(n).op).nest && (!ir::def(graph.node(n).op).lower || updates_[index(n)]);
   }
@@ -136,6 +137,8 @@ class Fusion {
   void report(FusionPlan& plan);
 
   std::vector<char> updates_;  // per node: it stores a small part into a tensor that a loop carries
+  std::vector<uint8_t> through_;  // per node: its operands, as bits, that it reads through a transposition
+  std::vector<ir::NodeId> behind_;  // per transposition: the node that stores its result
   std::vector<char> copied_;  // per node: its result is copied together from whole runs
   std::vector<int64_t> times_;  // per node: at how many places its draft computes it, at most
   std::vector<int> free_cost_;  // per value

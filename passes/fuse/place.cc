@@ -85,6 +85,10 @@ void Fusion::read_operands(NodeId n) {
 
 void Fusion::place_alone(NodeId n) {
   const Node& node = graph.node(n);
+  if (const NodeId before = behind_[index(n)]; before != no_node) {
+    draft_of[index(n)] = draft_of[index(before)];
+    return;
+  }
   const OpDef& row = def(node.op);
   const SpaceId space = node.result_count > 0 ? axes.space(graph.result(node)) : axes.no_axes();
   const GroupKind kind = is_nest(n) ? GroupKind::nest : copied_[index(n)] ? GroupKind::copy : GroupKind::step;

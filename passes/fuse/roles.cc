@@ -89,6 +89,7 @@ void Fusion::assign_roles() {
   roles.assign(count, Role::point);
   copied_.assign(count, 0);
   find_updates();
+  find_orders();
   forced.assign(graph.value_count(), 0);
   for (ValueId v : graph.outputs()) forced[index(v)] = 1;
   // Backwards: who must be in a buffer because its consumer cannot compute it.
@@ -99,9 +100,11 @@ void Fusion::assign_roles() {
     bool opaque = is_nest(NodeId{i}) || is_step(row) || row.fence || copied_[i];
     if (row.same && !opaque && (forced[index(graph.result(n))] || !enabled)) opaque = true;
     if (!enabled && row.family == Family::contraction) opaque = true;
-    if (opaque)
-      for (ValueId v : graph.operands(n))
-        if (!is_unset_carry(graph, n, v) && !(n.op == Op::scatter && is_one_number(graph, v))) forced[index(v)] = 1;
+    for (uint32_t k = 0; opaque && k < graph.operands(n).size(); ++k) {
+      ValueId v = graph.operands(n)[k];
+      if (k < 8 && (through_[i] >> k & 1) != 0) v = graph.operands(graph.node(graph.producer(v)))[0];
+      if (!is_unset_carry(graph, n, v) && !(n.op == Op::scatter && is_one_number(graph, v))) forced[index(v)] = 1;
+    }
   }
   free_cost_.assign(graph.value_count(), -1);
   for (uint32_t v = 0; v < graph.input_count(); ++v)
@@ -116,7 +119,7 @@ void Fusion::assign_roles() {
 Role Fusion::role_of(NodeId id) {
   const Node& n = graph.node(id);
   const OpDef& row = def(n.op);
-  if (is_nest(id) || is_step(row) || copied_[index(id)]) return Role::alone;
+  if (is_nest(id) || is_step(row) || copied_[index(id)] || behind_[index(id)] != no_node) return Role::alone;
   const ValueId result = graph.result(n);
   const bool kept = forced[index(result)];
   if (is_data(graph, n)) return Role::data;

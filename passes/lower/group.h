@@ -74,6 +74,7 @@ class Elements {
   ir::Lowering context;
 
  private:
+  ir::ValueId stored_behind() const;
   void open_border();  // what `context` offers to rows
   ir::ScalarId by_row(ir::ValueId v, const Index& index, ir::ScalarId mask);
   ir::ScalarId compute(ir::ValueId v, const Index& index, ir::ScalarId mask);

@@ -140,7 +140,7 @@ void ProgramLowering::require_own_space(const Frame& frame, const Group& group) 
   for (ValueId v : group.outputs) {
     const std::vector<Dim>& dims = frame.axes.extents(v);
     const bool own = info(group.kind).alone
-                         ? graph.producer(v) == group.root
+                         ? graph.producer(v) == group.root || is_behind(graph, group, v)
                          : stores(group.kind, group.split, dims == group.space.dims(), dims == group.outer.dims());
     if (!own)
       throw InternalError("node " + std::to_string(index(graph.producer(v))) + " would be stored by a " +
