@@ -1,0 +1,7 @@
+#include "tenon/frontend/tensor/thread_modes.h"
+
+namespace tenon {
+
+constinit thread_local ThreadModes thread_modes [[gnu::tls_model("initial-exec")]];
+
+}  // namespace tenon
