@@ -338,6 +338,23 @@ TEST(Contract, ProloguesAndEpiloguesInEveryDtype) {
     }
 }
 
+// A row or two past more than L2 holds: tiles that are wider than registers hold, whose sums wait in memory.
+TEST(Contract, ARowOrTwoPastALargeOperand) {
+  int turn = 0;
+  for (DType t : {DType::f32, DType::f64, DType::bf16, DType::i32})
+    for (int64_t m : {1, 2})
+      for (const auto& [n, k] : {std::pair<int64_t, int64_t>{520, 1101}, {1024, 513}, {140, 8200}}) {
+        Problem p = problem(t, turn % 2 == 0 ? "nn" : "tn", t == DType::i32 ? 0 : turn % 3);
+        ++turn;
+        p.m = m, p.n = n, p.k = k;
+        Contraction(p).check();
+        if (t == DType::f32) Contraction(p, Target::portable()).check();
+      }
+  Problem p = problem(DType::f32, "nn", 1);
+  p.batch = 2, p.m = 1, p.n = 700, p.k = 900;
+  Contraction(p).check();
+}
+
 TEST(Contract, BoundsOfExtentsBoundScratchMemory) {
   for (DType t : {DType::f32, DType::bf16})
     for (const char* layout : {"nn", "tt"})
