@@ -12,9 +12,11 @@ foreach(header ${tenon_public_headers})
 endforeach()
 install(FILES ${PROJECT_BINARY_DIR}/forward/tenon/tenon.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/tenon)
 
-if(TARGET tenon_mpi)  # loaded by name, linked by nobody
-  install(TARGETS tenon_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-endif()
+foreach(plugin tenon_llvm tenon_mpi)  # loaded by name, linked by nobody
+  if(TARGET ${plugin})
+    install(TARGETS ${plugin} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  endif()
+endforeach()
 
 install(EXPORT tenon-targets NAMESPACE tenon:: DESTINATION ${package_folder})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/tenon-config-version.cmake COMPATIBILITY SameMinorVersion)

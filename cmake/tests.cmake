@@ -159,5 +159,13 @@ if(TENON_INSTALL AND NOT TENON_SANITIZE)
   add_test(NAME exports_test COMMAND ${package}/exports.sh ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} ${CMAKE_CXX_COMPILER})
   add_test(NAME configure_test COMMAND ${package}/configure.sh ${PROJECT_SOURCE_DIR} ${CMAKE_CXX_COMPILER})
   set_tests_properties(package_test exports_test configure_test PROPERTIES TIMEOUT 900)
+  if(TARGET tenon_llvm)  # LLVM in a plug-in: starting without it, and ending while it is loaded
+    add_test(NAME start_test COMMAND ${package}/start.sh ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} ${CMAKE_CXX_COMPILER})
+    add_executable(plugin_life_test ${PROJECT_SOURCE_DIR}/tests/life_test.cc)
+    target_link_libraries(plugin_life_test PRIVATE tenon GTest::gtest_main ${CMAKE_DL_LIBS})
+    tenon_test_settings(plugin_life_test)
+    add_test(NAME plugin_life_test COMMAND plugin_life_test --gtest_filter=-*TheLibrary*)
+    set_tests_properties(plugin_life_test PROPERTIES TIMEOUT 900 ENVIRONMENT "XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/cache/plugin_life_test")
+  endif()
   set_tests_properties(package_test PROPERTIES RUN_SERIAL ON)  # it measures what including the header takes
 endif()

@@ -1,4 +1,5 @@
-// Programs to machine code. This header names no compiler: LLVM lives in codegen/llvm*.cc, NVRTC in codegen/cuda/nvrtc.cc.
+// Programs to machine code. This header names no compiler: LLVM lives in codegen/llvm/, behind the table of codegen/compiler.h, NVRTC in
+// codegen/cuda/nvrtc.cc.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +14,19 @@
 
 namespace tenon::codegen {
 
-// Whether the process is so near its end that the compiler is gone: no objects are made or linked any more. Asked for in a
-// section (ir/base/undisturbed.h), in which it does not change.
+// Whether the process is so near its end that the compiler is gone: no objects are made any more. Asked for in a section
+// (ir/base/undisturbed.h), in which it does not change.
 bool has_ended();
 
-// The machine this process runs on: processor, features, caches, cores.
-Target host_target();
+// The processor that this process runs on, in LLVM's words.
+struct Processor {
+  std::string name, features;  // features: "+avx,-avx512f", each that LLVM knows
+  bool operator==(const Processor&) const = default;
+};
+Processor host_processor();
+// The machine around it: registers, caches, cores. Error for a processor below x86-64-v3.
+Target host_target(const Processor& processor);
+Target host_target();  // asks LLVM, once
 
 struct Options {
   std::string entry = "tenon_main";  // the exported C symbol; NAME_arena_bytes beside it
@@ -50,6 +58,8 @@ int64_t arena_bytes(const ir::Program& program, const Target& target);
 std::string compiler_version();  // of LLVM and of the emitter: part of every cache key
 const void*
 compiler_address();  // somewhere in the code of LLVM as it is loaded: its build is part of every cache key too
+const void* generator_address();  // somewhere in what stands between LLVM and us: it may be a library of its own
+bool compiler_is_apart();  // whether LLVM is loaded when first something is compiled, rather than linked
 
 // An object for processors of this kind that holds bytes: the global `name`, aligned to 64, and the u64 `name`_bytes.
 std::string data_object(const std::string& name, const std::string& data, const CpuTarget& target);
@@ -74,7 +84,7 @@ struct Linked {
   int32_t (*entry)(const void* call) = nullptr;
   int64_t (*arena_bytes)(const int64_t* dims) = nullptr;
 };
-// Links objects in memory (JITLink). The caller releases code with the same CodeMemory.
+// Links objects in memory, without a compiler. The caller releases code with the same CodeMemory.
 Linked link_objects(std::span<const std::string> objects, const std::string& entry, const CodeMemory& memory);
 
 // ---- CUDA ---------------------------------------------------------------------------------------------------------

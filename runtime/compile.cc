@@ -1,6 +1,7 @@
 // The driver: memory cache, disk cache, passes, code generation, loading. The target's kind chooses the device, here alone.
 #include "tenon/runtime/compile.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 
@@ -86,7 +87,8 @@ Artifact compile_for(const ir::Graph& graph, const CompileOptions& options, cons
   codegen::Options code_options;
   code_options.entry = options.entry;
   // Compiling in several parts pays when there is enough to share out; how many depends on the program alone.
-  code_options.parts = options.parts != 0 ? options.parts : program.kernels.size() >= 8 ? 2 : 1;
+  const auto parts = static_cast<int>(std::clamp<size_t>(program.kernels.size() / 3, 1, 8));
+  code_options.parts = options.parts != 0 ? options.parts : parts;
   code_options.entry_apart = options.parts == 0;
   code_options.stored = options.stored;
   Artifact artifact;

@@ -58,7 +58,6 @@ uint64_t Executable::memory_bytes() const {
 std::shared_ptr<const Executable> load(Artifact artifact, const Device* device) {
   const FloatEnvironment standard;
   const Undisturbed section;
-  if (codegen::has_ended()) throw Error("programs cannot be loaded any more: the process is about to end");
   const Device& where = device != nullptr ? *device : device_of(artifact.manifest.kind);
   ensure(where.kind == artifact.manifest.kind, "a program is loaded on a device of another kind");
   return Executable::link(std::move(artifact), where);

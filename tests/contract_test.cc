@@ -402,7 +402,13 @@ TEST(Contract, ManyBlocksOnTwoThreads) {
     Contraction c(p);
     c.check(1, 271, 390, 541);
     p.symbolic = false;
-    p.m = 260, p.n = 192, p.k = 1030;
+    p.m = 260, p.k = 1030;
+    for (const int64_t n : {192, 190}) {  // read where it lies, and packed
+      p.n = n;
+      for (const bool prologue : {false, true}) p.prologue = prologue, Contraction(p).check();
+    }
+    p.prologue = false;
+    p.m = 75, p.n = 32, p.k = 4096 + 300;  // two segments, the right operand where it lies
     Contraction(p).check();
   }
 }

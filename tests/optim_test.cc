@@ -4,6 +4,7 @@
 #include <tenon/tenon.h>
 
 #include <cmath>
+#include <limits>
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -254,6 +255,32 @@ TEST(Optim, SgdIsExactInF64) {
       exact[i] -= static_cast<long double>(o.rate) * velocity[i];
       ASSERT_NEAR(values(p)[i], static_cast<double>(exact[i]), 1e-14 * (1 + std::fabs(static_cast<double>(exact[i]))));
     }
+  }
+}
+
+// A parameter whose gradient has become 0: its moments decay, and end in 0 rather than among the subnormal numbers.
+TEST(Optim, MomentsDoNotBecomeSubnormal) {
+  for (const DType dtype : {f32, f64}) {
+    const double smallest = dtype == f32 ? std::numeric_limits<float>::min() : std::numeric_limits<double>::min();
+    Tensor p = full({4}, 1.0, {.dtype = dtype});
+    const Tensor start = full({4}, smallest * 8, {.dtype = dtype}), none = zeros({4}, {.dtype = dtype});
+    optim::AdamWState<Tensor> state{start, start, zeros({}, {.dtype = i64})};
+    Tensor velocity = start;
+    std::vector<double> seen;
+    for (int step = 0; step < 40; ++step) {
+      std::tie(p, state) = optim::adamw(p, none, state, {.beta2 = 0.9});
+      std::tie(p, velocity) = optim::sgd(p, none, velocity, {.momentum = 0.9});
+      for (const Tensor& t : {state.first, state.second, velocity}) seen.push_back(values(t)[0]);
+    }
+    int kept = 0;
+    for (const double value : seen) {
+      EXPECT_TRUE(value == 0 || value >= smallest) << value;
+      kept += value != 0;
+    }
+    EXPECT_GE(kept, 40);  // some twenty steps of each
+    for (size_t k = seen.size() - 3; k < seen.size(); ++k) EXPECT_EQ(seen[k], 0);
+    const Tensor strange = full({4}, std::nan(""), {.dtype = dtype});
+    EXPECT_TRUE(std::isnan(values(optim::sgd(p, strange, velocity, {.momentum = 0.9}).second)[0]));
   }
 }
 

@@ -3,12 +3,12 @@
 #include <llvm/Object/ArchiveWriter.h>
 #include <llvm/Support/MemoryBuffer.h>
 
-#include "tenon/codegen/codegen.h"
+#include "tenon/codegen/llvm/emitter.h"
 #include "tenon/ir/base/error.h"
 
 namespace tenon::codegen {
 
-std::string archive_objects(std::span<const std::string> objects, const std::string& name) {
+std::string emitter::archive_objects(std::span<const std::string> objects, const std::string& name) {
   std::vector<std::string> names;
   for (size_t i = 0; i < objects.size(); ++i) names.push_back(name + (i ? "_" + std::to_string(i) : "") + ".o");
   std::vector<llvm::NewArchiveMember> members;

@@ -1,24 +1,25 @@
 // Programs to relocatable objects: kernels are dealt into modules by weight, each module goes straight through LLVM's code
 // generator (no pass pipeline), and each object is checked for what it may contain. Refuses undefined symbols other than
 // memcpy, memset, the program's own custom calls and what its other objects define.
-#include <dlfcn.h>
-#include <llvm/Config/llvm-config.h>
 #include <llvm/IR/Module.h>
 #include <llvm/Support/raw_ostream.h>
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
+#include <functional>
 #include <set>
 #include <system_error>
 #include <thread>
 
 #include "tenon/codegen/codegen.h"
 #include "tenon/codegen/llvm/contract/shared.h"
-#include "tenon/codegen/llvm/interrupt.h"
+#include "tenon/codegen/llvm/emitter.h"
 #include "tenon/codegen/llvm/kernel.h"
 #include "tenon/codegen/llvm/object.h"
 #include "tenon/codegen/llvm/pipeline.h"
 #include "tenon/codegen/llvm/program.h"
+#include "tenon/codegen/room.h"
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/base/undisturbed.h"
 
@@ -26,22 +27,27 @@ namespace tenon::codegen {
 
 namespace {
 
-constexpr const char* emitter_version = "11";  // raise it when generated code changes
+// What compiling costs, about: as many instructions as LLVM sees of a kernel without a contraction.
+size_t weight_of(const ir::Kernel& kernel) {
+  size_t weight = kernel.instructions.size() + 24;
+  for (const ir::Instruction& i : kernel.instructions)
+    if (i.kind == ir::KernelOp::contract) weight += 150;
+  return weight;
+}
 
 // Kernel numbers of each part, and the part that holds the entry is the first. Heaviest first into the lightest part.
 std::vector<std::vector<size_t>> deal(const ir::Program& program, int parts) {
   const size_t count =
       std::max<size_t>(1, std::min<size_t>(static_cast<size_t>(std::max(1, parts)), program.kernels.size()));
   std::vector<std::vector<size_t>> result(count);
-  std::vector<size_t> order(program.kernels.size()), load(count, 0);
+  std::vector<size_t> order(program.kernels.size()), load(count, 0), weights;
+  for (const ir::Kernel& kernel : program.kernels) weights.push_back(weight_of(kernel));
   for (size_t k = 0; k < order.size(); ++k) order[k] = k;
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return program.kernels[a].instructions.size() > program.kernels[b].instructions.size();
-  });
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return weights[a] > weights[b]; });
   for (size_t k : order) {
     const size_t part = static_cast<size_t>(std::min_element(load.begin(), load.end()) - load.begin());
     result[part].push_back(k);
-    load[part] += program.kernels[k].instructions.size() + 8;
+    load[part] += weights[k];
   }
   for (auto& part : result) std::sort(part.begin(), part.end());
   return result;
@@ -119,43 +125,41 @@ uint64_t room_for(const ir::Program& program) {
   for (const ir::Kernel& kernel : program.kernels) instructions += kernel.instructions.size();
   return (uint64_t{40} << 20) + (instructions << 13);
 }
+constexpr size_t most_threads = 8;
 constexpr uint64_t room_for_thread = uint64_t{144} << 20;  // its stack, and the C library's arena for it
 
-struct Joined : std::vector<std::thread> {  // also where an exception passes
-  ~Joined() { join(); }
-  void join() {
-    for (std::thread& t : *this)
-      if (t.joinable()) t.join();
+// Does jobs 0 to count - 1, each once, on as many threads as there are processors for and memory, and says what failed first.
+void run_jobs(const ir::Program& program, size_t count, const std::function<void(size_t)>& job) {
+  std::vector<std::exception_ptr> failures(count);
+  std::atomic<size_t> next{0};
+  const auto run = [&] {
+    for (size_t k; (k = next.fetch_add(1)) < count;) try {
+        job(k);
+      } catch (...) {
+        failures[k] = std::current_exception();
+      }
+  };
+  const uint64_t room = room_for(program);
+  require_room(room, "compiling this program");
+  size_t threads = std::min<size_t>({count, most_threads, std::max(1u, std::thread::hardware_concurrency())});
+  if (count <= 2) threads = 1;  // one kernel and its entry: a thread costs as much as it saves
+  while (threads > 1 && !has_room(threads * (room + room_for_thread))) --threads;
+  {
+    std::vector<std::jthread> others;  // joined where an exception passes, too
+    try {
+      while (others.size() + 1 < threads) others.emplace_back(run);
+    } catch (const std::system_error&) {  // no thread to be had: those that are there do all
+    }
+    run();
   }
-};
+  for (const std::exception_ptr& failure : failures)
+    if (failure) std::rethrow_exception(failure);
+}
 
 }  // namespace
 
-// The linker would bind the C library's function before it asks for the caller's.
-bool in_c_library(const std::string& name) {
-  for (const char* library : {"libc.so.6", "libm.so.6"})
-    if (void* handle = dlopen(library, RTLD_LAZY | RTLD_NOLOAD)) {
-      const bool found = dlsym(handle, name.c_str()) != nullptr;
-      dlclose(handle);
-      if (found) return true;
-    }
-  return false;
-}
-
-std::string custom_name_fault(const std::string& name) {
-  const bool identifier =
-      !name.empty() && name.size() <= 255 && !(name[0] >= '0' && name[0] <= '9') &&
-      std::all_of(name.begin(), name.end(), [](char c) {
-        return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-      });
-  if (!identifier) return "is not a C identifier of at most 255 characters";
-  if (name.rfind("__", 0) == 0 || name.rfind("tenon_", 0) == 0 || name == "main" || name == "_start")
-    return "is reserved";
-  if (name == "memcpy" || name == "memset" || in_c_library(name)) return "is a function of the C library";
-  return {};
-}
-
-std::vector<std::string> compile_objects(const ir::Program& program, const Target& target, const Options& options) {
+std::vector<std::string> emitter::compile_objects(const ir::Program& program, const Target& target,
+                                                  const Options& options) {
   const Undisturbed section;
   start_llvm();
   check_custom_names(program, options);
@@ -169,56 +173,26 @@ std::vector<std::string> compile_objects(const ir::Program& program, const Targe
           shared.push_back(std::move(f));
   // Linking goes from the last object to the first, which calls the others.
   std::stable_sort(shared.begin(), shared.end(), [](const auto& a, const auto& b) { return a.calls > b.calls; });
-  // Jobs of one thread each: the parts, then the shared functions that are not kept, all together.
-  std::vector<std::string> objects(parts.size() + shared.size());
-  std::vector<size_t> missing;
-  for (size_t k = parts.size(); k < objects.size(); ++k) {
-    objects[k] = kept_object(shared[k - parts.size()].symbol);
-    if (objects[k].empty()) missing.push_back(k);
+  // Jobs, the heaviest first: the parts, the shared functions that are not kept, the entry where it stands apart.
+  std::vector<std::string> objects(apart + parts.size() + shared.size());
+  const size_t first_part = apart, first_shared = first_part + parts.size();
+  std::vector<size_t> jobs;
+  for (size_t k = first_part; k < first_shared; ++k) jobs.push_back(k);
+  for (size_t k = first_shared; k < objects.size(); ++k) {
+    objects[k] = kept_object(shared[k - first_shared].symbol);
+    if (objects[k].empty()) jobs.push_back(k);
   }
-  const size_t jobs = parts.size() + !missing.empty();
-  std::vector<std::exception_ptr> failures(jobs);
-  const auto run = [&](size_t job) {
-    try {
-      if (job < parts.size())
-        objects[job] = compile_part(program, target, options, parts[job], job == 0 && !apart);
-      else
-        for (size_t k : missing) objects[k] = shared_object(shared[k - parts.size()], target.cpu());
-    } catch (...) {
-      failures[job] = std::current_exception();
-    }
+  if (apart) jobs.push_back(0);
+  const auto make = [&](size_t k) {
+    if (k >= first_shared) return shared_object(shared[k - first_shared], target.cpu());
+    if (k < first_part) return compile_part(program, target, options, {}, true);
+    return compile_part(program, target, options, parts[k - first_part], k == 0);
   };
-  const uint64_t room = room_for(program);
-  require_room(room, "compiling this program");
-  const bool together = jobs > 1 && has_room(jobs * (room + room_for_thread));
-  Joined threads;
-  for (size_t job = 1; job < jobs; ++job) {
-    try {
-      if (together)
-        threads.emplace_back(run, job);
-      else
-        run(job);
-    } catch (const std::system_error&) {  // no thread to be had: the caller does its work
-      run(job);
-    }
-  }
-  run(0);
-  std::string entry;
-  if (apart && !failures[0]) {
-    try {
-      entry = compile_part(program, target, options, {}, true);
-    } catch (...) {
-      failures[0] = std::current_exception();
-    }
-  }
-  threads.join();
-  for (const std::exception_ptr& failure : failures)
-    if (failure) std::rethrow_exception(failure);
-  if (apart) objects.insert(objects.begin(), std::move(entry));
+  run_jobs(program, jobs.size(), [&](size_t job) { objects[jobs[job]] = make(jobs[job]); });
   return objects;
 }
 
-std::string data_object(const std::string& name, const std::string& data, const CpuTarget& target) {
+std::string emitter::data_object(const std::string& name, const std::string& data, const CpuTarget& target) {
   const Undisturbed section;
   start_llvm();
   return with_llvm(target, llvm::CodeGenOptLevel::None, [&](Work& work) {
@@ -234,7 +208,7 @@ std::string data_object(const std::string& name, const std::string& data, const 
   });
 }
 
-std::string llvm_text(const ir::Program& program, const Target& target, const Options& options) {
+std::string emitter::llvm_text(const ir::Program& program, const Target& target, const Options& options) {
   const Undisturbed section;
   start_llvm();
   std::vector<size_t> all(program.kernels.size());
@@ -247,7 +221,5 @@ std::string llvm_text(const ir::Program& program, const Target& target, const Op
     return text;
   });
 }
-
-std::string compiler_version() { return "llvm " LLVM_VERSION_STRING " emitter " + std::string(emitter_version); }
 
 }  // namespace tenon::codegen

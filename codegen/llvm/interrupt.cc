@@ -1,8 +1,7 @@
-// The handlers that LLVM calls instead of ending the process, and the room that keeps it from having to.
+// The handlers that LLVM calls instead of ending the process.
 #include "tenon/codegen/llvm/interrupt.h"
 
 #include <llvm/Support/ErrorHandling.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -36,20 +35,6 @@ constinit std::mutex handlers;  // taken inside sections only, also by threads w
 constinit int users = 0;
 
 }  // namespace
-
-bool has_room(uint64_t bytes) {
-  void* const room = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (room == MAP_FAILED) return false;
-  munmap(room, bytes);
-  return true;
-}
-
-void require_room(uint64_t bytes, const char* doing) {
-  if (!has_room(bytes))
-    throw Error(std::string("out of memory: ") + doing + " may take " + std::to_string(bytes >> 20) +
-                " MiB, which are not to be had; raise the limit of the process (ulimit -v), or load a program that was "
-                "saved by tn::aot::save");
-}
 
 Interruptible::Interruptible() {
   const std::lock_guard lock(handlers);

@@ -1,17 +1,10 @@
 // LLVM and failure. LLVM is built without exceptions: where it runs out of memory, or meets what it cannot compile, it ends the
-// process. So the memory that a compilation may need is asked for beforehand, and for the rest LLVM's handlers throw. What LLVM
+// process. So the memory that a compilation may need is asked for beforehand (codegen/room.h), and for the rest LLVM's handlers throw. What LLVM
 // was doing then is in no state to be destroyed and is left behind. Refuses to touch the handlers while nothing is compiled:
 // others may use the same LLVM.
 #pragma once
 
-#include <cstdint>
-
 namespace tenon::codegen {
-
-// Whether so much address space is to be had. It is asked for and given back.
-bool has_room(uint64_t bytes);
-// Error: `doing` takes so many bytes, and they are not to be had.
-void require_room(uint64_t bytes, const char* doing);
 
 // While one is alive, LLVM's failures on this thread are exceptions: std::bad_alloc, InternalError. Made in a section, or on a
 // thread whose starter is in one and waits for it (ir/base/undisturbed.h).

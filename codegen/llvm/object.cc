@@ -8,6 +8,7 @@
 #include <deque>
 #include <mutex>
 
+#include "tenon/codegen/llvm/emitter.h"
 #include "tenon/codegen/llvm/pipeline.h"
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/base/undisturbed.h"
@@ -85,7 +86,7 @@ std::string shared_object(const SharedFunction& function, const CpuTarget& targe
   return object;
 }
 
-void drop_kept_objects() {
+void emitter::drop_kept_objects() {
   const Undisturbed section;
   Library& all = library.get();
   const std::lock_guard lock(all.mutex);

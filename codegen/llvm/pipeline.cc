@@ -23,9 +23,10 @@
 #include <new>
 #include <vector>
 
-#include "tenon/codegen/codegen.h"
+#include "tenon/codegen/llvm/emitter.h"
 #include "tenon/codegen/llvm/interrupt.h"
 #include "tenon/codegen/llvm/target.h"
+#include "tenon/codegen/room.h"
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/base/undisturbed.h"
 
@@ -151,8 +152,8 @@ void emit_start(llvm::Module& module) {
 }
 
 // LLVM makes some of its statics when it first generates code. Objects are destroyed in the reverse order of their making, so
-// they are made here, by compiling a little, and end_llvm is registered after them: it runs before they go. tests/life_test.cc
-// counts what is made later.
+// they are made here, by compiling a little; what is registered next (codegen/compiler.cc) runs before they go.
+// tests/life_test.cc counts what is made later.
 struct Start {
   explicit Start(const CpuTarget& target) {
     require_room(uint64_t{40} << 20, "starting LLVM");
@@ -171,7 +172,6 @@ struct Start {
       llvm::TargetLibraryInfoImpl(llvm::Triple(target.triple)).getLibFunc("memcpy", found);
       return work.generator.emit(*work.module);
     });
-    end_llvm_at_exit();
   }
 };
 constinit Forever<const Start> start;
@@ -201,8 +201,7 @@ void finish_module(llvm::Module& module, const CpuTarget& target) {
 }
 
 void start_llvm() {
-  if (has_ended()) throw InternalError("LLVM is used after its end");
-  start.get([] { return new Start(host_target().cpu()); });
+  start.get([] { return new Start(host_target(emitter::host_processor()).cpu()); });
 }
 
 Generator::Generator(const CpuTarget& target, llvm::CodeGenOptLevel level) {

@@ -15,9 +15,8 @@
 namespace tenon::codegen {
 
 // Makes LLVM ready, if it is not; whatever uses LLVM calls it first, in a section that lasts until it is done
-// (ir/base/undisturbed.h). InternalError when LLVM is gone (codegen.h, has_ended).
+// (ir/base/undisturbed.h) and that began before LLVM's end (codegen/compiler.h).
 void start_llvm();
-void end_llvm_at_exit();  // from then on has_ended() says so
 
 struct Pipeline;
 

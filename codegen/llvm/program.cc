@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tenon/codegen/codegen.h"
+#include "tenon/codegen/llvm/emitter.h"
 #include "tenon/codegen/llvm/entry.h"
 #include "tenon/ir/base/error.h"
 
@@ -29,7 +30,7 @@ int64_t planned_bytes(const ir::Program& program) {
 
 }  // namespace
 
-int64_t arena_bytes(const ir::Program& program, const Target& target) {
+int64_t emitter::arena_bytes(const ir::Program& program, const Target& target) {
   return planned_bytes(program) + scratch_bytes(program, target);
 }
 

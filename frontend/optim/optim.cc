@@ -4,6 +4,7 @@
 #include "tenon/frontend/tensor/placement.h"
 
 #include <cmath>
+#include <limits>
 
 #include "tenon/frontend/ops/formula.h"
 #include "tenon/frontend/ops/promote.h"
@@ -23,6 +24,14 @@ using ir::Value;
 
 Value times(Value number, Value v) { return spread(number, v) * v; }
 
+// A moment below the smallest normal number is taken for 0. What it could move is beyond the last place of any parameter, and where
+// gradients have become 0, moments decay into the subnormal numbers, with which a processor computes many times as slowly.
+Value settled(Value moment) {
+  const double smallest =
+      moment.dtype() == f64 ? std::numeric_limits<double>::min() : std::numeric_limits<float>::min();
+  return select(lt(abs(moment), like(moment, smallest)), literal(moment, 0), moment);
+}
+
 // step = gradient + decay * parameter; with a velocity, step = momentum * velocity + step; parameter - rate * step.
 // Inputs: parameter, gradient, rate, decay if it decays, velocity and momentum if it keeps one. Outputs: the parameter, and the
 // velocity if there is one.
@@ -36,7 +45,7 @@ std::vector<Value> build_sgd(ir::GraphBuilder&, std::span<const Value> x, const 
   if (with.decays) step = step + times(x[next++], before);
   if (!with.keeps) return {cast(before - times(rate, step), x[0].dtype())};
   const Value velocity = x[next], momentum = x[next + 1];
-  step = times(momentum, cast(velocity, wide)) + step;
+  step = settled(times(momentum, cast(velocity, wide)) + step);
   const Value kept = cast(step, velocity.dtype());
   return {cast(before - times(rate, step), x[0].dtype()), kept};
 }
@@ -78,9 +87,9 @@ std::vector<Value> build_adamw(ir::GraphBuilder&, std::span<const Value> x, cons
   const Value before = cast(x[in::parameter], wide), gradient = cast(x[in::gradient], wide);
   const Value correct1 = cast(x[in::correct1], wide), correct2 = cast(x[in::correct2], wide);
   const Value new_mean = times(x[in::rest1], gradient);
-  const Value mean = times(x[in::beta1], cast(x[in::mean], wide)) + new_mean;
+  const Value mean = settled(times(x[in::beta1], cast(x[in::mean], wide)) + new_mean);
   const Value new_square = times(x[in::rest2], gradient * gradient);
-  const Value square = times(x[in::beta2], cast(x[in::square], wide)) + new_square;
+  const Value square = settled(times(x[in::beta2], cast(x[in::square], wide)) + new_square);
   const Value size = sqrt(square * spread(correct2, square)), divisor = size + spread(x[in::epsilon], size);
   Value direction = mean * spread(correct1, mean) / divisor;
   if (made::AdamWStep(attrs).decays) direction = direction + times(x[in::decay], before);

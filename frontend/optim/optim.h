@@ -1,5 +1,6 @@
 // Optimizers as plain functions over parameter trees: they trace, fuse and ship like any other code. Gradients and state are
-// paired with the parameters by path; integer and bool leaves, and leaves without a gradient, stay as they are.
+// paired with the parameters by path; integer and bool leaves, and leaves without a gradient, stay as they are. Moments and velocities
+// below the smallest normal number become 0.
 #pragma once
 
 #include "tenon/frontend/ops/ops.h"

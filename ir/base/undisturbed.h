@@ -66,6 +66,7 @@ class Forever {
     if (made_.load(std::memory_order_relaxed) == nullptr) made_.store(make(), std::memory_order_release);
     return *made_.load(std::memory_order_relaxed);
   }
+  bool is_made() const { return made_.load(std::memory_order_acquire) != nullptr; }
 
  private:
   std::atomic<T*> made_{nullptr};

@@ -136,6 +136,20 @@ int64_t unit_loads(const Kernel& kernel, BlockId block, size_t argument) {
   return count;
 }
 
+int64_t load_step(const Kernel& kernel, const Instruction& load, ScalarId argument) {
+  const Shape& shape = kernel.buffers[index(load.buffer)].shape;
+  int64_t step = 0, below = 1;  // elements of one step of the axis
+  for (size_t d = shape.size(); d-- > 0;) {
+    if (const int64_t moves = slope(kernel, load.operands[d], argument); moves != 0) {
+      if (below == unknown_extent) return unknown_extent;
+      step += moves * below;
+    }
+    if (!shape[d].is_number() || (below != unknown_extent && __builtin_mul_overflow(below, shape[d].number(), &below)))
+      below = unknown_extent;
+  }
+  return step;
+}
+
 bool loads_runs(const Kernel& kernel, const Instruction& load, ScalarId argument, int64_t count) {
   const Shape& shape = kernel.buffers[index(load.buffer)].shape;
   const size_t rank = shape.size();

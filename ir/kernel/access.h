@@ -16,6 +16,10 @@ int64_t most_of(const Kernel& kernel, ScalarId v);  // the largest that an exten
 // still and remainders as moving like their dividend: a guess that chooses orders, never what is read.
 int64_t unit_loads(const Kernel& kernel, BlockId block, size_t argument);
 
+// Elements that a load moves by when the argument moves by one, by the same guess; unknown_extent where its buffer's extents are not
+// known.
+int64_t load_step(const Kernel& kernel, const Instruction& load, ScalarId argument);
+
 // Whether elements [argument, argument + count) of the load's buffer lie one behind the other, from a multiple of `count`
 // elements on, whenever the argument is a multiple of `count` (a power of two) and not negative. Exact.
 bool loads_runs(const Kernel& kernel, const Instruction& load, ScalarId argument, int64_t count);

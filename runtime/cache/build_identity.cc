@@ -62,6 +62,12 @@ std::string module_identity(const void* address) {
          std::to_string(s.st_size);
 }
 
+std::string module_path(const void* address) {
+  Search search{reinterpret_cast<uintptr_t>(address), "", ""};
+  dl_iterate_phdr(visit, &search);
+  return search.path;
+}
+
 const std::string& build_identity() {
   static constinit Forever<const std::string> identity;
   return identity.get([] { return new std::string(module_identity(reinterpret_cast<const void*>(&build_identity))); });

@@ -9,9 +9,9 @@
 #include "tenon/ir/base/environment.h"
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/base/undisturbed.h"
-#include "tenon/runtime/cache/build_identity.h"
 #include "tenon/runtime/compile.h"
 #include "tenon/runtime/cpu/code_memory.h"
+#include "tenon/runtime/cpu/generator_record.h"
 #include "tenon/runtime/device.h"
 #include "tenon/runtime/targets.h"
 
@@ -77,15 +77,11 @@ Target target_from_environment(Target host) {
 
 const Target& host(const Device&) {
   static constinit Forever<const Target> target;
-  return target.get([] { return new Target(target_from_environment(codegen::host_target())); });
+  return target.get([] { return new Target(target_from_environment(codegen::host_target(generator_record().host))); });
 }
 
 // A library that was built anew says the same version.
-std::string compiler() {
-  static constinit Forever<const std::string> build;
-  return codegen::compiler_version() + " build " +
-         build.get([] { return new std::string(module_identity(codegen::compiler_address())); });
-}
+std::string compiler() { return codegen::compiler_version() + " build " + generator_record().build; }
 
 void copy(const Device&, void* to, const void* from, uint64_t bytes) { std::memcpy(to, from, bytes); }
 // Rows of a number or two are most of what is copied so: a size that is known takes no call.
