@@ -1,3 +1,4 @@
+// What frontend/tensor/thread_modes.h declares. Refuses to change it: each part has a file that does.
 #include "tenon/frontend/tensor/thread_modes.h"
 
 namespace tenon {
