@@ -71,6 +71,7 @@ class ContractEmitter : ContractCode {
   // llvm/contract/pack.cc
   Value* packed_total();
   void emit_packed(Value* worker);
+  Value* left_place(Value* batch, Value* row, Value* k);
   void pack_left(Value* batch, Value* row, Value* rows, Value* from, Value* depth, Value* block);
   void pack_right(Value* batch, Value* from, Value* depth, Value* column, Value* columns, Value* panel);
   void turn_right(Value* batch, Value* from, Value* depth, Value* column, Value* columns, Value* panel);

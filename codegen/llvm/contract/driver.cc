@@ -33,6 +33,7 @@ struct Piece {  // one panel of one row block over one block of k
   Value *from, *to, *depth;  // of k
   Value* ends;  // the last block of k
   Value *column, *columns;
+  Value* place = nullptr;  // of the left operand at (row, from), where it is read in place
 };
 
 class Driver : ContractCode {
@@ -47,12 +48,14 @@ class Driver : ContractCode {
  private:
   Grid grid();
   void run_panels(Value* block, Value* panel, Value* panels);
+  void pack_left(const Piece& piece);
   void set_columns(Piece& piece, Value* panel);
   void advance_tiles(Piece piece, Value* panel, Value* panels, Value* first);
   void advance_tile(const Piece& piece, Value* number, Value* panel, Value* tile);
   Value* panel_at(Value* number) { return at(panel_, b_.CreateMul(number, i64(plan_.panel_bytes))); }
-  void run_tile(Value* left, Value* right, Value* depth, Value* sums, Value* resume, Value* rows, Value* columns);
-  void evaluate(FrameFunction which, llvm::ArrayRef<Value*> arguments);
+  void run_tile(Value* left, Value* stride, Value* right, Value* depth, Value* sums, Value* resume, Value* rows,
+                Value* columns);
+  Value* evaluate(FrameFunction which, llvm::ArrayRef<Value*> arguments);
   Value* frame_function(FrameFunction which);
   // A function of its own for what `body` emits, called here with the arguments; those that are constants stay what they are.
   void apart(const char* name, ValueRefs arguments, llvm::function_ref<void(Driver&, ValueRefs)> body);
@@ -142,10 +145,10 @@ Value* Driver::frame_function(FrameFunction which) {
   return b_.CreateLoad(b_.getPtrTy(), place);
 }
 
-void Driver::evaluate(FrameFunction which, llvm::ArrayRef<Value*> arguments) {
+Value* Driver::evaluate(FrameFunction which, llvm::ArrayRef<Value*> arguments) {
   Values given{frame_};
   given.insert(given.end(), arguments.begin(), arguments.end());
-  b_.CreateCall(frame_function_type(b_.getContext(), which), frame_function(which), given);
+  return b_.CreateCall(frame_function_type(b_.getContext(), which), frame_function(which), given);
 }
 
 void Driver::emit() {
@@ -198,9 +201,11 @@ void Driver::run_panels(Value* block, Value* panel, Value* panels) {
     // A claim often goes on in the row block that the last one left.
     Value* key = b_.CreateAdd(b_.CreateMul(block, grid_.k_blocks), k_block);
     when(b_, "pack", b_.CreateICmpNE(b_.CreateLoad(b_.getInt64Ty(), packed_), key), [&] {
-      evaluate(FrameFunction::left, {x.batch, x.row, x.rows, x.from, x.depth, left_});
+      pack_left(x);
       b_.CreateStore(key, packed_);
     });
+    x.place = left_;
+    if (plan_.place_stride > 0) x.place = evaluate(FrameFunction::place, {x.batch, x.row, x.from});
     // Several panels lie in L2 at once, so that a tile's rows of the left block, which come from farther, serve all of them.
     counted_loop(b_, "group", {i64(0), panels, plan_.group}, [&](Value* first) {
       Value* many = smaller(b_.CreateSub(panels, first), i64(plan_.group));
@@ -211,7 +216,7 @@ void Driver::run_panels(Value* block, Value* panel, Value* panels) {
       });
       apart("tiles",
             {x.batch, x.row, x.rows, x.from, x.to, x.depth, x.ends, left_, panel_, tiles_, grid_.segments, grid_.levels,
-             grid_.alone, grid_.row_tiles, n_, from, many, first},
+             grid_.alone, grid_.row_tiles, n_, from, many, first, x.place},
             [](Driver& d, ValueRefs a) {
               d.left_ = a[7];
               d.panel_ = a[8];
@@ -221,9 +226,20 @@ void Driver::run_panels(Value* block, Value* panel, Value* panels) {
               d.grid_.alone = a[12];
               d.grid_.row_tiles = a[13];
               d.n_ = a[14];
-              d.advance_tiles({a[0], a[1], a[2], a[3], a[4], a[5], a[6], nullptr, nullptr}, a[15], a[16], a[17]);
+              d.advance_tiles({a[0], a[1], a[2], a[3], a[4], a[5], a[6], nullptr, nullptr, a[18]}, a[15], a[16], a[17]);
             });
     });
+  });
+}
+
+// All rows of the block; in place, those of a last tile that is not whole.
+void Driver::pack_left(const Piece& x) {
+  if (plan_.place_stride == 0)
+    return static_cast<void>(evaluate(FrameFunction::left, {x.batch, x.row, x.rows, x.from, x.depth, left_}));
+  Value* rest = b_.CreateSRem(x.rows, i64(plan_.rows));
+  when(b_, "rest", b_.CreateICmpSGT(rest, i64(0)), [&] {
+    Value* row = b_.CreateAdd(x.row, b_.CreateSub(x.rows, rest));
+    evaluate(FrameFunction::left, {x.batch, row, rest, x.from, x.depth, left_});
   });
 }
 
@@ -249,8 +265,16 @@ void Driver::advance_tiles(Piece x, Value* panel, Value* panels, Value* first) {
 void Driver::advance_tile(const Piece& x, Value* t, Value* panel, Value* tile) {
   const int64_t elements = plan_.rows * plan_.columns();
   Value* offset = b_.CreateMul(t, i64(plan_.rows));
-  Value* left = element(left_, b_.CreateMul(t, i64(plan_.tile_stride)));
   Value* rows = smaller(b_.CreateSub(x.rows, offset), i64(plan_.rows));
+  Value* stride = i64(plan_.row_stride);
+  Value* left = nullptr;
+  if (plan_.place_stride > 0) {
+    Value* whole = b_.CreateICmpEQ(rows, i64(plan_.rows));
+    stride = b_.CreateSelect(whole, i64(plan_.place_stride), stride);
+    left = b_.CreateSelect(whole, element(x.place, b_.CreateMul(offset, i64(plan_.place_stride))), left_);
+  } else {
+    left = element(left_, b_.CreateMul(t, i64(plan_.tile_stride)));
+  }
   Value* fetches = b_.CreateIsNotNull(frame_function(FrameFunction::fetch));
   when(b_, "fetch", b_.CreateAnd(x.ends, fetches),
        [&] { evaluate(FrameFunction::fetch, {x.batch, b_.CreateAdd(x.row, offset), rows, x.column}); });
@@ -259,7 +283,7 @@ void Driver::advance_tile(const Piece& x, Value* t, Value* panel, Value* tile) {
       [&] {
         // Integers have one sum over all segments.
         Value* behind = join_levels() ? b_.CreateAnd(x.from, i64(contract_segment - 1)) : x.from;
-        run_tile(left, panel, x.depth, tile, b_.CreateICmpNE(behind, i64(0)), rows, x.columns);
+        run_tile(left, stride, panel, x.depth, tile, b_.CreateICmpNE(behind, i64(0)), rows, x.columns);
       },
       [&] {  // an empty sum is +0
         b_.CreateMemSet(tile, b_.getInt8(0), i64(elements * size_), llvm::MaybeAlign(64));
@@ -280,17 +304,18 @@ void Driver::advance_tile(const Piece& x, Value* t, Value* panel, Value* tile) {
 }
 
 // Runs the micro-kernel over one tile: whole, or vector by vector where the panel is narrower, with fewer rows at the edge.
-void Driver::run_tile(Value* left, Value* right, Value* depth, Value* sums, Value* resume, Value* rows,
+void Driver::run_tile(Value* left, Value* stride, Value* right, Value* depth, Value* sums, Value* resume, Value* rows,
                       Value* columns) {
   const auto with_rows = [&](int64_t count) {
     const auto whole = [&] {
       b_.CreateCall(tile_function(module_, tile_shape(plan_, dtype_, count, plan_.vectors), target_),
-                    {left, right, depth, sums, resume});
+                    {left, right, depth, sums, resume, stride});
     };
     const auto narrow = [&] {
       llvm::Function* one = tile_function(module_, tile_shape(plan_, dtype_, count, 1), target_);
-      counted_loop(b_, "vectors", {i64(0), columns, plan_.width},
-                   [&](Value* c) { b_.CreateCall(one, {left, element(right, c), depth, element(sums, c), resume}); });
+      counted_loop(b_, "vectors", {i64(0), columns, plan_.width}, [&](Value* c) {
+        b_.CreateCall(one, {left, element(right, c), depth, element(sums, c), resume, stride});
+      });
     };
     if (!has_narrow_panels(plan_)) return whole();
     if (!has_whole_panels(plan_)) return narrow();

@@ -14,7 +14,7 @@ using llvm::Value;
 
 namespace {
 
-constexpr std::array<const char*, frame_functions> suffixes = {"_left", "_right", "_fetch", "_epilogue"};
+constexpr std::array<const char*, frame_functions> suffixes = {"_left", "_right", "_fetch", "_epilogue", "_place"};
 
 }  // namespace
 
@@ -66,7 +66,7 @@ void ContractEmitter::emit_packed(Value* worker) {
     for (llvm::Argument& a : llvm::drop_begin(function->args())) arguments.push_back(&a);
     if (plan_.batch == 1) arguments[0] = i64(0);
     body(part, arguments);
-    inner.b_.CreateRetVoid();
+    if (which != FrameFunction::place) inner.b_.CreateRetVoid();
     kernel_.nontemporal_used_ |= inner.nontemporal_used_;
     b_.CreateStore(function, slot(b_, frame, static_cast<uint64_t>(which)));
   };
@@ -91,10 +91,23 @@ void ContractEmitter::emit_packed(Value* worker) {
   put(FrameFunction::epilogue, [&](ContractEmitter& e, ValueRefs a) {
     e.epilogue(a[0], a[1], a[2], or_else(column, a[3]), or_else(columns, a[4]), a[5], plan_.columns());
   });
+  if (plan_.place_stride > 0)
+    put(FrameFunction::place,
+        [&](ContractEmitter& e, ValueRefs a) { e.b_.CreateRet(e.left_place(a[0], a[1], or_else(from, a[2]))); });
   for (auto attribute : {llvm::Attribute::NoInline, llvm::Attribute::OptimizeNone})  // it runs once a worker
     kernel_.function_->addFnAttr(attribute);
   b_.CreateCall(driver_function(kernel_.module_, plan_, dtype_, kernel_.target_.cpu()),
                 {frame, kernel_.scratch_, worker, batches_, m_, n_, k_});
+}
+
+// Where element (row, k) of the left operand stands.
+Value* ContractEmitter::left_place(Value* batch, Value* row, Value* k) {
+  const ir::BlockId block = contract_.blocks[0];
+  const ir::Instruction& load = *ir::definition(kernel_.kernel_, kernel_.kernel_.blocks[index(block)].yields[0]);
+  kernel_.lanes_ = {};
+  bind(block, {batch, row, k}, -1);
+  const size_t rank = kernel_.kernel_.buffers[index(load.buffer)].shape.size();
+  return kernel_.address(load.buffer, llvm::ArrayRef(load.operands).take_front(rank)).pointer;
 }
 
 // The left block as its loads have it: rows of k; or, where i is contiguous in memory, the rows of a tile side by side.

@@ -54,13 +54,25 @@ const Instruction* plain_load(const Kernel& kernel, ir::BlockId block) {
   return i;
 }
 
+// Elements that an operand's load moves by with argument 0, 1 or 2 of its block.
+int64_t step_of(const Kernel& kernel, const Instruction& contract, int side, const Instruction& load, size_t argument) {
+  return ir::load_step(kernel, load, kernel.blocks[index(contract.blocks[side])].arguments[argument]);
+}
+
+// The rows of a left operand that stands in memory along k need no packing but where a tile has fewer of them.
+int64_t place_stride(const ContractPlan& p, const Kernel& kernel, const Instruction& contract) {
+  const Instruction* left = plain_load(kernel, contract.blocks[0]);
+  if (!p.lhs_along_k || left == nullptr || left->dtype != contract.dtype) return 0;
+  return step_of(kernel, contract, 0, *left, 2) == 1 ? std::max<int64_t>(0, step_of(kernel, contract, 0, *left, 1)) : 0;
+}
+
 bool is_near(const ContractPlan& p, const Kernel& kernel, const Instruction& contract, const CpuTarget& cpu, bool few) {
   const Instruction *left = plain_load(kernel, contract.blocks[0]), *right = plain_load(kernel, contract.blocks[1]);
   if (left == nullptr || right == nullptr || p.rhs_along_k) return false;
   if (few) return true;
   if (p.n <= 0 || p.most_k <= 0) return false;
   const auto step = [&](int side, const Instruction& load, size_t argument) {
-    return ir::load_step(kernel, load, kernel.blocks[index(contract.blocks[side])].arguments[argument]);
+    return step_of(kernel, contract, side, load, argument);
   };
   const int64_t size = bytes(contract.dtype), row = step(1, *right, 1) * size;
   const bool along_rows = step(1, *right, 2) == 1 && row > 0 && row <= most_near_row && row % line_bytes == 0;
@@ -133,7 +145,7 @@ void lay_out_slot(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   p.tiles = p.resumes ? row_tiles * panels : 1;
   // Room for the sums that wait in the tree of segments.
   if (p.most_k < 0 || p.most_k > contract_segment) p.tiles = std::max<int64_t>(p.tiles, 64);
-  const int64_t left = p.block_rows / p.rows * p.tile_stride + cpu.contract.padding;
+  const int64_t left = p.block_rows / p.rows * p.tile_stride + cpu.contract.padding;  // also where few of it are packed
   p.panel_offset = round_up(left * size, 4096);
   p.turn_offset = round_up(p.depth * p.columns() * size, 64);
   p.panel_bytes = p.turn_offset + (p.rhs_along_k ? 16 * 16 * size : 0);
@@ -200,6 +212,7 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   }
   p.rows = even_tile(p.m, p.rows);
   cut_blocks(p, size, cpu);
+  p.place_stride = place_stride(p, kernel, contract);
   lay_out_slot(p, size, cpu);
   p.workers = workers_of(target);
   // A launch takes no more workers than its work is worth (ContractEmitter::packed_total), nor slots for them.

@@ -38,6 +38,8 @@ struct ContractPlan {
   bool lhs_along_k = true;  // the left block keeps k contiguous (else i), as its loads do
   bool rhs_along_k = false;  // the right operand is read along k and turned while it is packed
   int64_t row_stride = 0, k_stride = 0;  // elements between neighbours of the packed left block, inside a tile's rows
+  int64_t place_stride =
+      0;  // elements from one row of the left operand to the next where it is read in place; 0: it is packed
   int64_t tile_stride = 0;  // elements from the rows of one tile to those of the next
   int64_t edge_rows = 0;  // rows of the last tile when they have a micro-kernel of their own, else 0: padded
   bool resumes = true;  // chains may have to wait between blocks of k

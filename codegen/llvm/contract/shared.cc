@@ -13,13 +13,14 @@ namespace tenon::codegen {
 
 namespace {
 
-llvm::FunctionType* function_type(llvm::LLVMContext& context, std::initializer_list<char> parameters) {
+llvm::FunctionType* function_type(llvm::LLVMContext& context, std::initializer_list<char> parameters,
+                                  llvm::Type* result = nullptr) {
   std::vector<llvm::Type*> types;
   for (char c : parameters)
     types.push_back(c == 'p'   ? static_cast<llvm::Type*>(llvm::PointerType::get(context, 0))
                     : c == 'i' ? llvm::Type::getInt64Ty(context)
                                : llvm::Type::getInt1Ty(context));
-  return llvm::FunctionType::get(llvm::Type::getVoidTy(context), types, false);
+  return llvm::FunctionType::get(result != nullptr ? result : llvm::Type::getVoidTy(context), types, false);
 }
 
 llvm::Function* declare(llvm::Module& module, const std::string& symbol, llvm::FunctionType* type) {
@@ -57,19 +58,22 @@ std::string driver_symbol(const ContractPlan& p, DType dtype, const CpuTarget& t
                 {p.batch,       p.m,         p.n,          p.k,     p.most_k,       p.rows,
                  p.vectors,     p.width,     p.block_rows, p.depth, p.row_stride,   p.k_stride,
                  p.tile_stride, p.edge_rows, p.resumes,    p.tiles, p.panel_offset, p.tile_offset,
-                 p.slot_bytes,  p.workers,   p.claim,      p.group, p.panel_bytes}) +
+                 p.slot_bytes,  p.workers,   p.claim,      p.group, p.panel_bytes,  p.place_stride}) +
          digest(target);
 }
 
 }  // namespace
 
 llvm::FunctionType* frame_function_type(llvm::LLVMContext& context, FrameFunction which) {
+  if (which == FrameFunction::place)
+    return function_type(context, {'p', 'i', 'i', 'i'}, llvm::PointerType::get(context, 0));
   if (which == FrameFunction::fetch) return function_type(context, {'p', 'i', 'i', 'i', 'i'});
   return function_type(context, {'p', 'i', 'i', 'i', 'i', 'i', 'p'});
 }
 
 llvm::Function* tile_function(llvm::Module& module, const TileShape& shape, const CpuTarget& target) {
-  return declare(module, tile_symbol(shape, target), function_type(module.getContext(), {'p', 'p', 'i', 'p', 'b'}));
+  return declare(module, tile_symbol(shape, target),
+                 function_type(module.getContext(), {'p', 'p', 'i', 'p', 'b', 'i'}));
 }
 
 llvm::Function* driver_function(llvm::Module& module, const ContractPlan& plan, DType dtype, const CpuTarget& target) {

@@ -2,7 +2,9 @@
 // tiles, and the micro-kernels. They depend on the plan, the dtype and the machine alone, so that programs share them.
 //
 //   void driver(ptr frame, ptr scratch, i64 worker, i64 batches, i64 m, i64 n, i64 k)
-//   void tile(ptr left, ptr right, i64 depth, ptr sums, i1 resume)
+//   void tile(ptr left, ptr right, i64 depth, ptr sums, i1 resume, i64 stride)
+//
+// stride: elements from one row of the left operand to the next, where a row lies along k.
 //
 // A frame is the kernel's: `frame_functions` pointers to what evaluates its blocks, then what those need.
 //
@@ -10,6 +12,7 @@
 //   1  void right(ptr frame, i64 batch, i64 from, i64 depth, i64 column, i64 columns, ptr panel)
 //   2  void fetch(ptr frame, i64 batch, i64 row, i64 rows, i64 column), or null: ahead of the epilogue
 //   3  void epilogue(ptr frame, i64 batch, i64 row, i64 rows, i64 column, i64 columns, ptr tile)
+//   4  ptr place(ptr frame, i64 batch, i64 row, i64 from), where the plan reads the left operand in place: where it stands
 #pragma once
 
 #include <functional>
@@ -21,8 +24,8 @@
 
 namespace tenon::codegen {
 
-inline constexpr unsigned frame_functions = 4;
-enum class FrameFunction : uint8_t { left, right, fetch, epilogue };
+inline constexpr unsigned frame_functions = 5;
+enum class FrameFunction : uint8_t { left, right, fetch, epilogue, place };
 llvm::FunctionType* frame_function_type(llvm::LLVMContext& context, FrameFunction which);
 
 struct SharedFunction {
@@ -43,7 +46,7 @@ struct TileShape {
   int64_t rows = 1, vectors = 1, width = 1;  // of the accumulators
   int64_t columns = 1;  // of the panel and of the tile in memory, in which it may be one vector
   int64_t memory_rows = 0;  // of the tile in memory, where it resumes: the next one follows
-  int64_t row_stride = 1, k_stride = 1;
+  int64_t row_stride = 1, k_stride = 1;  // row_stride 0: an argument
   bool resumes = false;
 };
 TileShape tile_shape(const ContractPlan& plan, DType dtype, int64_t rows, int64_t vectors);

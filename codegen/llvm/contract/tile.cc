@@ -12,7 +12,8 @@ namespace tenon::codegen {
 using llvm::Value;
 
 TileShape tile_shape(const ContractPlan& p, DType dtype, int64_t rows, int64_t vectors) {
-  return {dtype, rows, vectors, p.width, p.columns(), p.resumes ? p.rows : 0, p.row_stride, p.k_stride, p.resumes};
+  return {dtype,      rows,     vectors, p.width, p.columns(), p.resumes ? p.rows : 0, p.lhs_along_k ? 0 : p.row_stride,
+          p.k_stride, p.resumes};
 }
 
 namespace {
@@ -20,6 +21,7 @@ namespace {
 struct Tile {
   const TileShape& t;
   Builder& b;
+  Value* stride;
   llvm::Type* element = register_type(b.getContext(), t.dtype);
   llvm::FixedVectorType* vector = llvm::FixedVectorType::get(element, static_cast<unsigned>(t.width));
   llvm::Align one_align{static_cast<uint64_t>(bytes(t.dtype))};
@@ -27,6 +29,11 @@ struct Tile {
 
   Value* ahead(Value* pointer, int64_t elements) {
     return b.CreateConstInBoundsGEP1_64(element, pointer, static_cast<uint64_t>(elements));
+  }
+
+  Value* row(Value* left, int64_t r) {
+    if (t.row_stride != 0) return ahead(left, r * t.row_stride);
+    return r == 0 ? left : b.CreateGEP(element, left, b.CreateMul(stride, b.getInt64(static_cast<uint64_t>(r))));
   }
 
   // One step of k. Carried: where the left and the right operand stand, the steps left, and the chains.
@@ -37,8 +44,8 @@ struct Tile {
     for (int64_t v = 0; v < t.vectors; ++v)
       y.push_back(b.CreateAlignedLoad(vector, ahead(right, v * t.width), vector_align));
     for (int64_t r = 0; r < t.rows; ++r) {
-      Value* x = b.CreateVectorSplat(static_cast<unsigned>(t.width),
-                                     b.CreateAlignedLoad(element, ahead(left, r * t.row_stride), one_align));
+      Value* x =
+          b.CreateVectorSplat(static_cast<unsigned>(t.width), b.CreateAlignedLoad(element, row(left, r), one_align));
       for (Value* v : y) next.push_back(multiply_add(b, t.dtype, x, v, chains[next.size()]));
     }
     left = ahead(left, t.k_stride);
@@ -55,7 +62,7 @@ void define_tile(llvm::Module& module, const TileShape& t, const CpuTarget& targ
   llvm::Function* function = tile_function(module, t, target);
   set_attributes(*function, target);
   Builder b(llvm::BasicBlock::Create(module.getContext(), "entry", function));
-  Tile tile{t, b};
+  Tile tile{t, b, function->getArg(5)};
   const auto place = [&](int64_t r, int64_t c) { return tile.ahead(function->getArg(3), r * t.columns + c); };
   Values chains;
   for (int64_t c = 0; c < t.rows * t.vectors; ++c) chains.push_back(llvm::Constant::getNullValue(tile.vector));
