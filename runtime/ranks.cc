@@ -13,10 +13,11 @@
 #include "tenon/runtime/cache/digest.h"
 
 namespace tenon::runtime {
-namespace {
 
-thread_local const tenon_ranks* of_thread = nullptr;
-std::atomic<const tenon_ranks*> of_process{nullptr};
+constinit thread_local const tenon_ranks* ranks_of_thread [[gnu::tls_model("initial-exec")]] = nullptr;
+constinit std::atomic<const tenon_ranks*> ranks_of_process{nullptr};
+
+namespace {
 
 void run(void* context, ir::Op op, const ir::Collective& what, const ir::Array* operand, ir::Array* result) {
   const auto* ranks = static_cast<const tenon_ranks*>(context);
@@ -78,14 +79,14 @@ Plugin load_plugin() {
 }  // namespace
 
 const tenon_ranks* current_ranks() {
-  if (of_thread != nullptr) return of_thread;
-  const tenon_ranks* ranks = of_process.load(std::memory_order_acquire);
+  if (ranks_of_thread != nullptr) return ranks_of_thread;
+  const tenon_ranks* ranks = ranks_of_process.load(std::memory_order_acquire);
   return ranks != nullptr ? ranks : tenon_ranks_alone();
 }
 
-RanksOfThread::RanksOfThread(const tenon_ranks* ranks) : before_(of_thread) { of_thread = ranks; }
-RanksOfThread::~RanksOfThread() { of_thread = before_; }
-void set_ranks_of_process(const tenon_ranks* ranks) { of_process.store(ranks, std::memory_order_release); }
+RanksOfThread::RanksOfThread(const tenon_ranks* ranks) : before_(ranks_of_thread) { ranks_of_thread = ranks; }
+RanksOfThread::~RanksOfThread() { ranks_of_thread = before_; }
+void set_ranks_of_process(const tenon_ranks* ranks) { ranks_of_process.store(ranks, std::memory_order_release); }
 
 InterpretingRanks::InterpretingRanks(const tenon_ranks* ranks)
     : scope_({&run, &rank_of, const_cast<tenon_ranks*>(ranks)}) {}

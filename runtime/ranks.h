@@ -2,6 +2,7 @@
 // of one.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -12,6 +13,14 @@
 namespace tenon::runtime {
 
 const tenon_ranks* current_ranks();  // never null
+
+extern constinit thread_local const tenon_ranks* ranks_of_thread
+    [[gnu::tls_model("initial-exec")]];  // null: the process's
+extern constinit std::atomic<const tenon_ranks*> ranks_of_process;  // null: a world of one
+inline bool is_alone() {
+  const bool none = ranks_of_thread == nullptr && ranks_of_process.load(std::memory_order_acquire) == nullptr;
+  return none || current_ranks()->size <= 1;
+}
 
 // While it lives, these are the ranks of this thread.
 class RanksOfThread {

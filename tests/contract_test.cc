@@ -293,14 +293,14 @@ TEST(Contract, PortableCodeGivesTheSameBits) {
 TEST(Contract, ExtentsKnownWhenCompiled) {
   const int64_t shapes[][4] = {{1, 1, 1, 1},      {1, 1, 200, 300}, {1, 3, 129, 65},   {1, 8, 8, 8},
                                {2, 13, 64, 31},   {1, 64, 64, 64},  {1, 67, 10, 67},   {1, 128, 10, 512},
-                               {1, 70, 200, 100}, {4, 5, 6, 7},     {1, 300, 65, 530}, {1, 257, 128, 48}};
+                               {1, 70, 200, 100}, {4, 5, 6, 7},     {1, 300, 65, 530}, {1, 257, 128, 48},
+                               {1, 1, 520, 1101}, {1, 2, 140, 8200}};  // two past a large right operand
   int turn = 0;
   for (const auto& s : shapes)
     for (const char* layout : layouts) {
       Problem p = problem(turn % 3 == 2 ? DType::f64 : DType::f32, layout, turn % 2);
-      p.batch = s[0], p.m = s[1], p.n = s[2], p.k = s[3];
+      p.batch = s[0], p.m = s[1], p.n = s[2], p.k = s[3], ++turn;
       Contraction(p).check();
-      ++turn;
     }
 }
 

@@ -12,6 +12,7 @@
 #include "tenon/ir/reference/array.h"
 #include "tenon/passes/pass.h"
 #include "tenon/runtime/compile.h"
+#include "tenon/tests/compiled.h"
 #include "tenon/tests/program_machine.h"
 
 namespace tenon {
@@ -99,6 +100,37 @@ TEST(Copies, SeveralTablesInOneProgram) {
   const Program p = passes::build_program(*traced.program()->graph, Target::portable());
   const std::string text = codegen::llvm_text(p, Target::portable(), {});
   EXPECT_NE(text.find("_copies_1 ="), std::string::npos) << p.text();
+}
+
+// Rows and blocks that threads share: parts of few bytes and of many, blocks that do not divide the whole; extents known and not.
+TEST(Copies, LargeOnesAreSharedAmongThreads) {
+  Built g;
+  std::vector<Value> beside, below;
+  for (int64_t width : {33, 1, 64, 7, 200}) beside.push_back(g.input({700, width}));
+  for (int64_t rows : {500, 3, 411}) below.push_back(g.input({rows, 305}));
+  below.push_back(slice(below[0], {20, 0}, {480, 305}, {1, 1}));
+  std::vector<ValueId> ids;
+  for (Value v : {concat(beside, 1), concat(below, 0), slice(below[2], {1, 0}, {410, 305}, {1, 1})})
+    ids.push_back(v.id);
+  const auto graph = g.b.finish(ids);
+  const std::vector<Array> expected = interpret(*graph, g.inputs);
+  const auto program = runtime::compile(*graph, {});
+  const tenon_env split = testing::splitting_env();
+  for (const tenon_env* env : {tenon_runtime_env(), tenon_serial_env(), &split}) {
+    const std::vector<Array> results = program->run(g.inputs, env);
+    for (size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(results[i].data, expected[i].data) << i;
+  }
+  // Eager programs, whose extents are free.
+  const Tensor x = normal(key(1), {700, 64}), y = normal(key(2), {700, 129});
+  const auto columns = tenon::concat({x, y, x}, 1).to_vector<float>(),
+             rows = tenon::concat({y, y}, 0).to_vector<float>();
+  const auto xs = x.to_vector<float>(), ys = y.to_vector<float>();
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const size_t row = i / 257, j = i % 257;
+    const float expected = j < 64 ? xs[row * 64 + j] : j < 193 ? ys[row * 129 + j - 64] : xs[row * 64 + j - 193];
+    ASSERT_EQ(columns[i], expected) << i;
+  }
+  for (size_t i = 0; i < rows.size(); ++i) ASSERT_EQ(rows[i], ys[i % ys.size()]) << i;
 }
 
 TEST(Copies, PartsAreComputedWhereTheyStand) {

@@ -145,6 +145,41 @@ TEST(Pool, WorkIsShared) {
             0);
 }
 
+// What a core has written is in its caches: the same thread gets the same part of every loop.
+TEST(Pool, SharesStayWhereTheyAre) {
+  Threads scope(2);
+  const auto caller = std::this_thread::get_id();
+  for (int round = 0; round < 100; round++) {
+    std::atomic<int> arrived = 0, misplaced = 0;
+    run(tenon_runtime_env(), 2, 1, [&](int64_t begin, int64_t) {
+      misplaced += (begin == 0) != (std::this_thread::get_id() == caller);
+      arrived++;
+      while (arrived < 2) std::this_thread::yield();
+      return 0;
+    });
+    ASSERT_EQ(misplaced, 0);
+  }
+}
+
+// A worker that is done early takes a piece of the caller's share, and is slow with it.
+TEST(Pool, WhatAWorkerTookIsWaitedFor) {
+  Threads scope(2);
+  const auto caller = std::this_thread::get_id();
+  std::atomic<bool> taken = false, finished = false;
+  run(tenon_runtime_env(), 8, 1, [&](int64_t begin, int64_t) {
+    const bool mine = std::this_thread::get_id() == caller;
+    if (mine && begin == 0)
+      while (!taken) std::this_thread::yield();
+    if (!mine && begin < 4) {
+      taken = true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(30));
+      finished = true;
+    }
+    return 0;
+  });
+  EXPECT_TRUE(finished);
+}
+
 // Woken on the caller's core, a worker would wait for the caller, who waits for it.
 TEST(Pool, WorkersKeepOffTheCallersCore) {
   cpu_set_t before;
@@ -172,6 +207,18 @@ TEST(Pool, WorkersKeepOffTheCallersCore) {
     EXPECT_EQ(CPU_COUNT(&places), CPU_COUNT(&before) - 1) << core;
   }
   sched_setaffinity(0, sizeof before, &before);
+}
+
+TEST(Pool, ALoopOfLessThanTwoGrainsRunsInPlace) {
+  Threads scope(2);
+  const auto caller = std::this_thread::get_id();
+  std::atomic<int> strangers = 0;
+  for (int round = 0; round < 100; round++)
+    run(tenon_runtime_env(), 127, 64, [&](int64_t, int64_t) {
+      strangers += std::this_thread::get_id() != caller;
+      return 0;
+    });
+  EXPECT_EQ(strangers, 0);
 }
 
 TEST(Pool, SleepingWorkersAreWoken) {

@@ -140,6 +140,7 @@ class EntryEmitter {
   void fill_slots(const ir::Step& step, const ir::Kernel& kernel);
   llvm::Function* kernel_function(uint32_t number);
   llvm::Value* call_kernel(const KernelRange& range, llvm::Function* callee, llvm::Value* total);
+  llvm::Value* run_shared(llvm::Function* callee, llvm::Value* context, llvm::Value* total, llvm::Value* grain);
   llvm::Value* writes_something(const ir::Kernel& kernel);
   void emit_loop(const ir::Step& step);
   void emit_branch(const ir::Step& step);
@@ -158,11 +159,16 @@ class EntryEmitter {
   void emit_carries(const ir::Step& step);
   llvm::Value* copied_bytes(const ir::Step& step);
   bool fits_table(const ir::Step& step) const;  // codegen/llvm/copies.cc
-  size_t tables_ = 0;  // of copies that there are
+  size_t tables_ = 0, row_loops_ = 0;  // of copies that there are
   size_t table_length(const std::vector<ir::Step>& steps, size_t first) const;
   void emit_copy_table(std::span<const ir::Step> steps);
   llvm::Value* some_missing(llvm::Value* list, ir::Home home);
   void copy(llvm::Value* to, llvm::Value* from, llvm::Value* bytes);
+  void copy_shared(llvm::Value* to, llvm::Value* from, llvm::Value* bytes);
+  llvm::Function* chunk_function(const char* what,
+                                 llvm::function_ref<void(llvm::Value*, llvm::Value*, llvm::Value*)> body);
+  bool copies_rows(const ir::Step& loop) const;
+  void emit_rows(const ir::Step& loop);
 
   struct Loop {
     llvm::Value* index = nullptr;

@@ -95,15 +95,20 @@ llvm::Function* EntryEmitter::kernel_function(uint32_t number) {
 
 // Runs all of a kernel's iterations: here, or shared among threads where there are some and the work is worth it.
 Value* EntryEmitter::call_kernel(const KernelRange& range, llvm::Function* callee, Value* total) {
-  const auto direct = [&] { return Values{b_.CreateCall(callee, {launch_slots_, i64(0), total})}; };
-  const auto iterations = known(total);
-  if (!range.shared || (iterations && *iterations <= range.grain)) return direct()[0];
-  Value* alone = b_.CreateOr(b_.CreateICmpSLE(total, i64(range.grain)), b_.CreateICmpSLE(threads_, b_.getInt32(1)));
+  if (!range.shared) return b_.CreateCall(callee, {launch_slots_, i64(0), total});
+  return run_shared(callee, launch_slots_, total, i64(range.grain));
+}
+
+Value* EntryEmitter::run_shared(llvm::Function* callee, Value* context, Value* total, Value* grain) {
+  const auto direct = [&] { return Values{b_.CreateCall(callee, {context, i64(0), total})}; };
+  const auto iterations = known(total), together = known(grain);
+  if (iterations && together && *iterations <= *together) return direct()[0];
+  Value* alone = b_.CreateOr(b_.CreateICmpSLE(total, grain), b_.CreateICmpSLE(threads_, b_.getInt32(1)));
   const auto shared = [&] {
     llvm::Type *pointer = b_.getPtrTy(), *number = b_.getInt64Ty();
     auto* type = llvm::FunctionType::get(b_.getInt32Ty(), {pointer, number, number, pointer, pointer}, false);
     return Values{b_.CreateCall(type, field(env_, env_parallel_for, pointer),
-                                {field(env_, env_pool, pointer), total, i64(range.grain), callee, launch_slots_})};
+                                {field(env_, env_pool, pointer), total, grain, callee, context})};
   };
   return choice(b_, "launch.alone", alone, direct, shared)[0];
 }
@@ -183,8 +188,10 @@ void EntryEmitter::emit_steps(const std::vector<Step>& steps) {
         emit_launch(step);
         emit_progress();
         break;
-      case StepKind::copy: copy(pointer(step.operands.at(1)), pointer(step.operands.at(0)), copied_bytes(step)); break;
-      case StepKind::loop: emit_loop(step); break;
+      case StepKind::copy:
+        copy_shared(pointer(step.operands.at(1)), pointer(step.operands.at(0)), copied_bytes(step));
+        break;
+      case StepKind::loop: copies_rows(step) ? emit_rows(step) : emit_loop(step); break;
       case StepKind::branch: emit_branch(step); break;
       case StepKind::custom: emit_custom(step); break;
     }

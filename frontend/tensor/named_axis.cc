@@ -1,4 +1,4 @@
-// The stack of named axes, innermost first. It needs no destructor, so that it serves until the thread is gone.
+// The stack of named axes, the innermost first (frontend/tensor/thread_modes.h).
 #include "tenon/frontend/tensor/named_axis.h"
 
 #include <algorithm>
@@ -11,18 +11,12 @@
 #include "tenon/runtime/ranks.h"
 
 namespace tenon::detail {
-namespace {
-
-constinit thread_local NamedAxis* innermost [[gnu::tls_model("initial-exec")]] = nullptr;
-constinit thread_local bool exact [[gnu::tls_model("initial-exec")]] = false;
-
-}  // namespace
 
 NamedAxis::NamedAxis(const std::string& name, Dim size, int64_t stride)
-    : name_(name), size_(size), stride_(stride), outer_(innermost), around_(Trace::current()) {
-  innermost = this;
+    : name_(name), size_(size), stride_(stride), outer_(thread_modes.axis), around_(Trace::current()) {
+  thread_modes.axis = this;
 }
-NamedAxis::~NamedAxis() { innermost = outer_; }
+NamedAxis::~NamedAxis() { thread_modes.axis = outer_; }
 
 ir::Attrs collective_attributes(std::string_view what, const std::string& axis, int64_t size, int64_t stride,
                                 const Location& at, std::vector<int64_t> numbers) {
@@ -34,7 +28,7 @@ ir::Attrs collective_attributes(std::string_view what, const std::string& axis, 
 
 const NamedAxis& NamedAxis::find(const std::string& name, const char* what, const Location& at) {
   std::string others;
-  for (const NamedAxis* a = innermost; a != nullptr; a = a->outer_) {
+  for (const NamedAxis* a = thread_modes.axis; a != nullptr; a = a->outer_) {
     if (a->name_.empty()) continue;
     if (a->name_ == name) return *a;
     others += (others.empty() ? "" : ", ") + ("'" + a->name_ + "'");
@@ -46,7 +40,7 @@ const NamedAxis& NamedAxis::find(const std::string& name, const char* what, cons
 }
 
 const NamedAxis* NamedAxis::innermost_lanes() {
-  const NamedAxis* a = innermost;
+  const NamedAxis* a = thread_modes.axis;
   while (a != nullptr && a->of_ranks()) a = a->outer_;
   return a;
 }
@@ -58,7 +52,7 @@ int64_t NamedAxis::lanes_of_derivative() {
   int64_t lanes = 1;
   bool differentiated = false;
   const Trace* trace = Trace::current();
-  for (const NamedAxis* a = innermost; a != nullptr; a = a->outer_) {
+  for (const NamedAxis* a = thread_modes.axis; a != nullptr; a = a->outer_) {
     for (; trace != a->around_ && trace != nullptr; trace = trace->outer())
       differentiated |=
           std::find(std::begin(differentiating), std::end(differentiating), trace->what) != std::end(differentiating);
@@ -68,14 +62,12 @@ int64_t NamedAxis::lanes_of_derivative() {
   return lanes;
 }
 
-bool set_exact_lanes(bool on) { return std::exchange(exact, on); }
-bool exact_lanes() { return exact || runtime::hunts_nans(); }
-
-bool NamedAxis::writes_nothing() { return innermost == nullptr && !exact && runtime::current_ranks()->size <= 1; }
+bool set_exact_lanes(bool on) { return std::exchange(thread_modes.exact, on); }
+bool exact_lanes() { return thread_modes.exact || runtime::hunts_nans(); }
 
 void NamedAxis::write_all(KeyBytes& key) {
-  if (exact) key += 'X';
-  for (const NamedAxis* a = innermost; a != nullptr; a = a->outer_) {
+  if (thread_modes.exact) key += 'X';
+  for (const NamedAxis* a = thread_modes.axis; a != nullptr; a = a->outer_) {
     const int64_t code = a->size_.code();
     const uint64_t length = a->name_.size();
     key += 'x';

@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "tenon/frontend/tensor/tensor.h"
+#include "tenon/frontend/tensor/thread_modes.h"
 #include "tenon/ir/op.h"
 #include "tenon/runtime/cache/key_bytes.h"
+#include "tenon/runtime/ranks.h"
 
 namespace tenon {
 class Trace;
@@ -38,7 +40,7 @@ class NamedAxis {
   static int64_t lanes_of_derivative();
   // What a trace may depend on, for keys.
   static void write_all(KeyBytes& key);
-  static bool writes_nothing();
+  static bool writes_nothing() { return thread_modes.axis == nullptr && !thread_modes.exact && runtime::is_alone(); }
 
  private:
   static const NamedAxis* innermost_lanes();

@@ -6,11 +6,10 @@
 
 #include "tenon/frontend/tensor/callable.h"
 #include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/thread_modes.h"
 
 namespace tenon {
 namespace {
-
-constinit thread_local bool grad_mode [[gnu::tls_model("initial-exec")]] = true;
 
 uint64_t next_sequence() {
   static std::atomic<uint64_t> last{0};
@@ -23,20 +22,20 @@ bool same_source(const TapeSource& a, const TapeSource& b) {
 
 }  // namespace
 
-bool grad_enabled() { return grad_mode; }
-bool set_grad_enabled(bool on) { return std::exchange(grad_mode, on); }
+bool grad_enabled() { return thread_modes.grad; }
+bool set_grad_enabled(bool on) { return std::exchange(thread_modes.grad, on); }
 NoGrad::NoGrad() : before_(set_grad_enabled(false)) {}
 NoGrad::~NoGrad() { set_grad_enabled(before_); }
 
 bool records(std::span<const Tensor> inputs) {
-  if (!grad_mode) return false;
+  if (!thread_modes.grad) return false;
   for (const Tensor& t : inputs)
     if (t.defined() && t.cell()->has_history()) return true;
   return false;
 }
 
 void pass_gradients_on(std::span<const Tensor> inputs, std::span<const Tensor> results) {
-  if (!grad_mode) return;
+  if (!thread_modes.grad) return;
   for (const Tensor& t : inputs) {
     if (!t.cell()->backward.known()) continue;
     for (const Tensor& r : results)

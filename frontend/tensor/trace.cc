@@ -5,12 +5,10 @@
 #include <string_view>
 
 #include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/thread_modes.h"
 
 namespace tenon {
 namespace {
-
-constinit thread_local Trace* innermost [[gnu::tls_model("initial-exec")]] =
-    nullptr;  // needs no destructor, so that it serves until the thread is gone
 
 uint64_t next_number() {
   static std::atomic<uint64_t> last{0};
@@ -20,22 +18,22 @@ uint64_t next_number() {
 }  // namespace
 
 Trace::Trace(const char* what, const Location& where, std::shared_ptr<Symbols> symbols)
-    : number(next_number()), what(what), where(where), builder("main", std::move(symbols)), outer_(innermost) {
+    : number(next_number()), what(what), where(where), builder("main", std::move(symbols)), outer_(thread_modes.trace) {
   // What the program computes twice stays two values until it is compiled, so that transforms see the program's own order
   // of sums and give the bits of the eager tape.
   builder.merging = false;
-  innermost = this;
+  thread_modes.trace = this;
 }
 
 Trace::~Trace() {
   // Traces nest, so this one is the innermost; an exception unwinds them in order.
-  innermost = outer_;
+  thread_modes.trace = outer_;
 }
 
-Trace* Trace::current() { return innermost; }
+Trace* Trace::current() { return thread_modes.trace; }
 
 bool Trace::active(uint64_t number) {
-  for (const Trace* t = innermost; t != nullptr; t = t->outer_)
+  for (const Trace* t = thread_modes.trace; t != nullptr; t = t->outer_)
     if (t->number == number) return true;
   return false;
 }

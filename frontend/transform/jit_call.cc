@@ -88,7 +88,7 @@ bool called_quickly(JitState& state, const Dynamic* dynamic, Leaves& signature, 
   const auto* const found = found_entry(state, dynamic, signature, given, seen, section);
   if (found == nullptr) return false;
   const JitEntry& entry = state.entries.in(*found);
-  bool plainly = seen.usual && dynamic == nullptr && is_plain(entry) && !tracing();
+  bool plainly = seen.usual && dynamic == nullptr && is_plain(entry) && thread_modes.trace == nullptr;
   if (plainly && seen.device != nullptr) plainly = seen.device == entry.device;
   seen.device = entry.device;
   for (size_t i = 0; plainly && i < entry.program.captured.size(); ++i)

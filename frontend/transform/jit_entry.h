@@ -70,7 +70,8 @@ struct JitState {
 // The end of every signature, behind the types of its tensors: where they lie, and the modes that programs depend on.
 inline uint64_t modes_word(const runtime::Device& device) {
   return uint64_t{'|'} | uint64_t{static_cast<unsigned char>(device_tag(device))} << 8 |
-         uint64_t{static_cast<unsigned char>(default_dtype())} << 16 | uint64_t{grad_enabled()} << 24;
+         uint64_t{static_cast<unsigned char>(default_dtype_in_force.load(std::memory_order_relaxed))} << 16 |
+         uint64_t{thread_modes.grad} << 24;
 }
 inline void write_modes(KeyBytes& key, const runtime::Device& device) {
   key.word(modes_word(device));

@@ -9,15 +9,17 @@
 
 #include <xmmintrin.h>
 
-enum { DEFAULT_MXCSR = 0x1f80 };
+enum { DEFAULT_MXCSR = 0x1f80, FLAGS = 0x3f };
 
 uint32_t tenon_fp_enter(void) {
   uint32_t saved = _mm_getcsr();
-  _mm_setcsr(DEFAULT_MXCSR);
+  if ((saved & ~(uint32_t)FLAGS) != DEFAULT_MXCSR) _mm_setcsr(DEFAULT_MXCSR);
   return saved;
 }
 
-void tenon_fp_leave(uint32_t saved) { _mm_setcsr(saved); }
+void tenon_fp_leave(uint32_t saved) {
+  if (_mm_getcsr() != saved) _mm_setcsr(saved);
+}
 
 #elif defined(__aarch64__)
 

@@ -1,66 +1,72 @@
 /* The process-wide thread pool behind tenon_env.parallel_for.
  *
- * One loop runs at a time. Its pieces are dealt from an atomic counter, never as fixed shares, so that a core
- * stolen by another process delays one piece and not half of the loop; the caller always works, and waits
- * only for workers that have joined. A worker spins briefly after a loop, then sleeps on a futex. A loop that
- * is nested, small, or finds the pool taken by another thread runs in place. The pool starts no thread before
- * it is needed and refuses to cancel a piece; a forked child starts afresh. Workers keep off the core that the
- * caller runs on: woken there, one would wait for the caller to give it up, who waits for the worker. A process forked from inside a piece
- * may only exec or _exit. Where this code is unloaded with the library that holds it, its threads end before. */
+ * One loop runs at a time. Each thread that takes part is given a share: contiguous pieces, the same for every loop of that many,
+ * so that what a core has written is still in its caches when the next loop asks for it. Who is done with its share takes
+ * pieces from the ends of the others', so that a core stolen by another process delays one piece and not a share; the caller
+ * always works, and waits for pieces that somebody has claimed, never for a worker that has not come. A worker's share and
+ * what it must know of the loop lie in one cache line, which goes to its core and comes back: nothing else is exchanged. A worker
+ * spins briefly after a loop, then sleeps on a futex. A loop that is nested, small, or finds the pool taken by another
+ * thread runs in place. The pool starts no thread before it is needed and refuses to cancel a piece; a forked child starts afresh.
+ * Workers keep off the core that the caller runs on: woken there, one would wait for the caller to give it up, who waits for
+ * the worker. A process forked from inside a piece may only exec or _exit. Where this code is unloaded with the library that
+ * holds it, its threads end before. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "tenon/runtime/c/in_place.h"
 #include "tenon/runtime/c/print.h"
 #include "tenon/runtime/tenon_ranks.h"
 #include "tenon/runtime/tenon_runtime.h"
 
-enum { MAX_THREADS = 256, MAX_GRAINS_PER_PIECE = 4, PIECES_PER_THREAD = 8, SPIN_NANOSECONDS = 40000 };
+enum { MAX_THREADS = 256, PIECES_PER_THREAD = 8, SPIN_NANOSECONDS = 40000 };
 
-/* The gate word: who may join the current loop, and who is inside it. A worker joins by raising the count
- * while OPEN is set and the count is below the limit; the loop's fields do not change while the count is
- * above zero. */
-#define GATE_OPEN 0x80000000u
-#define GATE_CALLER_SLEEPS 0x40000000u
-#define GATE_LIMIT_SHIFT 16
-#define GATE_COUNT 0xffffu
-
-static struct {
-  _Alignas(64) _Atomic uint32_t gate;
-  _Atomic uint32_t signal;   /* changes with every loop; workers sleep on it */
-  _Atomic uint32_t sleepers; /* workers that sleep, or are about to */
-  _Atomic uint32_t taken;    /* a caller owns the pool */
-  _Atomic uint32_t forks;    /* how often this process is a forked child */
-  _Atomic uint32_t stopped;  /* workers end; the pool stays taken, so that every later loop runs in place */
-
-  _Alignas(64) _Atomic int64_t next; /* the first piece that nobody has claimed */
-  int64_t pieces, piece, total;
+/* What one thread is given of a loop; share 0 is the caller's. The rest may be read by whoever has claimed a piece of it: until
+ * that piece is counted, the loop does not end and no other takes its place. */
+typedef struct share {
+  _Alignas(128) _Atomic uint64_t unclaimed; /* pieces: the first in the lower half, behind the last in the upper one */
+  _Atomic uint32_t unfinished; /* how many pieces are not counted yet */
+  _Atomic uint32_t signal; /* changes with every loop; the worker sleeps on it */
+  _Atomic uint32_t asleep; /* the worker sleeps, or is about to */
+  int64_t piece, total;
   tenon_chunk chunk;
   void* context;
+} share;
+_Static_assert(sizeof(share) == 128, "a share is one cache line of the two that processors fetch together");
+
+enum { NO_PIECE = UINT32_MAX };
+
+static struct {
+  share shares[MAX_THREADS];
+
+  /* What all read and hardly anybody writes. */
+  _Alignas(64) _Atomic uint32_t failed_piece; /* lowest so far, or NO_PIECE */
+  _Atomic uint32_t waiting; /* the caller sleeps, or is about to */
+  _Atomic uint32_t forks; /* how often this process is a forked child */
+  _Atomic uint32_t stopped; /* workers end; the pool stays taken, so that every later loop runs in place */
+  _Atomic int32_t threads; /* wanted, the caller included */
+  _Atomic int32_t sharing; /* shares that may have pieces */
+  int32_t cores;
+
+  _Alignas(64) _Atomic uint32_t taken; /* a caller owns the pool */
+  int32_t workers; /* started so far; only the owner of the pool starts threads */
+  int32_t avoided; /* the core that workers keep off, or -1; the owner's */
+  int32_t places; /* whether they do */
 
   _Alignas(64) pthread_mutex_t failure_lock;
-  int64_t failed_piece; /* lowest so far; pieces when none */
   int32_t failed_code;
-
-  int32_t workers;         /* started so far; only the owner of the pool starts threads */
-  int32_t avoided;         /* the core that workers keep off, or -1; the owner's */
-  int32_t places;          /* whether they do */
-  cpu_set_t allowed;       /* where this process could run at first */
+  cpu_set_t allowed; /* where this process could run at first */
   pthread_t handles[MAX_THREADS];
-  _Atomic int32_t threads; /* wanted, the caller included */
-  int32_t cores;
-} pool = {.failure_lock = PTHREAD_MUTEX_INITIALIZER, .avoided = -1};
+} pool = {.failed_piece = NO_PIECE, .failure_lock = PTHREAD_MUTEX_INITIALIZER, .avoided = -1};
 
 static tenon_env pool_env;
 static pthread_once_t pool_once = PTHREAD_ONCE_INIT;
@@ -92,100 +98,105 @@ static int64_t now(void) {
  * cores the awaited thread may need this very core, so there is no spinning. */
 static int spin_while_equal(_Atomic uint32_t* word, uint32_t value) {
   if (atomic_load_explicit(&pool.threads, memory_order_relaxed) > pool.cores) return 0;
-  int64_t deadline = now() + SPIN_NANOSECONDS;
+  int64_t deadline = 0;
   do {
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < 32; i++) {
       if (atomic_load_explicit(word, memory_order_acquire) != value) return 1;
       cpu_pause();
     }
+    if (deadline == 0) deadline = now() + SPIN_NANOSECONDS;
   } while (now() < deadline);
   return 0;
 }
 
-static int32_t run_piece(tenon_chunk chunk, void* context, int64_t begin, int64_t end) {
-  uint32_t saved = tenon_fp_enter();
-  int32_t code = chunk(context, begin, end);
-  tenon_fp_leave(saved);
-  return code;
-}
-
-static int32_t run_in_place(int64_t total, int64_t piece, tenon_chunk chunk, void* context) {
-  for (int64_t begin = 0; begin < total;) {
-    int64_t end = total - begin < piece ? total : begin + piece;
-    int32_t code = run_piece(chunk, context, begin, end);
-    if (code != 0) return code;
-    begin = end;
+/* Of two pieces that fail the lower one counts. Higher ones than that need not run, lower ones must. */
+static void run_claimed(const share* s, uint32_t index) {
+  if (index > atomic_load_explicit(&pool.failed_piece, memory_order_relaxed)) return;
+  int64_t begin = index * s->piece;
+  int64_t end = s->total - begin < s->piece ? s->total : begin + s->piece;
+  int32_t code = tenon_run_piece(s->chunk, s->context, begin, end);
+  if (code == 0) return;
+  pthread_mutex_lock(&pool.failure_lock);
+  if (index < atomic_load_explicit(&pool.failed_piece, memory_order_relaxed)) {
+    atomic_store_explicit(&pool.failed_piece, index, memory_order_relaxed);
+    pool.failed_code = code;
   }
-  return 0;
+  pthread_mutex_unlock(&pool.failure_lock);
 }
 
-/* Claims and runs pieces until none is left. Pieces are claimed in ascending order, so after a failure every
- * lower piece is already in somebody's hands and the rest can be skipped: the lowest failing piece is always
- * known. */
-static void run_shared(void) {
-  for (;;) {
-    int64_t index = atomic_fetch_add_explicit(&pool.next, 1, memory_order_relaxed);
-    if (index >= pool.pieces) return;
-    int64_t begin = index * pool.piece;
-    int64_t end = pool.total - begin < pool.piece ? pool.total : begin + pool.piece;
-    int32_t code = run_piece(pool.chunk, pool.context, begin, end);
-    if (code == 0) continue;
-    pthread_mutex_lock(&pool.failure_lock);
-    if (index < pool.failed_piece) {
-      pool.failed_piece = index;
-      pool.failed_code = code;
-    }
-    pthread_mutex_unlock(&pool.failure_lock);
-    atomic_store_explicit(&pool.next, pool.pieces, memory_order_relaxed);
+enum end { FRONT, BACK };
+
+/* Claims pieces and runs them until none is left: how many there were. Half of what is left at a time, for a claim waits until all
+ * that was written before has reached the caches; the last two together, for what another core takes off here at the end, it must fetch from
+ * this one's caches. */
+static uint32_t run_share(share* s, enum end from) {
+  for (uint32_t run = 0;;) {
+    uint64_t pieces = atomic_load_explicit(&s->unclaimed, memory_order_relaxed), rest;
+    uint32_t first, end, count;
+    do {
+      first = (uint32_t)pieces;
+      end = (uint32_t)(pieces >> 32);
+      if (first >= end) return run;
+      count = from == FRONT && end - first <= 2 ? end - first : (end - first + 1) / 2;
+      rest = from == FRONT ? pieces + count : pieces - ((uint64_t)count << 32);
+    } while (!atomic_compare_exchange_weak_explicit(&s->unclaimed, &pieces, rest, memory_order_acquire,
+                                                    memory_order_relaxed));
+    if (from == BACK) first = end - count;
+    for (uint32_t i = 0; i < count; i++) run_claimed(s, first + i);
+    run += count;
   }
 }
 
-static int join_loop(void) {
-  uint32_t gate = atomic_load_explicit(&pool.gate, memory_order_relaxed);
-  while ((gate & GATE_OPEN) && (gate & GATE_COUNT) < ((gate & ~(GATE_OPEN | GATE_CALLER_SLEEPS)) >> GATE_LIMIT_SHIFT))
-    if (atomic_compare_exchange_weak_explicit(&pool.gate, &gate, gate + 1, memory_order_acquire, memory_order_relaxed))
-      return 1;
-  return 0;
+/* With the last of a loop's pieces the loop may end: nothing of it is touched afterwards but the word that the caller sleeps on. */
+static void count_pieces(share* s, uint32_t pieces) {
+  if (pieces == 0) return;
+  atomic_fetch_sub(&s->unfinished, pieces);
+  if (atomic_load(&pool.waiting)) futex_wake(&s->unfinished, 1);
 }
 
-static void leave_loop(void) {
-  uint32_t before = atomic_fetch_sub_explicit(&pool.gate, 1, memory_order_acq_rel);
-  if ((before & GATE_CALLER_SLEEPS) && (before & GATE_COUNT) == 1) futex_wake(&pool.gate, 1);
+/* The thread's own share, then what is left of the others'. */
+static void work(int32_t self) {
+  count_pieces(&pool.shares[self], run_share(&pool.shares[self], FRONT));
+  int32_t sharing = atomic_load_explicit(&pool.sharing, memory_order_relaxed);
+  for (int32_t i = 1; i < sharing; i++) {
+    share* other = &pool.shares[(self + i) % sharing];
+    count_pieces(other, run_share(other, BACK));
+  }
 }
 
-static void* worker(void* unused) {
-  (void)unused;
+static void* worker(void* number) {
   inside_loop = 1; /* whatever a piece calls runs in place */
+  int32_t self = (int32_t)(intptr_t)number;
+  share* own = &pool.shares[self];
   uint32_t forks = atomic_load(&pool.forks);
   for (;;) {
-    uint32_t seen = atomic_load(&pool.signal);
+    uint32_t seen = atomic_load_explicit(&own->signal, memory_order_acquire);
     if (atomic_load(&pool.stopped)) return NULL;
-    if (join_loop()) {
-      run_shared();
-      if (atomic_load(&pool.forks) != forks) return NULL; /* forked inside a piece: this pool is gone */
-      leave_loop();
-    }
-    if (spin_while_equal(&pool.signal, seen)) continue;
-    atomic_fetch_add(&pool.sleepers, 1);
-    futex_wait(&pool.signal, seen); /* returns at once if a loop was opened since */
-    atomic_fetch_sub(&pool.sleepers, 1);
+    work(self);
+    if (atomic_load(&pool.forks) != forks) return NULL; /* forked inside a piece: this pool is gone */
+    if (spin_while_equal(&own->signal, seen)) continue;
+    atomic_store(&own->asleep, 1);
+    futex_wait(&own->signal, seen); /* returns at once if a loop was opened since */
+    atomic_store(&own->asleep, 0);
   }
 }
 
 /* Workers take no signals, so that the program's handlers run on the program's threads. Fewer threads than
  * wanted are no failure: the caller works anyway. */
-static void start_workers(int32_t wanted) {
+static int32_t start_workers(int32_t wanted) {
   sigset_t all, before;
   sigfillset(&all);
-  if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return;
+  if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return pool.workers;
   while (pool.workers < wanted) {
     pthread_t* thread = &pool.handles[pool.workers];
-    if (pthread_create(thread, NULL, worker, NULL) != 0) break;
+    void* number = (void*)(intptr_t)(pool.workers + 1);
+    if (pthread_create(thread, NULL, worker, number) != 0) break;
     pthread_setname_np(*thread, "tenon");
     pool.workers++;
     pool.avoided = -1;
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return pool.workers;
 }
 
 /* A caller moves rarely, so this is a look at where it is, and a call for each worker when it has moved. Where the
@@ -202,15 +213,56 @@ static void keep_off_caller(int32_t joining) {
   pool.avoided = core;
 }
 
-static void wait_for_workers(void) {
-  uint32_t gate = atomic_fetch_and_explicit(&pool.gate, ~GATE_OPEN, memory_order_acq_rel) & ~GATE_OPEN;
-  while (gate & GATE_COUNT) {
-    if (!spin_while_equal(&pool.gate, gate)) {
-      gate = atomic_fetch_or_explicit(&pool.gate, GATE_CALLER_SLEEPS, memory_order_acq_rel) | GATE_CALLER_SLEEPS;
-      if (gate & GATE_COUNT) futex_wait(&pool.gate, gate);
-    }
-    gate = atomic_load_explicit(&pool.gate, memory_order_acquire);
+static void wait_for(share* s) {
+  uint32_t left;
+  while ((left = atomic_load_explicit(&s->unfinished, memory_order_acquire)) != 0) {
+    if (spin_while_equal(&s->unfinished, left)) continue;
+    atomic_store(&pool.waiting, 1);
+    futex_wait(&s->unfinished, left); /* returns at once if a piece was counted since */
+    atomic_store(&pool.waiting, 0);
   }
+}
+
+/* Puts a share where its thread looks. */
+static void give(share* s, uint32_t first, uint32_t end, const share* loop) {
+  s->piece = loop->piece;
+  s->total = loop->total;
+  s->chunk = loop->chunk;
+  s->context = loop->context;
+  atomic_store_explicit(&s->unfinished, end - first, memory_order_relaxed);
+  atomic_store_explicit(&s->unclaimed, (uint64_t)end << 32 | first, memory_order_release);
+}
+
+/* Tells the worker of a share that there is one. */
+static void call_worker(share* s) {
+  uint32_t next = atomic_load_explicit(&s->signal, memory_order_relaxed) + 1;
+  atomic_store(&s->signal, next);
+  if (atomic_load(&s->asleep)) futex_wake(&s->signal, 1);
+}
+
+/* Shares are as many as threads, of pieces that follow each other; what does not divide goes to the first, who begin first. */
+static int32_t run_among(int32_t sharing, uint32_t pieces, const share* loop) {
+  share* own = &pool.shares[0];
+  if (atomic_load_explicit(&pool.sharing, memory_order_relaxed) != sharing)
+    atomic_store_explicit(&pool.sharing, sharing, memory_order_relaxed);
+  uint64_t up = (uint64_t)sharing - 1, end = pieces;
+  for (uint32_t i = (uint32_t)sharing - 1; i > 0; i--) {
+    uint64_t first = (pieces * (uint64_t)i + up) / (uint64_t)sharing;
+    give(&pool.shares[i], (uint32_t)first, (uint32_t)end, loop);
+    call_worker(&pool.shares[i]);
+    end = first;
+  }
+  give(own, 0, (uint32_t)end, loop);
+  uint32_t run = run_share(own, FRONT);
+  for (int32_t i = 1; i < sharing; i++) count_pieces(&pool.shares[i], run_share(&pool.shares[i], BACK));
+  if (run != end) {
+    atomic_fetch_sub_explicit(&own->unfinished, run, memory_order_relaxed);
+    wait_for(own);
+  }
+  for (int32_t i = 1; i < sharing; i++) wait_for(&pool.shares[i]);
+  if (atomic_load_explicit(&pool.failed_piece, memory_order_relaxed) == NO_PIECE) return 0;
+  atomic_store_explicit(&pool.failed_piece, NO_PIECE, memory_order_relaxed);
+  return pool.failed_code;
 }
 
 static int32_t pool_parallel_for(void* unused, int64_t total, int64_t grain, tenon_chunk chunk, void* context) {
@@ -220,54 +272,34 @@ static int32_t pool_parallel_for(void* unused, int64_t total, int64_t grain, ten
   int64_t threads = atomic_load_explicit(&pool.threads, memory_order_relaxed);
   int64_t grains = total / grain + (total % grain != 0);
   int64_t merged = grains / (threads * PIECES_PER_THREAD);
-  merged = merged < 1 ? 1 : merged > MAX_GRAINS_PER_PIECE ? MAX_GRAINS_PER_PIECE : merged;
+  merged = merged < 1 ? 1 : merged > TENON_GRAINS_PER_PIECE ? TENON_GRAINS_PER_PIECE : merged;
   int64_t piece = grain > total / merged ? total : grain * merged;
   int64_t pieces = total / piece + (total % piece != 0);
   uint32_t free_pool = 0;
-  if (pieces == 1 || threads == 1 || inside_loop || !atomic_compare_exchange_strong(&pool.taken, &free_pool, 1))
-    return run_in_place(total, piece, chunk, context);
+  if (pieces == 1 || total / grain < 2 || pieces >= NO_PIECE || threads == 1 || inside_loop ||
+      !atomic_compare_exchange_strong(&pool.taken, &free_pool, 1))
+    return tenon_run_in_place(total, piece, chunk, context);
 
-  uint32_t forks = atomic_load(&pool.forks);
-  uint32_t limit = (uint32_t)(pieces < threads ? pieces : threads) - 1;
-  start_workers((int32_t)limit);
-  keep_off_caller((int32_t)limit);
-  pool.total = total;
-  pool.piece = piece;
-  pool.pieces = pieces;
-  pool.chunk = chunk;
-  pool.context = context;
-  pool.failed_piece = pieces;
-  pool.failed_code = 0;
-  atomic_store_explicit(&pool.next, 0, memory_order_relaxed);
-  atomic_store(&pool.gate, GATE_OPEN | limit << GATE_LIMIT_SHIFT);
-  atomic_fetch_add(&pool.signal, 1);
-  if (atomic_load(&pool.sleepers) != 0) futex_wake(&pool.signal, (int)limit);
-
+  uint32_t forks = atomic_load_explicit(&pool.forks, memory_order_relaxed);
+  int32_t sharing = (int32_t)(pieces < threads ? pieces : threads);
+  if (sharing - 1 > pool.workers) sharing = start_workers(sharing - 1) + 1;
+  keep_off_caller(sharing - 1);
   inside_loop = 1;
-  run_shared();
-  wait_for_workers();
+  uint32_t host = tenon_fp_enter();
+  const share loop = {.piece = piece, .total = total, .chunk = chunk, .context = context};
+  int32_t code = run_among(sharing, (uint32_t)pieces, &loop);
+  tenon_fp_leave(host);
   inside_loop = 0;
-  int32_t code = pool.failed_code;
-  if (atomic_load(&pool.forks) == forks) atomic_store(&pool.taken, 0);
+  if (atomic_load_explicit(&pool.forks, memory_order_relaxed) == forks)
+    atomic_store_explicit(&pool.taken, 0, memory_order_release);
   return code;
-}
-
-static int32_t serial_parallel_for(void* unused, int64_t total, int64_t grain, tenon_chunk chunk, void* context) {
-  (void)unused;
-  if (grain < 1) grain = 1;
-  return run_in_place(total, grain > INT64_MAX / MAX_GRAINS_PER_PIECE ? grain : grain * MAX_GRAINS_PER_PIECE, chunk,
-                      context);
-}
-
-static void print(const char* text, uint64_t length) {
-  fwrite(text, 1, length, stdout);
-  fflush(stdout); /* out by the return of the call */
 }
 
 /* The threads of the parent do not exist here; whatever they held is released. */
 static void start_afresh(void) {
-  atomic_store(&pool.gate, 0);
-  atomic_store(&pool.sleepers, 0);
+  memset(pool.shares, 0, sizeof pool.shares);
+  atomic_store(&pool.failed_piece, NO_PIECE);
+  atomic_store(&pool.waiting, 0);
   atomic_store(&pool.taken, 0);
   atomic_fetch_add(&pool.forks, 1);
   pthread_mutex_init(&pool.failure_lock, NULL);
@@ -281,8 +313,7 @@ __attribute__((destructor)) static void stop_workers(void) {
   uint32_t free_pool = 0;
   if (!atomic_compare_exchange_strong(&pool.taken, &free_pool, 1)) return;
   atomic_store(&pool.stopped, 1);
-  atomic_fetch_add(&pool.signal, 1);
-  futex_wake(&pool.signal, INT_MAX);
+  for (int32_t i = 1; i <= pool.workers; i++) call_worker(&pool.shares[i]);
   for (int32_t i = 0; i < pool.workers; i++) pthread_join(pool.handles[i], NULL);
   pool.workers = 0;
 }
@@ -314,7 +345,7 @@ static void initialise(void) {
   pool_env.struct_size = sizeof pool_env;
   pool_env.pool = &pool;
   pool_env.parallel_for = pool_parallel_for;
-  pool_env.print = print;
+  pool_env.print = tenon_print;
   pool_env.print_line = tenon_print_line;
   pool_env.ranks = tenon_ranks_alone();
   set_threads(default_threads());
@@ -324,19 +355,6 @@ static void initialise(void) {
 const tenon_env* tenon_runtime_env(void) {
   pthread_once(&pool_once, initialise);
   return &pool_env;
-}
-
-static tenon_env serial_env;
-static pthread_once_t serial_once = PTHREAD_ONCE_INIT;
-static void initialise_serial(void) {
-  const tenon_env env = {sizeof(tenon_env),  NULL, serial_parallel_for, print, 1, 0, NULL, NULL, tenon_print_line,
-                         tenon_ranks_alone()};
-  serial_env = env;
-}
-
-const tenon_env* tenon_serial_env(void) {
-  pthread_once(&serial_once, initialise_serial);
-  return &serial_env;
 }
 
 int32_t tenon_runtime_threads(void) { return __atomic_load_n(&tenon_runtime_env()->threads, __ATOMIC_RELAXED); }

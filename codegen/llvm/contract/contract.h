@@ -51,8 +51,17 @@ class ContractEmitter : ContractCode {
   Values chains(Value* batch, Value* row, Value* column, Value* first, Value* last);
   Values direct_chains(Value* batch, Value* row, Value* column, Value* first, Value* last);
   void keep(const Values& sums, Value* tile);
+  void keep_chains(Value* batch, Value* row, Value* column, Value* first, Value* last, Value* tile);
   void hand_on(Value* batch, Value* row, Value* column, const Values& sums);
   Value* column_mask(Value* column, int64_t vector);
+
+  // llvm/contract/streamed.cc
+  struct Place {
+    Value *batch, *row, *column;
+  };
+  void streamed_chains(const Place& at, Value* first, Value* last, Value* tile);
+  Value* streamed_sum(Value* tile, int64_t row, Value* column);
+  void stream(const Place& at, Value* k, int64_t count, Value* columns, Value* tile);
 
   // llvm/contract/turned_chains.cc
   Values turned_chains(Value* batch, Value* row, Value* first, Value* last);

@@ -64,9 +64,11 @@ void ContractEmitter::direct_tile(Value* batch, Value* row, Value* column, Value
     const int64_t elements = rows_ * plan_.columns();
     repeat(segments, [&](Value* number) {
       Value* first = b_.CreateMul(number, i64(contract_segment));
-      keep(chains(batch, row, column, first, smaller(b_.CreateAdd(first, i64(contract_segment)), k_)), tile);
+      keep_chains(batch, row, column, first, smaller(b_.CreateAdd(first, i64(contract_segment)), k_), tile);
       join(tile, levels, i64(elements * size_), number, segments, elements);
     });
+  } else if (plan_.streamed) {
+    keep_chains(batch, row, column, i64(0), k_, tile);
   } else {
     const Values sums = chains(batch, row, column, i64(0), k_);
     if (!plan_.turned && kernel_.weight(contract_.blocks[2]) <= light_epilogue)
@@ -81,6 +83,11 @@ void ContractEmitter::direct_tile(Value* batch, Value* row, Value* column, Value
 // The chains of one tile over k in [first, last), from +0.
 Values ContractEmitter::chains(Value* batch, Value* row, Value* column, Value* first, Value* last) {
   return plan_.turned ? turned_chains(batch, row, first, last) : direct_chains(batch, row, column, first, last);
+}
+
+void ContractEmitter::keep_chains(Value* batch, Value* row, Value* column, Value* first, Value* last, Value* tile) {
+  if (plan_.streamed) return streamed_chains({batch, row, column}, first, last, tile);
+  keep(chains(batch, row, column, first, last), tile);
 }
 
 // Stores the sums to the tile.

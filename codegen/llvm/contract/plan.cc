@@ -154,6 +154,21 @@ void lay_out_slot(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   p.slot_bytes = round_up(p.tile_offset + p.tiles * p.rows * p.columns() * size, 4096);
 }
 
+int64_t workers_of(const Target& target) {
+  return target.cores > 1 ? std::min<int64_t>(target.cores, 64) : target.cpu().contract.unknown_workers;
+}
+
+// A row or two past a right operand from afar: as much of its rows at a time as a thread's part is wide, within what of sums, and of
+// those that wait in the tree of segments, lies in L1.
+void widen(ContractPlan& p, const Target& target) {
+  constexpr int64_t most_rows = 2, least = 8, most = 32, most_depth = 16 * contract_segment;
+  if (!p.far || p.turned || p.rows > most_rows || p.most_m > p.rows || p.most_k < 0 || p.most_k > most_depth) return;
+  const int64_t across = ceil_divide(p.most_n, p.width);
+  if (p.most_n < 0 || across < least) return;
+  p.streamed = true;
+  p.vectors = even_tile(across, std::clamp(ceil_divide(across, workers_of(target)), least, most / p.rows));
+}
+
 }  // namespace
 
 ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, const Target& target, bool shared) {
@@ -184,7 +199,8 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   const bool few = most_work >= 0 && most_work <= near_work, near = is_near(p, kernel, contract, cpu, few);
   p.packed = shared && !small && !near && !few_rows && !few_columns;
   if (!p.packed) {
-    p.far = few_rows && !small && !near;
+    const int64_t right = product(p.most_k, p.most_n, size);
+    p.far = few_rows && !small && (right < 0 || right > cpu.l2_bytes / 2);
     direct_tile(p, size, cpu, p.far, shared ? 0 : 2);
     p.far |= near && !small && !few;
     const int64_t width = std::min<int64_t>(16, cpu.vector_bytes / size);
@@ -192,13 +208,14 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
         (p.most_k < 0 || p.most_k >= 2 * width))
       p.turned = true, p.rows = width, p.vectors = 1;
     if (!shared && !p.turned && p.m > p.rows) p.edge_rows = p.m % p.rows;  // these are run many times
+    widen(p, target);
     return p;
   }
   p.rows = even_tile(p.m, p.rows);
   cut_blocks(p, size, cpu);
   p.place_stride = place_stride(p, kernel, contract);
   lay_out_slot(p, size, cpu);
-  p.workers = target.cores > 1 ? std::min<int64_t>(target.cores, 64) : cpu.contract.unknown_workers;
+  p.workers = workers_of(target);
   // A launch takes no more workers than its work is worth (ContractEmitter::packed_total), nor slots for them.
   const int64_t batch = most_of(kernel, contract.operands[0]);
   if (p.m < 0 || p.n < 0 || p.k < 0)

@@ -17,6 +17,7 @@ using ir::unknown_extent;
 inline constexpr int64_t contract_header_bytes = 64;
 inline constexpr int64_t rows_ahead =
     8;  // of a right operand that comes from afar: those that are asked for before they are read
+inline constexpr int64_t streamed_rows = 8;  // of it that are read side by side where few rows stream past it
 inline constexpr int64_t contract_segment = 4096;  // elements of k in one chain (docs/numbers.md, Reductions)
 
 struct ContractPlan {
@@ -29,7 +30,8 @@ struct ContractPlan {
   int64_t rows = 1, vectors = 1, width = 16;
   int64_t columns() const { return vectors * width; }
   bool turned = false;  // of a direct plan: n is a few, a tile is a machine register of rows
-  bool far = false;  // of a direct plan: the right operand is more than L2 holds
+  bool far = false;  // of a direct plan: the right operand is more than half of L2 holds
+  bool streamed = false;  // then: a tile is wider than registers hold, and its sums wait in L1
 
   // A block of the left operand has block_rows x depth elements; a panel of the right one depth x columns().
   int64_t block_rows = 0, depth = 0;
