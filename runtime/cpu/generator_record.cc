@@ -84,7 +84,7 @@ GeneratorRecord find_record() {
   if (codegen::has_ended()) return {{"x86-64-v3", "+avx2,+bmi2,+f16c,+fma,+lzcnt,+movbe"}, "ended"};
   const std::string processor = codegen::compiler_is_apart() ? processor_text() : std::string();
   if (processor.empty()) return ask();
-  const char* const path = std::getenv("LD_LIBRARY_PATH");
+  const char* const path = secure_getenv("LD_LIBRARY_PATH");  // as the loader takes it
   const std::string key = "tenon generator\nbuild " + build_identity() + "\ncompiler " + codegen::compiler_version() +
                           "\nprocessor " + processor + "\npath " + (path != nullptr ? path : "");
   if (const auto kept = disk_cache().load(key))
