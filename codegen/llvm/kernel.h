@@ -112,6 +112,7 @@ class KernelEmitter {
     bool contiguous = false;
   };
   void emit_load(const ir::Instruction& i);
+  llvm::Value* load_masked(llvm::Value* pointer, llvm::Type* type, llvm::Align align, llvm::Value* mask);
   llvm::Value* load_apart(llvm::Value* pointer, llvm::Type* type, unsigned step, llvm::Align align);
 
   // llvm/turned.cc: loads whose elements lie far apart from lane to lane, but side by side from round to round of the loop in it

@@ -186,6 +186,17 @@ Value* KernelEmitter::load_apart(Value* pointer, llvm::Type* type, unsigned step
   return loaded;
 }
 
+// Lanes that are masked are 0. Behind a fence, since LLVM 22 makes a masked load and the masked operation that alone uses it one
+// instruction, and takes that apart into one that loads all lanes (TwoAddressInstructionPass): they may lie outside the buffer.
+Value* KernelEmitter::load_masked(Value* pointer, llvm::Type* type, llvm::Align align, Value* mask) {
+  Value* loaded = b_.CreateMaskedLoad(type, pointer, align, mask, llvm::Constant::getNullValue(type));
+  const unsigned bits = type->getScalarSizeInBits() * lanes_.width;
+  if (bits % 32 != 0) return loaded;
+  llvm::Type* const numbers = widened(b_.getFloatTy(), bits / 32);  // what fences are for
+  return b_.CreateBitCast(call(b_, llvm::Intrinsic::arithmetic_fence, {numbers}, {b_.CreateBitCast(loaded, numbers)}),
+                          type);
+}
+
 void KernelEmitter::emit_load(const Instruction& i) {
   const size_t rank = kernel_.buffers[index(i.buffer)].shape.size();
   Address a = address(i.buffer, llvm::ArrayRef(i.operands).take_front(rank));
@@ -221,17 +232,9 @@ void KernelEmitter::emit_load(const Instruction& i) {
   llvm::Type* wide_type = widened(type, width);
   Value* loaded = nullptr;
   if (a.contiguous) {
-    if (mask)
-      loaded = b_.CreateMaskedLoad(wide_type, a.pointer, align, mask, llvm::Constant::getNullValue(wide_type));
-    else
-      loaded = b_.CreateAlignedLoad(wide_type, a.pointer, align);
-    // Lanes that are masked have read 0 already. Behind the fence, since LLVM 22 makes a masked load and the masked fma that alone
-    // uses it one instruction, and takes that apart into one that loads all lanes (TwoAddressInstructionPass).
+    loaded = mask ? load_masked(a.pointer, wide_type, align, mask) : b_.CreateAlignedLoad(wide_type, a.pointer, align);
     auto* other = chosen ? llvm::dyn_cast<llvm::Constant>(wide(i.operands[rank + 1])) : nullptr;
-    if (other && other->isNullValue() && (type->isFloatTy() || type->isDoubleTy())) {
-      loaded = call(b_, llvm::Intrinsic::arithmetic_fence, {wide_type}, {loaded});
-      chosen = nullptr;
-    }
+    if (other && other->isNullValue()) chosen = nullptr;  // lanes that are masked have read 0 already
     if (nontemporal_) fetch_ahead(a.pointer, width * bytes(i.dtype));
   } else if (a.kind == Lowered::affine && known(a.step) == -1 && !mask) {
     loaded =

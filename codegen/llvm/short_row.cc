@@ -159,8 +159,7 @@ bool KernelEmitter::load_short_row(const Instruction& i, const Address& a, llvm:
     for (int64_t t = 0; t < row.length; ++t) {
       Value* part = b_.CreateGEP(type, first, i64(t * lanes_.width));
       if (lanes_.mask)
-        run.push_back(
-            b_.CreateMaskedLoad(vector, part, align, mask_of_run(t, row.length), llvm::Constant::getNullValue(vector)));
+        run.push_back(load_masked(part, vector, align, mask_of_run(t, row.length)));
       else
         run.push_back(b_.CreateAlignedLoad(vector, part, align));
     }
