@@ -105,7 +105,7 @@ TEST(Turnover, CodeGoesWithItsLastCaller) {
   }
   const Jitted kept = functions[0];
   const uint64_t all = tn::cache_stats().code_bytes - before;
-  ASSERT_GT(all, 300 * kB) << "the programs of this test are too small to tell";
+  ASSERT_GT(all, 150 * kB) << "the programs of this test are too small to tell";
   functions.clear();
   EXPECT_LE(tn::cache_stats().code_bytes - before, 64 * kB + all / 40);
   EXPECT_EQ(cache_use(CacheKind::jit).entries, 1u);

@@ -188,6 +188,7 @@ void CudaPlanner::plan_rows(CudaPlan& plan) const {
   if (const Interval rows = index_.interval(plan.outer->operands[0]); rows.high < 256 / plan.team)
     plan.threads = static_cast<int>(std::max<int64_t>(32, power_above(rows.high) * plan.team));
   while (plan.threads > 32 && plan.threads / plan.team * scratch > static_shared_limit) plan.threads /= 2;
+  if (plan.threads / plan.team * scratch > static_shared_limit) plan.team = plan.threads;  // one, with what is dynamic
 }
 
 }  // namespace tenon::codegen
