@@ -29,10 +29,7 @@ const Compiler* begin() {
   std::atexit(end);
   return &found;
 }
-struct Begun {
-  const Compiler* compiler = begin();
-};
-constinit Forever<const Begun> begun;
+constinit Forever<const Compiler> begun;
 
 }  // namespace
 
@@ -40,7 +37,7 @@ bool has_ended() { return ended.load() || (!begun.is_made() && is_too_late_to_fi
 
 const Compiler& compiler() {
   if (has_ended()) throw InternalError("code is to be generated after the generator's end");
-  return *begun.get().compiler;
+  return begun.get(&begin);
 }
 
 Processor host_processor() {

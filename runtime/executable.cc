@@ -4,7 +4,6 @@
 #include <cstring>
 #include <exception>
 
-#include "tenon/codegen/codegen.h"
 #include "tenon/ir/base/failed_check.h"
 #include "tenon/ir/base/float_environment.h"
 #include "tenon/ir/base/heap_bytes.h"

@@ -9,6 +9,7 @@
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/random/draw.h"
 #include "tenon/ir/base/door.h"
+#include "tenon/ir/base/number_text.h"
 
 namespace tenon::nn {
 namespace {
@@ -88,8 +89,7 @@ void check_beside(const Tensor& x, const char* name, const Tensor& q, const Tens
 void check_dropout(const AttentionOptions& options, const Location& at) {
   if (!(options.dropout >= 0 && options.dropout < 1))
     throw Error(
-        std::string(what) + ": .dropout is a probability below 1, and " + std::to_string(options.dropout) + " is none",
-        at);
+        std::string(what) + ": .dropout is a probability below 1, and " + shortest(options.dropout) + " is none", at);
   if (options.dropout == 0) return;
   if (!options.key.defined())
     throw Error(std::string(what) + ": .dropout draws from a .key, made by tn::key, and none is given", at);

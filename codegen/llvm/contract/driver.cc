@@ -1,7 +1,8 @@
 // The driver of packed contractions. A worker claims runs of panels of C; for each block of k it has a block of the left operand
 // and, panel by panel, of the right one evaluated into its scratch memory, runs the micro-kernel over the tiles, joins
 // segments, and hands finished tiles to the epilogue while they are in L1. Prologues run once per packed element.
-// Refuses to share packed memory between workers: a panel costs less to pack again than to wait for.
+// A left operand whose rows stand along k is read where it is, but for a last tile that is not whole. Refuses to share packed
+// memory between workers: a panel costs less to pack again than to wait for.
 //
 // Three functions, since a code generator's time grows faster than what it is given: the outer loops, which run once a panel and
 // may be slow, the loop over the tiles of a panel, and the tree of segments.

@@ -30,7 +30,7 @@ struct ContractPlan {
   int64_t rows = 1, vectors = 1, width = 16;
   int64_t columns() const { return vectors * width; }
   bool turned = false;  // of a direct plan: n is a few, a tile is a machine register of rows
-  bool far = false;  // of a direct plan: the right operand is more than half of L2 holds
+  bool far = false;  // of a direct plan: rows of the right operand are asked for ahead
   bool streamed = false;  // then: a tile is wider than registers hold, and its sums wait in L1
 
   // A block of the left operand has block_rows x depth elements; a panel of the right one depth x columns().
