@@ -177,8 +177,8 @@ struct Group {
   std::vector<ir::NodeId> nodes;  // ascending; a cheap node may be computed in several groups
   std::vector<ir::ValueId> inputs;  // read from buffers
   std::vector<ir::ValueId> outputs;  // written to buffers
-  ir::NodeId root = ir::
-      no_node;  // of contract, nest (which may store the transposition behind it), copy, step; the reduction that shapes a row or column group
+  // Of contract, nest (which may store the transposition behind it), copy, step; the reduction that shapes a row or column group.
+  ir::NodeId root = ir::no_node;
   // The iteration space, in axes that count (passes/axes.h); the axes [reduced_begin, reduced_end) of it that a row or
   // column group reduces, and the space of the results.
   Shape space, outer;
