@@ -80,6 +80,7 @@ class KernelEmitter {
 
   // llvm/scaled.cc: x 2^n, and what the code asks for at all
   bool has_scaling() const;  // whether the machine has an instruction for it
+  bool has_masks() const { return has_scaling(); }  // lanes of conditions are registers of their own: AVX-512 as well
   void emit_scaled(const ir::Instruction& i);
   void find_needed();
   bool is_needed(const ir::Instruction& i) const;
@@ -150,10 +151,10 @@ class KernelEmitter {
   Partial row_blocks(const ir::Instruction& i, llvm::Value* first, llvm::Value* count, unsigned blocks, bool edges);
   Partial row_element(const ir::Instruction& i, llvm::Value* position, llvm::Value* mask);
   Partial chain_block(const ir::Instruction& i, llvm::Value* first, llvm::Value* end);
-  Partial chain_element(const ir::Instruction& i, llvm::Value* position);
+  Partial chain_element(const ir::Instruction& i, llvm::Value* position, bool placed);
   Partial striped_block(const ir::Instruction& i, llvm::Value* first, llvm::Value* end);
   Combines combines_of(const ir::Instruction& i) const;
-  Partial yielded(const ir::Instruction& i);
+  Partial yielded(const ir::Instruction& i, bool placed);
   void finish_reduce(const ir::Instruction& i, const Partial& p, llvm::Value* extent);
 
   // llvm/reduce_tree.cc: partial results of aligned runs of blocks, as a binary counter: equals joining neighbours level by

@@ -11,8 +11,6 @@ namespace {
 
 bool is_extremum(const Combine& c) { return (c.op == Op::max || c.op == Op::min) && is_floating(c.type); }
 
-size_t part_count(const Combine& c) { return is_extremum(c) ? 3 : is_place(c) ? 2 : 1; }
-
 void append(Values& list, const Values& more) { list.insert(list.end(), more.begin(), more.end()); }
 
 Values combine_extrema(Builder& b, bool largest, ValueRefs older, ValueRefs newer) {
@@ -25,7 +23,7 @@ Values combine_extrema(Builder& b, bool largest, ValueRefs older, ValueRefs newe
 }
 
 // The first NaN wins; else the first of the extreme elements.
-Values combine_places(Builder& b, const Combine& c, ValueRefs older, ValueRefs newer, bool ascending) {
+Values combine_places(Builder& b, const Combine& c, ValueRefs older, ValueRefs newer) {
   Value *x = older[0], *y = newer[0];
   const auto holds = [&](Op op, Value* left, Value* right) {
     return emit_op(b, op, c.type, DType::boolean, {left, right});
@@ -36,11 +34,9 @@ Values combine_places(Builder& b, const Combine& c, ValueRefs older, ValueRefs n
     old_nan = holds(Op::ne, x, x), new_nan = holds(Op::ne, y, y);
     take = b.CreateOr(take, b.CreateAnd(new_nan, b.CreateNot(old_nan)));
   }
-  if (!ascending) {
-    Value* tie = holds(Op::eq, y, x);
-    if (old_nan) tie = b.CreateOr(tie, b.CreateAnd(new_nan, old_nan));
-    take = b.CreateOr(take, b.CreateAnd(tie, b.CreateICmpSLT(newer[1], older[1])));
-  }
+  Value* tie = holds(Op::eq, y, x);
+  if (old_nan) tie = b.CreateOr(tie, b.CreateAnd(new_nan, old_nan));
+  take = b.CreateOr(take, b.CreateAnd(tie, b.CreateICmpSLT(newer[1], older[1])));
   Value* value = b.CreateSelect(take, y, x);
   return {value, b.CreateSelect(take, newer[1], older[1])};
 }
@@ -57,6 +53,7 @@ Value* settle_extremum(Builder& b, ValueRefs parts) {
 }  // namespace
 
 bool is_place(const Combine& c) { return ir::def(c.op).positional; }
+size_t part_count(const Combine& c) { return is_extremum(c) ? 3 : is_place(c) ? 2 : 1; }
 
 Partial identities(Builder& b, const Combines& combines, unsigned width) {
   Partial p;
@@ -75,63 +72,26 @@ Partial identities(Builder& b, const Combines& combines, unsigned width) {
 }
 
 Partial lift(Builder& b, const Combine& c, Value* value, Value* position) {
-  if (is_place(c)) return {value, position};
+  if (is_place(c)) return position ? Partial{value, position} : Partial{value};
   if (!is_extremum(c)) return {value};
   llvm::Type* bits = as_wide(b.getIntNTy(value->getType()->getScalarSizeInBits()), value->getType());
   Value* pattern = b.CreateBitCast(value, bits);
   return {value, pattern, b.CreateSExt(b.CreateFCmpUNO(value, value), bits)};
 }
 
-Partial combine(Builder& b, const Combines& combines, ValueRefs older, ValueRefs newer, bool ascending) {
+Partial combine(Builder& b, const Combines& combines, ValueRefs older, ValueRefs newer) {
   Partial p;
   for (const Combine& c : combines) {
     if (is_extremum(c))
       append(p, combine_extrema(b, c.op == Op::max, older, newer));
     else if (is_place(c))
-      append(p, combine_places(b, c, older, newer, ascending));
+      append(p, combine_places(b, c, older, newer));
     else
       p.push_back(emit_op(b, c.op, c.type, c.type, {older[0], newer[0]}));
     older = older.drop_front(part_count(c));
     newer = newer.drop_front(part_count(c));
   }
   return p;
-}
-
-namespace {
-
-template <class Change>
-Partial with_places(const Combines& combines, Partial p, Change change) {
-  size_t part = 0;
-  for (const Combine& c : combines) {
-    if (is_place(c)) p[part + 1] = change(p[part + 1]);
-    part += part_count(c);
-  }
-  return p;
-}
-
-}  // namespace
-
-Partial shortened(Builder& b, const Combines& combines, Partial p, Value* first) {
-  return with_places(combines, std::move(p), [&](Value* place) {
-    const unsigned width = lanes_of(place->getType());
-    return b.CreateTrunc(b.CreateSub(place, splat(b, first, width)), as_wide(b.getInt32Ty(), place->getType()));
-  });
-}
-
-Partial unplaced(Builder& b, const Combines& combines, Partial identities) {
-  return with_places(combines, std::move(identities),
-                     [&](Value* place) { return splat(b, b.getInt32(UINT32_MAX), lanes_of(place->getType())); });
-}
-
-Partial lengthened(Builder& b, const Combines& combines, Partial p, Value* first, Value* count) {
-  return with_places(combines, std::move(p), [&](Value* place) {
-    const unsigned width = lanes_of(place->getType());
-    Value* numbers = lane_numbers(b.getInt64Ty(), width);
-    Value* none = b.CreateICmpSLT(place, llvm::Constant::getNullValue(place->getType()));
-    Value* number = b.CreateSelect(none, numbers, b.CreateZExt(place, numbers->getType()));
-    Value* exists = b.CreateICmpSLT(numbers, splat(b, count, width));
-    return b.CreateSelect(exists, b.CreateAdd(number, splat(b, first, width)), splat(b, b.getInt64(INT64_MAX), width));
-  });
 }
 
 Partial halve(Builder& b, const Combines& combines, Partial p) {

@@ -18,16 +18,11 @@ using Combines = std::vector<Combine>;
 using Partial = Values;  // the parts of all combines, one after the other; single values or one per lane
 
 bool is_place(const Combine& c);  // argmax or argmin: gives an index
+size_t part_count(const Combine& c);
 Partial identities(Builder& b, const Combines& combines, unsigned width);
-// One element as a running result; `position` where the combine gives places.
+// One element as a running result; a place without a position is the value alone.
 Partial lift(Builder& b, const Combine& c, llvm::Value* value, llvm::Value* position);
-// ascending: all places of the newer lie behind those of the older, lane by lane.
-Partial combine(Builder& b, const Combines& combines, ValueRefs older, ValueRefs newer, bool ascending = false);
-// Of a block whose lanes take turns: places counted from `first` in 32 bits, and back. `unplaced` begins one: what is as extreme as
-// the identity takes no place from it, so a lane that has elements (their number is `count`) and no place has that of its first.
-Partial unplaced(Builder& b, const Combines& combines, Partial identities);
-Partial shortened(Builder& b, const Combines& combines, Partial p, llvm::Value* first);
-Partial lengthened(Builder& b, const Combines& combines, Partial p, llvm::Value* first, llvm::Value* count);
+Partial combine(Builder& b, const Combines& combines, ValueRefs older, ValueRefs newer);
 // Joins the lanes of a partial by halving: lane l takes lane l + half.
 Partial halve(Builder& b, const Combines& combines, Partial p);
 Partial choose(Builder& b, llvm::Value* mask, ValueRefs chosen, ValueRefs other);
