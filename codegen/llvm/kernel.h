@@ -80,7 +80,7 @@ class KernelEmitter {
 
   // llvm/scaled.cc: x 2^n, and what the code asks for at all
   bool has_scaling() const;  // whether the machine has an instruction for it
-  bool has_masks() const { return has_scaling(); }  // lanes of conditions are registers of their own: AVX-512 as well
+  bool has_masks() const;  // whether lanes of conditions are registers of their own
   void emit_scaled(const ir::Instruction& i);
   void find_needed();
   bool is_needed(const ir::Instruction& i) const;

@@ -142,6 +142,33 @@ Value* compare(Builder& b, ir::Op op, DType t, Value* x, Value* y) {
   return floating ? b.CreateFCmp(p, x, y) : b.CreateICmp(p, x, y);
 }
 
+// Where lanes of conditions are no registers of their own (AVX2, AArch64), LLVM packs 16 of them into bytes before it joins them, and
+// unpacks what it then selects by. As numbers as wide as what was compared they stay where they are.
+//
+// The type of such numbers: null where the machine has registers, or the two do not come from comparisons of one width.
+constexpr const char* joined_masks = "tenon.masks";  // marks such numbers
+
+llvm::Type* type_of_masks(Builder& b, Value* x, Value* y) {
+  if (!x->getType()->isVectorTy() || b.GetInsertBlock()->getParent()->hasFnAttribute(has_masks_attribute))
+    return nullptr;
+  const auto width = [](Value* v) -> unsigned {
+    auto* comparison = llvm::dyn_cast<llvm::CmpInst>(v);
+    return comparison ? comparison->getOperand(0)->getType()->getScalarSizeInBits() : 0;
+  };
+  const unsigned bits = width(x);
+  return bits >= 8 && bits == width(y) ? as_wide(b.getIntNTy(bits), x->getType()) : nullptr;
+}
+
+// A condition as such numbers: those that it was made of, or its lanes made wide.
+Value* mask_of(Builder& b, Value* condition, llvm::Type* numbers) {
+  auto* sign = llvm::dyn_cast<llvm::ICmpInst>(condition);
+  if (sign && sign->getPredicate() == llvm::CmpInst::ICMP_SLT)
+    if (auto* joined = llvm::dyn_cast<llvm::BinaryOperator>(sign->getOperand(0));
+        joined && joined->hasMetadata(joined_masks))
+      return joined;
+  return b.CreateSExt(condition, numbers);
+}
+
 // Halves are only moved, negated and stripped of their sign.
 Value* half_sign(Builder& b, ir::Op op, Value* x) {
   if (op == ir::Op::neg) return b.CreateXor(x, integer(x, 0x8000));
@@ -151,8 +178,24 @@ Value* half_sign(Builder& b, ir::Op op, Value* x) {
 
 // A product or quotient of x; 0 where it is NaN and x is 0 or the other one makes nothing of it.
 Value* unless_nothing(Builder& b, Value* result, Value* x, Value* other_is_nothing) {
+  Value* is_nan = b.CreateFCmpUNO(result, result);
+  if (llvm::Type* numbers = type_of_masks(b, is_nan, is_nan)) {
+    Value* nothing =
+        b.CreateOr(b.CreateSExt(b.CreateFCmpOEQ(x, zero(x)), numbers), b.CreateSExt(other_is_nothing, numbers));
+    Value* kept = b.CreateNot(b.CreateAnd(b.CreateSExt(is_nan, numbers), nothing));
+    return b.CreateBitCast(b.CreateAnd(b.CreateBitCast(result, numbers), kept), result->getType());
+  }
   Value* nothing = b.CreateOr(b.CreateFCmpOEQ(x, zero(x)), other_is_nothing);
-  return b.CreateSelect(b.CreateAnd(b.CreateFCmpUNO(result, result), nothing), zero(x), result);
+  return b.CreateSelect(b.CreateAnd(is_nan, nothing), zero(x), result);
+}
+
+Value* join_bits(Builder& b, llvm::Instruction::BinaryOps op, DType t, Value* x, Value* y) {
+  llvm::Type* numbers = t == DType::boolean ? type_of_masks(b, x, y) : nullptr;
+  if (!numbers) return b.CreateBinOp(op, x, y);
+  Value* joined = b.CreateBinOp(op, mask_of(b, x, numbers), mask_of(b, y, numbers));
+  if (auto* made = llvm::dyn_cast<llvm::BinaryOperator>(joined))
+    made->setMetadata(joined_masks, llvm::MDNode::get(b.getContext(), {}));
+  return b.CreateICmpSLT(joined, zero(joined));
 }
 
 Value* floating_op(Builder& b, ir::Op op, llvm::ArrayRef<Value*> v) {
@@ -204,9 +247,9 @@ Value* integer_op(Builder& b, ir::Op op, DType t, llvm::ArrayRef<Value*> v) {
     case ir::Op::mul: return b.CreateMul(x, v[1]);
     case ir::Op::div: return divide(b, x, v[1], is_signed(t), false);
     case ir::Op::rem: return divide(b, x, v[1], is_signed(t), true);
-    case ir::Op::bit_and: return b.CreateAnd(x, v[1]);
-    case ir::Op::bit_or: return b.CreateOr(x, v[1]);
-    case ir::Op::bit_xor: return b.CreateXor(x, v[1]);
+    case ir::Op::bit_and: return join_bits(b, llvm::Instruction::And, t, x, v[1]);
+    case ir::Op::bit_or: return join_bits(b, llvm::Instruction::Or, t, x, v[1]);
+    case ir::Op::bit_xor: return join_bits(b, llvm::Instruction::Xor, t, x, v[1]);
     case ir::Op::shl: return shift(b, true, t, x, v[1]);
     case ir::Op::shr: return shift(b, false, t, x, v[1]);
     default: return nullptr;

@@ -42,6 +42,8 @@ inline std::optional<int64_t> known(llvm::Value* v) {
   auto* constant = llvm::dyn_cast_or_null<llvm::ConstantInt>(v);
   return constant ? std::optional(constant->getSExtValue()) : std::nullopt;
 }
+// Of functions for machines where lanes of conditions are registers of their own (AVX-512).
+inline constexpr const char* has_masks_attribute = "tenon-has-masks";
 // Whether any lane of a condition holds.
 llvm::Value* any(Builder& b, llvm::Value* condition);
 

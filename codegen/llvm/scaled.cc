@@ -74,9 +74,8 @@ Value* scale(Builder& b, Value* x, Value* n, unsigned register_bits) {
 
 }  // namespace
 
-bool KernelEmitter::has_scaling() const {
-  return machine_of(target_.cpu()) == Machine::x86_64 && target_.cpu().level >= 4;
-}
+bool KernelEmitter::has_scaling() const { return has_masks(); }
+bool KernelEmitter::has_masks() const { return codegen::has_masks(target_.cpu()); }
 
 // Whatever has an effect or a block asks for its operands, and blocks for what they yield; of `scaled` one spelling is asked for.
 void KernelEmitter::find_needed() {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tenon/codegen/llvm/emitter.h"
+#include "tenon/codegen/llvm/scalar.h"
 #include "tenon/ir/base/error.h"
 
 namespace tenon::codegen {
@@ -30,6 +31,8 @@ Machine machine_of(const CpuTarget& target) {
   if (target.triple.starts_with("aarch64-")) return Machine::aarch64;
   throw InternalError("no code is generated for " + target.triple);
 }
+
+bool has_masks(const CpuTarget& target) { return machine_of(target) == Machine::x86_64 && target.level >= 4; }
 
 std::unique_ptr<llvm::TargetMachine> make_target_machine(const CpuTarget& target, llvm::CodeGenOptLevel level) {
   std::string problem;
@@ -55,6 +58,7 @@ void set_attributes(llvm::Function& function, const CpuTarget& target) {
   const std::string width = std::to_string(8 * target.vector_bytes);
   function.addFnAttr("prefer-vector-width", width);
   function.addFnAttr("min-legal-vector-width", width);
+  if (has_masks(target)) function.addFnAttr(has_masks_attribute);
 }
 
 }  // namespace tenon::codegen

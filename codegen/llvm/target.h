@@ -11,6 +11,7 @@ namespace tenon::codegen {
 
 enum class Machine : uint8_t { x86_64, aarch64 };
 Machine machine_of(const CpuTarget& target);  // by its triple; InternalError for another one
+bool has_masks(const CpuTarget& target);  // lanes of conditions are registers of their own: AVX-512
 
 // `level` is LLVM's effort. LLVM has been started (codegen/llvm/pipeline.h, start_llvm).
 std::unique_ptr<llvm::TargetMachine> make_target_machine(const CpuTarget& target, llvm::CodeGenOptLevel level);
