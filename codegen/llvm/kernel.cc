@@ -214,6 +214,7 @@ void KernelEmitter::define_index(ScalarId v) {
 }
 
 void KernelEmitter::emit_scalar(const Instruction& i) {
+  if (const auto it = decided_.find(&i); it != decided_.end()) return define(i.first_result, b_.getInt1(it->second));
   bool all_uniform = true, any_vector = false;
   for (ScalarId v : i.operands) {
     all_uniform &= values_[index(v)].kind == Lowered::uniform;

@@ -105,6 +105,17 @@ class KernelEmitter {
   bool mark_block(ir::BlockId block);
   bool varies(ir::ScalarId v) const { return varying_[ir::index(v)] != 0; }
 
+  // llvm/pieces.cc: loops that end where what guards their loads changes
+  struct Guard {
+    const ir::Instruction* comparison;
+    ir::ScalarId bound, offset;  // index + offset (none: no_scalar) compared with bound
+    bool behind;  // it changes one position behind the bound
+    bool before;  // what it is before it changes
+  };
+  bool find_guard(ir::ScalarId comparison, ir::BlockId body, std::vector<Guard>& guards) const;
+  std::vector<Guard> guards_of(ir::BlockId body) const;
+  bool emit_pieces(const ir::Instruction& loop, llvm::Value* begin, llvm::Value* end);
+
   // llvm/memory.cc: loads and stores
   struct Address {
     Lowered::Kind kind = Lowered::uniform;  // uniform: one element; affine: step elements from lane to lane
@@ -203,6 +214,7 @@ class KernelEmitter {
   std::vector<const ir::Instruction*>
       aligned_stores_;  // that the main part of the loop at hand may write past the caches
   std::vector<uint8_t> needed_;  // per scalar: something asks for it
+  std::unordered_map<const ir::Instruction*, bool> decided_;  // comparisons whose result is known in the piece at hand
 };
 
 }  // namespace tenon::codegen

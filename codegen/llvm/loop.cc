@@ -84,6 +84,7 @@ void KernelEmitter::emit_repeat(const Instruction& i, Value* begin, Values initi
 // ---- vector loops -----------------------------------------------------------------------------------------------------
 
 void KernelEmitter::emit_vector(const Instruction& i, Value* begin, Value* end) {
+  if (emit_pieces(i, begin, end)) return;
   find_short_rows(i.blocks[0]);
   const auto extent = known(b_.CreateSub(end, begin));
   if (extent && *extent > 1 && *extent < target_.lanes && std::has_single_bit(static_cast<uint64_t>(*extent)))

@@ -200,7 +200,12 @@ Value* KernelEmitter::load_masked(Value* pointer, llvm::Type* type, llvm::Align 
 void KernelEmitter::emit_load(const Instruction& i) {
   const size_t rank = kernel_.buffers[index(i.buffer)].shape.size();
   Address a = address(i.buffer, llvm::ArrayRef(i.operands).take_front(rank));
-  const bool masked = i.operands.size() > rank;
+  const auto decided = i.operands.size() > rank ? known(values_[index(i.operands[rank])].value) : std::nullopt;
+  if (decided && *decided == 0) {
+    values_[index(i.first_result)] = values_[index(i.operands[rank + 1])];
+    return;
+  }
+  const bool masked = i.operands.size() > rank && !decided;
   llvm::Type* type = memory_type(context_, i.dtype);
   const llvm::Align align(static_cast<uint64_t>(bytes(i.dtype)));
   const unsigned width = lanes_.width;
