@@ -89,6 +89,60 @@ TEST(LlvmMemory, MaskedLoadsStayInside) {
   }
 }
 
+// Guards that change at one place, whatever it is, and at several that are known: the loop is in pieces, and reads no more than
+// there is.
+TEST(LlvmMemory, GuardedLoadsInPieces) {
+  const Target targets[] = {codegen::host_target(), Target::portable()};
+  for (const Target& target : targets) {
+    Compiled joined = compile(R"(kernel @t(%x: in f32[n], %y: in f32[m], %z: out f32[k]) {
+  %a = neg n
+  vector %i < k {
+    %j = add %i, %a
+    %b = ge %i, n
+    %v = load %y[%j] if %b else f32 0
+    %c = lt %i, n
+    %w = load %x[%i] if %c else %v
+    store %z[%i], %w
+  }
+})",
+                              target);
+    for (int64_t n : {0, 1, 15, 16, 17, 63, 64, 65, 200})
+      for (int64_t m : {0, 1, 16, 33, 64, 130}) {
+        const int64_t k = n + m;
+        std::vector<float> x(n), y(m), z(k + 1, -1.f);
+        for (int64_t i = 0; i < n; ++i) x[i] = static_cast<float>(i + 1);
+        for (int64_t i = 0; i < m; ++i) y[i] = static_cast<float>(1000 + i);
+        for (bool pieces : {false, true}) {
+          ASSERT_EQ(joined.run({x.data(), y.data()}, {z.data()}, {n, m, k}, pieces), 0);
+          for (int64_t i = 0; i < k; ++i) ASSERT_EQ(z[i], i < n ? x[i] : y[i - n]) << n << " " << m << " at " << i;
+          ASSERT_EQ(z[k], -1.f);
+        }
+      }
+    Compiled border = compile(R"(kernel @t(%x: in f32[100], %z: out f32[173], %g: out bool[173]) {
+  vector %i < 173 {
+    %j = add %i, -37
+    %b = ge %j, 0
+    %c = lt %j, 100
+    %d = bit_and %b, %c
+    %v = load %x[%j] if %d else f32 5
+    %e = lt %i, 150
+    %w = select %e, %v, f32 6
+    store %z[%i], %w
+    store %g[%i], %d
+  }
+})",
+                              target);
+    std::vector<float> x(100), z(174, -1.f);
+    std::vector<unsigned char> g(174, 9);
+    for (int64_t i = 0; i < 100; ++i) x[i] = static_cast<float>(i + 10);
+    for (bool pieces : {false, true}) {
+      ASSERT_EQ(border.run({x.data()}, {z.data()}, {}, pieces), 0);
+      for (int64_t i = 0; i < 173; ++i) ASSERT_EQ(z[i], i >= 150 ? 6.f : i < 37 || i >= 137 ? 5.f : x[i - 37]) << i;
+      ASSERT_EQ(z[173], -1.f);
+    }
+  }
+}
+
 TEST(LlvmMemory, GathersAndMaskedScatters) {
   Compiled code = compile(R"(kernel @t(%x: in f64[n], %i: in i64[m], %y: out f64[m], %z: inout f64[n]) {
   vector %0 < m {

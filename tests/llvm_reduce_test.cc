@@ -2,6 +2,7 @@
 // several results at once, every extent around lanes and blocks.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -159,30 +160,34 @@ TEST(LlvmReduce, Columns) {
 
 // Index of the first extreme element, the first NaN winning; and the sum of all, for one buffer of any dtype.
 template <class T>
-void check_arg(DType type, LoopKind outer) {
+void check_arg(DType type, LoopKind outer, ir::Tree order, const Target& target) {
   for (Op op : {Op::argmax, Op::argmin}) {
     auto symbols = std::make_shared<Symbols>();
     const Dim r = symbols->add("r"), n = symbols->add("n");
     KernelBuilder b("arg", symbols);
     const auto x = b.buffer("x", type, Shape{r, n}, Space::input), y = b.buffer("y", i64, Shape{r}, Space::output);
     const auto i = b.open_loop(outer, b.extent(r))[0];
-    const auto j = b.open_reduce({op}, ir::row_tree, b.extent(n));
+    const auto j = b.open_reduce({op}, order, b.extent(n));
     const ScalarId at[] = {i, j};
     const auto v = b.load(x, at);
     b.store(y, std::span(&i, 1), b.close_reduce(std::span(&v, 1))[0]);
     b.close_loop();
-    Compiled code(program_of(b.finish()));
+    Compiled code(program_of(b.finish()), target);
     std::mt19937 random(9);
     for (int64_t extent : extents) {
       if (extent == 0) continue;
-      const int64_t count = 5;
+      const int64_t count = 21;
       std::vector<T> values(static_cast<size_t>(count * extent));
       for (T& e : values) e = static_cast<T>(static_cast<int>(random() % 90) - 45);
       if constexpr (std::is_floating_point_v<T>) {
         values[0] = -INFINITY;
         if (extent > 20) values[extent + 19] = values[extent + 7] = NAN;
         if (extent > 20) values[2 * extent + 5] = -0.0f;
+        for (int64_t e = 0; e < extent; ++e) values[3 * extent + e] = op == Op::argmax ? -INFINITY : INFINITY;
+        if (extent > 600) values[4 * extent + 590] = NAN;
       }
+      for (int64_t e = 0; e < extent; ++e) values[5 * extent + e] = 7;  // the first of equals, wherever they stand
+      for (int64_t e = extent / 3; e < extent; e += 3) values[6 * extent + e] = op == Op::argmax ? T(100) : T(0);
       std::vector<int64_t> got(count);
       ASSERT_EQ(code.run({values.data()}, {got.data()}, {count, extent}), 0);
       for (int64_t k = 0; k < count; ++k) {
@@ -199,10 +204,59 @@ void check_arg(DType type, LoopKind outer) {
 }
 
 TEST(LlvmReduce, ArgReductions) {
-  check_arg<float>(f32, LoopKind::parallel);
-  check_arg<double>(f64, LoopKind::vector);
-  check_arg<int32_t>(i32, LoopKind::parallel);
-  check_arg<uint8_t>(u8, LoopKind::vector);
+  const Target targets[] = {codegen::host_target(), Target::portable()};  // with and without masks
+  for (const Target& target : targets)
+    for (const auto& [order, outer] :
+         {std::pair(ir::row_tree, LoopKind::parallel), std::pair(ir::column_tree, LoopKind::vector)}) {
+      check_arg<float>(f32, outer, order, target);
+      check_arg<double>(f64, outer, order, target);
+      check_arg<int8_t>(i8, outer, order, target);
+      check_arg<int16_t>(i16, outer, order, target);
+      check_arg<int32_t>(i32, outer, order, target);
+      check_arg<int64_t>(i64, outer, order, target);
+      check_arg<uint8_t>(u8, outer, order, target);
+    }
+  check_arg<double>(f64, LoopKind::vector, ir::row_tree, codegen::host_target());
+}
+
+// Whether all and whether any of the conditions in each row hold.
+TEST(LlvmReduce, Conditions) {
+  const Target targets[] = {codegen::host_target(), Target::portable()};
+  for (const Target& target : targets)
+    for (const auto& [order, outer] :
+         {std::pair(ir::row_tree, LoopKind::parallel), std::pair(ir::column_tree, LoopKind::vector)}) {
+      auto symbols = std::make_shared<Symbols>();
+      const Dim r = symbols->add("r"), n = symbols->add("n");
+      KernelBuilder b("conditions", symbols);
+      const auto x = b.buffer("x", boolean, Shape{r, n}, Space::input);
+      const auto y = b.buffer("y", boolean, Shape{r}, Space::output),
+                 z = b.buffer("z", boolean, Shape{r}, Space::output);
+      const auto i = b.open_loop(outer, b.extent(r))[0];
+      const auto j = b.open_reduce({Op::bit_and, Op::bit_or}, order, b.extent(n));
+      const ScalarId at[] = {i, j};
+      const auto v = b.load(x, at);
+      const ScalarId yields[] = {v, v};
+      const auto results = b.close_reduce(yields);
+      b.store(y, std::span(&i, 1), results[0]);
+      b.store(z, std::span(&i, 1), results[1]);
+      b.close_loop();
+      Compiled code(program_of(b.finish()), target);
+      std::mt19937 random(12);
+      for (int64_t extent : extents) {
+        const int64_t count = 70;  // rows of trues, of falses, and with one that differs
+        std::vector<uint8_t> values(static_cast<size_t>(count * extent)), all(count), some(count);
+        for (int64_t k = 0; k < count; ++k) {
+          std::fill_n(values.begin() + k * extent, extent, k % 2);
+          if (extent > 0 && k % 4 > 1) values[k * extent + random() % extent] ^= 1;
+        }
+        ASSERT_EQ(code.run({values.data()}, {all.data(), some.data()}, {count, extent}), 0);
+        for (int64_t k = 0; k < count; ++k) {
+          const auto row = values.begin() + k * extent;
+          ASSERT_EQ(all[k], std::count(row, row + extent, 1) == extent) << extent << " row " << k;
+          ASSERT_EQ(some[k], std::count(row, row + extent, 1) > 0) << extent << " row " << k;
+        }
+      }
+    }
 }
 
 // A softmax over rows: reductions and vector loops side by side, with a row kept in scratch memory.

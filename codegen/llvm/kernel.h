@@ -109,8 +109,7 @@ class KernelEmitter {
   struct Guard {
     const ir::Instruction* comparison;
     ir::ScalarId bound, offset;  // index + offset (none: no_scalar) compared with bound
-    bool behind;  // it changes one position behind the bound
-    bool before;  // what it is before it changes
+    bool before;  // what it is before index + offset comes to bound
   };
   bool find_guard(ir::ScalarId comparison, ir::BlockId body, std::vector<Guard>& guards) const;
   std::vector<Guard> guards_of(ir::BlockId body) const;

@@ -31,12 +31,12 @@ bool KernelEmitter::find_guard(ScalarId comparison, ir::BlockId body, std::vecto
   if (number == UINT32_MAX) return false;
   const Instruction& i = kernel_.instructions[number];
   if (i.kind != KernelOp::scalar || kernel_.dtype(i.operands[0]) != DType::i64) return false;
-  if (i.op != Op::lt && i.op != Op::ge && i.op != Op::le && i.op != Op::gt) return false;
+  if (i.op != Op::lt && i.op != Op::ge) return false;
   const ScalarId argument = kernel_.blocks[index(body)].arguments[0];
   const auto is_known = [&](ScalarId v) {
     return values_[index(v)].kind == Lowered::uniform && kernel_.scalars[index(v)].block != body;
   };
-  Guard g{&i, i.operands[1], ir::no_scalar, i.op == Op::le || i.op == Op::gt, i.op == Op::lt || i.op == Op::le};
+  Guard g{&i, i.operands[1], ir::no_scalar, i.op == Op::lt};
   if (!is_known(g.bound)) return false;
   if (i.operands[0] != argument) {
     const uint32_t by = kernel_.scalars[index(i.operands[0])].instruction;
@@ -80,17 +80,12 @@ bool KernelEmitter::emit_pieces(const Instruction& loop, Value* begin, Value* en
   if (const auto extent = known(b_.CreateSub(end, begin)); extent && *extent < least_extent) return false;
   std::vector<Guard> guards = guards_of(loop.blocks[0]);
   if (guards.empty()) return false;
-  const auto is_one = [&](const Guard& g) {
-    return g.bound == guards[0].bound && g.offset == guards[0].offset && g.behind == guards[0].behind;
-  };
+  const auto is_one = [&](const Guard& g) { return g.bound == guards[0].bound && g.offset == guards[0].offset; };
   const bool one = std::all_of(guards.begin(), guards.end(), is_one);
   Values places;  // of each guard: the first position at which it differs from what it was
   for (const Guard& g : guards) {
     Value* place = one && !places.empty() ? places[0] : uniform(g.bound);
-    if (places.empty() || !one) {
-      if (g.offset != ir::no_scalar) place = b_.CreateSub(place, uniform(g.offset));
-      if (g.behind) place = b_.CreateAdd(place, i64(1));
-    }
+    if ((places.empty() || !one) && g.offset != ir::no_scalar) place = b_.CreateSub(place, uniform(g.offset));
     if (!one && !known(place)) return false;
     places.push_back(place);
   }

@@ -55,6 +55,18 @@ Value* any(Builder& b, Value* condition) {
   return b.CreateICmpNE(b.CreateBitCast(condition, bits), llvm::ConstantInt::get(bits, 0));
 }
 
+bool has_masks(const Builder& b) { return b.GetInsertBlock()->getParent()->hasFnAttribute(has_masks_attribute); }
+
+llvm::Type* type_of_masks(Builder& b, Value* x, Value* y) {
+  if (!x->getType()->isVectorTy() || has_masks(b)) return nullptr;
+  const auto width = [](Value* v) -> unsigned {
+    auto* comparison = llvm::dyn_cast<llvm::CmpInst>(v);
+    return comparison ? comparison->getOperand(0)->getType()->getScalarSizeInBits() : 0;
+  };
+  const unsigned bits = width(x);
+  return bits >= 8 && bits == width(y) ? as_wide(b.getIntNTy(bits), x->getType()) : nullptr;
+}
+
 namespace {
 
 Value* unary(Builder& b, ID id, Value* x) { return call(b, id, {x->getType()}, {x}); }
@@ -142,22 +154,7 @@ Value* compare(Builder& b, ir::Op op, DType t, Value* x, Value* y) {
   return floating ? b.CreateFCmp(p, x, y) : b.CreateICmp(p, x, y);
 }
 
-// Where lanes of conditions are no registers of their own (AVX2, AArch64), LLVM packs 16 of them into bytes before it joins them, and
-// unpacks what it then selects by. As numbers as wide as what was compared they stay where they are.
-//
-// The type of such numbers: null where the machine has registers, or the two do not come from comparisons of one width.
-constexpr const char* joined_masks = "tenon.masks";  // marks such numbers
-
-llvm::Type* type_of_masks(Builder& b, Value* x, Value* y) {
-  if (!x->getType()->isVectorTy() || b.GetInsertBlock()->getParent()->hasFnAttribute(has_masks_attribute))
-    return nullptr;
-  const auto width = [](Value* v) -> unsigned {
-    auto* comparison = llvm::dyn_cast<llvm::CmpInst>(v);
-    return comparison ? comparison->getOperand(0)->getType()->getScalarSizeInBits() : 0;
-  };
-  const unsigned bits = width(x);
-  return bits >= 8 && bits == width(y) ? as_wide(b.getIntNTy(bits), x->getType()) : nullptr;
-}
+constexpr const char* joined_masks = "tenon.masks";  // marks numbers of several conditions
 
 // A condition as such numbers: those that it was made of, or its lanes made wide.
 Value* mask_of(Builder& b, Value* condition, llvm::Type* numbers) {

@@ -44,6 +44,11 @@ inline std::optional<int64_t> known(llvm::Value* v) {
 }
 // Of functions for machines where lanes of conditions are registers of their own (AVX-512).
 inline constexpr const char* has_masks_attribute = "tenon-has-masks";
+bool has_masks(const Builder& b);  // whether it writes such a function
+// Elsewhere (AVX2, AArch64) LLVM packs 16 conditions into bytes before it joins them, and unpacks what it then selects by; as numbers
+// as wide as what was compared they stay where they are. The type of such numbers: null where the machine has registers, or the two
+// do not come from comparisons of one width.
+llvm::Type* type_of_masks(Builder& b, llvm::Value* x, llvm::Value* y);
 // Whether any lane of a condition holds.
 llvm::Value* any(Builder& b, llvm::Value* condition);
 
