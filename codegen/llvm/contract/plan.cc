@@ -167,15 +167,30 @@ int64_t workers_of(const Target& target) {
   return target.cores > 1 ? std::min<int64_t>(target.cores, 64) : target.cpu().contract.unknown_workers;
 }
 
-// A row or two past a right operand from afar: as much of its rows at a time as a thread's part is wide, within what of sums, and of
-// those that wait in the tree of segments, lies in L1.
-void widen(ContractPlan& p, const Target& target) {
-  constexpr int64_t most_rows = 2, least = 8, most = 32, most_depth = 16 * contract_segment;
-  if (!p.far || p.turned || p.rows > most_rows || p.most_m > p.rows || p.most_k < 0 || p.most_k > most_depth) return;
-  const int64_t across = ceil_divide(p.most_n, p.width);
-  if (p.most_n < 0 || across < least) return;
+// Few rows past a right operand from afar: as much of its rows at a time as a thread's part is wide, within what of sums, and of
+// those that wait in the tree of segments, lies in L1. Packed, each of its elements would be written and read again for a few
+// multiply-adds; in tiles of registers, its rows would be read in runs so short that the processor does not see what comes next.
+bool can_stream(const ContractPlan& p, int64_t size, const CpuTarget& cpu) {
+  constexpr int64_t least = 8, most_depth = 16 * contract_segment, most_rows = 32;  // from there on packing is worth it
+  const int64_t right = product(p.most_k, p.most_n, size);
+  return right > cpu.l2_bytes / 2 && p.most_m > 0 && p.most_m <= most_rows && !p.rhs_along_k &&
+         p.most_k <= most_depth && ceil_divide(p.most_n, 16) >= least;
+}
+void stream(ContractPlan& p, int64_t size, const Target& target) {
+  const CpuTarget& cpu = target.cpu();
+  const int64_t parts = std::max<int64_t>(1, 16 * size / cpu.vector_bytes);  // registers per logical vector
+  const int64_t across = ceil_divide(p.most_n, 16), room = cpu.l1_bytes / (16 * size * p.most_m);
   p.streamed = true;
-  p.vectors = even_tile(across, std::clamp(ceil_divide(across, workers_of(target)), least, most / p.rows));
+  p.width = 16, p.rows = p.most_m;
+  p.across = p.rows > 2 && parts == 1 ? 2 : 1;
+  // Rows of a band wait for each other only where no other band is there to go on with: as many as waste least.
+  const int64_t most = std::min<int64_t>(8, (cpu.vector_registers - 2) / (p.across * parts) - 1);
+  for (int64_t band = 1, least = 0; band <= most; ++band)
+    if (const int64_t cost = ceil_divide(p.rows, band) * (2 * band + 1); least == 0 || cost <= least)
+      least = cost, p.band = band;
+  p.vectors =
+      even_tile(across, std::clamp<int64_t>(ceil_divide(across, workers_of(target)), 8, std::max<int64_t>(8, room)));
+  p.vectors = round_up(p.vectors, p.across);
 }
 
 }  // namespace
@@ -206,6 +221,13 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   const bool few_columns =  // or of the left one
       p.most_n >= 0 && p.most_n <= 16 && p.lhs_along_k && (p.n == 1 || !p.rhs_along_k);
   const bool few = most_work >= 0 && most_work <= near_work, near = is_near(p, kernel, contract, cpu, few);
+  const bool plain =
+      plain_load(kernel, contract.blocks[0]) != nullptr && plain_load(kernel, contract.blocks[1]) != nullptr;
+  if (!small && can_stream(p, size, cpu) && (p.most_m <= 2 || (plain && shared))) {
+    p.far = true;
+    stream(p, size, target);
+    return p;
+  }
   p.packed = shared && !small && !near && !few_rows && !few_columns;
   if (!p.packed) {
     const int64_t right = product(p.most_k, p.most_n, size);
@@ -217,7 +239,6 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
         (p.most_k < 0 || p.most_k >= 2 * width))
       p.turned = true, p.rows = width, p.vectors = 1;
     if (!shared && !p.turned && p.m > p.rows) p.edge_rows = p.m % p.rows;  // these are run many times
-    widen(p, target);
     return p;
   }
   p.rows = even_tile(p.m, p.rows);
