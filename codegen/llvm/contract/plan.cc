@@ -130,7 +130,7 @@ void cut_blocks(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
     const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.most_k, cap));
     p.depth = round_up(std::max<int64_t>(1, ceil_divide(p.most_k, blocks)), 16);
   }
-  const int64_t block = near && !is_shallow(p) ? cpu.l2_bytes / 4 : 2 * cpu.l2_bytes;  // bytes of it
+  const int64_t block = near && !is_shallow(p) ? cpu.l2_bytes / 2 : 2 * cpu.l2_bytes;  // bytes of it
   const int64_t most_rows = std::max(p.rows, round_up(block / (cap * size), p.rows));
   p.block_rows = most_rows;
   if (p.most_m >= 0) {
@@ -149,8 +149,9 @@ void cut_blocks(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
 // Where what a worker packs and sums lies in its slot.
 void lay_out_slot(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   const int64_t row_tiles = p.block_rows / p.rows;
-  const int64_t panels =
-      p.most_n >= 0 ? std::max<int64_t>(1, std::min<int64_t>(8, ceil_divide(p.most_n, p.columns()))) : 8;
+  // As many columns of panels share a pass over k, and what it packs of the left operand.
+  const int64_t most = std::max<int64_t>(8, 512 / p.columns()),
+                panels = p.most_n >= 0 ? std::clamp<int64_t>(ceil_divide(p.most_n, p.columns()), 1, most) : most;
   p.tiles = p.resumes ? row_tiles * panels : 1;
   // Room for the sums that wait in the tree of segments.
   if (p.most_k < 0 || p.most_k > contract_segment) p.tiles = std::max<int64_t>(p.tiles, 64);
