@@ -37,9 +37,9 @@ int64_t product(int64_t x, int64_t y, int64_t z) {
 constexpr int64_t near_work = 4 << 20;
 // More of them gain nothing from packing either while the right operand takes no more than half of L2, in rows of whole cache lines
 // that are not so far apart that they share sets of the first cache; the tiles of the first rows ask for it ahead. So with the
-// left operand where its rows are not along k. Measured, cold and hot: 5 to 40 % for 512 columns and fewer; rows 4 KiB apart are
-// even, rows of 500 numbers lose 15 %, a left operand with 4 KiB from one k to the next 40 %.
-constexpr int64_t line_bytes = 64, most_near_row = 2048, most_left_row = 1024;
+// left operand where its rows are not along k. Measured: even with packing at 256 columns, 8 to 15 % behind it from 384 on; rows of 500
+// numbers lose 15 %, a left operand with 4 KiB from one k to the next 40 %.
+constexpr int64_t line_bytes = 64, most_near_row = 1024, most_left_row = 1024;
 
 // The one load that a block is; null where it computes anything, places included: what is read several times is not computed
 // several times.
