@@ -136,9 +136,13 @@ TEST(LlvmMemory, GuardedLoadsInPieces) {
     std::vector<unsigned char> g(174, 9);
     for (int64_t i = 0; i < 100; ++i) x[i] = static_cast<float>(i + 10);
     for (bool pieces : {false, true}) {
-      ASSERT_EQ(border.run({x.data()}, {z.data()}, {}, pieces), 0);
-      for (int64_t i = 0; i < 173; ++i) ASSERT_EQ(z[i], i >= 150 ? 6.f : i < 37 || i >= 137 ? 5.f : x[i - 37]) << i;
-      ASSERT_EQ(z[173], -1.f);
+      ASSERT_EQ(border.run({x.data()}, {z.data(), g.data()}, {}, pieces), 0);
+      for (int64_t i = 0; i < 173; ++i) {
+        const bool inside = i >= 37 && i < 137;
+        ASSERT_EQ(z[i], i >= 150 ? 6.f : inside ? x[i - 37] : 5.f) << i;
+        ASSERT_EQ(g[i], inside) << i;
+      }
+      ASSERT_TRUE(z[173] == -1.f && g[173] == 9);
     }
   }
 }

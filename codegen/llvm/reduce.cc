@@ -22,7 +22,8 @@ Combines KernelEmitter::combines_of(const Instruction& i) const {
   for (size_t k = 0; k < i.combines.size(); ++k) {
     const DType type = kernel_.dtype(yields[k]);
     // Lanes of conditions that are carried from block to block are taken apart one by one where they are no registers.
-    c.push_back({i.combines[k], type == DType::boolean && !has_masks() ? DType::u8 : type});
+    const bool numbers = type == DType::boolean && (!has_masks() || ir::def(i.combines[k]).positional);
+    c.push_back({i.combines[k], numbers ? DType::u8 : type});
   }
   return c;
 }
