@@ -34,7 +34,7 @@ void clear_in_child() {
     r->sections = 0;
     r->found = {};
     r->blocks = {};
-    r->shape_count = 0;
+    r->cells = {};
     r->taken = false;
   }
 }

@@ -9,8 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "tenon/ir/base/shape.h"
-
 namespace tenon::runtime {
 
 class Buffer;
@@ -56,9 +54,7 @@ struct ThreadRecord {
   };
   std::array<Blocks, block_sizes> blocks;
 
-  // Shapes whose memory the next results take, likewise.
-  std::array<Shape, most_blocks> shapes;
-  uint32_t shape_count = 0;
+  Blocks cells;  // of results (frontend/tensor/result_cell.h), likewise
 
   bool taken = false;  // a thread has it; under the lock of thread_record.cc
   ThreadRecord* next = nullptr;  // of all records, whoever has them

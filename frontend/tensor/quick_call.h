@@ -1,6 +1,6 @@
 // What every call of a compiled program does between its inputs and its results: the same few steps for jitted functions, eager ops
-// and pullbacks, in place, since a small call is mostly what surrounds its kernel. Cells, slots and buffers come from blocks that
-// their thread keeps (runtime/recycled.h), and so do the extents of their types. Internal to the frontend. Refuses to know of
+// and pullbacks, in place, since a small call is mostly what surrounds its kernel. What a result consists of is kept by the thread that
+// let go of an earlier one (frontend/tensor/result_cell.h). Internal to the frontend. Refuses to know of
 // signatures, donation and the tape.
 #pragma once
 
@@ -11,25 +11,31 @@
 
 #include "tenon/frontend/tensor/callable.h"
 #include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/result_cell.h"
 #include "tenon/frontend/tensor/slot.h"
-#include "tenon/runtime/recycled.h"
 
 namespace tenon {
 
 // A result with memory of its own, at `address`; values: of the symbols in its type; bytes: negative where they are not known.
 inline Tensor make_result(const ir::Type& type, std::span<const int64_t> values, int64_t bytes,
                           const runtime::Device& device, const Location& made, void*& address) {
-  auto cell = runtime::make_recycled<Cell>();
+  auto cell = new_cell();
   Shape& shape = cell->type.shape;
-  runtime::take_shape(shape);
-  shape = type.shape;
+  if (const size_t rank = type.shape.size(); shape.size() != rank)
+    shape = type.shape;
+  else
+    for (size_t i = 0; i < rank; ++i) shape[i] = type.shape[i];
   cell->type.dtype = type.dtype;
   if (!values.empty())
     for (size_t i = 0; i < shape.size(); ++i) shape[i] = Symbols::value(shape[i], values);
   if (bytes < 0) bytes = byte_count(shape, tenon::bytes(type.dtype));
-  auto buffer = runtime::Buffer::allocate(bytes, device);
-  address = buffer->address();
-  cell->slot = runtime::make_recycled<Slot>(std::move(buffer));
+  if (cell->slot != nullptr) {
+    address = cell->slot->take_memory(bytes, device);
+  } else {
+    auto buffer = runtime::Buffer::allocate(bytes, device);
+    address = buffer->address();
+    cell->slot = runtime::make_recycled<Slot>(std::move(buffer));
+  }
   cell->place = &device;
   cell->made = made;
   return Tensor(std::move(cell));

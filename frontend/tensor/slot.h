@@ -19,6 +19,23 @@ namespace tenon {
 
 using BufferPtr = std::shared_ptr<runtime::Buffer>;
 
+// After use_count(), which orders nothing: what those did who held a share has been done.
+template <class T>
+void after_others(const std::shared_ptr<T>& shared) {
+#if defined(__SANITIZE_THREAD__)
+  std::shared_ptr<T>(shared).reset();  // it knows no fences
+#else
+  static_cast<void>(shared);
+  std::atomic_thread_fence(std::memory_order_acquire);
+#endif
+}
+template <class T>
+bool held_once(const std::shared_ptr<T>& shared) {
+  if (shared.use_count() != 1) return false;
+  after_others(shared);
+  return true;
+}
+
 extern std::atomic<size_t> retired_buffers;  // that wait for the end of a call
 void release_retired();
 
@@ -31,6 +48,14 @@ class Slot {
   void replace(BufferPtr buffer);
   void put_back(BufferPtr buffer);  // what was taken (below), if nobody has put another there
   Location donated() const;  // where, when empty
+
+  // Of one who alone holds the slot, to use it again. False, and nothing is done, where somebody else holds the buffer, or none is there.
+  bool give_up_memory() {
+    if (buffer_ == nullptr || !held_once(buffer_)) return false;
+    buffer_->give_up();
+    return true;
+  }
+  void* take_memory(int64_t bytes, const runtime::Device& device) { return buffer_->take(bytes, device); }
 
   // For small things beside the buffer that threads share, such as the gradient of the cell.
   const BriefMutex<LockFamily::tensors>& lock() const { return lock_; }
