@@ -50,13 +50,15 @@ inline void run_into(Tensors& results, const runtime::Executable& program, const
                      std::span<const int64_t> dims, const runtime::Caller& caller, bool* started) {
   const runtime::Manifest& m = program.manifest();
   const size_t count = m.outputs.size();
-  results.resize(count);
   Few<void*, 8> out;
   out.resize(count);
-  if (m.symbols.empty() && m.aliases.empty()) {
-    for (size_t o = 0; o < count; ++o)
-      results[o] = make_result(m.outputs[o], {}, program.output_bytes()[o], program.device(), caller.at, out[o]);
+  if (results.empty() && m.symbols.empty()) {
+    void** to = out.data();
+    const int64_t* bytes = program.output_bytes().data();
+    for (const ir::Type& type : m.outputs)
+      results.push_back(make_result(type, {}, *bytes++, program.device(), caller.at, *to++));
   } else {
+    results.resize(count);
     const Values values = values_of(m, dims);
     for (size_t o = 0; o < count; ++o) {
       if (results[o].defined())
@@ -72,12 +74,14 @@ inline void run_into(Tensors& results, const runtime::Executable& program, const
 template <class Input>
 void addresses_of(Addresses& in, const Pins& pins, size_t count, Input input, const char* name, const Location& at) {
   in.resize(count);
+  const void** const to = in.data();
   for (size_t i = 0; i < count; ++i) {
-    if (pins[i] == nullptr) {
+    const runtime::Buffer* const buffer = pins[i];
+    if (buffer == nullptr) {
       check_readable(input(i), name, at);
       throw Error(std::string(name) + ": another thread donated an input and took it back meanwhile; pass a copy", at);
     }
-    in[i] = pins[i]->address();
+    to[i] = buffer->address();
   }
 }
 

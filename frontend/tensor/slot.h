@@ -72,7 +72,9 @@ class Slot {
 // tensors, so that their slots stay.
 class Pins {
  public:
-  Pins() : record_(runtime::this_thread()), base_(record_.pinned.load(std::memory_order_relaxed)), end_(base_) {}
+  Pins() : Pins(runtime::this_thread()) {}
+  explicit Pins(runtime::ThreadRecord& of_this_thread)
+      : record_(of_this_thread), base_(record_.pinned.load(std::memory_order_relaxed)), end_(base_) {}
   ~Pins() {
     record_.pinned.store(base_, std::memory_order_release);
     if (retired_buffers.load(std::memory_order_relaxed) != 0) release_retired();
@@ -90,6 +92,8 @@ class Pins {
   void hold() {
     if (end_ == base_) return;
     record_.pinned.store(end_, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (!runtime::several_threads.load(std::memory_order_relaxed)) return;
     do record_.meetings.fetch_add(1, std::memory_order_acq_rel);
     while (!still_there());
   }
