@@ -58,13 +58,18 @@ struct Threads {  // sets the number of threads for one test
   ~Threads() { tenon_runtime_set_threads(0); }
 };
 
+// In every piece of long loops, for which workers are always called.
+void linger() {
+  const auto start = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - start < std::chrono::microseconds(200)) {
+  }
+}
+
 // In pieces that wait for each other: they meet only if as many threads run them.
 void meet(std::atomic<int>& arrived, int all) {
   arrived++;
   while (arrived < all) std::this_thread::yield();
-  const auto start = std::chrono::steady_clock::now();
-  while (std::chrono::steady_clock::now() - start < std::chrono::microseconds(200)) {
-  }
+  linger();
 }
 
 TEST(Pool, CoversEveryElementOnceInPiecesOfAFewGrains) {
@@ -133,7 +138,7 @@ TEST(Pool, LowestFailureWinsInEveryOrder) {
       const int32_t code = run<long_one>(tenon_runtime_env(), 2, 1, [&](int64_t begin, int64_t) -> int32_t {
         started[begin] = 1;
         wait_for(started[1 - begin]);
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        linger();
         if (begin == early) {
           returned = 1;
         } else {
@@ -175,6 +180,7 @@ TEST(Pool, WhatAWorkerTookIsWaitedFor) {
   std::atomic<bool> taken = false, finished = false;
   run<long_one>(tenon_runtime_env(), 8, 1, [&](int64_t begin, int64_t) {
     const bool mine = std::this_thread::get_id() == caller;
+    linger();
     if (mine && begin == 0)
       while (!taken) std::this_thread::yield();
     if (!mine && begin < 4) {
