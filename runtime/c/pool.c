@@ -36,7 +36,6 @@ typedef struct share {
   _Atomic uint32_t unfinished; /* how many pieces are not counted yet */
   _Atomic uint32_t signal; /* changes with every loop; the worker sleeps on it */
   _Atomic uint32_t asleep; /* the worker sleeps, or is about to */
-  _Atomic int64_t slept; /* when it fell asleep last */
   int64_t piece, total;
   tenon_chunk chunk;
   void* context;
@@ -55,6 +54,8 @@ static struct {
   _Atomic uint32_t stopped; /* workers end; the pool stays taken, so that every later loop runs in place */
   _Atomic int32_t threads; /* wanted, the caller included */
   _Atomic int32_t sharing; /* shares that may have pieces */
+  _Atomic int32_t sleepers; /* workers that sleep, or are about to */
+  _Atomic int64_t slept; /* when one fell asleep last */
   int32_t cores;
 
   _Alignas(64) _Atomic uint32_t taken; /* a caller owns the pool */
@@ -167,10 +168,12 @@ static void* worker(void* number) {
     work(self);
     if (atomic_load(&pool.forks) != forks) return NULL; /* forked inside a piece: this pool is gone */
     if (spin_while_equal(&own->signal, seen)) continue;
-    atomic_store_explicit(&own->slept, tenon_now(), memory_order_relaxed);
+    atomic_store_explicit(&pool.slept, tenon_now(), memory_order_relaxed);
+    atomic_fetch_add(&pool.sleepers, 1);
     atomic_store(&own->asleep, 1);
     futex_wait(&own->signal, seen); /* returns at once if a loop was opened since */
     atomic_store(&own->asleep, 0);
+    atomic_fetch_sub(&pool.sleepers, 1);
   }
 }
 
@@ -263,18 +266,11 @@ static int32_t run_among(int32_t sharing, uint32_t done, uint32_t pieces, const 
   return pool.failed_code;
 }
 
-static int all_sleep(int32_t workers) { /* or are not there yet */
-  int asleep = 1;
-  for (int32_t i = 1; i <= workers && i <= pool.workers && asleep; i++)
-    asleep = (int)atomic_load_explicit(&pool.shares[i].asleep, memory_order_relaxed);
-  return asleep || workers > pool.workers;
-}
-
 /* A loop that finds the workers asleep. What is known to be short the caller runs alone: for a single short loop they would come too
  * late. It looks at the clock as it goes, and calls them once what is left is worth it. */
 static int32_t run_wakeful(int32_t sharing, uint32_t pieces, const share* loop) {
   int64_t start = tenon_now(), now = start, calling;
-  tenon_burst_loop(start, atomic_load_explicit(&pool.shares[1].slept, memory_order_relaxed));
+  tenon_burst_loop(start, atomic_load_explicit(&pool.slept, memory_order_relaxed));
   int64_t left = tenon_expected(loop->chunk, loop->total);
   for (uint32_t done = 0, end; done < pieces; done = end) {
     if (tenon_worth_waking(left)) {
@@ -315,8 +311,9 @@ static int32_t pool_parallel_for(void* unused, int64_t total, int64_t grain, ten
   inside_loop = 1;
   uint32_t host = tenon_fp_enter();
   const share loop = {.piece = piece, .total = total, .chunk = chunk, .context = context};
-  int32_t code = all_sleep(sharing - 1) ? run_wakeful(sharing, (uint32_t)pieces, &loop)
-                                        : run_among(sharing, 0, (uint32_t)pieces, &loop, NULL);
+  int all_sleep = atomic_load_explicit(&pool.sleepers, memory_order_relaxed) >= pool.workers;
+  int32_t code = all_sleep || sharing - 1 > pool.workers ? run_wakeful(sharing, (uint32_t)pieces, &loop)
+                                                         : run_among(sharing, 0, (uint32_t)pieces, &loop, NULL);
   tenon_fp_leave(host);
   inside_loop = 0;
   if (atomic_load_explicit(&pool.forks, memory_order_relaxed) == forks)
@@ -330,6 +327,7 @@ static void start_afresh(void) {
   tenon_forget_paces();
   atomic_store(&pool.failed_piece, NO_PIECE);
   atomic_store(&pool.waiting, 0);
+  atomic_store(&pool.sleepers, 0);
   atomic_store(&pool.taken, 0);
   atomic_fetch_add(&pool.forks, 1);
   pthread_mutex_init(&pool.failure_lock, NULL);
