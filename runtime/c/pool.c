@@ -5,11 +5,11 @@
  * pieces from the ends of the others', so that a core stolen by another process delays one piece and not a share; the caller
  * always works, and waits for pieces that somebody has claimed, never for a worker that has not come. A worker's share and
  * what it must know of the loop lie in one cache line, which goes to its core and comes back: nothing else is exchanged. A worker
- * spins briefly after a loop, then sleeps on a futex, and is called for what is worth that (paces.h). A loop that is nested, small, or finds the pool taken by another
- * thread runs in place. The pool starts no thread before it is needed and refuses to cancel a piece; a forked child starts afresh.
- * Workers keep off the core that the caller runs on: woken there, one would wait for the caller to give it up, who waits for
- * the worker. A process forked from inside a piece may only exec or _exit. Where this code is unloaded with the library that
- * holds it, its threads end before. */
+ * spins briefly after a loop, then sleeps on a futex, and is called when what is left is worth that (paces.h). A loop that is
+ * nested, small, or finds the pool taken by another thread runs in place. The pool starts no thread before it is needed and refuses
+ * to cancel a piece; a forked child starts afresh. Workers keep off the core that the caller runs on: woken there, one would wait
+ * for the caller to give it up, who waits for the worker. A process forked from inside a piece may only exec or _exit. Where this
+ * code is unloaded with the library that holds it, its threads end before. */
 #define _GNU_SOURCE
 #include <linux/futex.h>
 #include <pthread.h>
