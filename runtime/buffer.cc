@@ -7,10 +7,12 @@
 namespace tenon::runtime {
 
 std::shared_ptr<Buffer> Buffer::allocate(int64_t bytes, const Device& device) {
-  void* address = bytes == 0 ? nullptr : device.allocate(device, static_cast<uint64_t>(bytes));
-  if (bytes != 0 && address == nullptr)
-    throw Error("out of memory: a tensor of " + std::to_string(bytes) + " bytes could not be allocated");
+  void* const address = memory_of(bytes, device);
   return make_recycled<Buffer>(Key{}, address, bytes, false, device);
+}
+
+void Buffer::refuse(int64_t bytes) {
+  throw Error("out of memory: a tensor of " + std::to_string(bytes) + " bytes could not be allocated");
 }
 
 std::shared_ptr<Buffer> Buffer::borrow(const void* data, int64_t bytes, const Device& device) {
@@ -18,10 +20,6 @@ std::shared_ptr<Buffer> Buffer::borrow(const void* data, int64_t bytes, const De
   auto buffer = allocate(bytes, device);
   buffer->write(data);
   return buffer;
-}
-
-Buffer::~Buffer() {
-  if (!borrowed_ && address_ != nullptr) device_->free(*device_, address_, static_cast<uint64_t>(size_));
 }
 
 const void* Buffer::host_data() const {

@@ -26,7 +26,7 @@ class Buffer {
   static std::shared_ptr<Buffer> borrow(const void* data, int64_t bytes, const Device& device = current_device());
   Buffer(Key, void* address, int64_t size, bool borrowed, const Device& device)
       : address_(address), size_(size), borrowed_(borrowed), device_(&device) {}
-  ~Buffer();
+  ~Buffer() { give_up(); }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
@@ -45,7 +45,25 @@ class Buffer {
   void copy_rows(int64_t place, int64_t stride, const Buffer& from, int64_t bytes, int64_t rows);
   std::string bytes() const;
 
+  // A record that is used again, only while nobody else holds it: gives up its memory, and takes other, which it has none before.
+  void give_up() {
+    if (!borrowed_ && address_ != nullptr) device_->free(*device_, address_, static_cast<uint64_t>(size_));
+    address_ = nullptr, size_ = 0, borrowed_ = false;
+  }
+  void* take(int64_t bytes, const Device& device) {  // Error when out of memory
+    address_ = memory_of(bytes, device);
+    size_ = bytes;
+    device_ = &device;
+    return address_;
+  }
+
  private:
+  static void* memory_of(int64_t bytes, const Device& device) {
+    void* const memory = bytes == 0 ? nullptr : device.allocate(device, static_cast<uint64_t>(bytes));
+    if (bytes != 0 && memory == nullptr) refuse(bytes);
+    return memory;
+  }
+  [[noreturn]] static void refuse(int64_t bytes);
   void* address_;
   int64_t size_;
   bool borrowed_;

@@ -26,16 +26,8 @@ enum Command { all_threads = 1 << 0, own_threads = 1 << 3, register_own = 1 << 4
 bool membarrier(Command command) { return syscall(SYS_membarrier, command, 0, 0) == 0; }
 
 [[gnu::constructor]] void register_barrier() {
-  if (!membarrier(register_own) || !membarrier(own_threads)) readers_pass_barriers.store(true);
-}
-
-// Every thread passes a barrier. False where the system has since begun to refuse it: then nothing is known of the readers.
-bool everybody_passes() {
-  if (readers_pass_barriers.load(std::memory_order_relaxed)) {
-    __sync_synchronize();
-    return true;
-  }
-  return membarrier(own_threads) || (membarrier(register_own) && membarrier(own_threads)) || membarrier(all_threads);
+  if (!membarrier(register_own) || !membarrier(own_threads))
+    readers_pass_barriers.store(true), several_threads.store(true);
 }
 
 uint64_t oldest_section() {
@@ -47,6 +39,14 @@ uint64_t oldest_section() {
 }
 
 }  // namespace
+
+bool everybody_passes() {
+  if (readers_pass_barriers.load(std::memory_order_relaxed)) {
+    __sync_synchronize();
+    return true;
+  }
+  return membarrier(own_threads) || (membarrier(register_own) && membarrier(own_threads)) || membarrier(all_threads);
+}
 
 void release_retired() {
   Retired* over = nullptr;

@@ -1,4 +1,4 @@
-// Memory of small objects that every call makes and drops (tensors' cells, slots, buffers): what a thread frees it gets back for
+// Memory of small objects that every call makes and drops (slots, buffers): what a thread frees it gets back for
 // the next, without malloc. An allocator for std::allocate_shared. A thread keeps at most 64 blocks of a size. Refuses to keep
 // blocks where an address sanitizer watches, which is to see who uses freed ones.
 #pragma once
@@ -65,17 +65,6 @@ class Recycled {
     return recycles && n == 1 && size <= ThreadRecord::block_sizes && own_record != nullptr;
   }
 };
-
-// Shapes whose memory is used again.
-inline void take_shape(Shape& shape) {
-  ThreadRecord* const own = own_record;
-  if (own != nullptr && own->shape_count != 0) shape = std::move(own->shapes[--own->shape_count]);
-}
-inline void keep_shape(Shape&& shape) {
-  ThreadRecord* const own = own_record;
-  if (recycles && own != nullptr && own->shape_count < ThreadRecord::most_blocks && shape.dims().capacity() != 0)
-    own->shapes[own->shape_count++] = std::move(shape);
-}
 
 template <class T, class... A>
 std::shared_ptr<T> make_recycled(A&&... args) {

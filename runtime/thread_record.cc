@@ -3,6 +3,7 @@
 #include "tenon/runtime/thread_record.h"
 
 #include <pthread.h>
+#include <time.h>
 
 #include <mutex>
 
@@ -11,6 +12,8 @@
 namespace tenon::runtime {
 
 constinit thread_local ThreadRecord* own_record [[gnu::tls_model("initial-exec")]] = nullptr;
+
+constinit std::atomic<bool> several_threads{false};
 
 namespace {
 
@@ -34,9 +37,15 @@ void clear_in_child() {
     r->sections = 0;
     r->found = {};
     r->blocks = {};
-    r->shape_count = 0;
+    r->cells = {};
     r->taken = false;
   }
+}
+
+void meet_others() {
+  if (several_threads.exchange(true)) return;
+  constexpr timespec long_enough{0, 1000000};  // for what a processor still holds back, where no barrier is to be had
+  if (!everybody_passes()) nanosleep(&long_enough, nullptr);
 }
 
 // When the library is loaded: who forks may hold a lock of the C library's that registering takes.
@@ -52,6 +61,7 @@ ThreadRecord& take_record() {
   while (record != nullptr && record->taken) record = record->next;
   if (record == nullptr) {
     record = new ThreadRecord;
+    if (first.load(std::memory_order_relaxed) != nullptr) meet_others();
     record->next = first.load(std::memory_order_relaxed);
     first.store(record, std::memory_order_release);
   }

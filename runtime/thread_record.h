@@ -9,13 +9,11 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "tenon/ir/base/shape.h"
-
 namespace tenon::runtime {
 
 class Buffer;
 
-struct ThreadRecord {
+struct alignas(128) ThreadRecord {  // the thread's own lines, and those that processors fetch with them
   static constexpr uint32_t most_pins = 64;
   struct Pin {
     std::atomic<const Buffer*> buffer{nullptr};
@@ -56,9 +54,7 @@ struct ThreadRecord {
   };
   std::array<Blocks, block_sizes> blocks;
 
-  // Shapes whose memory the next results take, likewise.
-  std::array<Shape, most_blocks> shapes;
-  uint32_t shape_count = 0;
+  Blocks cells;  // of results (frontend/tensor/result_cell.h), likewise
 
   bool taken = false;  // a thread has it; under the lock of thread_record.cc
   ThreadRecord* next = nullptr;  // of all records, whoever has them
@@ -70,6 +66,12 @@ ThreadRecord& take_record();
 inline ThreadRecord& this_thread() { return own_record != nullptr ? *own_record : take_record(); }
 
 ThreadRecord* first_record();  // of all, by `next`
+
+// Whether two threads ever had records at once. As long as none had, nobody looks at another's pins, and pinning needs no atomic
+// operation; before the second has its record, all threads pass a barrier, so that it sees what was pinned so.
+extern constinit std::atomic<bool> several_threads;
+// Every thread passes a barrier (membarrier(2)). False where the system refuses: then nothing is known of the others.
+bool everybody_passes();
 
 // How many pins there are on a buffer. Whoever pins it later finds that it is no longer where it was.
 uint32_t pins_on(const Buffer* buffer);

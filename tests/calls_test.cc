@@ -77,6 +77,42 @@ TEST(Calls, AskForNoMemory) {
   EXPECT_EQ(asked([&] { last = chain(square); }), 0) << "a result that stays until the next";
 }
 
+// A thread makes results of what its earlier ones were made of: nothing of these may be seen, and nothing that is shared is taken.
+TEST(Calls, ResultsAreAsNew) {
+  const Tensor x = tn::arange(6).astype(tn::f32);
+  const auto twice = tn::jit([](const Tensor& a) { return a + a; });
+  for (int round = 0; round < 4; ++round) {
+    {
+      Tensor used = twice(x);
+      used.set_requires_grad(true);
+      tn::sum(used * used).backward();
+      EXPECT_EQ(used.grad().to_vector<float>()[5], 20);
+    }
+    const Tensor fresh = twice(x);
+    EXPECT_FALSE(fresh.requires_grad());
+    EXPECT_FALSE(fresh.grad().defined());
+    EXPECT_TRUE(fresh.is_leaf());
+    EXPECT_FALSE(fresh.grad_fn());
+  }
+  Tensor kept, seen, other_shape;
+  {
+    const Tensor first = twice(x);
+    kept = first.reshape({2, 3});  // its buffer
+    seen = first.data();  // its slot
+  }
+  for (int round = 0; round < 4; ++round) {
+    other_shape = twice(tn::full({2, 3, 1}, 7.0f));
+    const Tensor again = twice(tn::full({6}, -1.0f));
+    EXPECT_EQ(again.shape(), tn::Shape({6}));
+    EXPECT_EQ(other_shape.shape(), tn::Shape({2, 3, 1}));
+    EXPECT_EQ(other_shape.to_vector<float>()[5], 14);
+    EXPECT_EQ(kept.to_vector<float>()[5], 10);
+    EXPECT_EQ(seen.to_vector<float>()[5], 10);
+  }
+  std::thread([handed = twice(x)]() mutable { handed = Tensor(); }).join();  // another thread lets go of it
+  EXPECT_EQ(twice(x).to_vector<float>()[5], 10);
+}
+
 TEST(Calls, AskForNoMemoryWithAHundredSignatures) {
   if (!counts_allocations) GTEST_SKIP();
   const auto add = tn::jit([](const Tensor& a, const Tensor& b) { return a + b; });

@@ -8,6 +8,7 @@
 #include <xmmintrin.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <thread>
@@ -20,12 +21,16 @@ namespace {
 
 using Body = std::function<int32_t(int64_t, int64_t)>;
 
+// The pool keeps how long loops of some code took, and calls no sleeping worker for short ones: long ones are other code.
+enum Kind { any, long_one };
+template <Kind kind>
 int32_t call_body(void* context, int64_t begin, int64_t end) {
   return (*static_cast<const Body*>(context))(begin, end);
 }
 
+template <Kind kind = any>
 int32_t run(const tenon_env* env, int64_t total, int64_t grain, const Body& body) {
-  return env->parallel_for(env->pool, total, grain, call_body, const_cast<Body*>(&body));
+  return env->parallel_for(env->pool, total, grain, call_body<kind>, const_cast<Body*>(&body));
 }
 
 int thread_count() {
@@ -52,6 +57,20 @@ struct Threads {  // sets the number of threads for one test
   explicit Threads(int32_t n) { tenon_runtime_set_threads(n); }
   ~Threads() { tenon_runtime_set_threads(0); }
 };
+
+// In every piece of long loops, for which workers are always called.
+void linger() {
+  const auto start = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - start < std::chrono::microseconds(200)) {
+  }
+}
+
+// In pieces that wait for each other: they meet only if as many threads run them.
+void meet(std::atomic<int>& arrived, int all) {
+  arrived++;
+  while (arrived < all) std::this_thread::yield();
+  linger();
+}
 
 TEST(Pool, CoversEveryElementOnceInPiecesOfAFewGrains) {
   for (int32_t threads : {1, 2, 4, 7}) {
@@ -116,9 +135,10 @@ TEST(Pool, LowestFailureWinsInEveryOrder) {
   for (int64_t early : {0, 1}) {
     for (int round = 0; round < 5; round++) {
       std::atomic<int> started[2] = {0, 0}, returned = 0;
-      const int32_t code = run(tenon_runtime_env(), 2, 1, [&](int64_t begin, int64_t) -> int32_t {
+      const int32_t code = run<long_one>(tenon_runtime_env(), 2, 1, [&](int64_t begin, int64_t) -> int32_t {
         started[begin] = 1;
         wait_for(started[1 - begin]);
+        linger();
         if (begin == early) {
           returned = 1;
         } else {
@@ -133,16 +153,9 @@ TEST(Pool, LowestFailureWinsInEveryOrder) {
 }
 
 TEST(Pool, WorkIsShared) {
-  // Two pieces that wait for each other: they meet only if two threads run them.
   Threads scope(2);
   std::atomic<int> arrived = 0;
-  EXPECT_EQ(run(tenon_runtime_env(), 2, 1,
-                [&](int64_t, int64_t) {
-                  arrived++;
-                  while (arrived < 2) std::this_thread::yield();
-                  return 0;
-                }),
-            0);
+  EXPECT_EQ(run<long_one>(tenon_runtime_env(), 2, 1, [&](int64_t, int64_t) { return meet(arrived, 2), 0; }), 0);
 }
 
 // What a core has written is in its caches: the same thread gets the same part of every loop.
@@ -151,10 +164,9 @@ TEST(Pool, SharesStayWhereTheyAre) {
   const auto caller = std::this_thread::get_id();
   for (int round = 0; round < 100; round++) {
     std::atomic<int> arrived = 0, misplaced = 0;
-    run(tenon_runtime_env(), 2, 1, [&](int64_t begin, int64_t) {
+    run<long_one>(tenon_runtime_env(), 2, 1, [&](int64_t begin, int64_t) {
       misplaced += (begin == 0) != (std::this_thread::get_id() == caller);
-      arrived++;
-      while (arrived < 2) std::this_thread::yield();
+      meet(arrived, 2);
       return 0;
     });
     ASSERT_EQ(misplaced, 0);
@@ -166,8 +178,9 @@ TEST(Pool, WhatAWorkerTookIsWaitedFor) {
   Threads scope(2);
   const auto caller = std::this_thread::get_id();
   std::atomic<bool> taken = false, finished = false;
-  run(tenon_runtime_env(), 8, 1, [&](int64_t begin, int64_t) {
+  run<long_one>(tenon_runtime_env(), 8, 1, [&](int64_t begin, int64_t) {
     const bool mine = std::this_thread::get_id() == caller;
+    linger();
     if (mine && begin == 0)
       while (!taken) std::this_thread::yield();
     if (!mine && begin < 4) {
@@ -197,10 +210,9 @@ TEST(Pool, WorkersKeepOffTheCallersCore) {
     std::atomic<int> arrived = 0;
     cpu_set_t places;
     CPU_ZERO(&places);
-    run(tenon_runtime_env(), 2, 1, [&](int64_t, int64_t) {
+    run<long_one>(tenon_runtime_env(), 2, 1, [&](int64_t, int64_t) {
       if (!pthread_equal(pthread_self(), caller)) sched_getaffinity(0, sizeof places, &places);
-      arrived++;
-      while (arrived < 2) std::this_thread::yield();
+      meet(arrived, 2);
       return 0;
     });
     EXPECT_FALSE(CPU_ISSET(core, &places)) << core;
@@ -226,9 +238,8 @@ TEST(Pool, SleepingWorkersAreWoken) {
   for (int round = 0; round < 20; round++) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));  // far beyond the spin
     std::atomic<int> arrived = 0;
-    run(tenon_runtime_env(), 3, 1, [&](int64_t, int64_t) {
-      arrived++;
-      while (arrived < 3) std::this_thread::yield();
+    run<long_one>(tenon_runtime_env(), 3, 1, [&](int64_t, int64_t) {
+      meet(arrived, 3);
       return 0;
     });
     ASSERT_EQ(arrived, 3);
@@ -320,9 +331,8 @@ TEST(Pool, ForkedChildStartsAFreshPool) {
   for (int round = 0; round < 50; round++) {
     failures += in_child([] {
                   std::atomic<int> arrived = 0;  // needs a worker of the child's own
-                  run(tenon_runtime_env(), 2, 1, [&](int64_t, int64_t) {
-                    arrived++;
-                    while (arrived < 2) std::this_thread::yield();
+                  run<long_one>(tenon_runtime_env(), 2, 1, [&](int64_t, int64_t) {
+                    meet(arrived, 2);
                     return 0;
                   });
                   return arrived == 2 ? 0 : 1;

@@ -36,10 +36,13 @@ constexpr bool rounds(ir::Op op) {
   return op == ir::Op::floor || op == ir::Op::ceil || op == ir::Op::trunc || op == ir::Op::round;
 }
 
-// The dtype that operands enter an op of the table in: integers and bools a floating function as the
+DType common_of(const ir::OpDef& row, std::initializer_list<const Operand*> operands) {
+  return common_dtype(std::span(operands.begin(), operands.size()), row.name);
+}
+
+// The dtype that operands of a common one enter an op of the table in: integers and bools a floating function as the
 // default dtype, bools arithmetic as i64.
-DType entering(const ir::OpDef& row, std::initializer_list<const Operand*> operands, const Location& at) {
-  const DType dtype = common_dtype(std::span(operands.begin(), operands.size()), row.name);
+DType entering(const ir::OpDef& row, DType dtype, std::initializer_list<const Operand*> operands, const Location& at) {
   if (contains(row.dtypes, dtype)) return dtype;
   if (is_complex(dtype)) {
     if (formula::complex_formula(row.op) != nullptr) return dtype;
@@ -80,7 +83,7 @@ std::vector<ir::Value> build_complex(ir::GraphBuilder&, std::span<const ir::Valu
 }
 
 template <ir::Op op>
-Tensor on_numbers(std::initializer_list<const Operand*> operands) try {
+Tensor on_numbers(std::initializer_list<const Operand*> operands, DType common) try {
   static constexpr auto build = build_elementwise<op>;
   const ir::OpDef& row = ir::def(op);
   const Emit emit{row.name, build};
@@ -95,14 +98,14 @@ Tensor on_numbers(std::initializer_list<const Operand*> operands) try {
                       "; convert it with astype(tn::i32)",
                   at);
   }
-  const DType dtype = entering(row, operands, at);
+  const DType dtype = entering(row, common, operands, at);
   Few<Tensor, 3> list;
   bool converts = false, alike = true;  // alike: nothing broadcasts
   for (const Operand* x : operands) {
     list.push_back(met_in(*x, dtype, row.name));
     const Tensor& t = list[list.size() - 1];
     converts = converts || t.dtype() != dtype;
-    alike = alike && t.shape() == list[0].shape();
+    alike = alike && (list.size() == 1 || t.shape() == list[0].shape());
   }
   const std::span<const Tensor> inputs{list.data(), list.size()};
   if (!alike) check_broadcast(row.name, inputs, at);
@@ -119,22 +122,22 @@ Tensor on_numbers(std::initializer_list<const Operand*> operands) try {
 template <ir::Op op>
 Tensor elementwise_op(std::initializer_list<const Operand*> operands) try {
   constexpr bool of_bools = on_bools(op) != op || op == ir::Op::sub;
+  const DType common = common_of(ir::def(op), operands);
   if constexpr (of_bools || rounds(op) || op == ir::Op::pow) {
-    const DType common = common_dtype(std::span(operands.begin(), operands.size()), ir::def(op).name);
     const Operand& x = **operands.begin();
     if constexpr (of_bools)
       if (common == boolean) {
         if constexpr (op == ir::Op::sub)
           throw Error("sub: bools have no difference: use logical_xor, or convert one of them with astype(tn::i64)",
                       place_of(operands));
-        return on_numbers<on_bools(op)>(operands);
+        return on_numbers<on_bools(op)>(operands, common);
       }
     if constexpr (rounds(op))
       if (is_integer(common)) return as_tensor(x, ir::def(op).name);
     if constexpr (op == ir::Op::pow)
       if (!is_continuous(common)) return integer_power(x, **(operands.begin() + 1));
   }
-  return on_numbers<op>(operands);
+  return on_numbers<op>(operands, common);
 } catch (...) {
   leave_with_error(ir::def(op).name, place_of(operands));
 }
@@ -183,7 +186,7 @@ Tensor logical(const char* name, const Operand& x, const Operand& y) try {
 Tensor foreseen(ir::Op op, std::initializer_list<const Operand*> operands) try {
   const ir::OpDef& row = ir::def(op);
   const Location at = place_of(operands);
-  const DType dtype = entering(row, operands, at);
+  const DType dtype = entering(row, common_of(row, operands), operands, at);
   std::vector<Tensor> shown;
   for (const Operand* x : operands) {
     check_fits(*x, dtype, row.name);
@@ -249,21 +252,21 @@ Tensor logical_not(Operand x) try {
 Tensor logical_and(Operand x, Operand y) { return logical<ir::Op::bit_and>("logical_and", x, y); }
 Tensor logical_or(Operand x, Operand y) { return logical<ir::Op::bit_or>("logical_or", x, y); }
 
-Tensor operator+(Operand x, Operand y) { return elementwise::add(x, y); }
-Tensor operator-(Operand x, Operand y) { return elementwise::sub(x, y); }
-Tensor operator*(Operand x, Operand y) { return elementwise::mul(x, y); }
-Tensor operator/(Operand x, Operand y) { return elementwise::div(x, y); }
-Tensor operator%(Operand x, Operand y) { return elementwise::rem(x, y); }
+Tensor operator+(Operand x, Operand y) { return elementwise::add(std::move(x), std::move(y)); }
+Tensor operator-(Operand x, Operand y) { return elementwise::sub(std::move(x), std::move(y)); }
+Tensor operator*(Operand x, Operand y) { return elementwise::mul(std::move(x), std::move(y)); }
+Tensor operator/(Operand x, Operand y) { return elementwise::div(std::move(x), std::move(y)); }
+Tensor operator%(Operand x, Operand y) { return elementwise::rem(std::move(x), std::move(y)); }
 Tensor operator-(Operand x) { return elementwise::neg(x); }
-Tensor operator<(Operand x, Operand y) { return elementwise::lt(x, y); }
-Tensor operator<=(Operand x, Operand y) { return elementwise::le(x, y); }
-Tensor operator>(Operand x, Operand y) { return elementwise::gt(x, y); }
-Tensor operator>=(Operand x, Operand y) { return elementwise::ge(x, y); }
-Tensor operator==(Operand x, Operand y) { return elementwise::eq(x, y); }
-Tensor operator!=(Operand x, Operand y) { return elementwise::ne(x, y); }
-Tensor operator&(Operand x, Operand y) { return elementwise::bit_and(x, y); }
-Tensor operator|(Operand x, Operand y) { return elementwise::bit_or(x, y); }
-Tensor operator^(Operand x, Operand y) { return elementwise::bit_xor(x, y); }
+Tensor operator<(Operand x, Operand y) { return elementwise::lt(std::move(x), std::move(y)); }
+Tensor operator<=(Operand x, Operand y) { return elementwise::le(std::move(x), std::move(y)); }
+Tensor operator>(Operand x, Operand y) { return elementwise::gt(std::move(x), std::move(y)); }
+Tensor operator>=(Operand x, Operand y) { return elementwise::ge(std::move(x), std::move(y)); }
+Tensor operator==(Operand x, Operand y) { return elementwise::eq(std::move(x), std::move(y)); }
+Tensor operator!=(Operand x, Operand y) { return elementwise::ne(std::move(x), std::move(y)); }
+Tensor operator&(Operand x, Operand y) { return elementwise::bit_and(std::move(x), std::move(y)); }
+Tensor operator|(Operand x, Operand y) { return elementwise::bit_or(std::move(x), std::move(y)); }
+Tensor operator^(Operand x, Operand y) { return elementwise::bit_xor(std::move(x), std::move(y)); }
 Tensor operator<<(const Tensor& x, Operand count) { return elementwise::shl(Operand(x, count.where()), count); }
 Tensor operator>>(const Tensor& x, Operand count) { return elementwise::shr(Operand(x, count.where()), count); }
 Tensor operator~(Operand x) { return elementwise::bit_not(x); }

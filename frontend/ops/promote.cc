@@ -120,6 +120,26 @@ Tensor value_of_extent(const Operand& x, DType dtype, const char* op) {
   const ir::Value v = ir::cast(ir::extent_value(trace->builder, extent_here(x.extent())), dtype);
   return make_traced(v.type(), trace->number, v.id, x.where());
 }
+
+// A number of the program, as a tensor.
+Tensor number_of(const void* value, DType dtype, const Location& at) {
+  BufferPtr buffer = runtime::Buffer::allocate(bytes(dtype));
+  buffer->write(value);
+  Tensor t = make_concrete({dtype, {}}, std::move(buffer), at);
+  t.cell()->number = true;
+  return t;
+}
+
+// The most frequent ones, which the processor converts as the interpreter does: all but what is not a number.
+template <class T>
+Tensor real_number(const Operand& x, DType dtype) {
+  const T value = x.weak() == Operand::Weak::floating ? static_cast<T>(x.floating()) : static_cast<T>(x.integer());
+  return number_of(&value, dtype, x.where());
+}
+bool is_plain_number(const Operand& x) {
+  return x.weak() == Operand::Weak::floating ? x.floating() == x.floating()
+                                             : x.weak() != Operand::Weak::complex && !x.too_big();
+}
 }  // namespace
 
 Tensor materialize(const Operand& x, DType dtype, const char* op) {
@@ -129,6 +149,10 @@ Tensor materialize(const Operand& x, DType dtype, const char* op) {
   if (x.free()) return value_of_extent(x, dtype, op);
   const FloatEnvironment standard;
   check_fits(x, dtype, op);
+  if (is_plain_number(x) && Trace::current() == nullptr) {
+    if (dtype == f32) return real_number<float>(x, dtype);
+    if (dtype == f64) return real_number<double>(x, dtype);
+  }
   const bool complex = x.weak() == Operand::Weak::complex;
   ir::Array value(ir::Type{complex ? c128 : x.weak() == Operand::Weak::floating ? f64 : x.too_big() ? u64 : i64, {}});
   if (complex)
@@ -145,10 +169,7 @@ Tensor materialize(const Operand& x, DType dtype, const char* op) {
     const ir::Value v = ir::constant(trace->builder, dtype, {}, raw);
     return make_traced(type, trace->number, v.id, x.where());
   }
-  Tensor t = copy_from(converted.data.data(), {}, dtype);
-  t.cell()->made = x.where();
-  t.cell()->number = true;
-  return t;
+  return number_of(converted.data.data(), dtype, x.where());
 }
 
 Tensor as_tensor(const Operand& x, const char* op) {

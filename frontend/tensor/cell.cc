@@ -1,12 +1,12 @@
 // Cells that are made of what is there; results of calls are made where they are called (frontend/tensor/quick_call.h).
 #include "tenon/frontend/tensor/cell.h"
 
-#include "tenon/frontend/tensor/quick_call.h"
+#include "tenon/frontend/tensor/result_cell.h"
 
 namespace tenon {
 
 Tensor make_concrete(ir::Type type, std::shared_ptr<runtime::Buffer> buffer, const Location& made) {
-  auto cell = runtime::make_recycled<Cell>();
+  auto cell = new_cell();
   cell->type = std::move(type);
   cell->place = &buffer->device();
   cell->slot = runtime::make_recycled<Slot>(std::move(buffer));

@@ -11,7 +11,7 @@
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/ir/graph/graph.h"
 #include "tenon/runtime/buffer.h"
-#include "tenon/runtime/recycled.h"
+#include "tenon/runtime/recycled.h"  // whether anything is kept
 
 namespace tenon {
 
@@ -21,9 +21,20 @@ struct TapeEntry;  // frontend/tensor/tape.h
 // gradient, and whether it is a leaf that requires one.
 struct Cell {
   Cell() {}  // sets what is set below, and not the whole before
-  ~Cell() { runtime::keep_shape(std::move(type.shape)); }
   Cell(const Cell&) = delete;
   Cell& operator=(const Cell&) = delete;
+  // Lets go of everything, when nobody holds it: it is as new, but for its type, and a slot without memory where that was its own.
+  void clear() {
+    if (slot != nullptr && !(runtime::recycles && held_once(slot) && slot->give_up_memory())) slot.reset();
+    place = nullptr;
+    number = is_spec = flat = false;
+    requires_grad.store(false, std::memory_order_relaxed);
+    if (entry != nullptr) entry.reset();
+    if (leaf != nullptr) leaf.reset();
+    if (grad != nullptr) grad.reset();
+    if (backward.known()) backward = {};
+    output = 0, trace = 0, value = ir::no_value;
+  }
 
   // What every call reads, together.
   ir::Type type;

@@ -177,20 +177,21 @@ bool called_quickly(const Emit& emit, const ir::Attrs& attrs, std::span<const Te
     device = t.cell()->place;
     if (t.cell()->backward.known() && after_backward == nullptr) after_backward = &t;
   }
+  auto& cache = programs();
   const runtime::Reading section;
   ExtentPattern pattern;
   KeyBytes key;
   KeyWriter writer(key, &pattern);
   write_function(writer, key, 'e', true, *device, emit);
-  Pins pins;
+  Pins pins(section.thread());
   for (const Tensor& t : inputs) {
     writer.tensor(*t.cell(), Part::none);
     pins.add(*t.cell()->slot);
   }
   writer.attributes(attrs);
-  const auto* const found = programs().find(key.view(), section);
-  if (found == nullptr || programs().in(*found).program == nullptr) return false;
-  const runtime::Executable& program = *programs().in(*found).program;
+  const auto* const found = cache.find(key.view(), section);
+  if (found == nullptr || cache.in(*found).program == nullptr) return false;
+  const runtime::Executable& program = *cache.in(*found).program;
   pins.hold();
   Addresses in;
   in.resize(inputs.size());
@@ -201,7 +202,7 @@ bool called_quickly(const Emit& emit, const ir::Attrs& attrs, std::span<const Te
   try {
     run_into(results, program, in.data(), pattern.values(), {emit.name, at}, nullptr);
   } catch (const Error&) {
-    if (fits(programs().in(*found), pattern.values())) throw;
+    if (fits(cache.in(*found), pattern.values())) throw;
     results.resize(0);
     return false;
   }

@@ -98,7 +98,7 @@ BufferPtr Pins::take(size_t i, Slot& slot, const Location& at) const {
     taken = std::move(slot.buffer_);
     slot.donated_ = at;
   }
-  BufferPtr(taken).reset();  // use_count() orders nothing; counting does: whoever held a share has read what he wanted
+  after_others(taken);  // who have read what they wanted
   if (pins_on(taken.get()) == !counted) return taken;
   slot.put_back(std::move(taken));
   return nullptr;

@@ -19,6 +19,23 @@ namespace tenon {
 
 using BufferPtr = std::shared_ptr<runtime::Buffer>;
 
+// After use_count(), which orders nothing: what those did who held a share has been done.
+template <class T>
+void after_others(const std::shared_ptr<T>& shared) {
+#if defined(__SANITIZE_THREAD__)
+  std::shared_ptr<T>(shared).reset();  // it knows no fences
+#else
+  static_cast<void>(shared);
+  std::atomic_thread_fence(std::memory_order_acquire);
+#endif
+}
+template <class T>
+bool held_once(const std::shared_ptr<T>& shared) {
+  if (shared.use_count() != 1) return false;
+  after_others(shared);
+  return true;
+}
+
 extern std::atomic<size_t> retired_buffers;  // that wait for the end of a call
 void release_retired();
 
@@ -31,6 +48,14 @@ class Slot {
   void replace(BufferPtr buffer);
   void put_back(BufferPtr buffer);  // what was taken (below), if nobody has put another there
   Location donated() const;  // where, when empty
+
+  // Of one who alone holds the slot, to use it again. False, and nothing is done, where somebody else holds the buffer, or none is there.
+  bool give_up_memory() {
+    if (buffer_ == nullptr || !held_once(buffer_)) return false;
+    buffer_->give_up();
+    return true;
+  }
+  void* take_memory(int64_t bytes, const runtime::Device& device) { return buffer_->take(bytes, device); }
 
   // For small things beside the buffer that threads share, such as the gradient of the cell.
   const BriefMutex<LockFamily::tensors>& lock() const { return lock_; }
@@ -47,7 +72,9 @@ class Slot {
 // tensors, so that their slots stay.
 class Pins {
  public:
-  Pins() : record_(runtime::this_thread()), base_(record_.pinned.load(std::memory_order_relaxed)), end_(base_) {}
+  Pins() : Pins(runtime::this_thread()) {}
+  explicit Pins(runtime::ThreadRecord& of_this_thread)
+      : record_(of_this_thread), base_(record_.pinned.load(std::memory_order_relaxed)), end_(base_) {}
   ~Pins() {
     record_.pinned.store(base_, std::memory_order_release);
     if (retired_buffers.load(std::memory_order_relaxed) != 0) release_retired();
@@ -65,6 +92,8 @@ class Pins {
   void hold() {
     if (end_ == base_) return;
     record_.pinned.store(end_, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (!runtime::several_threads.load(std::memory_order_relaxed)) return;
     do record_.meetings.fetch_add(1, std::memory_order_acq_rel);
     while (!still_there());
   }

@@ -48,7 +48,7 @@ struct TapeEntry {
 TapeSource source_of(const std::shared_ptr<Cell>& cell);
 
 inline Part part_of(const Cell& cell) {
-  return cell.active() ? Part::active : cell.has_history() ? Part::flat : Part::none;
+  return !cell.has_history() ? Part::none : cell.active() ? Part::active : Part::flat;
 }
 std::vector<Part> parts_of(std::span<const Tensor> inputs);
 // same[i]: the first input that is the same value as input i.

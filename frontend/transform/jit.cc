@@ -92,6 +92,7 @@ bool compile(JitEntry& entry) {
   entry.passed = passed_on(entry);
   const auto graph = entry.passed.empty() ? entry.program.graph : without(*entry.program.graph, entry.passed);
   entry.plain.program = runtime::compile(*graph, options);
+  entry.caller = {entry.plain.name.c_str(), entry.made};
   entry.plainly = !entry.records && !entry.free && entry.passed.empty() && entry.plain.donated.empty();
   entry.ready.store(true, std::memory_order_release);
   return true;

@@ -69,7 +69,7 @@ template <class... A>
 inline char type_token = 0;
 // dynamic: null where extents are as the arguments have them. Without its end, which call_entry() writes.
 template <class... A>
-Leaves signature_begun(const Dynamic* dynamic, const A&... args) {
+[[gnu::always_inline]] inline Leaves signature_begun(const Dynamic* dynamic, const A&... args) {
   Leaves leaves;
   if (dynamic != nullptr) leaves.ends = std::make_unique<std::vector<size_t>>();
   const char* token = &type_token<Plain<A>...>;
@@ -77,7 +77,7 @@ Leaves signature_begun(const Dynamic* dynamic, const A&... args) {
   [[maybe_unused]] const auto end = [&] {  // of one argument
     if (dynamic != nullptr) leaves.ends->push_back(leaves.tensors.size());
   };
-  ((walk(args, leaves), end()), ...);
+  ((walk_argument(args, leaves), end()), ...);
   return leaves;
 }
 template <class... A>

@@ -34,6 +34,7 @@ struct JitEntry {
   bool plainly = false;  // then: calls record, donate and pass on nothing, and their extents are known
   std::shared_ptr<void> result;  // the result tree of the trace, to be copied and refilled
   const runtime::Device* device = nullptr;
+  runtime::Caller caller;  // of `plain`, when it is ready
   Program program;
   Callable plain;  // compiled when first called, without what it passes on
   std::vector<uint32_t> passed;  // outputs that are captured tensors of integers: given on as they are; ascending

@@ -237,6 +237,15 @@ void walk(T& tree, Leaves& leaves) {
   }
 }
 
+// The same of an argument that is often a tensor, in place.
+template <class T>
+[[gnu::always_inline]] inline void walk_argument(T& tree, Leaves& leaves) {
+  if constexpr (std::is_base_of_v<Tensor, std::remove_const_t<T>>)
+    walk_tensor(tree, leaves);
+  else
+    walk(tree, leaves);
+}
+
 template <class T>
 std::vector<Tensor*> leaves_of(T& tree) {
   Leaves leaves;

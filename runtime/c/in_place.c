@@ -12,14 +12,18 @@ int32_t tenon_run_piece(tenon_chunk chunk, void* context, int64_t begin, int64_t
   return chunk(context, begin, end);
 }
 
+int32_t tenon_run_pieces(int64_t begin, int64_t end, int64_t piece, tenon_chunk chunk, void* context) {
+  int32_t code = 0;
+  for (int64_t next; begin < end && code == 0; begin = next) {
+    next = end - begin < piece ? end : begin + piece;
+    code = tenon_run_piece(chunk, context, begin, next);
+  }
+  return code;
+}
+
 int32_t tenon_run_in_place(int64_t total, int64_t piece, tenon_chunk chunk, void* context) {
   uint32_t host = tenon_fp_enter();
-  int32_t code = 0;
-  for (int64_t begin = 0; begin < total && code == 0;) {
-    int64_t end = total - begin < piece ? total : begin + piece;
-    code = tenon_run_piece(chunk, context, begin, end);
-    begin = end;
-  }
+  int32_t code = tenon_run_pieces(0, total, piece, chunk, context);
   tenon_fp_leave(host);
   return code;
 }

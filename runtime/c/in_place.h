@@ -11,6 +11,8 @@ enum { TENON_GRAINS_PER_PIECE = 4 };
 /* One piece, under the default control word, whatever the piece before left behind: what the thread had itself is the caller's
  * to keep. */
 int32_t tenon_run_piece(tenon_chunk chunk, void* context, int64_t begin, int64_t end);
+/* Those from begin to end, one after another, up to one that fails. */
+int32_t tenon_run_pieces(int64_t begin, int64_t end, int64_t piece, tenon_chunk chunk, void* context);
 int32_t tenon_run_in_place(int64_t total, int64_t piece, tenon_chunk chunk, void* context);
 #pragma GCC visibility pop
 

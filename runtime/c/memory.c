@@ -41,7 +41,7 @@ typedef struct free_block {
 /* Owned by one thread, which alone writes it; others read the counters. Outlives its thread in a list, so
  * that the counters of threads that a fork left behind stay readable. */
 typedef struct thread_cache {
-  struct thread_cache* next_cache;
+  _Alignas(128) struct thread_cache* next_cache; /* of another thread, whose lines these are not */
   free_block* blocks[SMALL_CLASSES];
   _Atomic int64_t in_use; /* handed out less taken back, by this thread */
   _Atomic int64_t kept;
@@ -266,7 +266,7 @@ __attribute__((destructor)) static void close_store(void) {
 }
 
 /* The calling thread's cache, or null when it has none and can get none. */
-static thread_cache* make_cache(void) {
+static __attribute__((noinline)) thread_cache* make_cache(void) {
   pthread_once(&store_once, initialise);
   if (thread_ended || !store.has_key || atomic_load_explicit(&store.closed, memory_order_relaxed)) return NULL;
   thread_cache* cache = NULL;
@@ -307,54 +307,73 @@ static inline void leave_cache(thread_cache* cache) {
   if (cache != NULL) atomic_store_explicit(&cache->busy, 0, memory_order_release);
 }
 
-void* tenon_alloc(uint64_t bytes) {
+/* What the thread's cache has no block for, or no thread's cache is for. */
+static __attribute__((noinline)) void* alloc_from_store(uint64_t bytes) {
   if (bytes > MAX_BYTES) return NULL;
-  uint32_t index = class_of(bytes);
   thread_cache* cache = enter_cache();
-  uint64_t size = size_of_class(index);
-  void* block;
-  if (index < SMALL_CLASSES && cache != NULL && cache->blocks[index] != NULL) {
-    block = cache->blocks[index];
-    cache->blocks[index] = cache->blocks[index]->next;
-    add(&cache->kept, -(int64_t)size);
-  } else {
-    if (size >= HUGE_PAGE) size = size_of_class(class_of(round_up(bytes, HUGE_PAGE)));
-    pthread_mutex_lock(&store.lock);
-    block = store_alloc(size);
-    if (block != NULL && cache == NULL) store.in_use += (int64_t)size;
-    pthread_mutex_unlock(&store.lock);
-  }
+  uint64_t size = size_of_class(class_of(bytes));
+  if (size >= HUGE_PAGE) size = size_of_class(class_of(round_up(bytes, HUGE_PAGE)));
+  pthread_mutex_lock(&store.lock);
+  void* block = store_alloc(size);
+  if (block != NULL && cache == NULL) store.in_use += (int64_t)size;
+  pthread_mutex_unlock(&store.lock);
   if (block != NULL && cache != NULL) add(&cache->in_use, (int64_t)size);
   leave_cache(cache);
   return block;
 }
 
-void tenon_free(void* block, uint64_t bytes) {
-  if (block == NULL) return;
-  uint32_t index = class_of(bytes);
+static __attribute__((noinline)) void free_to_store(void* block, uint64_t bytes) {
   thread_cache* cache = enter_cache();
-  uint64_t size = size_of_class(index);
-  if (index < SMALL_CLASSES && cache != NULL) {
-    free_block* freed = block;
-    freed->next = cache->blocks[index];
-    cache->blocks[index] = freed;
-    add(&cache->kept, (int64_t)size);
-    if (atomic_load_explicit(&cache->kept, memory_order_relaxed) > (int64_t)THREAD_CACHE_BYTES) flush_cache(cache);
-  } else {
-    if (size >= HUGE_PAGE) size = size_of_class(class_of(round_up(bytes, HUGE_PAGE)));
-    pthread_mutex_lock(&store.lock);
-    store_free(block, size);
-    if (cache == NULL) store.in_use -= (int64_t)size;
-    pthread_mutex_unlock(&store.lock);
-  }
+  uint64_t size = size_of_class(class_of(bytes));
+  if (size >= HUGE_PAGE) size = size_of_class(class_of(round_up(bytes, HUGE_PAGE)));
+  pthread_mutex_lock(&store.lock);
+  store_free(block, size);
+  if (cache == NULL) store.in_use -= (int64_t)size;
+  pthread_mutex_unlock(&store.lock);
   if (cache != NULL) add(&cache->in_use, -(int64_t)size);
   leave_cache(cache);
 }
 
-void tenon_trim(void) {
+static __attribute__((noinline)) void flush_own_cache(void) {
   thread_cache* cache = enter_cache();
   if (cache != NULL) flush_cache(cache);
   leave_cache(cache);
+}
+
+void* tenon_alloc(uint64_t bytes) {
+  if (bytes > size_of_class(SMALL_CLASSES - 1) || own_cache == NULL) return alloc_from_store(bytes);
+  thread_cache* cache = enter_cache();
+  if (cache == NULL) return alloc_from_store(bytes);
+  uint32_t index = class_of(bytes);
+  free_block* block = cache->blocks[index];
+  if (block != NULL) {
+    int64_t size = (int64_t)size_of_class(index);
+    cache->blocks[index] = block->next;
+    add(&cache->kept, -size);
+    add(&cache->in_use, size);
+  }
+  leave_cache(cache);
+  return block != NULL ? block : alloc_from_store(bytes);
+}
+
+void tenon_free(void* block, uint64_t bytes) {
+  if (block == NULL) return;
+  thread_cache* cache = bytes > size_of_class(SMALL_CLASSES - 1) ? NULL : enter_cache();
+  if (cache == NULL) return free_to_store(block, bytes);
+  uint32_t index = class_of(bytes);
+  int64_t size = (int64_t)size_of_class(index);
+  free_block* freed = block;
+  freed->next = cache->blocks[index];
+  cache->blocks[index] = freed;
+  add(&cache->kept, size);
+  add(&cache->in_use, -size);
+  int full = atomic_load_explicit(&cache->kept, memory_order_relaxed) > (int64_t)THREAD_CACHE_BYTES;
+  leave_cache(cache);
+  if (full) flush_own_cache();
+}
+
+void tenon_trim(void) {
+  flush_own_cache();
   pthread_mutex_lock(&store.lock);
   evict_until(0);
   store.peak = store.previous_peak = store.out;

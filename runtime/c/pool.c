@@ -5,13 +5,12 @@
  * pieces from the ends of the others', so that a core stolen by another process delays one piece and not a share; the caller
  * always works, and waits for pieces that somebody has claimed, never for a worker that has not come. A worker's share and
  * what it must know of the loop lie in one cache line, which goes to its core and comes back: nothing else is exchanged. A worker
- * spins briefly after a loop, then sleeps on a futex. A loop that is nested, small, or finds the pool taken by another
- * thread runs in place. The pool starts no thread before it is needed and refuses to cancel a piece; a forked child starts afresh.
- * Workers keep off the core that the caller runs on: woken there, one would wait for the caller to give it up, who waits for
- * the worker. A process forked from inside a piece may only exec or _exit. Where this code is unloaded with the library that
- * holds it, its threads end before. */
+ * spins briefly after a loop, then sleeps on a futex, and is called when what is left is worth that (paces.h). A loop that is
+ * nested, small, or finds the pool taken by another thread runs in place. The pool starts no thread before it is needed and refuses
+ * to cancel a piece; a forked child starts afresh. Workers keep off the core that the caller runs on: woken there, one would wait
+ * for the caller to give it up, who waits for the worker. A process forked from inside a piece may only exec or _exit. Where this
+ * code is unloaded with the library that holds it, its threads end before. */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -20,15 +19,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tenon/runtime/c/in_place.h"
+#include "tenon/runtime/c/paces.h"
 #include "tenon/runtime/c/print.h"
 #include "tenon/runtime/tenon_ranks.h"
 #include "tenon/runtime/tenon_runtime.h"
 
-enum { MAX_THREADS = 256, PIECES_PER_THREAD = 8, SPIN_NANOSECONDS = 40000 };
+enum { MAX_THREADS = 256, PIECES_PER_THREAD = 8, SPIN_NANOSECONDS = TENON_STAYS_AWAKE };
 
 /* What one thread is given of a loop; share 0 is the caller's. The rest may be read by whoever has claimed a piece of it: until
  * that piece is counted, the loop does not end and no other takes its place. */
@@ -55,6 +54,8 @@ static struct {
   _Atomic uint32_t stopped; /* workers end; the pool stays taken, so that every later loop runs in place */
   _Atomic int32_t threads; /* wanted, the caller included */
   _Atomic int32_t sharing; /* shares that may have pieces */
+  _Atomic int32_t sleepers; /* workers that sleep, or are about to */
+  _Atomic int64_t slept; /* when one fell asleep last */
   int32_t cores;
 
   _Alignas(64) _Atomic uint32_t taken; /* a caller owns the pool */
@@ -80,19 +81,11 @@ static void futex_wake(_Atomic uint32_t* word, int count) {
   syscall(SYS_futex, (uint32_t*)word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 }
 
-static void cpu_pause(void) {
 #if defined(__x86_64__)
-  __builtin_ia32_pause();
+static void cpu_pause(void) { __builtin_ia32_pause(); }
 #else
-  __asm__ volatile("yield");
+static void cpu_pause(void) { __asm__ volatile("yield"); }
 #endif
-}
-
-static int64_t now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* Spins until the word differs from value; false when it has not for SPIN_NANOSECONDS. With more threads than
  * cores the awaited thread may need this very core, so there is no spinning. */
@@ -104,8 +97,8 @@ static int spin_while_equal(_Atomic uint32_t* word, uint32_t value) {
       if (atomic_load_explicit(word, memory_order_acquire) != value) return 1;
       cpu_pause();
     }
-    if (deadline == 0) deadline = now() + SPIN_NANOSECONDS;
-  } while (now() < deadline);
+    if (deadline == 0) deadline = tenon_now() + SPIN_NANOSECONDS;
+  } while (tenon_now() < deadline);
   return 0;
 }
 
@@ -175,9 +168,12 @@ static void* worker(void* number) {
     work(self);
     if (atomic_load(&pool.forks) != forks) return NULL; /* forked inside a piece: this pool is gone */
     if (spin_while_equal(&own->signal, seen)) continue;
+    atomic_store_explicit(&pool.slept, tenon_now(), memory_order_relaxed);
+    atomic_fetch_add(&pool.sleepers, 1);
     atomic_store(&own->asleep, 1);
     futex_wait(&own->signal, seen); /* returns at once if a loop was opened since */
     atomic_store(&own->asleep, 0);
+    atomic_fetch_sub(&pool.sleepers, 1);
   }
 }
 
@@ -240,22 +236,27 @@ static void call_worker(share* s) {
   if (atomic_load(&s->asleep)) futex_wake(&s->signal, 1);
 }
 
-/* Shares are as many as threads, of pieces that follow each other; what does not divide goes to the first, who begin first. */
-static int32_t run_among(int32_t sharing, uint32_t pieces, const share* loop) {
+/* Shares are as many as threads, of the pieces from `done` on, that follow each other; what does not divide goes to the first, who
+ * begin first. Notes the caller's pace and, where that is asked, how long calling the others took. */
+static int32_t run_among(int32_t sharing, uint32_t done, uint32_t pieces, const share* loop, int64_t* calling) {
+  keep_off_caller(sharing - 1);
   share* own = &pool.shares[0];
   if (atomic_load_explicit(&pool.sharing, memory_order_relaxed) != sharing)
     atomic_store_explicit(&pool.sharing, sharing, memory_order_relaxed);
-  uint64_t up = (uint64_t)sharing - 1, end = pieces;
+  int64_t start = calling != NULL ? tenon_now() : 0;
+  uint64_t up = (uint64_t)sharing - 1, end = pieces, left = pieces - done;
   for (uint32_t i = (uint32_t)sharing - 1; i > 0; i--) {
-    uint64_t first = (pieces * (uint64_t)i + up) / (uint64_t)sharing;
+    uint64_t first = done + (left * (uint64_t)i + up) / (uint64_t)sharing;
     give(&pool.shares[i], (uint32_t)first, (uint32_t)end, loop);
     call_worker(&pool.shares[i]);
     end = first;
   }
-  give(own, 0, (uint32_t)end, loop);
+  give(own, done, (uint32_t)end, loop);
+  if (calling != NULL) *calling = tenon_now() - start;
   uint32_t run = run_share(own, FRONT);
+  if (calling != NULL && run != 0) tenon_took(loop->chunk, run * loop->piece, tenon_now() - start - *calling);
   for (int32_t i = 1; i < sharing; i++) count_pieces(&pool.shares[i], run_share(&pool.shares[i], BACK));
-  if (run != end) {
+  if (run != end - done) {
     atomic_fetch_sub_explicit(&own->unfinished, run, memory_order_relaxed);
     wait_for(own);
   }
@@ -263,6 +264,31 @@ static int32_t run_among(int32_t sharing, uint32_t pieces, const share* loop) {
   if (atomic_load_explicit(&pool.failed_piece, memory_order_relaxed) == NO_PIECE) return 0;
   atomic_store_explicit(&pool.failed_piece, NO_PIECE, memory_order_relaxed);
   return pool.failed_code;
+}
+
+/* A loop that finds the workers asleep. What is known to be short the caller runs alone: for a single short loop they would come too
+ * late. It looks at the clock as it goes, and calls them once what is left is worth it. */
+static int32_t run_wakeful(int32_t sharing, uint32_t pieces, const share* loop) {
+  int64_t start = tenon_now(), now = start, calling;
+  tenon_burst_loop(start, atomic_load_explicit(&pool.slept, memory_order_relaxed));
+  int64_t left = tenon_expected(loop->chunk, loop->total);
+  for (uint32_t done = 0, end; done < pieces; done = end) {
+    if (tenon_worth_waking(left)) {
+      if (sharing - 1 > pool.workers) sharing = start_workers(sharing - 1) + 1;
+      int32_t code = run_among(sharing, done, pieces, loop, &calling);
+      tenon_burst_woken(tenon_now(), calling);
+      return code;
+    }
+    end = done == 0 ? 1 : done < pieces / 2 && tenon_worth_waking(left * 2) ? 2 * done : pieces;
+    int32_t code = tenon_run_pieces(done * loop->piece, end < pieces ? end * loop->piece : loop->total, loop->piece,
+                                    loop->chunk, loop->context);
+    if (code != 0) return code;
+    now = tenon_now();
+    left = (now - start) / end * (pieces - end);
+  }
+  tenon_took(loop->chunk, loop->total, now - start);
+  tenon_burst_alone(start, now);
+  return 0;
 }
 
 static int32_t pool_parallel_for(void* unused, int64_t total, int64_t grain, tenon_chunk chunk, void* context) {
@@ -282,12 +308,12 @@ static int32_t pool_parallel_for(void* unused, int64_t total, int64_t grain, ten
 
   uint32_t forks = atomic_load_explicit(&pool.forks, memory_order_relaxed);
   int32_t sharing = (int32_t)(pieces < threads ? pieces : threads);
-  if (sharing - 1 > pool.workers) sharing = start_workers(sharing - 1) + 1;
-  keep_off_caller(sharing - 1);
   inside_loop = 1;
   uint32_t host = tenon_fp_enter();
   const share loop = {.piece = piece, .total = total, .chunk = chunk, .context = context};
-  int32_t code = run_among(sharing, (uint32_t)pieces, &loop);
+  int all_sleep = atomic_load_explicit(&pool.sleepers, memory_order_relaxed) >= pool.workers;
+  int32_t code = all_sleep || sharing - 1 > pool.workers ? run_wakeful(sharing, (uint32_t)pieces, &loop)
+                                                         : run_among(sharing, 0, (uint32_t)pieces, &loop, NULL);
   tenon_fp_leave(host);
   inside_loop = 0;
   if (atomic_load_explicit(&pool.forks, memory_order_relaxed) == forks)
@@ -298,8 +324,10 @@ static int32_t pool_parallel_for(void* unused, int64_t total, int64_t grain, ten
 /* The threads of the parent do not exist here; whatever they held is released. */
 static void start_afresh(void) {
   memset(pool.shares, 0, sizeof pool.shares);
+  tenon_forget_paces();
   atomic_store(&pool.failed_piece, NO_PIECE);
   atomic_store(&pool.waiting, 0);
+  atomic_store(&pool.sleepers, 0);
   atomic_store(&pool.taken, 0);
   atomic_fetch_add(&pool.forks, 1);
   pthread_mutex_init(&pool.failure_lock, NULL);
