@@ -81,7 +81,7 @@ set(brief_kernels cuda_complex_simulated_test cuda_contract_host_test cuda_fuzz_
 # The C library keeps what was freed: pages that come from the system and go back are half of an interpreted program's time. Not
 # where a test counts memory.
 set(kept_memory GLIBC_TUNABLES=glibc.malloc.mmap_threshold=268435456:glibc.malloc.trim_threshold=536870912:glibc.malloc.top_pad=16777216)
-set(watches_memory "memory|life|allocation|turnover|fork|replay|checkpoint|empty|scale|file_limit|policy|pool|disk_cache|recycled")
+set(watches_memory "memory|doors|limit|hostile|plugin|turnover|allocation")
 
 foreach(source ${test_sources})
   get_filename_component(name ${source} NAME_WE)
