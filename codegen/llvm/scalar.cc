@@ -112,7 +112,11 @@ Value* extremum(Builder& b, bool maximum, DType t, Value* x, Value* y) {
     if (Value* v = bounded(b, maximum, y, x)) return v;
   }
   if (is_floating(t)) return binary(b, maximum ? llvm::Intrinsic::maximum : llvm::Intrinsic::minimum, x, y);
-  if (is_signed(t)) return binary(b, maximum ? llvm::Intrinsic::smax : llvm::Intrinsic::smin, x, y);
+  if (is_signed(t)) {
+    Value* result = binary(b, maximum ? llvm::Intrinsic::smax : llvm::Intrinsic::smin, x, y);
+    // A place that is bounded: LLVM would compute the bound of a loop's first element again in every round of it.
+    return result->getType()->isIntegerTy(64) ? b.CreateFreeze(result) : result;
+  }
   return binary(b, maximum ? llvm::Intrinsic::umax : llvm::Intrinsic::umin, x, y);
 }
 

@@ -171,8 +171,9 @@ S gelu(S x) {
 template <class S>
 S silu(S x) {
   if (is_single(x)) {
-    const auto parts = logistic_single(x, -112);
-    return fma(parts.above, parts.q, (parts.clamped * parts.q) * parts.rest) * parts.scale;
+    const auto value = [](SingleLogistic<S> p) { return fma(p.above, p.q, (p.clamped * p.q) * p.rest); };
+    return rare(
+        x < like(x, far_below_f32), [&] { return -lower(-value(logistic_far(x, -112)), 64); }, value(logistic_near(x)));
   }
   const S bounded = select(x < like(x, -760), like(x, -760), x);
   const auto parts = logistic_parts(bounded, -760);

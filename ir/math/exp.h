@@ -4,6 +4,8 @@
 // Coefficients: fpminimax (Brisebarre and Chevillard, ARITH 2007), relative error below 2^-28 (f32) and 2^-57 (f64).
 #pragma once
 
+#include <cmath>
+
 #include "tenon/ir/math/parts.h"
 
 namespace tenon::ir::math {
@@ -64,25 +66,40 @@ S power_of_shifted(S shifted) {
   return bitcast((bits << like(bits, single ? 23 : 52)) + one, dtype(shifted));
 }
 
-// p 2^n for n from `nearest`, in the exponents that e^x and 2^x reach: one inexact step. Cheaper than scale_by_power.
+// p 2^n where that is normal, and p no NaN.
 template <class S>
-S scale_result(S p, Nearest<S> nearest) {
-  const bool single = is_single(p);
-  const S negative = nearest.number < like(p, 0);
-  const S bits = bitcast(nearest.shifted, integer_of(p)) << like(bitcast(p, integer_of(p)), single ? 23 : 52);
-  const S up = like_bits(bits, single ? (127ull + 30) << 23 : (1023ull + 60) << 52);
-  const S down = like_bits(bits, single ? (127ull - 2) << 23 : (1023ull - 2) << 52);
-  const S first = bitcast(bits + select(negative, up, down), dtype(p));
-  return scaled(p, nearest.number, p * first * select(negative, pick(p, 0x1p-30, 0x1p-60), like(p, 4)));
+S add_to_exponent(S p, Nearest<S> nearest) {
+  const S bits = bitcast(p, integer_of(p));
+  return bitcast(bits + (bitcast(nearest.shifted, integer_of(p)) << like(bits, is_single(p) ? 23 : 52)), dtype(p));
 }
 
-// p 2^n for n from `nearest` that is not positive, and not below -156 or -1082: as scale_result, with one case.
+// size 2^-k rounded once, for size not negative, and k so large that `size` is normal where the result is not. By an addition where
+// it is subnormal: a product that vanishes takes a processor as long as a hundred others.
+template <class S>
+S lower(S size, int k) {
+  const bool single = is_single(size);
+  const S bits = bitcast(size, integer_of(size)), least = pick(size, 0x1p23, 0x1p52);
+  const S normal = bits - like_bits(bits, static_cast<uint64_t>(k) << (single ? 23 : 52));
+  const S units = like(size, std::ldexp(1.0, (single ? 149 : 1074) - k));  // of the least subnormal number
+  const S subnormal = bitcast(fma(size, units, least), integer_of(size)) - bitcast(least, integer_of(size));
+  const S is_normal = size >= like(size, std::ldexp(1.0, (single ? -126 : -1022) + k));
+  return bitcast(select(is_normal, normal, subnormal), dtype(size));
+}
+
+// p 2^n rounded once for n from `nearest`, not above 0 and not below -156 (-1082), p within [2^-5, 2].
+template <class S>
+S scale_to_subnormal(S p, Nearest<S> nearest) {
+  const int k = is_single(p) ? 120 : 1020;
+  return lower(add_to_exponent(p, Nearest<S>{nearest.shifted + like(p, k), {}}), k);
+}
+
+// p 2^n for n from `nearest` that is not positive, and not below -156 or -1082, p within [2^-5, 2] or NaN.
 template <class S>
 S scale_down(S p, Nearest<S> nearest) {
-  const bool single = is_single(p);
-  const S bits = bitcast(nearest.shifted, integer_of(p)) << like(bitcast(p, integer_of(p)), single ? 23 : 52);
-  const S first = bitcast(bits + like_bits(bits, single ? (127ull + 30) << 23 : (1023ull + 60) << 52), dtype(p));
-  return scaled(p, nearest.number, p * first * pick(p, 0x1p-30, 0x1p-60));
+  const S usual = nearest.number >= pick(p, -118, -1012);
+  return rare(
+      bit_not(usual), [&] { return select(is_nan(p), p, scale_to_subnormal(p, nearest)); },
+      add_to_exponent(p, nearest));
 }
 
 // x, but no further than low and high; NaN stays.
@@ -154,13 +171,6 @@ S exp_of_partial(S partial, Nearest<S> nearest) {
   return fma(fma(horner(r, exp_f32), r, like(r, 1)), r, like(r, 1));
 }
 
-// p 2^n where that is normal, f32.
-template <class S>
-S add_to_exponent(S p, Nearest<S> nearest) {
-  const S bits = bitcast(p, DType::i32);
-  return bitcast(bits + (bitcast(nearest.shifted, DType::i32) << like(bits, 23)), DType::f32);
-}
-
 // e^(x + x_low) in f32 for |x| <= 86 and a small x_low: no special cases.
 template <class S>
 S exp_near_zero(S x, S x_low) {
@@ -169,42 +179,65 @@ S exp_near_zero(S x, S x_low) {
   return add_to_exponent(p, nearest);
 }
 
+// e^y = p 2^n.
 template <class S>
-S exp_of_clamped(S y) {
-  const auto nearest = nearest_power(y);
-  if (is_single(y)) return scale_result(exp_of_partial(subtract_long(y, nearest), nearest), nearest);
+S exp_fraction(S y, Nearest<S> nearest) {
+  if (is_single(y)) return exp_of_partial(subtract_long(y, nearest), nearest);
   const auto parts = exp_parts(y, nearest);
-  return scale_by_power(parts.high + parts.low, nearest);
+  return parts.high + parts.low;
+}
+
+// p 2^n for n from `nearest` between where all vanishes and where all overflows, p within [1/2, 2] or NaN.
+template <class S>
+S scale_at_ends(S p, Nearest<S> nearest) {
+  const auto lowered = Nearest<S>{nearest.shifted - like(p, 2), {}};
+  const S large = p * power_of_shifted(lowered.shifted) * like(p, 4);
+  return select(nearest.number < pick(p, -100, -1000), scale_to_subnormal(p, nearest), large);
 }
 
 template <class S>
 S exp(S x) {
-  return exp_of_clamped(is_single(x) ? clamp_range(x, -104, 89) : clamp_range(x, -746, 710));
+  const auto nearest = nearest_power(x);
+  const S usual = abs(x) <= pick(x, 87, 708);
+  const auto at_ends = [&] {
+    const S y = is_single(x) ? clamp_range(x, -104, 89) : clamp_range(x, -746, 710);
+    const auto n = nearest_power(y);
+    return scale_at_ends(exp_fraction(y, n), n);
+  };
+  return rare(bit_not(usual), at_ends, add_to_exponent(exp_fraction(x, nearest), nearest));
 }
 
 // The same for x <= 0 and NaN.
 template <class S>
 S exp_not_positive(S x) {
-  const S least = pick(x, -104, -746);
-  return exp_of_clamped(select(x < least, least, x));
+  const S least = pick(x, -104, -746), y = select(x < least, least, x);
+  const auto nearest = nearest_power(y);
+  return scale_down(exp_fraction(y, nearest), nearest);
+}
+
+// 2^y = p 2^n.
+template <class S>
+S exp2_fraction(S y, Nearest<S> nearest) {
+  const S fraction = y - nearest.number;  // exact
+  if (is_single(y)) return horner(fraction, exp2_f32);
+  const S ln2 = like(y, 0x1.62e42fefa39efp-1), ln2_low = like(y, 0x1.abc9e3b39803fp-56);
+  const auto r = exact_product(fraction, ln2);
+  const S r_low = fma(fraction, ln2_low, r.low);
+  const auto sum = ordered_sum(like(y, 1), r.high);
+  const S low = sum.low + fma(r.high * r.high, horner(r.high, exp_f64), fma(r.high, r_low, r_low));
+  return sum.high + low;
 }
 
 template <class S>
 S exp2(S x) {
-  if (is_single(x)) {
-    const S y = clamp_range(x, -151, 129);
-    const auto nearest = nearest_multiple(y, like(x, 1));
-    return scale_result(horner(y - nearest.number, exp2_f32), nearest);
-  }
-  const S y = clamp_range(x, -1076, 1025);
-  const auto nearest = nearest_multiple(y, like(x, 1));
-  const S fraction = y - nearest.number;  // exact
-  const S ln2 = like(x, 0x1.62e42fefa39efp-1), ln2_low = like(x, 0x1.abc9e3b39803fp-56);
-  const auto r = exact_product(fraction, ln2);
-  const S r_low = fma(fraction, ln2_low, r.low);
-  const auto sum = ordered_sum(like(x, 1), r.high);
-  const S low = sum.low + fma(r.high * r.high, horner(r.high, exp_f64), fma(r.high, r_low, r_low));
-  return scale_result(sum.high + low, nearest);
+  const auto nearest = nearest_multiple(x, like(x, 1));
+  const S usual = abs(x) <= pick(x, 125, 1021);
+  const auto at_ends = [&] {
+    const S y = is_single(x) ? clamp_range(x, -151, 129) : clamp_range(x, -1076, 1025);
+    const auto n = nearest_multiple(y, like(y, 1));
+    return scale_at_ends(exp2_fraction(y, n), n);
+  };
+  return rare(bit_not(usual), at_ends, add_to_exponent(exp2_fraction(x, nearest), nearest));
 }
 
 // e^x - 1: the parts, scaled by 2^(n-1) so that nothing overflows before the last sum, minus 1/2, exactly; then one rounding.
@@ -219,17 +252,17 @@ S expm1(S x) {
   return select(tiny, x, value + value);
 }
 
-// 1 / (1 + e^-x) = scale (q + q rest) in f32, for x clamped: `least` is where it ends below.
+// 1 / (1 + e^-x) = 2^-lowered (q + q rest) in f32, for x clamped to [least, 40].
 template <class S>
 struct SingleLogistic {
   S above, clamped;  // x not below `least`; nor beyond 40, where the result is 1
-  S q, rest, scale;
+  S q, rest;
 };
 
-// With e^-x = s (1 + w) the sum is (1 + s) + s w: of both the rounding errors are kept, and that of the one division.
-// Far below, s is taken 2^-40 times as large, and so is the result.
+// With e^-x = s (1 + w) the sum is (1 + s) + s w: of both the rounding errors are kept, and that of the one division. The sum is
+// taken `unit` times as large, 2^-lowered: far below 0 nothing of the result vanishes then.
 template <class S>
-SingleLogistic<S> logistic_single(S x, double least) {
+SingleLogistic<S> logistic_single(S x, double least, double lowered = 0, double unit = 1) {
   const S one = like(x, 1);
   const S above = select(x < like(x, least), like(x, least), x);
   const S y = select(like(x, 40) < above, like(x, 40), above);
@@ -238,13 +271,24 @@ SingleLogistic<S> logistic_single(S x, double least) {
   const S tail = like(x, -0x1.7f7d1cp-20);
   const S r = fma(nearest.number, tail, partial);
   const auto w = ordered_sum(partial, fma(nearest.number, tail, (r * r) * horner(r, exp_f32)));
-  const S deep = y < like(x, -80);
-  const S s = power_of_shifted(select(deep, nearest.shifted - like(x, 40), nearest.shifted));
-  const auto c = ordered_sum(select(one < s, s, one), select(s < one, s, one));
+  const S s = power_of_shifted(lowered == 0 ? nearest.shifted : nearest.shifted - like(x, lowered));
+  const S first = like(x, unit);
+  const auto c = ordered_sum(select(first < s, s, first), select(s < first, s, first));
   const auto d = ordered_sum(c.high, fma(s, w.high, c.low));
   const S d_low = fma(s, w.low, d.low);
   const S q = one / d.high;
-  return {above, y, q, fma(-q, d_low, fma(-q, d.high, one)), select(deep, like(x, 0x1p-40), one)};
+  return {above, y, q, fma(-q, d_low, fma(-q, d.high, one))};
+}
+// Below here they and x times them are computed in units of 2^-64, f32.
+inline constexpr double far_below_f32 = -60;
+
+template <class S>
+SingleLogistic<S> logistic_near(S x) {
+  return logistic_single(x, far_below_f32);
+}
+template <class S>
+SingleLogistic<S> logistic_far(S x, double least) {
+  return logistic_single(x, least, 64, 0x1p-64);
 }
 
 // 1 / (1 + e^-x) = 2^n (high + low), n not positive, f64.
@@ -274,8 +318,9 @@ LogisticParts<S> logistic_parts(S x, double limit) {
 template <class S>
 S logistic(S x) {
   if (is_single(x)) {
-    const auto parts = logistic_single(x, -105);
-    return fma(parts.q, parts.rest, parts.q) * parts.scale;
+    const auto value = [](SingleLogistic<S> p) { return fma(p.q, p.rest, p.q); };
+    return rare(
+        x < like(x, far_below_f32), [&] { return lower(value(logistic_far(x, -105)), 64); }, value(logistic_near(x)));
   }
   const auto parts = logistic_parts(x, -747);
   return scale_down(parts.high + parts.low, parts.n);

@@ -27,9 +27,16 @@ struct Convolved {
   const Order to = c.order(node, 2);
   BufferId turned{};  // scratch memory for a block on its way
 
+  // Vectors of features have no edge: masks cost as much as loads where they take whole registers.
+  const bool whole = kernel[spatial + 1].is_number() && kernel[spatial + 1].number() % c.lanes == 0;
+
   // Positions of a block are neighbours in memory, and features are not: the block is turned on its way there.
   bool is_turned(size_t many) const {
     return many > 1 && tile.axis != 0 && tile.apart == 1 && !to.empty() && to.back() == static_cast<int64_t>(tile.axis);
+  }
+  Scalar lanes_from(Scalar feature) const {
+    const Scalar all = c.index_literal(c.lanes);
+    return whole ? all : min(features - feature, all);
   }
   // The sums wait, a row a position; then lanes are positions. `feature` is the first of the tile.
   void wait(Scalar lane, const Scalars& sums) const {
@@ -71,7 +78,7 @@ struct Convolved {
   // The results at `out`, and at as many places along the axis as `many` says, of the features from `begin` on.
   void positions(const Scalars& out, Scalar begin, size_t many) {
     const int64_t width = tile.wide * c.lanes;
-    const bool turns = is_turned(many), apart = tile.block != width && (turns || tile.wide > 1);
+    const bool turns = is_turned(many), apart = tile.block != width && (turns || tile.wide > 1 || whole);
     Scalar part = zero;  // of the block
     if (apart) {
       Scalar times = c.index_literal(tile.block / width);
@@ -83,7 +90,7 @@ struct Convolved {
     Scalar feature = begin + part;
     const Scalar first = feature;
     Scalar lanes = c.index_literal(c.lanes);
-    if (tile.wide == 1) lanes = min(features - first, apart ? lanes : c.index_literal(tile.block));
+    if (tile.wide == 1 && !whole) lanes = min(features - first, apart ? lanes : c.index_literal(tile.block));
     const Scalar lane = open_loop(c, LoopKind::vector, lanes);
     feature = first + lane;
     sum.feature_at_hand = part + lane;
@@ -118,7 +125,7 @@ struct Convolved {
       Scalars out = indices_of(c, place, around);
       if (tile.axis != 0) out.insert(out.begin(), image);
       out.insert(out.begin() + static_cast<std::ptrdiff_t>(tile.axis), first);
-      const Scalar lane = open_loop(c, LoopKind::vector, min(features - begin, c.index_literal(c.lanes)));
+      const Scalar lane = open_loop(c, LoopKind::vector, lanes_from(begin));
       body(out, begin + lane, [&](int64_t k) { return std::array{place.id, c.index_literal(k).id, lane.id}; });
       b.close_loop();
       b.close_loop();

@@ -37,9 +37,9 @@ int64_t product(int64_t x, int64_t y, int64_t z) {
 constexpr int64_t near_work = 4 << 20;
 // More of them gain nothing from packing either while the right operand takes no more than half of L2, in rows of whole cache lines
 // that are not so far apart that they share sets of the first cache; the tiles of the first rows ask for it ahead. So with the
-// left operand where its rows are not along k. Measured, cold and hot: 5 to 40 % for 512 columns and fewer; rows 4 KiB apart are
-// even, rows of 500 numbers lose 15 %, a left operand with 4 KiB from one k to the next 40 %.
-constexpr int64_t line_bytes = 64, most_near_row = 2048, most_left_row = 1024;
+// left operand where its rows are not along k. Measured: even with packing at 256 columns, 8 to 15 % behind it from 384 on; rows of 500
+// numbers lose 15 %, a left operand with 4 KiB from one k to the next 40 %.
+constexpr int64_t line_bytes = 64, most_near_row = 1024, most_left_row = 1024;
 
 // The one load that a block is; null where it computes anything, places included: what is read several times is not computed
 // several times.
@@ -98,7 +98,7 @@ void direct_tile(ContractPlan& p, int64_t size, const CpuTarget& cpu, bool once,
     for (int64_t vectors = 1; vectors <= std::min<int64_t>(across, 8); ++vectors) {
       if (rows * vectors > 1 && (rows + 1) * vectors * parts > cpu.vector_registers - 1) break;
       const int64_t sums = rows * vectors * parts, loads = rows + vectors * parts;
-      const double step = static_cast<double>(std::max<int64_t>({sums, loads, 8}));
+      const double step = static_cast<double>(std::max<int64_t>({sums, loads, 10}));
       const double cost = static_cast<double>(ceil_divide(m, rows)) *
                           static_cast<double>(ceil_divide(across, vectors)) *
                           (step + 0.25 * static_cast<double>(loads) + finishing);
@@ -112,9 +112,17 @@ void direct_tile(ContractPlan& p, int64_t size, const CpuTarget& cpu, bool once,
 constexpr int64_t shallow_rows = 128;
 bool is_shallow(const ContractPlan& p) { return p.most_m >= 0 && p.most_m <= shallow_rows; }
 
+// A panel that L1 holds, of steps enough that the sums which wait for the next block of k do not count, is read from there by every tile.
+// A block of the left operand then stays in L2, but for rows that lie pages apart: they share sets, and are packed.
+constexpr int64_t deep_enough = 256, page_bytes = 4096;
+bool fits_l1(const ContractPlan& p, int64_t size, const CpuTarget& cpu) {
+  return is_shallow(p) || deep_enough * p.columns() * size <= cpu.l1_bytes / 2;
+}
+
 // How much of the operands lies packed at once, and how.
 void cut_blocks(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
-  const int64_t room = is_shallow(p) ? cpu.l1_bytes / 2 : cpu.l2_bytes / 4, least = is_shallow(p) ? 64 : 128;
+  const bool near = fits_l1(p, size, cpu);
+  const int64_t room = near ? cpu.l1_bytes / 2 : cpu.l2_bytes / 4, least = near ? 64 : 128;
   const int64_t fits = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(room / (p.columns() * size))));
   const int64_t cap = std::clamp<int64_t>(fits, least, std::max(least, cpu.contract.depth));
   p.depth = cap;
@@ -122,7 +130,8 @@ void cut_blocks(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
     const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.most_k, cap));
     p.depth = round_up(std::max<int64_t>(1, ceil_divide(p.most_k, blocks)), 16);
   }
-  const int64_t most_rows = std::max(p.rows, round_up(2 * cpu.l2_bytes / (cap * size), p.rows));
+  const int64_t block = near && !is_shallow(p) ? cpu.l2_bytes / 2 : 2 * cpu.l2_bytes;  // bytes of it
+  const int64_t most_rows = std::max(p.rows, round_up(block / (cap * size), p.rows));
   p.block_rows = most_rows;
   if (p.most_m >= 0) {
     const int64_t blocks = p.m >= 0 ? std::max<int64_t>(1, ceil_divide(p.m, most_rows)) : 1;
@@ -140,8 +149,9 @@ void cut_blocks(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
 // Where what a worker packs and sums lies in its slot.
 void lay_out_slot(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   const int64_t row_tiles = p.block_rows / p.rows;
-  const int64_t panels =
-      p.most_n >= 0 ? std::max<int64_t>(1, std::min<int64_t>(8, ceil_divide(p.most_n, p.columns()))) : 8;
+  // As many columns of panels share a pass over k, and what it packs of the left operand.
+  const int64_t most = std::max<int64_t>(8, 512 / p.columns()),
+                panels = p.most_n >= 0 ? std::clamp<int64_t>(ceil_divide(p.most_n, p.columns()), 1, most) : most;
   p.tiles = p.resumes ? row_tiles * panels : 1;
   // Room for the sums that wait in the tree of segments.
   if (p.most_k < 0 || p.most_k > contract_segment) p.tiles = std::max<int64_t>(p.tiles, 64);
@@ -149,7 +159,7 @@ void lay_out_slot(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   p.panel_offset = round_up(left * size, 4096);
   p.turn_offset = round_up(p.depth * p.columns() * size, 64);
   p.panel_bytes = p.turn_offset + (p.rhs_along_k ? 16 * 16 * size : 0);
-  p.group = is_shallow(p) ? 1 : std::clamp<int64_t>(cpu.l2_bytes / 2 / p.panel_bytes, 1, panels);
+  p.group = fits_l1(p, size, cpu) ? 1 : std::clamp<int64_t>(cpu.l2_bytes / 2 / p.panel_bytes, 1, panels);
   p.tile_offset = p.panel_offset + p.group * p.panel_bytes;
   p.slot_bytes = round_up(p.tile_offset + p.tiles * p.rows * p.columns() * size, 4096);
 }
@@ -158,15 +168,30 @@ int64_t workers_of(const Target& target) {
   return target.cores > 1 ? std::min<int64_t>(target.cores, 64) : target.cpu().contract.unknown_workers;
 }
 
-// A row or two past a right operand from afar: as much of its rows at a time as a thread's part is wide, within what of sums, and of
-// those that wait in the tree of segments, lies in L1.
-void widen(ContractPlan& p, const Target& target) {
-  constexpr int64_t most_rows = 2, least = 8, most = 32, most_depth = 16 * contract_segment;
-  if (!p.far || p.turned || p.rows > most_rows || p.most_m > p.rows || p.most_k < 0 || p.most_k > most_depth) return;
-  const int64_t across = ceil_divide(p.most_n, p.width);
-  if (p.most_n < 0 || across < least) return;
+// Few rows past a right operand from afar: as much of its rows at a time as a thread's part is wide, within what of sums, and of
+// those that wait in the tree of segments, lies in L1. Packed, each of its elements would be written and read again for a few
+// multiply-adds; in tiles of registers, its rows would be read in runs so short that the processor does not see what comes next.
+bool can_stream(const ContractPlan& p, int64_t size, const CpuTarget& cpu) {
+  constexpr int64_t least = 8, most_depth = 16 * contract_segment, most_rows = 32;  // from there on packing is worth it
+  const int64_t right = product(p.most_k, p.most_n, size);
+  return right > cpu.l2_bytes / 2 && p.most_m > 0 && p.most_m <= most_rows && !p.rhs_along_k &&
+         p.most_k <= most_depth && ceil_divide(p.most_n, 16) >= least;
+}
+void stream(ContractPlan& p, int64_t size, const Target& target) {
+  const CpuTarget& cpu = target.cpu();
+  const int64_t parts = std::max<int64_t>(1, 16 * size / cpu.vector_bytes);  // registers per logical vector
+  const int64_t across = ceil_divide(p.most_n, 16), room = cpu.l1_bytes / (16 * size * p.most_m);
   p.streamed = true;
-  p.vectors = even_tile(across, std::clamp(ceil_divide(across, workers_of(target)), least, most / p.rows));
+  p.width = 16, p.rows = p.most_m;
+  p.across = p.rows > 2 && parts == 1 ? 2 : 1;
+  // Rows of a band wait for each other only where no other band is there to go on with: as many as waste least.
+  const int64_t most = std::min<int64_t>(8, (cpu.vector_registers - 2) / (p.across * parts) - 1);
+  for (int64_t band = 1, least = 0; band <= most; ++band)
+    if (const int64_t cost = ceil_divide(p.rows, band) * (2 * band + 1); least == 0 || cost <= least)
+      least = cost, p.band = band;
+  p.vectors =
+      even_tile(across, std::clamp<int64_t>(ceil_divide(across, workers_of(target)), 8, std::max<int64_t>(8, room)));
+  p.vectors = round_up(p.vectors, p.across);
 }
 
 }  // namespace
@@ -197,6 +222,13 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   const bool few_columns =  // or of the left one
       p.most_n >= 0 && p.most_n <= 16 && p.lhs_along_k && (p.n == 1 || !p.rhs_along_k);
   const bool few = most_work >= 0 && most_work <= near_work, near = is_near(p, kernel, contract, cpu, few);
+  const bool plain =
+      plain_load(kernel, contract.blocks[0]) != nullptr && plain_load(kernel, contract.blocks[1]) != nullptr;
+  if (!small && can_stream(p, size, cpu) && (p.most_m <= 2 || (plain && shared))) {
+    p.far = true;
+    stream(p, size, target);
+    return p;
+  }
   p.packed = shared && !small && !near && !few_rows && !few_columns;
   if (!p.packed) {
     const int64_t right = product(p.most_k, p.most_n, size);
@@ -208,12 +240,13 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
         (p.most_k < 0 || p.most_k >= 2 * width))
       p.turned = true, p.rows = width, p.vectors = 1;
     if (!shared && !p.turned && p.m > p.rows) p.edge_rows = p.m % p.rows;  // these are run many times
-    widen(p, target);
     return p;
   }
   p.rows = even_tile(p.m, p.rows);
   cut_blocks(p, size, cpu);
-  p.place_stride = place_stride(p, kernel, contract);
+  const int64_t place = place_stride(p, kernel, contract);
+  const bool shares_sets = fits_l1(p, size, cpu) && !is_shallow(p) && place * size % page_bytes == 0;
+  p.place_stride = shares_sets ? 0 : place;
   lay_out_slot(p, size, cpu);
   p.workers = workers_of(target);
   // A launch takes no more workers than its work is worth (ContractEmitter::packed_total), nor slots for them.

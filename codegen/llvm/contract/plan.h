@@ -16,7 +16,7 @@ namespace tenon::codegen {
 using ir::unknown_extent;
 inline constexpr int64_t contract_header_bytes = 64;
 inline constexpr int64_t rows_ahead =
-    8;  // of a right operand that comes from afar: those that are asked for before they are read
+    16;  // of a right operand that comes from afar: those that are asked for before they are read
 inline constexpr int64_t streamed_rows = 8;  // of it that are read side by side where few rows stream past it
 inline constexpr int64_t contract_segment = 4096;  // elements of k in one chain (docs/numbers.md, Reductions)
 
@@ -31,7 +31,8 @@ struct ContractPlan {
   int64_t columns() const { return vectors * width; }
   bool turned = false;  // of a direct plan: n is a few, a tile is a machine register of rows
   bool far = false;  // of a direct plan: rows of the right operand are asked for ahead
-  bool streamed = false;  // then: a tile is wider than registers hold, and its sums wait in L1
+  bool streamed = false;  // then: a tile is larger than registers hold, and its sums wait in L1
+  int64_t band = 1, across = 1;  // of a streamed tile: rows and vectors whose sums are in registers at once
 
   // A block of the left operand has block_rows x depth elements; a panel of the right one depth x columns().
   int64_t block_rows = 0, depth = 0;

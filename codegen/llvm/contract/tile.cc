@@ -12,8 +12,15 @@ namespace tenon::codegen {
 using llvm::Value;
 
 TileShape tile_shape(const ContractPlan& p, DType dtype, int64_t rows, int64_t vectors) {
-  return {dtype,      rows,     vectors, p.width, p.columns(), p.resumes ? p.rows : 0, p.lhs_along_k ? 0 : p.row_stride,
-          p.k_stride, p.resumes};
+  return {dtype,
+          rows,
+          vectors,
+          p.width,
+          p.columns(),
+          p.resumes ? p.rows : 0,
+          p.place_stride > 0 ? 0 : p.row_stride,
+          p.k_stride,
+          p.resumes};
 }
 
 namespace {
@@ -31,28 +38,35 @@ struct Tile {
     return b.CreateConstInBoundsGEP1_64(element, pointer, static_cast<uint64_t>(elements));
   }
 
-  Value* row(Value* left, int64_t r) {
-    if (t.row_stride != 0) return ahead(left, r * t.row_stride);
-    return r == 0 ? left : b.CreateGEP(element, left, b.CreateMul(stride, b.getInt64(static_cast<uint64_t>(r))));
+  // The rows of the left operand. Where their distance is an argument, where each one starts is hidden from LLVM, which would
+  // else find one out of another in every step, by additions that take the ports of multiply-adds.
+  Values rows(Value* left) {
+    Values starts;
+    for (int64_t r = 0; r < t.rows; ++r)
+      starts.push_back(t.row_stride != 0 ? ahead(left, r * t.row_stride) : hidden(left, r));
+    return starts;
+  }
+  Value* hidden(Value* left, int64_t r) {
+    Value* start = b.CreateGEP(element, left, b.CreateMul(stride, b.getInt64(static_cast<uint64_t>(r))));
+    return call(b, llvm::Intrinsic::launder_invariant_group, {b.getPtrTy()}, {start});
   }
 
-  // One step of k. Carried: where the left and the right operand stand, the steps left, and the chains.
-  Round step(ValueRefs carried) {
-    Value *left = carried[0], *right = carried[1];
-    ValueRefs chains = carried.drop_front(3);
+  // One step of k. Carried: how far along the rows it is, where the right operand stands, and the chains.
+  Round step(ValueRefs starts, Value* end, ValueRefs carried) {
+    Value *along = carried[0], *right = carried[1];
+    ValueRefs chains = carried.drop_front(2);
     Values y, next;
     for (int64_t v = 0; v < t.vectors; ++v)
       y.push_back(b.CreateAlignedLoad(vector, ahead(right, v * t.width), vector_align));
-    for (int64_t r = 0; r < t.rows; ++r) {
-      Value* x =
-          b.CreateVectorSplat(static_cast<unsigned>(t.width), b.CreateAlignedLoad(element, row(left, r), one_align));
+    for (Value* start : starts) {
+      Value* one = b.CreateAlignedLoad(element, b.CreateGEP(element, start, along), one_align);
+      Value* x = b.CreateVectorSplat(static_cast<unsigned>(t.width), one);
       for (Value* v : y) next.push_back(multiply_add(b, t.dtype, x, v, chains[next.size()]));
     }
-    left = ahead(left, t.k_stride);
+    along = b.CreateAdd(along, b.getInt64(static_cast<uint64_t>(t.k_stride)));
     right = ahead(right, t.columns);
-    Value* steps = b.CreateSub(carried[2], b.getInt64(1));
-    next.insert(next.begin(), {left, right, steps});
-    return {next, b.CreateICmpNE(steps, b.getInt64(0))};
+    next.insert(next.begin(), {along, right});
+    return {next, b.CreateICmpNE(along, end)};
   }
 };
 
@@ -78,10 +92,12 @@ void define_tile(llvm::Module& module, const TileShape& t, const CpuTarget& targ
              {place(t.memory_rows, e), b.getInt32(1), b.getInt32(3), b.getInt32(1)});
       return waiting;
     });
-  Values start{function->getArg(0), function->getArg(1), function->getArg(2)};
+  const Values rows = tile.rows(function->getArg(0));
+  Value* end = b.CreateMul(function->getArg(2), b.getInt64(static_cast<uint64_t>(t.k_stride)));
+  Values start{b.getInt64(0), function->getArg(1)};
   start.insert(start.end(), chains.begin(), chains.end());
-  const Values last = do_loop(b, "loop", start, [&](ValueRefs x) { return tile.step(x); });
-  auto sum = last.begin() + 3;
+  const Values last = do_loop(b, "loop", start, [&](ValueRefs x) { return tile.step(rows, end, x); });
+  auto sum = last.begin() + 2;
   for (int64_t r = 0; r < t.rows; ++r)
     for (int64_t v = 0; v < t.vectors; ++v) b.CreateAlignedStore(*sum++, place(r, v * t.width), tile.vector_align);
   b.CreateRetVoid();
