@@ -72,8 +72,9 @@ list(APPEND test_sources ${document_examples})
 # Two hundred programs are linked: gold takes a quarter of the time that bfd does.
 include(CheckLinkerFlag)
 check_linker_flag(CXX -fuse-ld=gold TENON_HAS_GOLD)
-# Those that take a minute and more begin first, so that none of them is left alone at the end.
-set(long_tests batch_test functions_elementwise_battery_test lower_test op_row_test partition_test)
+# Those that take half a minute and more begin first, so that none of them is left alone at the end.
+set(long_tests batch_test cuda_host_test cuda_test fft_test functions_complex_test functions_elementwise_battery_test functions_linalg_test
+    functions_order_test headers_test linalg_derivatives_test linalg_test lower_test op_row_test partial_test partition_test)
 
 # Their simulated kernels run once: to optimise them takes longer than to run them.
 set(brief_kernels cuda_complex_simulated_test cuda_contract_host_test cuda_fuzz_simulated_test cuda_host_test cuda_ranks_simulated_test
