@@ -72,8 +72,17 @@ list(APPEND test_sources ${document_examples})
 # Two hundred programs are linked: gold takes a quarter of the time that bfd does.
 include(CheckLinkerFlag)
 check_linker_flag(CXX -fuse-ld=gold TENON_HAS_GOLD)
-# Those that take a minute and more begin first, so that none of them is left alone at the end.
-set(long_tests batch_test functions_elementwise_battery_test lower_test op_row_test partition_test)
+# Those that take half a minute and more begin first, so that none of them is left alone at the end.
+set(long_tests batch_test cuda_host_test cuda_test fft_test functions_complex_test functions_elementwise_battery_test functions_linalg_test
+    functions_order_test headers_test linalg_derivatives_test linalg_test lower_test op_row_test partial_test partition_test)
+
+# Their simulated kernels run once: to optimise them takes longer than to run them.
+set(brief_kernels cuda_complex_simulated_test cuda_contract_host_test cuda_fuzz_simulated_test cuda_host_test cuda_ranks_simulated_test
+    cuda_ranks_faults_simulated_test)
+# The C library keeps what was freed: pages that come from the system and go back are half of an interpreted program's time. Not
+# where a test counts memory.
+set(kept_memory GLIBC_TUNABLES=glibc.malloc.mmap_threshold=268435456:glibc.malloc.trim_threshold=536870912:glibc.malloc.top_pad=16777216)
+set(watches_memory "memory|doors|limit|hostile|plugin|turnover|allocation")
 
 foreach(source ${test_sources})
   get_filename_component(name ${source} NAME_WE)
@@ -114,10 +123,16 @@ foreach(source ${test_sources})
       set(entry ${name}_${shard}_of_${shards})
     endif()
     math(EXPR index "${shard} - 1")
+    set(environment "XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/cache/${entry}" TENON_VERIFY=1 GTEST_TOTAL_SHARDS=${shards} GTEST_SHARD_INDEX=${index})
+    if(name IN_LIST brief_kernels)
+      list(APPEND environment SIMULATED_CUDA_OPTIMIZE=-O0)
+    endif()
+    if(NOT name MATCHES "${watches_memory}")
+      list(APPEND environment ${kept_memory})
+    endif()
     add_test(NAME ${entry} COMMAND ${name})
     # Each test has a kernel cache of its own, so that tests can run at once; the IR is verified after every pass.
-    set_tests_properties(${entry} PROPERTIES TIMEOUT ${seconds} ENVIRONMENT
-                         "XDG_CACHE_HOME=${PROJECT_BINARY_DIR}/cache/${entry};TENON_VERIFY=1;GTEST_TOTAL_SHARDS=${shards};GTEST_SHARD_INDEX=${index}")
+    set_tests_properties(${entry} PROPERTIES TIMEOUT ${seconds} ENVIRONMENT "${environment}")
     if(shards GREATER 1 OR name IN_LIST long_tests)
       set_tests_properties(${entry} PROPERTIES COST 100)
     endif()

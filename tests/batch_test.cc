@@ -2,7 +2,10 @@
 // of the op on every lane by itself; and so does the compiled program.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
+#include <optional>
+#include <set>
 
 #include "tenon/passes/pass.h"
 #include "tenon/tests/op_cases.h"
@@ -63,17 +66,46 @@ Lanes over_lanes(const Case& one, const std::vector<bool>& flags) {
   return result;
 }
 
-// Each operand alone, then all. Dtypes that differ in nothing which lanes could touch are tried with all alone.
+// Where each input goes: the operand of the row's op that it is, or is made into; of several, the first.
+std::vector<size_t> positions(const Graph& graph, Op op) {
+  std::vector<std::optional<size_t>> found(graph.input_count());
+  std::vector<std::set<uint32_t>> from(
+      graph.value_count());  // the inputs that a value is made of and that are not found yet
+  for (uint32_t i = 0; i < graph.input_count(); ++i) from[i] = {i};
+  for (const Node& node : graph.nodes()) {
+    std::set<uint32_t> inputs;
+    size_t position = 0;
+    for (const ValueId operand : graph.operands(node)) {
+      for (const uint32_t i : from[index(operand)]) {
+        if (found[i]) continue;
+        if (node.op == op) found[i] = position;
+        inputs.insert(i);
+      }
+      ++position;
+    }
+    for (uint32_t r = 0; r < node.result_count && node.op != op && node.op != Op::unset; ++r)
+      from[index(graph.result(node, r))] = inputs;
+  }
+  std::vector<size_t> result;
+  for (const auto& position : found) result.push_back(position.value_or(0));
+  return result;
+}
+
+// Each operand alone, then all. A case of many programs side by side has the same operand of all of them at once. Dtypes that
+// differ in nothing which lanes could touch are tried with all alone.
 bool is_tried_in_part(DType t) {
   return t == DType::f32 || t == DType::i64 || t == DType::boolean || t == DType::u32 || t == DType::bf16;
 }
-std::vector<std::vector<bool>> choices(size_t inputs, DType t) {
+std::vector<std::vector<bool>> choices(const Graph& graph, Op op, DType t) {
   std::vector<std::vector<bool>> result;
-  for (size_t i = 0; i < inputs && is_tried_in_part(t); ++i) {
-    result.emplace_back(inputs, false);
-    result.back()[i] = true;
+  const std::vector<size_t> position = positions(graph, op);
+  const size_t operands = position.empty() ? 0 : 1 + *std::max_element(position.begin(), position.end());
+  for (size_t p = 0; p < operands && operands > 1 && is_tried_in_part(t); ++p) {
+    result.emplace_back(position.size(), false);
+    for (size_t i = 0; i < position.size(); ++i) result.back()[i] = position[i] == p;
+    if (std::count(position.begin(), position.end(), p) == 0) result.pop_back();
   }
-  if (inputs > 1 || (inputs == 1 && result.empty())) result.emplace_back(inputs, true);
+  if (!position.empty()) result.emplace_back(position.size(), true);
   return result;
 }
 
@@ -94,7 +126,7 @@ TEST_P(Batch, EveryLaneHasItsOwnBits) {
     if (!contains(row.dtypes, static_cast<DType>(t))) continue;
     for (const Case& one : op_cases(row.op, static_cast<DType>(t))) {
       size_t left = row.op == Op::replay ? 2 : SIZE_MAX;  // interpreted machines are slow
-      const auto all_choices = choices(one.inputs.size(), static_cast<DType>(t));
+      const auto all_choices = choices(*one.graph, row.op, static_cast<DType>(t));
       for (size_t at = all_choices.size(); at-- > 0 && left-- > 0;) {
         const std::vector<bool>& flags = all_choices[at];
         const Lanes all = over_lanes(one, flags);

@@ -1,10 +1,11 @@
-// Discrete Fourier transforms against the sum that defines them, in long double: every length to 64 and some beyond, real ones, norms, axes,
+// Discrete Fourier transforms against the sum that defines them, in long double: every length to 24 and some beyond, real ones, norms, axes,
 // cut and padded lengths, derivatives, lanes, all routes; and spectra of pieces.
 #include "tenon/tests/complex_values.h"
 
 #include <cmath>
 
 #include "tenon/tests/messages.h"
+#include "tenon/tests/thorough.h"
 
 namespace tn = tenon;
 using tenon::testing::Complex;
@@ -15,6 +16,7 @@ using tenon::testing::expect_derivatives;
 using tenon::testing::expect_same_on_all_routes;
 using tenon::testing::message_of;
 using tenon::testing::numbers;
+using tenon::testing::thorough;
 using tn::Tensor;
 using Tensors = std::vector<Tensor>;
 
@@ -41,23 +43,29 @@ std::vector<Complex> by_definition(const std::vector<Complex>& x, int64_t n, boo
   return result;
 }
 
+// Every length is a program of its own. By default: all short ones, then some of each kind of factors.
 std::vector<int64_t> lengths() {
   std::vector<int64_t> all;
-  for (int64_t n = 1; n <= 64; ++n) all.push_back(n);
+  for (int64_t n = 1; n <= (thorough() ? 64 : 24); ++n) all.push_back(n);
+  if (!thorough()) all.insert(all.end(), {25, 27, 31, 32, 34, 36, 42, 45, 49, 53, 60, 64});
   for (const int64_t n :
        {81, 97, 100, 121, 128, 143, 169, 243, 256, 257, 343, 360, 500, 509, 512, 625, 1000, 1009, 1024})
-    all.push_back(n);
+    if (thorough() || n == 97 || n == 121 || n == 128 || n == 143 || n == 243 || n == 257 || n == 360 || n >= 1000)
+      all.push_back(n);
   return all;
 }
 
 TEST(Fft, EveryLengthIsItsDefinition) {
+  int count = 0;
   for (const int64_t n : lengths()) {
     const std::vector<Complex> x = drawn_numbers(n, static_cast<unsigned>(n));
     const Tensor t = tn::tensor(x);
     const std::vector<Complex> expected = by_definition(x, n);
     EXPECT_LT(distance(numbers(tn::fft::fft(t)), expected), 2e-15) << n;
-    EXPECT_LT(distance(numbers(tn::fft::fft(t.astype(tn::c64))), expected), 1e-6) << n;
     EXPECT_LT(distance(numbers(tn::fft::ifft(tn::fft::fft(t))), x), 2e-15) << n;
+    if (++count % 3 == 0 || thorough()) {  // the same factors in another dtype
+      EXPECT_LT(distance(numbers(tn::fft::fft(t.astype(tn::c64))), expected), 1e-6) << n;
+    }
   }
 }
 
@@ -80,13 +88,17 @@ TEST(Fft, LongOnes) {
 }
 
 TEST(Fft, RealOnes) {
+  int count = 0;
   for (const int64_t n : lengths()) {
+    if (++count > 16 && count % 2 && !thorough()) continue;
     const Tensor x = tn::real(tn::tensor(drawn_numbers(n, static_cast<unsigned>(n))));
     std::vector<Complex> expected = by_definition(numbers(x), n);
     expected.resize(static_cast<size_t>(n / 2 + 1));
     const Tensor z = tn::fft::rfft(x);
     EXPECT_LT(distance(numbers(z), expected), 2e-15) << n;
-    EXPECT_LT(distance(numbers(tn::fft::rfft(x.astype(tn::f32))), expected), 1e-6) << n;
+    if (count % 4 == 0 || thorough()) {
+      EXPECT_LT(distance(numbers(tn::fft::rfft(x.astype(tn::f32))), expected), 1e-6) << n;
+    }
     const Tensor back = tn::fft::irfft(z, {.n = n});
     EXPECT_EQ(back.dtype(), tn::f64);
     EXPECT_LT(distance(numbers(back), numbers(x)), 2e-15) << n;
@@ -185,7 +197,7 @@ TEST(Fft, IsDifferentiable) {
     const Tensor size = tn::abs(z);
     return tn::sum(size * size * tn::real(z)) + tn::sum(tn::imag(z)) * 0.5;
   };
-  for (const int64_t n : {1, 5, 8, 12, 16, 17, 32}) {
+  for (const int64_t n : {1, 5, 8, 12, 17}) {
     const Tensor parts = tn::view_as_real(drawn({2, n}, 41)) * 0.5;
     const auto of = [&](Tensor (*f)(const Tensor&)) {
       return [f, power](const Tensor& p) { return power(f(tn::view_as_complex(p))); };
@@ -216,7 +228,8 @@ TEST(Fft, LanesAndRoutes) {
   const auto f = [](const Tensor& w) { return tn::fft::fft(w); };
   EXPECT_LT(distance(numbers(tn::vmap(f)(z)), numbers(tn::fft::fft(z))), 1e-15);
   for (const tn::DType dtype : {tn::c64, tn::c128})
-    for (const int64_t n : {1, 3, 4, 8, 12, 16, 20, 34, 64}) {
+    for (const int64_t n : {1, 3, 4, 12, 16, 20, 34, 64}) {
+      if ((dtype == tn::c64) != (n % 4 == 0) && !thorough()) continue;
       const auto all = [](const Tensors& in) {
         const Tensor x = tn::real(in[0]);
         return Tensors{tn::fft::fft(in[0]), tn::fft::ifft(in[0], {.axis = 0}), tn::fft::rfft(x),

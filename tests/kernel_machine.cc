@@ -24,18 +24,40 @@ struct Memory {
   std::vector<bool> written;          // of scratch, per element
 };
 
-uint64_t apply(Op op, std::span<const uint64_t> operands, std::span<const DType> types, DType to) {
-  std::vector<Lanes> lanes;
-  for (size_t i = 0; i < operands.size(); ++i) lanes.push_back(Lanes::from(types[i], &operands[i], 1));
-  uint64_t result = 0;
-  elementwise(op, lanes, to).copy_to(&result);
-  return result;
-}
-uint64_t apply(Op op, uint64_t x, uint64_t y, DType t) {
-  const uint64_t operands[] = {x, y};
-  const DType types[] = {t, t};
-  return apply(op, operands, types, t);
-}
+// Scalar ops by the interpreter's own functions, on lanes of one element that are kept from op to op.
+class Scalars {
+ public:
+  Scalars() {
+    for (Lanes& x : operands_) x = Lanes(DType::i64, 1);
+    out_ = Lanes(DType::i64, 1);
+  }
+  // The operands of the next op, one after the other.
+  void operand(size_t n, uint64_t bits, DType type) {
+    operands_[n].type = type;
+    std::memcpy(operands_[n].data.get(), &bits, sizeof bits);
+  }
+  uint64_t apply(Op op, size_t count, DType to) {
+    const std::span<const Lanes> operands(operands_, count);
+    uint64_t result = 0;
+    std::memcpy(out_.data.get(), &result, sizeof result);
+    out_.type = to;
+    if (op == Op::cast)
+      lanes::convert(operands[0], out_);
+    else if (op == Op::bitcast)
+      std::memcpy(out_.data.get(), operands[0].data.get(), static_cast<size_t>(tenon::bytes(to)));
+    else if (!lanes::arithmetic(op, operands, out_) && !lanes::logic(op, operands, out_))
+      throw InternalError("a kernel's scalar op without a meaning: " + std::string(name(op)));
+    std::memcpy(&result, out_.data.get(), sizeof result);
+    return result;
+  }
+  uint64_t apply(Op op, uint64_t x, uint64_t y, DType t) {
+    operand(0, x, t), operand(1, y, t);
+    return apply(op, 2, t);
+  }
+
+ private:
+  Lanes operands_[3], out_;
+};
 
 uint64_t identity(Op combine, DType t) {
   uint64_t bits = 0;
@@ -109,10 +131,9 @@ class Machine {
       case KernelOp::literal: return result(i.immediate);
       case KernelOp::extent: return result(static_cast<uint64_t>(Symbols::value(i.dim, symbols_)));
       case KernelOp::scalar: {
-        std::vector<uint64_t> operands;
-        std::vector<DType> types;
-        for (ScalarId v : i.operands) operands.push_back(value(v)), types.push_back(k_.dtype(v));
-        return result(apply(i.op, operands, types, i.dtype));
+        for (size_t n = 0; n < i.operands.size(); ++n)
+          scalars_.operand(n, value(i.operands[n]), k_.dtype(i.operands[n]));
+        return result(scalars_.apply(i.op, i.operands.size(), i.dtype));
       }
       case KernelOp::load: {
         const size_t rank = memory_[index(i.buffer)].extents.size();
@@ -189,10 +210,11 @@ class Machine {
       value(ScalarId{index(i.first_result) + static_cast<uint32_t>(k)}) = carried[k];
   }
 
-  static uint64_t pairwise(Op combine, DType t, std::vector<uint64_t> parts) {
+  uint64_t pairwise(Op combine, DType t, std::vector<uint64_t> parts) {
     while (parts.size() > 1) {
       std::vector<uint64_t> joined;
-      for (size_t n = 0; n + 1 < parts.size(); n += 2) joined.push_back(apply(combine, parts[n], parts[n + 1], t));
+      for (size_t n = 0; n + 1 < parts.size(); n += 2)
+        joined.push_back(scalars_.apply(combine, parts[n], parts[n + 1], t));
       if (parts.size() % 2) joined.push_back(parts.back());
       parts = std::move(joined);
     }
@@ -216,8 +238,9 @@ class Machine {
       if (combine == Op::argmax || combine == Op::argmin) {
         size_t best = 0;
         for (size_t n = 1; n < e.size(); ++n) {
-          const bool held_nan = apply(Op::ne, e[best], e[best], t), nan = apply(Op::ne, e[n], e[n], t);
-          if (!held_nan && (nan || apply(combine == Op::argmax ? Op::gt : Op::lt, e[n], e[best], t))) best = n;
+          const bool held_nan = scalars_.apply(Op::ne, e[best], e[best], t),
+                     nan = scalars_.apply(Op::ne, e[n], e[n], t);
+          if (!held_nan && (nan || scalars_.apply(combine == Op::argmax ? Op::gt : Op::lt, e[n], e[best], t))) best = n;
         }
         result = best;
         continue;
@@ -227,10 +250,10 @@ class Machine {
         std::vector<uint64_t> lanes(static_cast<size_t>(i.tree.lanes), identity(combine, t));
         for (int64_t n = first; n < std::min<int64_t>(first + i.tree.block, extent); ++n) {
           uint64_t& lane = lanes[static_cast<size_t>(n - first) % lanes.size()];
-          lane = apply(combine, lane, e[n], t);
+          lane = scalars_.apply(combine, lane, e[n], t);
         }
         for (size_t half = lanes.size() / 2; half > 0; half /= 2)
-          for (size_t l = 0; l < half; ++l) lanes[l] = apply(combine, lanes[l], lanes[l + half], t);
+          for (size_t l = 0; l < half; ++l) lanes[l] = scalars_.apply(combine, lanes[l], lanes[l + half], t);
         blocks.push_back(lanes[0]);
       }
       result =
@@ -261,11 +284,10 @@ class Machine {
             block(i.blocks[1]);
             const uint64_t y = value(k_.blocks[index(i.blocks[1])].yields[0]);
             if (is_floating(t)) {
-              const uint64_t operands[] = {x, y, segments.back()};
-              const DType types[] = {t, t, t};
-              segments.back() = apply(Op::fma, operands, types, t);
+              scalars_.operand(0, x, t), scalars_.operand(1, y, t), scalars_.operand(2, segments.back(), t);
+              segments.back() = scalars_.apply(Op::fma, 3, t);
             } else {
-              segments.back() = apply(Op::add, apply(Op::mul, x, y, t), segments.back(), t);
+              segments.back() = scalars_.apply(Op::add, scalars_.apply(Op::mul, x, y, t), segments.back(), t);
             }
           }
           side(i.blocks[2], b, row, column);
@@ -278,6 +300,7 @@ class Machine {
   const std::vector<int64_t>& symbols_;
   std::vector<uint64_t> values_;
   std::vector<Memory> memory_;
+  Scalars scalars_;
 };
 
 }  // namespace

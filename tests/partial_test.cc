@@ -2,6 +2,8 @@
 // results, fused and op by op. And that "op by op" reaches into the bodies of loops.
 #include <gtest/gtest.h>
 
+#include <bit>
+
 #include "tenon/ir/graph/build.h"
 #include "tenon/passes/pass.h"
 #include "tenon/tests/op_cases.h"
@@ -49,11 +51,12 @@ TEST(Partial, EverySubsetOfSeveralResults) {
         }
         for (uint64_t subset : subsets)
           for (bool again : {false, true}) {
-            if (again && count > 3) continue;
+            if (again && (count > 3 || std::popcount(subset) > 1)) continue;
             const auto part = with_outputs(graph, subset, again);
             const std::vector<Array> expected = interpret(*part, cases[c].inputs);
             for (const Route& route : routes()) {
-              if (std::string_view(route.name) != "fused" && std::string_view(route.name) != "op by op") continue;
+              const std::string_view way = route.name;
+              if (way != "fused" && (again || way != "op by op")) continue;
               std::optional<std::string> wrong;
               try {
                 wrong = disagreement(route.prepare(part), cases[c].inputs, expected, cases[c].nans);

@@ -1,5 +1,6 @@
 // The command, the folder of compiled objects and their key, which holds all that matters: the headers' text, the module's, the
-// command. SIMULATED_CUDA_CXX names another compiler, SIMULATED_CUDA_CACHE another folder. Objects appear by a rename; whatever
+// command. SIMULATED_CUDA_CXX names another compiler, SIMULATED_CUDA_CACHE another folder, SIMULATED_CUDA_OPTIMIZE another level:
+// -O0 takes a third of the time where kernels run once, and ten times as long where they train. Objects appear by a rename; whatever
 // is wrong with the folder costs a compilation and is no error. Refuses to run a shell.
 #include "tenon/tests/cuda/nvrtc/compiler.h"
 
@@ -52,7 +53,7 @@ const std::string& headers() {
 std::vector<std::string> command() {
   std::vector<std::string> words = {setting("SIMULATED_CUDA_CXX", SIMULATED_COMPILER),
                                     "-std=c++20",
-                                    "-O3",
+                                    setting("SIMULATED_CUDA_OPTIMIZE", "-O3"),
                                     "-w",
                                     "-fPIC",
                                     "-shared",
