@@ -77,7 +77,7 @@ template <class... A>
   [[maybe_unused]] const auto end = [&] {  // of one argument
     if (dynamic != nullptr) leaves.ends->push_back(leaves.tensors.size());
   };
-  ((walk_argument(args, leaves), end()), ...);
+  ((walk(args, leaves), end()), ...);
   return leaves;
 }
 template <class... A>

@@ -141,6 +141,12 @@ void note_number(Leaves& leaves, T value) {
 }
 
 template <class T>
+  requires std::is_base_of_v<Tensor, std::remove_const_t<T>>  // or what x[i] gives
+[[gnu::always_inline]] inline void walk(T& tensor, Leaves& leaves) {
+  walk_tensor(tensor, leaves);
+}
+
+template <class T>
 void walk_static(const T& value, Leaves& leaves) {
   if constexpr (Keyed<T>) {
     const std::string key = value.static_key();
@@ -191,9 +197,7 @@ void walk_members(T& tree, Leaves& leaves) {
 template <class T>
 void walk(T& tree, Leaves& leaves) {
   using U = std::remove_const_t<T>;
-  if constexpr (std::is_base_of_v<Tensor, U>) {  // a Tensor, or what x[i] gives
-    walk_tensor(tree, leaves);
-  } else if constexpr (std::is_arithmetic_v<U> || std::is_enum_v<U>) {
+  if constexpr (std::is_arithmetic_v<U> || std::is_enum_v<U>) {
     note_number(leaves, tree);
   } else if constexpr (StringLike<U>) {
     note_value(leaves, 's', tree.c_str(), tree.size());
@@ -235,15 +239,6 @@ void walk(T& tree, Leaves& leaves) {
   } else {
     if constexpr (is_aggregate_tree<U>()) walk_members(tree, leaves);
   }
-}
-
-// The same of an argument that is often a tensor, in place.
-template <class T>
-[[gnu::always_inline]] inline void walk_argument(T& tree, Leaves& leaves) {
-  if constexpr (std::is_base_of_v<Tensor, std::remove_const_t<T>>)
-    walk_tensor(tree, leaves);
-  else
-    walk(tree, leaves);
 }
 
 template <class T>

@@ -114,9 +114,11 @@ bool is_shallow(const ContractPlan& p) { return p.most_m >= 0 && p.most_m <= sha
 
 // A panel that L1 holds, of steps enough that the sums which wait for the next block of k do not count, is read from there by every tile.
 // A block of the left operand then stays in L2, but for rows that lie pages apart: they share sets, and are packed.
+// Of few steps what a tile writes counts for more: several panels side by side write longer runs of a row.
 constexpr int64_t deep_enough = 256, page_bytes = 4096;
 bool fits_l1(const ContractPlan& p, int64_t size, const CpuTarget& cpu) {
-  return is_shallow(p) || deep_enough * p.columns() * size <= cpu.l1_bytes / 2;
+  const bool deep = p.most_k < 0 || p.most_k >= 2 * deep_enough;
+  return is_shallow(p) || (deep && deep_enough * p.columns() * size <= cpu.l1_bytes / 2);
 }
 
 // How much of the operands lies packed at once, and how.
