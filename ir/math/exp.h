@@ -187,24 +187,30 @@ S exp_fraction(S y, Nearest<S> nearest) {
   return parts.high + parts.low;
 }
 
-// p 2^n for n from `nearest` between where all vanishes and where all overflows, p within [1/2, 2] or NaN.
+// Where e^x or 2^x leave the normal numbers for sure not, vanish below, and are infinite above.
+struct Ends {
+  double usual, least, most;
+};
+
+// p 2^n, which is e^x or 2^x, for n from `nearest` and any x.
 template <class S>
-S scale_at_ends(S p, Nearest<S> nearest) {
-  const auto lowered = Nearest<S>{nearest.shifted - like(p, 2), {}};
-  const S large = p * power_of_shifted(lowered.shifted) * like(p, 4);
-  return select(nearest.number < pick(p, -100, -1000), scale_to_subnormal(p, nearest), large);
+S scale_to_ends(S x, S p, Nearest<S> nearest, Ends ends) {
+  const S value = add_to_exponent(p, nearest);
+  const auto at_ends = [&] {
+    const int k = is_single(p) ? 120 : 1020;
+    const S raised = add_to_exponent(p, Nearest<S>{nearest.shifted + like(p, k), {}});
+    const S size = select(x < like(x, ends.least), pick(x, 0x1p-40, 0x1p-80), raised);
+    const S large = select(x <= like(x, ends.most), value, x + infinity(x));
+    return select(x < like(x, 0), lower(size, k), large);
+  };
+  return rare(bit_not(abs(x) <= like(x, ends.usual)), at_ends, value);
 }
 
 template <class S>
 S exp(S x) {
   const auto nearest = nearest_power(x);
-  const S usual = abs(x) <= pick(x, 87, 708);
-  const auto at_ends = [&] {
-    const S y = is_single(x) ? clamp_range(x, -104, 89) : clamp_range(x, -746, 710);
-    const auto n = nearest_power(y);
-    return scale_at_ends(exp_fraction(y, n), n);
-  };
-  return rare(bit_not(usual), at_ends, add_to_exponent(exp_fraction(x, nearest), nearest));
+  const Ends ends = is_single(x) ? Ends{87, -104, 0x1.62e42ep6} : Ends{708, -746, 0x1.62e42fefa39efp9};
+  return scale_to_ends(x, exp_fraction(x, nearest), nearest, ends);
 }
 
 // The same for x <= 0 and NaN.
@@ -231,13 +237,8 @@ S exp2_fraction(S y, Nearest<S> nearest) {
 template <class S>
 S exp2(S x) {
   const auto nearest = nearest_multiple(x, like(x, 1));
-  const S usual = abs(x) <= pick(x, 125, 1021);
-  const auto at_ends = [&] {
-    const S y = is_single(x) ? clamp_range(x, -151, 129) : clamp_range(x, -1076, 1025);
-    const auto n = nearest_multiple(y, like(y, 1));
-    return scale_at_ends(exp2_fraction(y, n), n);
-  };
-  return rare(bit_not(usual), at_ends, add_to_exponent(exp2_fraction(x, nearest), nearest));
+  const Ends ends = is_single(x) ? Ends{125, -151, 0x1.fffffep6} : Ends{1021, -1076, 0x1.fffffffffffffp9};
+  return scale_to_ends(x, exp2_fraction(x, nearest), nearest, ends);
 }
 
 // e^x - 1: the parts, scaled by 2^(n-1) so that nothing overflows before the last sum, minus 1/2, exactly; then one rounding.
