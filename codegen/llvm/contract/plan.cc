@@ -112,19 +112,9 @@ void direct_tile(ContractPlan& p, int64_t size, const CpuTarget& cpu, bool once,
 constexpr int64_t shallow_rows = 128;
 bool is_shallow(const ContractPlan& p) { return p.most_m >= 0 && p.most_m <= shallow_rows; }
 
-// A panel that L1 holds, of steps enough that the sums which wait for the next block of k do not count, is read from there by every tile.
-// A block of the left operand then stays in L2, but for rows that lie pages apart: they share sets, and are packed.
-// Of few steps what a tile writes counts for more: several panels side by side write longer runs of a row.
-constexpr int64_t deep_enough = 256, page_bytes = 4096;
-bool fits_l1(const ContractPlan& p, int64_t size, const CpuTarget& cpu) {
-  const bool deep = p.most_k < 0 || p.most_k >= 2 * deep_enough;
-  return is_shallow(p) || (deep && deep_enough * p.columns() * size <= cpu.l1_bytes / 2);
-}
-
 // How much of the operands lies packed at once, and how.
 void cut_blocks(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
-  const bool near = fits_l1(p, size, cpu);
-  const int64_t room = near ? cpu.l1_bytes / 2 : cpu.l2_bytes / 4, least = near ? 64 : 128;
+  const int64_t room = is_shallow(p) ? cpu.l1_bytes / 2 : cpu.l2_bytes / 4, least = is_shallow(p) ? 64 : 128;
   const int64_t fits = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(room / (p.columns() * size))));
   const int64_t cap = std::clamp<int64_t>(fits, least, std::max(least, cpu.contract.depth));
   p.depth = cap;
@@ -132,8 +122,7 @@ void cut_blocks(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
     const int64_t blocks = std::max<int64_t>(1, ceil_divide(p.most_k, cap));
     p.depth = round_up(std::max<int64_t>(1, ceil_divide(p.most_k, blocks)), 16);
   }
-  const int64_t block = near && !is_shallow(p) ? cpu.l2_bytes / 2 : 2 * cpu.l2_bytes;  // bytes of it
-  const int64_t most_rows = std::max(p.rows, round_up(block / (cap * size), p.rows));
+  const int64_t most_rows = std::max(p.rows, round_up(2 * cpu.l2_bytes / (cap * size), p.rows));
   p.block_rows = most_rows;
   if (p.most_m >= 0) {
     const int64_t blocks = p.m >= 0 ? std::max<int64_t>(1, ceil_divide(p.m, most_rows)) : 1;
@@ -161,7 +150,7 @@ void lay_out_slot(ContractPlan& p, int64_t size, const CpuTarget& cpu) {
   p.panel_offset = round_up(left * size, 4096);
   p.turn_offset = round_up(p.depth * p.columns() * size, 64);
   p.panel_bytes = p.turn_offset + (p.rhs_along_k ? 16 * 16 * size : 0);
-  p.group = fits_l1(p, size, cpu) ? 1 : std::clamp<int64_t>(cpu.l2_bytes / 2 / p.panel_bytes, 1, panels);
+  p.group = is_shallow(p) ? 1 : std::clamp<int64_t>(cpu.l2_bytes / 2 / p.panel_bytes, 1, panels);
   p.tile_offset = p.panel_offset + p.group * p.panel_bytes;
   p.slot_bytes = round_up(p.tile_offset + p.tiles * p.rows * p.columns() * size, 4096);
 }
@@ -246,9 +235,7 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   }
   p.rows = even_tile(p.m, p.rows);
   cut_blocks(p, size, cpu);
-  const int64_t place = place_stride(p, kernel, contract);
-  const bool shares_sets = fits_l1(p, size, cpu) && !is_shallow(p) && place * size % page_bytes == 0;
-  p.place_stride = shares_sets ? 0 : place;
+  p.place_stride = place_stride(p, kernel, contract);
   lay_out_slot(p, size, cpu);
   p.workers = workers_of(target);
   // A launch takes no more workers than its work is worth (ContractEmitter::packed_total), nor slots for them.
