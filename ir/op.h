@@ -267,7 +267,17 @@ enum class Again : uint8_t {
   repeated,  // computed again when what it moves repeats one element
 };
 
-enum class Domain : uint8_t { any, positive, unit, above_minus_one, at_least_one, nonzero, small_count, moderate, probability };
+enum class Domain : uint8_t {
+  any,
+  positive,
+  unit,
+  above_minus_one,
+  at_least_one,
+  nonzero,
+  small_count,
+  moderate,
+  probability
+};
 
 struct OpDef {
   Op op{};

@@ -14,7 +14,7 @@ namespace tenon {
 namespace detail {
 std::string text_of(const Program& p, bool annotated);
 std::string stablehlo_text(const Program& p);
-}
+}  // namespace detail
 
 class Traced {
  public:
