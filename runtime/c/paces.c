@@ -1,5 +1,6 @@
 /* The table of paces, and the burst at hand. Code that shares a place with other code loses it to that: then nothing is known of it.
  * Code that lies where other code was takes its pace over: whoever asks looks at the clock as it goes. */
+#define _GNU_SOURCE
 #include "tenon/runtime/c/paces.h"
 
 #include <string.h>
