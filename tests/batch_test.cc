@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <optional>
 #include <set>
 
 #include "tenon/passes/pass.h"
 #include "tenon/tests/op_cases.h"
 #include "tenon/tests/routes.h"
+#include "tenon/tests/thorough.h"
 
 namespace tenon::testing {
 namespace {
@@ -92,13 +94,14 @@ std::vector<size_t> positions(const Graph& graph, Op op) {
 }
 
 // Each operand alone, then all. A case of many programs side by side has the same operand of all of them at once. Dtypes that
-// differ in nothing which lanes could touch are tried with all alone.
+// differ in nothing which lanes could touch are tried with all alone. `./dev test --all` takes every input by itself.
 bool is_tried_in_part(DType t) {
   return t == DType::f32 || t == DType::i64 || t == DType::boolean || t == DType::u32 || t == DType::bf16;
 }
 std::vector<std::vector<bool>> choices(const Graph& graph, Op op, DType t) {
   std::vector<std::vector<bool>> result;
-  const std::vector<size_t> position = positions(graph, op);
+  std::vector<size_t> position = positions(graph, op);
+  if (thorough()) std::iota(position.begin(), position.end(), size_t{0});
   const size_t operands = position.empty() ? 0 : 1 + *std::max_element(position.begin(), position.end());
   for (size_t p = 0; p < operands && operands > 1 && is_tried_in_part(t); ++p) {
     result.emplace_back(position.size(), false);

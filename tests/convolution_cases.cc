@@ -38,8 +38,8 @@ void add_channels_first(CaseBuilder& c, Random& random, DType t, const ChannelsF
   c.output(f.behind ? transpose(y, first) : y);
 }
 
-// Lanes are features: blocks of positions turned on their way, what is left of them, blocks of rows, features that fill no vector; then lanes are
-// positions: blocks of rows and what is left of them, padding beyond the kernel, strides, holes, channels in a loop, many taps.
+// Lanes are features: blocks of positions turned on their way, what is left of them, blocks of rows, features that fill no vector;
+// then lanes are positions: blocks of rows and what is left of them, padding beyond the kernel, strides, holes, channels in a loop, many taps.
 const ChannelsFirst all[] = {
     {.x = {2, 5, 3, 30}, .kernel = {40, 5, 3, 3}, .stride = {1, 1}, .low = {1, 1}, .high = {1, 1}},
     {.x = {1, 3, 4, 31}, .kernel = {64, 3, 3, 3}, .stride = {1, 1}, .low = {1, 1}, .high = {1, 1}},

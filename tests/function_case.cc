@@ -102,7 +102,9 @@ Closed closed(const FunctionCase& c, const Tensors& x) {
 using Without = std::span<const std::string_view>;
 constexpr std::string_view not_saved_[] = {"saved"}, not_apart_[] = {"op by op"}, only_fused_[] = {"op by op", "saved"};
 constexpr Without not_saved = not_saved_, not_apart = not_apart_, only_fused = only_fused_;
-Without left_out(DType t) { return t == f32 ? Without() : t == bf16 ? not_saved : t == f16 ? not_apart : only_fused; }
+Without left_out(DType t) {
+  return thorough() || t == f32 ? Without() : t == bf16 ? not_saved : t == f16 ? not_apart : only_fused;
+}
 
 // Eagerly, traced and on every route: the interpreter's bits.
 void check_values(const FunctionCase& c, const Tensors& x, bool count, ReadyRoutes& routes, Without without) {
@@ -151,7 +153,8 @@ void check_derivatives_of(const FunctionCase& c, const Tensors& x) {
   passes::check_derivatives(*program.graph, draw, program.inputs);
   const auto slope = passes::gradient_graph(*program.graph, draw);
   if (c.derivatives > 1) passes::check_derivatives(*slope, draw, program.inputs, 2e-5);
-  const auto wrong = ReadyRoutes().first_disagreement(slope, program.inputs, NaNs::one_value, not_saved);
+  const auto wrong =
+      ReadyRoutes().first_disagreement(slope, program.inputs, NaNs::one_value, thorough() ? Without() : not_saved);
   EXPECT_FALSE(wrong) << "gradient: " << *wrong;
 }
 

@@ -68,13 +68,14 @@ const std::vector<int64_t> extents = {0,    1,    2,    3,    15,   16,   17,   
                                       67,   100,  128,  129,  300,  511,  512,  513,  528,  700,  1023, 1024,
                                       1025, 1537, 2047, 2048, 2049, 2560, 3000, 4096, 4100, 5000, 7777, 9000};
 
-// y[r] = sum, z[r] = max, of x[r, :]; either extents are symbols or numbers.
-ir::Kernel rows(Dim r, Dim n, std::shared_ptr<Symbols> symbols, ir::Tree order, LoopKind outer) {
+// y[r], z[r] = the two reductions of x[r, :]; either extents are symbols or numbers.
+ir::Kernel rows(Dim r, Dim n, std::shared_ptr<Symbols> symbols, ir::Tree order, LoopKind outer, DType t = f32,
+                std::vector<Op> reductions = {Op::add, Op::max}) {
   KernelBuilder b("rows", symbols);
-  const auto x = b.buffer("x", f32, Shape{r, n}, Space::input);
-  const auto y = b.buffer("y", f32, Shape{r}, Space::output), z = b.buffer("z", f32, Shape{r}, Space::output);
+  const auto x = b.buffer("x", t, Shape{r, n}, Space::input);
+  const auto y = b.buffer("y", t, Shape{r}, Space::output), z = b.buffer("z", t, Shape{r}, Space::output);
   const auto i = b.open_loop(outer, b.extent(r))[0];
-  const auto j = b.open_reduce({Op::add, Op::max}, order, b.extent(n));
+  const auto j = b.open_reduce(reductions, order, b.extent(n));
   const ScalarId at[] = {i, j};
   const auto v = b.load(x, at);
   const ScalarId yields[] = {v, v};
@@ -227,20 +228,7 @@ TEST(LlvmReduce, Conditions) {
          {std::pair(ir::row_tree, LoopKind::parallel), std::pair(ir::column_tree, LoopKind::vector)}) {
       auto symbols = std::make_shared<Symbols>();
       const Dim r = symbols->add("r"), n = symbols->add("n");
-      KernelBuilder b("conditions", symbols);
-      const auto x = b.buffer("x", boolean, Shape{r, n}, Space::input);
-      const auto y = b.buffer("y", boolean, Shape{r}, Space::output),
-                 z = b.buffer("z", boolean, Shape{r}, Space::output);
-      const auto i = b.open_loop(outer, b.extent(r))[0];
-      const auto j = b.open_reduce({Op::bit_and, Op::bit_or}, order, b.extent(n));
-      const ScalarId at[] = {i, j};
-      const auto v = b.load(x, at);
-      const ScalarId yields[] = {v, v};
-      const auto results = b.close_reduce(yields);
-      b.store(y, std::span(&i, 1), results[0]);
-      b.store(z, std::span(&i, 1), results[1]);
-      b.close_loop();
-      Compiled code(program_of(b.finish()), target);
+      Compiled code(program_of(rows(r, n, symbols, order, outer, boolean, {Op::bit_and, Op::bit_or})), target);
       std::mt19937 random(12);
       for (int64_t extent : extents) {
         const int64_t count = 70;  // rows of trues, of falses, and with one that differs

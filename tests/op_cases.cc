@@ -5,6 +5,7 @@
 #include "tenon/tests/op_cases.h"
 
 #include "tenon/tests/case_builder.h"
+#include "tenon/tests/program_shrink.h"
 #include "tenon/tests/thorough.h"
 
 namespace tenon::testing {
@@ -132,36 +133,10 @@ bool is_tried_in_part(const OpDef& row, DType t) {
 
 // Every third output from `first` on, and what they are made of.
 Case in_part(const Case& whole, size_t first) {
-  const Graph& graph = *whole.graph;
-  std::vector<char> live(graph.value_count(), 0);
   std::vector<ValueId> kept;
-  for (size_t i = first; i < graph.outputs().size(); i += 3) kept.push_back(graph.outputs()[i]);
-  for (ValueId v : kept) live[index(v)] = 1;
-  const auto is_live = [&](const Node& node) {
-    bool any = false;
-    for (uint32_t i = 0; i < node.result_count; ++i) any |= live[index(graph.result(node, i))] != 0;
-    return any;
-  };
-  for (size_t n = graph.nodes().size(); n-- > 0;)
-    if (is_live(graph.nodes()[n]))
-      for (ValueId v : graph.operands(graph.nodes()[n])) live[index(v)] = 1;
-  GraphBuilder to(graph.name, graph.symbols);
-  std::vector<ValueId> values(graph.value_count());
-  Case part{whole.name + ", in part", nullptr, {}, whole.nans};
-  for (uint32_t i = 0; i < graph.input_count(); ++i) {
-    if (!live[i]) continue;
-    values[i] = to.input(graph.type(ValueId{i}));
-    part.inputs.push_back(whole.inputs[i]);
-  }
-  for (const Node& node : graph.nodes()) {
-    if (!is_live(node)) continue;
-    std::vector<ValueId> operands;
-    for (ValueId v : graph.operands(node)) operands.push_back(values[index(v)]);
-    const ValueId result = to.copy(graph, node, operands);
-    for (uint32_t i = 0; i < node.result_count; ++i) values[index(graph.result(node, i))] = ValueId{index(result) + i};
-  }
-  for (ValueId& v : kept) v = values[index(v)];
-  part.graph = to.finish(kept);
+  for (size_t i = first; i < whole.graph->outputs().size(); i += 3) kept.push_back(whole.graph->outputs()[i]);
+  Case part = pruned(*whole.graph, std::move(kept), whole.inputs, whole);
+  part.name += ", in part";
   return part;
 }
 

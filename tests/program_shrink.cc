@@ -143,7 +143,8 @@ Array resized(const Array& from, const Type& type) {
   return to;
 }
 
-// The same program with these outputs, without the nodes and inputs that none of them needs.
+}  // namespace
+
 Case pruned(const Graph& graph, std::vector<ValueId> outputs, const std::vector<Array>& inputs, const Case& like) {
   std::vector<bool> needed(graph.value_count());
   for (ValueId v : outputs) needed[index(v)] = true;
@@ -175,6 +176,8 @@ Case pruned(const Graph& graph, std::vector<ValueId> outputs, const std::vector<
   result.graph = to.finish(outputs);
   return result;
 }
+
+namespace {
 
 Case edited(const Case& program, const Edit& edit) {
   Writer writer(edit, std::make_shared<Symbols>(*program.graph->symbols), nullptr);

@@ -12,6 +12,10 @@ namespace tenon::testing {
 // asked at most `tries` times, and may say no when it has no more time.
 Case shrunk(Case program, const std::function<bool(const Case&)>& fails, int tries);
 
+// The graph with these outputs alone, without the nodes and inputs that none of them needs; named as `like`, and with its NaNs.
+Case pruned(const ir::Graph& graph, std::vector<ir::ValueId> outputs, const std::vector<ir::Array>& inputs,
+            const Case& like);
+
 // The program over numbers where it had symbols, which take the values that the inputs have. Constants fold on the way,
 // unless told otherwise.
 std::shared_ptr<const ir::Graph> specialised(const ir::Graph& graph, const std::vector<ir::Array>& inputs,

@@ -86,20 +86,27 @@ S lower(S size, int k) {
   return bitcast(select(is_normal, normal, subnormal), dtype(size));
 }
 
-// p 2^n rounded once for n from `nearest`, not above 0 and not below -156 (-1082), p within [2^-5, 2].
+// p 2^(n + k), k the power to lower() it by: normal for n from `nearest`, not above 0 and not below -156 (-1082), p within [2^-5, 2].
 template <class S>
-S scale_to_subnormal(S p, Nearest<S> nearest) {
+struct Raised {
+  S size;
+  int k;
+};
+template <class S>
+Raised<S> raised(S p, Nearest<S> nearest) {
   const int k = is_single(p) ? 120 : 1020;
-  return lower(add_to_exponent(p, Nearest<S>{nearest.shifted + like(p, k), {}}), k);
+  return {add_to_exponent(p, Nearest<S>{nearest.shifted + like(p, k), {}}), k};
 }
 
 // p 2^n for n from `nearest` that is not positive, and not below -156 or -1082, p within [2^-5, 2] or NaN.
 template <class S>
 S scale_down(S p, Nearest<S> nearest) {
   const S usual = nearest.number >= pick(p, -118, -1012);
-  return rare(
-      bit_not(usual), [&] { return select(is_nan(p), p, scale_to_subnormal(p, nearest)); },
-      add_to_exponent(p, nearest));
+  const auto far = [&] {
+    const auto r = raised(p, nearest);
+    return select(is_nan(p), p, lower(r.size, r.k));
+  };
+  return rare(bit_not(usual), far, add_to_exponent(p, nearest));
 }
 
 // x, but no further than low and high; NaN stays.
@@ -187,7 +194,7 @@ S exp_fraction(S y, Nearest<S> nearest) {
   return parts.high + parts.low;
 }
 
-// Where e^x or 2^x leave the normal numbers for sure not, vanish below, and are infinite above.
+// Of e^x and 2^x: |x| up to which they are normal for sure; x below which they vanish, and above which they are infinite.
 struct Ends {
   double usual, least, most;
 };
@@ -197,11 +204,10 @@ template <class S>
 S scale_to_ends(S x, S p, Nearest<S> nearest, Ends ends) {
   const S value = add_to_exponent(p, nearest);
   const auto at_ends = [&] {
-    const int k = is_single(p) ? 120 : 1020;
-    const S raised = add_to_exponent(p, Nearest<S>{nearest.shifted + like(p, k), {}});
-    const S size = select(x < like(x, ends.least), pick(x, 0x1p-40, 0x1p-80), raised);
+    const auto r = raised(p, nearest);
+    const S size = select(x < like(x, ends.least), pick(x, 0x1p-40, 0x1p-80), r.size);  // that lowers to 0
     const S large = select(x <= like(x, ends.most), value, x + infinity(x));
-    return select(x < like(x, 0), lower(size, k), large);
+    return select(x < like(x, 0), lower(size, r.k), large);
   };
   return rare(bit_not(abs(x) <= like(x, ends.usual)), at_ends, value);
 }
@@ -261,9 +267,9 @@ struct SingleLogistic {
 };
 
 // With e^-x = s (1 + w) the sum is (1 + s) + s w: of both the rounding errors are kept, and that of the one division. The sum is
-// taken `unit` times as large, 2^-lowered: far below 0 nothing of the result vanishes then.
+// taken 2^-lowered times as large: far below 0 nothing of the result vanishes then.
 template <class S>
-SingleLogistic<S> logistic_single(S x, double least, double lowered = 0, double unit = 1) {
+SingleLogistic<S> logistic_single(S x, double least, int lowered = 0) {
   const S one = like(x, 1);
   const S above = select(x < like(x, least), like(x, least), x);
   const S y = select(like(x, 40) < above, like(x, 40), above);
@@ -273,14 +279,15 @@ SingleLogistic<S> logistic_single(S x, double least, double lowered = 0, double 
   const S r = fma(nearest.number, tail, partial);
   const auto w = ordered_sum(partial, fma(nearest.number, tail, (r * r) * horner(r, exp_f32)));
   const S s = power_of_shifted(lowered == 0 ? nearest.shifted : nearest.shifted - like(x, lowered));
-  const S first = like(x, unit);
+  const S first = like(x, std::ldexp(1.0, -lowered));
   const auto c = ordered_sum(select(first < s, s, first), select(s < first, s, first));
   const auto d = ordered_sum(c.high, fma(s, w.high, c.low));
   const S d_low = fma(s, w.low, d.low);
   const S q = one / d.high;
   return {above, y, q, fma(-q, d_low, fma(-q, d.high, one))};
 }
-// Below here they and x times them are computed in units of 2^-64, f32.
+
+// From here down the logistic function, and x times it, are computed in units of 2^-64, f32.
 inline constexpr double far_below_f32 = -60;
 
 template <class S>
@@ -289,7 +296,7 @@ SingleLogistic<S> logistic_near(S x) {
 }
 template <class S>
 SingleLogistic<S> logistic_far(S x, double least) {
-  return logistic_single(x, least, 64, 0x1p-64);
+  return logistic_single(x, least, 64);
 }
 
 // 1 / (1 + e^-x) = 2^n (high + low), n not positive, f64.

@@ -61,7 +61,8 @@ inline ConvolutionTile convolution_tile(const Lowering& c, const Convolution& co
     return result.shape[a].is_number() ? result.shape[a].number() / positions_apart(conv, a) : INT64_MAX;
   };
   t.axis = spatial;
-  for (size_t a = 0; a < spatial && extent(t.axis) < std::max<int64_t>(most / 2, 6); ++a)
+  const int64_t enough = std::max<int64_t>(most / 2, 6);  // positions, for sums that do not wait for themselves
+  for (size_t a = 0; a < spatial && extent(t.axis) < enough; ++a)
     if (extent(a) > extent(t.axis)) t.axis = a;
   if (t.axis > 0 && std::max(conv.strides[t.axis - 1], conv.lhs_dilation[t.axis - 1]) > most_apart) return t;
   t.apart = positions_apart(conv, t.axis);

@@ -28,7 +28,7 @@ struct Convolved {
   BufferId turned{};  // scratch memory for a block on its way
 
   // Vectors of features have no edge: masks cost as much as loads where they take whole registers.
-  const bool whole = kernel[spatial + 1].is_number() && kernel[spatial + 1].number() % c.lanes == 0;
+  const bool fills_vectors = kernel[spatial + 1].is_number() && kernel[spatial + 1].number() % c.lanes == 0;
 
   // Positions of a block are neighbours in memory, and features are not: the block is turned on its way there.
   bool is_turned(size_t many) const {
@@ -36,7 +36,7 @@ struct Convolved {
   }
   Scalar lanes_from(Scalar feature) const {
     const Scalar all = c.index_literal(c.lanes);
-    return whole ? all : min(features - feature, all);
+    return fills_vectors ? all : min(features - feature, all);
   }
   // The sums wait, a row a position; then lanes are positions. `feature` is the first of the tile.
   void wait(Scalar lane, const Scalars& sums) const {
@@ -78,7 +78,7 @@ struct Convolved {
   // The results at `out`, and at as many places along the axis as `many` says, of the features from `begin` on.
   void positions(const Scalars& out, Scalar begin, size_t many) {
     const int64_t width = tile.wide * c.lanes;
-    const bool turns = is_turned(many), apart = tile.block != width && (turns || tile.wide > 1 || whole);
+    const bool turns = is_turned(many), apart = tile.block != width && (turns || tile.wide > 1 || fills_vectors);
     Scalar part = zero;  // of the block
     if (apart) {
       Scalar times = c.index_literal(tile.block / width);
@@ -90,7 +90,7 @@ struct Convolved {
     Scalar feature = begin + part;
     const Scalar first = feature;
     Scalar lanes = c.index_literal(c.lanes);
-    if (tile.wide == 1 && !whole) lanes = min(features - first, apart ? lanes : c.index_literal(tile.block));
+    if (tile.wide == 1 && !fills_vectors) lanes = min(features - first, apart ? lanes : c.index_literal(tile.block));
     const Scalar lane = open_loop(c, LoopKind::vector, lanes);
     feature = first + lane;
     sum.feature_at_hand = part + lane;

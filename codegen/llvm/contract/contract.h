@@ -60,7 +60,6 @@ class ContractEmitter : ContractCode {
     Value *batch, *row, *column;
   };
   void streamed_chains(const Place& at, Value* first, Value* last, Value* tile);
-  int64_t bands() const { return (plan_.rows + plan_.band - 1) / plan_.band; }
   Value* streamed_sum(Value* tile, Value* row, Value* column, int64_t v);
   void stream(const Place& at, Value* k, int64_t count, Value* columns, Value* tile);
 

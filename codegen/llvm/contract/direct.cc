@@ -25,8 +25,7 @@ Value* ContractEmitter::direct_total() {
 }
 
 void ContractEmitter::emit_direct(Value* begin, Value* end) {
-  const int64_t rows = plan_.streamed ? bands() * plan_.band : plan_.rows;
-  const uint64_t vectors = static_cast<uint64_t>(rows * plan_.vectors);
+  const uint64_t vectors = static_cast<uint64_t>(plan_.rows * plan_.vectors);
   Value* tile = kernel_.entry_slot(vector_, vectors, 64);
   Value* levels =
       join_levels() ? kernel_.entry_slot(vector_, vectors * static_cast<uint64_t>(join_levels()), 64) : nullptr;
@@ -62,7 +61,7 @@ void ContractEmitter::direct_tile(Value* batch, Value* row, Value* column, Value
   if (levels) {
     // An empty sum still has one (empty) segment.
     Value* segments = larger(divide_up(k_, contract_segment), i64(1));
-    const int64_t elements = (plan_.streamed ? bands() * plan_.band : rows_) * plan_.columns();
+    const int64_t elements = rows_ * plan_.columns();
     repeat(segments, [&](Value* number) {
       Value* first = b_.CreateMul(number, i64(contract_segment));
       keep_chains(batch, row, column, first, smaller(b_.CreateAdd(first, i64(contract_segment)), k_), tile);

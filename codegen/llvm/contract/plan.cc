@@ -60,14 +60,14 @@ int64_t step_of(const Kernel& kernel, const Instruction& contract, int side, con
 }
 
 // The rows of a left operand that stands in memory along k need no packing but where a tile has fewer of them.
-int64_t place_stride(const ContractPlan& p, const Kernel& kernel, const Instruction& contract) {
-  const Instruction* left = plain_load(kernel, contract.blocks[0]);
+int64_t place_stride(const ContractPlan& p, const Kernel& kernel, const Instruction& contract,
+                     const Instruction* left) {
   if (!p.lhs_along_k || left == nullptr || left->dtype != contract.dtype) return 0;
   return step_of(kernel, contract, 0, *left, 2) == 1 ? std::max<int64_t>(0, step_of(kernel, contract, 0, *left, 1)) : 0;
 }
 
-bool is_near(const ContractPlan& p, const Kernel& kernel, const Instruction& contract, const CpuTarget& cpu, bool few) {
-  const Instruction *left = plain_load(kernel, contract.blocks[0]), *right = plain_load(kernel, contract.blocks[1]);
+bool is_near(const ContractPlan& p, const Kernel& kernel, const Instruction& contract, const CpuTarget& cpu, bool few,
+             const Instruction* left, const Instruction* right) {
   if (left == nullptr || right == nullptr || p.rhs_along_k) return false;
   if (few) return true;
   if (p.n <= 0 || p.most_k <= 0) return false;
@@ -84,7 +84,7 @@ bool is_near(const ContractPlan& p, const Kernel& kernel, const Instruction& con
 constexpr int64_t most_turned = 8;  // columns up to which rows are lanes
 
 // The tile that wastes least: sums and a row of the right operand stay in registers, what a step of k takes is the longest of its
-// multiply-adds, its loads (two of each a cycle) and the wait of a sum for itself. Unknown extents are many. `once`: the right operand
+// multiply-adds, its loads (two of each a cycle) and the wait of a sum for itself, which nothing meets exactly. Unknown extents are many. `once`: the right operand
 // comes from afar, so that all rows are one tile. finishing: what a tile takes beside its steps, in parts of one, where k is short.
 void direct_tile(ContractPlan& p, int64_t size, const CpuTarget& cpu, bool once, double finishing) {
   p.width = 16;
@@ -173,7 +173,7 @@ void stream(ContractPlan& p, int64_t size, const Target& target) {
   const int64_t parts = std::max<int64_t>(1, 16 * size / cpu.vector_bytes);  // registers per logical vector
   const int64_t across = ceil_divide(p.most_n, 16), room = cpu.l1_bytes / (16 * size * p.most_m);
   p.streamed = true;
-  p.width = 16, p.rows = p.most_m;
+  p.width = 16, p.rows = p.most_m;  // as whole bands, below
   p.across = p.rows > 2 && parts == 1 ? 2 : 1;
   // Rows of a band wait for each other only where no other band is there to go on with: as many as waste least.
   const int64_t most = std::min<int64_t>(8, (cpu.vector_registers - 2) / (p.across * parts) - 1);
@@ -183,6 +183,7 @@ void stream(ContractPlan& p, int64_t size, const Target& target) {
   p.vectors =
       even_tile(across, std::clamp<int64_t>(ceil_divide(across, workers_of(target)), 8, std::max<int64_t>(8, room)));
   p.vectors = round_up(p.vectors, p.across);
+  p.rows = round_up(p.rows, p.band);
 }
 
 }  // namespace
@@ -212,18 +213,16 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
                         !p.rhs_along_k;  // every element of the right operand is used once
   const bool few_columns =  // or of the left one
       p.most_n >= 0 && p.most_n <= 16 && p.lhs_along_k && (p.n == 1 || !p.rhs_along_k);
-  const bool few = most_work >= 0 && most_work <= near_work, near = is_near(p, kernel, contract, cpu, few);
-  const bool plain =
-      plain_load(kernel, contract.blocks[0]) != nullptr && plain_load(kernel, contract.blocks[1]) != nullptr;
-  if (!small && can_stream(p, size, cpu) && (p.most_m <= 2 || (plain && shared))) {
-    p.far = true;
+  const Instruction *left = plain_load(kernel, contract.blocks[0]), *right = plain_load(kernel, contract.blocks[1]);
+  const bool few = most_work >= 0 && most_work <= near_work, near = is_near(p, kernel, contract, cpu, few, left, right);
+  if (!small && can_stream(p, size, cpu) && (p.most_m <= 2 || (left && right && shared))) {
     stream(p, size, target);
     return p;
   }
   p.packed = shared && !small && !near && !few_rows && !few_columns;
   if (!p.packed) {
-    const int64_t right = product(p.most_k, p.most_n, size);
-    p.far = few_rows && !small && (right < 0 || right > cpu.l2_bytes / 2);
+    const int64_t taken = product(p.most_k, p.most_n, size);
+    p.far = few_rows && !small && (taken < 0 || taken > cpu.l2_bytes / 2);
     direct_tile(p, size, cpu, p.far, shared ? 0 : 2);
     p.far |= near && !small && !few;
     const int64_t width = std::min<int64_t>(16, cpu.vector_bytes / size);
@@ -235,7 +234,7 @@ ContractPlan plan_contract(const Kernel& kernel, const Instruction& contract, co
   }
   p.rows = even_tile(p.m, p.rows);
   cut_blocks(p, size, cpu);
-  p.place_stride = place_stride(p, kernel, contract);
+  p.place_stride = place_stride(p, kernel, contract, left);
   lay_out_slot(p, size, cpu);
   p.workers = workers_of(target);
   // A launch takes no more workers than its work is worth (ContractEmitter::packed_total), nor slots for them.

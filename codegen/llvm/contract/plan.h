@@ -31,7 +31,8 @@ struct ContractPlan {
   int64_t columns() const { return vectors * width; }
   bool turned = false;  // of a direct plan: n is a few, a tile is a machine register of rows
   bool far = false;  // of a direct plan: rows of the right operand are asked for ahead
-  bool streamed = false;  // then: a tile is larger than registers hold, and its sums wait in L1
+  bool streamed =
+      false;  // of a direct plan: a tile, of all rows, is larger than registers hold, and its sums wait in L1
   int64_t band = 1, across = 1;  // of a streamed tile: rows and vectors whose sums are in registers at once
 
   // A block of the left operand has block_rows x depth elements; a panel of the right one depth x columns().

@@ -11,7 +11,7 @@ using llvm::Value;
 // Of the tile's rows over k in [first, last), from +0, into the tile.
 void ContractEmitter::streamed_chains(const Place& at, Value* first, Value* last, Value* tile) {
   Value* columns = smaller(b_.CreateSub(n_, at.column), i64(plan_.columns()));
-  for (int64_t r = 0; r < bands() * plan_.band; ++r)
+  for (int64_t r = 0; r < plan_.rows; ++r)
     steps(columns, lanes * plan_.across, [&](Value* c) {
       for (int64_t v = 0; v < plan_.across; ++v)
         b_.CreateAlignedStore(llvm::Constant::getNullValue(vector_), streamed_sum(tile, i64(r), c, v), vector_align());
@@ -44,7 +44,7 @@ void ContractEmitter::stream(const Place& at, Value* k, int64_t count, Value* co
   for (int64_t r = 0; kept && r < plan_.rows; ++r)
     for (int64_t s = 0; s < count; ++s) x.push_back(left(i64(r), s));
   steps(columns, lanes * plan_.across, [&](Value* c) {
-    rounds(i64(bands() * plan_.band), plan_.band, [&](Value* first) {
+    rounds(i64(plan_.rows), plan_.band, [&](Value* first) {
       Values sums, y(static_cast<size_t>(plan_.across));
       const auto each = [&](auto&& body) {
         for (int64_t r = 0; r < plan_.band; ++r)
