@@ -2,6 +2,7 @@
 #include "tenon/frontend/tensor/callable.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/placement.h"
@@ -41,7 +42,16 @@ std::string place_of_input(const Callable& c, size_t i) {
   return i < c.inputs.size() ? c.inputs[i] : "a tensor that it captured";
 }
 
+// Whether a buffer may be there twice: sorted, since a model has hundreds of tensors.
+bool any_twice(size_t inputs, const Pins& pins) {
+  std::vector<const runtime::Buffer*> buffers(inputs);
+  for (size_t i = 0; i < inputs; ++i) buffers[i] = pins[i];
+  std::sort(buffers.begin(), buffers.end(), std::less<>());
+  return std::adjacent_find(buffers.begin(), buffers.end()) != buffers.end();
+}
+
 void refuse_shared_donations(const Callable& c, size_t inputs, const Pins& pins, const Location& at) {
+  if (inputs > 32 && !any_twice(inputs, pins)) return;
   for (size_t i = 0; i < c.donated.size(); ++i)
     for (size_t j = 0; c.donated[i] && j < inputs; ++j)
       if (j != i && pins[j] == pins[i])
