@@ -1,5 +1,5 @@
 // Trains a character transformer on the fortunes that Debian's package brings, and writes new ones.
-// usage: gpt [STEPS [FOLDER]]       trains, 600 steps unless told, prints what it writes
+// usage: gpt [STEPS [FOLDER]]       trains, 1500 steps unless told, prints what it writes
 //        gpt --compare OUT [FOLDER] 50 steps; OUT gets what examples/gpt/reference.py needs to do the same in PyTorch
 #include <algorithm>
 #include <chrono>
@@ -51,8 +51,9 @@ void compare(const gpt::Text& text, const std::string& out) {
   }
   tn::save_npy(out + "/windows.npy", tn::stack(windows));
   tn::save_npy(out + "/losses.npy", tn::stack(losses));
-  std::ofstream(out + "/settings.json") << "{\"rate\": " << rate << ", \"weight_decay\": 0.01, \"blocks\": "
-                                        << sizes.blocks << ", \"heads\": " << sizes.heads
+  std::ofstream(out + "/settings.json") << "{\"rate\": " << rate
+                                        << ", \"weight_decay\": 0.01, \"blocks\": " << sizes.blocks
+                                        << ", \"heads\": " << sizes.heads
                                         << ", \"milliseconds\": " << median(seconds) * 1e3 << "}\n";
   std::printf("Tenon: loss %.6f to %.6f, %.1f ms a step\n", static_cast<double>(losses[0].item<float>()),
               static_cast<double>(losses.back().item<float>()), median(seconds) * 1e3);
@@ -108,7 +109,7 @@ void train(const gpt::Text& text, int64_t steps) {
         return gpt::train_step(g, s, gpt::windows(key, text, batch, length), at);
       },
       {.donate = {0, 1}, .name = "train_step"});
-  tn::Progress progress(steps, {.unit = "characters", .per_step = batch * sizes.length});
+  tn::Progress progress(steps, {.unit = "characters", .per_step = static_cast<double>(batch * sizes.length)});
   const Tensor key = tn::key(3);
   for (int64_t i = 0; i < steps; ++i) {
     gpt::Step next = step(model, state, text.train, tn::fold_in(key, i));
@@ -125,7 +126,7 @@ void train(const gpt::Text& text, int64_t steps) {
 
 int main(int argc, char** argv) {
   const bool comparing = argc > 2 && std::strcmp(argv[1], "--compare") == 0;
-  const int64_t steps = argc > 1 && !comparing ? std::atoll(argv[1]) : 600;
+  const int64_t steps = argc > 1 && !comparing ? std::atoll(argv[1]) : 1500;
   const int next = comparing ? 3 : 2;
   if (steps < 1 || steps > 1000000 || argc > next + 1)
     return std::fprintf(stderr, "usage: gpt [STEPS [FOLDER]], 1 to 1000000 steps, or gpt --compare OUT [FOLDER]\n"), 2;

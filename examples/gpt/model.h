@@ -31,8 +31,7 @@ inline Gpt make(const Tensor& key, const Sizes& s) {
         .head = tn::nn::linear(keys[2], s.width, s.vocabulary)};
   g.tokens.weight = small(g.tokens.weight);
   for (int64_t i = 0; i < s.blocks; ++i)
-    g.blocks.push_back(
-        tn::nn::transformer_block(keys[static_cast<size_t>(i + 3)], s.width, s.heads, {.causal = true}));
+    g.blocks.push_back(tn::nn::transformer_block(keys[static_cast<size_t>(i + 3)], s.width, s.heads, {.causal = true}));
   return g;
 }
 
