@@ -62,7 +62,7 @@ Value plain_bce(Value x, Value y) { return (y - 1) * other_logarithm(x) - y * lo
 Value bce(Values x, const With& with) {
   const auto f = [](const std::vector<Value>& v) { return plain_bce(v[0], v[1]); };
   const auto rule = [](const std::vector<Value>& v, const std::vector<Value>& t) {
-    const Value size = v[0] * (1 - v[0]), slope = (v[0] - v[1]) / max(size, like(size, 1e-12));
+    const Value size = v[0] * (1 - v[0]), slope = (v[0] - v[1]) / max(size, like(size, 9.999999960041972e-13));
     return std::pair(plain_bce(v[0], v[1]), slope * t[0] + (other_logarithm(v[0]) - logarithm(v[0])) * t[1]);
   };
   const Value loss = with_rule({x[0], x[1]}, f, rule);
