@@ -38,6 +38,7 @@ struct LossCall {
   const std::string& reduction;
   std::vector<int64_t> flags = {};
   double parameter = 0, second = 0;
+  size_t weights = 0;  // how many of the operands, the last, are weights: they take the dtype that the others meet in
 };
 Tensor apply_loss(const LossCall& call, std::vector<Operand> operands);
 

@@ -2,8 +2,8 @@
 // contract on numbers (docs/numbers.md).
 //
 // `reduction` is "mean", "sum" or "none"; mean and sum give a scalar. Operands of elementwise losses promote and broadcast as those of `+`
-// do; a half is computed in f32 and rounded once, at the end. At kinks derivatives are PyTorch's. Weights are tensors or nothing, and have no
-// derivative of their own. Extents may be free. Error for another reduction, complex operands, and shapes that do not fit.
+// do; a half is computed in f32 and rounded once, at the end. At kinks derivatives are PyTorch's. Weights are tensors or nothing, take the
+// dtype of what they weigh, and have no derivative of their own. Extents may be free. Error for another reduction, complex operands, and shapes that do not fit.
 #pragma once
 
 #include <string>
