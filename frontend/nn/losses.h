@@ -105,7 +105,7 @@ Tensor multilabel_soft_margin_loss(Operand x, Operand y, const MultilabelSoftMar
 // Connectionist temporal classification (Graves and others, ICML 2006): the negative logarithm of the probability of the targets, summed over
 // their alignments. log_probs[t, n, classes] hold logarithms of probabilities, such as log_softmax gives; targets[n, s] are padded with
 // anything behind target_lengths[n]; of step t of sequence n nothing counts from input_lengths[n] on. One sequence has no n. The derivative is
-// that of the function of log_probs. Error for lengths and labels that do not fit, whose values are at hand; s must be a number.
+// that of the function of log_probs. Error for lengths and labels that do not fit, whose values are at hand.
 Tensor ctc_loss(Operand log_probs, Operand targets, Operand input_lengths, Operand target_lengths,
                 const CtcLoss& o = {});
 
