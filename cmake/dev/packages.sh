@@ -5,7 +5,7 @@ build_packages=(
   'cmake          /usr/bin/cmake                            configures the build'
   'ninja-build    /usr/bin/ninja                            runs the build'
   'ccache         /usr/bin/ccache                           makes rebuilds quick'
-  'zlib1g-dev     /usr/include/zlib.h                       reads gzipped data sets'
+  'zlib1g-dev     /usr/include/zlib.h                       reads and writes what is compressed: .npz, .gz'
 )
 test_packages=(
   'libgtest-dev   /usr/include/gtest/gtest.h                the test framework'
