@@ -39,7 +39,8 @@ bool CsvReader::more() {
   at_ -= start_;
   start_ = 0;
   const size_t held = buffer_.size();
-  const size_t count = static_cast<size_t>(std::min<uint64_t>(left, std::max(piece, held)));
+  const size_t wanted = std::min(std::max(piece, held), most_field + piece - held);
+  const size_t count = static_cast<size_t>(std::min<uint64_t>(left, wanted));
   buffer_.resize(held + count);
   file_.read(read_, buffer_.data() + held, count);
   read_ += count;

@@ -48,7 +48,7 @@ Tensor rows_of(std::mt19937& random, int64_t rows, int array) {
 
 // Rows of a tensor by a loop over bytes.
 std::string picked(const Tensor& t, const std::vector<int64_t>& order, int64_t first, int64_t count) {
-  const int64_t all = t.size(0), bytes = all == 0 ? 0 : t.numel() / all * tn::bytes(t.dtype());
+  const int64_t all = t.size(0), bytes = all == 0 ? 0 : t.numel().number() / all * tn::bytes(t.dtype());
   std::string out;
   for (int64_t i = first; i < first + count; ++i)
     out.append(static_cast<const char*>(t.raw()) + order[static_cast<size_t>(i)] * bytes, static_cast<size_t>(bytes));

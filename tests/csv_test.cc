@@ -67,7 +67,7 @@ TEST_F(CsvTest, FindsTypesOut) {
 TEST_F(CsvTest, QuotesAndLineEnds) {
   const std::string text =
       "\"a,\"\"b\"\"\";plain\r\n\"two\nlines\";it's 5\" long\r\n\"\";\" kept \"\r\n\r\n\"\"\"\";  trimmed \r\n";
-  for (const std::string& bom : {"", "\xef\xbb\xbf"}) {
+  for (const std::string bom : {"", "\xef\xbb\xbf"}) {
     const Table t = load(bom + text, {.delimiter = ';'});
     EXPECT_EQ(t.names(), (Strings{"a,\"b\"", "plain"}));
     ASSERT_EQ(t.rows(), 3);
@@ -118,7 +118,7 @@ TEST_F(CsvTest, Matrix) {
   const Tensor m = t.matrix({"c", "a", "b"});
   EXPECT_EQ(m.shape(), tn::Shape({2, 3}));
   EXPECT_EQ(m.dtype(), tn::f32);
-  EXPECT_EQ(m[{0, tn::all}].to_vector<float>(), (std::vector<float>{1, 1, 0.5f}));
+  EXPECT_EQ((m[{0, tn::all}].to_vector<float>()), (std::vector<float>{1, 1, 0.5f}));
   EXPECT_EQ(t.matrix({"who"}, tn::f64).to_vector<double>(), (std::vector<double>{0, 1}));
   EXPECT_EQ(load("a,b\n1,2\n").matrix().to_vector<int>(), (std::vector<int>{1, 2}));
   for (const std::function<void()>& wrong : std::vector<std::function<void()>>{
@@ -172,7 +172,8 @@ TEST_F(CsvTest, LargeFieldsAndManyColumns) {
   refuses("a\n" + std::string(20 << 20, '7'), "a field of more than 16 MiB");
   const std::string wide(3 << 20, 'w');  // across pieces of the reader
   const Table t = load("a,b\n\"" + wide + "\"\"" + wide + "\",1\n" + wide + ",2\n");
-  EXPECT_EQ(t.column("a").categories, (Strings{wide + "\"" + wide, wide}));
+  EXPECT_TRUE(t.column("a").categories == (Strings{wide, wide + "\"" + wide}));  // not to be printed
+  EXPECT_EQ(t["a"].to_vector<int>(), (std::vector<int>{1, 0}));
   EXPECT_EQ(t["b"].to_vector<int>(), (std::vector<int>{1, 2}));
 }
 
