@@ -22,6 +22,7 @@
 #include "tenon/frontend/nn/conv.h"
 #include "tenon/frontend/nn/init.h"
 #include "tenon/frontend/nn/linear.h"
+#include "tenon/frontend/nn/losses.h"
 #include "tenon/frontend/nn/mode.h"
 #include "tenon/frontend/nn/multi_head_attention.h"
 #include "tenon/frontend/nn/norms.h"

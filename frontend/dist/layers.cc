@@ -60,7 +60,7 @@ Tensor embedding(Operand indices, Operand table, const Group& group) try {
   leave_with_error("dist::embedding", indices.where());
 }
 
-Tensor cross_entropy(Operand logits, Operand labels, const Group& group, CrossEntropy c) try {
+Tensor cross_entropy(Operand logits, Operand labels, const Group& group, const CrossEntropy& c) try {
   const Location& at = logits.where();
   const Tensor x = as_tensor(logits, "dist::cross_entropy");
   return tenon::cross_entropy(Operand(constrain(Operand(x, at), group, -1), at), std::move(labels), c);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "tenon/frontend/dist/world.h"
+#include "tenon/frontend/nn/losses.h"
 #include "tenon/frontend/ops/ops.h"
 
 namespace tenon::dist {
@@ -16,7 +17,7 @@ Tensor row_parallel(Operand x, Operand w, Operand b, const Group& group);
 Tensor embedding(Operand indices, Operand table, const Group& group);
 // tn::cross_entropy of logits[n, vocabulary], of which each rank holds its part of the vocabulary: maxima and sums are joined, logits
 // never put together.
-Tensor cross_entropy(Operand logits, Operand labels, const Group& group, CrossEntropy c = {});
+Tensor cross_entropy(Operand logits, Operand labels, const Group& group, const CrossEntropy& c = {});
 
 struct AttentionOptions {
   bool causal = false;  // a row sees itself and those before it

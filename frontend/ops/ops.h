@@ -72,12 +72,6 @@ Tensor polygamma(int64_t n, Operand x);  // the n-th derivative of digamma
 Tensor layer_norm(Operand x, Operand scale, Operand shift, double epsilon = 1e-5);  // over the last axis
 Tensor rms_norm(Operand x, Operand scale, double epsilon = 1e-6);
 Tensor linear(Operand x, Operand weight, Operand bias);  // x[.., in] weight[in, out] bias[out]
-struct CrossEntropy {
-  int64_t ignore_index = -100;  // rows with this label do not count
-};
-// logits [n, classes], integer labels [n] -> the mean over the rows that count, a scalar. A label outside is an error; inside
-// a program it makes the loss NaN.
-Tensor cross_entropy(Operand logits, Operand labels, CrossEntropy c = {});
 
 // ---- randomness: keys are u32[2] tensors; equal keys give equal draws on every route
 Tensor key(uint64_t seed);

@@ -12,10 +12,13 @@ namespace {
 bool fits(const TreeItem& item, const Tensor* second, Match how) {
   const Tensor& first = *item.tensor;
   const bool floating = is_continuous(first.dtype()) && !item.state;
-  if (second == nullptr) return how == Match::gradient || (how != Match::whole && !floating);
+  if (second == nullptr) return how == Match::gradient || how == Match::addend || (how != Match::whole && !floating);
   const ir::Type &a = first.cell()->type, &b = second->cell()->type;
   if (a == b) return true;
-  return how == Match::moment && floating && bytes(a.dtype) == 2 && b.dtype == f32 && a.shape == b.shape;
+  const auto widened = [&](const ir::Type& half, const ir::Type& wide) {
+    return floating && bytes(half.dtype) == 2 && wide.dtype == f32 && half.shape == wide.shape;
+  };
+  return (how == Match::moment && widened(a, b)) || (how == Match::addend && widened(b, a));
 }
 
 // What a tree has at a place. Where no tensor tells the line, the nearest one in the tree does.
@@ -53,6 +56,8 @@ std::vector<Tensor*> match(const Pairing& pairing, const std::vector<TreeItem>& 
       Tensor* const tensor = b.tag == 't' ? b.tensor : nullptr;
       if (!fits(a, tensor, how)) differ(i);
       found.push_back(tensor);
+    } else if (how == Match::addend && a.tag == 'u' && b.tag == 't') {
+      if (is_continuous(b.tensor->dtype()) && !b.state) differ(i);
     } else if (a.tag != b.tag || a.bytes != b.bytes) {
       differ(i);
     }

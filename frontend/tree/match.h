@@ -15,6 +15,7 @@ enum class Match : uint8_t {
   cotangent,  // it may lack a tensor where the first has one of integers or bools, or state
   gradient,  // it may lack any tensor
   moment,  // as a cotangent, and f32 may stand beside f16 and bf16
+  addend,  // as a gradient, f16 and bf16 may stand beside f32, and integers and state where the first lacks a tensor
 };
 // What errors say of two trees: "WHAT: at 'path', FIRST f32[3] and SECOND f32[4]; REMEDY".
 struct Pairing {
