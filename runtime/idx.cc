@@ -8,7 +8,7 @@
 
 #include "tenon/ir/base/error.h"
 #include "tenon/ir/base/shape.h"
-#include "tenon/runtime/inflate.h"
+#include "tenon/runtime/deflate.h"
 #include "tenon/runtime/input_file.h"
 
 namespace tenon::runtime {
@@ -20,6 +20,7 @@ using Bytes = std::span<const std::byte>;
 
 constexpr uint64_t harmless = uint64_t{64} << 20;  // bytes that any compressed file may become
 constexpr uint64_t most_ratio = 64;  // beyond them
+constexpr uint64_t most_expansion = 1032;  // deflate cannot do better
 constexpr size_t most_header = 4 + 4 * 255;
 
 [[noreturn]] void refuse(const std::string& name, const std::string& reason) {
@@ -101,23 +102,23 @@ IdxArray finish(Layout layout, std::vector<std::byte> elements) {
 
 bool is_gzip(Bytes start) { return start.size() >= 2 && start[0] == std::byte{0x1f} && start[1] == std::byte{0x8b}; }
 
-IdxArray parse_gzip(Bytes file, const std::string& name) {
-  const uint64_t most = std::min(file.size() * most_inflation, std::max(harmless, file.size() * most_ratio));
-  std::byte header[most_header];
-  const Inflated start = inflate(file, Wrapping::gzip, header);
-  if (!start.fault.empty()) refuse(name, start.fault);
-  Layout layout = parse_layout({header, start.written}, most,
-                               std::to_string(file.size()) +
-                                   " compressed bytes are believed to hold; unpack the file "
-                                   "if they do",
-                               name);
-  std::vector<std::byte> content = room_for(layout.offset + layout.bytes, name);
-  const Inflated all = inflate(file, Wrapping::gzip, content);
-  if (!all.fault.empty()) refuse(name, all.fault);
-  check_count(layout, all.written - layout.offset, !all.ended, name);
-  if (all.used != file.size()) refuse(name, "bytes follow the compressed data");
-  content.erase(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(layout.offset));
-  return finish(std::move(layout), std::move(content));
+// size: of the compressed bytes that the source gives.
+IdxArray parse_gzip(Inflater::Source source, uint64_t size, const std::string& name) {
+  const uint64_t most = std::min(size * most_expansion, std::max(harmless, size * most_ratio));
+  Inflater content(Wrapping::gzip, std::move(source), "IDX file '" + name + "'");
+  std::vector<std::byte> header(4);
+  header.resize(content.read(header.data(), 4));
+  if (header.size() == 4) {
+    header.resize(4 + 4 * std::to_integer<size_t>(header[3]));
+    header.resize(4 + content.read(header.data() + 4, header.size() - 4));
+  }
+  Layout layout = parse_layout(
+      header, most, std::to_string(size) + " compressed bytes are believed to hold; unpack the file if they do", name);
+  std::vector<std::byte> elements = room_for(layout.bytes, name);
+  const uint64_t there = content.read(elements.data(), elements.size());
+  std::byte more{};
+  check_count(layout, there, content.read(&more, 1) != 0, name);
+  return finish(std::move(layout), std::move(elements));
 }
 
 std::string bytes_of(uint64_t size) { return std::to_string(size) + " bytes can hold"; }
@@ -125,7 +126,15 @@ std::string bytes_of(uint64_t size) { return std::to_string(size) + " bytes can 
 }  // namespace
 
 IdxArray parse_idx(Bytes file, const std::string& name) {
-  if (is_gzip(file)) return parse_gzip(file, name);
+  if (is_gzip(file)) {
+    const auto source = [rest = file](void* to, size_t count) mutable {
+      count = std::min(count, rest.size());
+      std::memcpy(to, rest.data(), count);
+      rest = rest.subspan(count);
+      return count;
+    };
+    return parse_gzip(source, file.size(), name);
+  }
   Layout layout = parse_layout(file, file.size(), bytes_of(file.size()), name);
   check_count(layout, file.size() - layout.offset, false, name);
   const Bytes elements = file.subspan(layout.offset);
@@ -137,9 +146,13 @@ IdxArray read_idx(const std::string& path) {
   std::vector<std::byte> start(std::min<uint64_t>(file.size(), most_header));
   file.read(0, start.data(), start.size());
   if (is_gzip(start)) {
-    std::vector<std::byte> compressed = room_for(file.size(), path);
-    file.read(0, compressed.data(), compressed.size());
-    return parse_gzip(compressed, path);
+    const auto source = [&file, at = uint64_t{0}](void* to, size_t count) mutable {
+      count = static_cast<size_t>(std::min<uint64_t>(count, file.size() - at));
+      file.read(at, to, count);
+      at += count;
+      return count;
+    };
+    return parse_gzip(source, file.size(), path);
   }
   Layout layout = parse_layout(start, file.size(), bytes_of(file.size()), path);
   check_count(layout, file.size() - layout.offset, false, path);

@@ -109,8 +109,9 @@ TEST(Idx, RefusesWithAReason) {
   }
   EXPECT_REFUSED(gzip(idx({2, 3}, "abcde")), "holds 5 elements where 6 are declared");
   EXPECT_REFUSED(idx({2, 3}, "abcde"), "declares more elements than 17 bytes can hold");
-  EXPECT_REFUSED(gzip(idx({2, 3}, "abcdef")) + "x", "bytes follow the compressed data");
-  EXPECT_REFUSED(gzip(idx({2, 3}, "abcdef")) + gzip("x"), "bytes follow the compressed data");
+  EXPECT_REFUSED(gzip(idx({2, 3}, "abcdef")) + "x", "compressed bytes are cut off");
+  EXPECT_REFUSED(gzip(idx({2, 3}, "abcdef")) + "what follows", "compressed bytes are damaged");
+  EXPECT_REFUSED(gzip(idx({2, 3}, "abcdef")) + gzip("x"), "more bytes follow");
 }
 
 TEST(Idx, SizesThatAreLies) {  // refused before memory is taken
