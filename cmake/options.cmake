@@ -2,7 +2,7 @@
 # Tenon is a part of: what stands here holds for Tenon's own folders.
 option(TENON_BUILD_TESTS "the tests; they need GoogleTest and zlib" ${PROJECT_IS_TOP_LEVEL})
 option(TENON_BUILD_BENCHMARKS "the benchmarks; they need Google Benchmark" ${PROJECT_IS_TOP_LEVEL})
-option(TENON_BUILD_EXAMPLES "the examples; they need zlib" ${PROJECT_IS_TOP_LEVEL})
+option(TENON_BUILD_EXAMPLES "the examples" ${PROJECT_IS_TOP_LEVEL})
 option(TENON_INSTALL "rules of installing and packing" ${PROJECT_IS_TOP_LEVEL})
 option(TENON_WERROR "warnings, as errors: for work on Tenon itself" OFF)
 option(TENON_HARDEN "stack protector, checked libc calls, control-flow enforcement" ON)

@@ -1,15 +1,17 @@
 # Programs of the tree: examples, benchmarks where their framework is found, and the exhaustive check of the math functions when
-# it is asked for by name.
+# it is asked for by name. libpng is for the examples that write pictures, which the library itself does without.
 if(TENON_BUILD_EXAMPLES OR TENON_BUILD_TESTS)
-  find_package(ZLIB QUIET)
-  if(ZLIB_FOUND)
-    file(GLOB example_data CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/data/*.cc)
-    add_library(tenon_example_data STATIC ${example_data})
-    target_link_libraries(tenon_example_data PUBLIC tenon_frontend ZLIB::ZLIB)
-    target_compile_definitions(tenon_example_data PUBLIC TENON_SOURCE_DIR="${PROJECT_SOURCE_DIR}" TENON_BINARY_DIR="${PROJECT_BINARY_DIR}")
-    target_compile_definitions(tenon_example_data PRIVATE TENON_SANITIZE="${TENON_SANITIZE}")
+  file(GLOB example_data CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/data/*.cc)
+  add_library(tenon_example_data STATIC ${example_data})
+  target_link_libraries(tenon_example_data PUBLIC tenon_frontend)
+  target_compile_definitions(tenon_example_data PUBLIC TENON_SOURCE_DIR="${PROJECT_SOURCE_DIR}" TENON_BINARY_DIR="${PROJECT_BINARY_DIR}")
+  target_compile_definitions(tenon_example_data PRIVATE TENON_SANITIZE="${TENON_SANITIZE}")
+  find_package(PNG QUIET)
+  if(PNG_FOUND)
+    target_link_libraries(tenon_example_data PRIVATE PNG::PNG)
+    target_compile_definitions(tenon_example_data PRIVATE TENON_HAS_PNG)
   else()
-    message(STATUS "zlib is not installed: the examples and the tests are left out")
+    message(STATUS "libpng is not installed: examples read and write no PNG files")
   endif()
 endif()
 # ADBench's programs and the reader of its files, for the benchmarks and the tests.

@@ -1,9 +1,8 @@
 # Each tests/NAME_test.cc is an executable and a ctest entry; the other sources in tests/ are what they share.
 find_package(GTest QUIET)
-if(NOT TARGET tenon_example_data)
-  return()  # cmake/programs.cmake says why
-elseif(NOT GTest_FOUND)
-  message(STATUS "GoogleTest is not installed: the tests are left out")
+find_package(ZLIB QUIET)  # what compressed files are held against
+if(NOT GTest_FOUND OR NOT ZLIB_FOUND)
+  message(STATUS "GoogleTest or zlib is not installed: the tests are left out")
   return()
 endif()
 
@@ -22,7 +21,7 @@ list(REMOVE_ITEM shared_sources ${test_sources} ${PROJECT_SOURCE_DIR}/tests/math
      ${PROJECT_SOURCE_DIR}/tests/soak.cc)
 if(shared_sources)
   add_library(tenon_testing STATIC ${shared_sources})
-  target_link_libraries(tenon_testing PUBLIC tenon_frontend GTest::gtest)
+  target_link_libraries(tenon_testing PUBLIC tenon_frontend GTest::gtest ZLIB::ZLIB)
   tenon_test_settings(tenon_testing)
   add_executable(soak tests/soak.cc)  # no test: it runs as long as one likes
   target_link_libraries(soak PRIVATE tenon_testing tenon_example_data)

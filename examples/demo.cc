@@ -2,20 +2,14 @@
 // usage: demo [--device cpu|cuda] [EPOCHS [FOLDER]]; the folder holds the four gzipped IDX files
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <numeric>
-#include <random>
 
-#include "tenon/examples/data/idx.h"
 #include "tenon/examples/data/mlp.h"
-#include "tenon/examples/data/progress.h"
 #include "tenon/examples/data/ship.h"
 
 namespace tn = tenon;
-using tenon::examples::IdxArray;
 
 namespace {
 
@@ -24,39 +18,27 @@ constexpr int64_t batch = 128;
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 struct Data {
-  IdxArray images, labels;
-  int64_t count() const { return images.shape[0]; }
-  // Rows in the given order, copied together.
-  std::pair<tn::Tensor, tn::Tensor> rows(const int64_t* order, int64_t n) const {
-    std::vector<uint8_t> pixels(static_cast<size_t>(n * 784)), classes(static_cast<size_t>(n));
-    for (int64_t i = 0; i < n; ++i) {
-      std::memcpy(pixels.data() + i * 784, images.bytes.data() + order[i] * 784, 784);
-      classes[i] = labels.bytes[order[i]];
-    }
-    return {tn::copy_from(pixels.data(), {n, 784}, tn::u8), tn::copy_from(classes.data(), {n}, tn::u8)};
-  }
+  tn::Tensor images, labels;  // u8[n, 784], u8[n], on the processor
+  int64_t count() const { return labels.size(0); }
 };
 
 Data load(const std::string& folder, const std::string& kind, int64_t at_least) {
-  Data d{tenon::examples::read_idx(folder + "/" + kind + "-images-idx3-ubyte.gz", 3),
-         tenon::examples::read_idx(folder + "/" + kind + "-labels-idx1-ubyte.gz", 1)};
-  if (d.images.shape[1] != 28 || d.images.shape[2] != 28 || d.labels.shape[0] != d.images.shape[0])
+  Data d{tn::data::load_idx(folder + "/" + kind + "-images-idx3-ubyte.gz"),
+         tn::data::load_idx(folder + "/" + kind + "-labels-idx1-ubyte.gz")};
+  if (d.images.dtype() != tn::u8 || d.images.shape() != tn::Shape({d.labels.numel(), 28, 28}))
     throw tn::Error("the data set '" + kind + "' does not hold 28x28 images with one label each");
   if (d.count() < at_least)
     throw tn::Error("the data set '" + kind + "' holds " + std::to_string(d.count()) + " images; the demo needs " +
                     std::to_string(at_least));
+  d.images = d.images.reshape({-1, 784});
   return d;
 }
 
 template <class F>
-double accuracy(const F& count_hits, const mlp::Params& params, const Data& test) {
-  std::vector<int64_t> order(static_cast<size_t>(test.count()));
-  std::iota(order.begin(), order.end(), 0);
+double accuracy(const F& count_hits, const mlp::Params& params, const Data& test, tn::Device device) {
   int64_t hits = 0;
-  for (int64_t at = 0; at < test.count(); at += 1000) {
-    const auto [images, labels] = test.rows(order.data() + at, std::min<int64_t>(1000, test.count() - at));
+  for (const auto& [images, labels] : tn::data::batches(test, {.size = 1000, .device = device}))
     hits += count_hits(params, images, labels).template item<int64_t>();
-  }
   return 100.0 * static_cast<double>(hits) / static_cast<double>(test.count());
 }
 
@@ -96,13 +78,13 @@ void compare(const Step& step, const mlp::Params& params, const mlp::State& stat
 }
 
 void run(int epochs, const std::string& folder, tn::Device device) {
-  tn::set_default_device(device);
   std::printf(
       "Tenon demo: 784-512-512-10 on Fashion-MNIST, batch %lld, adamw; forward, gradient and update are one compiled "
       "function%s.\n\n",
       static_cast<long long>(batch), device == tn::cpu() ? "" : (" on " + tn::device_info(device).name).c_str());
   constexpr int shipped_steps = 20;
   const Data train = load(folder, "train", shipped_steps * batch), test = load(folder, "t10k", 1);
+  tn::set_default_device(device);
   auto step = tn::jit(mlp::train_step, {.donate = {0, 1}, .name = "train_step"});
   auto hits = tn::jit([](const mlp::Params& p, const tn::Tensor& images, const tn::Tensor& labels) {
     return tn::sum(tn::argmax(mlp::forward(p, images), 1) == labels);
@@ -110,13 +92,11 @@ void run(int epochs, const std::string& folder, tn::Device device) {
 
   mlp::Params params = mlp::init(42);
   mlp::State state = tn::optim::adamw_init(params);
-  std::vector<int64_t> order(static_cast<size_t>(train.count()));
-  std::iota(order.begin(), order.end(), 0);
-  std::mt19937_64 shuffle(7);
-  const int64_t steps = train.count() / batch;
+  const auto in_order = tn::data::batches(train, {.size = batch, .drop_last = true, .device = device});
+  const int64_t steps = in_order.size();
 
   {
-    const auto [images, labels] = train.rows(order.data(), batch);
+    const auto [images, labels] = *in_order.begin();
     const double start = now();
     const tn::Compiled compiled = step.lower(params, state, images, labels).compile();
     std::printf("traced, differentiated and compiled in %.0f ms%s: %zu kernels, arena %.2f MB\n\n",
@@ -124,26 +104,26 @@ void run(int epochs, const std::string& folder, tn::Device device) {
                 compiled.kernels().size(), static_cast<double>(compiled.memory().arena_bytes) / 1e6);
   }
 
-  tenon::examples::Progress progress(epochs, steps, batch);
+  tn::Progress progress(epochs * steps, {.unit = "images", .per_step = batch});
   double reached = 0;
   for (int epoch = 0; epoch < epochs; ++epoch) {
-    std::shuffle(order.begin(), order.end(), shuffle);
+    progress.label("epoch " + std::to_string(epoch + 1) + "/" + std::to_string(epochs));
     double total = 0;
-    for (int64_t s = 0; s < steps; ++s) {
-      const auto [images, labels] = train.rows(order.data() + s * batch, batch);
+    for (const auto& [images, labels] : tn::data::batches(
+             train, {.size = batch, .key = tn::fold_in(tn::key(7), epoch), .drop_last = true, .device = device})) {
       mlp::Step next = step(params, state, images, labels);
       params = std::move(next.params);
       state = std::move(next.state);
-      const float loss = next.loss.item<float>();
-      total += static_cast<double>(loss);
-      progress.step(epoch, s, loss);
+      const auto loss = static_cast<double>(next.loss.item<float>());
+      total += loss;
+      progress.step({{"loss", loss}});
     }
-    reached = accuracy(hits, params, test);
-    progress.epoch(epoch, total / static_cast<double>(steps), reached);
+    reached = accuracy(hits, params, test, device);
+    progress.line({{"mean loss", total / static_cast<double>(steps)}, {"test accuracy %", reached}});
   }
   std::printf("\ntest accuracy %.2f %% after %d epochs in %.1f s\n\n", reached, epochs, progress.seconds());
 
-  const auto [images, labels] = train.rows(order.data(), batch);
+  const auto [images, labels] = *in_order.begin();
   compare(step, params, state, images, labels);
 
   const tn::Compiled compiled = step.lower(params, state, images, labels).compile();
@@ -157,7 +137,10 @@ void run(int epochs, const std::string& folder, tn::Device device) {
   state = home(state);
   tn::set_default_device(tn::cpu());
   std::vector<std::pair<tn::Tensor, tn::Tensor>> batches;
-  for (int i = 0; i < shipped_steps; ++i) batches.push_back(train.rows(order.data() + i * batch, batch));
+  for (const auto& [x, y] : tn::data::batches(train, {.size = batch})) {
+    batches.emplace_back(x, y);
+    if (batches.size() == shipped_steps) break;
+  }
   tenon::examples::ship(step, params, state, batches);
 }
 

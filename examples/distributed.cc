@@ -10,7 +10,6 @@
 #include <cstring>
 
 #include "tenon/examples/data/distributed.h"
-#include "tenon/examples/data/idx.h"
 
 namespace tn = tenon;
 using tenon::examples::DistributedOptions;
@@ -59,11 +58,12 @@ bool parse(int argc, char** argv, Options& o) {
 }
 
 Images load(const std::string& folder) {
-  auto images = tenon::examples::read_idx(folder + "/train-images-idx3-ubyte.gz", 3);
-  auto labels = tenon::examples::read_idx(folder + "/train-labels-idx1-ubyte.gz", 1);
-  if (images.shape[1] != 28 || images.shape[2] != 28 || labels.shape[0] != images.shape[0])
+  const auto images = tn::data::load_idx(folder + "/train-images-idx3-ubyte.gz");
+  const auto labels = tn::data::load_idx(folder + "/train-labels-idx1-ubyte.gz");
+  if (images.dtype() != tn::u8 || images.ndim() != 3 || images.size(1) != 28 || images.size(2) != 28 ||
+      labels.dtype() != tn::u8 || labels.numel() != images.size(0))
     throw tn::Error("the data set in '" + folder + "' does not hold 28x28 images with one label each");
-  return {std::move(images.bytes), std::move(labels.bytes)};
+  return {images.to_vector<uint8_t>(), labels.to_vector<uint8_t>()};
 }
 
 void run(const tn::dist::World& world, const Images& images, const Options& o) {

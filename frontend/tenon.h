@@ -1,6 +1,10 @@
 // Everything a user of Tenon includes.
 #pragma once
 
+#include "tenon/frontend/data/batches.h"
+#include "tenon/frontend/data/idx.h"
+#include "tenon/frontend/data/progress.h"
+#include "tenon/frontend/data/table.h"
 #include "tenon/frontend/dist/checkpoints.h"
 #include "tenon/frontend/dist/collectives.h"
 #include "tenon/frontend/dist/constrain.h"

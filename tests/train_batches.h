@@ -7,8 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "tenon/examples/data/idx.h"
-
 namespace tenon::testing {
 
 namespace tn = tenon;
@@ -23,11 +21,12 @@ inline Batches make_batches() {
   const std::string folder = "/usr/share/datasets/fashion-mnist/";
   Batches batches;
   if (std::filesystem::exists(folder + "train-images-idx3-ubyte.gz")) {
-    const auto images = tenon::examples::read_idx(folder + "train-images-idx3-ubyte.gz", 3);
-    const auto labels = tenon::examples::read_idx(folder + "train-labels-idx1-ubyte.gz", 1);
-    for (int64_t s = 0; s < steps; ++s)
-      batches.emplace_back(tn::copy_from(images.bytes.data() + s * batch * 784, {batch, 784}, tn::u8),
-                           tn::copy_from(labels.bytes.data() + s * batch, {batch}, tn::u8));
+    const tn::Tensor images = tn::data::load_idx(folder + "train-images-idx3-ubyte.gz").reshape({-1, 784});
+    const tn::Tensor labels = tn::data::load_idx(folder + "train-labels-idx1-ubyte.gz");
+    for (const auto& [x, y] : tn::data::batches(std::tuple{images, labels}, {.size = batch})) {
+      batches.emplace_back(x, y);
+      if (batches.size() == steps) break;
+    }
     return batches;
   }
   for (int s = 0; s < steps; ++s) {

@@ -6,7 +6,6 @@
 #include <cstring>
 #include <filesystem>
 
-#include "tenon/examples/data/idx.h"
 #include "tenon/examples/data/ship.h"
 #include "tenon/runtime/compile.h"
 #include "tenon/tests/train_batches.h"

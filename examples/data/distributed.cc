@@ -12,7 +12,6 @@
 #include <random>
 
 #include "tenon/examples/data/mlp.h"
-#include "tenon/examples/data/progress.h"
 
 namespace tenon::examples {
 namespace {
@@ -107,7 +106,7 @@ Trained run(const dist::World& world, const Images& images, const DistributedOpt
                   o.checkpoint.c_str());
   }
   Batches batches(images, o.batch);
-  Progress progress(1, o.steps, o.batch);
+  Progress progress(o.steps, {.unit = "images", .per_step = static_cast<double>(o.batch), .every = 1e9});
   const char* over = isatty(STDOUT_FILENO) ? "\r\033[K" : "";  // the bar
   for (int64_t k = result.began_at; k < o.steps; ++k) {
     if (k == o.die_at && world.rank() == 1) raise(SIGKILL);
@@ -117,7 +116,7 @@ Trained run(const dist::World& world, const Images& images, const DistributedOpt
     auto [next, moments, loss] = step(params, state, x, y);
     params = std::move(next), state = std::move(moments);
     losses[static_cast<size_t>(k)] = loss.template item<float>();
-    if (talks) progress.step(0, k, losses[static_cast<size_t>(k)]);
+    if (talks) progress.step({{"loss", static_cast<double>(losses[static_cast<size_t>(k)])}});
     if (talks && (k + 1) % 20 == 0)
       std::printf("%sstep %4lld  loss %.9g\n", over, static_cast<long long>(k + 1),
                   static_cast<double>(losses[static_cast<size_t>(k)])),
