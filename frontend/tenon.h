@@ -14,6 +14,7 @@
 #include "tenon/frontend/language.h"
 #include "tenon/frontend/linalg/linalg.h"
 #include "tenon/frontend/nn/attention.h"
+#include "tenon/frontend/onnx/onnx.h"
 #include "tenon/frontend/ops/complex.h"
 #include "tenon/frontend/ops/custom.h"
 #include "tenon/frontend/ops/effects.h"
