@@ -15,6 +15,8 @@ struct OnnxData {
 
 // The data sets beside a model. Error for sequences, strings and optional values.
 std::vector<OnnxData> read_onnx_data(const std::string& folder);
+// Files of data hold a bf16 as a u16.
+Tensor with_dtype(const Tensor& t, DType wanted);
 // In words where two tensors differ by more than ONNX's own test runner allows (numpy.allclose; integers and bools exactly), or nothing.
 std::string onnx_distance(const Tensor& expected, const Tensor& actual, double relative = 1e-3, double absolute = 1e-5);
 // What the interpreter makes of a program.

@@ -16,6 +16,13 @@ Tensors traced_all(const Importer& importer, const Results& results) {
 
 Results items_of(const Tensors& list) { return {list.begin(), list.end()}; }
 
+// What a body gets is made of all that the node gets.
+std::vector<Item> made_of(const Call& c, std::vector<Item> items) {
+  for (Item& i : items)
+    for (const Item& from : c.in) i.arguments |= from.arguments;
+  return items;
+}
+
 Item scalar_of(Tensor t) { return t.ndim() == 0 ? t : t.reshape({}); }
 
 }  // namespace
@@ -50,7 +57,7 @@ struct Loop {
   Results round(const Tensor& i, const Item& going, const Tensors& values) const {
     std::vector<Item> arguments = {Item(i), going};
     for (const Tensor& v : values) arguments.push_back(v);
-    return c.scope.importer.body(c.scope, graph, arguments);
+    return c.scope.importer.body(c.scope, graph, made_of(c, std::move(arguments)));
   }
 
   Tensors first() const {
@@ -102,6 +109,7 @@ struct Loop {
     Item going = c.has(1) ? c.in[1] : Item(tenon::tensor(true));
     for (int64_t i = 0; i < count; ++i) {
       if (going.stored() && going.tensor.to_vector<double>().at(0) == 0) break;
+      if (!going.stored() && going.arguments != 0) throw Wanted{going.arguments};
       c.expects(going.stored(), "its condition is computed");
       std::vector<Item> arguments = {Item(tenon::tensor(i)), going};
       arguments.insert(arguments.end(), values.begin(), values.end());
@@ -169,7 +177,7 @@ Results import_scan(Call& c) {
     const auto step = [&](const Tensors& s, const Tensors& rows) {
       std::vector<Item> arguments(s.begin(), s.end());
       arguments.insert(arguments.end(), rows.begin(), rows.end());
-      const Tensors all = traced_all(c.scope.importer, c.scope.importer.body(c.scope, graph, arguments));
+      const Tensors all = traced_all(c.scope.importer, c.scope.importer.body(c.scope, graph, made_of(c, std::move(arguments))));
       const auto split = all.begin() + static_cast<std::ptrdiff_t>(states);
       return std::pair(Tensors(all.begin(), split), Tensors(split, all.end()));
     };

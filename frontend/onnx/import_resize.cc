@@ -69,7 +69,7 @@ void add_taps(Taps& taps, const Resampling& r, double x, double scale, int64_t i
     for (int64_t i = first; i <= last + (r.antialias ? 1 : 0); ++i) {
       const double d = (static_cast<double>(i) - x) * shrink;
       double weight = r.mode == "linear" ? triangle(d) : cubic(d, r.cubic);
-      if ((r.exclude_outside || (r.antialias && r.mode == "linear" && false)) && (i < 0 || i >= in)) weight = 0;
+      if (r.exclude_outside && (i < 0 || i >= in)) weight = 0;
       places.push_back(std::clamp<int64_t>(i, 0, in - 1));
       weights.push_back(weight);
       total += weight;
@@ -109,15 +109,18 @@ Tensor resampled(const Tensor& x, int64_t axis, const Taps& taps, const Resampli
 struct Target {
   Axes sizes;
   std::vector<double> scales, starts, ends;
+  std::vector<double> lengths;  // of the results, before they are rounded down: what ONNX's answers are made with
 };
 
 // From sizes or scales of some axes, those of all.
 Target target_of(Call& c, const Shape& shape, const Axes& axes, size_t roi, size_t scales, size_t sizes) {
   const auto rank = static_cast<size_t>(shape.rank());
-  Target t{Axes(rank), std::vector<double>(rank, 1), std::vector<double>(rank, 0), std::vector<double>(rank, 1)};
+  Target t{Axes(rank), std::vector<double>(rank, 1), std::vector<double>(rank, 0), std::vector<double>(rank, 1),
+           std::vector<double>(rank)};
   for (size_t i = 0; i < rank; ++i) {
     c.expects(shape[i].is_number(), "it resamples extents that are numbers");
     t.sizes[i] = shape[i].number();
+    t.lengths[i] = static_cast<double>(t.sizes[i]);
   }
   const auto given = [&](size_t i) { return c.has(i) && !(c.in[i].stored() && c.in[i].tensor.numel() == 0); };
   if (roi != 0 && given(roi)) {
@@ -146,6 +149,7 @@ Target target_of(Call& c, const Shape& shape, const Axes& axes, size_t roi, size
         t.sizes[a] = static_cast<int64_t>(std::floor(scale * static_cast<double>(t.sizes[a]) + 0.5));
         t.scales[a] = scale;
       }
+      t.lengths[a] = static_cast<double>(t.sizes[a]);
     }
     return t;
   }
@@ -154,7 +158,8 @@ Target target_of(Call& c, const Shape& shape, const Axes& axes, size_t roi, size
   c.expects(by.size() == axes.size(), "it has a scale for each axis");
   for (size_t i = 0; i < axes.size(); ++i) {
     const auto a = static_cast<size_t>(axes[i]);
-    const double size = std::floor(static_cast<double>(t.sizes[a]) * by[i]);
+    t.lengths[a] *= by[i];
+    const double size = std::floor(t.lengths[a]);
     c.expects(by[i] > 0 && size >= 0 && size < 1e9, "its scales are positive");
     t.scales[a] = by[i];
     t.sizes[a] = static_cast<int64_t>(size);
@@ -174,8 +179,7 @@ Results resampled_all(Call& c, const Resampling& r, const Target& t) {
     Taps taps;
     for (int64_t i = 0; i < out; ++i)
       add_taps(taps, r,
-               coordinate(r, static_cast<double>(i), t.scales[a], static_cast<double>(in), static_cast<double>(out),
-                          t.starts[a], t.ends[a]),
+               coordinate(r, static_cast<double>(i), t.scales[a], static_cast<double>(in), t.lengths[a], t.starts[a], t.ends[a]),
                t.scales[a], in);
     x = resampled(x, static_cast<int64_t>(a), taps, r);
   }
@@ -210,12 +214,13 @@ Results import_upsample(Call& c) {
   const Resampling r{.mode = c.word("mode", "nearest"), .coordinates = "asymmetric", .nearest = "floor"};
   c.expects(r.mode == "nearest" || r.mode == "linear", "its mode is nearest or linear");
   if (c.opset >= 9) return resampled_all(c, r, target_of(c, shape, axes, 0, 1, 0));
-  Target t{Axes(), c.numbers("scales"), std::vector<double>(axes.size(), 0), std::vector<double>(axes.size(), 1)};
+  Target t{Axes(), c.numbers("scales"), std::vector<double>(axes.size(), 0), std::vector<double>(axes.size(), 1), {}};
   c.expects(t.scales.size() == axes.size(), "it has a scale for each axis");
   for (size_t i = 0; i < axes.size(); ++i) {
     const double size = std::floor(static_cast<double>(static_cast<int64_t>(shape[i])) * t.scales[i]);
     c.expects(size >= 0 && size < 1e9, "its scales are positive");
     t.sizes.push_back(static_cast<int64_t>(size));
+    t.lengths.push_back(size);
   }
   return resampled_all(c, r, t);
 }

@@ -9,7 +9,7 @@
 namespace tenon::onnx {
 namespace {
 
-constexpr int64_t newest = 25;
+constexpr int64_t newest = 28;
 
 constexpr auto sorted_table() {
   std::array table = {
