@@ -32,6 +32,7 @@
 #include "tenon/frontend/nn/rope.h"
 #include "tenon/frontend/nn/sequential.h"
 #include "tenon/frontend/nn/transformer.h"
+#include "tenon/frontend/onnx/onnx.h"
 #include "tenon/frontend/ops/complex.h"
 #include "tenon/frontend/ops/custom.h"
 #include "tenon/frontend/ops/effects.h"

@@ -1,0 +1,212 @@
+// Importing the graph once, where its types say all; else again for every call, for arguments of these extents, and with the values of
+// those that shapes depend on.
+#include "tenon/frontend/onnx/program.h"
+
+#include <algorithm>
+#include <set>
+
+#include "tenon/frontend/onnx/import.h"
+#include "tenon/frontend/onnx/tensors.h"
+#include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/tensor/trace.h"
+#include "tenon/frontend/transform/record.h"
+
+namespace tenon::onnx {
+namespace {
+
+using tenon::detail::Program;
+
+// A model with its tensors: what imports share, and none changes.
+struct Loaded {
+  Model model;
+  Stored stored;
+  std::vector<const ValueText*> arguments;  // inputs without an initial value
+};
+
+// ---- tensors, each once, of all graphs
+class Gatherer {
+ public:
+  explicit Gatherer(Loaded& to) : to_(to), file_(*to.model.file) {}
+  void all() {
+    graph(to_.model.graph);
+    for (const FunctionText& f : to_.model.functions) {
+      for (const Attribute& a : f.attributes) attribute(a);
+      nodes(f.nodes);
+    }
+    while (!open_.empty()) {
+      const GraphText& g = *open_.back();
+      open_.pop_back();
+      graph(g);
+    }
+  }
+
+ private:
+  void graph(const GraphText& g) {
+    for (const TensorText& t : g.initial) to_.stored[&t] = tensor_of(file_, t);
+    for (const SparseText& t : g.initial_sparse) to_.stored[&t] = tensor_of(file_, t);
+    nodes(g.nodes);
+  }
+  void nodes(const std::vector<NodeText>& list) {
+    for (const NodeText& n : list)
+      for (const Attribute& a : n.attributes) attribute(a);
+  }
+  void attribute(const Attribute& a) {
+    if (a.tensor != nullptr && !a.tensor->has_strings && known_dtype(a.tensor->element))
+      to_.stored[a.tensor.get()] = tensor_of(file_, *a.tensor);
+    if (a.sparse != nullptr) to_.stored[a.sparse.get()] = tensor_of(file_, *a.sparse);
+    if (a.graph != nullptr) open_.push_back(a.graph.get());
+  }
+  Loaded& to_;
+  const Bytes& file_;
+  std::vector<const GraphText*> open_;
+};
+
+// ---- one import
+
+std::string declared(const ValueText& v) {
+  std::string text = std::string(name(known_dtype(v.element).value_or(f32))) + "[";
+  for (size_t i = 0; i < v.extents.size(); ++i) {
+    const ExtentText& e = v.extents[i];
+    text += (i > 0 ? ", " : "") + (e.number >= 0 ? std::to_string(e.number) : e.name.empty() ? "?" : std::string(e.name));
+  }
+  return text + "]";
+}
+
+struct Values {
+  std::vector<Tensor> of;  // of arguments that are known, undefined for others
+  uint64_t readable = 0;
+};
+
+std::shared_ptr<Program> import_graph(const Loaded& loaded, const std::vector<Tensor>& inputs, const Values& values,
+                                      const Location& at) {
+  struct Context {
+    const Loaded& loaded;
+    const Values& values;
+    const Location& at;
+  } context{loaded, values, at};
+  const tenon::detail::Body body = [](void* pointer, std::vector<Tensor>& traced, std::vector<Tensor>& outputs) {
+    const auto& [loaded, values, at] = *static_cast<Context*>(pointer);
+    Importer importer(loaded.model, loaded.stored, at);
+    importer.readable = values.readable;
+    Scope scope{importer, loaded.model.opsets};
+    std::vector<Item> arguments;
+    for (size_t i = 0; i < traced.size(); ++i) {
+      Item item(values.of[i].defined() ? values.of[i] : traced[i]);
+      if (!values.of[i].defined()) item.arguments = uint64_t{1} << std::min<size_t>(i, 63);
+      arguments.push_back(std::move(item));
+    }
+    for (const Item& item : importer.run(scope, loaded.model.graph, arguments)) outputs.push_back(importer.traced(item));
+  };
+  return tenon::detail::close("onnx", inputs, body, &context, at);
+}
+
+// ---- a program for each call
+
+void check_argument(const Loaded& loaded, size_t i, const Tensor& t, std::vector<std::pair<std::string_view, Dim>>& named) {
+  const ValueText& v = *loaded.arguments[i];
+  const auto fail = [&](const std::string& why) {
+    throw Error(loaded.model.file->name + ": input '" + std::string(v.name) + "' is declared as " + declared(v) +
+                ", so " + why + " as argument " + std::to_string(i));
+  };
+  if (!t.defined()) throw Error("an undefined tensor was given to a program");
+  if (t.dtype() != known_dtype(v.element)) fail(describe(t) + " cannot be given");
+  if (!v.has_shape) return;
+  if (v.extents.size() != static_cast<size_t>(t.ndim())) fail(describe(t) + " cannot be given");
+  for (size_t k = 0; k < v.extents.size(); ++k) {
+    const ExtentText& e = v.extents[k];
+    const Dim d = t.shape()[k];
+    if (e.number >= 0 && d.is_number() && !(d == e.number)) fail(describe(t) + " cannot be given");
+    if (e.number >= 0 || e.name.empty()) continue;
+    const auto found = std::find_if(named.begin(), named.end(), [&](const auto& n) { return n.first == e.name; });
+    if (found == named.end()) {
+      named.emplace_back(e.name, d);
+    } else if (d.is_number() && found->second.is_number() && !(d == found->second)) {
+      fail("with " + std::string(e.name) + " being " + std::to_string(found->second.number()) + " already, " +
+           describe(t) + " cannot be given");
+    }
+  }
+}
+
+std::shared_ptr<Program> import_for(const Loaded& loaded, const std::vector<Tensor>& inputs, const Location& at) {
+  std::vector<std::pair<std::string_view, Dim>> named;
+  for (size_t i = 0; i < inputs.size(); ++i) check_argument(loaded, i, inputs[i], named);
+  Values values{std::vector<Tensor>(inputs.size())};
+  for (size_t i = 0; i < std::min<size_t>(inputs.size(), 63); ++i)
+    if (inputs[i].cell()->concrete() && !is_continuous(inputs[i].dtype()) && inputs[i].numel() == 1)
+      values.readable |= uint64_t{1} << i;
+  for (;;) try {
+      return import_graph(loaded, inputs, values, at);
+    } catch (const Wanted& wanted) {
+      bool more = false;
+      for (size_t i = 0; i < inputs.size(); ++i) {
+        if ((wanted.arguments >> std::min<size_t>(i, 63) & 1) == 0 || values.of[i].defined()) continue;
+        if (!inputs[i].cell()->concrete())
+          throw Error(loaded.model.file->name + ": the shapes of this program depend on the values of argument " +
+                      std::to_string(i) + " ('" + std::string(loaded.arguments[i]->name) +
+                      "'), which a transform does not know; capture it instead");
+        values.of[i] = inputs[i];
+        more = true;
+      }
+      ensure(more, "a program asks for the values of no argument");
+    }
+}
+
+// Stand-ins for the arguments; nothing where their types do not say all.
+std::optional<std::vector<Tensor>> declared_inputs(const Loaded& loaded) {
+  std::vector<Tensor> inputs;
+  for (const ValueText* v : loaded.arguments) {
+    if (!v->has_shape) return std::nullopt;
+    Shape shape;
+    for (const ExtentText& e : v->extents) {
+      if (e.number < 0) return std::nullopt;
+      shape.push_back(e.number);
+    }
+    inputs.push_back(spec(shape, *known_dtype(v->element)));
+  }
+  return inputs;
+}
+
+void find_arguments(Loaded& loaded, const Location& at) {
+  const GraphText& g = loaded.model.graph;
+  std::set<std::string_view> initial, met;
+  for (const TensorText& t : g.initial) initial.insert(t.name);
+  for (const SparseText& t : g.initial_sparse) initial.insert(t.values.name);
+  const auto check = [&](const ValueText& v, const char* what) {
+    const std::string name = std::string(what) + " '" + std::string(v.name) + "'";
+    if (v.is_tensor && known_dtype(v.element)) return;
+    throw Error(loaded.model.file->name + ": " + name +
+                    (v.is_tensor ? v.element == 8 ? " holds strings, which Tenon does not have"
+                                                  : " has element type " + std::to_string(v.element) + ", which Tenon does not have"
+                                 : " is no tensor: sequences, maps, sparse and optional values are none that Tenon has"),
+                at);
+  };
+  for (const ValueText& v : g.inputs) {
+    if (!met.insert(v.name).second) loaded.model.file->fail("there are two inputs '" + std::string(v.name) + "'");
+    if (initial.contains(v.name)) continue;
+    check(v, "input");
+    loaded.arguments.push_back(&v);
+  }
+  for (const ValueText& v : g.outputs)
+    if (v.is_tensor ? v.element != 0 : true) check(v, "output");
+}
+
+}  // namespace
+
+std::shared_ptr<Program> program_of(std::shared_ptr<const Bytes> file, const Location& at) {
+  auto loaded = std::make_shared<Loaded>();
+  loaded->model = parse_model(std::move(file));
+  if (loaded->model.opsets.empty()) loaded->model.opsets[""] = 1;
+  check_ops(loaded->model, at);
+  find_arguments(*loaded, at);
+  Gatherer(*loaded).all();
+  if (const auto inputs = declared_inputs(*loaded)) try {
+      return import_graph(*loaded, *inputs, Values{std::vector<Tensor>(inputs->size())}, at);
+    } catch (const Wanted&) {  // values come with the arguments
+    }
+  auto program = std::make_shared<Program>();
+  program->arguments = static_cast<uint32_t>(loaded->arguments.size());
+  program->for_inputs = [loaded, at](const std::vector<Tensor>& inputs) { return import_for(*loaded, inputs, at); };
+  return program;
+}
+
+}  // namespace tenon::onnx
