@@ -3,7 +3,10 @@
 if(TENON_BUILD_EXAMPLES OR TENON_BUILD_TESTS)
   find_package(ZLIB QUIET)
   if(ZLIB_FOUND)
-    file(GLOB example_data CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/data/*.cc)
+    foreach(part data minilm)  # what examples/*.cc share with each other and with the tests
+      file(GLOB of_part CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/${part}/*.cc)
+      list(APPEND example_data ${of_part})
+    endforeach()
     add_library(tenon_example_data STATIC ${example_data})
     target_link_libraries(tenon_example_data PUBLIC tenon_frontend ZLIB::ZLIB)
     target_compile_definitions(tenon_example_data PUBLIC TENON_SOURCE_DIR="${PROJECT_SOURCE_DIR}" TENON_BINARY_DIR="${PROJECT_BINARY_DIR}")
