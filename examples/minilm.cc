@@ -1,49 +1,122 @@
-#include "tenon/examples/minilm/encoder.h"
+// Sentence embeddings with all-MiniLM-L6-v2: a sentence becomes a vector of 384 numbers, and sentences that mean alike have vectors
+// that point alike. FOLDER holds the model's model.safetensors and vocab.txt (examples/minilm/fetch.sh).
+//
+//   minilm FOLDER [QUESTION]               which of a few sentences answers a question
+//   minilm FOLDER embed LINES OUT          token ids and embeddings of a file's lines, as safetensors
+//   minilm FOLDER tokens LINES             their token ids, as text
+//   minilm FOLDER time LINES BATCH         sentences a second
+//   minilm FOLDER ship LINES OUT           the encoder as an object with a C header, its weights, and what examples/minilm/embed.c checks
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
-#include <iostream>
-#include <sstream>
-#include <cstring>
+#include <cstdlib>
+#include <map>
+
+#include "tenon/examples/data/ship.h"
+#include "tenon/examples/minilm/batch.h"
+#include "tenon/examples/minilm/wordpiece.h"
+
+namespace {
+
 namespace tn = tenon;
-static double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+using tn::Tensor;
+using Ids = std::vector<std::vector<int32_t>>;
+
+Ids tokens_of(const minilm::WordPiece& tokenizer, const std::vector<std::string>& lines) {
+  Ids ids;
+  for (const std::string& line : lines) ids.push_back(tokenizer(line));
+  return ids;
+}
+
+void answer(const std::string& folder, const std::string& question) {
+  std::vector<std::string> sentences = {"The library opens at nine and closes at eight in the evening.",
+                                        "A tenon is the tongue of wood that fits into a mortise.",
+                                        "Rain is expected in the north, and the south stays dry.",
+                                        "To bake bread you need flour, water, salt and yeast.",
+                                        "The train to the coast leaves from platform four.",
+                                        "Gradients are computed backwards, from the loss to the weights."};
+  sentences.push_back(question);
+  const auto ids = tokens_of(minilm::WordPiece::load(folder + "/vocab.txt"), sentences);
+  const auto net = minilm::load(folder + "/model.safetensors");
+  const Tensor all = minilm::embed_all(minilm::compiled(), net, minilm::batches(ids, 32));
+  const std::vector<float> alike = tn::matmul(all, all[-1]).to_vector<float>();
+  std::vector<std::pair<float, std::string>> ranked;
+  for (size_t i = 0; i + 1 < sentences.size(); ++i) ranked.emplace_back(alike[i], sentences[i]);
+  std::sort(ranked.rbegin(), ranked.rend());
+  std::printf("%s\n", question.c_str());
+  for (const auto& [cosine, sentence] : ranked) std::printf("  %5.2f  %s\n", static_cast<double>(cosine), sentence.c_str());
+}
+
+void embed(const std::string& folder, const Ids& ids, const std::string& out) {
+  const auto net = minilm::load(folder + "/model.safetensors");
+  std::vector<int32_t> table(ids.size() * 256);  // rows of 256, filled up with [PAD]
+  for (size_t i = 0; i < ids.size(); ++i)
+    std::copy(ids[i].begin(), ids[i].end(), table.begin() + static_cast<std::ptrdiff_t>(256 * i));
+  const Tensor rows = tn::copy_from(table.data(), {static_cast<int64_t>(ids.size()), 256}, tn::i32);
+  const Tensor all = minilm::embed_all(minilm::compiled(), net, minilm::batches(ids, 32));
+  tn::save(out, std::map<std::string, Tensor>{{"ids", rows}, {"embeddings", all}});
+}
+
+// The best of rounds over all batches, for four seconds.
+void measure(const std::string& folder, const Ids& ids, size_t batch) {
+  using Clock = std::chrono::steady_clock;
+  const auto since = [](Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); };
+  const auto net = minilm::load(folder + "/model.safetensors");
+  const auto f = minilm::compiled();
+  const std::vector<minilm::Batch> batches = minilm::batches(ids, batch);
+  double best = 1e9;
+  for (const auto begin = Clock::now(); since(begin) < 4;) {
+    const auto start = Clock::now();
+    for (const minilm::Batch& b : batches) f(net, b.ids, b.lengths);
+    best = std::min(best, since(start));
+  }
+  std::printf("%.1f\n", static_cast<double>(ids.size()) / best);
+}
+
+void print(const Ids& ids) {
+  for (const auto& row : ids)
+    for (size_t i = 0; i < row.size(); ++i) std::printf("%d%c", row[i], i + 1 < row.size() ? ' ' : '\n');
+}
+
+void ship(const std::string& folder, const Ids& ids, const std::string& out) {
+  const auto net = minilm::load(folder + "/model.safetensors");
+  const auto f = minilm::compiled();
+  const tn::Dim n = tn::dim("sentences", 1, 64), t = tn::dim("length", 1, 256);
+  tn::aot::save(f, {.name = "embed", .out = out, .native = true, .arguments = {"net", "ids", "lengths"}}, net,
+                tn::spec({n, t}, tn::i32), tn::spec({n}, tn::i32));
+  const auto append = [](std::string& bytes, const Tensor& x) {
+    bytes.append(static_cast<const char*>(x.raw()), static_cast<size_t>(x.numel()) * sizeof(float));
+  };
+  std::string weights, embeddings;
+  for (const Tensor& x : tn::tree::leaves(net)) append(weights, x);
+  append(embeddings, minilm::embed_all(f, net, minilm::batches(ids, 32)));
+  tn::examples::write_file(out + "/weights.bin", weights);
+  tn::examples::write_file(out + "/embeddings.bin", embeddings);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
-  // prototype: ids file: lines of ids
-  auto net = minilm::load(std::string(argv[1]) + "/model.safetensors");
-  std::ifstream in(argv[2]);
-  std::vector<std::vector<int32_t>> rows;
-  for (std::string line; std::getline(in, line);) {
-    std::istringstream s(line);
-    rows.emplace_back();
-    for (int32_t v; s >> v;) rows.back().push_back(v);
+    if (arguments.empty() || arguments.size() > 4) {
+      std::fprintf(stderr, "usage: minilm FOLDER [QUESTION | embed LINES OUT | tokens LINES | time LINES BATCH | ship LINES OUT]\n");
+      return 2;
+    }
+    const std::string& folder = arguments[0];
+    if (arguments.size() < 3) {
+      answer(folder, arguments.size() > 1 ? arguments[1] : "What do I need for a loaf?");
+      return 0;
+    }
+    const Ids ids = tokens_of(minilm::WordPiece::load(folder + "/vocab.txt"), minilm::read_lines(arguments[2]));
+    const std::string& verb = arguments[1];
+    if (verb == "tokens") print(ids);
+    if (verb == "embed") embed(folder, ids, arguments.at(3));
+    if (verb == "time") measure(folder, ids, std::stoul(arguments.at(3)));
+    if (verb == "ship") ship(folder, ids, arguments.at(3));
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "minilm: %s\n", e.what());
+    return 1;
   }
-  const bool captured = argc > 3 && !strcmp(argv[3], "c");
-  const tn::Dim n = tn::dim("n", 1, 64), t = tn::dim("t", 1, 256);
-  std::vector<std::pair<tn::Tensor, tn::Tensor>> batches;
-  for (size_t i = 0; i < rows.size(); i += 32) {
-    size_t m = std::min<size_t>(32, rows.size() - i), longest = 0;
-    for (size_t j = 0; j < m; ++j) longest = std::max(longest, rows[i + j].size());
-    std::vector<int32_t> ids(m * longest), len(m);
-    for (size_t j = 0; j < m; ++j) { len[j] = rows[i + j].size(); std::copy(rows[i+j].begin(), rows[i+j].end(), ids.begin() + j * longest); }
-    batches.push_back({tn::copy_from(ids.data(), {(int64_t)m, (int64_t)longest}, tn::i32), tn::copy_from(len.data(), {(int64_t)m}, tn::i32)});
-  }
-  auto f1 = tn::jit([net](const tn::Tensor& ids, const tn::Tensor& len) { return minilm::embed(net, ids, len); }, {.dynamic = {{0, 0, n}, {1, 0, n}, {0, 1, t}}});
-  auto f2 = tn::jit([](const minilm::Encoder& net, const tn::Tensor& ids, const tn::Tensor& len) { return minilm::embed(net, ids, len); }, {.dynamic = {{1, 0, n}, {2, 0, n}, {1, 1, t}}});
-  auto f = [&](const tn::Tensor& ids, const tn::Tensor& len) { return captured ? f1(ids, len) : f2(net, ids, len); };
-  double s = now();
-  f(batches[0].first, batches[0].second);
-  std::printf("first %.0f ms\n", (now() - s) * 1e3);
-  if (argc > 4) { auto c = f2.lower(net, batches[3].first, batches[3].second).compile(); std::cout << c.explain() << "\n"; return 0; }
-  double best = 1e9, begin = now();
-  while (now() - begin < 4) {
-    s = now();
-    for (auto& [i, l] : batches) f(i, l);
-    best = std::min(best, now() - s);
-  }
-  std::printf("%.1f sentences/s\n", rows.size() / best);
-  auto r = f(batches.back().first, batches.back().second).to_vector<float>();
-  for (int i = 0; i < 4; ++i) std::printf("%.8f ", r[i]);
-  std::puts("");
-  } catch (const std::exception& e) { std::puts(e.what()); }
+  return 0;
 }

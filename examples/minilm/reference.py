@@ -2,9 +2,11 @@
 
 usage: reference.py FOLDER check OUTPUT.safetensors SENTENCES    token ids and embeddings of `minilm FOLDER embed`
        reference.py FOLDER time SENTENCES BATCH THREADS          sentences a second, PyTorch's faster way of two
-       reference.py FOLDER tokens [COUNT [SEED]]                 random texts, for `minilm FOLDER tokens`
+       reference.py FOLDER texts OUT COUNT SEED                  random texts, and every code point once: lines for
+       reference.py FOLDER tokens LINES IDS                      what `minilm FOLDER tokens LINES` said, beside tokenizers
 """
 import json
+import random
 import struct
 import sys
 import time
@@ -124,6 +126,34 @@ def check(folder, output, sentences):
     sys.exit(other != 0 or worst > 1e-5)
 
 
+def write_texts(folder, out, count, seed):
+    """Mostly pieces of the vocabulary, upper and lower case, glued or apart, among code points of all planes."""
+    draw, pieces = random.Random(seed), [line.removeprefix("##") for line in lines(folder + "/vocab.txt")[999:]]
+    planes = ((0x20, 0x7F), (0xA0, 0x250), (0x300, 0x370), (0x370, 0x530), (0x2000, 0x2070), (0x3040, 0x3100), (0x4E00, 0x9FFF),
+              (0xAC00, 0xD7A4), (0x1F300, 0x1F700), (0x20, 0xD800), (0xE000, 0x30000))
+    with open(out, "w", encoding="utf-8", newline="\n") as f:
+        for _ in range(count):
+            line = ""
+            for _ in range(draw.randrange(40)):
+                word = draw.choice(pieces) if draw.random() < 0.7 else chr(draw.randrange(*draw.choice(planes)))
+                line += draw.choice((word, word.upper(), word.title())) + draw.choice(("", " ", " ", " ", ", ", "-", "\t"))
+            f.write(line.replace("\n", " ") + "\n")
+        every = [chr(c) for c in range(1, 0x110000) if not 0xD800 <= c < 0xE000 and c != 10]
+        for at in range(0, len(every), 16):  # between letters, so that it shows what goes and what stands alone
+            f.write("".join("a" + c + "b " for c in every[at : at + 16]) + "\n")
+
+
+def check_tokens(folder, texts, ours):
+    t, wrong, of = tokenizer(folder), 0, lines(texts)
+    for line, ids in zip(of, lines(ours), strict=True):
+        if t.encode(line).ids != [int(i) for i in ids.split()]:
+            wrong += 1
+            if wrong < 4:
+                print(f"differs: {line!r}\n  {t.encode(line).ids}\n  {ids}")
+    print(f"{len(of)} texts: the token ids of {wrong} differ from tokenizers'")
+    sys.exit(wrong != 0)
+
+
 def sentences_a_second(model, batches):
     """The best of rounds over all batches."""
     best = float("inf")
@@ -152,3 +182,9 @@ if __name__ == "__main__":
             check(folder, *rest)
         elif verb == "time":
             measure(folder, rest[0], int(rest[1]), int(rest[2]))
+        elif verb == "texts":
+            write_texts(folder, rest[0], int(rest[1]), int(rest[2]))
+        elif verb == "tokens":
+            check_tokens(folder, *rest)
+        else:
+            sys.exit(__doc__)
