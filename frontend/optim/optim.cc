@@ -159,8 +159,12 @@ void sgd_step(const Items& parameters, const Items& gradients, const Items* velo
 }
 
 void make_moments(const Items& parameters) {
-  for (Tensor* t : tensors(parameters))
-    *t = is_floating(t->dtype()) ? beside(zeros(t->shape(), {.dtype = computing(t->dtype())}), *t, {}) : Tensor();
+  for (const TreeItem& item : parameters) {
+    if (item.tag != 't') continue;
+    Tensor& t = *item.tensor;
+    const bool moves = is_floating(t.dtype()) && !item.state;
+    t = moves ? beside(zeros(t.shape(), {.dtype = computing(t.dtype())}), t, {}) : Tensor();
+  }
 }
 
 Tensor first_step(const Items& parameters) {

@@ -61,9 +61,9 @@ JvpResult run_jvp(const Program& p, const std::vector<Tensor>& inputs, const std
   std::vector<bool> active;
   std::vector<Tensor> directions;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    const bool floating = is_continuous(inputs[i].dtype());
-    active.push_back(floating);
-    if (!floating) continue;
+    const bool moves = is_continuous(inputs[i].dtype()) && tangents[i].defined();
+    active.push_back(moves);
+    if (!moves) continue;
     directions.push_back(tangents[i]);
   }
   active.resize(all.size(), false);
@@ -83,18 +83,17 @@ JvpResult run_jvp(const Program& p, const std::vector<Tensor>& inputs, const std
 namespace {
 struct PullbackState {
   passes::Vjp vjp;
-  std::vector<Tensor> residuals, inputs;
+  std::vector<Tensor> residuals, inputs, results;  // results: stand-ins
   std::vector<bool> active;
 };
 }  // namespace
 
 std::pair<std::vector<Tensor>, Pullback> run_vjp(const Program& p, const std::vector<Tensor>& inputs,
-                                                 const Location& at) {
+                                                 const std::vector<bool>& active, const Location& at) {
   const FloatEnvironment standard;
   const std::vector<Tensor> all = p.inputs(inputs);
   auto state = std::make_shared<PullbackState>();
-  for (const Tensor& t : inputs) state->active.push_back(is_continuous(t.dtype()));
-  std::vector<bool> mask = state->active;
+  std::vector<bool> mask = state->active = active;
   mask.resize(all.size(), false);
   state->vjp = passes::vjp(*p.graph, mask);
   state->inputs = inputs;
@@ -102,6 +101,7 @@ std::pair<std::vector<Tensor>, Pullback> run_vjp(const Program& p, const std::ve
   const size_t n = p.graph->outputs().size();
   state->residuals.assign(values.begin() + static_cast<std::ptrdiff_t>(n), values.end());
   values.resize(n);
+  for (const Tensor& t : values) state->results.push_back(stand_in(t));
   return {values, Pullback{state}};
 }
 
@@ -109,7 +109,8 @@ std::vector<Tensor> Pullback::operator()(const std::vector<Tensor>& cotangents, 
   const auto& s = *static_cast<const PullbackState*>(state.get());
   std::vector<Tensor> inputs = s.residuals;
   for (size_t i = 0; i < cotangents.size(); ++i)
-    if (s.vjp.output_is_active.at(i)) inputs.push_back(cotangents[i]);
+    if (s.vjp.output_is_active.at(i))
+      inputs.push_back(cotangents[i].defined() ? cotangents[i] : zeros_like(s.results[i]));
   std::vector<Tensor> values = apply_graph(*s.vjp.backward, inputs, at), out;
   size_t next = 0;
   for (size_t i = 0; i < s.active.size(); ++i) out.push_back(s.active[i] ? values[next++] : Tensor());

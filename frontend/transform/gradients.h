@@ -28,7 +28,7 @@ struct Pullback {
   std::vector<Tensor> operator()(const std::vector<Tensor>& cotangents, const Location& at) const;
 };
 std::pair<std::vector<Tensor>, Pullback> run_vjp(const Program& p, const std::vector<Tensor>& inputs,
-                                                 const Location& at);
+                                                 const std::vector<bool>& active, const Location& at);
 Tensor stand_in(const Tensor& t);  // its type and place without its value
 
 template <bool WithValue, class F, int... N>
@@ -53,14 +53,14 @@ class Gradient {
     int number = 0;
     const auto mark = [&](const auto& arg) {
       const bool chosen = ((N == number) || ...);
-      for (const Tensor& t : tensors_of(arg)) active.push_back(chosen && is_continuous(t.dtype()));
+      for (const bool parameter : parameters_of(arg)) active.push_back(chosen && parameter);
       ++number;
     };
     (mark(args), ...);
     check_loss(items_of(traced.result), made);
     const std::vector<Tensor> values = run_gradient(*traced.program, traced.inputs, active, made);
     R result = traced.with(values);
-    // Gradients arrive for active leaves only; an integer leaf has none and becomes undefined.
+    // Gradients arrive for active leaves only; an integer leaf, or one of state, has none and becomes undefined.
     size_t next = values.size();
     for (bool a : active) next -= a ? 1 : 0;
     std::vector<Tensor> gradients;
@@ -115,7 +115,8 @@ struct AsTuple<std::tuple<T...>> {
 };
 }  // namespace detail
 
-// Value and directional derivative: primals and tangents are one argument, or a tuple of all arguments.
+// Value and directional derivative: primals and tangents are one argument, or a tuple of all arguments. Where state, an nn::Buffer, has
+// no tangent, it does not move.
 template <class F, class P>
 auto jvp(F f, const P& primals, const P& tangents, const At& at = At::current()) {
   return detail::guarded("jvp", place(at), [&] {
@@ -134,14 +135,15 @@ auto jvp(F f, const Tensor& primals, const Tensor& tangents, const At& at = At::
   return jvp<F, Tensor>(std::move(f), primals, tangents, at);
 }
 
-// Value and pullback: pull(cotangent of the result) gives cotangents of the arguments (one, or a tuple).
+// Value and pullback: pull(cotangent of the result) gives cotangents of the arguments (one, or a tuple), undefined ones of integers and of
+// state; a cotangent of state may be undefined, and counts as zeros.
 template <class F, class... A>
 auto vjp(F f, const A&... args) {
   return detail::guarded("vjp", {}, [&] {
     std::tuple<A...> copy(args...);
     const auto traced = detail::recorded("vjp", f, copy, {});
     using R = decltype(traced.result);
-    auto [values, reverse] = detail::run_vjp(*traced.program, traced.inputs, {});
+    auto [values, reverse] = detail::run_vjp(*traced.program, traced.inputs, detail::parameters_of(copy), {});
     R like = traced.result;
     for (Tensor* t : detail::leaves_of(like)) *t = detail::stand_in(*t);
     auto pull = [pullback = reverse, copy, like](const R& cotangent, const At& at = At::current()) {

@@ -14,7 +14,7 @@ struct Linear::State {
   passes::Linearized linear;
   std::vector<Tensor> residuals;
   std::vector<bool> active;  // per argument
-  std::vector<Tensor> results;  // stand-ins
+  std::vector<Tensor> arguments, results;  // stand-ins
 };
 
 std::pair<std::vector<Tensor>, Linear> run_linearize(const Program& p, const std::vector<Tensor>& inputs,
@@ -22,7 +22,10 @@ std::pair<std::vector<Tensor>, Linear> run_linearize(const Program& p, const std
   const FloatEnvironment standard;
   const std::vector<Tensor> all = p.inputs(inputs);
   auto state = std::make_shared<Linear::State>();
-  for (const Tensor& t : inputs) state->active.push_back(is_continuous(t.dtype()));
+  for (const Tensor& t : inputs) {
+    state->active.push_back(is_continuous(t.dtype()));
+    state->arguments.push_back(stand_in(t));
+  }
   std::vector<bool> mask = state->active;
   mask.resize(all.size(), false);
   state->linear = passes::linearize(*p.graph, mask);
@@ -39,13 +42,18 @@ std::vector<Tensor> Linear::operator()(const std::vector<Tensor>& tangents, cons
   const FloatEnvironment standard;
   std::vector<Tensor> operands = state->residuals;
   for (size_t i = 0; i < tangents.size(); ++i)
-    if (state->active.at(i)) operands.push_back(tangents[i]);
+    if (state->active.at(i)) operands.push_back(tangents[i].defined() ? tangents[i] : zeros_like(state->arguments[i]));
   const std::vector<Tensor> made = apply_graph(*state->linear.linear, operands, at);
   std::vector<Tensor> out;
   size_t next = 0;
   for (size_t o = 0; o < state->results.size(); ++o)
     out.push_back(state->linear.output_has_tangent[o] ? made[next++] : zeros_like(state->results[o]));
   return out;
+}
+
+void fill(std::vector<Tensor>& values, const std::vector<Tensor*>& like) {
+  for (size_t i = 0; i < values.size(); ++i)
+    if (!values[i].defined()) values[i] = zeros_like(*like[i]);
 }
 
 struct Transposed::State {

@@ -31,6 +31,7 @@ struct Transposed {
 };
 Transposed run_linear_transpose(const Program& p, const std::vector<Tensor>& inputs, const Location& at);
 
+void fill(std::vector<Tensor>& values, const std::vector<Tensor*>& like);  // zeros where none is given
 // The tree with stand-ins for its tensors: types without values.
 template <class T>
 T types_of(const T& tree) {
@@ -88,9 +89,10 @@ auto linear_transpose(F f, const A&... like) {
     return [transposed, copy = detail::types_of(copy), result = detail::types_of(traced.result)](
                const R& cotangent, const At& at = At::current()) {
       return detail::guarded("linear_transpose", place(at), [&] {
-        const std::vector<Tensor> seeds = detail::paired({"linear_transpose", "the result has", "the cotangent",
-                                                          "a cotangent has the tree and the types of the result"},
-                                                         result, cotangent, detail::Match::cotangent, place(at));
+        std::vector<Tensor> seeds = detail::paired({"linear_transpose", "the result has", "the cotangent",
+                                                    "a cotangent has the tree and the types of the result"},
+                                                   result, cotangent, detail::Match::cotangent, place(at));
+        detail::fill(seeds, detail::leaves_of(result));
         std::tuple<A...> out = copy;
         const std::vector<Tensor> cotangents = transposed(seeds, place(at));
         detail::replace(out, cotangents.data());

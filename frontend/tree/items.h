@@ -15,6 +15,7 @@ struct TreeItem {
   char tag = 't';  // t tensor, u undefined tensor, + - optional, l list, m map, x variant, d shape; else a value
   std::string bytes, text;  // of anything but a tensor: what is compared, and what errors say
   Tensor* tensor = nullptr;
+  bool state = false;  // an nn::Buffer
 };
 
 // The tree by path. Items point into it.

@@ -9,8 +9,9 @@
 namespace tenon::detail {
 namespace {
 
-bool fits(const Tensor& first, const Tensor* second, Match how) {
-  const bool floating = is_continuous(first.dtype());
+bool fits(const TreeItem& item, const Tensor* second, Match how) {
+  const Tensor& first = *item.tensor;
+  const bool floating = is_continuous(first.dtype()) && !item.state;
   if (second == nullptr) return how == Match::gradient || (how != Match::whole && !floating);
   const ir::Type &a = first.cell()->type, &b = second->cell()->type;
   if (a == b) return true;
@@ -50,7 +51,7 @@ std::vector<Tensor*> match(const Pairing& pairing, const std::vector<TreeItem>& 
     ensure(a.path == b.path, "trees of one type were walked in different order");
     if (a.tag == 't' && (b.tag == 't' || b.tag == 'u')) {
       Tensor* const tensor = b.tag == 't' ? b.tensor : nullptr;
-      if (!fits(*a.tensor, tensor, how)) differ(i);
+      if (!fits(a, tensor, how)) differ(i);
       found.push_back(tensor);
     } else if (a.tag != b.tag || a.bytes != b.bytes) {
       differ(i);

@@ -12,7 +12,7 @@ namespace tenon::detail {
 // How the second of two trees may differ from the first.
 enum class Match : uint8_t {
   whole,  // not at all: structure, values, and the types of tensors
-  cotangent,  // it may lack a tensor where the first has one of integers or bools
+  cotangent,  // it may lack a tensor where the first has one of integers or bools, or state
   gradient,  // it may lack any tensor
   moment,  // as a cotangent, and f32 may stand beside f16 and bf16
 };

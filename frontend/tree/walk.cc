@@ -95,6 +95,21 @@ void note_item(Leaves& leaves, char tag, Tensor* tensor) {
   leaves.listing->items->push_back({leaves.listing->path, tag, "", "", tensor});
 }
 
+void note_state(Leaves& leaves, bool defined) {
+  if (leaves.listing) leaves.listing->items->back().state = true;
+  if (leaves.states && defined) {
+    leaves.states->resize(leaves.tensors.size());
+    leaves.states->back() = true;
+  }
+}
+
+std::vector<bool> parameters_among(const Leaves& leaves) {
+  std::vector<bool> is;
+  for (size_t i = 0; i < leaves.tensors.size(); ++i)
+    is.push_back(is_continuous(leaves.tensors[i]->dtype()) && !(i < leaves.states->size() && (*leaves.states)[i]));
+  return is;
+}
+
 void Step::lengthen(std::string_view name, size_t number) {
   if (name.empty()) {
     leaves.listing->path += '[' + std::to_string(number) + ']';

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "tenon/frontend/tensor/buffer.h"
 #include "tenon/frontend/tensor/few.h"
 #include "tenon/frontend/tensor/tensor.h"
 #include "tenon/frontend/tree/members.h"
@@ -31,11 +32,13 @@ struct Leaves {
   std::unique_ptr<std::vector<size_t>> ends;  // how many tensors there are after each tree, where that is wanted
   bool want_structure = true;
   Listing* listing = nullptr;  // of nodes, where it is wanted
+  std::vector<bool>* states = nullptr;  // whether each tensor up to the last nn::Buffer is one, where it is wanted
 };
 void note_value(Leaves& leaves, char tag, const void* bytes, size_t size);
 void note_keys(Leaves& leaves, size_t size, const std::string& keys, const std::string& text);
 void note_item(Leaves& leaves, char tag, Tensor* tensor);
 void note_missing(Leaves& leaves);
+void note_state(Leaves& leaves, bool defined);
 
 // Lengthens the path while alive: .name, or [number].
 struct Step {
@@ -144,6 +147,8 @@ template <class T>
   requires std::is_base_of_v<Tensor, std::remove_const_t<T>>  // or what x[i] gives
 [[gnu::always_inline]] inline void walk(T& tensor, Leaves& leaves) {
   walk_tensor(tensor, leaves);
+  if constexpr (std::is_base_of_v<nn::Buffer, std::remove_const_t<T>>)
+    if (leaves.listing || leaves.states) note_state(leaves, tensor.defined());
 }
 
 template <class T>
@@ -236,6 +241,8 @@ void walk(T& tree, Leaves& leaves) {
       walk(item, leaves);
     };
     std::apply([&](auto&... item) { (each(item), ...); }, tree);
+  } else if constexpr (std::is_empty_v<U> && !std::is_aggregate_v<U>) {
+    static_cast<void>(tree);  // a function without a state, such as a lambda that captures nothing: its type says all
   } else {
     if constexpr (is_aggregate_tree<U>()) walk_members(tree, leaves);
   }
@@ -253,6 +260,17 @@ std::vector<Tensor> tensors_of(T& tree) {
   std::vector<Tensor> out;
   for (Tensor* t : leaves_of(tree)) out.push_back(*t);
   return out;
+}
+// Of each tensor, whether derivatives by the tree are by it, too: numbers that are no state.
+std::vector<bool> parameters_among(const Leaves& leaves);
+template <class T>
+std::vector<bool> parameters_of(T& tree) {
+  std::vector<bool> states;
+  Leaves leaves;
+  leaves.want_structure = false;
+  leaves.states = &states;
+  walk(tree, leaves);
+  return parameters_among(leaves);
 }
 template <class T>
 void replace(T& tree, const Tensor* values) {
