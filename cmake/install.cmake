@@ -27,7 +27,7 @@ install(FILES ${CMAKE_CURRENT_LIST_DIR}/add_library.cmake DESTINATION ${package_
 # pkg-config: the prefix is told from where the file lies, so an installed tree may be moved.
 file(RELATIVE_PATH to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REGEX REPLACE "/$" "" to_prefix "${to_prefix}")
-set(private_libraries ${tenon_llvm_libraries} ${CMAKE_DL_LIBS} pthread stdc++)
+set(private_libraries ${tenon_llvm_libraries} ${tenon_zlib} ${CMAKE_DL_LIBS} pthread stdc++)
 list(TRANSFORM private_libraries REPLACE "^([^/]+)$" "-l\\1")
 list(JOIN private_libraries " " private_libraries)
 if(NOT BUILD_SHARED_LIBS)  # who links an archive links what it needs

@@ -32,7 +32,7 @@ file(CREATE_LINK ${PROJECT_BINARY_DIR}/forward/tenon/tenon.h ${public}/tenon/ten
 add_library(tenon ${tenon_objects})
 set_target_properties(tenon PROPERTIES LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION}
                       SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
-target_link_libraries(tenon PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+target_link_libraries(tenon PRIVATE ${tenon_zlib} Threads::Threads ${CMAKE_DL_LIBS})
 if(TARGET tenon_llvm)
   add_dependencies(tenon tenon_llvm)  # loaded by name, linked by nobody
 else()

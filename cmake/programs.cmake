@@ -1,5 +1,5 @@
 # Programs of the tree: examples, benchmarks where their framework is found, and the exhaustive check of the math functions when
-# it is asked for by name. zlib is for readers of data sets, which the library itself does without.
+# it is asked for by name.
 if(TENON_BUILD_EXAMPLES OR TENON_BUILD_TESTS)
   find_package(ZLIB QUIET)
   if(ZLIB_FOUND)

@@ -45,8 +45,6 @@ void InputFile::read(uint64_t offset, void* to, uint64_t bytes) const {
   }
 }
 
-void InputFile::refuse(const std::string& reason) const {
-  throw Error(std::string(kind_) + " '" + path_ + "': " + reason);
-}
+void InputFile::refuse(const std::string& reason) const { throw Error(who() + ": " + reason); }
 
 }  // namespace tenon::runtime

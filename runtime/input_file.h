@@ -15,6 +15,8 @@ class InputFile {
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
   uint64_t size() const { return size_; }
+  int descriptor() const { return descriptor_; }
+  std::string who() const { return std::string(kind_) + " '" + path_ + "'"; }  // KIND 'PATH'
   void read(uint64_t offset, void* to, uint64_t bytes) const;  // exactly so many
   [[noreturn]] void refuse(const std::string& reason) const;
 

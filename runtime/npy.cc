@@ -9,10 +9,13 @@
 #include <limits>
 #include <new>
 #include <optional>
+#include <utility>
 
 #include "tenon/ir/base/error.h"
 #include "tenon/runtime/input_file.h"
-#include "tenon/runtime/write.h"
+#include "tenon/runtime/new_file.h"
+#include "tenon/runtime/shown_name.h"
+#include "tenon/runtime/strided.h"
 
 namespace tenon::runtime {
 namespace {
@@ -50,13 +53,12 @@ constexpr bool in_dtype_order() {
 }
 static_assert(in_dtype_order());
 
-[[noreturn]] void refuse(const std::string& name, const std::string& reason) {
-  throw Error("npy file '" + name + "': " + reason);
-}
+[[noreturn]] void refuse(const std::string& who, const std::string& reason) { throw Error(who + ": " + reason); }
+std::string who_is(const std::string& path) { return "npy file '" + path + "'"; }
 
 struct Layout {  // what a header says, checked against the file's size
   DType dtype = DType::f32;
-  bool fortran_order = false;
+  bool big_endian = false, fortran_order = false;
   std::vector<int64_t> shape;
   uint64_t offset = 0, bytes = 0;  // of the elements
 };
@@ -92,7 +94,8 @@ class HeaderParser {
     }
     if (peek() != '\0' || !rest_.empty()) fail("text behind the dict");
     if (!descr || !fortran_order || !shape) fail("'descr', 'fortran_order' or 'shape' is missing");
-    return {dtype_of(*descr), *fortran_order, std::move(*shape), 0, 0};
+    const auto [dtype, big_endian] = dtype_of(*descr);
+    return {dtype, big_endian, *fortran_order, std::move(*shape), 0, 0};
   }
 
  private:
@@ -162,12 +165,16 @@ class HeaderParser {
     return value;
   }
 
-  DType dtype_of(std::string_view descr) {
-    for (const Descr& row : descr_table)
-      if (row.text == descr) return row.dtype;
-    if (descr == "|V2") return DType::bf16;
-    const std::string shown = "'" + std::string(descr.substr(0, 40)) + "'";
-    if (descr.starts_with('>')) refuse(name_, "dtype " + shown + " is big-endian; save it with little-endian elements");
+  std::pair<DType, bool> dtype_of(std::string_view descr) {  // and whether it is big-endian
+    if (descr == "|V2") return {DType::bf16, false};
+    const std::string_view order = descr.substr(0, 1), kind = descr.substr(order.size());
+    for (const Descr& row : descr_table) {
+      if (row.text.substr(1) != kind) continue;
+      if (row.text.substr(0, 1) == order) return {row.dtype, false};
+      const bool byte = row.text[0] == '|';  // whose order says nothing
+      if ((order == ">" && row.dtype != DType::bf16) || (byte && order == "<")) return {row.dtype, !byte};
+    }
+    const std::string shown = shown_name(descr.substr(0, 40));
     if (descr.find('O') != std::string_view::npos) refuse(name_, "Python objects are not loaded: they can run code");
     refuse(name_, "dtype " + shown + " is not one of Tenon's; convert the array before it is saved");
   }
@@ -217,28 +224,11 @@ Layout parse_layout(std::string_view start, uint64_t file_bytes, const std::stri
 
 // ---- the elements
 
-// Walks the result in row-major order and collects elements that lie in column-major order.
-std::vector<std::byte> row_major(const std::vector<std::byte>& from, const std::vector<int64_t>& shape,
-                                 size_t element) {
-  std::vector<std::byte> to(from.size());
-  std::vector<size_t> stride(shape.size());  // of the source, in bytes
-  size_t step = element;
-  for (size_t axis = 0; axis < shape.size(); ++axis) {
-    stride[axis] = step;
-    step *= static_cast<size_t>(shape[axis]);
-  }
-  std::vector<int64_t> index(shape.size(), 0);
-  size_t source = 0;
-  for (size_t at = 0; at < to.size(); at += element) {
-    std::memcpy(to.data() + at, from.data() + source, element);
-    for (size_t axis = shape.size(); axis-- > 0;) {
-      source += stride[axis];
-      if (++index[axis] < shape[axis]) break;
-      source -= stride[axis] * static_cast<size_t>(shape[axis]);
-      index[axis] = 0;
-    }
-  }
-  return to;
+// Every number of an element on its own: a complex one is two.
+void swap_bytes(std::vector<std::byte>& elements, size_t number) {
+  if (number == 1) return;
+  for (auto at = elements.begin(); at != elements.end(); at += static_cast<std::ptrdiff_t>(number))
+    std::reverse(at, at + static_cast<std::ptrdiff_t>(number));
 }
 
 NpyArray finish(Layout layout, std::vector<std::byte> elements, const std::string& name) {
@@ -247,39 +237,56 @@ NpyArray finish(Layout layout, std::vector<std::byte> elements, const std::strin
     if (bad != elements.end())
       refuse(name, "element " + std::to_string(bad - elements.begin()) + " of a bool array is neither 0 nor 1");
   }
-  if (layout.fortran_order && layout.shape.size() > 1)
-    elements = row_major(elements, layout.shape, static_cast<size_t>(bytes(layout.dtype)));
+  if (layout.big_endian) swap_bytes(elements, static_cast<size_t>(bytes(part_of(layout.dtype))));
+  const std::vector<int64_t> strides = column_major_strides(layout.shape);
+  if (layout.fortran_order && !is_row_major(layout.shape, strides)) {
+    std::vector<std::byte> from(elements.size());
+    from.swap(elements);
+    gather(elements.data(), from.data(), layout.shape, strides, bytes(layout.dtype));
+  }
   return {layout.dtype, std::move(layout.shape), std::move(elements)};
 }
 
 }  // namespace
 
-NpyArray parse_npy(std::string_view file, const std::string& name) {
-  Layout layout = parse_layout(file, file.size(), name);
-  const auto* begin = reinterpret_cast<const std::byte*>(file.data()) + layout.offset;
-  return finish(std::move(layout), std::vector<std::byte>(begin, begin + layout.bytes), name);
-}
-
-NpyArray read_npy(const std::string& path) {
-  const InputFile file(path, "npy file");
-  const uint64_t size = file.size();
-  std::string start(std::min(size, uint64_t{12}), '\0');
-  file.read(0, start.data(), start.size());
-  // Version 1 gives two bytes of header length, later versions four; the surplus is read twice and does no harm.
-  if (start.size() == 12) {
-    const uint64_t header = little_endian(std::string_view(start).substr(8, start[6] == 1 ? 2 : 4));
-    start.resize(std::min(size, 12 + std::min(header, most_header)));
-    file.read(0, start.data(), start.size());
+NpyArray read_npy(const NpySource& source, uint64_t size, const std::string& who) {
+  std::string start;
+  const auto more = [&](uint64_t bytes) {
+    const size_t before = start.size();
+    start.resize(before + std::min(bytes, size - before));
+    source(start.data() + before, start.size() - before);
+  };
+  more(10);
+  if (start.starts_with(magic) && start.size() == 10) {
+    const bool short_length = start[6] == 1;  // two bytes; later versions have four
+    if (!short_length) more(2);
+    more(std::min(little_endian(std::string_view(start).substr(8)), most_header));
   }
-  Layout layout = parse_layout(start, size, path);
+  Layout layout = parse_layout(start, size, who);
   std::vector<std::byte> elements;
   try {
     elements.resize(layout.bytes);
   } catch (const std::bad_alloc&) {
-    refuse(path, "out of memory: " + std::to_string(layout.bytes) + " bytes could not be allocated");
+    refuse(who, "out of memory: " + std::to_string(layout.bytes) + " bytes could not be allocated");
   }
-  file.read(layout.offset, elements.data(), layout.bytes);
-  return finish(std::move(layout), std::move(elements), path);
+  source(elements.data(), layout.bytes);
+  return finish(std::move(layout), std::move(elements), who);
+}
+
+NpyArray parse_npy(std::string_view file, const std::string& name) {
+  std::string_view rest = file;
+  const auto source = [&](void* to, uint64_t bytes) {
+    if (bytes != 0) std::memcpy(to, rest.data(), bytes);
+    rest.remove_prefix(bytes);
+  };
+  return read_npy(source, file.size(), who_is(name));
+}
+
+NpyArray read_npy(const std::string& path) {
+  const InputFile file(path, "npy file");
+  uint64_t at = 0;
+  const auto source = [&](void* to, uint64_t bytes) { file.read(std::exchange(at, at + bytes), to, bytes); };
+  return read_npy(source, file.size(), who_is(path));
 }
 
 std::string npy_prefix(DType dtype, std::span<const int64_t> shape) {
@@ -299,8 +306,10 @@ std::string npy_prefix(DType dtype, std::span<const int64_t> shape) {
 void write_npy(const std::string& path, DType dtype, std::span<const int64_t> shape, const void* elements) {
   uint64_t count = static_cast<uint64_t>(bytes(dtype));
   for (const int64_t extent : shape) count *= static_cast<uint64_t>(extent);
-  const std::string fault = write_file(path, npy_prefix(dtype, shape), {static_cast<const char*>(elements), count});
-  if (!fault.empty()) refuse(path, "cannot be written: " + fault);
+  NewFile file(path, "npy file");
+  file.write(npy_prefix(dtype, shape));
+  file.write({static_cast<const char*>(elements), count});
+  file.put();
 }
 
 }  // namespace tenon::runtime

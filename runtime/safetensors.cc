@@ -10,6 +10,7 @@
 
 #include "tenon/ir/base/error.h"
 #include "tenon/runtime/json.h"
+#include "tenon/runtime/shown_name.h"
 
 namespace tenon::runtime {
 namespace {
@@ -29,9 +30,7 @@ static_assert(static_cast<int>(DType::i8) == 1 && static_cast<int>(DType::u8) ==
 [[noreturn]] void refuse(const std::string& file, const std::string& reason) {
   throw Error(std::string(kind) + " '" + file + "': " + reason);
 }
-std::string shown(const std::string& name) {
-  return "tensor '" + (name.size() <= 120 ? name : name.substr(0, 120) + "...") + "'";
-}
+std::string shown(const std::string& name) { return "tensor " + shown_name(name); }
 
 // A header as it stands, offsets still counted from its end.
 class HeaderParser {
@@ -65,7 +64,7 @@ class HeaderParser {
     e.name = std::move(name);
     bool dtype = false, shape = false, offsets = false;
     const auto first = [&](bool& seen, const std::string& field) {
-      if (seen) json_.refuse("'" + field + "' of " + shown(e.name) + " stands twice");
+      if (seen) json_.refuse(shown_name(field) + " of " + shown(e.name) + " stands twice");
       seen = true;
     };
     json_.object([&](const std::string& field) {
@@ -73,7 +72,8 @@ class HeaderParser {
         first(dtype, field);
         const std::string text = json_.string();
         const std::optional<DType> known = dtype_of_safetensors(text);
-        if (!known) refuse(file_, shown(e.name) + " has dtype '" + text.substr(0, 40) + "', which Tenon has not");
+        if (!known)
+          refuse(file_, shown(e.name) + " has dtype " + shown_name(text.substr(0, 40)) + ", which Tenon has not");
         e.dtype = *known;
       } else if (field == "shape") {
         first(shape, field);

@@ -104,6 +104,15 @@ TEST(Npy, FortranOrderIsConverted) {
   EXPECT_EQ(text_of(parse_npy(file_of(dict("'|u1'", "(3, 0)", "True"), ""), "x.npy")), "");
 }
 
+TEST(Npy, BigEndianIsConverted) {
+  EXPECT_EQ(text_of(parse_npy(file_of(dict("'>f4'", "(2,)"), "abcdefgh"), "x.npy")), "dcbahgfe");
+  EXPECT_EQ(text_of(parse_npy(file_of(dict("'>c8'", "(1,)"), "abcdefgh"), "x.npy")), "dcbahgfe");
+  EXPECT_EQ(text_of(parse_npy(file_of(dict("'>i8'", "(1,)"), "abcdefgh"), "x.npy")), "hgfedcba");
+  EXPECT_EQ(text_of(parse_npy(file_of(dict("'>u2'", "(2, 2)", "True"), "abcdefgh"), "x.npy")), "bafedchg");
+  for (const char* descr : {"'>i1'", "'<i1'", "'<u1'", "'>u1'"})  // the order of one byte says nothing
+    EXPECT_EQ(text_of(parse_npy(file_of(dict(descr, "(8,)"), "abcdefgh"), "x.npy")), "abcdefgh");
+}
+
 TEST(Npy, RefusesWithAReason) {
   const std::string good = file_of(dict("'<f4'", "(2,)"), "abcdefgh");
   EXPECT_EQ(error_of(good), "no error");
@@ -111,10 +120,10 @@ TEST(Npy, RefusesWithAReason) {
   EXPECT_REFUSED("PK\3\4 a zip archive", "not an .npy file");
   EXPECT_REFUSED(file_of(dict("'<f4'", "(2,)"), "abcdefgh", 4), "version");
   EXPECT_REFUSED(good + "i", "1 bytes follow");
-  EXPECT_REFUSED(file_of(dict("'>f4'", "(2,)"), "abcdefgh"), "big-endian");
   EXPECT_REFUSED(file_of(dict("'|O'", "(1,)"), "abcdefgh"), "can run code");
   EXPECT_REFUSED(file_of(dict("[('a', '<f4'), ('b', '<f4')]", "(1,)"), "abcdefgh"), "structured");
-  for (const char* descr : {"'<c32'", "'<U2'", "'|S8'", "'<M8[s]'", "'<f16'", "'=f4'", "'<V8'", "''"})
+  for (const char* descr :
+       {"'<c32'", "'<U2'", "'|S8'", "'<M8[s]'", "'<f16'", "'=f4'", "'<V8'", "'>V2'", "'|f4'", "'>'", "''"})
     EXPECT_REFUSED(file_of(dict(descr, "(1,)"), "abcdefgh"), "not one of Tenon's");
   for (const char* shape : {"(-1,)", "(2", "2", "(2)", "[2]", "(2,,)", "(,)", "(2 3)", "(1.5,)", "(0x2,)", "(True,)"})
     EXPECT_REFUSED(file_of(dict("'<f4'", shape), "abcdefgh"), "damaged");

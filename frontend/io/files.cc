@@ -2,6 +2,7 @@
 #include "tenon/frontend/io/files.h"
 
 #include <algorithm>
+#include <memory>
 #include <set>
 
 #include "tenon/frontend/io/stored.h"
@@ -73,6 +74,21 @@ void check_type(const std::string& what, const Tensor& leaf, const std::string& 
   throw Error("at " + shown(path) + ", the tree has " + type_of(leaf.dtype(), own) + " and " + what + " " +
                   type_of(dtype, shape),
               at);
+}
+
+Tensor filled(DType dtype, const std::vector<int64_t>& extents, const std::function<void(void*)>& fill,
+              const Location& at) {
+  const Shape shape = Shape::from(extents);
+  const int64_t size = byte_count(shape, bytes(dtype));
+  auto buffer = runtime::Buffer::allocate(size);
+  if (buffer->device().host_addressed) {
+    if (size != 0) fill(buffer->address());
+  } else {
+    const auto bytes = std::make_unique_for_overwrite<std::byte[]>(static_cast<size_t>(size));
+    fill(bytes.get());
+    buffer->write(bytes.get());
+  }
+  return make_concrete({dtype, shape}, std::move(buffer), at);
 }
 
 Tensor in_place_of(const Tensor& leaf, const void* elements, const Location& at) {

@@ -1,6 +1,7 @@
 // Leaves of trees under the names that files know them by. Internal to the frontend.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ runtime::SafetensorsEntry entry_of(const Tensor& t, const std::string& path, con
 // Error unless an entry has the leaf's type.
 void check_type(const std::string& what, const Tensor& leaf, const std::string& path, DType dtype,
                 const std::vector<int64_t>& shape, const Location& at);
+// A new tensor on the default device, whose bytes `fill` writes.
+Tensor filled(DType dtype, const std::vector<int64_t>& shape, const std::function<void(void*)>& fill,
+              const Location& at);
 // A tensor of these elements in the place of a leaf: on its device, and requiring a gradient where it does.
 Tensor in_place_of(const Tensor& leaf, const void* elements, const Location& at);
 

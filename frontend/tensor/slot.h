@@ -49,9 +49,10 @@ class Slot {
   void put_back(BufferPtr buffer);  // what was taken (below), if nobody has put another there
   Location donated() const;  // where, when empty
 
-  // Of one who alone holds the slot, to use it again. False, and nothing is done, where somebody else holds the buffer, or none is there.
+  // Of one who alone holds the slot, to use it again. False, and nothing is done, where somebody else holds the buffer, none is there, or
+  // its memory is borrowed, whose owner is let go with the buffer.
   bool give_up_memory() {
-    if (buffer_ == nullptr || !held_once(buffer_)) return false;
+    if (buffer_ == nullptr || buffer_->borrowed() || !held_once(buffer_)) return false;
     buffer_->give_up();
     return true;
   }
