@@ -3,7 +3,7 @@
 if(TENON_BUILD_EXAMPLES OR TENON_BUILD_TESTS)
   find_package(ZLIB QUIET)
   if(ZLIB_FOUND)
-    foreach(part data minilm text)  # what examples/*.cc share with each other and with the tests
+    foreach(part data minilm smollm text)  # what examples/*.cc share with each other and with the tests
       file(GLOB of_part CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/${part}/*.cc)
       list(APPEND example_data ${of_part})
     endforeach()

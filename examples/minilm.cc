@@ -15,6 +15,7 @@
 #include "tenon/examples/data/ship.h"
 #include "tenon/examples/minilm/batch.h"
 #include "tenon/examples/minilm/wordpiece.h"
+#include "tenon/examples/text/lines.h"
 
 namespace {
 
@@ -44,7 +45,8 @@ void answer(const std::string& folder, const std::string& question) {
   for (size_t i = 0; i + 1 < sentences.size(); ++i) ranked.emplace_back(alike[i], sentences[i]);
   std::sort(ranked.rbegin(), ranked.rend());
   std::printf("%s\n", question.c_str());
-  for (const auto& [cosine, sentence] : ranked) std::printf("  %5.2f  %s\n", static_cast<double>(cosine), sentence.c_str());
+  for (const auto& [cosine, sentence] : ranked)
+    std::printf("  %5.2f  %s\n", static_cast<double>(cosine), sentence.c_str());
 }
 
 void embed(const std::string& folder, const Ids& ids, const std::string& out) {
@@ -60,7 +62,9 @@ void embed(const std::string& folder, const Ids& ids, const std::string& out) {
 // The best of rounds over all batches, for four seconds.
 void measure(const std::string& folder, const Ids& ids, size_t batch) {
   using Clock = std::chrono::steady_clock;
-  const auto since = [](Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); };
+  const auto since = [](Clock::time_point begin) {
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  };
   const auto net = minilm::load(folder + "/model.safetensors");
   const auto f = minilm::compiled();
   const std::vector<minilm::Batch> batches = minilm::batches(ids, batch);
@@ -100,7 +104,9 @@ int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
     if (arguments.empty() || arguments.size() > 4) {
-      std::fprintf(stderr, "usage: minilm FOLDER [QUESTION | embed LINES OUT | tokens LINES | time LINES BATCH | ship LINES OUT]\n");
+      std::fprintf(
+          stderr,
+          "usage: minilm FOLDER [QUESTION | embed LINES OUT | tokens LINES | time LINES BATCH | ship LINES OUT]\n");
       return 2;
     }
     const std::string& folder = arguments[0];
@@ -108,7 +114,7 @@ int main(int argc, char** argv) {
       answer(folder, arguments.size() > 1 ? arguments[1] : "What do I need for a loaf?");
       return 0;
     }
-    const Ids ids = tokens_of(minilm::WordPiece::load(folder + "/vocab.txt"), minilm::read_lines(arguments[2]));
+    const Ids ids = tokens_of(minilm::WordPiece::load(folder + "/vocab.txt"), tn::examples::read_lines(arguments[2]));
     const std::string& verb = arguments[1];
     if (verb == "tokens") print(ids);
     if (verb == "embed") embed(folder, ids, arguments.at(3));

@@ -55,7 +55,8 @@ TEST(Utf8, ComesBackAndRefusesNothing) {
     tn::examples::append_utf8(text, c);
     EXPECT_EQ(tn::examples::decode_utf8(text), std::u32string(1, c));
   }
-  for (const std::string bad : {"\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe4\xbd", "\xff", "\x80", "\xf0\x80\x80\x80"})
+  for (const std::string bad :
+       {"\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe4\xbd", "\xff", "\x80", "\xf0\x80\x80\x80"})
     EXPECT_EQ(tn::examples::decode_utf8(bad), std::u32string(bad.size(), tn::examples::replacement));
   EXPECT_EQ(joined(words("a\xffz \xe4\xbd")), "az");
 }
@@ -80,11 +81,13 @@ TEST(WordPiece, CutsTheLongestPieceFirst) {
       {"runx run", "[CLS] [UNK] run [SEP]"},
       {"我run", "[CLS] 我 run [SEP]"},
       {"ru", "[CLS] r ##u [SEP]"},
-      {"r" + std::string(99, 'u'), "[CLS] r" + [] {
-         std::string us;
-         for (int i = 0; i < 99; ++i) us += " ##u";
-         return us;
-       }() + " [SEP]"},
+      {"r" + std::string(99, 'u'), "[CLS] r" +
+                                       [] {
+                                         std::string us;
+                                         for (int i = 0; i < 99; ++i) us += " ##u";
+                                         return us;
+                                       }() +
+                                       " [SEP]"},
       {"r" + std::string(100, 'u'), "[CLS] [UNK] [SEP]"},
   };
   for (const auto& [text, expected] : cases) EXPECT_EQ(pieces(tiny(), text), expected) << text;
@@ -156,11 +159,13 @@ class Loops {
     for (size_t t = 0; t < ids.size(); ++t)
       for (size_t c = 0; c < width; ++c)
         x[t][c] = at("embeddings.word_embeddings.weight", static_cast<size_t>(ids[t]) * width + c) +
-                  at("embeddings.position_embeddings.weight", t * width + c) + at("embeddings.token_type_embeddings.weight", c);
+                  at("embeddings.position_embeddings.weight", t * width + c) +
+                  at("embeddings.token_type_embeddings.weight", c);
     norm(x, "embeddings.LayerNorm");
     for (const std::string layer : {"encoder.layer.0.", "encoder.layer.1."}) {
       const std::string self = layer + "attention.self.";
-      add(x, affine(attend(affine(x, self + "query"), affine(x, self + "key"), affine(x, self + "value")), layer + "attention.output.dense"));
+      add(x, affine(attend(affine(x, self + "query"), affine(x, self + "key"), affine(x, self + "value")),
+                    layer + "attention.output.dense"));
       norm(x, layer + "attention.output.LayerNorm");
       Rows h = affine(x, layer + "intermediate.dense");
       for (auto& row : h)
@@ -254,7 +259,8 @@ TEST(Encoder, PaddingAndBatchesChangeNoBit) {
   const auto all = sentences();
   const std::vector<float> alone = embed_all(embed, net, batches(all, 1)).to_vector();
   const auto f = compiled();
-  for (const size_t size : {1u, 2u, 3u, 9u}) EXPECT_EQ(embed_all(f, net, batches(all, size)).to_vector(), alone) << size;
+  for (const size_t size : {1u, 2u, 3u, 9u})
+    EXPECT_EQ(embed_all(f, net, batches(all, size)).to_vector(), alone) << size;
   EXPECT_EQ(embed_all(embed, net, batches(all, 9)).to_vector(), alone);
   // What stands in the padding does not count either.
   Batch one = batches({all[0]}, 1)[0];
@@ -278,8 +284,9 @@ TEST(Encoder, GivesPyTorchsEmbeddingsOfTheRealModel) {
   EXPECT_EQ(ids, (std::vector<int32_t>{101, 7668, 8740, 21110, 2102, 1010, 13675, 21382, 7987, 9307, 2063, 999, 102}));
   const Tensor got = embed_all(compiled(), load(folder + "/model.safetensors"), batches({ids, tokenizer("")}, 2));
   const std::vector<float> numbers = got.to_vector();
-  const float expected[2][4] = {{0.04311066493391991f, -0.047750361263751984f, -0.008374844677746296f, -0.016103290021419525f},
-                                {-0.11883831769227982f, 0.04829871281981468f, -0.00254809414036572f, -0.011011225171387196f}};
+  const float expected[2][4] = {
+      {0.04311066493391991f, -0.047750361263751984f, -0.008374844677746296f, -0.016103290021419525f},
+      {-0.11883831769227982f, 0.04829871281981468f, -0.00254809414036572f, -0.011011225171387196f}};
   for (size_t i = 0; i < 2; ++i)
     for (size_t c = 0; c < 4; ++c) EXPECT_NEAR(numbers[i * 384 + c], expected[i][c], 1e-6f);
 }

@@ -1,8 +1,7 @@
-// Sorting, padding, reading lines.
+// Sorting and padding.
 #include "tenon/examples/minilm/batch.h"
 
 #include <algorithm>
-#include <fstream>
 #include <numeric>
 
 namespace minilm {
@@ -10,7 +9,8 @@ namespace minilm {
 std::vector<Batch> batches(const std::vector<std::vector<int32_t>>& sentences, size_t size) {
   std::vector<size_t> order(sentences.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return sentences[a].size() < sentences[b].size(); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return sentences[a].size() < sentences[b].size(); });
   std::vector<Batch> found;
   for (size_t at = 0; at < order.size(); at += size) {
     const std::vector<size_t> rows(order.begin() + static_cast<std::ptrdiff_t>(at),
@@ -18,21 +18,14 @@ std::vector<Batch> batches(const std::vector<std::vector<int32_t>>& sentences, s
     const size_t longest = sentences[rows.back()].size();
     std::vector<int32_t> ids(rows.size() * longest), lengths;
     for (size_t i = 0; i < rows.size(); ++i) {
-      std::copy(sentences[rows[i]].begin(), sentences[rows[i]].end(), ids.begin() + static_cast<std::ptrdiff_t>(i * longest));
+      std::copy(sentences[rows[i]].begin(), sentences[rows[i]].end(),
+                ids.begin() + static_cast<std::ptrdiff_t>(i * longest));
       lengths.push_back(static_cast<int32_t>(sentences[rows[i]].size()));
     }
     const auto n = static_cast<int64_t>(rows.size()), t = static_cast<int64_t>(longest);
     found.push_back({tn::copy_from(ids.data(), {n, t}, tn::i32), tn::copy_from(lengths.data(), {n}, tn::i32), rows});
   }
   return found;
-}
-
-std::vector<std::string> read_lines(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw tn::Error("cannot read " + path);
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  return lines;
 }
 
 }  // namespace minilm

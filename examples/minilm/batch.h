@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "tenon/examples/minilm/encoder.h"
@@ -16,9 +15,6 @@ struct Batch {
 
 // Shorter ones first; at most `size` to a batch.
 std::vector<Batch> batches(const std::vector<std::vector<int32_t>>& sentences, size_t size);
-
-// The lines of a file, empty ones included. tn::Error where it cannot be read.
-std::vector<std::string> read_lines(const std::string& path);
 
 // The encoder as one compiled function for every number of sentences and every length.
 inline auto compiled() {

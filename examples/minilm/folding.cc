@@ -30,7 +30,8 @@ bool is_space(char32_t c) {
 }
 
 bool is_punctuation(char32_t c) {
-  if (c < 0x80) return c > ' ' && c < 0x7f && !(c >= '0' && c <= '9') && !(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z');
+  if (c < 0x80)
+    return c > ' ' && c < 0x7f && !(c >= '0' && c <= '9') && !(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z');
   return holds(punctuation, c);
 }
 

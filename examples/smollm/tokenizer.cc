@@ -1,7 +1,7 @@
 // Joining pairs with a heap, so that a word of any length takes n log n.
 #include "tenon/examples/smollm/tokenizer.h"
 
-#include <tenon/tenon.h>
+#include "tenon/ir/base/error.h"
 
 #include <queue>
 #include <tuple>
@@ -79,7 +79,8 @@ void Tokenizer::append_pieces(std::vector<int32_t>& ids, std::string_view word) 
   std::priority_queue<Pair, std::vector<Pair>, std::greater<>> open;
   const auto consider = [&](size_t at, size_t next) {
     const auto merge = merges_.find(pair_of(pieces[at], pieces[next]));
-    if (merge != merges_.end()) open.push({merge->second.rank, at, next, pieces[at], pieces[next], merge->second.token});
+    if (merge != merges_.end())
+      open.push({merge->second.rank, at, next, pieces[at], pieces[next], merge->second.token});
   };
   for (size_t i = 0; i < end; ++i) {
     before[i] = i - 1, behind[i] = i + 1;
@@ -88,7 +89,8 @@ void Tokenizer::append_pieces(std::vector<int32_t>& ids, std::string_view word) 
   while (!open.empty()) {
     const Pair p = open.top();
     open.pop();
-    if (pieces[p.at] != p.left || pieces[p.next] != p.right || behind[p.at] != p.next) continue;  // joined otherwise by now
+    if (pieces[p.at] != p.left || pieces[p.next] != p.right || behind[p.at] != p.next)
+      continue;  // joined otherwise by now
     pieces[p.at] = p.joined, pieces[p.next] = -1;
     behind[p.at] = behind[p.next];
     if (behind[p.at] < end) before[behind[p.at]] = p.at, consider(p.at, behind[p.at]);

@@ -15,7 +15,10 @@ using tenon::examples::holds;
 enum class Kind : uint8_t { space, letter, digit, other };
 
 Kind kind_of(char32_t c) {
-  return holds(spaces, c) ? Kind::space : holds(letters, c) ? Kind::letter : holds(digits, c) ? Kind::digit : Kind::other;
+  return holds(spaces, c)    ? Kind::space
+         : holds(letters, c) ? Kind::letter
+         : holds(digits, c)  ? Kind::digit
+                             : Kind::other;
 }
 
 struct Character {

@@ -38,7 +38,8 @@ void append_utf8(std::string& text, char32_t c) {
 }
 
 bool holds(const CodeRange* ranges, size_t count, char32_t c) {
-  const CodeRange* above = std::upper_bound(ranges, ranges + count, c, [](char32_t x, const CodeRange& r) { return x < r.first; });
+  const CodeRange* above =
+      std::upper_bound(ranges, ranges + count, c, [](char32_t x, const CodeRange& r) { return x < r.first; });
   return above != ranges && c <= (above - 1)->last;
 }
 
