@@ -22,7 +22,7 @@ struct Block {
 struct Model {
   Tensor
       tokens;  // f32[width, tokens]: columns go in, and by its products with all of them a state chooses the next token
-  std::vector<Block> blocks;
+  std::vector<Block> blocks = {};
   tn::nn::RmsNorm norm;
 };
 using Caches = std::vector<tn::nn::KvCache>;  // of every block
