@@ -68,15 +68,15 @@ TEST(Layers, FormsOfCalls) {
 
 TEST(Layers, StandInASequence) {
   const Tensor x = normal(key(2), {4, 3, 6, 6});
-  const auto net = nn::sequential(nn::conv2d(key(1), 3, 8, 3, {.padding = 1}), nn::batch_norm(8), nn::relu(),
-                                  nn::max_pool2d(2), nn::residual(nn::conv2d(key(2), 8, 8, 3, {.padding = "same"})),
-                                  nn::flatten(), [](const Tensor& t) { return t * 2; }, nn::dropout(0.5),
-                                  nn::linear(key(3), 72, 5));
-  EXPECT_EQ(tree::paths(net),
-            (std::vector<std::string>{"layers[0].weight", "layers[0].bias", "layers[1].weight", "layers[1].bias",
-                                      "layers[1].running_mean", "layers[1].running_var",
-                                      "layers[1].num_batches_tracked", "layers[4].body.weight", "layers[4].body.bias",
-                                      "layers[8].weight", "layers[8].bias"}));
+  const auto net = nn::sequential(
+      nn::conv2d(key(1), 3, 8, 3, {.padding = 1}), nn::batch_norm(8), nn::relu(), nn::max_pool2d(2),
+      nn::residual(nn::conv2d(key(2), 8, 8, 3, {.padding = "same"})), nn::flatten(),
+      [](const Tensor& t) { return t * 2; }, nn::dropout(0.5), nn::linear(key(3), 72, 5));
+  EXPECT_EQ(
+      tree::paths(net),
+      (std::vector<std::string>{"layers[0].weight", "layers[0].bias", "layers[1].weight", "layers[1].bias",
+                                "layers[1].running_mean", "layers[1].running_var", "layers[1].num_batches_tracked",
+                                "layers[4].body.weight", "layers[4].body.bias", "layers[8].weight", "layers[8].bias"}));
   using Net = std::remove_const_t<decltype(net)>;
   const auto loss = [](const Net& n, const Tensor& images, const Tensor& k) {
     auto [y, next] = n(images, {.training = true, .key = k});
@@ -105,7 +105,8 @@ TEST(Layers, SayWhatDoesNotFit) {
     std::function<void()> call;
     std::vector<const char*> parts;
   } cases[] = {
-      {"linear", [&] { nn::linear(k, 3, 5)(ones({2, 4})); },
+      {"linear",
+       [&] { nn::linear(k, 3, 5)(ones({2, 4})); },
        {"nn::Linear: takes x[.., 3], and is applied to f32[2, 4]", "make the layer for 4", "layers_test.cc:"}},
       {"scalar", [&] { nn::linear(k, 3, 5)(tensor(1.f)); }, {"nn::Linear", "0 axes", "unsqueeze"}},
       {"no weight", [&] { nn::Linear{}(ones({2, 4})); }, {"nn::Linear: has no weight"}},
@@ -114,30 +115,48 @@ TEST(Layers, SayWhatDoesNotFit) {
       {"no key", [&] { nn::linear(ones({2}), 2, 5); }, {"key"}},
       {"embedding", [&] { nn::embedding(k, 5, 2)(ones({2})); }, {"nn::Embedding: takes integers", "astype"}},
       {"padding_idx", [&] { nn::embedding(k, 5, 2, {.padding_idx = 5}); }, {"nn::embedding", "none of 5 rows"}},
-      {"conv2d", [&] { nn::conv2d(k, 3, 8, 3)(ones({2, 4, 8, 8})); },
+      {"conv2d",
+       [&] { nn::conv2d(k, 3, 8, 3)(ones({2, 4, 8, 8})); },
        {"nn::Conv2d: takes x[n, 3, 2 extents]", "f32[2, 4, 8, 8]", "make the layer for 4"}},
       {"conv2d of rows", [&] { nn::conv2d(k, 3, 8, 3)(ones({2, 3})); }, {"nn::Conv2d", "reshape or unsqueeze"}},
       {"groups", [&] { nn::conv2d(k, 3, 8, 3, {.groups = 2}); }, {"nn::conv2d", "does not divide 3 channels"}},
-      {"strided same", [&] { nn::conv1d(k, 3, 8, 3, {.stride = 2, .padding = "same"}); }, {"nn::conv1d", "stride of 1"}},
+      {"strided same",
+       [&] { nn::conv1d(k, 3, 8, 3, {.stride = 2, .padding = "same"}); },
+       {"nn::conv1d", "stride of 1"}},
       {"kernel", [&] { nn::conv3d(k, 3, 8, {3, 3}); }, {"nn::conv3d: kernel_size has 2 entries for 3"}},
-      {"batch_norm", [&] { nn::batch_norm(3)(ones({2, 4})); }, {"nn::BatchNorm: takes x[n, 3, ..]", "make the layer for 4"}},
-      {"one number", [&] { nn::batch_norm(4).train(ones({1, 4})); }, {"nn::BatchNorm", "more than one number a channel"}},
+      {"batch_norm",
+       [&] { nn::batch_norm(3)(ones({2, 4})); },
+       {"nn::BatchNorm: takes x[n, 3, ..]", "make the layer for 4"}},
+      {"one number",
+       [&] { nn::batch_norm(4).train(ones({1, 4})); },
+       {"nn::BatchNorm", "more than one number a channel"}},
       {"layer_norm", [&] { nn::layer_norm(4)(ones({2, 3})); }, {"nn::LayerNorm: takes x[.., 4]"}},
-      {"group_norm", [&] { nn::group_norm(ones({2, 4}), 3); }, {"nn::group_norm: 3 groups do not divide the 4 channels"}},
-      {"no dropout key", [&] { nn::dropout(0.5)(ones({2}), {.training = true}); }, {"nn::Dropout", ".key = tn::key(1)"}},
+      {"group_norm",
+       [&] { nn::group_norm(ones({2, 4}), 3); },
+       {"nn::group_norm: 3 groups do not divide the 4 channels"}},
+      {"no dropout key",
+       [&] { nn::dropout(0.5)(ones({2}), {.training = true}); },
+       {"nn::Dropout", ".key = tn::key(1)"}},
       {"all dropped", [&] { nn::dropout(1.0); }, {"nn::dropout", "[0, 1)"}},
-      {"heads", [&] { nn::multi_head_attention(k, 8, 3); }, {"nn::multi_head_attention: 3 heads do not divide a width of 8"}},
-      {"attention", [&] { nn::multi_head_attention(k, 8, 2)(ones({2, 3, 4})); },
+      {"heads",
+       [&] { nn::multi_head_attention(k, 8, 3); },
+       {"nn::multi_head_attention: 3 heads do not divide a width of 8"}},
+      {"attention",
+       [&] { nn::multi_head_attention(k, 8, 2)(ones({2, 3, 4})); },
        {"nn::MultiHeadAttention: takes query[batch, length, 8]", "f32[2, 3, 4]"}},
-      {"block", [&] { nn::transformer_block(k, 8, 2)(ones({2, 3, 4})); }, {"nn::TransformerBlock: takes x[batch, length, 8]"}},
+      {"block",
+       [&] { nn::transformer_block(k, 8, 2)(ones({2, 3, 4})); },
+       {"nn::TransformerBlock: takes x[batch, length, 8]"}},
       {"activation", [&] { nn::mlp(k, {2, 3}, {.activation = "step"}); }, {"no activation \"step\"", "relu, gelu"}},
       {"widths", [&] { nn::mlp(k, {2}); }, {"nn::mlp", "{784, 128, 10}"}},
       {"lstm", [&] { nn::lstm(k, 3, 4)(ones({2, 5, 6})); }, {"nn::Lstm: takes x[batch, length, 3]", "f32[2, 5, 6]"}},
       {"state", [&] { nn::gru(k, 3, 4)(ones({2, 5, 3}), ones({1, 3, 4})); }, {"nn::Gru", "[1, 2, 4]", "f32[1, 3, 4]"}},
       {"rope", [&] { nn::rope(ones({2, 3})); }, {"nn::rope: turns pairs of numbers", "3"}},
-      {"cache", [&] { nn::multi_head_attention(k, 8, 2)(ones({1, 2, 8}), nn::kv_cache(2, 2, 4, 4)); },
+      {"cache",
+       [&] { nn::multi_head_attention(k, 8, 2)(ones({1, 2, 8}), nn::kv_cache(2, 2, 4, 4)); },
        {"nn::KvCache: holds f32[2, 2, 4, 4]", "f32[1, 2, 2, 4]"}},
-      {"full", [&] { nn::multi_head_attention(k, 8, 2)(ones({1, 5, 8}), nn::kv_cache(1, 2, 4, 4)); },
+      {"full",
+       [&] { nn::multi_head_attention(k, 8, 2)(ones({1, 5, 8}), nn::kv_cache(1, 2, 4, 4)); },
        {"nn::KvCache: there is no room for 5 more positions in a capacity of 4"}},
       {"gain", [&] { nn::init::gain("step"); }, {"no gain is known of \"step\""}},
       {"fans", [&] { nn::init::kaiming_uniform(k, {3}); }, {"nn::init::kaiming_uniform", "two axes or more"}},
@@ -173,9 +192,7 @@ TEST(Layers, TrainingDropsAndUseDoesNot) {
   EXPECT_EQ(values(block(x, {.training = true, .key = k})), values(block(x, {.training = true, .key = k})));
   EXPECT_NE(values(block(x, {.training = true, .key = key(5)})), values(block(x, {.training = true, .key = k})));
   const auto net = nn::sequential(nn::dropout(0.5), nn::dropout(0.5));  // of keys of their own
-  const Tensor once = nn::dropout(0.5)(ones({64}), {.training = true, .key = k});
   const std::vector<float> twice = values(net(ones({64}), {.training = true, .key = k}).first);
-  EXPECT_LT(std::count(twice.begin(), twice.end(), 4.f), std::count(values(once).begin(), values(once).end(), 2.f) + 64);
   EXPECT_GT(std::count(twice.begin(), twice.end(), 4.f), 4);
   EXPECT_LT(std::count(twice.begin(), twice.end(), 4.f), 30);
 }

@@ -1,6 +1,7 @@
 // Lstm and Gru: what reads x is one product over the whole sequence, and the scan runs over what reads the state.
 #include "tenon/frontend/nn/recurrent.h"
 
+#include <array>
 #include <cmath>
 
 #include "tenon/frontend/nn/init.h"
@@ -112,8 +113,10 @@ Whole through(const Kind& kind, const std::vector<RecurrentCell>& cells, bool bi
       throw Error(std::string(kind.layer) + ": its state is [layers * directions, batch, out] = " + to_string(wanted) +
                       ", not " + describe(t),
                   at);
-  const DType dtype = common_dtype(std::array{&given}, kind.layer);
+  const Operand meeting[] = {Operand(x, at), Operand(cells[0].weight_ih, at), Operand(cells[0].weight_hh, at)};
+  const DType dtype = common_dtype(std::array{&meeting[0], &meeting[1], &meeting[2]}, kind.layer);
   if (state.empty()) state.assign(kind.states, tenon::zeros(Extents(wanted), {.dtype = dtype}));
+  for (Tensor& t : state) t = cast_to(t, dtype, at);
   Tensor rows = tenon::transpose(o(x), {1, 0, 2});
   std::vector<std::vector<Tensor>> last(kind.states);
   for (size_t l = 0; l < cells.size(); l += directions) {

@@ -26,8 +26,7 @@ Value part(Value x, int64_t start, int64_t size, int64_t stride) {  // of the la
 std::vector<Value> build_rope(ir::GraphBuilder& b, std::span<const Value> inputs, const ir::Attrs& attrs) {
   const made::Roped to(attrs);
   const Value x = ir::cast(inputs[0], wide(to.dtype));
-  const int64_t rank = x.shape().rank(), n = to.width, half = n / 2,
-                whole = x.shape()[static_cast<size_t>(rank - 1)].number();
+  const int64_t rank = x.shape().rank(), n = to.width, half = n / 2;
   const Dim length = x.shape()[static_cast<size_t>(rank - 2)];
   const Value offset = position(inputs[1]);
   Shape at({length, Dim(half)});
@@ -56,8 +55,8 @@ std::vector<Value> build_rope(ir::GraphBuilder& b, std::span<const Value> inputs
   } else {
     y = ir::concat(turned, rank - 1);
   }
-  if (n < whole) {
-    const Value parts[] = {y, part(x, n, whole - n, 1)};
+  if (to.rest > 0) {
+    const Value parts[] = {y, part(x, n, to.rest, 1)};
     y = ir::concat(parts, rank - 1);
   }
   return {ir::cast(y, to.dtype)};
@@ -108,6 +107,7 @@ Tensor rope(Operand x, Operand offset, const Rope& o) try {
                    made::RopedAttrs{.base = o.base,
                                     .scale = o.scale,
                                     .width = n,
+                                    .rest = t.shape()[static_cast<size_t>(t.ndim() - 1)].number() - n,
                                     .interleaved = o.interleaved,
                                     .offset_rank = first.ndim(),
                                     .dtype = formula::floating(t.dtype())},
