@@ -206,11 +206,15 @@ const SafetensorsEntry* SafetensorsFile::find(std::string_view name) const {
 
 void SafetensorsFile::read(const SafetensorsEntry& entry, void* to) const {
   file_.read(entry.begin, to, entry.bytes());
+  check_bools(entry, to, path_);
+}
+
+void check_bools(const SafetensorsEntry& entry, const void* elements, const std::string& name) {
   if (entry.dtype != DType::boolean) return;
-  const auto* bytes = static_cast<const unsigned char*>(to);
+  const auto* bytes = static_cast<const unsigned char*>(elements);
   for (uint64_t i = 0; i < entry.bytes(); ++i)
     if (bytes[i] > 1)
-      refuse(path_, "element " + std::to_string(i) + " of the bools of " + shown(entry.name) + " is neither 0 nor 1");
+      refuse(name, "element " + std::to_string(i) + " of the bools of " + shown(entry.name) + " is neither 0 nor 1");
 }
 
 // ---- writing

@@ -52,6 +52,9 @@ class SafetensorsFile {
   std::vector<size_t> by_name_;
 };
 
+// Error where the elements of bools are neither 0 nor 1.
+void check_bools(const SafetensorsEntry& entry, const void* elements, const std::string& name);
+
 std::string_view safetensors_dtype(DType dtype);  // BF16
 std::optional<DType> dtype_of_safetensors(std::string_view name);
 
