@@ -1,7 +1,10 @@
 # Programs of the tree: examples, benchmarks where their framework is found, and the exhaustive check of the math functions when
 # it is asked for by name. libpng is for the examples that write pictures, which the library itself does without.
 if(TENON_BUILD_EXAMPLES OR TENON_BUILD_TESTS)
-  file(GLOB example_data CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/data/*.cc)
+  foreach(part data gpt minilm smollm text)  # what examples/*.cc share with each other and with the tests
+    file(GLOB of_part CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/${part}/*.cc)
+    list(APPEND example_data ${of_part})
+  endforeach()
   add_library(tenon_example_data STATIC ${example_data})
   target_link_libraries(tenon_example_data PUBLIC tenon_frontend)
   target_compile_definitions(tenon_example_data PUBLIC TENON_SOURCE_DIR="${PROJECT_SOURCE_DIR}" TENON_BINARY_DIR="${PROJECT_BINARY_DIR}")

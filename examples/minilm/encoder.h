@@ -1,0 +1,43 @@
+// The encoder of all-MiniLM-L6-v2 (Wang et al., "MiniLM", 2020): BERT's with six layers of width 384, read from the model's own
+// safetensors file, and the mean of its last states as the embedding of a sentence. Refuses to train: weights are what the file has.
+#pragma once
+
+#include <tenon/tenon.h>
+
+#include <string>
+#include <vector>
+
+namespace minilm {
+
+namespace tn = tenon;
+using tn::Tensor;
+
+struct Affine {
+  Tensor weight, bias;  // f32[in, out], f32[out]
+  Tensor operator()(const Tensor& x) const { return tn::linear(x, weight, bias); }
+};
+struct Norm {
+  Tensor weight, bias;
+  Tensor operator()(const Tensor& x) const { return tn::layer_norm(x, weight, bias, 1e-12); }
+};
+struct Layer {
+  Affine qkv, out;  // queries, keys and values are one product
+  Norm norm_1;
+  Affine up, down;
+  Norm norm_2;
+};
+struct Encoder {
+  Tensor words, places;  // f32[words, width], f32[longest, width]
+  Norm norm;
+  std::vector<Layer> layers = {};
+  int64_t heads = 12;
+};
+
+// tn::Error for a file that lacks a tensor.
+Encoder load(const std::string& path);
+
+// ids i32[n, t], padded at the end, of sentences of lengths i32[n], 1 to t  ->  unit vectors f32[n, width]. What stands behind a
+// sentence's length changes no bit of its embedding.
+Tensor embed(const Encoder& net, const Tensor& ids, const Tensor& lengths);
+
+}  // namespace minilm
