@@ -99,9 +99,8 @@ Tensor apply_vectors(LossCall call, const std::vector<Operand>& operands, size_t
 }  // namespace
 
 Tensor cosine_similarity(Operand x1, Operand x2, const CosineSimilarity& o) {
-  static const std::string whole = "none";
   int64_t axis = o.dim;
-  return apply_vectors({{"cosine_similarity", formula::build_loss<formula::cosine>}, whole, {}, o.eps}, {x1, x2}, 2,
+  return apply_vectors({{"cosine_similarity", formula::build_loss<formula::cosine>}, "none", {}, o.eps}, {x1, x2}, 2,
                        &axis);
 }
 

@@ -1,7 +1,6 @@
 // L-BFGS: quasi-Newton steps whose iterations and line search run inside the program.
 #pragma once
 
-#include <functional>
 #include <string>
 
 #include "tenon/frontend/optim/trees.h"
@@ -28,7 +27,11 @@ struct LbfgsState {
 };
 
 namespace detail {
-using FlatLoss = std::function<Tensor(const Tensor&)>;
+struct FlatLoss {  // a callable that outlives it
+  const void* callable;
+  Tensor (*call)(const void* callable, const Tensor& x);
+  Tensor operator()(const Tensor& x) const { return call(callable, x); }
+};
 Tensor flat(const Items& parameters, const Location& at);
 void put(const Items& parameters, const Tensor& flat, const Location& at);
 LbfgsState lbfgs_state(const Items& parameters, const Lbfgs& o, const Location& at);
@@ -58,7 +61,9 @@ std::pair<P, LbfgsState> lbfgs(F loss, P parameters, LbfgsState state, const Lbf
       detail::put(tenon::detail::items_of(moved), x, place(at));
       return Tensor(loss(moved));
     };
-    const Tensor x = detail::lbfgs_steps(of_flat, detail::flat(items, place(at)), state, o, place(at));
+    const detail::FlatLoss flat{
+        &of_flat, [](const void* f, const Tensor& x) { return (*static_cast<decltype(&of_flat)>(f))(x); }};
+    const Tensor x = detail::lbfgs_steps(flat, detail::flat(items, place(at)), state, o, place(at));
     detail::put(items, x, place(at));
   });
   return {std::move(parameters), std::move(state)};
