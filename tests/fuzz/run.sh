@@ -24,14 +24,14 @@ export ASAN_OPTIONS=allocator_may_return_null=0:detect_leaks=1
 
 # Every source is compiled once, into an object that is newer than it and than the headers that it includes.
 object() {  # object SOURCE: prints its object
-  local out=$work/objects/${1//\//-}.o language=() from
+  local out=$work/objects/${1//\//-}.o from
   from=$root/$1
   mkdir -p "$work/objects"
   if [[ -e $out && -e $out.d ]] && [[ -z $(tr -s ' \\\n' '\n' <"$out.d" | tail -n +2 | sed '/^$/d' | xargs -r -I{} find {} -newer "$out" 2>/dev/null) ]]; then
     echo "$out"
     return
   fi
-  (cd "$work" && "$clang" "${language[@]}" "${flags[@]/fuzzer,/fuzzer-no-link,}" -I "$work/include" -MD -MF "$out.d" -c "$from" -o "$out") >&2
+  (cd "$work" && "$clang" "${flags[@]/fuzzer,/fuzzer-no-link,}" -I "$work/include" -MD -MF "$out.d" -c "$from" -o "$out") >&2
   echo "$out"
 }
 common=(ir/base/error.cc runtime/input_file.cc runtime/new_file.cc runtime/write.cc)
@@ -41,6 +41,9 @@ for format in "${formats[@]}"; do
   mkdir -p "$folder/corpus" "$work/seeds/$format"
   objects=()
   read -r -a sources <<<"$(sed -n 's|^// sources:||p' "$here/$format.cc" | tr '\n' ' ')"
+  for source in "${sources[@]}"; do
+    if [[ ! -e $root/$source ]]; then echo "$format: SKIPPED, $source is not in this tree"; continue 2; fi
+  done
   for source in "tests/fuzz/$format.cc" "${sources[@]}" "${common[@]}"; do objects+=("$(object "$source")"); done
   "$clang" "${flags[@]}" "${objects[@]}" -lz -o "$folder/fuzzer"
   echo "$format: $seconds s"

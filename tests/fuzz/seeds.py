@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Small right files of every format that is fuzzed, to begin from. usage: seeds.py FOLDER, which gets one folder a format."""
+# Small right files of every format that is fuzzed, to begin from. usage: seeds.py FOLDER, which gets one folder a format.
+import gzip
 import io
 import json
 import os
@@ -54,8 +55,24 @@ def gguf(pairs, tensors, version=3):
 arrays = [npy('<f4', (2,), bytes(8)), npy('>i2', (2, 3), bytes(12), True), npy('|b1', (), b'\1', version=2),
           npy('<c16', (1, 0, 2), b'', version=3), npy('<V2', (3,), bytes(6))]
 names = [('a.npy', arrays[0]), ('bb.npy', arrays[1]), ('c.npy', arrays[2])]
+def field(number, data):  # of a protocol buffer
+    return bytes([number << 3 | 2, len(data)]) + data
+
+
+def onnx():
+    value = field(1, b'x') + field(2, field(1, b'\x08\x01' + field(2, field(1, b'\x08\x02'))))
+    node = field(1, b'x') + field(1, b'w') + field(2, b'y') + field(4, b'Add') + field(5, field(1, b'axis') + b'\x18\x01\xa0\x01\x02')
+    weight = b'\x08\x02\x10\x01' + field(8, b'w') + field(9, bytes(8))
+    graph = field(1, node) + field(2, b'g') + field(5, weight) + field(11, value) + field(12, field(1, b'y'))
+    return b'\x08\x08' + field(7, graph) + field(8, b'\x10\x11')
+
+
+idx = bytes([0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3]) + bytes(6)
 blocks = [(2, 18, 32), (3, 20, 32), (6, 22, 32), (7, 24, 32), (8, 34, 32), (12, 144, 256), (13, 176, 256), (14, 210, 256)]
 seeds = {
+    'idx': [idx, gzip.compress(idx), bytes([0, 0, 13, 1, 0, 0, 0, 1]) + bytes(4)],
+    'csv': [b'a,b\n1,2.5\n,"x ""y"" z"\r\n', b'\xef\xbb\xbf1\n\n2\n', b'"a\nb",c'],
+    'onnx': [onnx()],
     'npy': arrays,
     'npz': [npz(names, zipfile.ZIP_STORED), npz(names, zipfile.ZIP_DEFLATED), npz([], zipfile.ZIP_STORED)],
     'safetensors': [safetensors([]), safetensors([('a', 'F32', [2], bytes(8)), ('b', 'BOOL', [1, 2], b'\0\1')], {'format': 'pt'}),
