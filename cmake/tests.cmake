@@ -63,6 +63,7 @@ set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${PROJECT_BINARY_DIR}/
 set(documents
     ${PROJECT_SOURCE_DIR}/docs/transforms.md
     ${PROJECT_SOURCE_DIR}/docs/distributed.md
+    ${PROJECT_SOURCE_DIR}/docs/files.md
     ${PROJECT_SOURCE_DIR}/docs/models.md
     ${PROJECT_SOURCE_DIR}/docs/training.md)
 set(document_examples ${PROJECT_BINARY_DIR}/generated/document_examples_test.cc)
