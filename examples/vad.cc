@@ -80,6 +80,10 @@ void write_wav(const std::string& path, const std::vector<int16_t>& samples) {
   if (!out) throw tn::Error("cannot write " + path);
 }
 
+struct Heard {
+  Tensor probability, state;
+};
+
 void run(const std::string& path, const std::string& folder) {
   using Clock = std::chrono::steady_clock;
   const auto since = [](Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); };
@@ -93,7 +97,7 @@ void run(const std::string& path, const std::string& folder) {
   const Tensor sr = tn::tensor(rate);
   const auto step = tn::jit([&](const Tensor& x, const Tensor& state) {
     const std::vector<Tensor> r = model({x, state, sr});
-    return std::pair(r[0], r[1]);
+    return Heard{r[0], r[1]};
   });
   const Tensor none = tn::zeros({2, 1, 128});
   start = Clock::now();

@@ -90,6 +90,20 @@ Results import_scatter_nd(Call& c) {
   return one((how.empty() ? index_copy(flat, 0, row, from) : index_reduce(flat, 0, row, from, how == "sum" ? "sum" : how)).reshape(x.shape()));
 }
 
+// A part of a cache replaced, for each element of the batch from a place of its own on.
+Results import_tensor_scatter(Call& c) {
+  const Tensor cache = c.tensor(0), update = c.tensor(1);
+  const int64_t axis = c.axis(c.integer("axis", -2), cache.ndim());
+  const std::string mode = c.word("mode", "linear");
+  c.expects(axis > 0 && (mode == "linear" || mode == "circular"), "its axis is not the batch's, its mode linear or circular");
+  std::vector<Extent> line(static_cast<size_t>(cache.ndim()), 1), batch = line;
+  line[static_cast<size_t>(axis)] = update.size(axis), batch[0] = update.size(0);
+  Tensor place = arange(0, update.size(axis)).reshape(line);
+  if (c.has(2)) place = place + c.tensor(2).astype(i64).reshape(batch);
+  if (mode == "circular") place = place % Operand(cache.size(axis));
+  return one(scatter(cache, axis, broadcast_to(place, update.shape()), update));
+}
+
 Results import_one_hot(Call& c) {
   const Tensor indices = c.tensor(0), values = c.tensor(2);
   const std::vector<Extent> depths = c.known(1) && !is_integer(c.dtype(1)) ? std::vector<Extent>{static_cast<int64_t>(c.numbers(1).at(0))} : c.extents(1);

@@ -207,8 +207,9 @@ Results import_space_to_depth(Call& c) {
   const int64_t b = c.required("blocksize");
   c.expects(b >= 1 && b <= INT16_MAX, "its blocks have one element or more");
   const Shape& s = x.shape();
+  const bool crd = c.word("mode", "DCR") == "CRD";
   return one(x.reshape({s[0], s[1], s[2] / b, b, s[3] / b, b})
-                 .transpose({0, 3, 5, 1, 2, 4})
+                 .transpose(crd ? Axes{0, 1, 3, 5, 2, 4} : Axes{0, 3, 5, 1, 2, 4})
                  .reshape({s[0], s[1] * (b * b), s[2] / b, s[3] / b}));
 }
 

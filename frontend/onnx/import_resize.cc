@@ -21,10 +21,11 @@ struct Taps {
   std::vector<bool> inside;  // whether the coordinate lies in the input: of tf_crop_and_resize
 };
 
-double coordinate(const Resampling& r, double i, double scale, double in, double out, double start, double end) {
+// length: of all results, before it was rounded down to `out`.
+double coordinate(const Resampling& r, double i, double scale, double in, double out, double length, double start, double end) {
   const std::string& how = r.coordinates;
   if (how == "asymmetric") return i / scale;
-  if (how == "align_corners") return out <= 1 ? 0 : i * (in - 1) / (out - 1);
+  if (how == "align_corners") return length <= 1 ? 0 : i * (in - 1) / (length - 1);
   if (how == "pytorch_half_pixel") return out > 1 ? (i + 0.5) / scale - 0.5 : 0;
   if (how == "tf_half_pixel_for_nn") return (i + 0.5) / scale;
   if (how == "half_pixel_symmetric") {
@@ -179,7 +180,8 @@ Results resampled_all(Call& c, const Resampling& r, const Target& t) {
     Taps taps;
     for (int64_t i = 0; i < out; ++i)
       add_taps(taps, r,
-               coordinate(r, static_cast<double>(i), t.scales[a], static_cast<double>(in), t.lengths[a], t.starts[a], t.ends[a]),
+               coordinate(r, static_cast<double>(i), t.scales[a], static_cast<double>(in), static_cast<double>(out),
+                          t.lengths[a], t.starts[a], t.ends[a]),
                t.scales[a], in);
     x = resampled(x, static_cast<int64_t>(a), taps, r);
   }
