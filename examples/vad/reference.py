@@ -1,6 +1,5 @@
-"""The same recording through the same model in ONNX Runtime, and how far the probabilities of other runs are from it.
-
-usage: reference.py MODEL.onnx RECORDING.wav PROBABILITIES.txt...: fails where one is off by more than 1e-4."""
+# The same recording through the same model in ONNX Runtime, and how far the probabilities of other runs are from it.
+# usage: reference.py MODEL.onnx RECORDING.wav PROBABILITIES.txt...: fails where one is off by more than 1e-4.
 import sys
 import time
 import wave
@@ -29,4 +28,4 @@ for run in runs:
     apart = numpy.abs(found - numpy.array(expected)).max() if len(found) == len(expected) else float('inf')
     worst = max(worst, apart)
     print(f'{run}: off by at most {apart:.2g}')
-sys.exit(worst > 1e-4)
+sys.exit(1 if worst > 1e-4 else 0)

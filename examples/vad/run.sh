@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The voice detector from end to end: the model of the PyPI package silero-vad (or the file that is the first argument), streamed by a
 # jitted function, by a C program with the object that it saved, and by ONNX Runtime, compared. Needs a built tree; its folder of
-# downloads and results is BUILD/vad. usage: examples/vad/run.sh [MODEL.onnx], BUILD being build/ unless set.
+# downloads and results is BUILD/vad-run. usage: examples/vad/run.sh [MODEL.onnx], BUILD being build/ unless set.
 set -euo pipefail
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build=${BUILD:-$source/build}
-folder=$build/vad
+folder=$build/vad-run
 mkdir -p "$folder"
 
 if [[ ! -x $folder/venv/bin/python ]] || ! "$folder/venv/bin/python" -c 'import onnxruntime, numpy' 2>/dev/null; then

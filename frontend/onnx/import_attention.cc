@@ -25,7 +25,9 @@ struct Attended {
 // Keys by what stands before, behind and beyond the ones that there are.
 void restrict_keys(Call& c, Attended& a, const Tensor& past) {
   const Extent queries = a.q.size(2), keys = a.k.size(2);
-  const auto restrict_to = [&](const Tensor& also) { a.allowed = a.allowed.defined() ? logical_and(a.allowed, also) : also; };
+  const auto restrict_to = [&](const Tensor& also) {
+    a.allowed = a.allowed.defined() ? logical_and(a.allowed, also) : also;
+  };
   const Tensor key_place = arange(0, keys), query_place = arange(0, queries).reshape({queries, 1});
   Tensor offset = full({}, past.defined() ? Operand(past.size(2)) : Operand(0), {.dtype = i64});
   if (c.has(6)) {
@@ -74,8 +76,12 @@ Results composed(Call& c, const Attended& a) {
 }  // namespace
 
 Results import_attention(Call& c) {
-  Attended a{by_heads(c, c.tensor(0), "q_num_heads"), by_heads(c, c.tensor(1), "kv_num_heads"),
-             by_heads(c, c.tensor(2), "kv_num_heads"), {}, {}, 0};
+  Attended a{by_heads(c, c.tensor(0), "q_num_heads"),
+             by_heads(c, c.tensor(1), "kv_num_heads"),
+             by_heads(c, c.tensor(2), "kv_num_heads"),
+             {},
+             {},
+             0};
   const Tensor past = c.tensor_or(4, {});
   if (past.defined()) a.k = concat({past, a.k}, 2), a.v = concat({c.tensor(5), a.v}, 2);
   const Extent width = a.q.size(3);
@@ -119,7 +125,8 @@ Results import_rotary_embedding(Call& c) {
   const bool neighbours = c.integer("interleaved", 0) != 0;
   const Tensor turned = narrow(x, 3, 0, width);
   const Tensor first = neighbours ? turned[{all, all, all, slice(0, width, 2)}] : narrow(turned, 3, 0, width / 2);
-  const Tensor second = neighbours ? turned[{all, all, all, slice(1, width, 2)}] : narrow(turned, 3, width / 2, width / 2);
+  const Tensor second =
+      neighbours ? turned[{all, all, all, slice(1, width, 2)}] : narrow(turned, 3, width / 2, width / 2);
   const Tensor re = cosine * first - sine * second, im = sine * first + cosine * second;
   Tensor y = neighbours ? stack({re, im}, -1).reshape(turned.shape()) : concat({re, im}, 3);
   if (!(x.size(3) == Extent(width))) y = concat({y, narrow(x, 3, width, x.size(3) - width)}, 3);

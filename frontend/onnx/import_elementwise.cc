@@ -23,7 +23,7 @@ DType dtype_attribute(Call& c, std::string_view name, DType otherwise) {
 }
 
 Results import_mean(Call& c) {
-  const Tensor sum = folded<operator+>(c).at(0).tensor;
+  const Tensor sum = folded<operator+ >(c).at(0).tensor;
   return one(sum / static_cast<double>(c.in.size()));
 }
 
@@ -71,8 +71,10 @@ Results import_cast_like(Call& c) {
 Results import_bit_cast(Call& c) {
   const DType to = dtype_of(c.file(), c.required("to"));
   const Tensor x = c.tensor(0);
-  c.expects(bits(to) == bits(x.dtype()) && !is_complex(to) && !is_complex(x.dtype()), "its dtypes have equally many bits");
-  return one(apply_primitive(ir::Op::bitcast, ir::ConvertAttrs{.dtype = to}, std::span(&x, 1), c.scope.importer.at).at(0));
+  c.expects(bits(to) == bits(x.dtype()) && !is_complex(to) && !is_complex(x.dtype()),
+            "its dtypes have equally many bits");
+  return one(
+      apply_primitive(ir::Op::bitcast, ir::ConvertAttrs{.dtype = to}, std::span(&x, 1), c.scope.importer.at).at(0));
 }
 
 Results import_where(Call& c) { return one(where(c.tensor(0), c.tensor(1), c.tensor(2))); }

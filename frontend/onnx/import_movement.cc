@@ -72,7 +72,8 @@ Index backwards(Call& c, Tensor& x, int64_t axis, Extent start, Extent stop, int
   const Extent n = x.size(axis);
   x = flip(x, {axis});
   if (!n.is_number() || !start.is_number() || !stop.is_number()) {
-    const bool whole = start.is_number() && (start.number() == -1 || beyond(start)) && beyond(stop) && stop.number() < 0;
+    const bool whole =
+        start.is_number() && (start.number() == -1 || beyond(start)) && beyond(stop) && stop.number() < 0;
     c.expects(whole, "a slice backwards of a free extent takes all of it");
     return slice(0, n, -step);
   }
@@ -107,8 +108,8 @@ Results import_slice(Call& c) {
   for (size_t i = 0; i < axes.size(); ++i) {
     const int64_t axis = c.axis(axes[i], x.ndim());
     c.expects(steps[i] != 0 && steps[i] > INT64_MIN, "a step is not 0");
-    indices[static_cast<size_t>(axis)] = steps[i] > 0 ? slice(starts[i], stops[i], steps[i])
-                                                      : backwards(c, x, axis, starts[i], stops[i], steps[i]);
+    indices[static_cast<size_t>(axis)] =
+        steps[i] > 0 ? slice(starts[i], stops[i], steps[i]) : backwards(c, x, axis, starts[i], stops[i], steps[i]);
   }
   return one(x[indices]);
 }

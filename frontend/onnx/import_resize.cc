@@ -22,7 +22,8 @@ struct Taps {
 };
 
 // length: of all results, before it was rounded down to `out`.
-double coordinate(const Resampling& r, double i, double scale, double in, double out, double length, double start, double end) {
+double coordinate(const Resampling& r, double i, double scale, double in, double out, double length, double start,
+                  double end) {
   const std::string& how = r.coordinates;
   if (how == "asymmetric") return i / scale;
   if (how == "align_corners") return length <= 1 ? 0 : i * (in - 1) / (length - 1);
@@ -66,7 +67,8 @@ void add_taps(Taps& taps, const Resampling& r, double x, double scale, int64_t i
     const double shrink = r.antialias ? std::min(scale, 1.0) : 1;
     const double reach = (r.mode == "linear" ? 1 : 2) / shrink;
     double total = 0;
-    const auto first = static_cast<int64_t>(std::floor(x - reach)) + 1, last = static_cast<int64_t>(std::floor(x + reach));
+    const auto first = static_cast<int64_t>(std::floor(x - reach)) + 1,
+               last = static_cast<int64_t>(std::floor(x + reach));
     for (int64_t i = first; i <= last + (r.antialias ? 1 : 0); ++i) {
       const double d = (static_cast<double>(i) - x) * shrink;
       double weight = r.mode == "linear" ? triangle(d) : cubic(d, r.cubic);
@@ -206,7 +208,8 @@ Results import_resize(Call& c) {
   c.expects(r.mode == "nearest" || r.mode == "linear" || r.mode == "cubic", "its mode is nearest, linear or cubic");
   if (r.mode == "nearest") r.antialias = false;
   const bool old = c.opset < 11;
-  return resampled_all(c, r, target_of(c, shape, axes, old || r.coordinates != "tf_crop_and_resize" ? 0 : 1, old ? 1 : 2, old ? 0 : 3));
+  return resampled_all(
+      c, r, target_of(c, shape, axes, old || r.coordinates != "tf_crop_and_resize" ? 0 : 1, old ? 1 : 2, old ? 0 : 3));
 }
 
 Results import_upsample(Call& c) {
