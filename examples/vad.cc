@@ -41,7 +41,8 @@ struct Voice {
     const double formants[3] = {350 + 450 * glide, 2100 - 900 * glide, 2700 + 150 * glide}, widths[3] = {70, 110, 160};
     double sum = 0;
     for (int k = 0; k < 3; ++k) {
-      const double r = std::exp(-std::numbers::pi * widths[k] / rate), angle = 2 * std::numbers::pi * formants[k] / rate;
+      const double r = std::exp(-std::numbers::pi * widths[k] / rate),
+                   angle = 2 * std::numbers::pi * formants[k] / rate;
       const double y = source * (1 - r) + 2 * r * std::cos(angle) * y1[k] - r * r * y2[k];
       y2[k] = y1[k], y1[k] = y;
       sum += y / (k + 1);
@@ -80,6 +81,10 @@ void write_wav(const std::string& path, const std::vector<int16_t>& samples) {
   if (!out) throw tn::Error("cannot write " + path);
 }
 
+struct Heard {
+  Tensor probability, state;
+};
+
 void run(const std::string& path, const std::string& folder) {
   using Clock = std::chrono::steady_clock;
   const auto since = [](Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); };
@@ -93,7 +98,7 @@ void run(const std::string& path, const std::string& folder) {
   const Tensor sr = tn::tensor(rate);
   const auto step = tn::jit([&](const Tensor& x, const Tensor& state) {
     const std::vector<Tensor> r = model({x, state, sr});
-    return std::pair(r[0], r[1]);
+    return Heard{r[0], r[1]};
   });
   const Tensor none = tn::zeros({2, 1, 128});
   start = Clock::now();
@@ -119,7 +124,8 @@ void run(const std::string& path, const std::string& folder) {
   for (float p : probabilities) out << p << "\n";
   std::string line;
   for (float p : probabilities) line += p > 0.5f ? '#' : p > 0.1f ? '-' : '.';
-  for (size_t i = 0; i < line.size(); i += 94) std::printf("%5.1f s  %s\n", static_cast<double>(i) * 0.032, line.substr(i, 94).c_str());
+  for (size_t i = 0; i < line.size(); i += 94)
+    std::printf("%5.1f s  %s\n", static_cast<double>(i) * 0.032, line.substr(i, 94).c_str());
 
   tn::aot::save(step, {.name = "silero_vad", .out = folder, .native = true, .arguments = {"heard", "state"}},
                 tn::spec({1, context + chunk}, tn::f32), tn::spec({2, 1, 128}, tn::f32));

@@ -28,7 +28,8 @@ struct Outcome {
 std::string compared(const std::vector<Tensor>& expected, const std::vector<Tensor>& actual, bool values) {
   if (actual.size() < expected.size()) return "there are " + std::to_string(actual.size()) + " results";
   for (size_t i = 0; i < expected.size(); ++i) {
-    if (const std::string apart = onnx_distance(expected[i], actual[i], values ? 1e-3 : 0, values ? 1e-5 : INFINITY); !apart.empty())
+    if (const std::string apart = onnx_distance(expected[i], actual[i], values ? 1e-3 : 0, values ? 1e-5 : INFINITY);
+        !apart.empty())
       return "result " + std::to_string(i) + ": " + apart;
   }
   return "";
@@ -79,7 +80,8 @@ TEST(OnnxConformance, ModelsGiveTheirAnswers) {
   const char* only = std::getenv("TENON_ONNX_ONLY");
   std::vector<std::string> paths;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(data_folder))
-    if (entry.path().filename() == "model.onnx" && (only == nullptr || entry.path().string().find(only) != std::string::npos))
+    if (entry.path().filename() == "model.onnx" &&
+        (only == nullptr || entry.path().string().find(only) != std::string::npos))
       paths.push_back(entry.path().string());
   std::sort(paths.begin(), paths.end());
 
@@ -104,15 +106,16 @@ TEST(OnnxConformance, ModelsGiveTheirAnswers) {
   }
   using Kind = Outcome::Kind;
   std::cout << "onnx: " << paths.size() << " models, " << counts[Kind::passed] << " passed, " << counts[Kind::drawn]
-            << " drew random numbers of the right shapes, " << counts[Kind::wrong] << " wrong, " << counts[Kind::refused]
-            << " refused, " << counts[Kind::unknown] << " have ops that are not known\n";
+            << " drew random numbers of the right shapes, " << counts[Kind::wrong] << " wrong, "
+            << counts[Kind::refused] << " refused, " << counts[Kind::unknown] << " have ops that are not known\n";
   std::vector<std::pair<size_t, std::string>> ranked;
   for (const auto& [text, names] : reasons) ranked.emplace_back(names.size(), text + " [" + names[0] + "]");
   std::sort(ranked.rbegin(), ranked.rend());
   for (const auto& [count, text] : ranked) std::cout << "  " << count << "  " << text << "\n";
   if (only != nullptr || !own) return;
   const size_t known = paths.size() - counts[Kind::unknown];
-  EXPECT_GE(static_cast<double>(counts[Kind::passed]), share_reached * static_cast<double>(known - counts[Kind::drawn]));
+  EXPECT_GE(static_cast<double>(counts[Kind::passed]),
+            share_reached * static_cast<double>(known - counts[Kind::drawn]));
 }
 
 }  // namespace

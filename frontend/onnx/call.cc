@@ -70,7 +70,8 @@ std::vector<Extent> Call::extents(size_t i) const {
 const Attribute* Call::find(std::string_view name) const {
   const Attribute* a = node.find(name);
   if (a == nullptr || a->refers_to.empty()) return a;
-  if (scope.attributes == nullptr) fail("attribute '" + std::string(name) + "' refers to one of a function, and there is none");
+  if (scope.attributes == nullptr)
+    fail("attribute '" + std::string(name) + "' refers to one of a function, and there is none");
   const auto found = scope.attributes->find(a->refers_to);
   return found == scope.attributes->end() ? nullptr : found->second;
 }

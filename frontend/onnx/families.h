@@ -33,6 +33,7 @@ Results import_mod(Call& c);
 Results import_clip(Call& c);
 Results import_cast(Call& c);
 Results import_cast_like(Call& c);
+Results import_bit_cast(Call& c);
 Results import_where(Call& c);
 Results import_bit_shift(Call& c);
 Results import_is_inf(Call& c);
@@ -66,6 +67,7 @@ Results import_reduce_log_sum_exp(Call& c);
 Results import_reduce_sum_square(Call& c);
 Results import_arg_max(Call& c);
 Results import_arg_min(Call& c);
+Results import_cum_prod(Call& c);
 Results import_cum_sum(Call& c);
 Results import_top_k(Call& c);
 
@@ -74,6 +76,10 @@ Results import_mat_mul(Call& c);
 Results import_gemm(Call& c);
 Results import_einsum(Call& c);
 Results import_det(Call& c);
+
+// ---- attention
+Results import_attention(Call& c);
+Results import_rotary_embedding(Call& c);
 
 // ---- windows
 Tensor convolved(Call& c, const Tensor& x, const Tensor& weight, const Tensor& bias);
@@ -133,6 +139,7 @@ Results import_one_hot(Call& c);
 Results import_non_zero(Call& c);
 Results import_compress(Call& c);
 Results import_unique(Call& c);
+Results import_tensor_scatter(Call& c);
 
 // ---- extents and numbers
 Results import_shape(Call& c);

@@ -119,7 +119,8 @@ Results Importer::run(Scope& scope, const GraphText& graph, std::span<const Item
   for (const ValueText& v : graph.outputs) {
     const Item* found = scope.find(v.name);
     if (found == nullptr || !found->given())
-      model.file->fail("output '" + std::string(v.name) + "' of graph '" + std::string(graph.name) + "' is never computed");
+      model.file->fail("output '" + std::string(v.name) + "' of graph '" + std::string(graph.name) +
+                       "' is never computed");
     results.push_back(*found);
   }
   return results;
@@ -151,12 +152,13 @@ void Importer::step(Scope& scope, const NodeText& node, size_t number) {
                     "' is not there before it: a graph's nodes stand in the order in which they are computed");
       c.in.push_back(found == nullptr ? Item() : *found);
     }
-    const FunctionText* function = function_of(model, node);
+    const FunctionText* function = model.function(node);
     const Known* known = known_op(node.op, node.domain);
     if (function == nullptr && known == nullptr) refuse_op(model, scope.opsets, node, "is not known", at);
     Results results = function != nullptr ? this->function(c, *function) : imported(c, *known);
     if (results.size() < node.outputs.size())
-      throw Error("it gives " + std::to_string(results.size()) + " results, not " + std::to_string(node.outputs.size()));
+      throw Error("it gives " + std::to_string(results.size()) + " results, not " +
+                  std::to_string(node.outputs.size()));
     const uint64_t arguments = bits_of(c.in);
     for (size_t i = 0; i < node.outputs.size(); ++i) {
       if (node.outputs[i].empty()) continue;
@@ -215,7 +217,8 @@ Results Importer::function(Call& c, const FunctionText& f) {
     if (const Attribute* found = c.find(a.name)) attributes[a.name] = found;
   Scope scope{*this, f.opsets, nullptr, &attributes};
   if (c.in.size() > f.inputs.size())
-    throw Error("the function takes " + std::to_string(f.inputs.size()) + " inputs, not " + std::to_string(c.in.size()));
+    throw Error("the function takes " + std::to_string(f.inputs.size()) + " inputs, not " +
+                std::to_string(c.in.size()));
   for (size_t i = 0; i < f.inputs.size(); ++i) scope.items[f.inputs[i]] = i < c.in.size() ? c.in[i] : Item();
   nodes(scope, f.nodes);
   Results results;

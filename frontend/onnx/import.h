@@ -96,7 +96,9 @@ struct Call {
   std::vector<std::string> words(std::string_view name) const;
   std::string word(std::string_view name, std::string otherwise) const;
   const GraphText& graph(std::string_view name) const;
-  bool wants(size_t i) const { return i < node.outputs.size() && !node.outputs[i].empty(); }  // an output that has a name
+  bool wants(size_t i) const {
+    return i < node.outputs.size() && !node.outputs[i].empty();
+  }  // an output that has a name
   // ---- axes
   int64_t axis(int64_t number, int rank) const;  // from 0 on
   Axes axes(const Axes& numbers, int rank) const;  // ascending, each once
@@ -138,7 +140,6 @@ class Importer {
   int depth_ = 0;
 };
 
-const FunctionText* function_of(const Model& model, const NodeText& node);
 // Error, by op, where a node of a graph, of its bodies, or of the functions that they call is one that nobody knows.
 void check_ops(const Model& model, const Location& at);
 std::string node_text(const NodeText& node, size_t number, const Opsets& opsets);

@@ -24,7 +24,8 @@ Results import_celu(Call& c) { return one(celu(c.tensor(0), Operand(c.number("al
 
 Results import_selu(Call& c) {
   const Tensor x = c.tensor(0);
-  const double alpha = c.number("alpha", 1.67326319217681884765625), gamma = c.number("gamma", 1.05070102214813232421875);
+  const double alpha = c.number("alpha", 1.67326319217681884765625),
+               gamma = c.number("gamma", 1.05070102214813232421875);
   return one(where(x > 0, x, expm1(x) * alpha) * gamma);
 }
 

@@ -47,10 +47,10 @@ struct Loop {
   size_t carried;  // values that go round
   size_t stacked;  // results of each round that are stacked
 
-  explicit Loop(Call& c)
-      : c(c), graph(c.graph("body")), carried(c.in.size() < 2 ? 0 : c.in.size() - 2), stacked(0) {
+  explicit Loop(Call& c) : c(c), graph(c.graph("body")), carried(c.in.size() < 2 ? 0 : c.in.size() - 2), stacked(0) {
     c.expects(c.in.size() >= 2, "it has a trip count and a condition, be they left out");
-    c.expects(graph.outputs.size() >= carried + 1 && graph.inputs.size() >= 2, "its body has a condition and the values that go round");
+    c.expects(graph.outputs.size() >= carried + 1 && graph.inputs.size() >= 2,
+              "its body has a condition and the values that go round");
     stacked = graph.outputs.size() - carried - 1;
   }
 
@@ -91,14 +91,15 @@ struct Loop {
       Tensors values;
     };
     const Tensor limit = c.has(0) ? scalar_of(c.tensor(0)).tensor.astype(i64) : Tensor();
-    const State start{tenon::tensor(int64_t{0}), c.has(1) ? scalar_of(c.tensor(1)).tensor : tenon::tensor(true), first()};
-    const State end = while_loop(
-        [&](const State& s) { return limit.defined() ? logical_and(s.going, s.i < limit) : s.going; },
-        [&](const State& s) {
-          const Tensors all = traced_all(c.scope.importer, round(s.i, s.going, s.values));
-          return State{s.i + 1, scalar_of(all[0]).tensor, Tensors(all.begin() + 1, all.end())};
-        },
-        start);
+    const State start{tenon::tensor(int64_t{0}), c.has(1) ? scalar_of(c.tensor(1)).tensor : tenon::tensor(true),
+                      first()};
+    const State end =
+        while_loop([&](const State& s) { return limit.defined() ? logical_and(s.going, s.i < limit) : s.going; },
+                   [&](const State& s) {
+                     const Tensors all = traced_all(c.scope.importer, round(s.i, s.going, s.values));
+                     return State{s.i + 1, scalar_of(all[0]).tensor, Tensors(all.begin() + 1, all.end())};
+                   },
+                   start);
     return items_of(end.values);
   }
 
@@ -161,12 +162,14 @@ Results import_scan(Call& c) {
   const bool batched = c.opset < 9;
   const size_t lead = batched ? 1 : 0;
   const auto scanned = c.required("num_scan_inputs");
-  c.expects(scanned >= 1 && static_cast<size_t>(scanned) + lead <= c.in.size(), "it has as many scanned inputs as it says");
+  c.expects(scanned >= 1 && static_cast<size_t>(scanned) + lead <= c.in.size(),
+            "it has as many scanned inputs as it says");
   c.expects(!batched || !c.has(0), "lengths of a batch's rows are not known");
   const size_t states = c.in.size() - lead - static_cast<size_t>(scanned);
   const auto outputs = graph.outputs.size();
   c.expects(outputs >= states, "its body gives the states and what is stacked");
-  const Axes turned_in = c.integers(batched ? "directions" : "scan_input_directions", Axes(static_cast<size_t>(scanned), 0));
+  const Axes turned_in =
+      c.integers(batched ? "directions" : "scan_input_directions", Axes(static_cast<size_t>(scanned), 0));
   const Axes turned_out = c.integers("scan_output_directions", Axes(outputs - states, 0));
   const Axes axes_in = c.integers("scan_input_axes", Axes(static_cast<size_t>(scanned), 0));
   const Axes axes_out = c.integers("scan_output_axes", Axes(outputs - states, 0));
@@ -177,7 +180,8 @@ Results import_scan(Call& c) {
     const auto step = [&](const Tensors& s, const Tensors& rows) {
       std::vector<Item> arguments(s.begin(), s.end());
       arguments.insert(arguments.end(), rows.begin(), rows.end());
-      const Tensors all = traced_all(c.scope.importer, c.scope.importer.body(c.scope, graph, made_of(c, std::move(arguments))));
+      const Tensors all =
+          traced_all(c.scope.importer, c.scope.importer.body(c.scope, graph, made_of(c, std::move(arguments))));
       const auto split = all.begin() + static_cast<std::ptrdiff_t>(states);
       return std::pair(Tensors(all.begin(), split), Tensors(split, all.end()));
     };

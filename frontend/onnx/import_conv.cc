@@ -29,8 +29,11 @@ Tensor convolved(Call& c, const Tensor& x, const Tensor& weight, const Tensor& b
   Axes kernel_order = spatial_axes(weight);
   kernel_order.push_back(1), kernel_order.push_back(0);
   const Tensor y = convolution(movedim(x, 1, -1), weight.transpose(kernel_order),
-                               Convolution{.strides = w.strides, .low = w.low, .high = w.high,
-                                           .dilation = w.dilations, .groups = c.integer("group", 1)});
+                               Convolution{.strides = w.strides,
+                                           .low = w.low,
+                                           .high = w.high,
+                                           .dilation = w.dilations,
+                                           .groups = c.integer("group", 1)});
   return with_bias(movedim(y, -1, 1), bias);
 }
 
@@ -57,7 +60,8 @@ void cuts(Call& c, const Window& w, const Shape& x, const Axes& more, Axes& low,
   const Axes shape = c.integers("output_shape");
   const std::string name = c.word("auto_pad", "NOTSET");
   const size_t count = w.kernel.size();
-  c.expects(shape.empty() || shape.size() == count || shape.size() == count + 2, "output_shape has a number for each axis");
+  c.expects(shape.empty() || shape.size() == count || shape.size() == count + 2,
+            "output_shape has a number for each axis");
   for (size_t i = 0; i < count; ++i) {
     low.push_back(w.low[i]);
     high.push_back(w.high[i] - more[i]);
@@ -88,9 +92,9 @@ Results import_conv_transpose(Call& c) {
   }
   cuts(c, w, x.shape(), more, low, high);
   const int64_t groups = c.integer("group", 1);
-  const Tensor y = convolution(movedim(x, 1, -1), turned(c, weight, groups),
-                               Convolution{.low = reach, .high = reach, .dilation = w.dilations, .groups = groups,
-                                           .lhs_dilation = w.strides});
+  const Tensor y = convolution(
+      movedim(x, 1, -1), turned(c, weight, groups),
+      Convolution{.low = reach, .high = reach, .dilation = w.dilations, .groups = groups, .lhs_dilation = w.strides});
   Widths widths = {{0, 0}, {0, 0}};
   for (size_t i = 0; i < count; ++i) widths.emplace_back(-low[i], -high[i]);
   return one(with_bias(pad(movedim(y, -1, 1), widths), c.tensor_or(2, {})));
@@ -113,7 +117,8 @@ Results import_col2im(Call& c) {
     padded.push_back(image[i] + pads[i] + pads[count + i]);
     widths.emplace_back(-pads[i], -pads[count + i]);
   }
-  const Unfold how{.dilation = c.integers("dilations", Axes(count, 1)), .stride = c.integers("strides", Axes(count, 1))};
+  const Unfold how{.dilation = c.integers("dilations", Axes(count, 1)),
+                   .stride = c.integers("strides", Axes(count, 1))};
   return one(pad(fold(x, padded, block, how), widths));
 }
 

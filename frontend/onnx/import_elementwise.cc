@@ -1,6 +1,8 @@
 // Element by element: arithmetic, comparisons, logic, casts.
 #include "tenon/frontend/onnx/families.h"
 #include "tenon/frontend/onnx/tensors.h"
+#include "tenon/frontend/tensor/apply.h"
+#include "tenon/ir/graph/attributes.h"
 
 namespace tenon::onnx {
 
@@ -21,7 +23,7 @@ DType dtype_attribute(Call& c, std::string_view name, DType otherwise) {
 }
 
 Results import_mean(Call& c) {
-  const Tensor sum = folded<operator+>(c).at(0).tensor;
+  const Tensor sum = folded<operator+ >(c).at(0).tensor;
   return one(sum / static_cast<double>(c.in.size()));
 }
 
@@ -37,7 +39,7 @@ Results import_pow(Call& c) {
 Results import_mod(Call& c) {
   const auto [x, y] = operands(c);
   const bool truncated = c.integer("fmod", 0) != 0;
-  c.expects(truncated || is_integer(x.dtype()), "of floating numbers fmod is 1");
+  c.expects(truncated || is_integer(x.dtype()) || c.opset >= 28, "of floating numbers fmod is 1");
   return one(truncated ? fmod(x, y) : remainder(x, y));
 }
 
@@ -64,6 +66,15 @@ Results import_cast_like(Call& c) {
   const DType to = c.dtype(1);
   const Tensor x = c.tensor(0);
   return one(to == boolean && x.dtype() != boolean ? x != 0 : x.astype(to));
+}
+
+Results import_bit_cast(Call& c) {
+  const DType to = dtype_of(c.file(), c.required("to"));
+  const Tensor x = c.tensor(0);
+  c.expects(bits(to) == bits(x.dtype()) && !is_complex(to) && !is_complex(x.dtype()),
+            "its dtypes have equally many bits");
+  return one(
+      apply_primitive(ir::Op::bitcast, ir::ConvertAttrs{.dtype = to}, std::span(&x, 1), c.scope.importer.at).at(0));
 }
 
 Results import_where(Call& c) { return one(where(c.tensor(0), c.tensor(1), c.tensor(2))); }

@@ -29,7 +29,8 @@ Results import_constant(Call& c) {
     const Attribute* found = c.find(a.name);
     if (found == nullptr) continue;
     if (a.name == "value" && found->tensor != nullptr) {
-      if (found->tensor->has_strings || !known_dtype(found->tensor->element)) dtype_of(c.file(), found->tensor->element);
+      if (found->tensor->has_strings || !known_dtype(found->tensor->element))
+        dtype_of(c.file(), found->tensor->element);
       return one(c.scope.importer.stored(found->tensor.get()));
     }
     if (a.name == "sparse_value" && found->sparse != nullptr) return one(c.scope.importer.stored(found->sparse.get()));
@@ -65,7 +66,8 @@ Results import_range(Call& c) {
     return list[0];
   };
   const Extent start = each(0), limit = each(1), delta = each(2);
-  c.expects(delta.is_number() && delta.number() != 0 && delta.number() > -INT32_MAX && delta.number() < INT32_MAX, "its delta is a number and not 0");
+  c.expects(delta.is_number() && delta.number() != 0 && delta.number() > -INT32_MAX && delta.number() < INT32_MAX,
+            "its delta is a number and not 0");
   if (start.is_number() && limit.is_number())
     return one(arange(start.number(), limit.number(), delta.number(), {.dtype = dtype}));
   c.expects(delta.number() > 0, "with free extents its delta is positive");
@@ -86,7 +88,8 @@ namespace {
 
 std::optional<std::vector<Extent>> list_of(const Item& item) {
   if (item.counted()) return item.extents;
-  if (!item.stored() || !is_integer(item.tensor.dtype()) || item.tensor.ndim() > 1 || item.tensor.numel() > 64) return std::nullopt;
+  if (!item.stored() || !is_integer(item.tensor.dtype()) || item.tensor.ndim() > 1 || item.tensor.numel() > 64)
+    return std::nullopt;
   std::vector<Extent> list;
   for (int64_t n : item.tensor.to_vector<int64_t>()) list.push_back(n);
   return list;
@@ -94,7 +97,9 @@ std::optional<std::vector<Extent>> list_of(const Item& item) {
 
 bool is_scalar(const Call& c, size_t i) { return c.shape(i).rank() == 0; }
 
-Item item_of(std::vector<Extent> list, bool scalar) { return scalar ? number_item(list.at(0)) : list_item(std::move(list)); }
+Item item_of(std::vector<Extent> list, bool scalar) {
+  return scalar ? number_item(list.at(0)) : list_item(std::move(list));
+}
 
 std::optional<Item> arithmetic(Call& c, std::string_view op) try {
   const auto a = list_of(c.in[0]), b = list_of(c.in[1]);
@@ -102,8 +107,13 @@ std::optional<Item> arithmetic(Call& c, std::string_view op) try {
   std::vector<Extent> result;
   for (size_t i = 0; i < std::max(a->size(), b->size()); ++i) {
     const Extent x = (*a)[a->size() == 1 ? 0 : i], y = (*b)[b->size() == 1 ? 0 : i];
-    result.push_back(op == "Add" ? x + y : op == "Sub" ? x - y : op == "Mul" ? x * y : op == "Div" ? x / y : op == "Mod" ? x % y
-                     : op == "Max" ? max(x, y) : min(x, y));
+    result.push_back(op == "Add"   ? x + y
+                     : op == "Sub" ? x - y
+                     : op == "Mul" ? x * y
+                     : op == "Div" ? x / y
+                     : op == "Mod" ? x % y
+                     : op == "Max" ? max(x, y)
+                                   : min(x, y));
   }
   return item_of(std::move(result), is_scalar(c, 0) && is_scalar(c, 1));
 } catch (const Error&) {  // it may be negative, so it is no extent
@@ -124,7 +134,8 @@ std::optional<Item> part(Call& c, std::string_view op) {
     return item_of(std::move(result), is_scalar(c, 1));
   }
   const bool operands = c.opset >= 10;
-  const Axes starts = operands ? c.integers(1) : c.integers("starts"), ends = operands ? c.integers(2) : c.integers("ends");
+  const Axes starts = operands ? c.integers(1) : c.integers("starts"),
+             ends = operands ? c.integers(2) : c.integers("ends");
   const Axes steps = operands && c.has(4) ? c.integers(4) : Axes{1};
   if (starts.size() != 1 || ends.size() != 1 || steps != Axes{1}) return std::nullopt;
   const auto place = [&](int64_t n) { return std::clamp<int64_t>(n < 0 ? n + size : n, 0, size); };
@@ -167,7 +178,8 @@ std::optional<Item> counted_result(Call& c) {
   if (op == "Cast" && c.required("to") == static_cast<int64_t>(Element::i64)) return c.in[0];
   if (op == "Unsqueeze" && is_scalar(c, 0)) return list_item(c.in[0].extents);
   if ((op == "Squeeze" || op == "ReduceProd" || op == "ReduceSum") && c.in[0].kind == Item::Kind::list) {
-    if (op == "Squeeze") return c.in[0].extents.size() == 1 ? std::optional(number_item(c.in[0].extents[0])) : std::nullopt;
+    if (op == "Squeeze")
+      return c.in[0].extents.size() == 1 ? std::optional(number_item(c.in[0].extents[0])) : std::nullopt;
     Extent total = op == "ReduceProd" ? 1 : 0;
     for (const Extent& e : c.in[0].extents) total = op == "ReduceProd" ? total * e : total + e;
     return item_of({total}, c.integer("keepdims", 1) == 0);

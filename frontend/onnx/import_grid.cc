@@ -86,9 +86,11 @@ Tensor cubic_weight(const Tensor& fraction, int64_t neighbour) {
 Results import_grid_sample(Call& c) {
   const Tensor x = c.tensor(0), grid = c.tensor(1);
   const std::string mode = c.word("mode", "linear"), padding = c.word("padding_mode", "zeros");
-  c.expects(padding == "zeros" || padding == "border" || padding == "reflection", "its padding is zeros, border or reflection");
+  c.expects(padding == "zeros" || padding == "border" || padding == "reflection",
+            "its padding is zeros, border or reflection");
   Grid g{x, padding, c.integer("align_corners", 0) != 0, static_cast<size_t>(x.ndim()) - 2};
-  c.expects(x.ndim() >= 3 && grid.ndim() == x.ndim() && grid.shape()[static_cast<size_t>(x.ndim()) - 1] == static_cast<int64_t>(g.axes),
+  c.expects(x.ndim() >= 3 && grid.ndim() == x.ndim() &&
+                grid.shape()[static_cast<size_t>(x.ndim()) - 1] == static_cast<int64_t>(g.axes),
             "its grid is [n, places.., axes]");
   std::vector<Tensor> p;
   for (size_t i = 0; i < g.axes; ++i) {  // the grid names the last axis first

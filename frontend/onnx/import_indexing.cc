@@ -30,7 +30,8 @@ namespace {
 std::vector<Tensor> columns(Call& c, const Tensor& x, const Tensor& indices, int first) {
   c.expects(indices.ndim() >= 1, "its indices are [.., k]");
   const Extent k = indices.size(-1);
-  c.expects(k.is_number() && k.number() >= 1 && first + k.number() <= x.ndim(), "its indices name more axes than there are");
+  c.expects(k.is_number() && k.number() >= 1 && first + k.number() <= x.ndim(),
+            "its indices name more axes than there are");
   std::vector<Tensor> list;
   for (int64_t i = 0; i < k.number(); ++i) list.push_back(from_front(select(indices, -1, i), x.size(first + i)));
   return list;
@@ -87,12 +88,31 @@ Results import_scatter_nd(Call& c) {
   const Tensor flat = x.reshape({rows, width}), from = updates.reshape({product(row.shape(), 0, row.ndim()), width});
   const std::string how = reduction_of(c);
   row = row.reshape({-1});
-  return one((how.empty() ? index_copy(flat, 0, row, from) : index_reduce(flat, 0, row, from, how == "sum" ? "sum" : how)).reshape(x.shape()));
+  return one(
+      (how.empty() ? index_copy(flat, 0, row, from) : index_reduce(flat, 0, row, from, how == "sum" ? "sum" : how))
+          .reshape(x.shape()));
+}
+
+// A part of a cache replaced, for each element of the batch from a place of its own on.
+Results import_tensor_scatter(Call& c) {
+  const Tensor cache = c.tensor(0), update = c.tensor(1);
+  const int64_t axis = c.axis(c.integer("axis", -2), cache.ndim());
+  const std::string mode = c.word("mode", "linear");
+  c.expects(axis > 0 && (mode == "linear" || mode == "circular"),
+            "its axis is not the batch's, its mode linear or circular");
+  std::vector<Extent> line(static_cast<size_t>(cache.ndim()), 1), batch = line;
+  line[static_cast<size_t>(axis)] = update.size(axis), batch[0] = update.size(0);
+  Tensor place = arange(0, update.size(axis)).reshape(line);
+  if (c.has(2)) place = place + c.tensor(2).astype(i64).reshape(batch);
+  if (mode == "circular") place = place % Operand(cache.size(axis));
+  return one(scatter(cache, axis, broadcast_to(place, update.shape()), update));
 }
 
 Results import_one_hot(Call& c) {
   const Tensor indices = c.tensor(0), values = c.tensor(2);
-  const std::vector<Extent> depths = c.known(1) && !is_integer(c.dtype(1)) ? std::vector<Extent>{static_cast<int64_t>(c.numbers(1).at(0))} : c.extents(1);
+  const std::vector<Extent> depths = c.known(1) && !is_integer(c.dtype(1))
+                                         ? std::vector<Extent>{static_cast<int64_t>(c.numbers(1).at(0))}
+                                         : c.extents(1);
   c.expects(depths.size() == 1, "its depth is one number");
   const int rank = indices.ndim() + 1;
   const int64_t axis = c.axis(c.integer("axis", -1), rank);
@@ -129,7 +149,8 @@ Results import_compress(Call& c) {
   std::vector<int64_t> places;
   for (size_t i = 0; i < chosen.size(); ++i)
     if (chosen[i] != 0) places.push_back(static_cast<int64_t>(i));
-  c.expects(places.empty() || !x.size(axis).is_number() || places.back() < x.size(axis).number(), "its condition is longer than the axis");
+  c.expects(places.empty() || !x.size(axis).is_number() || places.back() < x.size(axis).number(),
+            "its condition is longer than the axis");
   return one(take(x, tenon::tensor(places), axis));
 }
 
@@ -160,7 +181,8 @@ Results import_unique(Call& c) {
     inverse.push_back(number.at(first.at(row)));
     ++counts[static_cast<size_t>(inverse.back())];
   }
-  return {take(x, tenon::tensor(places), static_cast<int64_t>(axis)), tenon::tensor(places), tenon::tensor(inverse), tenon::tensor(counts)};
+  return {take(x, tenon::tensor(places), static_cast<int64_t>(axis)), tenon::tensor(places), tenon::tensor(inverse),
+          tenon::tensor(counts)};
 }
 
 }  // namespace tenon::onnx

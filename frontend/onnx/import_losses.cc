@@ -6,7 +6,8 @@ namespace {
 
 // -weight[label] log_prob[label], reduced; labels of ignore_index do not count.
 Tensor negative_likelihood(Call& c, const Tensor& log_probs, Tensor labels, const Tensor& weight) {
-  c.expects(log_probs.ndim() >= 2 && labels.ndim() == log_probs.ndim() - 1, "its input is [n, classes, ...] and its labels [n, ...]");
+  c.expects(log_probs.ndim() >= 2 && labels.ndim() == log_probs.ndim() - 1,
+            "its input is [n, classes, ...] and its labels [n, ...]");
   const DType dtype = log_probs.dtype();
   labels = labels.astype(i64);
   Tensor counts = full(labels.shape(), 1, {.dtype = dtype}), valid = labels;
@@ -27,9 +28,7 @@ Tensor negative_likelihood(Call& c, const Tensor& log_probs, Tensor labels, cons
 
 }  // namespace
 
-Results import_nll_loss(Call& c) {
-  return one(negative_likelihood(c, c.tensor(0), c.tensor(1), c.tensor_or(2, {})));
-}
+Results import_nll_loss(Call& c) { return one(negative_likelihood(c, c.tensor(0), c.tensor(1), c.tensor_or(2, {}))); }
 
 Results import_cross_entropy(Call& c) {
   const Tensor log_probs = log_softmax(c.tensor(0), 1);

@@ -72,7 +72,8 @@ Index backwards(Call& c, Tensor& x, int64_t axis, Extent start, Extent stop, int
   const Extent n = x.size(axis);
   x = flip(x, {axis});
   if (!n.is_number() || !start.is_number() || !stop.is_number()) {
-    const bool whole = start.is_number() && (start.number() == -1 || beyond(start)) && beyond(stop) && stop.number() < 0;
+    const bool whole =
+        start.is_number() && (start.number() == -1 || beyond(start)) && beyond(stop) && stop.number() < 0;
     c.expects(whole, "a slice backwards of a free extent takes all of it");
     return slice(0, n, -step);
   }
@@ -107,8 +108,8 @@ Results import_slice(Call& c) {
   for (size_t i = 0; i < axes.size(); ++i) {
     const int64_t axis = c.axis(axes[i], x.ndim());
     c.expects(steps[i] != 0 && steps[i] > INT64_MIN, "a step is not 0");
-    indices[static_cast<size_t>(axis)] = steps[i] > 0 ? slice(starts[i], stops[i], steps[i])
-                                                      : backwards(c, x, axis, starts[i], stops[i], steps[i]);
+    indices[static_cast<size_t>(axis)] =
+        steps[i] > 0 ? slice(starts[i], stops[i], steps[i]) : backwards(c, x, axis, starts[i], stops[i], steps[i]);
   }
   return one(x[indices]);
 }
@@ -207,8 +208,9 @@ Results import_space_to_depth(Call& c) {
   const int64_t b = c.required("blocksize");
   c.expects(b >= 1 && b <= INT16_MAX, "its blocks have one element or more");
   const Shape& s = x.shape();
+  const bool crd = c.word("mode", "DCR") == "CRD";
   return one(x.reshape({s[0], s[1], s[2] / b, b, s[3] / b, b})
-                 .transpose({0, 3, 5, 1, 2, 4})
+                 .transpose(crd ? Axes{0, 1, 3, 5, 2, 4} : Axes{0, 3, 5, 1, 2, 4})
                  .reshape({s[0], s[1] * (b * b), s[2] / b, s[3] / b}));
 }
 

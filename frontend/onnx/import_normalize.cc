@@ -32,9 +32,11 @@ Moments moments(const Tensor& x, const Axes& axes, double epsilon) {
 
 // Inference by the running statistics; in training mode those of the batch, and the running ones moved toward them.
 Results import_batch_norm(Call& c) {
-  const Tensor x = c.tensor(0), scale = c.tensor(1), bias = c.tensor(2), running_mean = c.tensor(3), running_var = c.tensor(4);
+  const Tensor x = c.tensor(0), scale = c.tensor(1), bias = c.tensor(2), running_mean = c.tensor(3),
+               running_var = c.tensor(4);
   const double epsilon = c.number("epsilon", 1e-5f), momentum = c.number("momentum", 0.9f);
-  const bool training = c.opset >= 14 ? c.integer("training_mode", 0) != 0 : c.opset < 7 && c.integer("is_test", 0) == 0 && c.wants(1);
+  const bool training =
+      c.opset >= 14 ? c.integer("training_mode", 0) != 0 : c.opset < 7 && c.integer("is_test", 0) == 0 && c.wants(1);
   c.expects(c.opset >= 9 || c.integer("spatial", 1) != 0, "statistics of each place by itself are not known");
   if (!training) {
     const Tensor factor = scale / sqrt(running_var + epsilon);
@@ -44,7 +46,8 @@ Results import_batch_norm(Call& c) {
   Axes axes = {0};
   for (int64_t i : axes_from(x, 2)) axes.push_back(i);
   const Tensor m = mean(wide(x), {.axes = axes}), v = var(wide(x), {.axes = axes});
-  const Tensor y = (x - by_channel(x, m)) / sqrt(by_channel(x, v) + epsilon) * by_channel(x, scale) + by_channel(x, bias);
+  const Tensor y =
+      (x - by_channel(x, m)) / sqrt(by_channel(x, v) + epsilon) * by_channel(x, scale) + by_channel(x, bias);
   const auto moved = [&](const Tensor& before, const Tensor& now) {
     return (before * momentum + now * (1 - momentum)).astype(before.dtype());
   };
@@ -63,7 +66,8 @@ Results import_layer_norm(Call& c) {
 Results import_rms_norm(Call& c) {
   const Tensor x = c.tensor(0), w = wide(x);
   const int64_t axis = c.axis(c.integer("axis", -1), x.ndim());
-  const Tensor inverse = rsqrt(mean(w * w, {.axes = axes_from(x, axis), .keepdims = true}) + c.number("epsilon", 1e-5f));
+  const Tensor inverse =
+      rsqrt(mean(w * w, {.axes = axes_from(x, axis), .keepdims = true}) + c.number("epsilon", 1e-5f));
   return one((w * inverse).astype(x.dtype()) * c.tensor(1));
 }
 
@@ -83,8 +87,7 @@ Results import_group_norm(Call& c) {
   const Tensor grouped = wide(x).reshape(shape);
   const Moments m = moments(grouped, axes_from(grouped, 2), c.number("epsilon", 1e-5f));
   const Tensor y = m.centred * m.inverse;
-  if (c.opset < 21)
-    return one((y * by_channel(y, scale) + by_channel(y, bias)).reshape(x.shape()).astype(x.dtype()));
+  if (c.opset < 21) return one((y * by_channel(y, scale) + by_channel(y, bias)).reshape(x.shape()).astype(x.dtype()));
   return one((y.reshape(x.shape()) * by_channel(x, scale) + by_channel(x, bias)).astype(x.dtype()));
 }
 
@@ -93,7 +96,8 @@ Results import_lp_norm(Call& c) {
   const Axes axes = {c.axis(c.integer("axis", -1), x.ndim())};
   const int64_t p = c.integer("p", 2);
   c.expects(p == 1 || p == 2, "its p is 1 or 2");
-  const Tensor size = p == 1 ? sum(abs(x), {.axes = axes, .keepdims = true}) : sqrt(sum(x * x, {.axes = axes, .keepdims = true}));
+  const Tensor size =
+      p == 1 ? sum(abs(x), {.axes = axes, .keepdims = true}) : sqrt(sum(x * x, {.axes = axes, .keepdims = true}));
   return one(where(size == 0, zeros_like(x), x / size));
 }
 
@@ -114,8 +118,10 @@ Results import_lrn(Call& c) {
   window[1] = size;
   widths[1] = {(size - 1) / 2, size / 2};
   const Axes ones(static_cast<size_t>(x.ndim()), 1);
-  const Tensor squares = reduce_window(x * x, ReduceWindow{.window = window, .strides = ones, .padding = widths, .combine = "sum"});
-  return one(x / pow(squares * (c.number("alpha", 1e-4f) / static_cast<double>(size)) + c.number("bias", 1), c.number("beta", 0.75)));
+  const Tensor squares =
+      reduce_window(x * x, ReduceWindow{.window = window, .strides = ones, .padding = widths, .combine = "sum"});
+  return one(x / pow(squares * (c.number("alpha", 1e-4f) / static_cast<double>(size)) + c.number("bias", 1),
+                     c.number("beta", 0.75)));
 }
 
 // Training from opset 12 on, where an operand says so; the key is the seed.

@@ -107,7 +107,8 @@ Results import_max_unpool(Call& c) {
   shape = c.has(2) ? c.extents(2) : natural;
   c.expects(shape.size() == natural.size(), "its output shape has a number for each axis");
   // Places are those of the natural output; in a larger one they stand in its corner.
-  const Tensor flat = zeros({product(Shape(Extents(natural).checked("MaxUnpool", x.dtype(), {})), 0, x.ndim())}, {.dtype = x.dtype()});
+  const Tensor flat =
+      zeros({product(Shape(Extents(natural).checked("MaxUnpool", x.dtype(), {})), 0, x.ndim())}, {.dtype = x.dtype()});
   Tensor y = scatter(flat, 0, places.reshape({-1}), x.reshape({-1})).reshape(natural);
   Widths widths;
   for (size_t i = 0; i < shape.size(); ++i) widths.emplace_back(0, shape[i] - natural[i]);

@@ -63,12 +63,14 @@ Results import_dynamic_quantize(Call& c) {
 
 Results import_mat_mul_integer(Call& c) {
   const Tensor a = c.tensor(0), b = c.tensor(1);
-  return one(matmul(minus_zero(c, a, c.tensor_or(2, {}), a.ndim() - 2), minus_zero(c, b, c.tensor_or(3, {}), b.ndim() - 1))
-                 .astype(i32));
+  return one(
+      matmul(minus_zero(c, a, c.tensor_or(2, {}), a.ndim() - 2), minus_zero(c, b, c.tensor_or(3, {}), b.ndim() - 1))
+          .astype(i32));
 }
 
 Results import_conv_integer(Call& c) {
-  return one(convolved(c, minus_zero(c, c.tensor(0), c.tensor_or(2, {}), 1), minus_zero(c, c.tensor(1), c.tensor_or(3, {}), 0), {})
+  return one(convolved(c, minus_zero(c, c.tensor(0), c.tensor_or(2, {}), 1),
+                       minus_zero(c, c.tensor(1), c.tensor_or(3, {}), 0), {})
                  .astype(i32));
 }
 
@@ -76,7 +78,8 @@ Results import_conv_integer(Call& c) {
 Results import_qlinear_mat_mul(Call& c) {
   const Tensor a = c.tensor(0), b = c.tensor(3);
   const Tensor y = matmul(minus_zero(c, a, c.tensor(2), a.ndim() - 2), minus_zero(c, b, c.tensor(5), b.ndim() - 1));
-  const Tensor scaled = y * beside(c, y, c.tensor(1), y.ndim() - 2).astype(f64) * beside(c, y, c.tensor(4), y.ndim() - 1).astype(f64);
+  const Tensor scaled =
+      y * beside(c, y, c.tensor(1), y.ndim() - 2).astype(f64) * beside(c, y, c.tensor(4), y.ndim() - 1).astype(f64);
   return one(quantized(c, scaled, c.tensor(6), c.tensor(7), c.dtype(7), y.ndim() - 1));
 }
 

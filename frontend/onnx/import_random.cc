@@ -29,7 +29,9 @@ DType like(Call& c) { return dtype_attribute(c, "dtype", is_floating(c.dtype(0))
 }  // namespace
 
 Results import_random_normal(Call& c) { return drawn(c, true, c.integers("shape"), dtype_attribute(c, "dtype", f32)); }
-Results import_random_uniform(Call& c) { return drawn(c, false, c.integers("shape"), dtype_attribute(c, "dtype", f32)); }
+Results import_random_uniform(Call& c) {
+  return drawn(c, false, c.integers("shape"), dtype_attribute(c, "dtype", f32));
+}
 Results import_random_normal_like(Call& c) { return drawn(c, true, c.shape(0), like(c)); }
 Results import_random_uniform_like(Call& c) { return drawn(c, false, c.shape(0), like(c)); }
 

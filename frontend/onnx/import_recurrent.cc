@@ -73,7 +73,9 @@ struct Recurrence {
     return clip(t, -by, by);
   }
 
-  Tensor of(size_t input, size_t direction) const { return select(c.tensor(input), 0, static_cast<int64_t>(direction)); }
+  Tensor of(size_t input, size_t direction) const {
+    return select(c.tensor(input), 0, static_cast<int64_t>(direction));
+  }
 
   Tensor first_state(size_t input, size_t direction) const {
     if (!c.has(input)) return zeros({x.size(1), hidden}, {.dtype = x.dtype()});
@@ -93,7 +95,8 @@ struct Direction {
   States last;
 };
 
-Direction run_direction(const Recurrence& r, const Tensor& projected, const States& first, bool reverse, const Step& step) {
+Direction run_direction(const Recurrence& r, const Tensor& projected, const States& first, bool reverse,
+                        const Step& step) {
   const auto keep = [](const Tensor& on, const States& next, const States& before) {
     States kept;
     for (size_t i = 0; i < next.size(); ++i) kept.push_back(where(on, next[i], before[i]));
@@ -124,9 +127,11 @@ template <class MakeStep>
 Results all_directions(Recurrence& r, const std::vector<size_t>& state_inputs, MakeStep make_step) {
   Call& c = r.c;
   const std::string word = c.word("direction", "forward");
-  c.expects(word == "forward" || word == "reverse" || word == "bidirectional", "its direction is forward, reverse or bidirectional");
+  c.expects(word == "forward" || word == "reverse" || word == "bidirectional",
+            "its direction is forward, reverse or bidirectional");
   const size_t count = word == "bidirectional" ? 2 : 1;
-  c.expects(c.shape(1).rank() == 3 && c.shape(1)[0] == static_cast<int64_t>(count), "its weights are [directions, gates * hidden, in]");
+  c.expects(c.shape(1).rank() == 3 && c.shape(1)[0] == static_cast<int64_t>(count),
+            "its weights are [directions, gates * hidden, in]");
   std::vector<Tensor> outputs;
   std::vector<std::vector<Tensor>> last(state_inputs.size());
   for (size_t d = 0; d < count; ++d) {

@@ -1,4 +1,6 @@
 // Reductions, places of extrema, running sums, the greatest. Axes became an operand in opset 18, of sums in 13.
+#include <cmath>
+
 #include "tenon/frontend/onnx/families.h"
 
 namespace tenon::onnx {
@@ -41,11 +43,29 @@ Results import_reduce_mean(Call& c) {
 Results import_reduce_prod(Call& c) {
   return reduced(c, [](const Tensor& x, const Reduce& r) { return prod(x, r); });
 }
+namespace {
+
+// Of no elements what leaves every number alone: an infinity, or the end of the integers.
+Tensor extremum(const Tensor& x, const Reduce& r, bool greatest) {
+  if (x.dtype() == boolean) return greatest ? any_of(x, r) : all_of(x, r);
+  bool empty = false;
+  for (int64_t a : r.axes) empty |= x.size(a) == Extent(0);
+  if (!empty) return greatest ? max(x, r) : min(x, r);
+  const Shape shape = sum(x, r).shape();
+  if (is_floating(x.dtype())) return full(shape, greatest ? -INFINITY : INFINITY, {.dtype = x.dtype()});
+  const uint64_t all = ~uint64_t{0} >> (64 - bits(x.dtype()) + (is_signed(x.dtype()) ? 1 : 0));
+  const auto most = static_cast<int64_t>(all);
+  if (greatest) return full(shape, is_signed(x.dtype()) ? -most - 1 : 0, {.dtype = x.dtype()});
+  return full(shape, is_signed(x.dtype()) ? Operand(most) : Operand(all), {.dtype = x.dtype()});
+}
+
+}  // namespace
+
 Results import_reduce_max(Call& c) {
-  return reduced(c, [](const Tensor& x, const Reduce& r) { return x.dtype() == boolean ? any_of(x, r) : max(x, r); });
+  return reduced(c, [](const Tensor& x, const Reduce& r) { return extremum(x, r, true); });
 }
 Results import_reduce_min(Call& c) {
-  return reduced(c, [](const Tensor& x, const Reduce& r) { return x.dtype() == boolean ? all_of(x, r) : min(x, r); });
+  return reduced(c, [](const Tensor& x, const Reduce& r) { return extremum(x, r, false); });
 }
 Results import_reduce_l1(Call& c) {
   return reduced(c, [](const Tensor& x, const Reduce& r) { return sum(abs(x), r); });
@@ -95,6 +115,19 @@ Results import_cum_sum(Call& c) {
     Widths widths(static_cast<size_t>(x.ndim()), {0, 0});
     widths[static_cast<size_t>(axis)] = reverse ? std::pair<Extent, Extent>(-1, 1) : std::pair<Extent, Extent>(1, -1);
     total = pad(total, widths);
+  }
+  return one(total);
+}
+
+Results import_cum_prod(Call& c) {
+  const Tensor x = c.tensor(0);
+  const int64_t axis = c.axis(c.integer(1), x.ndim());
+  const bool reverse = c.integer("reverse", 0) != 0;
+  Tensor total = cumprod(x, axis, reverse).astype(x.dtype());
+  if (c.integer("exclusive", 0) != 0) {
+    Widths widths(static_cast<size_t>(x.ndim()), {0, 0});
+    widths[static_cast<size_t>(axis)] = reverse ? std::pair<Extent, Extent>(-1, 1) : std::pair<Extent, Extent>(1, -1);
+    total = pad(total, widths, 1);
   }
   return one(total);
 }

@@ -21,10 +21,12 @@ struct Taps {
   std::vector<bool> inside;  // whether the coordinate lies in the input: of tf_crop_and_resize
 };
 
-double coordinate(const Resampling& r, double i, double scale, double in, double out, double start, double end) {
+// length: of all results, before it was rounded down to `out`.
+double coordinate(const Resampling& r, double i, double scale, double in, double out, double length, double start,
+                  double end) {
   const std::string& how = r.coordinates;
   if (how == "asymmetric") return i / scale;
-  if (how == "align_corners") return out <= 1 ? 0 : i * (in - 1) / (out - 1);
+  if (how == "align_corners") return length <= 1 ? 0 : i * (in - 1) / (length - 1);
   if (how == "pytorch_half_pixel") return out > 1 ? (i + 0.5) / scale - 0.5 : 0;
   if (how == "tf_half_pixel_for_nn") return (i + 0.5) / scale;
   if (how == "half_pixel_symmetric") {
@@ -65,7 +67,8 @@ void add_taps(Taps& taps, const Resampling& r, double x, double scale, int64_t i
     const double shrink = r.antialias ? std::min(scale, 1.0) : 1;
     const double reach = (r.mode == "linear" ? 1 : 2) / shrink;
     double total = 0;
-    const auto first = static_cast<int64_t>(std::floor(x - reach)) + 1, last = static_cast<int64_t>(std::floor(x + reach));
+    const auto first = static_cast<int64_t>(std::floor(x - reach)) + 1,
+               last = static_cast<int64_t>(std::floor(x + reach));
     for (int64_t i = first; i <= last + (r.antialias ? 1 : 0); ++i) {
       const double d = (static_cast<double>(i) - x) * shrink;
       double weight = r.mode == "linear" ? triangle(d) : cubic(d, r.cubic);
@@ -179,7 +182,8 @@ Results resampled_all(Call& c, const Resampling& r, const Target& t) {
     Taps taps;
     for (int64_t i = 0; i < out; ++i)
       add_taps(taps, r,
-               coordinate(r, static_cast<double>(i), t.scales[a], static_cast<double>(in), t.lengths[a], t.starts[a], t.ends[a]),
+               coordinate(r, static_cast<double>(i), t.scales[a], static_cast<double>(in), static_cast<double>(out),
+                          t.lengths[a], t.starts[a], t.ends[a]),
                t.scales[a], in);
     x = resampled(x, static_cast<int64_t>(a), taps, r);
   }
@@ -204,7 +208,8 @@ Results import_resize(Call& c) {
   c.expects(r.mode == "nearest" || r.mode == "linear" || r.mode == "cubic", "its mode is nearest, linear or cubic");
   if (r.mode == "nearest") r.antialias = false;
   const bool old = c.opset < 11;
-  return resampled_all(c, r, target_of(c, shape, axes, old || r.coordinates != "tf_crop_and_resize" ? 0 : 1, old ? 1 : 2, old ? 0 : 3));
+  return resampled_all(
+      c, r, target_of(c, shape, axes, old || r.coordinates != "tf_crop_and_resize" ? 0 : 1, old ? 1 : 2, old ? 0 : 3));
 }
 
 Results import_upsample(Call& c) {

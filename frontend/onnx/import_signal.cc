@@ -38,7 +38,8 @@ Results import_mel_weight_matrix(Call& c) {
   std::vector<int64_t> places;
   for (int64_t i = 0; i < bins + 2; ++i) {
     const double hz = 700 * (std::pow(10, (static_cast<double>(i) * step + from) / 2595) - 1);
-    places.push_back(static_cast<int64_t>(std::floor(static_cast<double>(length + 1) * hz / static_cast<double>(rate))));
+    places.push_back(
+        static_cast<int64_t>(std::floor(static_cast<double>(length + 1) * hz / static_cast<double>(rate))));
   }
   std::vector<double> matrix(static_cast<size_t>(rows * bins), 0);
   for (int64_t i = 0; i < bins; ++i) {
@@ -49,8 +50,10 @@ Results import_mel_weight_matrix(Call& c) {
       matrix[static_cast<size_t>(row * bins + i)] = v;
     };
     if (middle == left) set(middle, 1);
-    for (int64_t j = left; j <= middle && middle != left; ++j) set(j, static_cast<double>(j - left) / static_cast<double>(middle - left));
-    for (int64_t j = middle; j < right; ++j) set(j, static_cast<double>(right - j) / static_cast<double>(right - middle));
+    for (int64_t j = left; j <= middle && middle != left; ++j)
+      set(j, static_cast<double>(j - left) / static_cast<double>(middle - left));
+    for (int64_t j = middle; j < right; ++j)
+      set(j, static_cast<double>(right - j) / static_cast<double>(right - middle));
   }
   return one(tenon::tensor(matrix).reshape({rows, bins}).astype(dtype_attribute(c, "output_datatype", f32)));
 }
@@ -60,7 +63,8 @@ namespace {
 // [.., 1] and [.., 2] to numbers.
 Tensor signal_of(Call& c, const Tensor& x) {
   const Extent last = x.size(-1);
-  c.expects(last == Extent(1) || last == Extent(2), "its last axis holds a real number, or both parts of a complex one");
+  c.expects(last == Extent(1) || last == Extent(2),
+            "its last axis holds a real number, or both parts of a complex one");
   return last == Extent(1) ? squeeze(x, -1) : view_as_complex(x);
 }
 

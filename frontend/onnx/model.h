@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -21,8 +22,23 @@ inline constexpr int64_t most_items = int64_t{1} << 21;
 
 // What element types are called in a file (TensorProto.DataType); others are numbers without a name here.
 enum class Element : int32_t {
-  undefined = 0, f32 = 1, u8 = 2, i8 = 3, u16 = 4, i16 = 5, i32 = 6, i64 = 7, text = 8, boolean = 9, f16 = 10, f64 = 11,
-  u32 = 12, u64 = 13, c64 = 14, c128 = 15, bf16 = 16
+  undefined = 0,
+  f32 = 1,
+  u8 = 2,
+  i8 = 3,
+  u16 = 4,
+  i16 = 5,
+  i32 = 6,
+  i64 = 7,
+  text = 8,
+  boolean = 9,
+  f16 = 10,
+  f64 = 11,
+  u32 = 12,
+  u64 = 13,
+  c64 = 14,
+  c128 = 15,
+  bf16 = 16
 };
 
 struct TensorText {
@@ -46,8 +62,21 @@ struct GraphText;
 
 struct Attribute {
   enum class Kind : int64_t {
-    undefined = 0, number = 1, integer = 2, text = 3, tensor = 4, graph = 5, numbers = 6, integers = 7, texts = 8, tensors = 9,
-    graphs = 10, sparse = 11, sparses = 12, type = 13, types = 14
+    undefined = 0,
+    number = 1,
+    integer = 2,
+    text = 3,
+    tensor = 4,
+    graph = 5,
+    numbers = 6,
+    integers = 7,
+    texts = 8,
+    tensors = 9,
+    graphs = 10,
+    sparse = 11,
+    sparses = 12,
+    type = 13,
+    types = 14
   };
   std::string_view name, refers_to;  // refers_to: an attribute of the function around it
   Kind kind = Kind::undefined;
@@ -104,6 +133,9 @@ struct Model {
   Opsets opsets;
   GraphText graph;
   std::vector<FunctionText> functions;
+  std::map<std::tuple<std::string_view, std::string_view, std::string_view>, size_t>
+      numbers;  // by domain, name, overload
+  const FunctionText* function(const NodeText& node) const;  // that a node calls, or null
 };
 
 Model parse_model(std::shared_ptr<const Bytes> file);

@@ -40,12 +40,6 @@ const Known* known_op(std::string_view name, std::string_view domain) {
 
 std::span<const Known> known_ops() { return table; }
 
-const FunctionText* function_of(const Model& model, const NodeText& node) {
-  for (const FunctionText& f : model.functions)
-    if (f.name == node.op && f.domain == node.domain && f.overload == node.overload) return &f;
-  return nullptr;
-}
-
 std::string node_text(const NodeText& node, size_t number, const Opsets& opsets) {
   return "node " + (node.name.empty() ? std::to_string(number) : "'" + std::string(node.name) + "'") + " (" +
          op_text(node, opsets) + ")";
@@ -74,7 +68,7 @@ void check_ops(const Model& model, const Location& at) {
     for (const NodeText& n : *nodes) {
       for (const Attribute& a : n.attributes)
         if (a.graph != nullptr) open.push_back({&a.graph->nodes, opsets});
-      if (const FunctionText* f = function_of(model, n)) {
+      if (const FunctionText* f = model.function(n)) {
         if (met.insert(f).second) open.push_back({&f->nodes, &f->opsets});
         continue;
       }

@@ -16,7 +16,9 @@ class Parser {
         case 2: t.element = f.integer(); break;
         case 3: f.fail("a tensor in segments is not read");
         case 4: f.append(t.floats); break;
-        case 5: case 7: case 11: f.append(t.integers); break;
+        case 5:
+        case 7:
+        case 11: f.append(t.integers); break;
         case 6: t.has_strings = true; break;
         case 8: t.name = f.span(); break;
         case 9: t.raw = f.span(); break;
@@ -75,7 +77,8 @@ class Parser {
 
  private:
   void count() {
-    if (++items_ > most_items) file_.fail("it holds more than " + std::to_string(most_items) + " nodes, names and tensors");
+    if (++items_ > most_items)
+      file_.fail("it holds more than " + std::to_string(most_items) + " nodes, names and tensors");
   }
 
   void named(std::vector<std::string_view>& to, const Fields& f) {
@@ -113,7 +116,9 @@ class Parser {
         case 3: a.integer = f.integer(), guess(a, Attribute::Kind::integer); break;
         case 4: a.text = f.span(), guess(a, Attribute::Kind::text); break;
         case 5: a.tensor = std::make_shared<TensorText>(tensor(f.span())), guess(a, Attribute::Kind::tensor); break;
-        case 6: a.graph = std::make_shared<GraphText>(graph(f.span(), depth + 1)), guess(a, Attribute::Kind::graph); break;
+        case 6:
+          a.graph = std::make_shared<GraphText>(graph(f.span(), depth + 1)), guess(a, Attribute::Kind::graph);
+          break;
         case 7: f.append(a.numbers), guess(a, Attribute::Kind::numbers); break;
         case 8: f.append(a.integers), guess(a, Attribute::Kind::integers); break;
         case 9: named(a.texts, f), guess(a, Attribute::Kind::texts); break;
@@ -193,6 +198,11 @@ const Attribute* NodeText::find(std::string_view wanted) const {
   return nullptr;
 }
 
+const FunctionText* Model::function(const NodeText& node) const {
+  const auto found = numbers.find({node.domain, node.op, node.overload});
+  return found == numbers.end() ? nullptr : &functions[found->second];
+}
+
 TensorText parse_tensor(const Bytes& file, std::string_view message) { return Parser(file).tensor(message); }
 
 Model parse_model(std::shared_ptr<const Bytes> file) {
@@ -210,6 +220,11 @@ Model parse_model(std::shared_ptr<const Bytes> file) {
       case 25: m.functions.push_back(parser.function(f.span())); break;
       default: break;
     }
+  for (size_t i = 0; i < m.functions.size(); ++i) {
+    const FunctionText& f = m.functions[i];
+    if (!m.numbers.emplace(std::tuple(f.domain, f.name, f.overload), i).second)
+      file->fail("there are two functions '" + std::string(f.name) + "' of one domain");
+  }
   if (!has_graph) file->fail("there is no graph in it, so it is no ONNX model");
   return m;
 }

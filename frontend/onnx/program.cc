@@ -67,7 +67,9 @@ std::string declared(const ValueText& v) {
   std::string text = std::string(name(known_dtype(v.element).value_or(f32))) + "[";
   for (size_t i = 0; i < v.extents.size(); ++i) {
     const ExtentText& e = v.extents[i];
-    text += (i > 0 ? ", " : "") + (e.number >= 0 ? std::to_string(e.number) : e.name.empty() ? "?" : std::string(e.name));
+    text += (i > 0 ? ", " : "") + (e.number >= 0    ? std::to_string(e.number)
+                                   : e.name.empty() ? "?"
+                                                    : std::string(e.name));
   }
   return text + "]";
 }
@@ -95,14 +97,21 @@ std::shared_ptr<Program> import_graph(const Loaded& loaded, const std::vector<Te
       if (!values.of[i].defined()) item.arguments = uint64_t{1} << std::min<size_t>(i, 63);
       arguments.push_back(std::move(item));
     }
-    for (const Item& item : importer.run(scope, loaded.model.graph, arguments)) outputs.push_back(importer.traced(item));
+    for (const Item& item : importer.run(scope, loaded.model.graph, arguments))
+      outputs.push_back(importer.traced(item));
   };
-  return tenon::detail::close("onnx", inputs, body, &context, at);
+  try {
+    return tenon::detail::close("onnx", inputs, body, &context, at);
+  } catch (const Error& e) {
+    if (e.message().starts_with(loaded.model.file->name)) throw;
+    loaded.model.file->fail(e.message());
+  }
 }
 
 // ---- a program for each call
 
-void check_argument(const Loaded& loaded, size_t i, const Tensor& t, std::vector<std::pair<std::string_view, Dim>>& named) {
+void check_argument(const Loaded& loaded, size_t i, const Tensor& t,
+                    std::vector<std::pair<std::string_view, Dim>>& named) {
   const ValueText& v = *loaded.arguments[i];
   const auto fail = [&](const std::string& why) {
     throw Error(loaded.model.file->name + ": input '" + std::string(v.name) + "' is declared as " + declared(v) +
@@ -161,7 +170,11 @@ std::optional<std::vector<Tensor>> declared_inputs(const Loaded& loaded) {
       if (e.number < 0) return std::nullopt;
       shape.push_back(e.number);
     }
-    inputs.push_back(spec(shape, *known_dtype(v->element)));
+    try {
+      inputs.push_back(spec(shape, *known_dtype(v->element)));
+    } catch (const Error& e) {
+      loaded.model.file->fail("input '" + std::string(v->name) + "': " + e.message());
+    }
   }
   return inputs;
 }
@@ -174,11 +187,13 @@ void find_arguments(Loaded& loaded, const Location& at) {
   const auto check = [&](const ValueText& v, const char* what) {
     const std::string name = std::string(what) + " '" + std::string(v.name) + "'";
     if (v.is_tensor && known_dtype(v.element)) return;
-    throw Error(loaded.model.file->name + ": " + name +
-                    (v.is_tensor ? v.element == 8 ? " holds strings, which Tenon does not have"
-                                                  : " has element type " + std::to_string(v.element) + ", which Tenon does not have"
-                                 : " is no tensor: sequences, maps, sparse and optional values are none that Tenon has"),
-                at);
+    throw Error(
+        loaded.model.file->name + ": " + name +
+            (v.is_tensor ? v.element == 8
+                               ? " holds strings, which Tenon does not have"
+                               : " has element type " + std::to_string(v.element) + ", which Tenon does not have"
+                         : " is no tensor: sequences, maps, sparse and optional values are none that Tenon has"),
+        at);
   };
   for (const ValueText& v : g.inputs) {
     if (!met.insert(v.name).second) loaded.model.file->fail("there are two inputs '" + std::string(v.name) + "'");
@@ -194,12 +209,13 @@ void find_arguments(Loaded& loaded, const Location& at) {
 
 std::shared_ptr<Program> program_of(std::shared_ptr<const Bytes> file, const Location& at) {
   auto loaded = std::make_shared<Loaded>();
-  loaded->model = parse_model(std::move(file));
+  loaded->model = parse_model(file);
   if (loaded->model.opsets.empty()) loaded->model.opsets[""] = 1;
   check_ops(loaded->model, at);
   find_arguments(*loaded, at);
   Gatherer(*loaded).all();
-  if (const auto inputs = declared_inputs(*loaded)) try {
+  const auto inputs = declared_inputs(*loaded);
+  if (inputs) try {
       return import_graph(*loaded, *inputs, Values{std::vector<Tensor>(inputs->size())}, at);
     } catch (const Wanted&) {  // values come with the arguments
     }

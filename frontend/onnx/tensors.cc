@@ -13,9 +13,9 @@ constexpr struct {
   Element element;
   DType dtype;
 } element_types[] = {
-    {Element::f32, f32}, {Element::u8, u8},   {Element::i8, i8},   {Element::u16, u16}, {Element::i16, i16},
-    {Element::i32, i32}, {Element::i64, i64}, {Element::boolean, boolean}, {Element::f16, f16}, {Element::f64, f64},
-    {Element::u32, u32}, {Element::u64, u64}, {Element::c64, c64}, {Element::c128, c128}, {Element::bf16, bf16},
+    {Element::f32, f32}, {Element::u8, u8},   {Element::i8, i8},           {Element::u16, u16},   {Element::i16, i16},
+    {Element::i32, i32}, {Element::i64, i64}, {Element::boolean, boolean}, {Element::f16, f16},   {Element::f64, f64},
+    {Element::u32, u32}, {Element::u64, u64}, {Element::c64, c64},         {Element::c128, c128}, {Element::bf16, bf16},
 };
 
 std::string quoted(const TensorText& t) { return t.name.empty() ? "a tensor" : "tensor '" + std::string(t.name) + "'"; }

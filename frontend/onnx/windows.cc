@@ -11,7 +11,8 @@ constexpr int64_t most = INT32_MAX;
 Axes per_axis(Call& c, std::string_view name, size_t count, int64_t otherwise, int64_t least) {
   Axes list = c.integers(name, Axes(count, otherwise));
   if (list.empty()) list.assign(count, otherwise);
-  if (list.size() != count) c.fail("attribute '" + std::string(name) + "' has a number for each of " + std::to_string(count) + " axes");
+  if (list.size() != count)
+    c.fail("attribute '" + std::string(name) + "' has a number for each of " + std::to_string(count) + " axes");
   for (int64_t n : list)
     if (n < least || n > most) c.fail("attribute '" + std::string(name) + "' has " + std::to_string(n));
   return list;
@@ -56,8 +57,11 @@ ReduceWindow Window::reduced(const char* combine) const {
     list.insert(list.begin(), 2, 1);
     return list;
   };
-  return {.window = with_ones(kernel), .strides = with_ones(strides), .padding = padding(),
-          .dilation = with_ones(dilations), .combine = combine};
+  return {.window = with_ones(kernel),
+          .strides = with_ones(strides),
+          .padding = padding(),
+          .dilation = with_ones(dilations),
+          .combine = combine};
 }
 
 Window window_of(Call& c, const Shape& x, Axes kernel, bool pools) {
@@ -66,12 +70,14 @@ Window window_of(Call& c, const Shape& x, Axes kernel, bool pools) {
   Window w;
   w.kernel = per_axis(c, "kernel_shape", count, 1, 1);
   if (!kernel.empty()) {
-    if (c.find("kernel_shape") != nullptr && w.kernel != kernel) c.fail("attribute 'kernel_shape' is not that of its weight");
+    if (c.find("kernel_shape") != nullptr && w.kernel != kernel)
+      c.fail("attribute 'kernel_shape' is not that of its weight");
     w.kernel = std::move(kernel);
   } else if (pools && c.find("kernel_shape") == nullptr) {
     c.fail("it lacks attribute 'kernel_shape'");
   }
-  if (w.kernel.size() != count) c.fail("its kernel has " + std::to_string(w.kernel.size()) + " axes, and its first input " + std::to_string(count));
+  if (w.kernel.size() != count)
+    c.fail("its kernel has " + std::to_string(w.kernel.size()) + " axes, and its first input " + std::to_string(count));
   w.strides = per_axis(c, "strides", count, 1, 1);
   w.dilations = per_axis(c, "dilations", count, 1, 1);
   w.beyond.assign(count, 0);
@@ -80,7 +86,8 @@ Window window_of(Call& c, const Shape& x, Axes kernel, bool pools) {
   w.high.assign(pads.begin() + static_cast<std::ptrdiff_t>(count), pads.end());
   for (size_t i = 0; i < count; ++i) {
     int64_t reach;
-    if (__builtin_mul_overflow(w.kernel[i] - 1, w.dilations[i], &reach) || reach > most) c.fail("its windows reach too far");
+    if (__builtin_mul_overflow(w.kernel[i] - 1, w.dilations[i], &reach) || reach > most)
+      c.fail("its windows reach too far");
   }
   const std::string name = c.word("auto_pad", "NOTSET");
   if (name != "NOTSET" && name != "VALID" && name != "SAME_UPPER" && name != "SAME_LOWER" && !name.empty())
