@@ -120,7 +120,7 @@ TEST(Pictures, ComeBack) {
   const std::string folder = tn::testing::temporary_folder("pictures");
   const Tensor grey = bars(7).images, page = sheet(grey, 3);
   EXPECT_EQ(page.shape(), tn::Shape({3 * 29 + 1, 3 * 29 + 1, 1}));
-  EXPECT_TRUE(tn::all(page[{tn::slice(30, 58), tn::slice(1, 29), 0}] == grey[3]).item<bool>());
+  EXPECT_TRUE(tn::all_of(page[{tn::slice(30, 58), tn::slice(1, 29), 0}] == grey[3]).item<bool>());
   const Tensor colours = (tn::arange(0, 5 * 7 * 3).reshape({5, 7, 3}) * 11 % 256).astype(tn::u8);
   const auto back = [&](const std::string& name, const Tensor& image) {
     write_image(folder + name, image);
