@@ -62,6 +62,7 @@ set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${PROJECT_BINARY_DIR}/
 # The examples of a document, as tests.
 set(documents
     ${PROJECT_SOURCE_DIR}/docs/transforms.md
+    ${PROJECT_SOURCE_DIR}/docs/data.md
     ${PROJECT_SOURCE_DIR}/docs/distributed.md
     ${PROJECT_SOURCE_DIR}/docs/files.md
     ${PROJECT_SOURCE_DIR}/docs/models.md

@@ -94,7 +94,7 @@ void check(const T& arrays, int64_t rows, const tn::data::Batching& o) {
 
 TEST(Batches, HaveEveryRowOnceInOrder) {
   std::mt19937 random(1);
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < 150; ++round) {
     const int64_t rows = below(random, 10) == 0 ? 0 : below(random, 70);
     const tn::data::Batching o{.size = 1 + below(random, 20),
                                .key = random() % 2 ? tn::key(random()) : Tensor(),

@@ -6,6 +6,7 @@
 
 #include <cctype>
 #include <cmath>
+#include <fstream>
 #include <sstream>
 #include <string>
 

@@ -20,7 +20,7 @@ struct Scale {
 };
 
 struct Frame {
-  double left = 64, right = 64, top = 48, bottom = 52;
+  double left = 64, right = 64, top = 66, bottom = 52;
 };
 
 std::string number(double value, int digits = 2) {
@@ -100,7 +100,8 @@ std::string style() {
       ".page { fill: #ffffff; } .grid { stroke: currentColor; stroke-opacity: 0.13; } .axis { stroke: currentColor; "
       "stroke-opacity: 0.6; }\n"
       "text { fill: currentColor; } .title { font-size: 16px; font-weight: 600; }\n"
-      "path { fill: none; stroke-width: 2; stroke-linejoin: round; } .faint { stroke-width: 1; stroke-opacity: 0.25; "
+      ".key { stroke-width: 3; } path { fill: none; stroke-width: 2; stroke-linejoin: round; } .faint { stroke-width: "
+      "1; stroke-opacity: 0.25; "
       "}\n";
   const auto colours = [&](const auto& table) {
     for (size_t i = 0; i < table.size(); ++i) {
@@ -154,7 +155,7 @@ std::string svg(const Plot& plot) {
   turned(18, plot.left_label);
   if (two) turned(w - 8, plot.right_label);
 
-  size_t colour = 0, row = 0;
+  size_t colour = 0;
   for (const Curve& c : plot.curves) {
     const Scale& y = c.right ? right : left;
     const std::string kind = "c" + std::to_string(colour % light.size());
@@ -163,10 +164,8 @@ std::string svg(const Plot& plot) {
       path += (path.empty() ? "M" : "L") + number(x.at(px)) + " " + number(y.at(py));
     out += "<path class=\"" + kind + (c.faint ? " faint" : "") + "\" d=\"" + path + "\"/>\n";
     if (c.faint) continue;  // the curve that follows has its colour
-    const double ly = frame.top + 18 + 20 * static_cast<double>(row++), lx = x.to - 190;
-    out += "<line class=\"" + kind + "\" stroke-width=\"3\" x1=\"" + number(lx) + "\" y1=\"" + number(ly - 4.5) +
-           "\" x2=\"" + number(lx + 24) + "\" y2=\"" + number(ly - 4.5) + "\"/>\n";
-    out += text_at(lx + 32, ly, c.name, "");
+    const double lx = x.from + 170 * static_cast<double>(colour), ly = 50;  // above the frame, where no curve runs
+    out += line(lx, ly - 4.5, lx + 24, ly - 4.5, kind + " key") + text_at(lx + 32, ly, c.name, "");
     ++colour;
   }
   return out + "</svg>\n";
