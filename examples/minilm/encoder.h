@@ -36,8 +36,14 @@ struct Encoder {
 // tn::Error for a file that lacks a tensor.
 Encoder load(const std::string& path);
 
-// ids i32[n, t], padded at the end, of sentences of lengths i32[n], 1 to t  ->  unit vectors f32[n, width]. What stands behind a
-// sentence's length changes no bit of its embedding.
-Tensor embed(const Encoder& net, const Tensor& ids, const Tensor& lengths);
+// Sentences side by side. Only `tokens` are computed with: padding takes part in nothing but attention, where it is hidden.
+struct Batch {
+  Tensor ids;  // i32[n, t], padded at the end
+  Tensor lengths;  // i32[n], 1 to t
+  Tensor tokens;  // i32[sum of the lengths]: the places of what is no padding in ids, row by row
+};
+
+// Unit vectors f32[n, width]. What stands behind a sentence's length, and beside which others it stands, changes no bit of its embedding.
+Tensor embed(const Encoder& net, const Batch& batch);
 
 }  // namespace minilm
