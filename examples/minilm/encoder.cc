@@ -16,19 +16,22 @@ const Tensor& at(const Weights& weights, const std::string& name) {
 }
 
 // PyTorch keeps matrices as [out, in].
-Affine affine(const Weights& w, const std::string& name) {
+tn::nn::Linear linear(const Weights& w, const std::string& name) {
   return {at(w, name + ".weight").T(), at(w, name + ".bias")};
 }
-Norm norm(const Weights& w, const std::string& name) { return {at(w, name + ".weight"), at(w, name + ".bias")}; }
+tn::nn::LayerNorm norm(const Weights& w, const std::string& name) {
+  const Tensor weight = at(w, name + ".weight");
+  return {weight, at(w, name + ".bias"), weight.size(0).number(), 1e-12};
+}
 
 Layer layer(const Weights& w, const std::string& name) {
   const std::string self = name + "attention.self.";
-  const Affine q = affine(w, self + "query"), k = affine(w, self + "key"), v = affine(w, self + "value");
+  const tn::nn::Linear q = linear(w, self + "query"), k = linear(w, self + "key"), v = linear(w, self + "value");
   return {.qkv = {tn::concat({q.weight, k.weight, v.weight}, 1), tn::concat({q.bias, k.bias, v.bias})},
-          .out = affine(w, name + "attention.output.dense"),
+          .out = linear(w, name + "attention.output.dense"),
           .norm_1 = norm(w, name + "attention.output.LayerNorm"),
-          .up = affine(w, name + "intermediate.dense"),
-          .down = affine(w, name + "output.dense"),
+          .up = linear(w, name + "intermediate.dense"),
+          .down = linear(w, name + "output.dense"),
           .norm_2 = norm(w, name + "output.LayerNorm")};
 }
 

@@ -12,23 +12,15 @@ namespace minilm {
 namespace tn = tenon;
 using tn::Tensor;
 
-struct Affine {
-  Tensor weight, bias;  // f32[in, out], f32[out]
-  Tensor operator()(const Tensor& x) const { return tn::linear(x, weight, bias); }
-};
-struct Norm {
-  Tensor weight, bias;
-  Tensor operator()(const Tensor& x) const { return tn::layer_norm(x, weight, bias, 1e-12); }
-};
 struct Layer {
-  Affine qkv, out;  // queries, keys and values are one product
-  Norm norm_1;
-  Affine up, down;
-  Norm norm_2;
+  tn::nn::Linear qkv, out;  // queries, keys and values are one product
+  tn::nn::LayerNorm norm_1;
+  tn::nn::Linear up, down;
+  tn::nn::LayerNorm norm_2;
 };
 struct Encoder {
   Tensor words, places;  // f32[words, width], f32[longest, width]
-  Norm norm;
+  tn::nn::LayerNorm norm;
   std::vector<Layer> layers = {};
   int64_t heads = 12;
 };
