@@ -1,16 +1,14 @@
-"""The encoder of all-MiniLM-L6-v2 in PyTorch, from the same files: what minilm.cc is held against, and the peer of its times.
-
-usage: reference.py FOLDER check OUTPUT.safetensors SENTENCES    token ids and embeddings of `minilm FOLDER embed`
-       reference.py FOLDER time SENTENCES BATCH THREADS          sentences a second, PyTorch's faster way of two
-       reference.py FOLDER texts OUT COUNT SEED                  random texts, and every code point once: lines for
-       reference.py FOLDER tokens LINES IDS                      what `minilm FOLDER tokens LINES` said, beside tokenizers
-"""
+# The encoder of all-MiniLM-L6-v2 in PyTorch, from the same files: what minilm.cc is held against, and the peer of its times.
+#
+# usage: reference.py FOLDER check OUTPUT.safetensors SENTENCES    token ids and embeddings of `minilm FOLDER embed`
+#        reference.py FOLDER time SENTENCES BATCH THREADS          sentences a second, of modules and of the fast path
+#        reference.py FOLDER texts OUT COUNT SEED                  random texts, and every code point once: lines for
+#        reference.py FOLDER tokens LINES IDS                      what `minilm FOLDER tokens LINES` said, beside tokenizers
 import json
 import random
 import struct
 import sys
 import time
-
 import warnings
 
 import torch
@@ -196,4 +194,4 @@ if __name__ == "__main__":
         elif verb == "tokens":
             check_tokens(folder, *rest)
         else:
-            sys.exit(__doc__)
+            sys.exit("the first lines of this file say what it takes")
