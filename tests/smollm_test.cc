@@ -81,8 +81,8 @@ std::vector<std::string> slowly(const std::string& word, const std::vector<std::
 }
 
 TEST(Tokenizer, JoinsAsASlowSearchDoes) {
-  const std::vector<std::string> merges = {"a b",   "b a",   "a a",   "ab a", "c ab",
-                                           "aba b", "aa aa", "ab ab", "ca b", "aaaa aa"};
+  const std::vector<std::string> merges = {"a b",   "b a",   "a a", "ab a", "c ab",   "aba b",
+                                           "aa aa", "ab ab", "c a", "ca b", "aaaa aa"};
   const Vocabulary vocabulary(merges);
   const Tokenizer tokenizer = vocabulary.tokenizer();
   uint32_t state = 3;

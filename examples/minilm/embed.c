@@ -10,13 +10,13 @@
 
 #include "embed.h"
 
-enum { WIDTH = 384, MOST = 64, LONGEST = 256, WEIGHTS = embed_inputs - 2 };
+enum { WIDTH = 384, MOST = 64, LONGEST = 256, WEIGHTS = embed_inputs - 3 };
 
-static const void* inputs[embed_inputs]; /* the weights, then ids and lengths */
+static const void* inputs[embed_inputs]; /* the weights, then ids, lengths and the places of tokens */
 
 /* The weights lie one after the other, in the order of the inputs; the system maps them. */
 static int map_weights(const char* path) {
-  const int64_t dims[2] = {1, 1};
+  const int64_t dims[3] = {1, 1, 1};
   uint64_t in[embed_inputs], out[embed_outputs], at = 0;
   struct stat file;
   int descriptor = open(path, O_RDONLY);
@@ -43,22 +43,26 @@ static int32_t read_sentence(int32_t* ids) {
 }
 
 int main(int argc, char** argv) {
-  static int32_t sentences[MOST][LONGEST], ids[MOST * LONGEST], lengths[MOST];
+  static int32_t sentences[MOST][LONGEST], ids[MOST * LONGEST], lengths[MOST], tokens[MOST * LONGEST];
   static float embeddings[MOST * WIDTH];
   const int64_t batch = argc == 3 ? atoi(argv[2]) : 0;
   if (batch < 1 || batch > MOST) return fprintf(stderr, "usage: embed WEIGHTS BATCH < IDS > EMBEDDINGS\n"), 2;
   if (!map_weights(argv[1])) return fprintf(stderr, "embed: %s is no file of these weights\n", argv[1]), 1;
-  inputs[WEIGHTS] = ids, inputs[WEIGHTS + 1] = lengths;
+  inputs[WEIGHTS] = ids, inputs[WEIGHTS + 1] = lengths, inputs[WEIGHTS + 2] = tokens;
   void* outputs[1] = {embeddings};
   for (;;) {
-    int64_t dims[2] = {0, 0}; /* sentences, and the length of the longest */
+    int64_t dims[3] = {0, 0, 0}; /* sentences, the length of the longest, tokens of all */
     while (dims[0] < batch && (lengths[dims[0]] = read_sentence(sentences[dims[0]])) > 0) {
       if (lengths[dims[0]] > dims[1]) dims[1] = lengths[dims[0]];
       dims[0]++;
     }
     if (dims[0] == 0) return 0;
     for (int64_t i = 0; i < dims[0]; i++)
-      for (int64_t t = 0; t < dims[1]; t++) ids[i * dims[1] + t] = t < lengths[i] ? sentences[i][t] : 0;
+      for (int64_t t = 0; t < dims[1]; t++) {
+        const int64_t place = i * dims[1] + t;
+        ids[place] = t < lengths[i] ? sentences[i][t] : 0;
+        if (t < lengths[i]) tokens[dims[2]++] = (int32_t)place;
+      }
     const int32_t code = embed_run(inputs, outputs, dims, NULL);
     if (code != TENON_OK) return fprintf(stderr, "embed: %s\n", embed_message(code)), 1;
     fwrite(embeddings, sizeof(float), (size_t)dims[0] * WIDTH, stdout);

@@ -12,23 +12,15 @@ namespace minilm {
 namespace tn = tenon;
 using tn::Tensor;
 
-struct Affine {
-  Tensor weight, bias;  // f32[in, out], f32[out]
-  Tensor operator()(const Tensor& x) const { return tn::linear(x, weight, bias); }
-};
-struct Norm {
-  Tensor weight, bias;
-  Tensor operator()(const Tensor& x) const { return tn::layer_norm(x, weight, bias, 1e-12); }
-};
 struct Layer {
-  Affine qkv, out;  // queries, keys and values are one product
-  Norm norm_1;
-  Affine up, down;
-  Norm norm_2;
+  tn::nn::Linear qkv, out;  // queries, keys and values are one product
+  tn::nn::LayerNorm norm_1;
+  tn::nn::Linear up, down;
+  tn::nn::LayerNorm norm_2;
 };
 struct Encoder {
   Tensor words, places;  // f32[words, width], f32[longest, width]
-  Norm norm;
+  tn::nn::LayerNorm norm;
   std::vector<Layer> layers = {};
   int64_t heads = 12;
 };
@@ -36,8 +28,14 @@ struct Encoder {
 // tn::Error for a file that lacks a tensor.
 Encoder load(const std::string& path);
 
-// ids i32[n, t], padded at the end, of sentences of lengths i32[n], 1 to t  ->  unit vectors f32[n, width]. What stands behind a
-// sentence's length changes no bit of its embedding.
-Tensor embed(const Encoder& net, const Tensor& ids, const Tensor& lengths);
+// Sentences side by side. Only `tokens` are computed with: padding takes part in nothing but attention, where it is hidden.
+struct Batch {
+  Tensor ids;  // i32[n, t], padded at the end
+  Tensor lengths;  // i32[n], 1 to t
+  Tensor tokens;  // i32[sum of the lengths]: the places of what is no padding in ids, row by row
+};
+
+// Unit vectors f32[n, width]. What stands behind a sentence's length, and beside which others it stands, changes no bit of its embedding.
+Tensor embed(const Encoder& net, const Batch& batch);
 
 }  // namespace minilm

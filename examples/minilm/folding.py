@@ -1,7 +1,6 @@
-"""Writes folding.inc, the tables of folding.cc, by asking PyPI's tokenizers what BERT's normalizer makes of every code point.
-
-usage: folding.py > folding.inc; the package's version stands in the first line
-"""
+# Writes folding.inc, the tables of folding.cc, by asking PyPI's tokenizers what BERT's normalizer makes of every code point.
+#
+# usage: folding.py > folding.inc; the package's version stands in the first line
 import tokenizers
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer

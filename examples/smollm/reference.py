@@ -1,10 +1,9 @@
-"""SmolLM2 in PyTorch, from the same GGUF file, read by PyPI's gguf: what smollm.cc is held against.
-
-usage: reference.py FILE check IDS...            whether the answers that `smollm FILE --ids IDS` wrote are the likeliest tokens
-       reference.py FILE time THREADS            tokens a second with a cache
-       reference.py FILE texts OUT COUNT SEED    random texts, and every code point once: lines for
-       reference.py FILE tokens LINES IDS        what `smollm FILE --tokenize LINES` said, beside PyPI's tokenizers
-"""
+# SmolLM2 in PyTorch, from the same GGUF file, read by PyPI's gguf: what smollm.cc is held against.
+#
+# usage: reference.py FILE check IDS...            whether the answers that `smollm FILE --ids IDS` wrote are the likeliest tokens
+#        reference.py FILE time THREADS            tokens a second with a cache
+#        reference.py FILE texts OUT COUNT SEED    random texts, and every code point once: lines for
+#        reference.py FILE tokens LINES IDS        what `smollm FILE --tokenize LINES` said, beside PyPI's tokenizers
 import random
 import sys
 import time
@@ -138,4 +137,4 @@ if __name__ == "__main__":
             check_tokens({name: field.contents() for name, field in GGUFReader(file).fields.items()
                           if name.startswith("tokenizer.ggml.")}, *rest)
         else:
-            sys.exit(__doc__)
+            sys.exit("the first lines of this file say what it takes")
