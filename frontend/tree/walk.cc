@@ -85,6 +85,13 @@ void note_keys(Leaves& leaves, size_t size, const std::string& keys, const std::
         {leaves.listing->path, 'm', keys, size == 0 ? "no keys" : "the keys {" + text + "}", nullptr});
 }
 
+std::vector<Tensor> copies_of(const Leaves& leaves) {
+  std::vector<Tensor> out;
+  out.reserve(leaves.tensors.size());
+  for (const Tensor* t : leaves.tensors) out.push_back(*t);
+  return out;
+}
+
 void note_missing(Leaves& leaves) {
   const size_t before = leaves.tensors.size();
   leaves.structure += 'u';

@@ -38,6 +38,7 @@ void note_value(Leaves& leaves, char tag, const void* bytes, size_t size);
 void note_keys(Leaves& leaves, size_t size, const std::string& keys, const std::string& text);
 void note_item(Leaves& leaves, char tag, Tensor* tensor);
 void note_missing(Leaves& leaves);
+std::vector<Tensor> copies_of(const Leaves& leaves);  // its tensors
 void note_state(Leaves& leaves, bool defined);
 
 // Lengthens the path while alive: .name, or [number].
@@ -257,9 +258,10 @@ std::vector<Tensor*> leaves_of(T& tree) {
 }
 template <class T>
 std::vector<Tensor> tensors_of(T& tree) {
-  std::vector<Tensor> out;
-  for (Tensor* t : leaves_of(tree)) out.push_back(*t);
-  return out;
+  Leaves leaves;
+  leaves.want_structure = false;
+  walk(tree, leaves);
+  return copies_of(leaves);
 }
 // Of each tensor, whether derivatives by the tree are by it, too: numbers that are no state.
 std::vector<bool> parameters_among(const Leaves& leaves);
