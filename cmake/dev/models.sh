@@ -20,7 +20,12 @@ model_verb() {  # model_verb VERB [ARGUMENT...]
       need "${torch_packages[@]}"
       exec examples/gpt/compare.sh build/gpt /usr/bin/python3 build/gpt-compare
       ;;
-    minilm | smollm | vad)
+    vad)
+      configure dev build
+      build build vad tenon_c_runtime
+      exec examples/vad/run.sh "$@"
+      ;;
+    minilm | smollm)
       need "${torch_packages[@]}"
       configure dev build
       build build "$verb" tenon_c_runtime
