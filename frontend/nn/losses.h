@@ -20,10 +20,6 @@ struct CrossEntropy {
   double label_smoothing = 0, smoothing = 0;  // two names of the share of a label that all classes get
   int64_t ignore_index = -100;  // rows with this label do not count
   std::string reduction = "mean";
-};  // one per class
-int64_t ignore_index = -100;  // rows with this label do not count
-std::string reduction = "mean";
-double label_smoothing = 0, smoothing = 0;  // two names of the share of a label that all classes get
 };
 struct NllLoss {
   Weights weight = {};
