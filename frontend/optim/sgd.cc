@@ -2,7 +2,7 @@
 #include "tenon/frontend/optim/sgd.h"
 
 #include "tenon/frontend/optim/step.h"
-#include "tenon/ir/base/error.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon::optim::detail {
 namespace {
@@ -52,6 +52,7 @@ constexpr Rule lion_rule{
 }  // namespace
 
 void sgd_step(const Trees& trees, const Sgd& o, const Location& at) {
+  const FloatEnvironment standard;
   const bool moves = trees.size() > 2;
   if (!moves && !o.momentum.is(0))
     throw Error(
