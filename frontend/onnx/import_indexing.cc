@@ -8,6 +8,7 @@
 namespace tenon::onnx {
 
 Tensor from_front(const Tensor& indices, Extent count) {
+  if (!is_integer(indices.dtype())) throw Error("positions are integers");
   const Tensor i = indices.astype(i64);
   return where(i < 0, i + Operand(count), i);
 }
