@@ -66,6 +66,7 @@ set(documents
     ${PROJECT_SOURCE_DIR}/docs/distributed.md
     ${PROJECT_SOURCE_DIR}/docs/files.md
     ${PROJECT_SOURCE_DIR}/docs/models.md
+    ${PROJECT_SOURCE_DIR}/docs/onnx.md
     ${PROJECT_SOURCE_DIR}/docs/training.md)
 set(document_examples ${PROJECT_BINARY_DIR}/generated/document_examples_test.cc)
 add_custom_command(OUTPUT ${document_examples}

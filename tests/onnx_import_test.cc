@@ -4,7 +4,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
+#include "tenon/frontend/onnx/import.h"
 #include "tenon/frontend/tenon.h"
 #include "tenon/frontend/transform/program.h"
 #include "tenon/tests/onnx_case.h"
@@ -346,6 +348,16 @@ TEST(OnnxImport, RefusalsNameOpAndNode) {
     } catch (const onnx::Unsupported& e) {
       EXPECT_EQ(e.opset(), opset);
     }
+}
+
+TEST(OnnxImport, TheDocumentListsEveryOp) {
+  std::ostringstream text;
+  text << std::ifstream(TENON_SOURCE_DIR "/docs/onnx.md").rdbuf();
+  for (const onnx::Known& k : onnx::known_ops()) {
+    std::string entry = "`" + std::string(k.name) + "`";
+    if (k.first > 7) entry += " " + std::to_string(k.first);
+    EXPECT_NE(text.str().find(entry), std::string::npos) << entry;
+  }
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ std::string value(const std::string& name, int element, const std::vector<std::s
 
 struct Node {
   std::string op;
-  std::vector<std::string> inputs, outputs, attributes;
+  std::vector<std::string> inputs = {}, outputs = {}, attributes = {};
   std::string name = {}, domain = {};
 };
 std::string node(const Node& n);
@@ -37,8 +37,8 @@ std::string body(const std::string& name, const std::string& graph);
 std::string refers(const std::string& name, const std::string& to, int kind);  // to an attribute of the function
 
 struct Graph {
-  std::vector<Node> nodes;
-  std::vector<std::string> inputs, outputs, initial;  // values, values, tensors
+  std::vector<Node> nodes = {};
+  std::vector<std::string> inputs = {}, outputs = {}, initial = {};  // values, values, tensors
   std::string name = "g";
 };
 std::string graph(const Graph& g);

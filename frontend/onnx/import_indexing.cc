@@ -8,6 +8,7 @@
 namespace tenon::onnx {
 
 Tensor from_front(const Tensor& indices, Extent count) {
+  if (!is_integer(indices.dtype())) throw Error("positions are integers");
   const Tensor i = indices.astype(i64);
   return where(i < 0, i + Operand(count), i);
 }
@@ -108,11 +109,19 @@ Results import_tensor_scatter(Call& c) {
   return one(scatter(cache, axis, broadcast_to(place, update.shape()), update));
 }
 
+namespace {
+
+int64_t whole(Call& c, double x) {
+  c.expects(x >= 0 && x < 1e15, "its depth is 0 or more");
+  return static_cast<int64_t>(x);
+}
+
+}  // namespace
+
 Results import_one_hot(Call& c) {
   const Tensor indices = c.tensor(0), values = c.tensor(2);
-  const std::vector<Extent> depths = c.known(1) && !is_integer(c.dtype(1))
-                                         ? std::vector<Extent>{static_cast<int64_t>(c.numbers(1).at(0))}
-                                         : c.extents(1);
+  const std::vector<Extent> depths =
+      c.known(1) && !is_integer(c.dtype(1)) ? std::vector<Extent>{whole(c, c.numbers(1).at(0))} : c.extents(1);
   c.expects(depths.size() == 1, "its depth is one number");
   const int rank = indices.ndim() + 1;
   const int64_t axis = c.axis(c.integer("axis", -1), rank);

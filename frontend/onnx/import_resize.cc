@@ -19,6 +19,7 @@ struct Taps {
   std::vector<std::vector<int64_t>> places;
   std::vector<std::vector<double>> weights;
   std::vector<bool> inside;  // whether the coordinate lies in the input: of tf_crop_and_resize
+  int64_t left = int64_t{1} << 22;  // how many may still be added
 };
 
 // length: of all results, before it was rounded down to `out`.
@@ -58,6 +59,7 @@ double cubic(double d, double a) {
 
 // Of one result: the elements within the filter's reach, those outside being the nearest ones, or nothing.
 void add_taps(Taps& taps, const Resampling& r, double x, double scale, int64_t in) {
+  if (!(std::abs(x) < 1e9)) throw Error("its scales and regions lead too far away");
   std::vector<int64_t> places;
   std::vector<double> weights;
   if (r.mode == "nearest") {
@@ -67,6 +69,8 @@ void add_taps(Taps& taps, const Resampling& r, double x, double scale, int64_t i
     const double shrink = r.antialias ? std::min(scale, 1.0) : 1;
     const double reach = (r.mode == "linear" ? 1 : 2) / shrink;
     double total = 0;
+    taps.left -= static_cast<int64_t>(std::min(2 * reach, 1e12));
+    if (taps.left < 0) throw Error("it weighs too many elements");
     const auto first = static_cast<int64_t>(std::floor(x - reach)) + 1,
                last = static_cast<int64_t>(std::floor(x + reach));
     for (int64_t i = first; i <= last + (r.antialias ? 1 : 0); ++i) {
@@ -178,7 +182,7 @@ Results resampled_all(Call& c, const Resampling& r, const Target& t) {
     const int64_t in = x.shape()[a].number(), out = t.sizes[a];
     const bool whole = r.coordinates == "tf_crop_and_resize" && (t.starts[a] != 0 || t.ends[a] != 1);
     if (in == out && t.scales[a] == 1 && !whole) continue;
-    c.expects(in > 0 && out >= 0 && out < (int64_t{1} << 28), "its sizes are too large, or 0");
+    c.expects(in > 0 && out >= 0 && out < (int64_t{1} << 20), "its sizes are too large, or 0");
     Taps taps;
     for (int64_t i = 0; i < out; ++i)
       add_taps(taps, r,

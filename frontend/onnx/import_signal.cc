@@ -11,7 +11,7 @@ namespace {
 // a0 - a1 cos(2 pi i / n) + a2 cos(4 pi i / n)
 Results cosine_window(Call& c, double a0, double a1, double a2) {
   const int64_t size = c.integer(0);
-  c.expects(size >= 0 && size < (int64_t{1} << 28), "its size is 0 or more");
+  c.expects(size >= 0 && size < (int64_t{1} << 24), "its size is 0 or more, and below 2^24");
   const double n = c.integer("periodic", 1) != 0 ? static_cast<double>(size) : static_cast<double>(size - 1);
   std::vector<double> list;
   for (int64_t i = 0; i < size; ++i) {
@@ -33,6 +33,7 @@ Results import_mel_weight_matrix(Call& c) {
   const double low = c.numbers(3).at(0), high = c.numbers(4).at(0);
   c.expects(bins >= 1 && bins < 65536 && length >= 1 && length < (1 << 24) && rate >= 1, "its sizes are positive");
   const int64_t rows = length / 2 + 1;
+  c.expects(rows * bins < (int64_t{1} << 24), "its matrix is too large");
   const auto to_mel = [](double hz) { return 2595 * std::log10(1 + hz / 700); };
   const double from = to_mel(low), step = (to_mel(high) - from) / static_cast<double>(bins + 2);
   std::vector<int64_t> places;
@@ -77,6 +78,7 @@ Results import_dft(Call& c) {
   const int64_t axis = c.axis(c.opset >= 20 ? c.has(2) ? c.integer(2) : -2 : c.integer("axis", 1), x.ndim());
   c.expects(axis < x.ndim() - 1, "it does not transform the axis of the parts");
   const int64_t n = c.has(1) ? c.integer(1) : -1;
+  c.expects(n < (int64_t{1} << 24), "its length is below 2^24");
   const fft::Along along{.n = n, .axis = axis};
   if (one_sided && inverse) return one(unsqueeze(fft::irfft(signal, along), -1));
   if (one_sided) {

@@ -158,8 +158,10 @@ class Parser {
       if (f.number() == 1) v.name = f.span();
       if (f.number() == 2) type = f.span();
     }
+    if (!type.empty()) v.element = -1;  // no tensor, unless it turns out to be one
     for (Fields f(file_, type); f.next();) {
       if (f.number() != 1) continue;
+      v.element = 0;
       v.is_tensor = true;
       for (Fields t(file_, f.span()); t.next();) {
         if (t.number() == 1) v.element = t.integer();

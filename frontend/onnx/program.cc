@@ -6,6 +6,7 @@
 #include <set>
 
 #include "tenon/frontend/onnx/import.h"
+#include "tenon/frontend/onnx/onnx.h"
 #include "tenon/frontend/onnx/tensors.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/trace.h"
@@ -202,12 +203,32 @@ void find_arguments(Loaded& loaded, const Location& at) {
     loaded.arguments.push_back(&v);
   }
   for (const ValueText& v : g.outputs)
-    if (v.is_tensor ? v.element != 0 : true) check(v, "output");
+    if (v.element != 0) check(v, "output");  // else its type is left out
 }
 
 }  // namespace
 
-std::shared_ptr<Program> program_of(std::shared_ptr<const Bytes> file, const Location& at) {
+namespace {
+
+// Names in a file may hold anything, and be long: a message is one line.
+std::string one_line(std::string text) {
+  constexpr size_t longest = 600;
+  if (text.size() > longest) text = text.substr(0, longest) + "...";
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
+  return text;
+}
+
+template <class F>
+std::shared_ptr<Program> said_in_one_line(F work) try {
+  return work();
+} catch (const Unsupported& e) {
+  throw Unsupported(one_line(e.message()), e.where(), e.op(), e.domain(), e.opset(), e.node());
+} catch (const Error& e) {
+  throw Error(one_line(e.message()), e.where());
+}
+
+std::shared_ptr<Program> made_of(std::shared_ptr<const Bytes> file, const Location& at) {
   auto loaded = std::make_shared<Loaded>();
   loaded->model = parse_model(file);
   if (loaded->model.opsets.empty()) loaded->model.opsets[""] = 1;
@@ -221,8 +242,16 @@ std::shared_ptr<Program> program_of(std::shared_ptr<const Bytes> file, const Loc
     }
   auto program = std::make_shared<Program>();
   program->arguments = static_cast<uint32_t>(loaded->arguments.size());
-  program->for_inputs = [loaded, at](const std::vector<Tensor>& inputs) { return import_for(*loaded, inputs, at); };
+  program->for_inputs = [loaded, at](const std::vector<Tensor>& inputs) {
+    return said_in_one_line([&] { return import_for(*loaded, inputs, at); });
+  };
   return program;
+}
+
+}  // namespace
+
+std::shared_ptr<Program> program_of(std::shared_ptr<const Bytes> file, const Location& at) {
+  return said_in_one_line([&] { return made_of(std::move(file), at); });
 }
 
 }  // namespace tenon::onnx
