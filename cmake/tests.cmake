@@ -60,8 +60,8 @@ file(WRITE ${PROJECT_BINARY_DIR}/clear_caches.cmake "file(REMOVE_RECURSE ${PROJE
 set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${PROJECT_BINARY_DIR}/clear_caches.cmake)
 
 # The examples of a document, as tests.
-set(documents ${PROJECT_SOURCE_DIR}/docs/transforms.md ${PROJECT_SOURCE_DIR}/docs/distributed.md)
-list(APPEND documents ${PROJECT_SOURCE_DIR}/docs/data.md)
+set(documents ${PROJECT_SOURCE_DIR}/docs/transforms.md ${PROJECT_SOURCE_DIR}/docs/distributed.md
+              ${PROJECT_SOURCE_DIR}/docs/data.md ${PROJECT_SOURCE_DIR}/docs/models.md)
 set(document_examples ${PROJECT_BINARY_DIR}/generated/document_examples_test.cc)
 add_custom_command(OUTPUT ${document_examples}
                    COMMAND awk -f ${PROJECT_SOURCE_DIR}/cmake/document_examples.awk ${documents} > ${document_examples}

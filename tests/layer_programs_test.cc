@@ -31,14 +31,9 @@ std::pair<Tensor, Net> run(const Net& net, Tensor x, const nn::Mode& mode) {
   Net after;
   uint64_t n = 0;
   for (const Layer& layer : net.layers) {
-    const auto one = [&]<class L>(const L& l) {
-      const nn::Mode here{mode.training, mode.key.defined() ? fold_in(mode.key, static_cast<int64_t>(n)) : Tensor()};
-      if constexpr (requires { l(x, nn::Mode{}).second.h; } || std::is_same_v<L, nn::Gru>) {
-        x = l(x, here).first, after.layers.push_back(l);
-      } else {
-        auto [y, next] = nn::detail::run(l, x, mode, n, {});
-        x = y, after.layers.push_back(std::move(next));
-      }
+    const auto one = [&](const auto& l) {
+      auto [y, next] = nn::detail::run(l, x, mode, n, {});
+      x = y, after.layers.push_back(std::move(next));
     };
     std::visit(one, layer);
     ++n;

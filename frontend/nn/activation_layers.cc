@@ -55,25 +55,21 @@ Tensor activated(const std::string& name, Operand x) {
 Tensor Flatten::operator()(Operand x) const { return tenon::flatten(std::move(x), start_axis, end_axis); }
 
 #define TENON_POOLING(n)                                                                                            \
-  template <>                                                                                                       \
-  Tensor MaxPoolOver<n>::operator()(Operand x) const {                                                              \
+  Tensor MaxPool##n##d::operator()(Operand x) const {                                                               \
     return tenon::max_pool##n##d(                                                                                   \
         std::move(x), kernel_size,                                                                                  \
         MaxPool{.stride = stride, .padding = padding, .dilation = dilation, .ceil_mode = ceil_mode});               \
   }                                                                                                                 \
-  template <>                                                                                                       \
-  Tensor AvgPoolOver<n>::operator()(Operand x) const {                                                              \
+  Tensor AvgPool##n##d::operator()(Operand x) const {                                                               \
     return tenon::avg_pool##n##d(                                                                                   \
         std::move(x), kernel_size,                                                                                  \
         AvgPool{                                                                                                    \
             .stride = stride, .padding = padding, .ceil_mode = ceil_mode, .count_include_pad = count_include_pad}); \
   }                                                                                                                 \
-  template <>                                                                                                       \
-  Tensor AdaptiveAvgPoolOver<n>::operator()(Operand x) const {                                                      \
+  Tensor AdaptiveAvgPool##n##d::operator()(Operand x) const {                                                       \
     return tenon::adaptive_avg_pool##n##d(std::move(x), output_size);                                               \
   }                                                                                                                 \
-  template <>                                                                                                       \
-  Tensor AdaptiveMaxPoolOver<n>::operator()(Operand x) const {                                                      \
+  Tensor AdaptiveMaxPool##n##d::operator()(Operand x) const {                                                       \
     return tenon::adaptive_max_pool##n##d(std::move(x), output_size);                                               \
   }
 TENON_POOLING(1)

@@ -74,50 +74,32 @@ struct Flatten {
 inline Flatten flatten(int64_t start_axis = 1, int64_t end_axis = -1) { return {start_axis, end_axis}; }
 
 // ---- pooling: numbers are one for each axis, or one for all; no stride: the kernel's size
-template <int spatial>
-struct MaxPoolOver {
-  std::vector<int64_t> kernel_size, stride = {}, padding = {0}, dilation = {1};
-  bool ceil_mode = false;
-  Tensor operator()(Operand x) const;
-};
-template <int spatial>
-struct AvgPoolOver {
-  std::vector<int64_t> kernel_size, stride = {}, padding = {0};
-  bool ceil_mode = false, count_include_pad = true;
-  Tensor operator()(Operand x) const;
-};
-template <int spatial>
-struct AdaptiveAvgPoolOver {
-  std::vector<int64_t> output_size;
-  Tensor operator()(Operand x) const;
-};
-template <int spatial>
-struct AdaptiveMaxPoolOver {
-  std::vector<int64_t> output_size;
-  Tensor operator()(Operand x) const;
-};
-namespace detail {
-template <int spatial>
-MaxPoolOver<spatial> max_pool_over(const PerAxis& k, const MaxPool& p) {
-  return {k.values(), p.stride.values(), p.padding.values(), p.dilation.values(), p.ceil_mode};
-}
-template <int spatial>
-AvgPoolOver<spatial> avg_pool_over(const PerAxis& k, const AvgPool& p) {
-  return {k.values(), p.stride.values(), p.padding.values(), p.ceil_mode, p.count_include_pad};
-}
-}  // namespace detail
-#define TENON_POOLING(n)                                                                                \
-  using MaxPool##n##d = MaxPoolOver<n>;                                                                 \
-  using AvgPool##n##d = AvgPoolOver<n>;                                                                 \
-  using AdaptiveAvgPool##n##d = AdaptiveAvgPoolOver<n>;                                                 \
-  using AdaptiveMaxPool##n##d = AdaptiveMaxPoolOver<n>;                                                 \
-  inline MaxPool##n##d max_pool##n##d(const PerAxis& kernel_size, const MaxPool& p = {}) {              \
-    return detail::max_pool_over<n>(kernel_size, p);                                                    \
-  }                                                                                                     \
-  inline AvgPool##n##d avg_pool##n##d(const PerAxis& kernel_size, const AvgPool& p = {}) {              \
-    return detail::avg_pool_over<n>(kernel_size, p);                                                    \
-  }                                                                                                     \
-  inline AdaptiveAvgPool##n##d adaptive_avg_pool##n##d(const PerAxis& size) { return {size.values()}; } \
+#define TENON_POOLING(n)                                                                                    \
+  struct MaxPool##n##d {                                                                                    \
+    std::vector<int64_t> kernel_size, stride = {}, padding = {0}, dilation = {1};                           \
+    bool ceil_mode = false;                                                                                 \
+    Tensor operator()(Operand x) const;                                                                     \
+  };                                                                                                        \
+  struct AvgPool##n##d {                                                                                    \
+    std::vector<int64_t> kernel_size, stride = {}, padding = {0};                                           \
+    bool ceil_mode = false, count_include_pad = true;                                                       \
+    Tensor operator()(Operand x) const;                                                                     \
+  };                                                                                                        \
+  struct AdaptiveAvgPool##n##d {                                                                            \
+    std::vector<int64_t> output_size;                                                                       \
+    Tensor operator()(Operand x) const;                                                                     \
+  };                                                                                                        \
+  struct AdaptiveMaxPool##n##d {                                                                            \
+    std::vector<int64_t> output_size;                                                                       \
+    Tensor operator()(Operand x) const;                                                                     \
+  };                                                                                                        \
+  inline MaxPool##n##d max_pool##n##d(const PerAxis& kernel_size, const MaxPool& p = {}) {                  \
+    return {kernel_size.values(), p.stride.values(), p.padding.values(), p.dilation.values(), p.ceil_mode}; \
+  }                                                                                                         \
+  inline AvgPool##n##d avg_pool##n##d(const PerAxis& kernel_size, const AvgPool& p = {}) {                  \
+    return {kernel_size.values(), p.stride.values(), p.padding.values(), p.ceil_mode, p.count_include_pad}; \
+  }                                                                                                         \
+  inline AdaptiveAvgPool##n##d adaptive_avg_pool##n##d(const PerAxis& size) { return {size.values()}; }     \
   inline AdaptiveMaxPool##n##d adaptive_max_pool##n##d(const PerAxis& size) { return {size.values()}; }
 TENON_POOLING(1)
 TENON_POOLING(2)

@@ -11,9 +11,6 @@
 namespace tenon::nn {
 namespace {
 
-constexpr const char* names[] = {"nn::Conv1d", "nn::Conv2d", "nn::Conv3d"};
-constexpr const char* transposed_names[] = {"nn::ConvTranspose1d", "nn::ConvTranspose2d", "nn::ConvTranspose3d"};
-
 std::string image_text(Extent channels, int spatial) {
   return "x[n, " + extent_text(channels) + ", " + std::to_string(spatial) + (spatial == 1 ? " extent" : " extents") +
          "] or one image without n";
@@ -29,20 +26,6 @@ Tensor image(const Operand& x, const char* layer, int spatial, Extent channels) 
   return entering(Operand(t, x.where()), layer, spatial + 1, -(spatial + 1), Dim(channels),
                   image_text(channels, spatial));
 }
-
-struct Function {
-  Tensor (*plain)(Operand, Operand, const Conv&);
-  Tensor (*biased)(Operand, Operand, Operand, const Conv&);
-};
-constexpr Function functions[] = {
-    {tenon::conv1d, tenon::conv1d}, {tenon::conv2d, tenon::conv2d}, {tenon::conv3d, tenon::conv3d}};
-struct Transposed {
-  Tensor (*plain)(Operand, Operand, const ConvTranspose&);
-  Tensor (*biased)(Operand, Operand, Operand, const ConvTranspose&);
-};
-constexpr Transposed transposed[] = {{tenon::conv_transpose1d, tenon::conv_transpose1d},
-                                     {tenon::conv_transpose2d, tenon::conv_transpose2d},
-                                     {tenon::conv_transpose3d, tenon::conv_transpose3d}};
 
 void check_groups(const char* maker, int64_t in, int64_t out, int64_t groups, const Location& at) {
   check_count(maker, "in", in, at);
@@ -67,15 +50,51 @@ std::pair<Tensor, Tensor> drawn(const Tensor& key, int64_t first, int64_t second
   return {init::uniform(one, shape, within, from), bias ? init::uniform(two, {out}, within, from) : Tensor()};
 }
 
-template <int spatial>
-ConvTransposeOver<spatial> transposed_over(const char* maker, const Tensor& key, int64_t in, int64_t out,
-                                           const PerAxis& kernel_size, const ConvTransposeOptions& o,
-                                           const At& from) try {
+// f: the function of tensors, which takes a bias or none.
+template <class Layer, class Options, class F>
+Tensor applied(const char* name, const Layer& l, const Operand& x, int spatial, Extent channels, const Options& o,
+               F f) {
+  const Location& at = x.where();
+  const Operand image(nn::image(x, name, spatial, channels), at), weight(l.weight, at);
+  return l.bias.defined() ? f(image, weight, Operand(l.bias, at), o) : f(image, weight, o);
+}
+
+template <class Layer>
+Layer made(const char* maker, int spatial, const Tensor& key, int64_t in, int64_t out, const PerAxis& kernel_size,
+           const ConvOptions& o, const At& from) try {
   const Location at = place(from);
   check_groups(maker, in, out, o.groups, at);
   check_floating(maker, o.dtype, at);
   const auto axes = [&](const PerAxis& p, int64_t least, const char* what) {
-    return per_axis(p, spatial, least, what, maker, at);
+    return per_axis(p, static_cast<size_t>(spatial), least, what, maker, at);
+  };
+  const std::vector<int64_t> kernel = axes(kernel_size, 1, "kernel_size"), stride = axes(o.stride, 1, "stride");
+  const std::string& named = o.padding.name();
+  if (!named.empty() && named != "same" && named != "valid")
+    throw Error(std::string(maker) + ": .padding is \"same\", \"valid\" or widths, not \"" + named + "\"", at);
+  if (named == "same")
+    for (int64_t s : stride)
+      if (s != 1) throw Error(std::string(maker) + ": \"same\" padding goes with a stride of 1", at);
+  auto [weight, bias] = drawn(key, out, in / o.groups, out, kernel, o.bias, o.dtype, from);
+  return {std::move(weight),
+          std::move(bias),
+          stride,
+          axes(named.empty() ? o.padding.widths() : PerAxis(0), 0, "padding"),
+          axes(o.dilation, 1, "dilation"),
+          named == "same",
+          o.groups};
+} catch (...) {
+  leave_with_error(maker, place(from));
+}
+
+template <class Layer>
+Layer made_transposed(const char* maker, int spatial, const Tensor& key, int64_t in, int64_t out,
+                      const PerAxis& kernel_size, const ConvTransposeOptions& o, const At& from) try {
+  const Location at = place(from);
+  check_groups(maker, in, out, o.groups, at);
+  check_floating(maker, o.dtype, at);
+  const auto axes = [&](const PerAxis& p, int64_t least, const char* what) {
+    return per_axis(p, static_cast<size_t>(spatial), least, what, maker, at);
   };
   const std::vector<int64_t> kernel = axes(kernel_size, 1, "kernel_size");
   auto [weight, bias] = drawn(key, in, out / o.groups, out, kernel, o.bias, o.dtype, from);
@@ -92,82 +111,38 @@ ConvTransposeOver<spatial> transposed_over(const char* maker, const Tensor& key,
 
 }  // namespace
 
-template <int spatial>
-Tensor ConvOver<spatial>::operator()(Operand x) const {
-  constexpr const char* layer = names[spatial - 1];
-  try {
-    const Location& at = x.where();
-    const Dim in = weight_of(weight, layer, spatial + 2, at).shape()[1];
-    const Tensor t = image(x, layer, spatial, in * groups);
-    const Conv o{.stride = stride,
-                 .padding = same ? ConvolutionPadding("same") : ConvolutionPadding(padding),
-                 .dilation = dilation,
-                 .groups = groups};
-    const Function& f = functions[spatial - 1];
-    return bias.defined() ? f.biased(Operand(t, at), Operand(weight, at), Operand(bias, at), o)
-                          : f.plain(Operand(t, at), Operand(weight, at), o);
-  } catch (...) {
-    leave_with_error(layer, x.where());
-  }
-}
-
-template <int spatial>
-Tensor ConvTransposeOver<spatial>::operator()(Operand x) const {
-  constexpr const char* layer = transposed_names[spatial - 1];
-  try {
-    const Location& at = x.where();
-    const Dim in = weight_of(weight, layer, spatial + 2, at).shape()[0];
-    const Tensor t = image(x, layer, spatial, in);
-    const ConvTranspose o{
-        .stride = stride, .padding = padding, .output_padding = output_padding, .groups = groups, .dilation = dilation};
-    const Transposed& f = transposed[spatial - 1];
-    return bias.defined() ? f.biased(Operand(t, at), Operand(weight, at), Operand(bias, at), o)
-                          : f.plain(Operand(t, at), Operand(weight, at), o);
-  } catch (...) {
-    leave_with_error(layer, x.where());
-  }
-}
-
-template <int spatial>
-ConvOver<spatial> detail::conv_over(const char* maker, const Tensor& key, int64_t in, int64_t out,
-                                    const PerAxis& kernel_size, const ConvOptions& o, const At& from) try {
-  const Location at = place(from);
-  check_groups(maker, in, out, o.groups, at);
-  check_floating(maker, o.dtype, at);
-  const auto axes = [&](const PerAxis& p, int64_t least, const char* what) {
-    return per_axis(p, spatial, least, what, maker, at);
-  };
-  const std::vector<int64_t> kernel = axes(kernel_size, 1, "kernel_size"), stride = axes(o.stride, 1, "stride");
-  const std::string& named = o.padding.name();
-  if (!named.empty() && named != "same" && named != "valid")
-    throw Error(std::string(maker) + ": .padding is \"same\", \"valid\" or widths, not \"" + named + "\"", at);
-  if (named == "same")
-    for (int64_t s : stride)
-      if (s != 1) throw Error(std::string(maker) + ": \"same\" padding goes with a stride of 1", at);
-  auto [weight, bias] = drawn(key, out, in / o.groups, out, kernel, o.bias, o.dtype, from);
-  return {std::move(weight),
-          std::move(bias),
-          stride,
-          named.empty() ? axes(o.padding.widths(), 0, "padding") : std::vector<int64_t>(spatial, 0),
-          axes(o.dilation, 1, "dilation"),
-          named == "same",
-          o.groups};
-} catch (...) {
-  leave_with_error(maker, place(from));
-}
-
 #define TENON_CONVOLUTION_LAYERS(n)                                                                                   \
-  template struct ConvOver<n>;                                                                                        \
-  template struct ConvTransposeOver<n>;                                                                               \
-  template ConvOver<n> detail::conv_over<n>(const char*, const Tensor&, int64_t, int64_t, const PerAxis&,             \
-                                            const ConvOptions&, const At&);                                           \
+  Tensor Conv##n##d::operator()(Operand x) const try {                                                                \
+    constexpr const char* name = "nn::Conv" #n "d";                                                                   \
+    const Conv o{.stride = stride,                                                                                    \
+                 .padding = same ? ConvolutionPadding("same") : ConvolutionPadding(padding),                          \
+                 .dilation = dilation,                                                                                \
+                 .groups = groups};                                                                                   \
+    const Extent in = weight_of(weight, name, n + 2, x.where()).shape()[1] * groups;                                  \
+    return applied(name, *this, x, n, in, o, [](const auto&... given) { return tenon::conv##n##d(given...); });       \
+  } catch (...) {                                                                                                     \
+    leave_with_error("nn::Conv" #n "d", x.where());                                                                   \
+  }                                                                                                                   \
+  Tensor ConvTranspose##n##d::operator()(Operand x) const try {                                                       \
+    constexpr const char* name = "nn::ConvTranspose" #n "d";                                                          \
+    const ConvTranspose o{.stride = stride,                                                                           \
+                          .padding = padding,                                                                         \
+                          .output_padding = output_padding,                                                           \
+                          .groups = groups,                                                                           \
+                          .dilation = dilation};                                                                      \
+    const Extent in = weight_of(weight, name, n + 2, x.where()).shape()[0];                                           \
+    return applied(name, *this, x, n, in, o,                                                                          \
+                   [](const auto&... given) { return tenon::conv_transpose##n##d(given...); });                       \
+  } catch (...) {                                                                                                     \
+    leave_with_error("nn::ConvTranspose" #n "d", x.where());                                                          \
+  }                                                                                                                   \
   Conv##n##d conv##n##d(const Tensor& key, int64_t in, int64_t out, const PerAxis& kernel_size, const ConvOptions& o, \
                         const At& at) {                                                                               \
-    return detail::conv_over<n>("nn::conv" #n "d", key, in, out, kernel_size, o, at);                                 \
+    return made<Conv##n##d>("nn::conv" #n "d", n, key, in, out, kernel_size, o, at);                                  \
   }                                                                                                                   \
   ConvTranspose##n##d conv_transpose##n##d(const Tensor& key, int64_t in, int64_t out, const PerAxis& kernel_size,    \
                                            const ConvTransposeOptions& o, const At& at) {                             \
-    return transposed_over<n>("nn::conv_transpose" #n "d", key, in, out, kernel_size, o, at);                         \
+    return made_transposed<ConvTranspose##n##d>("nn::conv_transpose" #n "d", n, key, in, out, kernel_size, o, at);    \
   }
 TENON_CONVOLUTION_LAYERS(1)
 TENON_CONVOLUTION_LAYERS(2)

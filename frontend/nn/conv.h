@@ -10,29 +10,26 @@
 
 namespace tenon::nn {
 
-// The numbers are one for each axis, or one for all.
-template <int spatial>
-struct ConvOver {
-  Tensor weight, bias = {};  // [out, in / groups, kernel..]; [out], or undefined
-  std::vector<int64_t> stride = {1}, padding = {0}, dilation = {1};
-  bool same = false;  // pads so that extents stay, whatever .padding says
-  int64_t groups = 1;
-  Tensor operator()(Operand x) const;
-};
-using Conv1d = ConvOver<1>;
-using Conv2d = ConvOver<2>;
-using Conv3d = ConvOver<3>;
-
-template <int spatial>
-struct ConvTransposeOver {
-  Tensor weight, bias = {};  // [in, out / groups, kernel..]; [out], or undefined
-  std::vector<int64_t> stride = {1}, padding = {0}, output_padding = {0}, dilation = {1};
-  int64_t groups = 1;
-  Tensor operator()(Operand x) const;
-};
-using ConvTranspose1d = ConvTransposeOver<1>;
-using ConvTranspose2d = ConvTransposeOver<2>;
-using ConvTranspose3d = ConvTransposeOver<3>;
+// ConvNd: weight [out, in / groups, kernel..], bias [out], or undefined. ConvTransposeNd: weight [in, out / groups, kernel..]. Numbers are one
+// for each axis, or one for all. same: pads so that extents stay, whatever .padding says.
+#define TENON_CONVOLUTION_LAYERS(n)                                                         \
+  struct Conv##n##d {                                                                       \
+    Tensor weight, bias = {};                                                               \
+    std::vector<int64_t> stride = {1}, padding = {0}, dilation = {1};                       \
+    bool same = false;                                                                      \
+    int64_t groups = 1;                                                                     \
+    Tensor operator()(Operand x) const;                                                     \
+  };                                                                                        \
+  struct ConvTranspose##n##d {                                                              \
+    Tensor weight, bias = {};                                                               \
+    std::vector<int64_t> stride = {1}, padding = {0}, output_padding = {0}, dilation = {1}; \
+    int64_t groups = 1;                                                                     \
+    Tensor operator()(Operand x) const;                                                     \
+  };
+TENON_CONVOLUTION_LAYERS(1)
+TENON_CONVOLUTION_LAYERS(2)
+TENON_CONVOLUTION_LAYERS(3)
+#undef TENON_CONVOLUTION_LAYERS
 
 struct ConvOptions {
   PerAxis stride = 1;
@@ -64,18 +61,18 @@ ConvTranspose2d conv_transpose2d(const Tensor& key, int64_t in, int64_t out, con
 ConvTranspose3d conv_transpose3d(const Tensor& key, int64_t in, int64_t out, const PerAxis& kernel_size,
                                  const ConvTransposeOptions& o = {}, const At& at = At::current());
 
-namespace detail {
-template <int spatial>
-ConvOver<spatial> conv_over(const char* maker, const Tensor& key, int64_t in, int64_t out, const PerAxis& kernel_size,
-                            const ConvOptions& o, const At& at);
-}  // namespace detail
 // Over as many axes as the kernel has extents: conv(key, in, out, {3, 3}).
 template <size_t n>
   requires(n <= 3)
-ConvOver<static_cast<int>(n)> conv(const Tensor& key, int64_t in, int64_t out, const int64_t (&kernel_size)[n],
-                                   const ConvOptions& o = {}, const At& at = At::current()) {
+auto conv(const Tensor& key, int64_t in, int64_t out, const int64_t (&kernel_size)[n], const ConvOptions& o = {},
+          const At& at = At::current()) {
   const std::vector<int64_t> extents(kernel_size, kernel_size + n);
-  return detail::conv_over<static_cast<int>(n)>("nn::conv", key, in, out, extents, o, at);
+  if constexpr (n == 1)
+    return conv1d(key, in, out, extents, o, at);
+  else if constexpr (n == 2)
+    return conv2d(key, in, out, extents, o, at);
+  else
+    return conv3d(key, in, out, extents, o, at);
 }
 
 }  // namespace tenon::nn

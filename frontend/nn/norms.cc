@@ -37,7 +37,8 @@ std::vector<Value> build_batch_norm(ir::GraphBuilder&, std::span<const Value> in
     spread_by = squares / n;
     const auto moved = [&](Value running, Value batch) {
       const Value now = ir::cast(batch, running.dtype());
-      return running * (1 - to.momentum) + now * to.momentum;
+      return stop_gradient(running * (1 - to.momentum) +
+                           now * to.momentum);  // a state, not a function of what it comes from
     };
     next = {moved(mean, m), moved(var, squares / (n - 1)), inputs[3] + 1};
   } else {
@@ -202,9 +203,7 @@ std::pair<Tensor, BatchNorm> BatchNorm::operator()(Operand x, const Mode& mode) 
   std::vector<Tensor> made = batch_normed(*this, x, mode.training);
   BatchNorm next = *this;
   if (mode.training) {
-    next.running_mean = stop_gradient(Operand(made[1], x.where()));
-    next.running_var = stop_gradient(Operand(made[2], x.where()));
-    next.num_batches_tracked = made[3];
+    next.running_mean = made[1], next.running_var = made[2], next.num_batches_tracked = made[3];
   }
   return {std::move(made[0]), std::move(next)};
 }

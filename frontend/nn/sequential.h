@@ -13,22 +13,30 @@ namespace tenon::nn {
 
 namespace detail {
 
+// The tensor that goes on: of a pair, as recurrent layers give it, the first.
+template <class Given>
+Tensor first_of(Given&& given) {
+  if constexpr (std::is_convertible_v<Given, Tensor>)
+    return std::forward<Given>(given);
+  else
+    return std::forward<Given>(given).first;
+}
 template <class Layer>
 Tensor used(const Layer& layer, const Tensor& x, const Location& at) {
   if constexpr (requires { layer(Operand(x, at)); })
-    return layer(Operand(x, at));
+    return first_of(layer(Operand(x, at)));
   else
-    return layer(x);
+    return first_of(layer(x));
 }
-// What a layer gives in a mode, and the layer after it: itself, unless it says another. The n-th layer draws from a key of its own.
+// What a layer gives in a mode, and the layer after it: itself, unless it gives another. The n-th layer draws from a key of its own.
 template <class Layer>
 std::pair<Tensor, Layer> run(const Layer& layer, const Tensor& x, const Mode& mode, uint64_t n, const Location& at) {
   const Tensor key = mode.key.defined() ? fold_in(mode.key, Operand(static_cast<int64_t>(n), at)) : Tensor();
   const auto both = [&](auto&& given) -> std::pair<Tensor, Layer> {
-    if constexpr (std::is_convertible_v<decltype(given), Tensor>)
-      return {std::move(given), layer};
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(given)>, std::pair<Tensor, Layer>>)
+      return std::move(given);
     else
-      return {std::move(given.first), std::move(given.second)};
+      return {first_of(std::move(given)), layer};
   };
   if constexpr (requires { layer(Operand(x, at), {.training = true, .key = key}); })
     return both(layer(Operand(x, at), {.training = mode.training, .key = key}));
@@ -40,7 +48,7 @@ std::pair<Tensor, Layer> run(const Layer& layer, const Tensor& x, const Mode& mo
 
 }  // namespace detail
 
-// x through every layer, in order. In a mode: a pair of that, with dropout in training, and of the layers after it, whose running
+// x through every layer, in order; of a layer that gives a pair the first goes on. In a mode: a pair of that, with dropout in training, and of the layers after it, whose running
 // statistics have moved.
 template <class... Layers>
 struct Sequential {
