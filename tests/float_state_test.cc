@@ -205,6 +205,14 @@ void programs(Doors& d) {
     auto [q, state] = tn::optim::adamw(p, g, tn::optim::adamw_init(p), {.rate = 1e-3, .beta1 = 0.9});
     return bytes_of(q) + bytes_of(state.second) + bytes_of(tn::optim::sgd(p, g, {.rate = 0.1}));
   });
+  d.add("training", [] {
+    const Tensor p = some(), g = some() * 0.5, rate = tn::optim::cosine(3, {.rate = 0.1, .steps = 7, .warmup = 2});
+    const auto state = tn::optim::adam_init(p, {.amsgrad = true});
+    auto [q, next] = tn::optim::adam(p, g, state, {.rate = rate, .beta1 = 0.85, .amsgrad = true});
+    const auto loss = [](const Tensor& x) { return tn::huber_loss(x, 0.1, {.delta = 0.3}); };
+    return bytes_of(q) + bytes_of(tn::optim::clip_by_norm(g, 0.1)) + bytes_of(tn::optim::ema(p, g, 0.9)) +
+           bytes_of(loss(p)) + bytes_of(tn::optim::minimize(loss, p, {.rate = 0.7, .iterations = 2}));
+  });
 }
 
 void looking(Doors& d) {

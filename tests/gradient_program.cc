@@ -45,6 +45,16 @@ const Row rows[] = {
     {"var(a)", true, [](const Tensor& a, const Tensor&) { return var(whole(a), {{1}, true}); }},
     {"layer_norm(a, b)", true,
      [](const Tensor& a, const Tensor& b) { return layer_norm(whole(a), sum(whole(b), {{0}}), 0.5, 0.1); }},
+    {"binary_cross_entropy_with_logits(a, b)", true,
+     [](const Tensor& a, const Tensor& b) {
+       return binary_cross_entropy_with_logits(a, sigmoid(b), {.reduction = "none"});
+     }},
+    {"cross_entropy(a, softmax(b))", true,
+     [](const Tensor& a, const Tensor& b) {
+       return expand_dims(cross_entropy(whole(a), softmax(whole(b), -1), {.reduction = "none", .smoothing = 0.1}), 1);
+     }},
+    {"gaussian_nll_loss(a, b, a * a + 1)", true,
+     [](const Tensor& a, const Tensor& b) { return gaussian_nll_loss(a, b, a * a + 1, {.reduction = "none"}); }},
     {"matmul(a, b')", true,
      [](const Tensor& a, const Tensor& b) { return matmul(whole(a), whole(b).transpose())[{all, slice(0, 1)}]; }},
     {"concat(a, b)", true,

@@ -47,8 +47,8 @@ Value of_labels(const Labelled& l) {
     picked = picked * (1 - l.with.smoothing) + all / Count(l.x, {axis}, all.dtype()).over(all) * l.with.smoothing;
   }
   const Value row = select(inside, picked, literal(picked, std::numeric_limits<double>::quiet_NaN()));
+  if (l.with.reduction == "none") return select(ignored, literal(row, 0), -row);
   const Value counted = select(ignored, literal(row, 0), row);
-  if (l.with.reduction == "none") return -counted;
   const Axes rows = all_axes(counted);
   const Value sum = rows.empty() ? counted : reduce(ir::Op::reduce_sum, counted, rows);
   if (l.with.reduction == "sum") return -sum;

@@ -35,9 +35,10 @@ void check_reduction(const char* name, const std::string& reduction, const Locat
 // What a loss over elements is told; weights are further operands.
 struct LossCall {
   Emit emit;
-  const std::string& reduction;
+  std::string reduction;
   std::vector<int64_t> flags = {};
   double parameter = 0, second = 0;
+  size_t weights = 0;  // how many of the operands, the last, are weights: they take the dtype that the others meet in
 };
 Tensor apply_loss(const LossCall& call, std::vector<Operand> operands);
 

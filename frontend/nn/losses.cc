@@ -58,22 +58,23 @@ Value smooth_l1(Values x, const With& with) {
 
 Value logarithm(Value x) { return above(log(x), like(x, -100)); }
 Value other_logarithm(Value x) { return above(log1p(-x), like(x, -100)); }
+constexpr double tiny = 1e-12F;  // as PyTorch has it
 Value plain_bce(Value x, Value y) { return (y - 1) * other_logarithm(x) - y * logarithm(x); }
 Value bce(Values x, const With& with) {
   const auto f = [](const std::vector<Value>& v) { return plain_bce(v[0], v[1]); };
   const auto rule = [](const std::vector<Value>& v, const std::vector<Value>& t) {
-    const Value size = v[0] * (1 - v[0]), slope = (v[0] - v[1]) / max(size, like(size, 9.999999960041972e-13));
+    const Value size = v[0] * (1 - v[0]), slope = (v[0] - v[1]) / max(size, like(size, tiny));
     return std::pair(plain_bce(v[0], v[1]), slope * t[0] + (other_logarithm(v[0]) - logarithm(v[0])) * t[1]);
   };
   const Value loss = with_rule({x[0], x[1]}, f, rule);
-  return with.flags[0] ? loss * x[2] : loss;
+  return with.flags[0] ? loss * stop_gradient(x[2]) : loss;
 }
 // Operands: x, y, weight?, pos_weight?
 Value bce_with_logits(Values x, const With& with) {
   const Value miss = softplus(-x[0]);  // -log(sigmoid(x))
-  const Value share = with.flags[1] ? (x[x.size() - 1] - 1) * x[1] + 1 : Value();
+  const Value share = with.flags[1] ? (stop_gradient(x[x.size() - 1]) - 1) * x[1] + 1 : Value();
   const Value loss = (1 - x[1]) * x[0] + (share ? share * miss : miss);
-  return with.flags[0] ? loss * x[2] : loss;
+  return with.flags[0] ? loss * stop_gradient(x[2]) : loss;
 }
 Value kl(Values x, const With& with) {
   if (with.flags[0]) return exp(x[1]) * (x[1] - x[0]);
@@ -121,7 +122,7 @@ Tensor apply_loss(const LossCall& call, std::vector<Operand> operands) {
     const FloatEnvironment standard;
     check_reduction(name, call.reduction, at, call.emit.build == &formula::build_loss<formula::kl>);
     std::vector<const Operand*> all;
-    for (const Operand& x : operands) all.push_back(&x);
+    for (size_t i = 0; i + call.weights < operands.size(); ++i) all.push_back(&operands[i]);
     const DType dtype = meeting(name, Takes::floats, all, at);
     std::vector<Tensor> inputs;
     for (const Operand& x : operands) inputs.push_back(entered(x, formula::wide(dtype), name));
@@ -169,16 +170,20 @@ Tensor smooth_l1_loss(Operand x, Operand y, const SmoothL1Loss& o) {
 Tensor binary_cross_entropy(Operand x, Operand y, const BinaryCrossEntropy& o) {
   std::vector<Operand> operands = {x, y};
   add(operands, o.weight);
-  return apply_loss({{"binary_cross_entropy", formula::build_loss<formula::bce>}, o.reduction, {bool(o.weight)}},
+  return apply_loss({.emit = {"binary_cross_entropy", formula::build_loss<formula::bce>},
+                     .reduction = o.reduction,
+                     .flags = {bool(o.weight)},
+                     .weights = operands.size() - 2},
                     operands);
 }
 Tensor binary_cross_entropy_with_logits(Operand x, Operand y, const BinaryCrossEntropyWithLogits& o) {
   std::vector<Operand> operands = {x, y};
   add(operands, o.weight);
   add(operands, o.pos_weight);
-  return apply_loss({{"binary_cross_entropy_with_logits", formula::build_loss<formula::bce_with_logits>},
-                     o.reduction,
-                     {bool(o.weight), bool(o.pos_weight)}},
+  return apply_loss({.emit = {"binary_cross_entropy_with_logits", formula::build_loss<formula::bce_with_logits>},
+                     .reduction = o.reduction,
+                     .flags = {bool(o.weight), bool(o.pos_weight)},
+                     .weights = operands.size() - 2},
                     operands);
 }
 Tensor kl_div(Operand x, Operand y, const KlDiv& o) {

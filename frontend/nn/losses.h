@@ -2,8 +2,8 @@
 // contract on numbers (docs/numbers.md).
 //
 // `reduction` is "mean", "sum" or "none"; mean and sum give a scalar. Operands of elementwise losses promote and broadcast as those of `+`
-// do; a half is computed in f32 and rounded once, at the end. At kinks derivatives are PyTorch's. Weights are tensors or nothing, and have no
-// derivative of their own. Extents may be free. Error for another reduction, complex operands, and shapes that do not fit.
+// do; a half is computed in f32 and rounded once, at the end. At kinks derivatives are PyTorch's. Weights are tensors or nothing, take the
+// dtype of what they weigh, and have no derivative of their own. Extents may be free. Error for another reduction, complex operands, and shapes that do not fit.
 #pragma once
 
 #include <string>
@@ -83,6 +83,11 @@ struct GaussianNllLoss {
   double eps = 1e-6;
   std::string reduction = "mean";
 };
+struct CtcLoss {
+  int64_t blank = 0;
+  std::string reduction = "mean";  // of losses over target lengths
+  bool zero_infinity = false;  // where targets are too long for the input, the loss is 0 in place of infinity
+};
 
 // ---- of labels and classes. Classes lie along axis 1, or along the only axis: x[n, classes, d1, ...] with integer labels[n, d1, ...] or
 // probabilities of x's shape. The mean over labels weighs each by the weight of its class. A label that is no class is an error; inside a
@@ -96,6 +101,13 @@ Tensor nll_loss(Operand x, Operand labels, const NllLoss& o = {});
 Tensor multi_margin_loss(Operand x, Operand labels, const MultiMarginLoss& o = {});
 // The mean over classes of -(y log(sigmoid(x)) + (1 - y) log(sigmoid(-x))), y of x's shape [.., classes].
 Tensor multilabel_soft_margin_loss(Operand x, Operand y, const MultilabelSoftMarginLoss& o = {});
+
+// Connectionist temporal classification (Graves and others, ICML 2006): the negative logarithm of the probability of the targets, summed over
+// their alignments. log_probs[t, n, classes] hold logarithms of probabilities, such as log_softmax gives; targets[n, s] are padded with
+// anything behind target_lengths[n]; of step t of sequence n nothing counts from input_lengths[n] on. One sequence has no n. The derivative is
+// that of the function of log_probs. Error for lengths and labels that do not fit, whose values are at hand.
+Tensor ctc_loss(Operand log_probs, Operand targets, Operand input_lengths, Operand target_lengths,
+                const CtcLoss& o = {});
 
 // ---- elementwise
 
@@ -135,7 +147,7 @@ using tenon::cross_entropy, tenon::nll_loss, tenon::multi_margin_loss, tenon::mu
     tenon::mse_loss, tenon::l1_loss, tenon::huber_loss, tenon::smooth_l1_loss, tenon::binary_cross_entropy,
     tenon::binary_cross_entropy_with_logits, tenon::kl_div, tenon::soft_margin_loss, tenon::hinge_embedding_loss,
     tenon::margin_ranking_loss, tenon::poisson_nll_loss, tenon::gaussian_nll_loss, tenon::cosine_similarity,
-    tenon::cosine_embedding_loss, tenon::triplet_margin_loss;
+    tenon::cosine_embedding_loss, tenon::triplet_margin_loss, tenon::ctc_loss;
 }  // namespace nn
 
 }  // namespace tenon

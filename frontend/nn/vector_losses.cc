@@ -31,7 +31,8 @@ std::vector<Value> build_cosine_embedding(ir::GraphBuilder&, Values x, const ir:
   const DType computed = wide(with.dtype);
   const std::vector<Value> v = meet(x.first(2), computed);
   const int64_t axis = last_axis(v[0]);
-  const Value a = sum_along(v[0] * v[0], axis) + 1e-12, b = sum_along(v[1] * v[1], axis) + 1e-12;
+  constexpr double tiny = 1e-12F;  // as PyTorch has it
+  const Value a = sum_along(v[0] * v[0], axis) + tiny, b = sum_along(v[1] * v[1], axis) + tiny;
   const Value c = sum_along(v[0] * v[1], axis) / sqrt(a * b), y = broadcast_to(ir::cast(x[2], computed), c.shape());
   const Value zero = like(c, 0), one = like(y, 1);
   const Value same = select(eq(y, one), 1 - c, zero);
@@ -72,7 +73,7 @@ Tensor apply_vectors(LossCall call, const std::vector<Operand>& operands, size_t
     const FloatEnvironment standard;
     check_reduction(name, call.reduction, at);
     std::vector<const Operand*> all;
-    for (const Operand& x : operands) all.push_back(&x);
+    for (size_t i = 0; i + call.weights < operands.size(); ++i) all.push_back(&operands[i]);
     const DType dtype = meeting(name, Takes::floats, all, at);
     std::vector<Tensor> inputs;
     for (const Operand& x : operands) inputs.push_back(entered(x, formula::wide(dtype), name));
@@ -98,9 +99,8 @@ Tensor apply_vectors(LossCall call, const std::vector<Operand>& operands, size_t
 }  // namespace
 
 Tensor cosine_similarity(Operand x1, Operand x2, const CosineSimilarity& o) {
-  static const std::string whole = "none";
   int64_t axis = o.dim;
-  return apply_vectors({{"cosine_similarity", formula::build_loss<formula::cosine>}, whole, {}, o.eps}, {x1, x2}, 2,
+  return apply_vectors({{"cosine_similarity", formula::build_loss<formula::cosine>}, "none", {}, o.eps}, {x1, x2}, 2,
                        &axis);
 }
 
@@ -118,7 +118,10 @@ Tensor triplet_margin_loss(Operand anchor, Operand positive, Operand negative, c
 Tensor multilabel_soft_margin_loss(Operand x, Operand y, const MultilabelSoftMarginLoss& o) {
   std::vector<Operand> operands = {x, y};
   if (o.weight) operands.emplace_back(o.weight.tensor(), x.where());
-  return apply_vectors({{"multilabel_soft_margin_loss", formula::build_multilabel}, o.reduction, {bool(o.weight)}},
+  return apply_vectors({.emit = {"multilabel_soft_margin_loss", formula::build_multilabel},
+                        .reduction = o.reduction,
+                        .flags = {bool(o.weight)},
+                        .weights = operands.size() - 2},
                        operands, operands.size());
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "tenon/frontend/optim/step.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon::optim::detail {
 namespace {
@@ -71,6 +72,7 @@ constexpr Rule lamb_rule{.name = "lamb",
 
 template <const Rule& rule, class Options>
 void step_of(const Trees& trees, Tensor& steps, const Options& o, bool with_maximum, const Location& at) {
+  const FloatEnvironment standard;
   const auto log_of = [](const Number& beta) { return Number(beta.is_tensor() ? 0 : std::log(beta.value())); };
   const Number log1 = log_of(o.beta1), log2 = log_of(o.beta2);
   run({.rule = rule,

@@ -19,7 +19,7 @@ struct AdamW {
   PathSettings settings = {};
 };
 // Adam's direction d = m / (sqrt(v) + epsilon) + weight_decay * p of each leaf, times the quotient of the norms of p and d; where one of
-// them is 0, d itself. You and others, Large Batch Optimization for Deep Learning, ICLR 2020, algorithm 2.
+// them is 0, d itself. The norms are of leaves as they are given: parts of sharded ones have norms of their own. You and others, Large Batch Optimization for Deep Learning, ICLR 2020, algorithm 2.
 struct Lamb {
   Number rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-6, weight_decay = 0;
   PathSettings settings = {};

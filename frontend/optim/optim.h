@@ -8,5 +8,6 @@
 #include "tenon/frontend/optim/adam.h"
 #include "tenon/frontend/optim/adaptive.h"
 #include "tenon/frontend/optim/gradients.h"
+#include "tenon/frontend/optim/lbfgs.h"
 #include "tenon/frontend/optim/schedules.h"
 #include "tenon/frontend/optim/sgd.h"

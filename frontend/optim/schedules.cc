@@ -129,6 +129,7 @@ Tensor exponential(Operand step, const Exponential& o) {
 }
 
 Tensor piecewise(Operand step, const Piecewise& o) {
+  const FloatEnvironment standard;
   if (o.rates.size() != o.steps.size() + 1)
     throw Error("optim::piecewise: .rates has " + std::to_string(o.rates.size()) + " entries and .steps " +
                     std::to_string(o.steps.size()) + "; give one rate more, which holds from the last of the steps on",

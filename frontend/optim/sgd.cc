@@ -2,7 +2,7 @@
 #include "tenon/frontend/optim/sgd.h"
 
 #include "tenon/frontend/optim/step.h"
-#include "tenon/ir/base/error.h"
+#include "tenon/ir/base/door.h"
 
 namespace tenon::optim::detail {
 namespace {
@@ -37,11 +37,12 @@ namespace of_lion {
 enum : size_t { beta1 = first_own_number, beta2 };
 }
 
+// Both means in the form m + (1 - beta) * (g - m): what they share makes one kernel of them.
 void lion_leaf(Leaf& leaf) {
   using namespace of_lion;
-  const Value fresh = leaf.rest(beta1) * leaf.gradient;
-  const Value direction = sign(leaf.number(beta1) * leaf.kept[0] + fresh);
-  leaf.kept[0] = averaged(leaf, 0, beta2, leaf.gradient);
+  const Value moment = leaf.kept[0], apart = leaf.gradient - moment;
+  const Value direction = sign(moment + leaf.rest(beta1) * apart);
+  leaf.kept[0] = settled(moment + leaf.rest(beta2) * apart);
   leaf.move(leaf.decayed(direction));
 }
 
@@ -51,6 +52,7 @@ constexpr Rule lion_rule{
 }  // namespace
 
 void sgd_step(const Trees& trees, const Sgd& o, const Location& at) {
+  const FloatEnvironment standard;
   const bool moves = trees.size() > 2;
   if (!moves && !o.momentum.is(0))
     throw Error(

@@ -83,6 +83,15 @@ void trees(const Model& m) {
   static_cast<void>(tn::optim::adamw(m, sums, state, {.rate = 1e-3}));
   static_cast<void>(tn::optim::sgd(m, sums));
   static_cast<void>(tn::optim::sgd(m, sums, tn::optim::sgd_init(m), {.momentum = 0.9}));
+  static_cast<void>(tn::optim::adam(m, sums, tn::optim::adam_init(m, {.amsgrad = true}), {.rate = tn::tree::leaves(m)[0]}));
+  static_cast<void>(tn::optim::lamb(m, sums, tn::optim::lamb_init(m), {.settings = {{"*", {.frozen = true}}}}));
+  static_cast<void>(tn::optim::lion(m, sums, tn::optim::lion_init(m)));
+  static_cast<void>(tn::optim::rmsprop(m, sums, tn::optim::rmsprop_init(m)));
+  static_cast<void>(tn::optim::adagrad(m, sums, tn::optim::adagrad_init(m)));
+  static_cast<void>(tn::optim::adadelta(m, sums, tn::optim::adadelta_init(m)));
+  static_cast<void>(tn::optim::minimize([](const Model& n) { return tn::sum(tn::tree::leaves(n)[0]); }, m));
+  static_cast<void>(tn::optim::ema(m, tn::optim::clip_by_norm(tn::optim::clip_by_value(sums, 1), 1), 0.9));
+  static_cast<void>(tn::optim::accumulate(tn::optim::accumulate_init(m), sums, 2));
 }
 
 void files(Model& m) {
