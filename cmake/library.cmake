@@ -19,6 +19,7 @@ while(work)
     endif()
   endforeach()
 endwhile()
+list(APPEND tenon_public_headers frontend/io/eigen.h)  # included by name: it needs Eigen
 # For who uses Tenon where it is built: the same folder as the installed one, of links.
 set(public ${PROJECT_BINARY_DIR}/public)
 file(REMOVE_RECURSE ${public})  # a header that went would stay

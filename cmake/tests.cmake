@@ -61,7 +61,7 @@ set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${PROJECT_BINARY_DIR}/
 
 # The examples of a document, as tests.
 set(documents ${PROJECT_SOURCE_DIR}/docs/transforms.md ${PROJECT_SOURCE_DIR}/docs/distributed.md
-              ${PROJECT_SOURCE_DIR}/docs/data.md ${PROJECT_SOURCE_DIR}/docs/models.md ${PROJECT_SOURCE_DIR}/docs/training.md)
+              ${PROJECT_SOURCE_DIR}/docs/data.md ${PROJECT_SOURCE_DIR}/docs/files.md ${PROJECT_SOURCE_DIR}/docs/models.md ${PROJECT_SOURCE_DIR}/docs/training.md)
 set(document_examples ${PROJECT_BINARY_DIR}/generated/document_examples_test.cc)
 add_custom_command(OUTPUT ${document_examples}
                    COMMAND awk -f ${PROJECT_SOURCE_DIR}/cmake/document_examples.awk ${documents} > ${document_examples}

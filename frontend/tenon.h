@@ -14,6 +14,7 @@
 #include "tenon/frontend/dist/shard_map.h"
 #include "tenon/frontend/dist/sharded_state.h"
 #include "tenon/frontend/dist/world.h"
+#include "tenon/frontend/io/dlpack.h"
 #include "tenon/frontend/io/files.h"
 #include "tenon/frontend/io/gguf.h"
 #include "tenon/frontend/io/npz.h"

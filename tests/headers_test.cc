@@ -18,11 +18,18 @@ namespace fs = std::filesystem;
 const std::string include = "-I" TENON_BINARY_DIR "/public ";
 const std::string warnings = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror ";
 
+#if __has_include(<Eigen/Core>) || __has_include(<eigen3/Eigen/Core>)
+constexpr bool has_eigen = true;
+#else
+constexpr bool has_eigen = false;
+#endif
+
 std::vector<std::string> public_headers() {
   std::vector<std::string> headers;
   const fs::path root = TENON_BINARY_DIR "/public";
   for (const auto& entry : fs::recursive_directory_iterator(root))
-    if (entry.path().extension() == ".h") headers.push_back(fs::relative(entry.path(), root).string());
+    if (entry.path().extension() == ".h" && (has_eigen || entry.path().filename() != "eigen.h"))
+      headers.push_back(fs::relative(entry.path(), root).string());
   std::sort(headers.begin(), headers.end());
   return headers;
 }
