@@ -1,6 +1,6 @@
 // The network of examples/convnet.cc and its training step. Images stay with their channels last, as the convolution has them inside:
-// weights are a layer's, [out, in, 3, 3], and what turns is 40 thousand weights instead of 10 million activations, which makes the step
-// twice as fast as channels first (examples/convnet/README says how that was measured).
+// weights are a layer's, [out, in, 3, 3], and what turns is a hundred thousand weights instead of ten million activations. That makes the
+// step 1.7 times as fast as channels first (23.7 and 40.2 ms with 32, 64 and 64 channels, on two cores).
 #pragma once
 
 #include <tenon/tenon.h>
