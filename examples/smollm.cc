@@ -71,26 +71,6 @@ bool parse(int argc, char** argv, Options& o) {
   return true;
 }
 
-// The prompt as the model was taught to read conversations.
-Ids prompt_of(const smollm::Tokenizer& tokenizer, const Options& o) {
-  if (o.raw) return tokenizer.encode(o.prompt);
-  Ids ids;
-  const auto say = [&](const std::string& who, const std::string& what) {
-    ids.push_back(tokenizer.id("<|im_start|>"));
-    for (const int32_t id : tokenizer.encode(who + "\n" + what)) ids.push_back(id);
-  };
-  const auto stop = [&] {
-    ids.push_back(tokenizer.id("<|im_end|>"));
-    for (const int32_t id : tokenizer.encode("\n")) ids.push_back(id);
-  };
-  say("system", "You are a helpful AI assistant named SmolLM, trained by Hugging Face");
-  stop();
-  say("user", o.prompt);
-  stop();
-  say("assistant", "");
-  return ids;
-}
-
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 std::string text_of(const Ids& ids) {
@@ -99,8 +79,76 @@ std::string text_of(const Ids& ids) {
   return text + "\n";
 }
 
+struct Answer {
+  Ids ids;
+  double reading = 0;  // of the prompt, in seconds, with compiling
+  std::vector<double> times;  // of the tokens after the first
+};
+
+// Prints every token as it comes; ends with `last`, or when there are enough.
+Answer generate(const smollm::Model& model, const smollm::Tokenizer& tokenizer, const Ids& prompt, int32_t last,
+                const Options& o) {
+  // One function, compiled once for prompts of every length and once for a single token; its caches take the memory of the old ones.
+  const auto next = [sampling = o.sampling](const smollm::Model& m, const smollm::Caches& caches, const Tensor& ids,
+                                            const Tensor& key) {
+    smollm::Step s = smollm::step(m, caches, ids);
+    return std::pair(smollm::choose(s.logits, key, s.caches[0].position, sampling), s.caches);
+  };
+  const int64_t count = std::ssize(prompt), capacity = (count + o.tokens + 63) / 64 * 64;
+  const auto read = tn::jit(next, {.donate = {1}, .name = "read", .dynamic = {{2, 1, tn::dim("length", 1, capacity)}}});
+  const auto decode = tn::jit(next, {.donate = {1}, .name = "decode"});
+  const Tensor key = tn::key(o.seed);
+
+  Answer answer;
+  const double begin = now();
+  auto [token, caches] =
+      read(model, smollm::caches(model, capacity), tn::copy_from(prompt.data(), {1, count}, tn::i32), key);
+  answer.ids.push_back(token.item<int32_t>());
+  answer.reading = now() - begin;
+  while (answer.ids.back() != last) {
+    std::printf("%s", tokenizer.decode({&answer.ids.back(), 1}).c_str());
+    std::fflush(stdout);
+    if (std::ssize(answer.ids) == o.tokens) break;
+    const double start = now();
+    std::tie(token, caches) = decode(model, caches, token, key);
+    answer.ids.push_back(token.item<int32_t>());
+    answer.times.push_back(now() - start);
+  }
+  std::printf("\n\n");
+  return answer;
+}
+
+// Seconds that it takes to add up all weights: what a step, which reads each of them once, could reach.
+double reading_time(const smollm::Model& model) {
+  const auto sum = tn::jit([](const smollm::Model& m) {
+    Tensor total = tn::zeros({});
+    for (const Tensor& t : tn::tree::leaves(m)) total = total + tn::sum(t, {.dtype = tn::f32});
+    return total;
+  });
+  double best = 1e9;
+  for (int i = 0; i < 8; ++i) {
+    const double start = now();
+    sum(model).item<float>();
+    best = std::min(best, now() - start);
+  }
+  return best;
+}
+
+void report(const smollm::Model& model, Answer answer) {
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  double bytes = 0;
+  for (const Tensor& t : tn::tree::leaves(model)) bytes += static_cast<double>(t.numel() * tn::bytes(t.dtype()));
+  std::printf("prompt read in %.2f s with compiling; peak memory %.0f MB, of which weights %.0f MB\n", answer.reading,
+              static_cast<double>(usage.ru_maxrss) / 1e3, bytes / 1e6);
+  if (answer.times.empty()) return;
+  std::sort(answer.times.begin(), answer.times.end());
+  const double middle = answer.times[answer.times.size() / 2], least = reading_time(model);
+  std::printf("%.1f tokens a second: %.1f GB/s of weights; adding them all up reads %.1f GB/s\n", 1 / middle,
+              bytes / middle / 1e9, bytes / least / 1e9);
+}
+
 void run(const Options& o) {
-  const double start = now();
   tn::Gguf file = tn::load_gguf(o.file);
   const smollm::Tokenizer tokenizer(file.texts("tokenizer.ggml.tokens"), file.texts("tokenizer.ggml.merges"));
   if (!o.lines.empty()) {
@@ -108,52 +156,16 @@ void run(const Options& o) {
       std::printf("%s", text_of(tokenizer.encode(line)).c_str());
     return;
   }
-  const auto last = static_cast<int32_t>(file.integer("tokenizer.ggml.eos_token_id"));
-  const smollm::Model model = smollm::load(file, o.bf16 ? tn::bf16 : tn::f32);
-  const Ids prompt = prompt_of(tokenizer, o);
+  const Ids prompt = o.raw ? tokenizer.encode(o.prompt) : smollm::conversation(tokenizer, o.prompt);
   if (prompt.empty()) throw tn::Error("the prompt has no tokens");
-  const auto count = static_cast<int64_t>(prompt.size());
-
-  // One function, compiled once for prompts of every length and once for a single token; its caches take the memory of the old ones.
-  const auto next = [sampling = o.sampling](const smollm::Model& m, const smollm::Caches& caches, const Tensor& ids,
-                                            const Tensor& key) {
-    smollm::Step s = smollm::step(m, caches, ids);
-    return std::pair(smollm::choose(s.logits, key, s.caches[0].position, sampling), s.caches);
-  };
-  const int64_t capacity = (count + o.tokens + 63) / 64 * 64;
-  const auto read = tn::jit(next, {.donate = {1}, .name = "read", .dynamic = {{2, 1, tn::dim("length", 1, capacity)}}});
-  const auto decode = tn::jit(next, {.donate = {1}, .name = "decode"});
-  const Tensor key = tn::key(o.seed);
-
-  const double loaded = now();
-  auto [token, caches] =
-      read(model, smollm::caches(model, capacity), tn::copy_from(prompt.data(), {1, count}, tn::i32), key);
-  Ids answer{token.item<int32_t>()};
-  const double read_at = now();
-  std::vector<double> times;
-  std::printf("%s", o.raw ? o.prompt.c_str() : "");
-  while (answer.back() != last && std::ssize(answer) < o.tokens) {
-    std::printf("%s", tokenizer.decode({&answer.back(), 1}).c_str());
-    std::fflush(stdout);
-    const double begin = now();
-    std::tie(token, caches) = decode(model, caches, token, key);
-    answer.push_back(token.item<int32_t>());
-    times.push_back(now() - begin);
-  }
-  std::printf("%s\n\n", answer.back() == last ? "" : tokenizer.decode({&answer.back(), 1}).c_str());
-
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  std::sort(times.begin(), times.end());
-  const double middle = times.empty() ? 0 : times[times.size() / 2];
-  double bytes = 0;
-  for (const Tensor& t : tn::tree::leaves(model)) bytes += static_cast<double>(t.numel() * tn::bytes(t.dtype()));
-  std::printf(
-      "loaded in %.2f s; %lld tokens of the prompt in %.2f s with compiling; %zu tokens, %.1f a second (median), %.1f "
-      "GB/s of weights; peak %.0f MB\n",
-      loaded - start, static_cast<long long>(count), read_at - loaded, answer.size(), middle > 0 ? 1 / middle : 0,
-      middle > 0 ? bytes / middle / 1e9 : 0, static_cast<double>(usage.ru_maxrss) / 1e3);
-  if (!o.ids.empty()) tn::examples::write_file(o.ids, text_of(prompt) + text_of(answer));
+  if (const int64_t most = file.integer("llama.context_length"); o.tokens > most - std::ssize(prompt))
+    throw tn::Error("prompt and answer may have " + std::to_string(most) + " tokens together");
+  const smollm::Model model = smollm::load(file, o.bf16 ? tn::bf16 : tn::f32);
+  if (o.raw) std::printf("%s", o.prompt.c_str());
+  const Answer answer =
+      generate(model, tokenizer, prompt, static_cast<int32_t>(file.integer("tokenizer.ggml.eos_token_id")), o);
+  report(model, answer);
+  if (!o.ids.empty()) tn::examples::write_file(o.ids, text_of(prompt) + text_of(answer.ids));
 }
 
 }  // namespace

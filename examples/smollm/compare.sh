@@ -26,6 +26,6 @@ peer 2 check "$work"/{asked,told,code,bf16}.ids
 
 printf '\n| threads | Tenon, tokens a second | PyTorch |\n|---|---|---|\n'
 for threads in 1 2; do
-  ours=$(TENON_THREADS=$threads "$build/smollm" "$file" | sed -n 's/.* \([0-9.]*\) a second (median).*/\1/p')
+  ours=$(TENON_THREADS=$threads "$build/smollm" "$file" | sed -n 's/^\([0-9.]*\) tokens a second:.*/\1/p')
   printf '| %s | %s | %s |\n' "$threads" "$ours" "$(peer "$threads" time "$threads")"
 done

@@ -112,4 +112,18 @@ std::string Tokenizer::decode(std::span<const int32_t> ids) const {
   return text;
 }
 
+std::vector<int32_t> conversation(const Tokenizer& tokenizer, const std::string& question) {
+  std::vector<int32_t> ids;
+  const auto append = [&](const std::string& token, const std::string& text) {
+    ids.push_back(tokenizer.id(token));
+    for (const int32_t id : tokenizer.encode(text)) ids.push_back(id);
+  };
+  append("<|im_start|>", "system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face");
+  append("<|im_end|>", "\n");
+  append("<|im_start|>", "user\n" + question);
+  append("<|im_end|>", "\n");
+  append("<|im_start|>", "assistant\n");
+  return ids;
+}
+
 }  // namespace smollm

@@ -36,4 +36,7 @@ class Tokenizer {
   int32_t of_byte_[256];  // -1: none
 };
 
+// A question to the assistant, in the form in which SmolLM2 was taught to read conversations (tokenizer.chat_template of its file).
+std::vector<int32_t> conversation(const Tokenizer& tokenizer, const std::string& question);
+
 }  // namespace smollm
