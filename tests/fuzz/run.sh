@@ -8,7 +8,7 @@ root=$(dirname "$(dirname "$here")")
 seconds=${1:?usage: run.sh SECONDS [FORMAT...]}; shift
 work=${BUILD_FOLDER:-$root/build}/fuzz
 clang=$(command -v clang++-19 || command -v clang++ || true)
-flags=(-std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -ffp-contract=off -Wno-deprecated-declarations)
+flags=(-std=c++20 -O1 -g '-fsanitize=fuzzer,address,undefined' -fno-sanitize-recover=all -ffp-contract=off -Wno-deprecated-declarations)
 mkdir -p "$work/include" && ln -sfn "$root" "$work/include/tenon"
 if [[ -z $clang ]] || ! echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' |
     "$clang" -x c++ "${flags[@]}" - -o "$work/probe" 2>/dev/null; then
