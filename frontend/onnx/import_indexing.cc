@@ -119,7 +119,7 @@ int64_t whole(Call& c, double x) {
 }  // namespace
 
 Results import_one_hot(Call& c) {
-  const Tensor indices = c.tensor(0), values = c.tensor(2);
+  const Tensor indices = c.tensor(0).astype(i64), values = c.tensor(2);
   const std::vector<Extent> depths =
       c.known(1) && !is_integer(c.dtype(1)) ? std::vector<Extent>{whole(c, c.numbers(1).at(0))} : c.extents(1);
   c.expects(depths.size() == 1, "its depth is one number");

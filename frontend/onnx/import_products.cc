@@ -1,4 +1,4 @@
-// Matrices.
+// Products of matrices, sums over named axes, and determinants.
 #include "tenon/frontend/linalg/linalg.h"
 #include "tenon/frontend/onnx/families.h"
 
