@@ -184,6 +184,15 @@ TEST(Layers, TakeADtype) {
   }
 }
 
+TEST(Layers, EpsilonHasTwoNames) {
+  EXPECT_EQ(nn::layer_norm(4, {.epsilon = 1e-3}).epsilon, 1e-3);
+  EXPECT_EQ(nn::layer_norm(4, {.eps = 1e-3}).epsilon, 1e-3);
+  EXPECT_EQ(nn::batch_norm(4).epsilon, 1e-5);
+  const Tensor x = normal(key(1), {2, 4, 3});
+  EXPECT_EQ(values(nn::group_norm(x, 2, {.eps = 0.5})), values(nn::group_norm(x, 2, {.epsilon = 0.5})));
+  EXPECT_NE(values(nn::group_norm(x, 2, {.eps = 0.5})), values(nn::group_norm(x, 2)));
+}
+
 TEST(Layers, TrainingDropsAndUseDoesNot) {
   const Tensor k = key(4), x = normal(k, {2, 5, 8});
   const auto block = nn::transformer_block(k, 8, 2, {.dropout = 0.3});

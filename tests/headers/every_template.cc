@@ -94,6 +94,20 @@ void trees(const Model& m) {
   static_cast<void>(tn::optim::accumulate(tn::optim::accumulate_init(m), sums, 2));
 }
 
+void layers(const Tensor& x) {
+  const Tensor key = tn::key(1);
+  const auto net = tn::nn::sequential(
+      tn::nn::conv(key, 3, 4, {3, 3}), tn::nn::batch_norm(4), tn::nn::relu(),
+      tn::nn::residual(tn::nn::conv2d(key, 4, 4, 3, {.padding = "same"})), [](const Tensor& t) { return t * 2; },
+      tn::nn::dropout(0.5));
+  using Net = std::remove_const_t<decltype(net)>;
+  auto [y, next] = net(x, {.training = true, .key = key});
+  y = net(x) + y;
+  const Net g = tn::grad([](const Net& n, const Tensor& images) { return tn::sum(n(images)); })(next, x);
+  static_cast<void>(tn::nn::residual(tn::nn::relu(), tn::nn::tanh())(x, {.training = true}).first +
+                    tn::tree::leaves(g)[0]);
+}
+
 void files(Model& m) {
   tn::save("m", m);
   tn::load("m", m);
