@@ -124,7 +124,7 @@ const Function variants[] = {
     {"scatter_add", CALL(tn::scatter_add(in.x, in.narrow, in.mask))},
     {"one_hot", CALL(tn::one_hot(in.narrow, 3))},
     {"cross_entropy", CALL(tn::cross_entropy(in.x, in.narrow))},
-    {"cross_entropy", CALL(tn::cross_entropy(in.x, in.labels, {.weight = in.v, .reduction = "sum", .smoothing = 0.1}))},
+    {"cross_entropy", CALL(tn::cross_entropy(in.x, in.labels, {.weight = in.v, .smoothing = 0.1, .reduction = "sum"}))},
     {"cross_entropy", CALL(tn::cross_entropy(in.x, in.x))},
     {"nll_loss", CALL(tn::nll_loss(in.x, in.labels))},
     {"multi_margin_loss", CALL(tn::multi_margin_loss(in.x, in.labels))},

@@ -51,7 +51,7 @@ const Row rows[] = {
      }},
     {"cross_entropy(a, softmax(b))", true,
      [](const Tensor& a, const Tensor& b) {
-       return expand_dims(cross_entropy(whole(a), softmax(whole(b), -1), {.reduction = "none", .smoothing = 0.1}), 1);
+       return expand_dims(cross_entropy(whole(a), softmax(whole(b), -1), {.smoothing = 0.1, .reduction = "none"}), 1);
      }},
     {"gaussian_nll_loss(a, b, a * a + 1)", true,
      [](const Tensor& a, const Tensor& b) { return gaussian_nll_loss(a, b, a * a + 1, {.reduction = "none"}); }},

@@ -159,12 +159,12 @@ const std::vector<Row> rows = {
      {"x"},
      {2.236404262321785, -0.12719460828961338}},
     {"ce smooth sum",
-     [](const List& v) { return cross_entropy(v[0], labels(), {.reduction = "sum", .smoothing = 0.2}); },
+     [](const List& v) { return cross_entropy(v[0], labels(), {.smoothing = 0.2, .reduction = "sum"}); },
      {"x"},
      {5.448174331457798, 0.9682197923165479}},
     {"ce smooth none",
      [](const List& v) {
-       return cross_entropy(v[0], some_labels(), {.weight = w(), .reduction = "none", .label_smoothing = 0.2});
+       return cross_entropy(v[0], some_labels(), {.weight = w(), .label_smoothing = 0.2, .reduction = "none"});
      },
      {"x"},
      {2.727081149261553, -0.062180128080412934}},
@@ -173,7 +173,7 @@ const std::vector<Row> rows = {
      {"x3"},
      {1.7308050884203632, -0.1357828927561151}},
     {"ce 3 none ignore",
-     [](const List& v) { return cross_entropy(v[0], deep_labels(), {.reduction = "none", .label_smoothing = 0.1}); },
+     [](const List& v) { return cross_entropy(v[0], deep_labels(), {.label_smoothing = 0.1, .reduction = "none"}); },
      {"x3"},
      {4.8841915738317025, 0.0975248138080437}},
     {"ce 1",

@@ -65,8 +65,8 @@ TEST(OptimNumbers, TensorsGiveWhatDoublesGive) {
   TWO(adam, Adam, ({.rate = 0.1, .beta1 = 0.8, .beta2 = 0.9, .epsilon = 1e-3, .weight_decay = 0.1}),
       ({.rate = t(0.1), .beta1 = t(0.8), .beta2 = t(0.9), .epsilon = t(1e-3), .weight_decay = t(0.1)}));
   TWO(adamw, AdamW, ({.rate = 0.1, .beta1 = 0.8, .beta2 = 0.9}), ({.rate = t(0.1), .beta1 = t(0.8), .beta2 = t(0.9)}));
-  TWO(sgd, Sgd, ({.rate = 0.1, .momentum = 0.8, .weight_decay = 0.1, .dampening = 0.1}),
-      ({.rate = t(0.1), .momentum = t(0.8), .weight_decay = t(0.1), .dampening = t(0.1)}));
+  TWO(sgd, Sgd, ({.rate = 0.1, .momentum = 0.8, .dampening = 0.1, .weight_decay = 0.1}),
+      ({.rate = t(0.1), .momentum = t(0.8), .dampening = t(0.1), .weight_decay = t(0.1)}));
   TWO(rmsprop, RmsProp, ({.rate = 0.1, .momentum = 0.8, .alpha = 0.9}),
       ({.rate = t(0.1), .momentum = t(0.8), .alpha = t(0.9)}));
   TWO(adagrad, Adagrad, ({.rate = 0.1, .rate_decay = 0.2}), ({.rate = t(0.1), .rate_decay = t(0.2)}));

@@ -167,9 +167,12 @@ struct Exact {
     ++t;
     m = rounded(o.beta1.value()) * m + rounded(1 - o.beta1.value()) * g;
     v = rounded(o.beta2.value()) * v + rounded(1 - o.beta2.value()) * g * g;
-    const long double c1 = -std::expm1(static_cast<long double>(t) * std::log(static_cast<long double>(o.beta1.value())));
-    const long double c2 = -std::expm1(static_cast<long double>(t) * std::log(static_cast<long double>(o.beta2.value())));
-    p -= rounded(o.rate.value()) * (m / c1 / (std::sqrt(v / c2) + rounded(o.epsilon.value())) + rounded(o.weight_decay.value()) * p);
+    const long double c1 =
+        -std::expm1(static_cast<long double>(t) * std::log(static_cast<long double>(o.beta1.value())));
+    const long double c2 =
+        -std::expm1(static_cast<long double>(t) * std::log(static_cast<long double>(o.beta2.value())));
+    p -= rounded(o.rate.value()) *
+         (m / c1 / (std::sqrt(v / c2) + rounded(o.epsilon.value())) + rounded(o.weight_decay.value()) * p);
   }
 };
 
@@ -250,7 +253,8 @@ TEST(Optim, SgdIsExactInF64) {
   for (int64_t t = 0; t < 300; ++t) {
     std::tie(p, v) = optim::sgd(p, tensor({gradient_at(t, 0), gradient_at(t, 1)}), v, o);
     for (size_t i = 0; i < 2; ++i) {
-      velocity[i] = static_cast<long double>(o.momentum.value()) * velocity[i] + static_cast<long double>(gradient_at(t, i)) +
+      velocity[i] = static_cast<long double>(o.momentum.value()) * velocity[i] +
+                    static_cast<long double>(gradient_at(t, i)) +
                     static_cast<long double>(o.weight_decay.value()) * exact[i];
       exact[i] -= static_cast<long double>(o.rate.value()) * velocity[i];
       ASSERT_NEAR(values(p)[i], static_cast<double>(exact[i]), 1e-14 * (1 + std::fabs(static_cast<double>(exact[i]))));

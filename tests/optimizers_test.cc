@@ -80,7 +80,7 @@ std::vector<Case> plain_cases() {
                      p -= 0.1 * v;
                    }),
                    {-0.48406379727185217, -3.231852333138018, -0.7225350560885342}));
-  c.push_back(line("sgd, nesterov", STEP(sgd, {.rate = 0.1, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true}),
+  c.push_back(line("sgd, nesterov", STEP(sgd, {.rate = 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.01}),
                    each([](double& p, double g, double& v, auto&&...) {
                      g += 0.01 * p;
                      v = 0.9 * v + g;

@@ -17,9 +17,9 @@ struct Loss {
 };
 struct CrossEntropy {
   Weights weight = {};  // one per class
+  double label_smoothing = 0, smoothing = 0;  // two names of the share of a label that all classes get
   int64_t ignore_index = -100;  // rows with this label do not count
   std::string reduction = "mean";
-  double label_smoothing = 0, smoothing = 0;  // two names of the share of a label that all classes get
 };
 struct NllLoss {
   Weights weight = {};

@@ -8,8 +8,9 @@ namespace tenon::optim {
 // v = momentum * v + (1 - dampening) * (g + weight_decay * p), of the first step undamped; p - rate * v, or with `nesterov`
 // p - rate * (g + weight_decay * p + momentum * v). Sutskever and others, ICML 2013, in the form of torch.optim.SGD.
 struct Sgd {
-  Number rate = 1e-2, momentum = 0, weight_decay = 0, dampening = 0;
+  Number rate = 1e-2, momentum = 0, dampening = 0;
   bool nesterov = false;
+  Number weight_decay = 0;
   PathSettings settings = {};
 };
 // c = beta1 * m + (1 - beta1) * g; p - rate * (sign(c) + weight_decay * p); m = beta2 * m + (1 - beta2) * g. Chen and others, Symbolic

@@ -83,7 +83,8 @@ void trees(const Model& m) {
   static_cast<void>(tn::optim::adamw(m, sums, state, {.rate = 1e-3}));
   static_cast<void>(tn::optim::sgd(m, sums));
   static_cast<void>(tn::optim::sgd(m, sums, tn::optim::sgd_init(m), {.momentum = 0.9}));
-  static_cast<void>(tn::optim::adam(m, sums, tn::optim::adam_init(m, {.amsgrad = true}), {.rate = tn::tree::leaves(m)[0]}));
+  static_cast<void>(
+      tn::optim::adam(m, sums, tn::optim::adam_init(m, {.amsgrad = true}), {.rate = tn::tree::leaves(m)[0]}));
   static_cast<void>(tn::optim::lamb(m, sums, tn::optim::lamb_init(m), {.settings = {{"*", {.frozen = true}}}}));
   static_cast<void>(tn::optim::lion(m, sums, tn::optim::lion_init(m)));
   static_cast<void>(tn::optim::rmsprop(m, sums, tn::optim::rmsprop_init(m)));
