@@ -108,12 +108,12 @@ class Reader {
   }
 
   GgufValue scalar(Kind k) {
-    if (k == Kind::string) return string();
-    if (k == Kind::boolean) return truth();
-    if (is_floating(k)) return floating(k);
+    if (k == Kind::string) return GgufValue(string());
+    if (k == Kind::boolean) return GgufValue(truth());
+    if (is_floating(k)) return GgufValue(floating(k));
     const uint64_t value = integer(k);
-    if (k == Kind::u64 && value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return value;
-    return static_cast<int64_t>(value);
+    if (k == Kind::u64 && value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return GgufValue(value);
+    return GgufValue(static_cast<int64_t>(value));
   }
 
   GgufValue array() {
@@ -122,14 +122,14 @@ class Reader {
     const uint64_t count = whole(8);
     if (count > (file_.size() - at_) / least_bytes[static_cast<uint32_t>(k)])
       fail(subject_ + " claims " + std::to_string(count) + " elements, more than the file can hold");
-    if (k == Kind::string) return list<std::string>(count, [&] { return string(); });
-    if (k == Kind::boolean) return list<bool>(count, [&] { return truth(); });
-    if (is_floating(k)) return list<double>(count, [&] { return floating(k); });
-    if (k != Kind::u64) return list<int64_t>(count, [&] { return static_cast<int64_t>(integer(k)); });
+    if (k == Kind::string) return GgufValue(list<std::string>(count, [&] { return string(); }));
+    if (k == Kind::boolean) return GgufValue(list<bool>(count, [&] { return truth(); }));
+    if (is_floating(k)) return GgufValue(list<double>(count, [&] { return floating(k); }));
+    if (k != Kind::u64) return GgufValue(list<int64_t>(count, [&] { return static_cast<int64_t>(integer(k)); }));
     std::vector<uint64_t> wide = list<uint64_t>(count, [&] { return integer(k); });
     const auto fits = [](uint64_t v) { return v <= static_cast<uint64_t>(std::numeric_limits<int64_t>::max()); };
-    if (!std::all_of(wide.begin(), wide.end(), fits)) return wide;
-    return std::vector<int64_t>(wide.begin(), wide.end());
+    if (!std::all_of(wide.begin(), wide.end(), fits)) return GgufValue(std::move(wide));
+    return GgufValue(std::vector<int64_t>(wide.begin(), wide.end()));
   }
   template <class T, class F>
   std::vector<T> list(uint64_t count, const F& element) {
@@ -179,7 +179,7 @@ class Reader {
   uint64_t alignment() const {
     const auto found = header_.metadata.find("general.alignment");
     if (found == header_.metadata.end()) return 32;
-    const auto* value = std::get_if<int64_t>(&found->second);
+    const auto* value = found->second.get<int64_t>();
     if (value == nullptr || *value <= 0 || static_cast<uint64_t>(*value) > most_alignment ||
         (*value & (*value - 1)) != 0)
       fail("general.alignment is no power of two");

@@ -154,10 +154,10 @@ TEST_F(GgufFiles, MetadataOfEveryKind) {
   EXPECT_TRUE(g.texts("none").empty());
   EXPECT_EQ(g.numbers("scores"), (std::vector<double>{-0.5, -0.5}));
   EXPECT_EQ(g.integers("types"), (std::vector<int64_t>{3, 0}));
-  EXPECT_EQ(std::get<bool>(g.metadata.at("yes")), true);
-  EXPECT_EQ(std::get<uint64_t>(g.metadata.at("u64")), UINT64_MAX);
-  EXPECT_EQ(std::get<std::vector<uint64_t>>(g.metadata.at("wide")), std::vector<uint64_t>{UINT64_MAX});
-  EXPECT_EQ(std::get<std::vector<bool>>(g.metadata.at("flags")), (std::vector<bool>{false, true}));
+  EXPECT_EQ(*g.metadata.at("yes").get<bool>(), true);
+  EXPECT_EQ(*g.metadata.at("u64").get<uint64_t>(), UINT64_MAX);
+  EXPECT_EQ(*g.metadata.at("wide").get<std::vector<uint64_t>>(), std::vector<uint64_t>{UINT64_MAX});
+  EXPECT_EQ(*g.metadata.at("flags").get<std::vector<bool>>(), (std::vector<bool>{false, true}));
   EXPECT_HAS(message_of([&] { g.integer("missing"); }), "has no metadata 'missing', an integer");
   EXPECT_HAS(message_of([&] { g.integer("text"); }), "'text' is a text, not an integer");
   EXPECT_HAS(message_of([&] { g.integer("text"); }), "gguf_test.cc");

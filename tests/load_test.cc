@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tenon/frontend/io/rename.h"
+#include "tenon/frontend/io/rename_rules.h"
 #include "tenon/tests/messages.h"
 #include "tenon/tests/temporary_folder.h"
 

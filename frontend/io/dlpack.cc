@@ -5,7 +5,7 @@
 #include <string>
 
 #include "tenon/frontend/io/stored.h"
-#include "tenon/frontend/tensor/blob.h"
+#include "tenon/frontend/tensor/borrow.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/device.h"
 #include "tenon/ir/base/door.h"
@@ -117,11 +117,10 @@ Tensor borrow(const DLTensor& t, const DLPackVersion& version, void* managed, vo
     // Bools are looked at before anything is the tensor's.
     const BlobOptions borrowed{.strides = strides};
     const void* const data = reinterpret_cast<const void*>(address);
-    if (dtype == DType::boolean) check_bools(from_blob(data, shape, dtype, borrowed), at);
-    Tensor out =
-        from_blob(data, shape, dtype, {.strides = strides, .deleter = [managed, release](void*) { release(managed); }});
-    out.cell()->made = at;
-    return out;
+    if (dtype == DType::boolean) check_bools(borrow_from(data, shape, dtype, borrowed, "from_dlpack", at), at);
+    return borrow_from(data, shape, dtype,
+                       {.strides = strides, .deleter = [managed, release](void*) { release(managed); }}, "from_dlpack",
+                       at);
   });
 }
 

@@ -20,7 +20,7 @@ struct LoadOptions {
       true;  // false: leaves that the file lacks keep their values, and names that no leaf has are passed over
   std::vector<std::string> transpose =
       {};  // paths of the tree whose last two axes stand in the other order in the file; so PyTorch's
-      // Linear weights are [out, in]. What has fewer axes stays. A pattern that fits none: an Error
+  // Linear weights are [out, in]. What has fewer axes stays. A pattern that fits none: an Error
   bool cast = false;  // true: values are converted to the dtype of the leaf
   std::string prefix = {};  // only names that begin so belong to the tree, and are looked up, and renamed, without it
 };

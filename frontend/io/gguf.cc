@@ -14,19 +14,18 @@
 namespace tenon {
 namespace {
 
-template <class T>
-constexpr const char* kind_of() {
-  if constexpr (std::is_same_v<T, int64_t>) return "an integer";
-  if constexpr (std::is_same_v<T, uint64_t>) return "an integer of 2^63 or more";
-  if constexpr (std::is_same_v<T, double>) return "a number";
-  if constexpr (std::is_same_v<T, bool>) return "a bool";
-  if constexpr (std::is_same_v<T, std::string>) return "a text";
-  if constexpr (std::is_same_v<T, std::vector<int64_t>>) return "an array of integers";
-  if constexpr (std::is_same_v<T, std::vector<uint64_t>>) return "an array of integers of 2^63 or more";
-  if constexpr (std::is_same_v<T, std::vector<double>>) return "an array of numbers";
-  if constexpr (std::is_same_v<T, std::vector<bool>>) return "an array of bools";
-  if constexpr (std::is_same_v<T, std::vector<std::string>>) return "an array of texts";
-}
+// As messages call what there may be, in the order of GgufValue::Kind.
+constexpr const char* kinds[] = {"an integer",
+                                 "an integer of 2^63 or more",
+                                 "a number",
+                                 "a bool",
+                                 "a text",
+                                 "an array of integers",
+                                 "an array of integers of 2^63 or more",
+                                 "an array of numbers",
+                                 "an array of bools",
+                                 "an array of texts"};
+const char* kind_text(GgufValue::Kind kind) { return kinds[static_cast<size_t>(kind)]; }
 
 const GgufValue* find(const Gguf& file, const std::string& key) {
   const auto found = file.metadata.find(key);
@@ -38,11 +37,12 @@ template <class T>
 const T& value_of(const Gguf& file, const std::string& key, const At& at) {
   const GgufValue* const value = find(file, key);
   if (value == nullptr)
-    throw Error(who(file) + " has no metadata " + runtime::shown_name(key) + ", " + kind_of<T>(), place(at));
-  if (const T* is = std::get_if<T>(value)) return *is;
-  const char* const kind =
-      std::visit([](const auto& held) { return kind_of<std::remove_cvref_t<decltype(held)>>(); }, *value);
-  throw Error(who(file) + ": " + runtime::shown_name(key) + " is " + kind + ", not " + kind_of<T>(), place(at));
+    throw Error(who(file) + " has no metadata " + runtime::shown_name(key) + ", " + kind_text(GgufValue::kind_of<T>()),
+                place(at));
+  if (const T* is = value->get<T>()) return *is;
+  throw Error(who(file) + ": " + runtime::shown_name(key) + " is " + kind_text(value->kind()) + ", not " +
+                  kind_text(GgufValue::kind_of<T>()),
+              place(at));
 }
 
 // A tensor of its entry: borrowed where it can be.
@@ -84,8 +84,7 @@ int64_t Gguf::integer(const std::string& key, int64_t missing, const At& at) con
 }
 double Gguf::number(const std::string& key, const At& at) const {
   const GgufValue* const value = find(*this, key);
-  if (value != nullptr && std::holds_alternative<int64_t>(*value))
-    return static_cast<double>(std::get<int64_t>(*value));
+  if (value != nullptr && value->get<int64_t>() != nullptr) return static_cast<double>(*value->get<int64_t>());
   return value_of<double>(*this, key, at);
 }
 double Gguf::number(const std::string& key, double missing, const At& at) const {

@@ -17,7 +17,7 @@ struct GgufOptions {
       std::nullopt;  // of every floating tensor; none: blocks as f32, the others as they are stored
 };
 
-// A plain aggregate, and so an argument tree. The functions look a key of the metadata up: Error, with the key and what is there, where
+// The functions look a key of the metadata up: Error, with the key and what is there, where
 // it is missing or of another kind. One with a default gives that where the key is missing.
 struct Gguf {
   std::string path;

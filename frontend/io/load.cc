@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "tenon/frontend/io/files.h"
+#include "tenon/frontend/io/rename_rules.h"
 #include "tenon/frontend/io/stored.h"
 #include "tenon/frontend/tensor/blob.h"
 #include "tenon/frontend/tensor/cell.h"

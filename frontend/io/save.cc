@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "tenon/frontend/io/files.h"
+#include "tenon/frontend/io/rename_rules.h"
 #include "tenon/frontend/io/stored.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/ir/base/door.h"

@@ -1,6 +1,6 @@
 // Matching goes back to the last star only: those before it hold as little as they can, which is never too little. So the work is at most
 // the product of both lengths.
-#include "tenon/frontend/io/rename.h"
+#include "tenon/frontend/io/rename_rules.h"
 
 #include <algorithm>
 
