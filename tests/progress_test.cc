@@ -1,6 +1,7 @@
 // The progress bar on a terminal, which is one of this test's own, and line by line to a file.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -72,10 +73,14 @@ TEST(Progress, OnATerminalABar) {
     progress.line({{"mean", 1}});
     progress.step();
   }
-  std::fflush(out);
+  std::string text;
   char piece[4096];
-  const ssize_t n = read(master, piece, sizeof piece);
-  const std::string text(piece, static_cast<size_t>(std::max<ssize_t>(n, 0)));
+  for (pollfd ready = {master, POLLIN, 0};
+       std::count(text.begin(), text.end(), '\n') < 2 && poll(&ready, 1, 5000) > 0;) {
+    const ssize_t n = read(master, piece, sizeof piece);
+    if (n <= 0) break;
+    text.append(piece, static_cast<size_t>(n));
+  }
   std::fclose(out);
   close(master);
   EXPECT_NE(text.find("\rpass  [########################] 4/4  loss 2  "), std::string::npos) << text;

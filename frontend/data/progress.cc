@@ -30,70 +30,77 @@ std::string duration(double seconds) {
 
 }  // namespace
 
+struct Progress::State {
+  double seconds() const { return (paused < 0 ? now() : paused) - start; }
+  double rate() const { return static_cast<double>(done) * options.per_step / std::max(seconds(), 1e-9); }
+  void resume() {
+    if (paused >= 0) start += now() - paused;
+    paused = -1;
+  }
+  std::string bar() const {
+    constexpr int64_t width = 24;
+    const double part = steps == 0 ? 1 : std::min(1.0, static_cast<double>(done) / static_cast<double>(steps));
+    const auto filled = static_cast<int64_t>(static_cast<double>(width) * part);
+    return "[" + std::string(static_cast<size_t>(filled), '#') + std::string(static_cast<size_t>(width - filled), '.') +
+           "] " + std::to_string(done) + "/" + std::to_string(steps) + "  ";
+  }
+  std::string text(Numbers numbers, bool with_bar) const {
+    std::string text = (label.empty() ? "" : label + "  ") + (with_bar ? bar() : "");
+    for (const auto& [name, value] : numbers) {
+      const bool percent = name.ends_with(" %");
+      text += std::string(percent ? name.substr(0, name.size() - 2) : name) + " " +
+              digits(value, std::chars_format::general, 4) + (percent ? " %  " : "  ");
+    }
+    const double left = static_cast<double>(std::max<int64_t>(steps - done, 0)) * options.per_step / rate();
+    return text + whole(rate()) + " " + options.unit + "/s  " + duration(done == 0 ? INFINITY : left) + " left";
+  }
+  void write(const std::string& line, bool stays) {
+    const std::string all = (terminal ? "\r" : "") + line + (terminal ? "\x1b[K" : "") + (stays ? "\n" : "");
+    std::fputs(all.c_str(), options.out);
+    std::fflush(options.out);
+    open = !stays;
+  }
+
+  const int64_t steps;
+  const ProgressOptions options;
+  const bool terminal;
+  std::string label = {};
+  int64_t done = 0;
+  double start = now(), drawn = start, paused = -1;
+  bool open = false;  // the bar is on the line
+};
+
 Progress::Progress(int64_t steps, ProgressOptions o)
-    : steps_(std::max<int64_t>(steps, 0)),
-      options_(std::move(o)),
-      terminal_(isatty(fileno(options_.out)) != 0),
-      start_(now()),
-      drawn_(start_) {}
+    : state_(new State{std::max<int64_t>(steps, 0), o, isatty(fileno(o.out)) != 0}) {}
 
 Progress::~Progress() {
-  if (!open_) return;
-  std::fputc('\n', options_.out);
-  std::fflush(options_.out);
+  if (!state_->open) return;
+  std::fputc('\n', state_->options.out);
+  std::fflush(state_->options.out);
 }
 
-double Progress::seconds() const { return (paused_ < 0 ? now() : paused_) - start_; }
-double Progress::rate() const { return static_cast<double>(done_) * options_.per_step / std::max(seconds(), 1e-9); }
-
+void Progress::label(const std::string& text) { state_->label = text; }
+double Progress::seconds() const { return state_->seconds(); }
+double Progress::rate() const { return state_->rate(); }
+int64_t Progress::done() const { return state_->done; }
+void Progress::resume() { state_->resume(); }
 void Progress::pause() {
-  if (paused_ < 0) paused_ = now();
-}
-void Progress::resume() {
-  if (paused_ >= 0) start_ += now() - paused_;
-  paused_ = -1;
-}
-
-std::string Progress::text(Numbers numbers, bool with_bar) const {
-  std::string text = label_.empty() ? "" : label_ + "  ";
-  if (with_bar) {
-    constexpr int64_t width = 24;
-    const int64_t filled =
-        steps_ == 0 ? width
-                    : static_cast<int64_t>(static_cast<double>(width) *
-                                           std::min(1.0, static_cast<double>(done_) / static_cast<double>(steps_)));
-    text += "[" + std::string(static_cast<size_t>(filled), '#') +
-            std::string(static_cast<size_t>(width - filled), '.') + "] " + std::to_string(done_) + "/" +
-            std::to_string(steps_) + "  ";
-  }
-  for (const auto& [name, value] : numbers) {
-    const bool percent = name.ends_with(" %");
-    text += std::string(percent ? name.substr(0, name.size() - 2) : name) + " " +
-            digits(value, std::chars_format::general, 4) + (percent ? " %  " : "  ");
-  }
-  const double left = static_cast<double>(std::max<int64_t>(steps_ - done_, 0)) * options_.per_step / rate();
-  return text + whole(rate()) + " " + options_.unit + "/s  " + duration(done_ == 0 ? INFINITY : left) + " left";
-}
-
-void Progress::write(const std::string& line, bool stays) {
-  const std::string all = (terminal_ ? "\r" : "") + line + (terminal_ ? "\x1b[K" : "") + (stays ? "\n" : "");
-  std::fputs(all.c_str(), options_.out);
-  std::fflush(options_.out);
-  open_ = !stays;
+  if (state_->paused < 0) state_->paused = now();
 }
 
 void Progress::advance(int64_t steps, Numbers numbers) {
-  resume();
-  done_ += steps;
+  State& s = *state_;
+  s.resume();
+  s.done += steps;
   const double t = now();
-  if (t - drawn_ < (terminal_ ? 0.1 : options_.every) && !(terminal_ && done_ >= steps_)) return;
-  drawn_ = t;
-  write(text(numbers, terminal_), !terminal_);
+  if (t - s.drawn < (s.terminal ? 0.1 : s.options.every) && !(s.terminal && s.done >= s.steps)) return;
+  s.drawn = t;
+  s.write(s.text(numbers, s.terminal), !s.terminal);
 }
 
 void Progress::line(Numbers numbers) {
-  drawn_ = now();
-  write(text(numbers, false), true);
+  state_->drawn = now();
+  state_->write(state_->text(numbers, false), true);
 }
 
 }  // namespace tenon

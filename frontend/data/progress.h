@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <cstdio>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace tenon {
 
@@ -29,7 +29,7 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  void label(std::string text) { label_ = std::move(text); }  // stands in front of the bar
+  void label(const std::string& text);  // stands in front of the bar
   void step(Numbers numbers = {}) { advance(1, numbers); }  // one more step is done
   void advance(int64_t steps, Numbers numbers = {});
   // A line that stays: label, numbers, rate, time left.
@@ -37,22 +37,14 @@ class Progress {
 
   double seconds() const;  // since the beginning, without pauses
   double rate() const;  // units a second
-  int64_t done() const { return done_; }
-  // What is between the two does not count as time of steps: an evaluation.
+  int64_t done() const;  // steps
+  // What is between the two does not count as time of steps: an evaluation. A step resumes.
   void pause();
   void resume();
 
  private:
-  std::string text(Numbers numbers, bool with_bar) const;
-  void write(const std::string& line, bool stays);
-
-  const int64_t steps_;
-  const ProgressOptions options_;
-  const bool terminal_;
-  std::string label_;
-  int64_t done_ = 0;
-  double start_, drawn_, paused_ = -1;
-  bool open_ = false;  // the bar is on the line
+  struct State;
+  const std::unique_ptr<State> state_;
 };
 
 namespace data {
