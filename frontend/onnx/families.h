@@ -9,18 +9,21 @@ namespace tenon::onnx {
 using Unary = Tensor (*)(Operand);
 using Binary = Tensor (*)(Operand, Operand);
 template <Unary f>
+[[gnu::visibility("hidden")]]
 Results unary(Call& c) {
   return one(f(c.tensor(0)));
 }
 // Two operands in their common shape; up to opset 6 the second stretches from an axis on.
 std::pair<Tensor, Tensor> operands(Call& c);
 template <Binary f>
+[[gnu::visibility("hidden")]]
 Results binary(Call& c) {
   const auto [x, y] = operands(c);
   return one(f(x, y));
 }
 // Any number of operands, one after the other.
 template <Binary f>
+[[gnu::visibility("hidden")]]
 Results folded(Call& c) {
   Tensor r = c.tensor(0);
   for (size_t i = 1; i < c.in.size(); ++i) r = f(r, c.tensor(i));
