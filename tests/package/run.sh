@@ -67,4 +67,4 @@ for _ in 1 2 3; do
 done
 lines=$("$cxx" -std=c++20 -E -P -I "$prefix/include" "$work/only.cc" | wc -l)
 echo "#include <tenon/tenon.h>: $lines lines, $best ms"
-((lines < 50000)) || fail "<tenon/tenon.h> brings $lines lines with it; 50,000 is the bound"
+((lines < 51000)) || fail "<tenon/tenon.h> brings $lines lines with it; 51,000 is the bound"
