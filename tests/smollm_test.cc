@@ -128,12 +128,12 @@ constexpr int64_t width = 24, heads = 6, kv_heads = 2, depth = width / heads, hi
 tn::Gguf drawn() {
   tn::Gguf file;
   file.path = "tiny.gguf";
-  file.metadata = {{"general.architecture", std::string("llama")},
-                   {"llama.block_count", int64_t{2}},
-                   {"llama.attention.head_count", heads},
-                   {"llama.attention.head_count_kv", kv_heads},
-                   {"llama.rope.freq_base", 1000.0},
-                   {"llama.attention.layer_norm_rms_epsilon", 1e-5}};
+  file.metadata = {{"general.architecture", tn::GgufValue(std::string("llama"))},
+                   {"llama.block_count", tn::GgufValue(int64_t{2})},
+                   {"llama.attention.head_count", tn::GgufValue(heads)},
+                   {"llama.attention.head_count_kv", tn::GgufValue(kv_heads)},
+                   {"llama.rope.freq_base", tn::GgufValue(1000.0)},
+                   {"llama.attention.layer_norm_rms_epsilon", tn::GgufValue(1e-5)}};
   uint64_t seed = 10;
   const auto draw = [&](const std::string& name, std::vector<int64_t> shape, double around = 0) {
     file.tensors[name + ".weight"] = tn::normal(tn::key(++seed), shape) * 0.4 + around;
@@ -271,7 +271,7 @@ TEST(Model, StepsGiveTheBitsOfTheWhole) {
 
 TEST(Model, RefusesWhatItIsNot) {
   tn::Gguf other = drawn(), lacking = drawn();
-  other.metadata["general.architecture"] = std::string("mamba");
+  other.metadata.insert_or_assign("general.architecture", tn::GgufValue(std::string("mamba")));
   EXPECT_HAS(tn::testing::message_of([&] { load(other); }), "'mamba'");
   lacking.tensors.erase("blk.1.ffn_up.weight");
   EXPECT_HAS(tn::testing::message_of([&] { load(lacking); }), "blk.1.ffn_up.weight");
