@@ -1,7 +1,5 @@
-"""The model of examples/gpt.cc in PyTorch, from the same weights, on the same windows: its losses beside Tenon's, and its time a step.
-
-usage: reference.py FOLDER [THREADS]; `gpt --compare FOLDER` wrote the folder
-"""
+# The model of examples/gpt.cc in PyTorch, from the same weights, on the same windows: its losses beside Tenon's, and its time a step.
+# usage: reference.py FOLDER [THREADS]; `gpt --compare FOLDER` wrote the folder
 import json
 import sys
 import time
