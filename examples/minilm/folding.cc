@@ -19,7 +19,7 @@ struct Turn {
   int turn;
 };
 struct Apart {
-  uint32_t from, to[3];
+  uint32_t from, first, second, third = 0;
 };
 
 #include "tenon/examples/minilm/folding.inc"
@@ -57,7 +57,7 @@ void append_folded(std::u32string& folded, char32_t c) {
   const Apart* a = std::lower_bound(std::begin(apart), std::end(apart), c,
                                     [](const Apart& entry, char32_t x) { return entry.from < x; });
   if (a == std::end(apart) || a->from != c) return void(folded += c);
-  for (const uint32_t to : a->to)
+  for (const uint32_t to : {a->first, a->second, a->third})
     if (to != 0) folded += to;
 }
 
