@@ -1,38 +1,19 @@
 // Hostile data sets: IDX and CSV files that are cut off, damaged, or lie about their sizes. Each is one line of tenon::Error that
 // names the file, within 2 seconds and 1 GiB.
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include "tenon/tenon.h"
 #include "tenon/tests/hostile_files.h"
+#include "tenon/tests/idx_bytes.h"
 
 namespace tn = tenon;
 using tenon::testing::Expect;
 using tenon::testing::faults_of;
+using tenon::testing::gzip;
 using tenon::testing::HostileFile;
+using tenon::testing::idx;
 
 namespace {
-
-std::string gzip(const std::string& text) {
-  z_stream stream = {};
-  EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string result(deflateBound(&stream, text.size()) + 64, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(result.data());
-  stream.avail_out = static_cast<uInt>(result.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  result.resize(stream.total_out);
-  deflateEnd(&stream);
-  return result;
-}
-
-std::string idx(const std::vector<uint32_t>& shape, const std::string& elements, int type = 8) {
-  std::string text = {'\0', '\0', static_cast<char>(type), static_cast<char>(shape.size())};
-  for (const uint32_t extent : shape)
-    for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(extent >> shift);
-  return text + elements;
-}
 
 void load_idx(const std::string& path) { tn::data::load_idx(path); }
 void load_csv(const std::string& path) { tn::data::load_csv(path); }

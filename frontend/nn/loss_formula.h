@@ -31,7 +31,6 @@ std::vector<Value> build_loss(ir::GraphBuilder&, Values x, const ir::Attrs& attr
 
 }  // namespace formula
 
-void check_reduction(const char* name, const std::string& reduction, const Location& at, bool batchmean = false);
 // What a loss over elements is told; weights are further operands.
 struct LossCall {
   Emit emit;
@@ -39,7 +38,16 @@ struct LossCall {
   std::vector<int64_t> flags = {};
   double parameter = 0, second = 0;
   size_t weights = 0;  // how many of the operands, the last, are weights: they take the dtype that the others meet in
+  bool batchmean = false;  // is a reduction, too
 };
+void check_reduction(const char* name, const std::string& reduction, const Location& at, bool batchmean = false);
+// Its operands in the dtype that is computed in, `dtype` being that of the result. Error for a reduction that there is not.
+struct LossInputs {
+  DType dtype;
+  std::vector<Tensor> tensors;
+};
+LossInputs enter_loss(const LossCall& call, const std::vector<Operand>& operands, const Location& at);
+Tensor run_loss(const LossCall& call, const LossInputs& inputs, const Location& at);
 Tensor apply_loss(const LossCall& call, std::vector<Operand> operands);
 
 }  // namespace tenon

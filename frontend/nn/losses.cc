@@ -115,27 +115,36 @@ void check_reduction(const char* name, const std::string& reduction, const Locat
               at);
 }
 
+LossInputs enter_loss(const LossCall& call, const std::vector<Operand>& operands, const Location& at) {
+  const char* const name = call.emit.name;
+  check_reduction(name, call.reduction, at, call.batchmean);
+  std::vector<const Operand*> all;
+  for (size_t i = 0; i + call.weights < operands.size(); ++i) all.push_back(&operands[i]);
+  LossInputs inputs{meeting(name, Takes::floats, all, at), {}};
+  for (const Operand& x : operands) inputs.tensors.push_back(entered(x, formula::wide(inputs.dtype), name));
+  return inputs;
+}
+
+Tensor run_loss(const LossCall& call, const LossInputs& inputs, const Location& at) {
+  return apply_one(call.emit,
+                   made::LossAttrs{.reduction = call.reduction,
+                                   .flags = call.flags,
+                                   .parameter = call.parameter,
+                                   .second = call.second,
+                                   .dtype = inputs.dtype},
+                   inputs.tensors, at);
+}
+
 Tensor apply_loss(const LossCall& call, std::vector<Operand> operands) {
   const Location at = operands[0].where();
   const char* const name = call.emit.name;
   try {
     const FloatEnvironment standard;
-    check_reduction(name, call.reduction, at, call.emit.build == &formula::build_loss<formula::kl>);
-    std::vector<const Operand*> all;
-    for (size_t i = 0; i + call.weights < operands.size(); ++i) all.push_back(&operands[i]);
-    const DType dtype = meeting(name, Takes::floats, all, at);
-    std::vector<Tensor> inputs;
-    for (const Operand& x : operands) inputs.push_back(entered(x, formula::wide(dtype), name));
-    const Shape shape = check_broadcast(name, inputs, at);
+    const LossInputs inputs = enter_loss(call, operands, at);
+    const Shape shape = check_broadcast(name, inputs.tensors, at);
     if (call.reduction == "batchmean" && shape.rank() == 0)
       throw Error(std::string(name) + ": \"batchmean\" divides by the first extent, and a number has none", at);
-    return apply_one(call.emit,
-                     made::LossAttrs{.reduction = call.reduction,
-                                     .flags = call.flags,
-                                     .parameter = call.parameter,
-                                     .second = call.second,
-                                     .dtype = dtype},
-                     inputs, at);
+    return run_loss(call, inputs, at);
   } catch (...) {
     leave_with_error(name, at);
   }
@@ -187,7 +196,11 @@ Tensor binary_cross_entropy_with_logits(Operand x, Operand y, const BinaryCrossE
                     operands);
 }
 Tensor kl_div(Operand x, Operand y, const KlDiv& o) {
-  return apply_loss({{"kl_div", formula::build_loss<formula::kl>}, o.reduction, {o.log_target}}, {x, y});
+  return apply_loss({.emit = {"kl_div", formula::build_loss<formula::kl>},
+                     .reduction = o.reduction,
+                     .flags = {o.log_target},
+                     .batchmean = true},
+                    {x, y});
 }
 Tensor soft_margin_loss(Operand x, Operand y, const Loss& o) {
   return apply_loss({TENON_LOSS(soft_margin), o.reduction}, {x, y});

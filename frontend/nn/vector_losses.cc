@@ -71,12 +71,8 @@ Tensor apply_vectors(LossCall call, const std::vector<Operand>& operands, size_t
   const char* const name = call.emit.name;
   try {
     const FloatEnvironment standard;
-    check_reduction(name, call.reduction, at);
-    std::vector<const Operand*> all;
-    for (size_t i = 0; i + call.weights < operands.size(); ++i) all.push_back(&operands[i]);
-    const DType dtype = meeting(name, Takes::floats, all, at);
-    std::vector<Tensor> inputs;
-    for (const Operand& x : operands) inputs.push_back(entered(x, formula::wide(dtype), name));
+    const LossInputs entered = enter_loss(call, operands, at);
+    const std::vector<Tensor>& inputs = entered.tensors;
     Shape shape = check_broadcast(name, std::span(inputs).first(stretch), at);
     if (shape.rank() == 0) throw Error(std::string(name) + ": takes vectors along an axis, not numbers", at);
     if (axis != nullptr) call.flags = {axis_of(*axis, shape.rank(), name, at)};
@@ -84,13 +80,7 @@ Tensor apply_vectors(LossCall call, const std::vector<Operand>& operands, size_t
     if (stretch == 2 && inputs.size() == 3 && !stretches(inputs[2].shape(), shape))
       throw Error(
           std::string(name) + ": the target is " + describe(inputs[2]) + ", one number for each pair of vectors", at);
-    return apply_one(call.emit,
-                     made::LossAttrs{.reduction = call.reduction,
-                                     .flags = call.flags,
-                                     .parameter = call.parameter,
-                                     .second = call.second,
-                                     .dtype = dtype},
-                     inputs, at);
+    return run_loss(call, entered, at);
   } catch (...) {
     leave_with_error(name, at);
   }

@@ -110,6 +110,8 @@ Results import_dropout(Call& c);
 
 // ---- movement
 Extent product(const Shape& shape, int from, int to);
+Tensor flattened(Call& c,
+                 const Tensor& x);  // to two axes, parted in front of attribute "axis", which is 1 unless given
 Results import_reshape(Call& c);
 Results import_transpose(Call& c);
 Results import_concat(Call& c);

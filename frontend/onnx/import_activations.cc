@@ -62,11 +62,7 @@ template <class F>
 Results along(Call& c, F f) {
   const Tensor x = c.tensor(0);
   if (c.opset >= 13) return one(f(x, c.axis(c.integer("axis", -1), x.ndim())));
-  const int64_t axis = c.integer("axis", 1);
-  c.expects(axis >= -x.ndim() && axis <= x.ndim(), "there is no such axis");
-  const int from = static_cast<int>(axis < 0 ? axis + x.ndim() : axis);
-  const Tensor rows = x.reshape({product(x.shape(), 0, from), product(x.shape(), from, x.ndim())});
-  return one(f(rows, 1).reshape(x.shape()));
+  return one(f(flattened(c, x), 1).reshape(x.shape()));
 }
 
 }  // namespace

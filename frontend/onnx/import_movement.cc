@@ -180,13 +180,14 @@ Results import_unsqueeze(Call& c) {
   return one(x.reshape(shape));
 }
 
-Results import_flatten(Call& c) {
-  const Tensor x = c.tensor(0);
+Tensor flattened(Call& c, const Tensor& x) {
   const int64_t axis = c.integer("axis", 1);
   c.expects(axis >= -x.ndim() && axis <= x.ndim(), "there is no such axis");
   const int from = static_cast<int>(axis < 0 ? axis + x.ndim() : axis);
-  return one(x.reshape({product(x.shape(), 0, from), product(x.shape(), from, x.ndim())}));
+  return x.reshape({product(x.shape(), 0, from), product(x.shape(), from, x.ndim())});
 }
+
+Results import_flatten(Call& c) { return one(flattened(c, c.tensor(0))); }
 
 Results import_depth_to_space(Call& c) {
   const Tensor x = c.tensor(0);
