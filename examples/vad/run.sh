@@ -14,11 +14,8 @@ if [[ ! -x $folder/venv/bin/python ]] || ! "$folder/venv/bin/python" -c 'import 
 fi
 model=${1:-}
 if [[ -z $model ]]; then
-  model=$folder/package/silero_vad/data/silero_vad.onnx
-  if [[ ! -f $model ]]; then
-    "$folder/venv/bin/pip" download --quiet --no-deps --dest "$folder" silero-vad
-    "$folder/venv/bin/python" -m zipfile -e "$folder"/silero_vad-*.whl "$folder/package"
-  fi
+  "$source/examples/text/fetch.sh" model silero-vad 6.2.3 7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8 11 "$build/models"
+  model=$build/models/silero-vad/silero_vad/data/silero_vad.onnx
 fi
 "$build/vad" "$model" "$folder"
 cc -O2 -I"$build/include" -I"$folder" "$source/examples/vad/stream.c" "$folder/silero_vad.o" "$build/libtenon_runtime.a" \
