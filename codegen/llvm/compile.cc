@@ -92,7 +92,8 @@ void check_custom_names(const ir::Program& program, const Options& options) {
     const std::string& entry = options.entry;
     const bool own = name == entry || name.rfind(entry + "_arena_bytes", 0) == 0 ||
                      name.rfind(entry + "_kernel_", 0) == 0 || name.rfind(entry + "_constant", 0) == 0 ||
-                     name.rfind(entry + "_copies", 0) == 0 || name.rfind(entry + "_format_", 0) == 0;
+                     name.rfind(entry + "_copies", 0) == 0 || name.rfind(entry + "_format_", 0) == 0 ||
+                     name == entry + "_copy" || name == entry + "_beside" || name.rfind(entry + "_rows_", 0) == 0;
     if (const std::string fault = own ? "is a name of the compiled program itself" : custom_name_fault(name);
         !fault.empty())
       throw Error("custom_call: the name '" + name.substr(0, 100) + "' " + fault +

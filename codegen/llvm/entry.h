@@ -137,7 +137,14 @@ class EntryEmitter {
   void write_error(llvm::Value* request);
   void emit_steps(const std::vector<ir::Step>& steps);
   void emit_launch(const ir::Step& step);
-  void fill_slots(const ir::Step& step, const ir::Kernel& kernel);
+  void fill_slots(const ir::Step& step, const ir::Kernel& kernel, llvm::Value* slots);
+  struct Touched;  // codegen/llvm/beside.cc
+  Touched touched(const ir::Step& step) const;
+  int64_t known_units(const ir::Kernel& kernel) const;
+  size_t together(const std::vector<ir::Step>& steps, size_t from) const;
+  llvm::Function* beside_function();
+  llvm::Value* beside_ = nullptr;  // the table of what runs together, and its slots
+  void emit_together(std::span<const ir::Step> steps);
   llvm::Function* kernel_function(uint32_t number);
   llvm::Value* call_kernel(const KernelRange& range, llvm::Function* callee, llvm::Value* total);
   llvm::Value* run_shared(llvm::Function* callee, llvm::Value* context, llvm::Value* total, llvm::Value* grain);

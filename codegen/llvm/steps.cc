@@ -57,7 +57,7 @@ Value* EntryEmitter::writes_something(const ir::Kernel& kernel) {
 void EntryEmitter::emit_launch(const Step& step) {
   const ir::Kernel& kernel = program_.kernels.at(step.kernel);
   when(b_, "launch", writes_something(kernel), [&] {
-    fill_slots(step, kernel);
+    fill_slots(step, kernel, launch_slots_);
     llvm::Function* callee = kernel_function(step.kernel);
     Value* total = KernelEmitter(module_, kernel, target_).emit_total(b_, symbol_array_);
     Value* code = call_kernel(kernel_range(kernel), callee, total);
@@ -66,15 +66,13 @@ void EntryEmitter::emit_launch(const Step& step) {
 }
 
 // What the kernel finds behind its context: buffers, symbols, scratch memory.
-void EntryEmitter::fill_slots(const Step& step, const ir::Kernel& kernel) {
+void EntryEmitter::fill_slots(const Step& step, const ir::Kernel& kernel, Value* slots) {
   size_t expected = 0;
   for (const ir::KernelBuffer& b : kernel.buffers) expected += b.space != ir::Space::scratch;
   ensure(expected == step.operands.size(), "a launch has another number of operands than its kernel has buffers");
   ensure(kernel.symbols->size() <= program_.symbols->size(), "a kernel has symbols that its program lacks");
   uint64_t slot = 0;
-  const auto put = [&](Value* p) {
-    b_.CreateStore(p, b_.CreateConstInBoundsGEP1_64(b_.getPtrTy(), launch_slots_, slot++));
-  };
+  const auto put = [&](Value* p) { b_.CreateStore(p, b_.CreateConstInBoundsGEP1_64(b_.getPtrTy(), slots, slot++)); };
   for (const ir::Operand& operand : step.operands) put(pointer(operand));
   put(symbol_array_);
   if (kernel_scratch_bytes(kernel, target_) > 0) {
@@ -183,12 +181,18 @@ void EntryEmitter::emit_steps(const std::vector<Step>& steps) {
       n += length - 1;
       continue;
     }
+    if (const size_t count = together(steps, n); count > 0) {
+      emit_together(std::span(steps).subspan(n, count));
+      n += count - 1;
+      continue;
+    }
     switch (step.kind) {
       case StepKind::launch:
         emit_launch(step);
         emit_progress();
         break;
       case StepKind::copy:
+        if (ir::copies_onto_itself(program_, step)) break;
         copy_shared(pointer(step.operands.at(1)), pointer(step.operands.at(0)), copied_bytes(step));
         break;
       case StepKind::loop: copies_rows(step) ? emit_rows(step) : emit_loop(step); break;
