@@ -197,8 +197,8 @@ struct FusionPlan {
 bool is_behind(const ir::Graph& graph, const Group& group, ir::ValueId v);
 // How the axes of a transposition's result lie in its operand's memory, slowest first.
 std::vector<int64_t> order_through(const ir::Graph& graph, ir::NodeId transposition);
-// disabled: one op a group. inside: of the body of a loop or a branch, where a carry can be updated in place.
-FusionPlan fuse(const ir::Graph& graph, const Target& target, bool enabled = true, bool inside = false);
+// disabled: one op a group. lent: the inputs whose memory a result may take, so that updates of a part are stored where they lie.
+FusionPlan fuse(const ir::Graph& graph, const Target& target, bool enabled = true, std::vector<char> lent = {});
 ir::Program lower(const ir::Graph& graph, const FusionPlan& plan, const Target& target,
                   const std::vector<std::pair<uint32_t, uint32_t>>& donations = {});
 // Collectives are started early and finished late, on devices whose host goes on meanwhile.

@@ -25,6 +25,15 @@ struct Work {
   const Options& options;
 };
 
+// The donated inputs, where there are any.
+std::vector<char> lent(const Work& w) {
+  if (w.options.donations.empty()) return {};
+  std::vector<char> inputs(w.graph->input_count(), 0);
+  for (const auto& [input, output] : w.options.donations)
+    if (input < inputs.size()) inputs[input] = 1;
+  return inputs;
+}
+
 bool every(TargetKind) { return true; }
 bool cuda(TargetKind kind) { return kind == TargetKind::cuda; }
 
@@ -40,7 +49,7 @@ struct Pass {
 constexpr Pass pipeline[] = {
 #define TENON_PASS(name, optional, targets, levels) {#name, name, nullptr, optional, targets, Pass::levels},
 #include "tenon/passes/passes.def"
-    {"fuse", nullptr, [](Work& w) { w.plan = fuse(*w.graph, w.target, w.options.fuse); }, false},
+    {"fuse", nullptr, [](Work& w) { w.plan = fuse(*w.graph, w.target, w.options.fuse, lent(w)); }, false},
     {"lower", nullptr, [](Work& w) { w.program = lower(*w.graph, w.plan, w.target, w.options.donations); }, false},
     {"schedule", nullptr, [](Work& w) { w.program = schedule(std::move(w.program), w.target); }, true},
     {"overlap", nullptr,

@@ -87,6 +87,44 @@ TEST(Buffers, WritersOfDonatedMemoryWaitForItsReaders) {
   EXPECT_TRUE(check_buffers(p).empty());
 }
 
+// Rows stored into a buffer, one after the other: the donated buffer is updated where it lies, another is copied once.
+Program updates(int count, bool donated, bool read_after = false) {
+  GraphBuilder b;
+  const Value x{&b, b.input({f32, wide})}, at{&b, b.input({i64, {}})};
+  std::vector<Value> rows;
+  for (int k = 0; k < count; ++k) rows.push_back({&b, b.input({f32, {1, 64}})});
+  Value v = x;
+  for (int k = 0; k < count; ++k) {
+    const Value starts[] = {at + like(at, k), like(at, 0)};
+    v = dynamic_update_slice(v, rows[static_cast<size_t>(k)], starts);
+  }
+  std::vector<ValueId> outputs{v.id};
+  if (read_after) outputs.push_back(reduce(Op::reduce_sum, x, {0}).id);
+  Options options;
+  if (donated) options.donations = {{0, 0}};
+  return build_program(*b.finish(outputs), Target::portable(), options);
+}
+size_t copies(const Program& p) {
+  return static_cast<size_t>(std::count_if(p.steps.begin(), p.steps.end(), [&](const Step& s) {
+    return s.kind == StepKind::copy && !copies_onto_itself(p, s);
+  }));
+}
+
+TEST(Buffers, RowsAreStoredWhereADonatedBufferLies) {
+  for (const int count : {1, 2, 5}) {
+    const Program p = updates(count, true);
+    EXPECT_EQ(copies(p), 0u) << p.text();
+    EXPECT_LT(p.arena_bytes, wide_bytes) << p.text();
+    EXPECT_EQ(check_buffers(p), std::vector<std::string>{}) << p.text();
+    for (const ProgramBuffer& b : p.buffers) EXPECT_FALSE(b.home == Home::arena && b.shape == wide) << p.text();
+    for (const Kernel& k : p.kernels)
+      for (const KernelBuffer& b : k.buffers) EXPECT_FALSE(b.space == Space::input && b.shape == wide) << p.text();
+    const Program r = updates(count, true, true);  // who reads the old content goes first
+    EXPECT_EQ(copies(r), 0u) << r.text();
+    EXPECT_EQ(check_buffers(r), std::vector<std::string>{}) << r.text();
+  }
+}
+
 TEST(Buffers, SymbolicProgramsShareSlots) {
   GraphBuilder b;
   const Dim n = b.symbols().add("n");

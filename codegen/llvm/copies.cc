@@ -29,7 +29,7 @@ bool EntryEmitter::fits_table(const Step& step) const {
   const auto fits = [&](const Operand& o) {
     return o.loop < 0 && program_.buffers.at(o.buffer).home != Home::constant;
   };
-  return step.kind == StepKind::copy && program_.is_static &&
+  return step.kind == StepKind::copy && program_.is_static && !ir::copies_onto_itself(program_, step) &&
          std::all_of(step.operands.begin(), step.operands.end(), fits);
 }
 

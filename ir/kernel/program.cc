@@ -156,6 +156,15 @@ std::vector<const Step*> failing_steps(const Program& program) {
   return found;
 }
 
+bool copies_onto_itself(const Program& program, const Step& copy) {
+  if (copy.count || !copy.operands.at(0).is_whole() || !copy.operands.at(1).is_whole()) return false;
+  const ProgramBuffer &from = program.buffers.at(copy.operands[0].buffer),
+                      &to = program.buffers.at(copy.operands[1].buffer);
+  if (from.home != Home::input || to.home != Home::output) return false;
+  return std::find(program.aliases.begin(), program.aliases.end(), std::pair(from.slot, to.slot)) !=
+         program.aliases.end();
+}
+
 int64_t fewest_ranks(const Program& program) {
   int64_t most = 0;
   visit_steps(program, [&](const Step& s) {

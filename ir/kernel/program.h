@@ -111,6 +111,8 @@ struct Program {
 // The steps of a program that may fail, custom calls and checks, in order, nested ones too. An entry that gives k says that
 // number k of them failed, from 1 on.
 std::vector<const Step*> failing_steps(const Program& program);
+// Whether a copy is none: an input's, to the output that takes its memory.
+bool copies_onto_itself(const Program& program, const Step& copy);
 // How many ranks a world has at least in which the program's groups fit; 0 where it asks no other ranks.
 int64_t fewest_ranks(const Program& program);
 // What it asks of them, in order, and what runs meanwhile.

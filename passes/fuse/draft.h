@@ -45,12 +45,13 @@ struct Edge {
 
 class Fusion {
  public:
-  Fusion(const ir::Graph& graph, const Target& target, bool enabled, bool inside);
+  Fusion(const ir::Graph& graph, const Target& target, bool enabled, std::vector<char> lent);
   FusionPlan run();
 
   const ir::Graph& graph;
   const Target& target;
-  const bool enabled, inside;
+  const bool enabled;
+  const std::vector<char> lent;  // per input; none at all where there is none
   const FusionLimits& limits;
   Axes axes;
   OpCosts costs;

@@ -15,8 +15,8 @@ namespace tenon::passes {
 
 using namespace ir;
 
-Fusion::Fusion(const Graph& g, const Target& t, bool on, bool within)
-    : graph(g), target(t), enabled(on), inside(within), limits(t.fusion), axes(g), costs(t) {}
+Fusion::Fusion(const Graph& g, const Target& t, bool on, std::vector<char> inputs)
+    : graph(g), target(t), enabled(on), lent(std::move(inputs)), limits(t.fusion), axes(g), costs(t) {}
 
 FusionPlan Fusion::run() {
   assign_roles();
@@ -33,8 +33,8 @@ FusionPlan Fusion::run() {
   return finish();
 }
 
-FusionPlan fuse(const Graph& graph, const Target& target, bool enabled, bool inside) {
-  return Fusion(graph, target, enabled, inside).run();
+FusionPlan fuse(const Graph& graph, const Target& target, bool enabled, std::vector<char> lent) {
+  return Fusion(graph, target, enabled, std::move(lent)).run();
 }
 
 }  // namespace tenon::passes

@@ -27,6 +27,13 @@ bool is_one_number(const Graph& graph, ValueId v) {
   return graph.type(x).shape.empty() && !graph.is_input(x) && graph.node(graph.producer(x)).op == Op::constant;
 }
 
+// Where an update begins along an axis that it covers: nobody asks.
+bool is_unread_start(const Graph& graph, const Node& n, uint32_t operand) {
+  if (n.op != Op::dynamic_update_slice || operand < 2) return false;
+  const auto operands = graph.operands(n);
+  return graph.type(operands[0]).shape[operand - 2] == graph.type(operands[1]).shape[operand - 2];
+}
+
 // Control flow, custom calls, checks, prints: steps of a program.
 bool is_step(const OpDef& row) {
   return row.family == Family::control || row.family == Family::ranks || row.inlined ||
@@ -63,12 +70,13 @@ bool Fusion::is_copy(const Node& n) const {
   return kept && is_run(graph, n) && is_stored(operands[0]);
 }
 
-// In the body of a loop: updates of a part, at most half, of what goes in, or of what another update or a loop has made of it.
+// Updates of a part, at most half, of an input that may be written over, as in the body of a loop, or of what another update or a loop
+// has made of it.
 void Fusion::find_updates() {
   updates_.assign(graph.node_count(), 0);
-  if (!inside) return;
+  if (lent.empty()) return;
   std::vector<char> carried(graph.value_count(), 0);
-  std::fill_n(carried.begin(), graph.input_count(), char{1});
+  std::copy(lent.begin(), lent.end(), carried.begin());
   for (uint32_t i = 0; i < graph.node_count(); ++i) {
     const Node& n = graph.node(NodeId{i});
     const auto operands = graph.operands(n);
@@ -103,7 +111,8 @@ void Fusion::assign_roles() {
     for (uint32_t k = 0; opaque && k < graph.operands(n).size(); ++k) {
       ValueId v = graph.operands(n)[k];
       if (k < 8 && (through_[i] >> k & 1) != 0) v = graph.operands(graph.node(graph.producer(v)))[0];
-      if (!is_unset_carry(graph, n, v) && !(n.op == Op::scatter && is_one_number(graph, v))) forced[index(v)] = 1;
+      if (is_unset_carry(graph, n, v) || is_unread_start(graph, n, k)) continue;
+      if (n.op != Op::scatter || !is_one_number(graph, v)) forced[index(v)] = 1;
     }
   }
   free_cost_.assign(graph.value_count(), -1);

@@ -65,7 +65,7 @@ void ProgramLowering::while_loop(Frame& frame, NodeId id, std::vector<Step>& ste
   Step step;
   step.kind = StepKind::loop;
   step.origin = origin_of(frame, id);
-  const FusionPlan plan = fuse(*loop.body, target_, fuse_, true);
+  const FusionPlan plan = fuse(*loop.body, target_, fuse_, all_inputs(*loop.body));
   Places places;
   std::vector<Operand> inputs, targets;
   for (ValueId v : loop.constants_of(operands)) inputs.push_back(place(frame, v));
@@ -106,7 +106,7 @@ void ProgramLowering::scan(Frame& frame, NodeId id, std::vector<Step>& steps) {
   const auto row_of = [&](const Operand& o, const Type& row) {
     return Operand{o.buffer, frame.depth, loop.reverse, program_.symbols->numel(row.shape)};
   };
-  const FusionPlan plan = fuse(next, target_, fuse_, true);
+  const FusionPlan plan = fuse(next, target_, fuse_, all_inputs(next));
   Places places;
   std::vector<Operand> inputs, targets, kept, ends;
   for (ValueId v : loop.constants_of(operands)) inputs.push_back(place(frame, v));

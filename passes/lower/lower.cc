@@ -263,7 +263,7 @@ void ProgramLowering::level(Frame& frame, const FusionPlan& plan, const std::vec
 
 void ProgramLowering::body(const Graph& graph, int depth, uint32_t origin, const std::vector<Operand>& inputs,
                            const std::vector<Operand>& targets, std::vector<Step>& steps) {
-  planned_body(graph, fuse(graph, target_, fuse_, true), depth, origin, inputs, targets, {}, steps);
+  planned_body(graph, fuse(graph, target_, fuse_, all_inputs(graph)), depth, origin, inputs, targets, {}, steps);
 }
 
 void ProgramLowering::planned_body(const Graph& graph, const FusionPlan& plan, int depth, uint32_t origin,
@@ -303,6 +303,7 @@ Program ProgramLowering::run(const FusionPlan& plan, const std::vector<std::pair
     program_.aliases.emplace_back(input, output);
   }
   level(frame, plan, targets, program_.steps);
+  join_copies(program_);
   order_for_donations(program_);
   return std::move(program_);
 }

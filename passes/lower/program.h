@@ -89,10 +89,14 @@ class ProgramLowering {
   std::unordered_map<std::string, uint32_t> kernels_;  // by text without names: equal kernels are one
 };
 
+// What goes into a body may be written over: the loop or branch around it sees to that.
+inline std::vector<char> all_inputs(const ir::Graph& body) { return std::vector<char>(body.input_count(), 1); }
+
 // The values that a body makes one of another, from the carry that comes in (left out) to output number `output`, when each can
 // be stored over the one before because nobody reads that one later; empty when not (lower/in_place.cc).
 std::vector<ir::ValueId> stored_in_place(const ir::Graph& body, const FusionPlan& plan, ir::ValueId input,
                                          size_t output);
+void join_copies(ir::Program& program);  // lower/join_copies.cc
 void order_for_donations(ir::Program& program);  // lower/order.cc
 
 }  // namespace tenon::passes

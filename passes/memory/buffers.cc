@@ -50,6 +50,10 @@ class Planner {
     return b;
   }
 
+  static bool is_whole_copy(const Step& s) {
+    return s.kind == StepKind::copy && !s.count && s.operands[0].is_whole() && s.operands[1].is_whole();
+  }
+
   // An output that takes an input's memory must not be written before the input was read for the last time; where it
   // would be, it is computed in the arena and copied at the end.
   void settle_donations() {
@@ -103,7 +107,9 @@ class Planner {
   bool find_launch(const std::vector<Step>& steps, int& now, int time, uint32_t in, uint32_t out) {
     for (const Step& s : steps) {
       const int own = now++;
-      if (own == time) return s.kind == StepKind::launch && may_write_over(s, in, out);
+      if (own == time)
+        return (s.kind == StepKind::launch && may_write_over(s, in, out)) ||
+               (is_whole_copy(s) && s.operands[0].buffer == in && s.operands[1].buffer == out);  // which is none
       if (find_launch(s.condition, now, time, in, out) || find_launch(s.body, now, time, in, out) ||
           find_launch(s.otherwise, now, time, in, out))
         return true;
