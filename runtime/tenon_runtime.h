@@ -98,6 +98,9 @@ int32_t tenon_runtime_threads(void);
  * together within the recent peak of the latter, plus 64 MiB. Thread safe. Null when out of memory. */
 void* tenon_alloc(uint64_t bytes);
 void tenon_free(void* block, uint64_t bytes);
+/* The same for what is as good in a larger block, such as an arena: one that is kept is taken if it has at most four times the bytes.
+ * *size gets the bytes that tenon_free is told. */
+void* tenon_alloc_at_least(uint64_t bytes, uint64_t* size);
 /* Returns every kept block to the system, but for at most 1 MiB of small blocks that each other thread keeps. */
 void tenon_trim(void);
 /* Bytes handed out now, and bytes kept for reuse. */

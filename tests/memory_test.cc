@@ -91,6 +91,31 @@ TEST(Memory, AFreedBlockIsTheNextOneOfItsSize) {
   }
 }
 
+// What is as good in a larger block finds the one that is kept, up to four times as large; accounts stay right.
+TEST(Memory, AnArenaTakesALargerBlock) {
+  tenon_trim();
+  const uint64_t before = in_use();
+  uint64_t large = 0, size = 0;
+  void* block = tenon_alloc_at_least(40 * MiB, &large);
+  tenon_free(block, large);
+  for (const uint64_t bytes : {39 * MiB, 20 * MiB, 11 * MiB + 1}) {
+    EXPECT_EQ(tenon_alloc_at_least(bytes, &size), block) << bytes;
+    EXPECT_GE(size, 40 * MiB);
+    EXPECT_EQ(in_use(), before + size);
+    tenon_free(block, size);
+    EXPECT_EQ(in_use(), before);
+  }
+  void* small = tenon_alloc_at_least(5 * MiB, &size);  // less than a quarter
+  EXPECT_NE(small, block);
+  EXPECT_LT(size, 8 * MiB);
+  tenon_free(small, size);
+  void* tiny = tenon_alloc_at_least(100, &size);
+  EXPECT_EQ(size, 100u);
+  tenon_free(tiny, size);
+  EXPECT_EQ(tenon_alloc_at_least(UINT64_MAX, &size), nullptr);
+  EXPECT_EQ(in_use(), before);
+}
+
 TEST(Memory, SteadyStateTouchesNoFreshPage) {
   // Six large blocks live at once, again and again: after the first round every page is resident already.
   const auto round = [](bool check) {

@@ -14,13 +14,12 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tenon/runtime/c/pages.h"
 #include "tenon/runtime/tenon_runtime.h"
 
-#define HUGE_PAGE ((uint64_t)2 << 20)
 #define MAX_BYTES ((uint64_t)1 << 46)
 #define PEAK_SLACK ((uint64_t)64 << 20)        /* kept beyond the recent peak */
 #define THREAD_CACHE_BYTES ((uint64_t)1 << 20) /* kept per thread */
@@ -69,8 +68,6 @@ static pthread_key_t cache_key;
 static _Thread_local thread_cache* own_cache;
 static _Thread_local int thread_ended; /* its cache is gone; later destructors of the thread may still free */
 
-static uint64_t round_up(uint64_t value, uint64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
-
 /* Classes are 64, 128, 192, 256, then four steps to each doubling. */
 static uint32_t class_of(uint64_t bytes) {
   if (bytes <= 256) return bytes == 0 ? 0 : (uint32_t)((bytes - 1) / 64);
@@ -82,40 +79,6 @@ static uint64_t size_of_class(uint32_t index) {
   if (index < 4) return 64 * (index + 1);
   uint32_t log = index / 4 + 7;
   return (uint64_t)(4 + index % 4 + 1) << (log - 2);
-}
-
-/* ---- the system ---- */
-
-static void* map_huge(uint64_t size) {
-  char* start = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (start == MAP_FAILED) return NULL;
-  if ((uintptr_t)start % HUGE_PAGE != 0) { /* recent kernels align such mappings themselves */
-    munmap(start, size);
-    start = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (start == MAP_FAILED) return NULL;
-    char* aligned = (char*)round_up((uintptr_t)start, HUGE_PAGE);
-    if (aligned != start) munmap(start, (uint64_t)(aligned - start));
-    uint64_t behind = (uint64_t)(start + HUGE_PAGE - aligned);
-    if (behind != 0) munmap(aligned + size, behind);
-    start = aligned;
-  }
-  madvise(start, size, MADV_HUGEPAGE); /* a wish: without huge pages the block is as good, only slower */
-  return start;
-}
-
-/* Larger blocks start on a page. A loop that writes one block while it reads another then never reads just behind a
- * store whose address agrees in the low 12 bits, which processors take for the same address and wait for. */
-static void* system_alloc(uint64_t size) {
-  if (size >= HUGE_PAGE) return map_huge(size);
-  void* block;
-  return posix_memalign(&block, size >= (16 << 10) ? 4096 : 64, size) == 0 ? block : NULL;
-}
-
-static void system_free(void* block, uint64_t size) {
-  if (size >= HUGE_PAGE)
-    munmap(block, size);
-  else
-    free(block);
 }
 
 /* ---- the store; its lock is held ---- */
@@ -147,7 +110,7 @@ static void evict_until(uint64_t most_kept) {
     free_block* block = store.oldest;
     uint64_t size = block->size;
     unlink_block(block);
-    system_free(block, size);
+    tenon_pages_free(block, size);
   }
 }
 
@@ -157,18 +120,25 @@ static void evict_beyond_peak(void) {
   evict_until(peak + PEAK_SLACK - store.out);
 }
 
+/* A kept block of that class, or of the next larger ones. */
+static free_block* take_kept(uint32_t class, uint32_t classes) {
+  free_block* block = NULL;
+  for (uint32_t i = class; i < class + classes && i < CLASSES && block == NULL; i++) block = store.blocks[i];
+  if (block == NULL) return NULL;
+  unlink_block(block);
+  store.out += block->size;
+  return block;
+}
+
 static void* store_alloc(uint64_t size) {
-  free_block* block = store.blocks[class_of(size)];
+  free_block* block = take_kept(class_of(size), 1);
+  if (block != NULL) return block;
   store.out += size;
-  if (block != NULL) {
-    unlink_block(block);
-    return block;
-  }
   evict_beyond_peak();
-  void* fresh = system_alloc(size);
+  void* fresh = tenon_pages_alloc(size);
   if (fresh == NULL) { /* what is kept may be just what is missing */
     evict_until(0);
-    fresh = system_alloc(size);
+    fresh = tenon_pages_alloc(size);
   }
   if (fresh == NULL) store.out -= size;
   return fresh;
@@ -354,6 +324,23 @@ void* tenon_alloc(uint64_t bytes) {
   }
   leave_cache(cache);
   return block != NULL ? block : alloc_from_store(bytes);
+}
+
+void* tenon_alloc_at_least(uint64_t bytes, uint64_t* size) {
+  enum { CLASSES_UP = 8 }; /* two doublings */
+  *size = bytes;
+  if (bytes >= HUGE_PAGE && bytes <= MAX_BYTES) {
+    thread_cache* cache = enter_cache();
+    pthread_mutex_lock(&store.lock);
+    free_block* block = take_kept(class_of(round_up(bytes, HUGE_PAGE)), CLASSES_UP);
+    if (block != NULL) *size = block->size;
+    if (block != NULL && cache == NULL) store.in_use += (int64_t)*size;
+    pthread_mutex_unlock(&store.lock);
+    if (block != NULL && cache != NULL) add(&cache->in_use, (int64_t)*size);
+    leave_cache(cache);
+    if (block != NULL) return block;
+  }
+  return tenon_alloc(bytes);
 }
 
 void tenon_free(void* block, uint64_t bytes) {

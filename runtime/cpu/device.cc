@@ -42,9 +42,9 @@ struct Arena {
   uint64_t size = 0;
   explicit Arena(int64_t bytes) : size(static_cast<uint64_t>(bytes)) {
     if (size == 0) return;
-    data = tenon_alloc(size);
+    data = tenon_alloc_at_least(size, &size);
     if (data == nullptr)
-      throw Error("out of memory: an arena of " + std::to_string(size) + " bytes could not be allocated");
+      throw Error("out of memory: an arena of " + std::to_string(bytes) + " bytes could not be allocated");
   }
   ~Arena() {
     if (data != nullptr) tenon_free(data, size);
