@@ -43,6 +43,12 @@ if [[ -s $work/hidden ]]; then
   complain 'declared by a public header and not shown (cmake/exports.map needs a line):' "$work/hidden"
   sed -E 's/^(_ZN[KOR]*)/  mangled: \1/' "$work/hidden" >&2
 fi
+# What templates of the headers call, once they are instantiated.
+if ! "$cxx" -std=c++20 -I "$build/public" "$source/tests/headers/every_template.cc" -o "$work/every_template" -L "$build" -ltenon \
+  2>"$work/link.log"; then
+  grep -o 'undefined reference to .*' "$work/link.log" >"$work/hidden" || cp "$work/link.log" "$work/hidden"
+  complain 'templates of public headers call what is not shown (cmake/exports.map needs a line):' "$work/hidden"
+fi
 # Constructors that headers leave to the library: of the classes that a public header defines.
 nm --defined-only "$build"/libtenon_layer_*.a 2>/dev/null | awk '$2 == "T" {print $3}' | grep -E '^_ZN5tenon[0-9]+[A-Za-z0-9]+C[12]E' | sort -u \
   | comm -23 - "$work/shown" >"$work/constructors"
