@@ -151,15 +151,16 @@ Tensor cosine_embedding_loss(Operand x1, Operand x2, Operand y, const MarginLoss
 // max(0, margin + |anchor - positive| - |anchor - negative|), p-norms along the last axis of differences plus eps.
 Tensor triplet_margin_loss(Operand anchor, Operand positive, Operand negative, const TripletMarginLoss& o = {});
 namespace detail {
-Tensor triplet_of_distances(Operand near, Operand far, const Tensor& between, const TripletMarginWithDistanceLoss& o);
+Tensor triplet_of_distances(Operand to_positive, Operand to_negative, const Tensor& between,
+                            const TripletMarginWithDistanceLoss& o);
 }
 // The same with a distance of the caller's: any function of two tensors that gives a tensor, called as distance(anchor, positive).
 template <class Distance>
 Tensor triplet_margin_with_distance_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
                                          const Distance& distance, const TripletMarginWithDistanceLoss& o = {},
                                          const At& at = At::current()) {
-  const Tensor near = distance(anchor, positive), far = distance(anchor, negative);
-  return detail::triplet_of_distances(Operand(near, at), Operand(far, at),
+  const Tensor to_positive = distance(anchor, positive), to_negative = distance(anchor, negative);
+  return detail::triplet_of_distances(Operand(to_positive, at), Operand(to_negative, at),
                                       o.swap ? Tensor(distance(positive, negative)) : Tensor(), o);
 }
 
