@@ -118,6 +118,8 @@ TEST(Schedules, MistakesAreNamed) {
   EXPECT_HAS(message_of([] { optim::piecewise(1, {.rates = {1, 2, 3}, .steps = {2, 1}}); }), "entry 1");
   EXPECT_HAS(message_of([] { optim::one_cycle(1, {.steps = 4, .anneal_strategy = "cosine"}); }), "anneal_strategy");
   EXPECT_HAS(message_of([] { optim::one_cycle(1, {.steps = 4, .pct_start = 2}); }), "schedules_test.cc");
+  EXPECT_HAS(message_of([] { optim::cosine(1, {.steps = 4, .warmup = 5}); }),
+             "optim::cosine: .warmup is part of .steps, and is 5 of 4");
 }
 
 // ---- trees

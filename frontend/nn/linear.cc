@@ -11,7 +11,19 @@ namespace tenon::nn {
 
 Tensor Linear::operator()(Operand x) const try {
   const Location& at = x.where();
-  const Dim in = weight_of(weight, "nn::Linear", 2, at).shape()[0];
+  const Shape& shape = weight_of(weight, "nn::Linear", 2, at).shape();
+  const Dim in = shape[0];
+  const auto differ = [](Dim a, Dim b) { return a.is_number() && b.is_number() && a.number() != b.number(); };
+  if (x.weak() == Operand::Weak::no && x.tensor().defined() && x.tensor().ndim() > 0) {
+    const Dim given = x.tensor().shape()[x.tensor().ndim() - 1];
+    if (differ(given, in) && given == shape[1])
+      throw Error("nn::Linear: takes x[.., " + extent_text(in) + "], and is applied to " + describe(x.tensor()) +
+                      "; make the layer for " + extent_text(given) + ", or, where the weight " + describe(weight) +
+                      " is PyTorch's, [out, in], transpose it",
+                  at);
+  }
+  if (bias.defined() && (bias.ndim() != 1 || differ(bias.shape()[0], shape[1])))
+    throw Error("nn::Linear: its bias is [out], " + extent_text(shape[1]) + " numbers, and is " + describe(bias), at);
   const Tensor t = entering(x, "nn::Linear", 1, -1, in, "x[.., " + extent_text(in) + "]");
   return bias.defined() ? tenon::linear(Operand(t, at), Operand(weight, at), Operand(bias, at))
                         : matmul(Operand(t, at), Operand(weight, at));

@@ -6,6 +6,7 @@
 #include "tenon/frontend/nn/loss_formula.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/ir/base/door.h"
+#include "tenon/ir/base/number_text.h"
 
 namespace tenon {
 namespace formula {
@@ -159,6 +160,16 @@ void check_labels(const char* name, const Tensor& labels, int64_t classes, const
   }
 }
 
+// What brings labels that do not fit to their form, where that can be guessed.
+std::string remedy_of(const Tensor& x, const Tensor& labels, const Shape& rows) {
+  if (labels.shape() == rows) return is_integer(labels.dtype()) ? "" : "; labels.astype(tn::i64) makes them integers";
+  if (labels.shape() == x.shape() && is_integer(labels.dtype()))
+    return "; of one-hot rows tn::argmax(labels, axis) gives the labels, and as probabilities they are floating";
+  Shape longer = rows;
+  longer.push_back(Dim(1));
+  return labels.shape() == longer ? "; tn::squeeze(labels, -1) drops the last axis" : "";
+}
+
 // Labels of x's shape without its classes. Their values are looked at where they are there.
 void check_classes(const char* name, const Tensor& x, const Tensor& labels, const int64_t* ignore, const Location& at) {
   Shape rows = x.shape();
@@ -167,7 +178,8 @@ void check_classes(const char* name, const Tensor& x, const Tensor& labels, cons
   if (!any || !is_integer(labels.dtype()) || !(labels.shape() == rows))
     throw Error(std::string(name) +
                     ": logits [n, classes] and integer labels [n], axes behind the classes being the same, not " +
-                    describe(typed(x, formula::floating(x.dtype()), at)) + " and " + describe(labels),
+                    describe(typed(x, formula::floating(x.dtype()), at)) + " and " + describe(labels) +
+                    (any ? remedy_of(x, labels, rows) : ""),
                 at);
   const Dim classes = x.shape()[formula::class_axis(x.shape())];
   if (!Trace::current()) check_labels(name, labels, classes.number(), ignore, at);
@@ -198,7 +210,7 @@ Tensor labelled(const Labels& o, const Operand& x, const Operand& labels) {
     const Tensor logits = real_tensor(x, o.name), l = as_tensor(labels, o.name);
     check_reduction(o.name, o.reduction, at);
     if (!(o.smoothing >= 0 && o.smoothing <= 1))
-      throw Error(std::string(o.name) + ": .label_smoothing lies in [0, 1], and is " + std::to_string(o.smoothing), at);
+      throw Error(std::string(o.name) + ": .label_smoothing lies in [0, 1], and is " + shortest(o.smoothing), at);
     const bool probabilities =
         !o.likelihoods && is_floating(l.dtype()) && logits.ndim() > 0 && l.shape() == logits.shape();
     if (!probabilities) check_classes(o.name, logits, l, &o.ignore_index, at);
@@ -233,7 +245,7 @@ Tensor multi_margin_loss(Operand x, Operand labels, const MultiMarginLoss& o) tr
   const Location& at = x.where();
   const Tensor scores = real_tensor(x, name), l = as_tensor(labels, name);
   check_reduction(name, o.reduction, at);
-  if (o.p != 1 && o.p != 2) throw Error("multi_margin_loss: .p is 1 or 2, and not " + std::to_string(o.p), at);
+  if (o.p != 1 && o.p != 2) throw Error("multi_margin_loss: .p is 1 or 2, and not " + shortest(o.p), at);
   if (scores.ndim() > 2)
     throw Error("multi_margin_loss: scores [n, classes] or [classes], not " + describe(scores), at);
   check_classes(name, scores, l, nullptr, at);

@@ -6,6 +6,7 @@
 #include "tenon/frontend/nn/loss_formula.h"
 #include "tenon/frontend/ops/rule_formula.h"
 #include "tenon/ir/base/door.h"
+#include "tenon/ir/base/number_text.h"
 
 namespace tenon {
 
@@ -160,7 +161,7 @@ namespace {
 void check_at_least(const char* name, const char* field, double value, double least, bool above, const Location& at) {
   if (std::isfinite(value) && (above ? value > least : value >= least)) return;
   throw Error(std::string(name) + ": ." + field + " is " + (above ? "above 0" : "0 or more") + ", and not " +
-                  std::to_string(value),
+                  shortest(value),
               at);
 }
 void add(std::vector<Operand>& operands, const Weights& weight) {

@@ -60,9 +60,9 @@ namespace random {
 namespace {
 
 // least, most: how many axes x may have; wants: how they are called.
-Tensor dropped(const Emit& emit, const Tensor& key, const Operand& x, const Operand& p, const At& where, int least = 0,
+Tensor dropped(const Emit& emit, const Tensor& key, const Operand& x, const Operand& p, int least = 0,
                int most = INT32_MAX, const char* wants = "") try {
-  const Location at = place(where);
+  const Location& at = x.where();  // of layers that of their caller
   const std::string name = emit.name;
   if (p.weak() != Operand::Weak::no && !(p.floating() >= 0 && p.floating() <= 1))
     throw Error(name + ": p is a probability, and " + std::to_string(p.floating()) + " is none", at);
@@ -75,31 +75,31 @@ Tensor dropped(const Emit& emit, const Tensor& key, const Operand& x, const Oper
   const Operand given(t, x.where());
   return draw_with(emit, key, {&given, &p}, dtype, Extents(t.shape()).checked(emit.name, formula::word(dtype), at), at);
 } catch (...) {
-  leave_with_error(emit.name, place(where));
+  leave_with_error(emit.name, x.where());
 }
 
 }  // namespace
 
-Tensor dropout(const Tensor& key, Operand x, Operand p, const At& at) {
-  return dropped({"dropout", formula::build_dropout}, key, x, p, at);
+Tensor dropout(const Tensor& key, Operand x, Operand p, const At&) {
+  return dropped({"dropout", formula::build_dropout}, key, x, p);
 }
-Tensor dropout1d(const Tensor& key, Operand x, Operand p, const At& at) {
-  return dropped({"dropout1d", formula::build_channels<1>}, key, x, p, at, 2, 3,
+Tensor dropout1d(const Tensor& key, Operand x, Operand p, const At&) {
+  return dropped({"dropout1d", formula::build_channels<1>}, key, x, p, 2, 3,
                  "x[n, channels, length] or x[channels, length]");
 }
-Tensor dropout2d(const Tensor& key, Operand x, Operand p, const At& at) {
-  return dropped({"dropout2d", formula::build_channels<2>}, key, x, p, at, 3, 4,
+Tensor dropout2d(const Tensor& key, Operand x, Operand p, const At&) {
+  return dropped({"dropout2d", formula::build_channels<2>}, key, x, p, 3, 4,
                  "x[n, channels, height, width] or x[channels, height, width]");
 }
-Tensor dropout3d(const Tensor& key, Operand x, Operand p, const At& at) {
-  return dropped({"dropout3d", formula::build_channels<3>}, key, x, p, at, 4, 5,
+Tensor dropout3d(const Tensor& key, Operand x, Operand p, const At&) {
+  return dropped({"dropout3d", formula::build_channels<3>}, key, x, p, 4, 5,
                  "x[n, channels, depth, height, width] or x[channels, depth, height, width]");
 }
-Tensor alpha_dropout(const Tensor& key, Operand x, Operand p, const At& at) {
-  return dropped({"alpha_dropout", formula::build_alpha_dropout}, key, x, p, at);
+Tensor alpha_dropout(const Tensor& key, Operand x, Operand p, const At&) {
+  return dropped({"alpha_dropout", formula::build_alpha_dropout}, key, x, p);
 }
-Tensor feature_alpha_dropout(const Tensor& key, Operand x, Operand p, const At& at) {
-  return dropped({"feature_alpha_dropout", formula::build_feature_alpha_dropout}, key, x, p, at, 2, INT32_MAX,
+Tensor feature_alpha_dropout(const Tensor& key, Operand x, Operand p, const At&) {
+  return dropped({"feature_alpha_dropout", formula::build_feature_alpha_dropout}, key, x, p, 2, INT32_MAX,
                  "x[n, channels, ..]");
 }
 
