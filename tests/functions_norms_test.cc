@@ -186,6 +186,9 @@ TEST(CumulativeBatchNorm, InLoopsLanesAndHalves) {
   EXPECT_EQ(half.first.dtype(), f16);
   EXPECT_EQ(half.second.running_mean.dtype(), f32);
   EXPECT_HAS(message_of([] { nn::batch_norm(2, {.momentum = 1.5}); }), "std::nullopt");
+  nn::BatchNorm late = nn::batch_norm(2);
+  late.momentum = -1;
+  EXPECT_HAS(message_of([&] { late.train(ones({3, 2})); }), "nn::BatchNorm: .momentum lies in [0, 1]");
 }
 
 }  // namespace

@@ -187,6 +187,7 @@ TEST(Gradients, NormsAndClipping) {
   EXPECT_EQ(optim::global_norm(full({}, 3)).item<double>(), 0);
   EXPECT_HAS(message_of([] { optim::clip_by_norm(ones({2}), -1); }), ".n is 0 or more");
   EXPECT_HAS(message_of([] { optim::clip_by_value(ones({2}), 2, 1); }), "lower bound");
+  EXPECT_HAS(message_of([] { optim::ema(ones({2}), ones({2}), 1.5); }), "ema: .decay lies in [0, 1], and is 1.5");
 }
 
 TEST(Gradients, Averages) {

@@ -105,6 +105,13 @@ void check_channels(const Tensor& t, const char* layer, const char* name, Dim ch
                 at);
 }
 
+void check_momentum(const char* who, const std::optional<double>& momentum, const Location& at) {
+  if (momentum && !(*momentum >= 0 && *momentum <= 1))
+    throw Error(std::string(who) + ": .momentum lies in [0, 1], or is std::nullopt (the mean of all batches), and is " +
+                    shortest(*momentum),
+                at);
+}
+
 std::string channels_text(Dim channels) { return "x[n, " + extent_text(channels) + ", ..]"; }
 
 std::vector<Tensor> batch_normed(const BatchNorm& b, const Operand& x, bool training) try {
@@ -117,6 +124,7 @@ std::vector<Tensor> batch_normed(const BatchNorm& b, const Operand& x, bool trai
   const Dim channels = b.running_mean.shape()[0];
   const Tensor t = entering(x, layer, 2, 1, channels, channels_text(channels));
   check_channels(b.running_var, layer, "running_var", channels, at);
+  if (training) check_momentum(layer, b.momentum, at);
   Extent each = t.shape()[0];
   for (size_t i = 2; i < t.shape().size(); ++i) each = each * t.shape()[i];
   if (training && each.is_number() && each.number() < 2)
@@ -243,10 +251,7 @@ std::pair<Tensor, BatchNorm> BatchNorm::train(Operand x) const { return (*this)(
 
 BatchNorm batch_norm(int64_t channels, const BatchNormOptions& o, const At& at) {
   auto [weight, bias] = affine("nn::batch_norm", {channels}, o.affine, o.affine, o.dtype, o.eps, at);
-  if (o.momentum && !(*o.momentum >= 0 && *o.momentum <= 1))
-    throw Error("nn::batch_norm: .momentum lies in [0, 1], or is std::nullopt (the mean of all batches), and is " +
-                    shortest(*o.momentum),
-                place(at));
+  check_momentum("nn::batch_norm", o.momentum, place(at));
   const TensorOptions running{.dtype = is_half(o.dtype) ? f32 : o.dtype};
   BatchNorm b{std::move(weight), std::move(bias)};
   b.running_mean = tenon::zeros({channels}, running, at);
