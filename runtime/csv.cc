@@ -11,17 +11,37 @@ constexpr size_t piece = 1 << 20, most_field = size_t{16} << 20;
 CsvReader::CsvReader(const std::string& path, char delimiter, char quote)
     : file_(path, "CSV file"), delimiter_(delimiter), quote_(quote) {
   for (const char c : {delimiter, '\n', '\r', '\0'}) stops_[static_cast<unsigned char>(c)] = true;
+  char start[2];
+  uint64_t from = 0;
+  gzipped_ = is_gzip({start, file_.read_next(from, start, sizeof start)});
+  if (gzipped_) unpack_once();
   rewind();
 }
 
+// Once to the end, without a look at it: what is damaged or a bomb is refused before time goes into its fields.
+void CsvReader::unpack_once() {
+  begin_text();
+  buffer_.resize(piece);
+  while (read_text(buffer_.data(), piece) == piece) continue;
+}
+
+void CsvReader::begin_text() {
+  place_ = read_ = 0;
+  if (!gzipped_) return;
+  const auto compressed = [this](void* to, size_t most) { return file_.read_next(place_, to, most); };
+  text_ = std::make_unique<Inflater>(Wrapping::gzip, compressed, file_.who());
+}
+
 void CsvReader::rewind() {
+  begin_text();
   buffer_.clear();
   at_ = start_ = 0;
-  read_ = 0;
   line_ = next_line_ = 1;
   column_ = 0;
   record_begins_ = true;
+  ended_ = false;
   if (!more()) return;
+  if (gzipped_ && is_gzip(buffer_)) refuse_whole("what is unpacked is gzipped once more; unpack the file");
   if (buffer_.starts_with("\xef\xbb\xbf")) at_ = 3;
   if (buffer_.starts_with("\xff\xfe") || buffer_.starts_with("\xfe\xff"))
     refuse_whole("the text is UTF-16; save it as UTF-8");
@@ -31,20 +51,29 @@ void CsvReader::refuse(const std::string& reason) const {
   refuse_whole("line " + std::to_string(line_) + ", column " + std::to_string(column_) + ": " + reason);
 }
 
+size_t CsvReader::read_text(char* to, size_t most) {
+  if (!gzipped_) return file_.read_next(place_, to, most);
+  const size_t got = text_->read(to, most);
+  read_ += got;
+  if (read_ > most_inflated(file_.size()))
+    refuse_whole("unpacks to more than " + std::to_string(most_inflated(file_.size())) + " bytes, which " +
+                 std::to_string(file_.size()) + " compressed bytes are believed to hold; unpack the file if they do");
+  return got;
+}
+
 bool CsvReader::more() {
-  const uint64_t left = file_.size() - read_;
-  if (left == 0) return false;
+  if (ended_) return false;
   if (buffer_.size() - start_ > most_field) refuse("a field of more than 16 MiB");
   buffer_.erase(0, start_);
   at_ -= start_;
   start_ = 0;
   const size_t held = buffer_.size();
   const size_t wanted = std::min(std::max(piece, held), most_field + piece - held);
-  const size_t count = static_cast<size_t>(std::min<uint64_t>(left, wanted));
-  buffer_.resize(held + count);
-  file_.read(read_, buffer_.data() + held, count);
-  read_ += count;
-  return true;
+  buffer_.resize(held + wanted);
+  const size_t got = read_text(buffer_.data() + held, wanted);
+  ended_ = got < wanted || (!gzipped_ && place_ == file_.size());
+  buffer_.resize(held + got);
+  return got != 0;
 }
 
 void CsvReader::skip_blank_lines() {

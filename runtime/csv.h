@@ -1,13 +1,15 @@
 // Files of delimited text as fields, in order, as RFC 4180 has them: quoted fields hold delimiters, line ends and doubled quotes;
 // lines end in LF or CRLF; blank lines count for nothing; a byte order mark of UTF-8 is skipped. A file is read by pieces, so it takes
-// the memory of its longest field. Refuses NULs, UTF-16, quotes that do not end, text behind a closing quote, carriage returns inside
+// the memory of its longest field; a gzipped one is unpacked on the way. Refuses what unpacks to more than is believed, NULs, UTF-16, quotes that do not end, text behind a closing quote, carriage returns inside
 // a line, and fields above 16 MiB. Knows neither headers nor types.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "tenon/runtime/deflate.h"
 #include "tenon/runtime/input_file.h"
 
 namespace tenon::runtime {
@@ -31,6 +33,9 @@ class CsvReader {
   [[noreturn]] void refuse_whole(const std::string& reason) const { file_.refuse(reason); }  // without a place
 
  private:
+  void begin_text();
+  void unpack_once();
+  size_t read_text(char* to, size_t most);  // fewer only at the end
   bool more();  // bytes behind those that are there; the field at hand moves to the front
   bool at_end() { return at_ == buffer_.size() && !more(); }
   void skip_blank_lines();
@@ -39,13 +44,15 @@ class CsvReader {
   void end_field(CsvField& field);  // takes what stands behind it
 
   const InputFile file_;
+  bool gzipped_ = false;
+  std::unique_ptr<Inflater> text_;  // of a gzipped file
   const char delimiter_, quote_;
   bool stops_[256] = {};  // bytes that a plain field does not simply hold
   std::string buffer_, unquoted_;
   size_t at_ = 0, start_ = 0;  // in the buffer: what comes next, and where the field at hand begins
-  uint64_t read_ = 0;  // bytes of the file
+  uint64_t place_ = 0, read_ = 0;  // in the file; bytes of text so far
   uint64_t line_ = 1, column_ = 0, next_line_ = 1;
-  bool record_begins_ = true;
+  bool record_begins_ = true, ended_ = false;
 };
 
 }  // namespace tenon::runtime

@@ -76,6 +76,13 @@ size_t Inflater::read(void* to, size_t bytes) {
   return done;
 }
 
+uint64_t most_inflated(uint64_t compressed) {
+  constexpr uint64_t harmless = uint64_t{64} << 20, most_ratio = 64, most_expansion = 1032;  // deflate cannot do better
+  constexpr uint64_t countable = UINT64_MAX / most_expansion;
+  compressed = std::min(compressed, countable);
+  return std::min(compressed * most_expansion, std::max(harmless, compressed * most_ratio));
+}
+
 std::string deflated(std::string_view bytes) {
   z_stream stream{};
   if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, bare_window, 8, Z_DEFAULT_STRATEGY) != Z_OK)

@@ -31,6 +31,12 @@ class Inflater {
   const std::unique_ptr<State> state_;
 };
 
+// Whether bytes begin as a gzipped file does.
+inline bool is_gzip(std::string_view start) { return start.starts_with("\x1f\x8b"); }
+// How many bytes are believed to come out of so many: no more than deflate can make of them, and above 64 MiB no more than 64 times as
+// many. A file that unpacks to more is taken for a bomb.
+uint64_t most_inflated(uint64_t compressed);
+
 std::string deflated(std::string_view bytes);  // bare, one block of memory to another
 uint32_t crc32_of(std::string_view bytes, uint32_t before = 0);
 

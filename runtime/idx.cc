@@ -18,9 +18,6 @@ static_assert(std::endian::native == std::endian::little, "elements are turned a
 
 using Bytes = std::span<const std::byte>;
 
-constexpr uint64_t harmless = uint64_t{64} << 20;  // bytes that any compressed file may become
-constexpr uint64_t most_ratio = 64;  // beyond them
-constexpr uint64_t most_expansion = 1032;  // deflate cannot do better
 constexpr size_t most_header = 4 + 4 * 255;
 
 [[noreturn]] void refuse(const std::string& name, const std::string& reason) {
@@ -100,11 +97,11 @@ IdxArray finish(Layout layout, std::vector<std::byte> elements) {
   return {layout.dtype, std::move(layout.shape), std::move(elements)};
 }
 
-bool is_gzip(Bytes start) { return start.size() >= 2 && start[0] == std::byte{0x1f} && start[1] == std::byte{0x8b}; }
+bool is_gzip(Bytes start) { return runtime::is_gzip({reinterpret_cast<const char*>(start.data()), start.size()}); }
 
 // size: of the compressed bytes that the source gives.
 IdxArray parse_gzip(Inflater::Source source, uint64_t size, const std::string& name) {
-  const uint64_t most = std::min(size * most_expansion, std::max(harmless, size * most_ratio));
+  const uint64_t most = most_inflated(size);
   Inflater content(Wrapping::gzip, std::move(source), "IDX file '" + name + "'");
   std::vector<std::byte> header(4);
   header.resize(content.read(header.data(), 4));
@@ -146,11 +143,8 @@ IdxArray read_idx(const std::string& path) {
   std::vector<std::byte> start(std::min<uint64_t>(file.size(), most_header));
   file.read(0, start.data(), start.size());
   if (is_gzip(start)) {
-    const auto source = [&file, at = uint64_t{0}](void* to, size_t count) mutable {
-      count = static_cast<size_t>(std::min<uint64_t>(count, file.size() - at));
-      file.read(at, to, count);
-      at += count;
-      return count;
+    const auto source = [&file, at = uint64_t{0}](void* to, size_t most) mutable {
+      return file.read_next(at, to, most);
     };
     return parse_gzip(source, file.size(), path);
   }

@@ -45,6 +45,13 @@ void InputFile::read(uint64_t offset, void* to, uint64_t bytes) const {
   }
 }
 
+size_t InputFile::read_next(uint64_t& offset, void* to, size_t most) const {
+  const auto count = static_cast<size_t>(std::min<uint64_t>(most, size_ - offset));
+  read(offset, to, count);
+  offset += count;
+  return count;
+}
+
 void InputFile::refuse(const std::string& reason) const { throw Error(who() + ": " + reason); }
 
 }  // namespace tenon::runtime

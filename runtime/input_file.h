@@ -2,6 +2,7 @@
 // them. Refuses pipes, folders and devices, and files that become shorter meanwhile.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -18,6 +19,7 @@ class InputFile {
   int descriptor() const { return descriptor_; }
   std::string who() const { return std::string(kind_) + " '" + path_ + "'"; }  // KIND 'PATH'
   void read(uint64_t offset, void* to, uint64_t bytes) const;  // exactly so many
+  size_t read_next(uint64_t& offset, void* to, size_t most) const;  // what is left of so many; moves the offset
   [[noreturn]] void refuse(const std::string& reason) const;
 
  private:

@@ -159,7 +159,13 @@ uint64_t little_endian(std::string_view bytes) {
 uint64_t prefix_bytes(std::string_view first, uint64_t file_bytes, const std::string& file) {
   if (first.size() < 8) refuse(file, "truncated in its first eight bytes");
   const uint64_t header = little_endian(first.substr(0, 8));
-  if (header > most_header) refuse(file, "the header claims more than 100 MB; this is no safetensors file, or damaged");
+  if (header > most_header) {
+    for (const auto& [start, what] : {std::pair("PK\3\4", "a ZIP archive; tn::load_npz reads npz files"),
+                                      std::pair("\x93NUMPY", "an npy file; tn::load_npy reads it"),
+                                      std::pair("GGUF", "a GGUF file; tn::load_gguf reads it")})
+      if (first.starts_with(start)) refuse(file, std::string("this is no safetensors file but ") + what);
+    refuse(file, "the header claims more than 100 MB; this is no safetensors file, or damaged");
+  }
   if (header > file_bytes - 8) refuse(file, "truncated in its header");
   return header + 8;
 }

@@ -290,6 +290,7 @@ TEST(Batches, RefuseWithAReason) {
   holds(error_of([] { tn::data::batches(std::tuple<>{}); }), "no array");
   holds(error_of([] { tn::data::batches(tn::spec({3}, tn::f32)); }), "spec");
   holds(error_of([] { tn::data::batches(tn::ones({3}), {.key = tn::ones({2})}); }), "key");
+  holds(error_of([] { tn::data::batches(tn::ones({3}), {.key = tn::ones({2})}); }), "batches_test.cc");
   holds(error_of([] { tn::data::batches(tn::ones({3}), {.device = tn::cuda(77)}); }), "batches");
   holds(error_of([] { tn::jit([](const Tensor& x) { return *tn::data::batches(x).begin(); })(tn::ones({3})); }),
         "traced");

@@ -76,6 +76,9 @@ TEST(Blob, ColumnMajorReversedAndRepeated) {
   EXPECT_EQ(from_blob(column_major, {2, 3}, f32, {.strides = {0, 1}}).to_vector(),
             (std::vector<float>{1, 2, 3, 1, 2, 3}));
   EXPECT_EQ(from_blob(column_major, {}, f32, BlobOptions{}).item(), 1);
+  EXPECT_EQ(from_blob(column_major, {}, f32, {}).item(), 1);
+  EXPECT_EQ(from_blob(column_major, {}, f32).item(), 1);
+  EXPECT_EQ(from_blob(column_major, {2, 3}, f32, {}).raw(), column_major);
   // What is dense is borrowed, what is not is a copy of this moment.
   float memory[] = {1, 2, 3, 4};
   const Tensor dense = from_blob(memory, {2, 2}, f32, {.strides = {2, 1}}),

@@ -11,6 +11,7 @@
 
 #include "tenon/tenon.h"
 #include "tenon/tests/files.h"
+#include "tenon/tests/idx_bytes.h"
 #include "tenon/tests/temporary_folder.h"
 
 namespace tn = tenon;
@@ -81,6 +82,38 @@ TEST_F(CsvTest, QuotesAndLineEnds) {
   EXPECT_EQ(load("1,2\n3,4\n", {.header = false})["1"].to_vector<int>(), (std::vector<int>{2, 4}));
   EXPECT_EQ(load("a,b\n").rows(), 0);
   EXPECT_EQ(load("a\n7\r")["a"].item<int64_t>(), 7);
+}
+
+// A gzipped file is the file, by what its bytes say and not by its name.
+TEST_F(CsvTest, Gzipped) {
+  using tn::testing::gzip;
+  std::string text = "id,name,x\r\n";
+  for (int i = 0; i < 200000; ++i)
+    text += std::to_string(i) + ",\"n, " + std::to_string(i % 7) + "\"," + std::to_string(i * 0.37) + "\r\n";
+  const Table plain = load(text), packed = load(gzip(text));
+  EXPECT_GT(text.size(), size_t{5} << 20);  // several pieces of the reader
+  EXPECT_EQ(packed.names(), plain.names());
+  EXPECT_EQ(packed["id"].to_vector<int64_t>(), plain["id"].to_vector<int64_t>());
+  EXPECT_EQ(packed["x"].to_vector<double>(), plain["x"].to_vector<double>());
+  EXPECT_EQ(packed["name"].to_vector<int64_t>(), plain["name"].to_vector<int64_t>());
+  EXPECT_EQ(packed.column("name").categories, plain.column("name").categories);
+  tn::testing::write_file(folder_ + "/t.csv.gz", gzip(text));
+  EXPECT_EQ(tn::data::load_csv(folder_ + "/t.csv.gz", {.header = false}).rows(), 200001);
+  // Members one behind the other are one text, wherever it is cut.
+  for (const size_t cut : {size_t{0}, size_t{3}, size_t{11}, text.size()})
+    EXPECT_EQ(load(gzip(text.substr(0, cut)) + gzip(text.substr(cut)))["id"].numel(), 200000);
+  EXPECT_EQ(load(gzip("\xef\xbb\xbf"
+                      "a\n7"))["a"]
+                .item<int64_t>(),
+            7);
+  refuses(gzip(""), "there is nothing in it");
+  refuses(gzip("a,b\n1\n"), "line 2, column 1: the line ends after 1 fields");
+  refuses(gzip(gzip("a\n1\n")), "gzipped once more");
+  refuses(gzip("a\n1\n").substr(0, 20), "the compressed bytes are cut off");
+  refuses(gzip("a\n1\n") + "x", "the compressed bytes are cut off");
+  refuses("\x1f\x8b", "the compressed bytes are cut off");
+  refuses(gzip("a\n" + std::string(80 << 20, '\n')),
+          "compressed bytes are believed to hold; unpack the file if they do");
 }
 
 TEST_F(CsvTest, NumbersAreExact) {

@@ -147,6 +147,65 @@ TEST(Ctc, ImpossibleProbabilitiesBatchesAndHalves) {
   EXPECT_NEAR(half.item<double>(), 3.077569191849689, 0.05);
 }
 
+// Targets that stand one behind the other are the padded ones: eagerly to the bit, and inside a program.
+TEST(Ctc, TargetsOneBehindTheOther) {
+  const Tensor joined = tensor({1, 1, 2, 3, 2, 1});  // of 3, 1 and 2 labels
+  for (const char* reduction : {"none", "sum", "mean"})
+    for (const bool zero : {false, true}) {
+      const CtcLoss o{.reduction = reduction, .zero_infinity = zero};
+      const auto f = [o](const Tensor& x, const Tensor& all, const Tensor& t, const Tensor& s) {
+        return ctc_loss(log_softmax(x, -1), all, t, s, o);
+      };
+      const Tensor t = tensor({3, 4, 5});  // the first is impossible
+      const Numbers want = values(f(logits(), targets(), t, lengths()));
+      EXPECT_EQ(values(f(logits(), joined, t, lengths())), want);
+      const Numbers jitted = values(jit(f)(logits(), joined, t, lengths()));
+      for (size_t i = 0; i < want.size(); ++i)
+        EXPECT_TRUE(jitted[i] == want[i] || std::fabs(jitted[i] - want[i]) < 1e-13) << jitted[i];
+      if (o.reduction != "mean") continue;
+      const auto slope = [&](const Tensor& labels) {
+        return values(jit(grad([&](const Tensor& x) { return f(x, labels, steps(), lengths()); }))(logits()));
+      };
+      const Numbers wanted = slope(targets()), got = slope(joined);
+      for (size_t i = 0; i < wanted.size(); ++i) EXPECT_NEAR(got[i], wanted[i], 1e-14) << i;
+    }
+  // A sequence without labels, and none with any; free numbers of labels; lanes.
+  const Tensor l = log_softmax(logits(), -1);
+  const auto f = [](const Tensor& x, const Tensor& all, const Tensor& s) { return ctc_loss(x, all, steps(), s); };
+  const Tensor none = zeros({0}, {.dtype = i64}), zero = tensor({0, 0, 0});
+  EXPECT_EQ(values(f(l, none, zero)), values(f(l, zeros({3, 0}, {.dtype = i64}), zero)));
+  EXPECT_NEAR(jit(f)(l, none, zero).item<double>(), f(l, none, zero).item<double>(), 1e-13);
+  const auto free = jit(f, {.dynamic = {{1, 0, dim("ctc_labels", 1, 64)}}});
+  const Tensor some = tensor({2, 0, 1});
+  EXPECT_NEAR(free(l, tensor({1, 2, 3}), some).item<double>(),
+              f(l, tensor({{1, 2}, {0, 0}, {3, 0}}), some).item<double>(), 1e-13);
+  EXPECT_NEAR(free(l, joined, lengths()).item<double>(), f(l, joined, lengths()).item<double>(), 1e-13);
+  const Tensor lanes = vmap(f)(stack({l, l * 0.5}), stack({joined, flip(joined, {0})}), stack({lengths(), lengths()}));
+  EXPECT_NEAR(values(lanes)[0], f(l, joined, lengths()).item<double>(), 1e-13);
+  EXPECT_NEAR(values(lanes)[1], f(l * 0.5, flip(joined, {0}), lengths()).item<double>(), 1e-13);
+}
+
+// What does not fit is NaN inside a program, and leaves other sequences alone.
+TEST(Ctc, MisfitsInsideAProgramAreNaN) {
+  const auto f = jit([](const Tensor& x, const Tensor& y, const Tensor& t, const Tensor& s) {
+    return ctc_loss(log_softmax(x, -1), y, t, s, {.reduction = "none"});
+  });
+  const auto nans = [&](const Tensor& y, const Tensor& t, const Tensor& s) {
+    std::string text;
+    for (const double v : values(f(logits(), y, t, s))) text += std::isnan(v) ? 'n' : '-';
+    return text;
+  };
+  const Tensor joined = tensor({1, 1, 2, 3, 2, 1});
+  EXPECT_EQ(nans(targets(), steps(), lengths()), "---");
+  EXPECT_EQ(nans(targets(), tensor({7, 4, -1}), lengths()), "n-n");
+  EXPECT_EQ(nans(targets(), steps(), tensor({4, 1, -1})), "n-n");
+  EXPECT_EQ(nans(targets(), steps(), tensor({3, 2, 2})), "-n-");  // a label is the blank
+  EXPECT_EQ(nans(targets() + 1, steps(), lengths()), "-n-");
+  EXPECT_EQ(nans(joined, steps(), lengths()), "---");
+  EXPECT_EQ(nans(joined, steps(), tensor({3, 1, 1})), "nnn");
+  EXPECT_EQ(nans(tensor({1, 1, 2, 9, 2, 1}), steps(), lengths()), "-n-");
+}
+
 TEST(Ctc, MistakesAreNamed) {
   const Tensor l = log_softmax(logits(), -1);
   EXPECT_HAS(message_of([&] { ctc_loss(l, targets(), tensor({7, 4, 5}), lengths()); }), "input length 7");
@@ -155,7 +214,15 @@ TEST(Ctc, MistakesAreNamed) {
              "label 0 is the blank of sequence 1");
   EXPECT_HAS(message_of([&] { ctc_loss(l, targets() + 2, steps(), lengths()); }), "is no class");
   EXPECT_HAS(message_of([&] { ctc_loss(l, targets(), steps(), lengths(), {.blank = 4}); }), ".blank is a class");
-  EXPECT_HAS(message_of([&] { ctc_loss(l, tensor({1, 2, 3}), steps(), lengths()); }), "padded");
+  EXPECT_HAS(message_of([&] { ctc_loss(l, targets().reshape({3, 3, 1}), steps(), lengths()); }), "padded");
+  EXPECT_HAS(message_of([&] { ctc_loss(l, tensor({1, 2, 3}), steps(), lengths()); }),
+             "one behind the other, are i32[3], and target_lengths sum to 6");
+  EXPECT_HAS(message_of([&] { ctc_loss(l, tensor({1, 2, 3}), steps(), tensor({1, -1, 3})); }),
+             "target length -1 is below 0");
+  EXPECT_HAS(message_of([&] { ctc_loss(l, tensor({1, 2, 3}), steps(), tensor({INT64_MAX, INT64_MAX, int64_t{3}})); }),
+             "sum to 9223372036854775807");
+  EXPECT_HAS(message_of([&] { ctc_loss(l, tensor({1, 1, 2, 0, 2, 1}), steps(), lengths()); }),
+             "label 0 is the blank of sequence 1");
   EXPECT_HAS(message_of([&] { ctc_loss(l, targets(), steps(), lengths(), {.reduction = "avg"}); }), "reduction");
 }
 

@@ -86,6 +86,32 @@ TEST(HostileData, Csv) {
   EXPECT_EQ(faults_of("t.csv", tenon::testing::damages(good, 150), load_csv, Expect::either), "");
 }
 
+// Gzipped ones too: bombs of lines, of blanks, of one field and of columns; bytes that are cut off or changed.
+TEST(HostileData, GzippedCsv) {
+  const std::string good = gzip("a,\"b\"\r\n1,\"x, \"\"y\"\"\"\r\n-2.5e3,z\r\n");
+  const size_t bomb = size_t{100} << 20;
+  std::string rows = "a\n";
+  while (rows.size() < bomb) rows += "1\n2\n3\n4\n5\n6\n7\n8\n";
+  const std::vector<HostileFile> files = {
+      {"nothing", gzip("")},
+      {"gzip twice", gzip(good)},
+      {"a byte more", good + "x"},
+      {"a member more that is no text", good + gzip(std::string(9, '\0'))},
+      {"a bomb of blank lines", gzip("a\n" + std::string(bomb, '\n'))},
+      {"a bomb of rows", gzip(rows)},
+      {"a bomb of one field", gzip("a\n" + std::string(bomb, '1'))},
+      {"a bomb in quotes", gzip("a\n\"" + std::string(bomb, '\n'))},
+      {"a bomb of columns", gzip(std::string(bomb, ','))},
+      {"a bomb of zero bytes", gzip("a\n1\n" + std::string(bomb, '\0'))},
+      {"a header of gzip without an end", std::string("\x1f\x8b\x08\x08\0\0\0\0\0\0", 10) + std::string(1 << 20, 'n')},
+  };
+  EXPECT_EQ(faults_of("t.csv.gz", files, load_csv), "");
+  std::vector<HostileFile> cut = tenon::testing::truncations(good);
+  cut.erase(cut.begin() + 1);  // one byte, which is the name of a column
+  EXPECT_EQ(faults_of("t.csv.gz", cut, load_csv), "");
+  EXPECT_EQ(faults_of("t.csv.gz", tenon::testing::damages(good, 150), load_csv, Expect::either), "");
+}
+
 // Types that are asked for meet what is not of them.
 TEST(HostileData, CsvOfGivenTypes) {
   const auto load = [](const std::string& path) {

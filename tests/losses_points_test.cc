@@ -187,6 +187,10 @@ TEST(Losses, MistakesAreNamed) {
   EXPECT_HAS(message_of([&] { cross_entropy(x, labels(), {.label_smoothing = 2}); }),
              ".label_smoothing lies in [0, 1]");
   EXPECT_HAS(message_of([&] { cross_entropy(x, tensor({0, 1})); }), "integer labels");
+  EXPECT_HAS(message_of([&] { cross_entropy(x, ones({3})); }), "labels.astype(tn::i64)");
+  EXPECT_HAS(message_of([&] { cross_entropy(x, one_hot(labels(), 4, i64)); }), "tn::argmax(labels, axis)");
+  EXPECT_HAS(message_of([&] { nll_loss(x, labels().reshape({3, 1})); }), "tn::squeeze(labels, -1)");
+  EXPECT_HAS(message_of([&] { huber_loss(x, x, {.delta = -1}); }), "and not -1");
   EXPECT_HAS(message_of([&] { multi_margin_loss(x, labels(), {.p = 3}); }), ".p is 1 or 2");
   EXPECT_HAS(message_of([&] { cosine_similarity(x, x, {.dim = 2}); }), "cosine_similarity");
   EXPECT_HAS(message_of([&] { cosine_embedding_loss(x, x, ones({2})); }), "one number for each pair");

@@ -233,6 +233,9 @@ TEST(Safetensors, RefusesWithAReason) {
   EXPECT_REFUSED(std::string("\x10\0\0\0\0\0\0\0{}", 10), "truncated in its header");
   EXPECT_REFUSED(std::string("\xff\xe0\xf5\5\0\0\0\0{}", 10), "truncated in its header");
   EXPECT_REFUSED(std::string("\1\xe1\xf5\5\0\0\0\0{}", 10), "100 MB");
+  EXPECT_REFUSED(std::string("PK\3\4\x14\0\0\0\10\0", 10), "a ZIP archive; tn::load_npz");
+  EXPECT_REFUSED(std::string("\x93NUMPY\1\0v\0", 10), "an npy file; tn::load_npy");
+  EXPECT_REFUSED(std::string("GGUF\3\0\0\0\1\0", 10), "a GGUF file; tn::load_gguf");
   EXPECT_REFUSED(file_of("", ""), "begin with '{'");
   EXPECT_REFUSED(file_of(" {}", ""), "begin with '{'");
   EXPECT_REFUSED(file_of("[]", ""), "begin with '{'");

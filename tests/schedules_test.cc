@@ -118,6 +118,8 @@ TEST(Schedules, MistakesAreNamed) {
   EXPECT_HAS(message_of([] { optim::piecewise(1, {.rates = {1, 2, 3}, .steps = {2, 1}}); }), "entry 1");
   EXPECT_HAS(message_of([] { optim::one_cycle(1, {.steps = 4, .anneal_strategy = "cosine"}); }), "anneal_strategy");
   EXPECT_HAS(message_of([] { optim::one_cycle(1, {.steps = 4, .pct_start = 2}); }), "schedules_test.cc");
+  EXPECT_HAS(message_of([] { optim::cosine(1, {.steps = 4, .warmup = 5}); }),
+             "optim::cosine: .warmup is part of .steps, and is 5 of 4");
 }
 
 // ---- trees
@@ -185,6 +187,7 @@ TEST(Gradients, NormsAndClipping) {
   EXPECT_EQ(optim::global_norm(full({}, 3)).item<double>(), 0);
   EXPECT_HAS(message_of([] { optim::clip_by_norm(ones({2}), -1); }), ".n is 0 or more");
   EXPECT_HAS(message_of([] { optim::clip_by_value(ones({2}), 2, 1); }), "lower bound");
+  EXPECT_HAS(message_of([] { optim::ema(ones({2}), ones({2}), 1.5); }), "ema: .decay lies in [0, 1], and is 1.5");
 }
 
 TEST(Gradients, Averages) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 
+#include "tenon/frontend/random/draw.h"
 #include "tenon/frontend/random/random.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/refuse_device.h"
@@ -84,6 +85,7 @@ std::shared_ptr<const Rows> make_rows(const std::vector<tenon::detail::TreeItem>
       rows->arrays.push_back({buffer, runtime::HostView(*buffer), t.cell()->type, row_bytes, device});
     }
     if (first == nullptr) throw Error("batches: there is no array among what is given", at);
+    if (o.key.defined()) check_key(o.key, at);
     if (o.key.defined()) rows->order = random::permutation(o.key, rows->count).to_vector<int64_t>();
     return std::shared_ptr<const Rows>(std::move(rows));
   });

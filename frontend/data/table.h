@@ -59,13 +59,14 @@ struct Table {
                 const At& where = At::current()) const;
 };
 
-// The table in a file of UTF-8 text, on the default device. Without a type of its own a column is
+// The table in a file of UTF-8 text, plain or gzipped, on the default device. Without a type of its own a column is
 //   bool, where every value is true or false (True, TRUE, ...); i64, where every one is an integer; f64, where every one is a number;
 //   else categories.
 // Numbers are the nearest to what is written; blanks around them do not count. Missing values are NaN among floats and -1 among
 // categories; a column of integers or bools that lacks some is f64, unless its type or .fill is given. Error, in one line with file,
 // line and column: ragged lines; what is not of the column's type, or too large for it; integers that i64, or f64 with NaNs, does not
-// hold; missing integers of a given type without .fill; equal names; more than 262144 columns; whatever is no text.
+// hold; missing integers of a given type without .fill; equal names; more than 262144 columns; whatever is no text;
+// a gzipped file that unpacks to more than 64 MiB and 64 times its size.
 Table load_csv(const std::string& path, const Csv& o = {}, const At& at = At::current());
 
 }  // namespace tenon::data

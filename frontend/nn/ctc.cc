@@ -1,5 +1,6 @@
 // ctc_loss: the forward recursion over time in logarithms, as a scan. Its formula is part of the contract on numbers (docs/numbers.md).
 // Refuses lengths and labels that do not fit where their values are at hand.
+#include <algorithm>
 #include <array>
 #include <limits>
 
@@ -60,9 +61,41 @@ Value ends(Value emissions, Value skips, Value lengths) {
           .body = body.finish(outputs), .length = steps, .counts = ir::counts_of({.constants = 2, .carries = 1})})[0];
 }
 
-// Inputs: logarithms of probabilities [t, n, classes], labels [n, s], lengths of both [n]. parameter: the blank; flags: zero_infinity.
-Value ctc(std::span<const Value> x, const made::Loss& with) {
+// Targets that stand one behind the other, as rows as wide as all of them: what stands behind a row's own belongs to others.
+Value rows_of(Value targets, Value lengths) {
+  ir::GraphBuilder& b = *targets.builder;
+  const Dim n = lengths.shape()[0];
+  const Shape square = {n, n}, rows = {n, targets.shape()[0]};
+  const Value earlier = lt(ir::iota(b, i64, square, 1), ir::iota(b, i64, square, 0));
+  const Value each = ir::broadcast(lengths, square, {1});
+  const Value start = reduce(ir::Op::reduce_sum, select(earlier, each, literal(each, 0)), {1});
+  return ir::take(targets, ir::broadcast(start, rows, {0}) + ir::iota(b, i64, rows, 1), 0);
+}
+
+bool is_joined(std::span<const Value> x) { return x[0].shape().rank() == 3 && x[1].shape().rank() == 1; }
+
+// Which sequences have lengths or labels that do not fit. all: of joined targets how many there are.
+Value misfits(std::span<const Value> x, Value all, int64_t blank) {
+  const Value labels = x[1], inputs = x[2], targets = x[3];
+  const Value steps = Count(x[0], {0}, i64).over(inputs), most = Count(labels, {1}, i64).over(targets);
+  const Value none = literal(targets, 0);
+  const Value lengths =
+      bit_or(bit_or(lt(inputs, none), gt(inputs, steps)), bit_or(lt(targets, none), gt(targets, most)));
+  const Value counts =
+      lt(ir::iota(*labels.builder, i64, labels.shape(), 1), ir::broadcast(targets, labels.shape(), {0}));
+  const Value foreign = bit_or(lt(labels, literal(labels, 0)), ge(labels, Count(x[0], {2}, i64).over(labels)));
+  const Value label = bit_and(counts, bit_or(foreign, eq(labels, literal(labels, blank))));
+  const Value wrong = bit_or(lengths, reduce(ir::Op::reduce_or, label, {1}));
+  if (!all) return wrong;
+  return bit_or(wrong, ne(spread(reduce(ir::Op::reduce_sum, targets, {0}), all), all));
+}
+
+// Inputs: logarithms of probabilities [t, n, classes], labels [n, s] or [all], lengths of both [n]. parameter: the blank; flags: zero_infinity.
+Value ctc(std::span<const Value> given, const made::Loss& with) {
   const auto blank = static_cast<int64_t>(with.parameter);
+  const bool joined = is_joined(given);
+  const Value count = joined ? Count(given[1], {0}, i64).over(given[3]) : Value();
+  const Value x[] = {given[0], joined ? rows_of(given[1], given[3]) : given[1], given[2], given[3]};
   const Value labels = extended(x[1], blank);
   const Shape& row = labels.shape();
   const Shape all = {x[0].shape()[0], row[0], row[1]};
@@ -79,7 +112,8 @@ Value ctc(std::span<const Value> x, const made::Loss& with) {
   const Value total = log_sum(on_blank, select(some, at(last - 1), like(on_blank, never)));
   const Value impossible = lt(total, like(total, never / 10));
   const double worst = with.flags[0] ? 0 : std::numeric_limits<double>::infinity();
-  const Value loss = select(impossible, like(total, worst), -total);
+  const Value defined = select(impossible, like(total, worst), -total);
+  const Value loss = select(misfits(x, count, blank), like(total, std::numeric_limits<double>::quiet_NaN()), defined);
   if (with.reduction != "mean") return reduced_loss(loss, with.reduction);
   return mean(loss / ir::cast(max(x[3], literal(x[3], 1)), loss.dtype()), {0}, false);
 }
@@ -107,6 +141,25 @@ std::vector<Value> build_ctc(ir::GraphBuilder&, std::span<const Value> x, const 
 }  // namespace formula
 
 namespace {
+
+// Targets that stand one behind the other, padded to the longest: [n, s]. Eagerly, where lengths are at hand.
+Tensor padded(const Tensor& targets, const Tensor& lengths, const Location& at) {
+  const std::vector<int64_t> all = targets.to_vector<int64_t>(), each = lengths.to_vector<int64_t>();
+  int64_t longest = 0, sum = 0;
+  for (const int64_t s : each) {
+    if (s < 0) throw Error("ctc_loss: target length " + std::to_string(s) + " is below 0", at);
+    longest = std::max(longest, s), sum = s > INT64_MAX - sum ? INT64_MAX : sum + s;
+  }
+  if (sum != static_cast<int64_t>(all.size()))
+    throw Error("ctc_loss: the targets, one behind the other, are " + describe(targets) +
+                    ", and target_lengths sum to " + std::to_string(sum),
+                at);
+  std::vector<int64_t> rows(each.size() * static_cast<size_t>(longest));
+  size_t next = 0;
+  for (size_t n = 0; n < each.size(); ++n)
+    for (size_t i = 0; i < static_cast<size_t>(each[n]); ++i) rows[n * static_cast<size_t>(longest) + i] = all[next++];
+  return copy_from(rows.data(), {static_cast<int64_t>(each.size()), longest}, i64).to(targets.device());
+}
 
 void check_numbers(const Tensor& x, const Tensor& labels, const Tensor& inputs, const Tensor& targets, int64_t blank,
                    const Location& at) {
@@ -137,26 +190,31 @@ Tensor ctc_loss(Operand log_probs, Operand targets, Operand input_lengths, Opera
   const Location& at = log_probs.where();
   const char* const name = "ctc_loss";
   check_reduction(name, o.reduction, at);
-  const Tensor x = real_tensor(log_probs, name), labels = as_tensor(targets, name),
-               inputs = as_tensor(input_lengths, name), lengths = as_tensor(target_lengths, name);
-  const bool batched = x.ndim() == 3;
+  Tensor labels = as_tensor(targets, name);
+  const Tensor x = real_tensor(log_probs, name), inputs = as_tensor(input_lengths, name),
+               lengths = as_tensor(target_lengths, name);
+  const bool batched = x.ndim() == 3, joined = batched && labels.ndim() == 1;
   const auto whole = [](const Tensor& t) { return is_integer(t.dtype()); };
   const auto counts = [&](const Tensor& t) {
     if (!batched) return t.ndim() == 0 || (t.ndim() == 1 && t.shape()[0] == 1);
     return t.ndim() == 1 && t.shape()[0] == x.shape()[1];
   };
-  if ((x.ndim() != 2 && !batched) || labels.ndim() != x.ndim() - 1 || !whole(labels) || !whole(inputs) ||
-      !whole(lengths) || (batched && !(labels.shape()[0] == x.shape()[1])) || !counts(inputs) || !counts(lengths))
+  if ((x.ndim() != 2 && !batched) || (labels.ndim() != x.ndim() - 1 && !joined) || !whole(labels) || !whole(inputs) ||
+      !whole(lengths) || (batched && !joined && !(labels.shape()[0] == x.shape()[1])) || !counts(inputs) ||
+      !counts(lengths))
     throw Error(
         "ctc_loss: log_probs [t, n, classes], integer targets [n, s], both lengths [n] (without n for one sequence), "
         "not " +
             describe(x) + ", " + describe(labels) + ", " + describe(inputs) + ", " + describe(lengths) +
-            "; targets of different lengths are padded",
+            "; targets of different lengths are padded, or stand one behind the other on one axis",
         at);
   const Dim classes = x.shape()[x.ndim() - 1];
   if (o.blank < 0 || (!classes.is_symbol() && o.blank >= classes.number()))
     throw Error("ctc_loss: .blank is a class, and is " + std::to_string(o.blank), at);
-  if (!Trace::current()) check_numbers(x, labels, inputs, lengths, o.blank, at);
+  if (!Trace::current()) {
+    if (joined) labels = padded(labels, lengths, at);
+    check_numbers(x, labels, inputs, lengths, o.blank, at);
+  }
   return apply_one({name, formula::build_ctc},
                    made::LossAttrs{.reduction = o.reduction,
                                    .flags = {o.zero_infinity},

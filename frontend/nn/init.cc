@@ -57,7 +57,7 @@ Tensor within(const char* what, const Tensor& key, const Shape& s, double low, d
   if (!(low <= high))
     throw Error(std::string(what) + ": .low is " + shortest(low) + " and .high " + shortest(high), at);
   const Tensor u = tenon::uniform(key, Extents(s), tenon::Draw{drawn(dtype)}, from);
-  return (Operand(u, at) * Operand(high - low, at) + Operand(low, at)).astype(dtype, from);
+  return (Operand(Operand(u, at) * Operand(high - low, at), at) + Operand(low, at)).astype(dtype, from);
 }
 
 Tensor around(const char* what, const Tensor& key, const Shape& s, double mean, double std, DType dtype,
@@ -66,7 +66,7 @@ Tensor around(const char* what, const Tensor& key, const Shape& s, double mean, 
   check_key(key, at);
   if (!(std >= 0)) throw Error(std::string(what) + ": .std is 0 or more, not " + shortest(std), at);
   const Tensor n = tenon::normal(key, Extents(s), tenon::Draw{drawn(dtype)}, from);
-  return (Operand(n, at) * Operand(std, at) + Operand(mean, at)).astype(dtype, from);
+  return (Operand(Operand(n, at) * Operand(std, at), at) + Operand(mean, at)).astype(dtype, from);
 }
 
 double kaiming_std(const char* what, const Shape& s, const Kaiming& o, const Location& at) {

@@ -11,7 +11,19 @@ namespace tenon::nn {
 
 Tensor Linear::operator()(Operand x) const try {
   const Location& at = x.where();
-  const Dim in = weight_of(weight, "nn::Linear", 2, at).shape()[0];
+  const Shape& shape = weight_of(weight, "nn::Linear", 2, at).shape();
+  const Dim in = shape[0];
+  const auto differ = [](Dim a, Dim b) { return a.is_number() && b.is_number() && a.number() != b.number(); };
+  if (x.weak() == Operand::Weak::no && x.tensor().defined() && x.tensor().ndim() > 0) {
+    const Dim given = x.tensor().shape()[x.tensor().ndim() - 1];
+    if (differ(given, in) && given == shape[1])
+      throw Error("nn::Linear: takes x[.., " + extent_text(in) + "], and is applied to " + describe(x.tensor()) +
+                      "; make the layer for " + extent_text(given) + ", or, where the weight " + describe(weight) +
+                      " is PyTorch's, [out, in], transpose it",
+                  at);
+  }
+  if (bias.defined() && (bias.ndim() != 1 || differ(bias.shape()[0], shape[1])))
+    throw Error("nn::Linear: its bias is [out], " + extent_text(shape[1]) + " numbers, and is " + describe(bias), at);
   const Tensor t = entering(x, "nn::Linear", 1, -1, in, "x[.., " + extent_text(in) + "]");
   return bias.defined() ? tenon::linear(Operand(t, at), Operand(weight, at), Operand(bias, at))
                         : matmul(Operand(t, at), Operand(weight, at));
@@ -64,18 +76,37 @@ Embedding embedding(const Tensor& key, int64_t n, int64_t width, const Embedding
   leave_with_error("nn::embedding", place(from));
 }
 
-Tensor Dropout::operator()(Operand x, const Mode& mode) const try {
-  const Tensor t = as_tensor(x, "nn::Dropout");
-  check_probability("nn::Dropout", p, x.where());
+namespace {
+
+// In training what `drop` makes of a key, x and p; in use x.
+template <class Drop>
+Tensor in_mode(const char* layer, Drop drop, const Operand& x, double p, const Mode& mode) try {
+  const Location& at = x.where();
+  const Tensor t = as_tensor(x, layer);
+  check_probability(layer, p, at);
   if (!mode.training || p == 0) return t;
-  return random::dropout(key_of(mode.key, "nn::Dropout", x.where()), Operand(t, x.where()), Operand(p, x.where()));
+  return drop(key_of(mode.key, layer, at), Operand(t, at), Operand(p, at));
 } catch (...) {
-  leave_with_error("nn::Dropout", x.where());
+  leave_with_error(layer, x.where());
 }
 
-Dropout dropout(double p, const At& at) {
-  check_probability("nn::dropout", p, place(at));
-  return {p};
-}
+}  // namespace
+
+#define TENON_DROPOUT(Name, name)                                                                                     \
+  Tensor Name::operator()(Operand x, const Mode& mode) const {                                                        \
+    const auto drop = [](const Tensor& k, Operand t, Operand share) { return random::name(k, std::move(t), share); }; \
+    return in_mode("nn::" #Name, drop, x, p, mode);                                                                   \
+  }                                                                                                                   \
+  Name name(double p, const At& at) {                                                                                 \
+    check_probability("nn::" #name, p, place(at));                                                                    \
+    return {p};                                                                                                       \
+  }
+TENON_DROPOUT(Dropout, dropout)
+TENON_DROPOUT(Dropout1d, dropout1d)
+TENON_DROPOUT(Dropout2d, dropout2d)
+TENON_DROPOUT(Dropout3d, dropout3d)
+TENON_DROPOUT(AlphaDropout, alpha_dropout)
+TENON_DROPOUT(FeatureAlphaDropout, feature_alpha_dropout)
+#undef TENON_DROPOUT
 
 }  // namespace tenon::nn

@@ -44,4 +44,20 @@ struct Dropout {
 Dropout dropout(double p = 0.5, const At& at = At::current());
 using tenon::random::dropout;  // dropout(key, x, p)
 
+// The same by the functions of tn::random: whole channels of x[n, channels, extents..] or x[channels, extents..], and alpha dropout, which keeps
+// mean and variance.
+#define TENON_DROPOUT(Name, name)                              \
+  struct Name {                                                \
+    double p = 0.5;                                            \
+    Tensor operator()(Operand x, const Mode& mode = {}) const; \
+  };                                                           \
+  Name name(double p = 0.5, const At& at = At::current());     \
+  using tenon::random::name;
+TENON_DROPOUT(Dropout1d, dropout1d)
+TENON_DROPOUT(Dropout2d, dropout2d)
+TENON_DROPOUT(Dropout3d, dropout3d)
+TENON_DROPOUT(AlphaDropout, alpha_dropout)
+TENON_DROPOUT(FeatureAlphaDropout, feature_alpha_dropout)
+#undef TENON_DROPOUT
+
 }  // namespace tenon::nn

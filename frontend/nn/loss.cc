@@ -1,4 +1,4 @@
-// Losses of labels and classes: cross_entropy and nll_loss, of labels or of probabilities. Their formulas are part of the contract on numbers
+// Losses of labels and classes: cross_entropy and nll_loss, of labels or of probabilities; margins. Their formulas are part of the contract on numbers
 // (docs/numbers.md): changing one raises runtime::numerics_version. Refuses labels that are no class where their values are at hand;
 // inside a program such a label makes the loss NaN.
 #include <limits>
@@ -6,6 +6,7 @@
 #include "tenon/frontend/nn/loss_formula.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/ir/base/door.h"
+#include "tenon/ir/base/number_text.h"
 
 namespace tenon {
 namespace formula {
@@ -105,6 +106,40 @@ std::vector<Value> build_multi_margin(ir::GraphBuilder&, std::span<const Value> 
   });
 }
 
+// Whether any number of a row fulfils it; rows are those along the axis.
+Value any_along(Value which, int64_t axis) { return reduce(ir::Op::reduce_or, which, {axis}); }
+
+// Inputs: x [n, classes] or [classes], labels of that shape. Pairs of a label and a class lie along the last two axes.
+std::vector<Value> build_multilabel_margin(ir::GraphBuilder&, std::span<const Value> x, const ir::Attrs& attrs) {
+  const made::Loss with(attrs);
+  return rounded(x[0], [&](Value scores) {
+    const Shape shape = scores.shape();
+    const int64_t axis = class_axis(shape);
+    const Axes rows = axis == 1 ? Axes{0} : Axes{};
+    Shape pairs = shape;
+    pairs.push_back(shape[static_cast<size_t>(axis)]);
+    Axes of_label = rows, of_class = rows;
+    of_label.push_back(axis), of_class.push_back(axis + 1);
+    const Value labels = position(x[1]), classes = Count(scores, {axis}, i64).over(labels);
+    const Value place = ir::iota(*labels.builder, i64, shape, axis), ends = lt(labels, literal(labels, 0));
+    const Value end = reduce(ir::Op::reduce_min, select(ends, place, classes), {axis});
+    const Value counts = lt(place, ir::broadcast(end, shape, rows));
+    const Value class_of = ir::iota(*labels.builder, i64, pairs, axis + 1);
+    const Value hit =
+        bit_and(ir::broadcast(counts, pairs, of_label), eq(ir::broadcast(labels, pairs, of_label), class_of));
+    const Value each = ir::broadcast(scores, pairs, of_class), none = literal(each, 0);
+    const Value own = ir::broadcast(sum_over(select(hit, each, none), axis + 1), pairs, of_label);
+    const Value other = bit_not(ir::broadcast(any_along(hit, axis), pairs, of_class));
+    const Value raw = 1 - own + each;
+    const Value asked = bit_and(bit_and(gt(raw, none), other), ir::broadcast(counts, pairs, of_label));
+    const Value sum = reduce(ir::Op::reduce_sum, select(asked, raw, none), {axis, axis + 1});
+    const Value outside = bit_or(lt(labels, literal(labels, -1)), ge(labels, classes));
+    const Value row = select(any_along(outside, axis), literal(sum, std::numeric_limits<double>::quiet_NaN()),
+                             sum / Count(scores, {axis}, sum.dtype()).over(sum));
+    return reduced_loss(row, with.reduction);
+  });
+}
+
 }  // namespace
 }  // namespace formula
 
@@ -125,6 +160,16 @@ void check_labels(const char* name, const Tensor& labels, int64_t classes, const
   }
 }
 
+// What brings labels that do not fit to their form, where that can be guessed.
+std::string remedy_of(const Tensor& x, const Tensor& labels, const Shape& rows) {
+  if (labels.shape() == rows) return is_integer(labels.dtype()) ? "" : "; labels.astype(tn::i64) makes them integers";
+  if (labels.shape() == x.shape() && is_integer(labels.dtype()))
+    return "; of one-hot rows tn::argmax(labels, axis) gives the labels, and as probabilities they are floating";
+  Shape longer = rows;
+  longer.push_back(Dim(1));
+  return labels.shape() == longer ? "; tn::squeeze(labels, -1) drops the last axis" : "";
+}
+
 // Labels of x's shape without its classes. Their values are looked at where they are there.
 void check_classes(const char* name, const Tensor& x, const Tensor& labels, const int64_t* ignore, const Location& at) {
   Shape rows = x.shape();
@@ -133,7 +178,8 @@ void check_classes(const char* name, const Tensor& x, const Tensor& labels, cons
   if (!any || !is_integer(labels.dtype()) || !(labels.shape() == rows))
     throw Error(std::string(name) +
                     ": logits [n, classes] and integer labels [n], axes behind the classes being the same, not " +
-                    describe(typed(x, formula::floating(x.dtype()), at)) + " and " + describe(labels),
+                    describe(typed(x, formula::floating(x.dtype()), at)) + " and " + describe(labels) +
+                    (any ? remedy_of(x, labels, rows) : ""),
                 at);
   const Dim classes = x.shape()[formula::class_axis(x.shape())];
   if (!Trace::current()) check_labels(name, labels, classes.number(), ignore, at);
@@ -164,7 +210,7 @@ Tensor labelled(const Labels& o, const Operand& x, const Operand& labels) {
     const Tensor logits = real_tensor(x, o.name), l = as_tensor(labels, o.name);
     check_reduction(o.name, o.reduction, at);
     if (!(o.smoothing >= 0 && o.smoothing <= 1))
-      throw Error(std::string(o.name) + ": .label_smoothing lies in [0, 1], and is " + std::to_string(o.smoothing), at);
+      throw Error(std::string(o.name) + ": .label_smoothing lies in [0, 1], and is " + shortest(o.smoothing), at);
     const bool probabilities =
         !o.likelihoods && is_floating(l.dtype()) && logits.ndim() > 0 && l.shape() == logits.shape();
     if (!probabilities) check_classes(o.name, logits, l, &o.ignore_index, at);
@@ -199,7 +245,7 @@ Tensor multi_margin_loss(Operand x, Operand labels, const MultiMarginLoss& o) tr
   const Location& at = x.where();
   const Tensor scores = real_tensor(x, name), l = as_tensor(labels, name);
   check_reduction(name, o.reduction, at);
-  if (o.p != 1 && o.p != 2) throw Error("multi_margin_loss: .p is 1 or 2, and not " + std::to_string(o.p), at);
+  if (o.p != 1 && o.p != 2) throw Error("multi_margin_loss: .p is 1 or 2, and not " + shortest(o.p), at);
   if (scores.ndim() > 2)
     throw Error("multi_margin_loss: scores [n, classes] or [classes], not " + describe(scores), at);
   check_classes(name, scores, l, nullptr, at);
@@ -214,6 +260,38 @@ Tensor multi_margin_loss(Operand x, Operand labels, const MultiMarginLoss& o) tr
                    inputs, at);
 } catch (...) {
   leave_with_error("multi_margin_loss", x.where());
+}
+
+Tensor multilabel_margin_loss(Operand x, Operand labels, const Loss& o) try {
+  const char* const name = "multilabel_margin_loss";
+  const Location& at = x.where();
+  const Tensor scores = real_tensor(x, name), l = as_tensor(labels, name);
+  check_reduction(name, o.reduction, at);
+  if (scores.ndim() < 1 || scores.ndim() > 2 || !is_integer(l.dtype()) || !(l.shape() == scores.shape()))
+    throw Error(
+        "multilabel_margin_loss: scores [n, classes] or [classes] and integer labels of their shape, -1 behind "
+        "the last label of a row, not " +
+            describe(scores) + " and " + describe(l),
+        at);
+  if (!Trace::current()) {
+    const int64_t classes = scores.shape()[static_cast<size_t>(formula::class_axis(scores.shape()))].number();
+    const std::vector<int64_t> values = l.to_vector<int64_t>();
+    for (size_t i = 0; i < values.size(); ++i)
+      if (values[i] < -1 || values[i] >= classes)
+        throw Error("multilabel_margin_loss: label " + std::to_string(values[i]) + " of row " +
+                        std::to_string(i / static_cast<size_t>(classes)) + " is no class: they go from 0 to " +
+                        std::to_string(classes - 1) + ", and -1 stands behind the last of a row",
+                    at);
+  }
+  return apply_one({name, formula::build_multilabel_margin},
+                   made::LossAttrs{.reduction = o.reduction,
+                                   .flags = {},
+                                   .parameter = 1,
+                                   .second = 1,
+                                   .dtype = formula::floating(scores.dtype())},
+                   {scores, l}, at);
+} catch (...) {
+  leave_with_error("multilabel_margin_loss", x.where());
 }
 
 }  // namespace tenon

@@ -6,6 +6,7 @@
 #include "tenon/frontend/nn/loss_formula.h"
 #include "tenon/frontend/ops/rule_formula.h"
 #include "tenon/ir/base/door.h"
+#include "tenon/ir/base/number_text.h"
 
 namespace tenon {
 
@@ -88,6 +89,11 @@ Value hinge_embedding(Values x, const With& with) {
   return away + select(eq(x[1], -one), zero, x[0]);
 }
 Value margin_ranking(Values x, const With& with) { return positive_part(-x[2] * (x[0] - x[1]) + with.parameter); }
+// Operands: the distances from the anchor to the positive and to the negative, and with swap that between these two.
+Value of_distances(Values x, const With& with) {
+  const Value far = with.flags[0] ? min(x[1], x[2]) : x[1];
+  return positive_part(x[0] - far + with.parameter);
+}
 Value poisson(Values x, const With& with) {
   const Value y = x[1];
   const Value loss = with.flags[0] ? exp(x[0]) - y * x[0] : x[0] - y * log(x[0] + with.parameter);
@@ -155,7 +161,7 @@ namespace {
 void check_at_least(const char* name, const char* field, double value, double least, bool above, const Location& at) {
   if (std::isfinite(value) && (above ? value > least : value >= least)) return;
   throw Error(std::string(name) + ": ." + field + " is " + (above ? "above 0" : "0 or more") + ", and not " +
-                  std::to_string(value),
+                  shortest(value),
               at);
 }
 void add(std::vector<Operand>& operands, const Weights& weight) {
@@ -210,6 +216,16 @@ Tensor hinge_embedding_loss(Operand x, Operand y, const HingeEmbeddingLoss& o) {
 }
 Tensor margin_ranking_loss(Operand x1, Operand x2, Operand y, const MarginLoss& o) {
   return apply_loss({TENON_LOSS(margin_ranking), o.reduction, {}, o.margin}, {x1, x2, y});
+}
+Tensor detail::triplet_of_distances(Operand near, Operand far, const Tensor& between,
+                                    const TripletMarginWithDistanceLoss& o) {
+  std::vector<Operand> operands = {near, far};
+  if (o.swap) operands.emplace_back(between, near.where());
+  return apply_loss({{"triplet_margin_with_distance_loss", formula::build_loss<formula::of_distances>},
+                     o.reduction,
+                     {o.swap},
+                     o.margin},
+                    operands);
 }
 Tensor poisson_nll_loss(Operand x, Operand y, const PoissonNllLoss& o) {
   return apply_loss(

@@ -64,6 +64,11 @@ struct TripletMarginLoss {
   bool swap = false;  // the negative's distance is the least of those to the anchor and to the positive
   std::string reduction = "mean";
 };
+struct TripletMarginWithDistanceLoss {
+  double margin = 1;
+  bool swap = false;
+  std::string reduction = "mean";
+};
 struct MultiMarginLoss {
   double p = 1, margin = 1;  // p is 1 or 2
   Weights weight = {};  // one per class
@@ -99,13 +104,17 @@ Tensor cross_entropy(Operand x, Operand labels, const CrossEntropy& o = {});
 Tensor nll_loss(Operand x, Operand labels, const NllLoss& o = {});
 // The sum over other classes i of max(0, margin - x[label] + x[i])^p, over the number of classes. x[n, classes] or x[classes].
 Tensor multi_margin_loss(Operand x, Operand labels, const MultiMarginLoss& o = {});
+// Of several labels: labels has x's shape, a row holds its labels first and -1 behind the last of them. The sum over labels l and over classes i
+// that are no label of max(0, 1 - x[l] + x[i]), over the number of classes. x[n, classes] or x[classes].
+Tensor multilabel_margin_loss(Operand x, Operand labels, const Loss& o = {});
 // The mean over classes of -(y log(sigmoid(x)) + (1 - y) log(sigmoid(-x))), y of x's shape [.., classes].
 Tensor multilabel_soft_margin_loss(Operand x, Operand y, const MultilabelSoftMarginLoss& o = {});
 
 // Connectionist temporal classification (Graves and others, ICML 2006): the negative logarithm of the probability of the targets, summed over
 // their alignments. log_probs[t, n, classes] hold logarithms of probabilities, such as log_softmax gives; targets[n, s] are padded with
-// anything behind target_lengths[n]; of step t of sequence n nothing counts from input_lengths[n] on. One sequence has no n. The derivative is
-// that of the function of log_probs. Error for lengths and labels that do not fit, whose values are at hand.
+// anything behind target_lengths[n], or stand one behind the other, targets[sum of target_lengths]; of step t of sequence n nothing counts
+// from input_lengths[n] on. One sequence has no n. The derivative is that of the function of log_probs. Lengths and labels that do not fit are
+// an error where their values are at hand, and NaN inside a program. There the work grows with the targets' extent: padded ones are less.
 Tensor ctc_loss(Operand log_probs, Operand targets, Operand input_lengths, Operand target_lengths,
                 const CtcLoss& o = {});
 
@@ -141,13 +150,27 @@ Tensor cosine_similarity(Operand x1, Operand x2, const CosineSimilarity& o = {})
 Tensor cosine_embedding_loss(Operand x1, Operand x2, Operand y, const MarginLoss& o = {});
 // max(0, margin + |anchor - positive| - |anchor - negative|), p-norms along the last axis of differences plus eps.
 Tensor triplet_margin_loss(Operand anchor, Operand positive, Operand negative, const TripletMarginLoss& o = {});
+namespace detail {
+Tensor triplet_of_distances(Operand to_positive, Operand to_negative, const Tensor& between,
+                            const TripletMarginWithDistanceLoss& o);
+}
+// The same with a distance of the caller's: any function of two tensors that gives a tensor, called as distance(anchor, positive).
+template <class Distance>
+Tensor triplet_margin_with_distance_loss(const Tensor& anchor, const Tensor& positive, const Tensor& negative,
+                                         const Distance& distance, const TripletMarginWithDistanceLoss& o = {},
+                                         const At& at = At::current()) {
+  const Tensor to_positive = distance(anchor, positive), to_negative = distance(anchor, negative);
+  return detail::triplet_of_distances(Operand(to_positive, at), Operand(to_negative, at),
+                                      o.swap ? Tensor(distance(positive, negative)) : Tensor(), o);
+}
 
 namespace nn {
 using tenon::cross_entropy, tenon::nll_loss, tenon::multi_margin_loss, tenon::multilabel_soft_margin_loss,
     tenon::mse_loss, tenon::l1_loss, tenon::huber_loss, tenon::smooth_l1_loss, tenon::binary_cross_entropy,
     tenon::binary_cross_entropy_with_logits, tenon::kl_div, tenon::soft_margin_loss, tenon::hinge_embedding_loss,
     tenon::margin_ranking_loss, tenon::poisson_nll_loss, tenon::gaussian_nll_loss, tenon::cosine_similarity,
-    tenon::cosine_embedding_loss, tenon::triplet_margin_loss, tenon::ctc_loss;
+    tenon::cosine_embedding_loss, tenon::triplet_margin_loss, tenon::triplet_margin_with_distance_loss,
+    tenon::multilabel_margin_loss, tenon::ctc_loss;
 }  // namespace nn
 
 }  // namespace tenon

@@ -35,12 +35,16 @@ std::vector<Value> build_batch_norm(ir::GraphBuilder&, std::span<const Value> in
     const Value squares = reduced(ir::Op::reduce_sum, d * d, axes, false);
     const Value n = Count(x, axes, computed).over(squares);
     spread_by = squares / n;
+    const Value count = inputs[3] + 1;
     const auto moved = [&](Value running, Value batch) {
       const Value now = ir::cast(batch, running.dtype());
-      return stop_gradient(running * (1 - to.momentum) +
-                           now * to.momentum);  // a state, not a function of what it comes from
+      if (!to.cumulative)
+        return stop_gradient(running * (1 - to.momentum) +
+                             now * to.momentum);  // a state, not a function of what it comes from
+      const Value share = spread(1 / ir::cast(count, running.dtype()), running);
+      return stop_gradient(running * (1 - share) + now * share);
     };
-    next = {moved(mean, m), moved(var, squares / (n - 1)), inputs[3] + 1};
+    next = {moved(mean, m), moved(var, squares / (n - 1)), count};
   } else {
     d = x - per_channel(ir::cast(mean, computed), x);
     spread_by = ir::cast(var, computed);
@@ -101,6 +105,13 @@ void check_channels(const Tensor& t, const char* layer, const char* name, Dim ch
                 at);
 }
 
+void check_momentum(const char* who, const std::optional<double>& momentum, const Location& at) {
+  if (momentum && !(*momentum >= 0 && *momentum <= 1))
+    throw Error(std::string(who) + ": .momentum lies in [0, 1], or is std::nullopt (the mean of all batches), and is " +
+                    shortest(*momentum),
+                at);
+}
+
 std::string channels_text(Dim channels) { return "x[n, " + extent_text(channels) + ", ..]"; }
 
 std::vector<Tensor> batch_normed(const BatchNorm& b, const Operand& x, bool training) try {
@@ -113,6 +124,7 @@ std::vector<Tensor> batch_normed(const BatchNorm& b, const Operand& x, bool trai
   const Dim channels = b.running_mean.shape()[0];
   const Tensor t = entering(x, layer, 2, 1, channels, channels_text(channels));
   check_channels(b.running_var, layer, "running_var", channels, at);
+  if (training) check_momentum(layer, b.momentum, at);
   Extent each = t.shape()[0];
   for (size_t i = 2; i < t.shape().size(); ++i) each = each * t.shape()[i];
   if (training && each.is_number() && each.number() < 2)
@@ -127,7 +139,8 @@ std::vector<Tensor> batch_normed(const BatchNorm& b, const Operand& x, bool trai
   }
   return apply({layer, formula::build_batch_norm},
                made::BatchNormedAttrs{.epsilon = b.epsilon,
-                                      .momentum = b.momentum,
+                                      .momentum = b.momentum.value_or(0),
+                                      .cumulative = !b.momentum,
                                       .training = training,
                                       .scales = b.weight.defined(),
                                       .shifts = b.bias.defined(),
@@ -171,12 +184,16 @@ void check_epsilon(const char* maker, double epsilon, const Location& at) {
 struct Affine {
   Tensor weight, bias;
 };
-Affine affine(const char* maker, int64_t width, bool weight, bool bias, DType dtype, double epsilon, const At& at) {
-  check_count(maker, "the number of channels", width, place(at));
+Affine affine(const char* maker, const std::vector<int64_t>& shape, bool weight, bool bias, DType dtype, double epsilon,
+              const At& at) {
+  if (shape.empty())
+    throw Error(std::string(maker) + ": the shape of what is normalized has one axis or more", place(at));
+  for (const int64_t width : shape) check_count(maker, "the number of channels", width, place(at));
   check_floating(maker, dtype, place(at));
+  (void)Extents(shape).checked(maker, dtype, place(at));  // their product is a number
   check_epsilon(maker, epsilon, place(at));
-  return {weight ? tenon::ones({width}, {.dtype = dtype}, at) : Tensor(),
-          bias ? tenon::zeros({width}, {.dtype = dtype}, at) : Tensor()};
+  return {weight ? tenon::ones(shape, {.dtype = dtype}, at) : Tensor(),
+          bias ? tenon::zeros(shape, {.dtype = dtype}, at) : Tensor()};
 }
 
 Operand or_number(const Tensor& t, double number, const Location& at) {
@@ -195,6 +212,28 @@ Tensor row_of(const Operand& x, const char* layer, int64_t width, const Tensor& 
   return entering(Operand(t, x.where()), layer, 1, -1, w, "x[.., " + extent_text(w) + "]");
 }
 
+// The same of several axes.
+Tensor block_of(const Operand& x, const char* layer, const std::vector<int64_t>& shape) {
+  const Tensor t = as_tensor(x, layer);
+  std::string wants = "x[..";
+  for (const int64_t extent : shape) wants += ", " + std::to_string(extent);
+  const auto axes = static_cast<int64_t>(shape.size());
+  for (int64_t i = 1; i <= axes; ++i)
+    entering(Operand(t, x.where()), layer, static_cast<int>(axes), -i, Dim(shape[static_cast<size_t>(axes - i)]),
+             wants + "]");
+  return t;
+}
+
+// Those of one axis are a width.
+std::vector<int64_t> several(const std::vector<int64_t>& shape) {
+  return shape.size() > 1 ? shape : std::vector<int64_t>();
+}
+int64_t count_of(const std::vector<int64_t>& shape) {
+  int64_t count = 1;
+  for (const int64_t extent : shape) count *= extent;
+  return count;
+}
+
 }  // namespace
 
 Tensor BatchNorm::operator()(Operand x) const { return batch_normed(*this, x, false)[0]; }
@@ -211,9 +250,8 @@ std::pair<Tensor, BatchNorm> BatchNorm::operator()(Operand x, const Mode& mode) 
 std::pair<Tensor, BatchNorm> BatchNorm::train(Operand x) const { return (*this)(std::move(x), {.training = true}); }
 
 BatchNorm batch_norm(int64_t channels, const BatchNormOptions& o, const At& at) {
-  auto [weight, bias] = affine("nn::batch_norm", channels, o.affine, o.affine, o.dtype, o.eps, at);
-  if (!(o.momentum >= 0 && o.momentum <= 1))
-    throw Error("nn::batch_norm: .momentum lies in [0, 1], and is " + shortest(o.momentum), place(at));
+  auto [weight, bias] = affine("nn::batch_norm", {channels}, o.affine, o.affine, o.dtype, o.eps, at);
+  check_momentum("nn::batch_norm", o.momentum, place(at));
   const TensorOptions running{.dtype = is_half(o.dtype) ? f32 : o.dtype};
   BatchNorm b{std::move(weight), std::move(bias)};
   b.running_mean = tenon::zeros({channels}, running, at);
@@ -225,28 +263,39 @@ BatchNorm batch_norm(int64_t channels, const BatchNormOptions& o, const At& at) 
 
 Tensor LayerNorm::operator()(Operand x) const try {
   const Location& at = x.where();
+  if (!shape.empty())
+    return tenon::layer_norm(Operand(block_of(x, "nn::LayerNorm", shape), at), shape,
+                             {.weight = weight, .bias = bias, .eps = epsilon});
   const Tensor t = row_of(x, "nn::LayerNorm", width, weight);
   return tenon::layer_norm(Operand(t, at), or_number(weight, 1, at), or_number(bias, 0, at), epsilon);
 } catch (...) {
   leave_with_error("nn::LayerNorm", x.where());
 }
 
+LayerNorm layer_norm(const std::vector<int64_t>& shape, const LayerNormOptions& o, const At& at) {
+  auto [weight, bias] = affine("nn::layer_norm", shape, o.affine, o.affine && o.bias, o.dtype, o.eps, at);
+  return {std::move(weight), std::move(bias), count_of(shape), o.eps, several(shape)};
+}
 LayerNorm layer_norm(int64_t width, const LayerNormOptions& o, const At& at) {
-  auto [weight, bias] = affine("nn::layer_norm", width, o.affine, o.affine && o.bias, o.dtype, o.eps, at);
-  return {std::move(weight), std::move(bias), width, o.eps};
+  return layer_norm(std::vector{width}, o, at);
 }
 
 Tensor RmsNorm::operator()(Operand x) const try {
   const Location& at = x.where();
+  if (!shape.empty())
+    return tenon::rms_norm(Operand(block_of(x, "nn::RmsNorm", shape), at), Extents(shape),
+                           {.weight = weight, .eps = epsilon});
   const Tensor t = row_of(x, "nn::RmsNorm", width, weight);
   return tenon::rms_norm(Operand(t, at), or_number(weight, 1, at), epsilon);
 } catch (...) {
   leave_with_error("nn::RmsNorm", x.where());
 }
 
-RmsNorm rms_norm(int64_t width, const RmsNormOptions& o, const At& at) {
-  return {affine("nn::rms_norm", width, o.affine, false, o.dtype, o.eps, at).weight, width, o.eps};
+RmsNorm rms_norm(const std::vector<int64_t>& shape, const RmsNormOptions& o, const At& at) {
+  return {affine("nn::rms_norm", shape, o.affine, false, o.dtype, o.eps, at).weight, count_of(shape), o.eps,
+          several(shape)};
 }
+RmsNorm rms_norm(int64_t width, const RmsNormOptions& o, const At& at) { return rms_norm(std::vector{width}, o, at); }
 
 Tensor group_norm(Operand x, int64_t groups, const GroupNormInputs& o) {
   return group_normed("nn::group_norm", x, groups, o.weight, o.bias, o.eps, Dim(0));
@@ -255,7 +304,7 @@ Tensor GroupNorm::operator()(Operand x) const {
   return group_normed("nn::GroupNorm", x, groups, weight, bias, epsilon, Dim(channels));
 }
 GroupNorm group_norm(int64_t groups, int64_t channels, const GroupNormOptions& o, const At& at) {
-  auto [weight, bias] = affine("nn::group_norm", channels, o.affine, o.affine, o.dtype, o.eps, at);
+  auto [weight, bias] = affine("nn::group_norm", {channels}, o.affine, o.affine, o.dtype, o.eps, at);
   if (groups < 1 || channels % groups != 0)
     throw Error(
         "nn::group_norm: " + std::to_string(groups) + " groups do not divide " + std::to_string(channels) + " channels",
@@ -267,7 +316,7 @@ Tensor InstanceNorm::operator()(Operand x) const {
   return group_normed("nn::InstanceNorm", x, channels, weight, bias, epsilon, Dim(channels));
 }
 InstanceNorm instance_norm(int64_t channels, const InstanceNormOptions& o, const At& at) {
-  auto [weight, bias] = affine("nn::instance_norm", channels, o.affine, o.affine, o.dtype, o.eps, at);
+  auto [weight, bias] = affine("nn::instance_norm", {channels}, o.affine, o.affine, o.dtype, o.eps, at);
   return {std::move(weight), std::move(bias), channels, o.eps};
 }
 

@@ -4,6 +4,7 @@
 #include "tenon/frontend/linalg/formulas.h"
 #include "tenon/frontend/nn/loss_formula.h"
 #include "tenon/ir/base/door.h"
+#include "tenon/ir/base/number_text.h"
 
 namespace tenon {
 namespace formula {
@@ -100,7 +101,7 @@ Tensor cosine_embedding_loss(Operand x1, Operand x2, Operand y, const MarginLoss
 }
 
 Tensor triplet_margin_loss(Operand anchor, Operand positive, Operand negative, const TripletMarginLoss& o) {
-  if (!(o.p >= 0)) throw Error("triplet_margin_loss: .p is 0 or more, and not " + std::to_string(o.p), anchor.where());
+  if (!(o.p >= 0)) throw Error("triplet_margin_loss: .p is 0 or more, and not " + shortest(o.p), anchor.where());
   return apply_vectors({{"triplet_margin_loss", formula::build_triplet}, o.reduction, {o.swap}, o.margin, o.p},
                        {anchor, positive, negative, Operand(o.eps, anchor.where())}, 3);
 }

@@ -71,6 +71,22 @@ Tensor convolution(Operand x, Operand kernel, Convolution c = {});
 Tensor polygamma(int64_t n, Operand x);  // the n-th derivative of digamma
 Tensor layer_norm(Operand x, Operand scale, Operand shift, double epsilon = 1e-5);  // over the last axis
 Tensor rms_norm(Operand x, Operand scale, double epsilon = 1e-6);
+// Over the last axes together, whose extents are those of `shape`, as PyTorch's normalized_shape; the bits are those of one axis that holds
+// their elements. Weight and bias are of that shape, or undefined. Two names of one number: the one that is given counts.
+struct LayerNormInputs {
+  Tensor weight = {}, bias = {};
+  double epsilon = 1e-5, eps = epsilon;
+};
+Tensor layer_norm(Operand x, const Extents& shape, const LayerNormInputs& o = {});
+struct RmsNormInputs {
+  Tensor weight = {};
+  double epsilon = 1e-6, eps = epsilon;
+};
+Tensor rms_norm(Operand x, const Extents& shape, const RmsNormInputs& o = {});
+inline Tensor rms_norm(Operand x, std::initializer_list<int64_t> shape,
+                       const RmsNormInputs& o = {}) {  // {64} is no scale
+  return rms_norm(std::move(x), Extents(std::vector<int64_t>(shape)), o);
+}
 Tensor linear(Operand x, Operand weight, Operand bias);  // x[.., in] weight[in, out] bias[out]
 
 // ---- randomness: keys are u32[2] tensors; equal keys give equal draws on every route

@@ -6,6 +6,7 @@
 #include "tenon/frontend/tensor/placement.h"
 #include "tenon/frontend/tree/match.h"
 #include "tenon/ir/base/door.h"
+#include "tenon/ir/base/number_text.h"
 
 namespace tenon::optim::detail {
 namespace {
@@ -134,6 +135,8 @@ void clip_values(const Items& tree, const Number* low, const Number& high, const
 
 void average(const Items& next, const Items& old, const Number& decay, const Location& at) {
   const FloatEnvironment standard;
+  if (!decay.is_tensor() && !(decay.value() >= 0 && decay.value() <= 1))
+    throw Error("ema: .decay lies in [0, 1], and is " + shortest(decay.value()), at);
   std::vector<Tensor> inputs = {entered("ema", {"decay", decay, Range::any}, at)};
   const std::vector<Tensor*> before =
       match({"ema", "the new tree has", "the old one", "an average has the tree and the types of what it is of"}, next,

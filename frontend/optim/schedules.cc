@@ -6,6 +6,7 @@
 #include "tenon/frontend/ops/promote.h"
 #include "tenon/frontend/optim/step.h"
 #include "tenon/ir/base/door.h"
+#include "tenon/ir/base/number_text.h"
 
 namespace tenon::optim {
 namespace {
@@ -89,9 +90,17 @@ Tensor scheduled(const Emit& emit, const Operand& step, const std::vector<Named>
   }
 }
 
+void check_warmup(const char* name, const Number& warmup, const Number& steps, const Location& at) {
+  if (warmup.is_tensor() || steps.is_tensor() || !(warmup.value() > steps.value()) || !(steps.value() > 0)) return;
+  throw Error(std::string("optim::") + name + ": .warmup is part of .steps, and is " + shortest(warmup.value()) +
+                  " of " + shortest(steps.value()),
+              at);
+}
+
 }  // namespace
 
 Tensor cosine(Operand step, const Cosine& o) {
+  check_warmup("cosine", o.warmup, o.steps, step.where());
   return scheduled({"cosine", build<cosine_at>}, step,
                    {{"rate", o.rate, Range::any},
                     {"steps", o.steps, Range::positive},
@@ -99,6 +108,7 @@ Tensor cosine(Operand step, const Cosine& o) {
                     {"floor", o.floor, Range::any}});
 }
 Tensor linear(Operand step, const Linear& o) {
+  check_warmup("linear", o.warmup, o.steps, step.where());
   return scheduled({"linear", build<linear_at>}, step,
                    {{"rate", o.rate, Range::any},
                     {"steps", o.steps, Range::positive},
@@ -106,6 +116,7 @@ Tensor linear(Operand step, const Linear& o) {
                     {"floor", o.floor, Range::any}});
 }
 Tensor polynomial(Operand step, const Polynomial& o) {
+  check_warmup("polynomial", o.warmup, o.steps, step.where());
   return scheduled({"polynomial", build<polynomial_at>}, step,
                    {{"rate", o.rate, Range::any},
                     {"steps", o.steps, Range::positive},

@@ -1,5 +1,5 @@
-// Distributions by inversion: exponential, laplace, gumbel, truncated normal; and dropout. Uniform numbers that a logarithm takes lie
-// inside (0, 1), so that every draw is finite.
+// Distributions by inversion: exponential, laplace, gumbel, truncated normal. Uniform numbers that a logarithm takes lie inside (0, 1), so
+// that every draw is finite.
 #include "tenon/frontend/random/draw.h"
 #include "tenon/frontend/random/random.h"
 #include "tenon/ir/base/door.h"
@@ -43,13 +43,6 @@ std::vector<Value> build_truncated_normal(ir::GraphBuilder&, Values x, const ir:
   return {cast(max(min(select(turned, -z, z), high), low), to.dtype)};
 }
 
-std::vector<Value> build_dropout(ir::GraphBuilder&, Values x, const ir::Attrs& attrs) {
-  const Wanted to(attrs);
-  const Value v = cast(x[1], to.computed), p = stretched(x[2], to.computed, to.shape);
-  const Value kept = ge(unit_interval(bits(x[0], draw_space, word(to.computed), to.shape), to.computed), p);
-  return {cast(select(kept, v / (1 - p), like(v, 0)), to.dtype)};
-}
-
 }  // namespace
 }  // namespace formula
 
@@ -87,19 +80,6 @@ Tensor truncated_normal(const Tensor& key, Operand low, Operand high, const Exte
 }
 Tensor truncated_normal(const Tensor& key, Operand low, Operand high, Draw d, const At& at) {
   return truncated_normal(key, low, high, shape_of("truncated_normal", {&low, &high}, place(at)), d, at);
-}
-
-Tensor dropout(const Tensor& key, Operand x, Operand p, const At& where) try {
-  const Location at = place(where);
-  if (p.weak() != Operand::Weak::no && !(p.floating() >= 0 && p.floating() <= 1))
-    throw Error("dropout: p is a probability, and " + std::to_string(p.floating()) + " is none", at);
-  const Tensor t = as_tensor(x, "dropout");
-  const DType dtype = formula::floating(t.dtype());
-  const Operand given(t, x.where());
-  return draw_with({"dropout", formula::build_dropout}, key, {&given, &p}, dtype,
-                   Extents(t.shape()).checked("dropout", formula::word(dtype), at), at);
-} catch (...) {
-  leave_with_error("dropout", place(where));
 }
 
 }  // namespace random

@@ -77,6 +77,15 @@ Tensor choice(const Tensor& key, int64_t n, const Extents& shape, Choice c = {},
 // ---- what takes part in networks, and the generator of other libraries
 // x / (1 - p) where it is kept, with probability 1 - p, else 0.
 Tensor dropout(const Tensor& key, Operand x, Operand p = 0.5, const At& at = At::current());
+// The same of whole channels, each with what lies behind it: x [n, channels, extents..] or [channels, extents..] with 1, 2 or 3 extents.
+// Error for other numbers of axes.
+Tensor dropout1d(const Tensor& key, Operand x, Operand p = 0.5, const At& at = At::current());
+Tensor dropout2d(const Tensor& key, Operand x, Operand p = 0.5, const At& at = At::current());
+Tensor dropout3d(const Tensor& key, Operand x, Operand p = 0.5, const At& at = At::current());
+// a x + b where it is kept, b - a s else, s being selu's limit; a and b keep a mean of 0 and a variance of 1 (Klambauer and others,
+// "Self-normalizing neural networks", NeurIPS 2017, section 3). feature_: of whole channels of x [n, channels, ..].
+Tensor alpha_dropout(const Tensor& key, Operand x, Operand p = 0.5, const At& at = At::current());
+Tensor feature_alpha_dropout(const Tensor& key, Operand x, Operand p = 0.5, const At& at = At::current());
 // Threefry 2x32 with 20 rounds (Salmon and others, SC 2011) of each pair of words along the last axis of the counter.
 Tensor threefry2x32(const Tensor& key, const Tensor& counter, const At& at = At::current());
 

@@ -165,7 +165,7 @@ Tensor copy_from(const void* data, const Extents& extents, DType dtype, bool req
   leave_with_error("copy_from", place(at));
 }
 
-Tensor from_blob(const void* data, const Extents& extents, DType dtype, const At& at) try {
+Tensor detail::from_blob(const void* data, const Extents& extents, DType dtype, const At& at) try {
   const Shape shape = extents.checked("from_blob", dtype, place(at));
   if (!shape.is_static())
     throw Error("from_blob: a tensor with values has numbers as extents; tn::spec takes names", place(at));

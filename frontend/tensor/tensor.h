@@ -280,9 +280,14 @@ class Assignable : public Tensor {
 
 Tensor copy_from(const void* data, const Extents& shape, DType dtype, bool requires_grad = false,
                  const std::source_location& at = std::source_location::current());
-// Borrows: read at each call, never written.
-Tensor from_blob(const void* data, const Extents& shape, DType dtype,
-                 const std::source_location& at = std::source_location::current());
+namespace detail {
+Tensor from_blob(const void* data, const Extents& shape, DType dtype, const std::source_location& at);
+}
+// Borrows: read at each call, never written. A template, so that a fourth argument {} is the options of frontend/tensor/blob.h.
+template <class At = std::source_location>
+Tensor from_blob(const void* data, const Extents& shape, DType dtype, const At& at = std::source_location::current()) {
+  return detail::from_blob(data, shape, dtype, at);
+}
 
 using At = std::source_location;
 

@@ -91,6 +91,11 @@ void trees(const Model& m) {
   static_cast<void>(tn::optim::adagrad(m, sums, tn::optim::adagrad_init(m)));
   static_cast<void>(tn::optim::adadelta(m, sums, tn::optim::adadelta_init(m)));
   static_cast<void>(tn::optim::minimize([](const Model& n) { return tn::sum(tn::tree::leaves(n)[0]); }, m));
+  static_cast<void>(tn::optim::global_norm(sums));
+  const Tensor y = tn::ones({2, 3});
+  static_cast<void>(tn::triplet_margin_with_distance_loss(
+      y, y, y, [](const Tensor& a, const Tensor& b) { return tn::sum(tn::abs(a - b), {.axes = {-1}}); }));
+  static_cast<void>(tn::from_blob(nullptr, {0}, tn::f32));
   static_cast<void>(tn::optim::ema(m, tn::optim::clip_by_norm(tn::optim::clip_by_value(sums, 1), 1), 0.9));
   static_cast<void>(tn::optim::accumulate(tn::optim::accumulate_init(m), sums, 2));
 }

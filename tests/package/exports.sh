@@ -31,9 +31,15 @@ if [[ $("$cxx" --version) != *'Free Software Foundation'* ]]; then echo 'not GCC
 mkdir "$work/ada"
 printf '#include <tenon/tenon.h>\n#include <tenon/runtime/tenon_runtime.h>\n#include <tenon/runtime/tenon_cuda.h>\n#include <tenon/runtime/tenon_ranks.h>\n' >"$work/all.cc"
 (cd "$work/ada" && "$cxx" -std=c++20 -fsyntax-only -fdump-ada-spec -I "$build/public" "$work/all.cc")
+# It names its files as headers are called, folders aside: of headers with one name the last stays. Each of those by itself:
+find -L "$build/public" -name '*.h' | awk -F/ '{count[$NF]++; paths[$NF] = paths[$NF] $0 "\n"} END {for (n in count) if (count[n] > 1) printf "%s", paths[n]}' >"$work/namesakes"
+while read -r header; do
+  alone=$(mktemp -d -p "$work/ada")
+  (cd "$alone" && "$cxx" -x c++ -std=c++20 -fsyntax-only -w -fdump-ada-spec-slim -I "$build/public" "$header")
+done <"$work/namesakes"
 # GCC writes neither constructors nor operators like += and conversions there.
 unwritten='^_ZT[IS]N5tenon|^_ZN5tenon.*[CD][12]E|^_ZN5tenon(pL|mI|mL|dV)E|^_ZNK5tenon[^E]*cvN'
-cat "$work"/ada/*.ads | grep -o 'External_Name => "[^"]*"' | cut -d'"' -f2 | grep -E '5tenon|^tenon_' | sort -u >"$work/declared"
+find "$work/ada" -name '*.ads' -exec cat {} + | grep -o 'External_Name => "[^"]*"' | cut -d'"' -f2 | grep -E '5tenon|^tenon_' | sort -u >"$work/declared"
 [[ $(wc -l <"$work/declared") -gt 200 ]] || { echo 'exports_test: GCC names few declarations; the scan is broken' >&2; exit 1; }
 grep -vE "$unwritten" "$work/shown" | comm -23 - "$work/declared" >"$work/inside"
 if [[ -s $work/inside ]]; then complain 'shown, though no public header declares it (narrow its line in cmake/exports.map):' "$work/inside"; fi
@@ -42,6 +48,12 @@ nm --defined-only "$build"/libtenon_layer_*.a "$build"/libtenon_runtime.a 2>/dev
 if [[ -s $work/hidden ]]; then
   complain 'declared by a public header and not shown (cmake/exports.map needs a line):' "$work/hidden"
   sed -E 's/^(_ZN[KOR]*)/  mangled: \1/' "$work/hidden" >&2
+fi
+# What templates of the headers call, once they are instantiated.
+if ! "$cxx" -std=c++20 -I "$build/public" "$source/tests/headers/every_template.cc" -o "$work/every_template" -L "$build" -ltenon \
+  2>"$work/link.log"; then
+  grep -o 'undefined reference to .*' "$work/link.log" >"$work/hidden" || cp "$work/link.log" "$work/hidden"
+  complain 'templates of public headers call what is not shown (cmake/exports.map needs a line):' "$work/hidden"
 fi
 # Constructors that headers leave to the library: of the classes that a public header defines.
 nm --defined-only "$build"/libtenon_layer_*.a 2>/dev/null | awk '$2 == "T" {print $3}' | grep -E '^_ZN5tenon[0-9]+[A-Za-z0-9]+C[12]E' | sort -u \
