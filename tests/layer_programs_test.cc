@@ -21,7 +21,7 @@ struct Act {
 using Body = nn::Sequential<nn::LayerNorm, nn::Linear, nn::Tanh>;
 using Layer = std::variant<nn::Linear, nn::Conv1d, nn::ConvTranspose1d, nn::BatchNorm, nn::LayerNorm, nn::RmsNorm,
                            nn::GroupNorm, nn::InstanceNorm, nn::MultiHeadAttention, nn::TransformerBlock, nn::Mlp,
-                           nn::Lstm, nn::Gru, nn::Dropout, nn::Residual<Body>, Act>;
+                           nn::Lstm, nn::Gru, nn::Dropout, nn::Dropout1d, nn::AlphaDropout, nn::Residual<Body>, Act>;
 struct Net {
   std::vector<Layer> layers;
 };
@@ -71,9 +71,12 @@ class Draw {
       case 2:
         return settled(
             s, nn::conv_transpose1d(k, s.length, out, number(1, 3), {.stride = number(1, 2), .dtype = dtype}), dtype);
-      case 3: return nn::batch_norm(s.length, {.momentum = 0.25, .affine = coin(), .dtype = dtype});
-      case 4: return nn::layer_norm(s.width, {.affine = coin(), .bias = coin(), .dtype = dtype});
-      case 5: return nn::rms_norm(s.width, {.affine = coin(), .dtype = dtype});
+      case 3: {
+        const auto momentum = coin() ? std::optional<double>(0.25) : std::nullopt;
+        return nn::batch_norm(s.length, {.momentum = momentum, .affine = coin(), .dtype = dtype});
+      }
+      case 4: return nn::layer_norm(normed(s), {.affine = coin(), .bias = coin(), .dtype = dtype});
+      case 5: return nn::rms_norm(normed(s), {.affine = coin(), .dtype = dtype});
       case 6: return nn::group_norm(s.length % 2 == 0 ? 2 : 1, s.length, {.affine = coin(), .dtype = dtype});
       case 7: return nn::instance_norm(s.length, {.affine = coin(), .dtype = dtype});
       case 8: {
@@ -119,7 +122,9 @@ class Draw {
                 k, s.width, out,
                 {.layers = number(1, 2), .bias = coin(), .dropout = share(), .bidirectional = both, .dtype = dtype}));
       }
-      case 13: return nn::dropout(0.25);
+      case 13:
+        if (coin()) return nn::dropout(0.25);
+        return coin() ? Layer(nn::dropout1d(0.25)) : Layer(nn::alpha_dropout(0.25));
       case 14:
         return nn::residual(nn::sequential(nn::layer_norm(s.width, {.dtype = dtype}),
                                            nn::linear(k, s.width, s.width, {.dtype = dtype}), nn::tanh()));
@@ -144,6 +149,7 @@ class Draw {
                                          "sigmoid", "mish",      "softplus", "identity"};
     return smooth[number(0, 7)];
   }
+  std::vector<int64_t> normed(const Shape& s) { return coin() ? std::vector{s.width} : std::vector{s.length, s.width}; }
   Layer act() { return Act{name()}; }
   std::optional<nn::Rope> turned() {
     if (coin()) return std::nullopt;
