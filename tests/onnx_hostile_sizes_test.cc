@@ -138,8 +138,8 @@ TEST(OnnxHostileSizes, NumbersThatImportersMake) {
   std::vector<std::string> places(42, "1");
   places.back() = "40";
   const std::vector<HostileFile> files = {
-      of("30 windows of 2^24", often(30, [&](int i) { return Node{"HannWindow", {"n"}, {named(i)}, {}}; }),
-         {proto::tensor("n", tensor(int64_t{(1 << 24) - 1}))}),
+      of("30 windows of 2^22", often(30, [&](int i) { return Node{"HannWindow", {"n"}, {named(i)}, {}}; }),
+         {proto::tensor("n", tensor(int64_t{(1 << 22) - 1}))}),
       of("30 matrices of 2^24",
          often(30, [&](int i) { return Node{"MelWeightMatrix", {"m", "n", "n", "a", "b"}, {named(i)}, {}}; }),
          {proto::tensor("m", tensor(int64_t{8192})), proto::tensor("n", tensor(int64_t{4000})),
@@ -200,7 +200,7 @@ TEST(OnnxHostileSizes, WhatIsImportedVeryOften) {
   std::vector<std::string> many_values;
   for (int i = 0; i < (1 << 17); ++i) many_values.push_back(proto::value("v" + std::to_string(i), 1, {"1"}));
   std::string tensors, attribute_list;
-  for (int i = 0; i < (1 << 20) - 99; ++i) tensors += proto::bytes(5, proto::number(1, 0) + proto::number(2, 1));
+  for (int i = 0; i < (1 << 18); ++i) tensors += proto::bytes(5, proto::number(1, 0) + proto::number(2, 1));
   for (int i = 0; i < (1 << 20) - 99; ++i) attribute_list += proto::bytes(5, "");
   const std::string relu = proto::graph({{{"Relu", {"x"}, {"y"}, {}}}, x, {output("y")}, {}});
   std::string nested = proto::graph({{{"Not", {"c"}, {"r"}, {}}}, {}, {output("r")}, {}});
@@ -236,7 +236,7 @@ TEST(OnnxHostileSizes, WhatIsImportedVeryOften) {
          doubled(16, {{"Constant", {}, {"k"}, {proto::held("value", ones({32}))}}, {"Exp", {"k"}, {"b"}, {}}}), x),
       of("65,536 normalisations", first, {}, doubled(16, {{"LRN", {"a"}, {"b"}, {proto::integer("size", 3)}}}),
          {proto::value("x", 1, {"1", "4", "2", "2"})}),
-      {"2^20 tensors", proto::model(relu + tensors, 19)},
+      {"2^18 tensors", proto::model(relu + tensors, 19)},
       {"2^20 attributes",
        proto::model(
            proto::graph({{{"Relu", {"x"}, {"y"}, {}}}, x, {output("y")}, {}}) + proto::bytes(1, attribute_list), 19)},

@@ -27,7 +27,7 @@ inline constexpr int64_t most_folded = 4096;
 struct Budget {
   int64_t steps = most_steps;
   // Elements that are computed while importing; when they are used up, what is not small is left to the program.
-  int64_t work = int64_t{1} << 23;
+  int64_t work = int64_t{1} << 22;
   int64_t bytes = int64_t{1} << 28;  // of numbers that importers make
 };
 

@@ -11,8 +11,8 @@ namespace {
 // a0 - a1 cos(2 pi i / n) + a2 cos(4 pi i / n)
 Results cosine_window(Call& c, double a0, double a1, double a2) {
   const int64_t size = c.integer(0);
-  c.expects(size >= 0 && size < (int64_t{1} << 24), "its size is 0 or more, and below 2^24");
-  c.makes(16 * static_cast<double>(size));
+  c.expects(size >= 0 && size < (int64_t{1} << 22), "its size is 0 or more, and below 2^22");
+  c.makes(32 * static_cast<double>(size));
   const double n = c.integer("periodic", 1) != 0 ? static_cast<double>(size) : static_cast<double>(size - 1);
   std::vector<double> list;
   list.reserve(static_cast<size_t>(size));

@@ -12,6 +12,7 @@ class Parser {
   TensorText tensor(std::string_view message) {
     TensorText t;
     count();
+    if (++tensors_ > most_tensors) file_.fail("it holds more than " + std::to_string(most_tensors) + " tensors");
     for (Fields f(file_, message); f.next();) switch (f.number()) {
         case 1: f.append(t.extents); break;
         case 2: t.element = f.integer(); break;
@@ -188,7 +189,7 @@ class Parser {
   }
 
   const Bytes& file_;
-  int64_t items_ = 0;
+  int64_t items_ = 0, tensors_ = 0;
 };
 
 }  // namespace
