@@ -21,7 +21,7 @@ InputFile::InputFile(const std::string& path, const char* kind) : path_(path), k
   if (fstat(file, &info) != 0)
     reason = strerror(errno);
   else if (!S_ISREG(info.st_mode))
-    reason = "not a regular file";
+    reason = S_ISDIR(info.st_mode) ? "a folder, not a regular file" : "not a regular file";
   if (!reason.empty()) {
     close(file);
     refuse(reason);

@@ -27,7 +27,8 @@ std::vector<Tensor> numbered(const std::filesystem::path& folder, const std::str
     const auto path = folder / (kind + "_" + std::to_string(i) + ".pb");
     if (!std::filesystem::exists(path)) return list;
     const onnx::Bytes bytes{path.string(), "", content_of(path.string())};
-    list.push_back(onnx::tensor_of(bytes, onnx::parse_tensor(bytes, bytes.content)));
+    onnx::Taken taken;
+    list.push_back(onnx::tensor_of(bytes, onnx::parse_tensor(bytes, bytes.content), taken));
   }
 }
 

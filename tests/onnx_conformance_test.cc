@@ -18,7 +18,7 @@
 namespace tenon::testing {
 namespace {
 
-constexpr double share_reached = 0.9;  // of the models whose ops are known
+constexpr double share_reached = 0.9, share_free = 0.8;  // of the models whose ops are known; with free extents
 
 struct Outcome {
   enum class Kind : uint8_t { passed, wrong, unknown, refused, drawn } kind = Kind::passed;  // unknown: an op of it is
@@ -54,8 +54,8 @@ Outcome outcome_of(const std::string& path, bool jitted) {
       if (std::string apart = compared(data.expected, step(data.inputs), !drawn); !apart.empty())
         return {Kind::wrong, "jitted, " + apart};
     }
-    // One program for all sets, whose extents are free.
-    if (std::getenv("TENON_ONNX_FREE") != nullptr && program.program()->for_inputs) {
+    // One program for all sets, whose extents are free; those that the model declares as numbers are settled.
+    if (std::getenv("TENON_ONNX_FREE") != nullptr && program.program()->arguments > 0) {
       const auto step = jit([&program](const std::vector<Tensor>& x) { return program(x); }, {.dynamic = true});
       for (const OnnxData& data : sets)
         if (std::string apart = compared(data.expected, step(data.inputs), !drawn); !apart.empty())
@@ -120,9 +120,10 @@ TEST(OnnxConformance, ModelsGiveTheirAnswers) {
   std::sort(ranked.rbegin(), ranked.rend());
   for (const auto& [count, text] : ranked) std::cout << "  " << count << "  " << text << "\n";
   if (only != nullptr || !own) return;
+  const bool free = std::getenv("TENON_ONNX_FREE") != nullptr;
   const size_t known = paths.size() - counts[Kind::unknown];
   EXPECT_GE(static_cast<double>(counts[Kind::passed]),
-            share_reached * static_cast<double>(known - counts[Kind::drawn]));
+            (free ? share_free : share_reached) * static_cast<double>(known - counts[Kind::drawn]));
 }
 
 }  // namespace

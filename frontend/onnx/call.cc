@@ -38,7 +38,13 @@ void Call::want(size_t i, const char* what) const {
 
 Axes Call::integers(size_t i) const {
   if (!has(i)) fail("it lacks input " + std::to_string(i));
-  if (in[i].counted()) fail("input " + std::to_string(i) + " holds free extents where only numbers will do");
+  if (in[i].counted()) {
+    std::string list;
+    for (const Extent& e : in[i].extents) list += (list.empty() ? "" : ", ") + extent_text(e);
+    fail("input " + std::to_string(i) + " is " + list +
+         " where only numbers will do: give the extents that are free in it as numbers where the function is jitted or "
+         "saved");
+  }
   if (!in[i].stored()) want(i, "the shape of its result");
   if (!is_integer(in[i].tensor.dtype()) && in[i].tensor.dtype() != boolean)
     fail("input " + std::to_string(i) + " is a tensor of integers, not " + describe(in[i].tensor));
@@ -63,6 +69,13 @@ std::vector<Extent> Call::extents(size_t i) const {
   if (has(i) && in[i].counted()) return in[i].extents;
   const Axes all = integers(i);
   return {all.begin(), all.end()};
+}
+
+int64_t Call::number_of(const Shape& shape, size_t axis, const char* what) const {
+  if (shape[axis].is_symbol())
+    fail(std::string(what) + " takes a number, and axis " + std::to_string(axis) + " of its input is " +
+         extent_text(shape[axis]) + ", which is free: give it as a number where the function is jitted or saved");
+  return shape[axis].number();
 }
 
 // ---- attributes

@@ -2,13 +2,9 @@
 #include "tenon/frontend/onnx/import.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/trace.h"
-#include "tenon/frontend/transform/program.h"
-#include "tenon/frontend/transform/record.h"
-#include "tenon/ir/reference/array.h"
 
 namespace tenon::onnx {
 namespace {
@@ -21,25 +17,12 @@ uint64_t bits_of(const std::vector<Item>& items) {
   return all;
 }
 
-ir::Array array_of(const Tensor& t) {
-  ir::Array a(ir::Type{t.dtype(), t.shape()});
-  if (!a.data.empty()) std::memcpy(a.data.data(), t.raw(), a.data.size());
-  return a;
-}
-
-bool is_small(const Shape& shape) {
-  if (!shape.is_static()) return false;
-  int64_t count = 1;
-  for (const Dim& d : shape)
-    if (__builtin_mul_overflow(count, d.number(), &count)) return false;
-  return count <= most_folded;
-}
-
-bool folds(const Call& c, const Known& known) {
-  if (!known.folds || c.in.empty()) return false;
-  for (const Item& i : c.in)
-    if (i.counted() || (i.tensor.defined() && (!i.stored() || !is_small(i.tensor.shape())))) return false;
-  return true;
+size_t bytes_of_names(const NodeText& node) {
+  size_t total = node.op.size() + node.domain.size() + node.overload.size();
+  for (const auto* list : {&node.inputs, &node.outputs})
+    for (std::string_view name : *list) total += name.size();
+  for (const Attribute& a : node.attributes) total += a.name.size() + a.refers_to.size();
+  return total;
 }
 
 }  // namespace
@@ -126,9 +109,17 @@ Results Importer::run(Scope& scope, const GraphText& graph, std::span<const Item
   return results;
 }
 
+// A node that stands once in a file may be imported very often, with all that hangs on it.
+void Importer::charge(size_t items, size_t bytes_of_names) {
+  constexpr size_t items_a_step = 16, bytes_a_step = 256;
+  budget.steps -= 1 + static_cast<int64_t>(items / items_a_step + bytes_of_names / bytes_a_step);
+  if (budget.steps < 0) throw Error("the program comes to more than " + std::to_string(most_steps) + " nodes");
+}
+
 Results Importer::body(const Scope& around, const GraphText& graph, std::span<const Item> arguments) {
   if (depth_ >= deepest) model.file->fail("bodies and functions nest deeper than " + std::to_string(deepest));
   ++depth_;
+  charge(graph.inputs.size() + graph.outputs.size() + graph.initial.size() + graph.initial_sparse.size(), 0);
   Scope scope{*this, around.opsets, &around, around.attributes};
   Results results = run(scope, graph, arguments);
   --depth_;
@@ -142,7 +133,9 @@ void Importer::nodes(Scope& scope, const std::vector<NodeText>& list) {
 void Importer::step(Scope& scope, const NodeText& node, size_t number) {
   const int depth = depth_;
   try {
-    if (--left_ < 0) throw Error("the program comes to more than " + std::to_string(most_steps) + " nodes");
+    charge(node.inputs.size() + node.outputs.size() + node.attributes.size(), bytes_of_names(node));
+    if (ir::ops_asked() - asked_before_ > uint64_t{most_ops})
+      throw Error("the program comes to more than " + std::to_string(most_ops) + " operations");
     const auto opset = scope.opsets.find(node.domain);
     Call c{scope, node, opset == scope.opsets.end() ? 0 : opset->second, {}};
     for (std::string_view name : node.inputs) {
@@ -179,38 +172,16 @@ void Importer::step(Scope& scope, const NodeText& node, size_t number) {
 Results Importer::imported(Call& c, const Known& known) {
   if (std::any_of(c.in.begin(), c.in.end(), [](const Item& i) { return i.counted(); }))
     if (auto item = counted_result(c)) return one(std::move(*item));
-  if (!folds(c, known)) return known.import(c);
-  struct Context {
-    Call& c;
-    const Known& known;
-    Results results;
-  } context{c, known, {}};
-  const tenon::detail::Body body = [](void* pointer, std::vector<Tensor>&, std::vector<Tensor>& outputs) {
-    auto& [c, known, results] = *static_cast<Context*>(pointer);
-    results = known.import(c);
-    for (const Item& item : results)
-      if (item.given()) outputs.push_back(c.scope.importer.traced(item));
-  };
-  const auto program = tenon::detail::close("onnx", {}, body, &context, at);
-  const ir::Graph& g = *program->graph;
-  for (ir::ValueId v : g.outputs())
-    if (!is_small(g.type(v).shape)) return known.import(c);
-  std::vector<ir::Array> captured;
-  for (const Tensor& t : program->captured) captured.push_back(array_of(t));
-  size_t next = 0;
-  const std::vector<ir::Array> arrays = ir::interpret(g, captured);
-  for (Item& item : context.results) {
-    if (!item.given()) continue;
-    const ir::Array& a = arrays[next++];
-    item = Item(copy_from(a.data.data(), Extents(a.type.shape), a.type.dtype));
-  }
-  return std::move(context.results);
+  if (known.folds)
+    if (auto results = folded(c, known)) return std::move(*results);
+  return known.import(c);
 }
 
 // A function of the model where it is called: its names are its own, and attributes are those of the call.
 Results Importer::function(Call& c, const FunctionText& f) {
   if (depth_ >= deepest) throw Error("functions call one another deeper than " + std::to_string(deepest));
   ++depth_;
+  charge(f.attributes.size() + f.inputs.size() + f.outputs.size(), 0);
   std::unordered_map<std::string_view, const Attribute*> attributes;
   for (const Attribute& a : f.attributes) attributes[a.name] = &a;
   for (const Attribute& a : c.node.attributes)

@@ -12,15 +12,24 @@
 
 #include "tenon/frontend/onnx/model.h"
 #include "tenon/frontend/ops/ops.h"
+#include "tenon/ir/graph/asked.h"
 
 namespace tenon::onnx {
 
 using Axes = std::vector<int64_t>;
 
-// The most nodes that a program may come to, functions and bodies counted as often as they are imported; how many elements may be
-// computed while a model is imported.
-inline constexpr int64_t most_steps = int64_t{1} << 17;
+// The most nodes that a program may come to, functions and bodies counted as often as they are imported, and the operations that these
+// become; how many elements may be computed of one node while a model is imported.
+inline constexpr int64_t most_steps = int64_t{1} << 17, most_ops = int64_t{1} << 19;
 inline constexpr int64_t most_folded = 4096;
+
+// What importing a program may still take, however few bytes of a file ask for it.
+struct Budget {
+  int64_t steps = most_steps;
+  // Elements that are computed while importing; when they are used up, what is not small is left to the program.
+  int64_t work = int64_t{1} << 22;
+  int64_t bytes = int64_t{1} << 28;  // of numbers that importers make
+};
 
 // What a name stands for: a tensor, whose numbers are known where it is concrete; a number or a list of extents, i64, of which some
 // are free; or nothing, where an operand was left out. `arguments`: a bit for each argument that it was computed from, the last for all
@@ -72,6 +81,7 @@ struct Call {
     if (!condition) fail(message);
   }
   const Bytes& file() const;
+  void makes(double bytes) const;  // of numbers, before they are made; Error where the program makes too many
   // ---- operands
   bool has(size_t i) const { return i < in.size() && in[i].given(); }
   Tensor tensor(size_t i) const;  // Error where it is left out
@@ -85,6 +95,8 @@ struct Call {
   int64_t integer(size_t i) const;
   std::vector<double> numbers(size_t i) const;
   std::vector<Extent> extents(size_t i) const;
+  // An extent of its first input that has to be a number for `what`. Error where it is free, by the axis.
+  int64_t number_of(const Shape& shape, size_t axis, const char* what) const;
   [[noreturn]] void want(size_t i, const char* what) const;
   // ---- attributes
   const Attribute* find(std::string_view name) const;
@@ -128,15 +140,18 @@ class Importer {
   Tensor traced(const Item& item) const;  // in the trace of this moment; small numbers as literals
   const Model& model;
   const Location at;
+  Budget budget;
   uint64_t readable = 0;  // arguments whose values may decide branches: whole numbers that are at hand
 
  private:
   void nodes(Scope& scope, const std::vector<NodeText>& list);
   void step(Scope& scope, const NodeText& node, size_t number);
+  void charge(size_t items, size_t bytes_of_names);
   Results imported(Call& c, const Known& known);
+  std::optional<Results> folded(Call& c, const Known& known);  // nothing where that is not known, or too much
   Results function(Call& c, const FunctionText& f);
   const Stored& stored_;
-  int64_t left_ = most_steps;
+  const uint64_t asked_before_ = ir::ops_asked();
   int depth_ = 0;
 };
 
@@ -148,6 +163,7 @@ std::string node_text(const NodeText& node, size_t number, const Opsets& opsets)
 
 // ---- shared by several families
 Results one(Item x);
+bool is_small(const Shape& shape);  // numbers, and at most most_folded elements
 std::optional<Item> counted_result(Call& c);  // of an op on extents, where it is one
 
 }  // namespace tenon::onnx

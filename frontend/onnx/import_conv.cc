@@ -66,7 +66,7 @@ void cuts(Call& c, const Window& w, const Shape& x, const Axes& more, Axes& low,
     low.push_back(w.low[i]);
     high.push_back(w.high[i] - more[i]);
     if (shape.empty() && !name.starts_with("SAME")) continue;
-    c.expects(x[i + 2].is_number(), "output_shape and padding by name need extents that are numbers");
+    c.number_of(x, i + 2, "an output of this shape");
     const int64_t whole = (x[i + 2].number() - 1) * w.strides[i] + (w.kernel[i] - 1) * w.dilations[i] + 1;
     const int64_t wanted = shape.empty() ? x[i + 2].number() * w.strides[i] : shape[shape.size() - count + i];
     c.expects(wanted >= 0 && wanted <= INT32_MAX, "its output is too large");

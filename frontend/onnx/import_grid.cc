@@ -92,6 +92,7 @@ Results import_grid_sample(Call& c) {
   c.expects(x.ndim() >= 3 && grid.ndim() == x.ndim() &&
                 grid.shape()[static_cast<size_t>(x.ndim()) - 1] == static_cast<int64_t>(g.axes),
             "its grid is [n, places.., axes]");
+  c.expects(g.axes <= 6, "its images have six axes or fewer");  // of each element 2^axes neighbours are mixed
   std::vector<Tensor> p;
   for (size_t i = 0; i < g.axes; ++i) {  // the grid names the last axis first
     p.push_back(g.position(select(grid, -1, static_cast<int64_t>(g.axes - 1 - i)), i));
@@ -113,8 +114,8 @@ Results import_grid_sample(Call& c) {
 Results import_affine_grid(Call& c) {
   const Tensor theta = c.tensor(0);
   const std::vector<Extent> size = c.extents(1);
-  const size_t axes = size.size() - 2;
   c.expects(size.size() == 4 || size.size() == 5, "grids have two or three axes");
+  const size_t axes = size.size() - 2;
   const bool aligned = c.integer("align_corners", 0) != 0;
   std::vector<Extent> shape(size.begin() + 2, size.end());
   std::vector<Tensor> parts;

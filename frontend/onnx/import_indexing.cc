@@ -134,7 +134,17 @@ Results import_one_hot(Call& c) {
 
 // ---- results whose size the elements decide: these must be known
 
+namespace {
+
+// What is made of the elements: a number of bytes for each.
+void makes_of_all(Call& c, double bytes) {
+  if (c.known(0)) c.makes(bytes * static_cast<double>(c.in[0].tensor.numel()));
+}
+
+}  // namespace
+
 Results import_non_zero(Call& c) {
+  makes_of_all(c, 16 * (c.shape(0).rank() + 1));
   const std::vector<double> x = c.numbers(0);
   std::vector<int64_t> shape = c.shape(0);
   if (shape.empty()) shape = {1};
@@ -166,6 +176,7 @@ Results import_compress(Call& c) {
 // Rows along an axis, or elements: each once, sorted or by where it stands first.
 Results import_unique(Call& c) {
   Tensor x = c.tensor(0);
+  makes_of_all(c, 256);
   std::vector<double> numbers = c.numbers(0);
   const bool flat = c.find("axis") == nullptr;
   std::vector<int64_t> shape = c.shape(0);

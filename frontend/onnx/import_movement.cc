@@ -232,8 +232,9 @@ Results import_center_crop_pad(Call& c) {
   Widths widths(static_cast<size_t>(x.ndim()), {0, 0});
   for (size_t i = 0; i < axes.size(); ++i) {
     const Extent n = x.size(axes[i]), wanted = shape[i];
-    c.expects(n.is_number() && wanted.is_number(), "its extents are numbers");
-    const int64_t more = wanted.number() - n.number();
+    if (n == wanted) continue;
+    c.expects(wanted.is_number(), "it crops to numbers");
+    const int64_t more = wanted.number() - c.number_of(x.shape(), static_cast<size_t>(axes[i]), "cropping");
     const int64_t low = more >= 0 ? more / 2 : -(-more / 2);
     widths[static_cast<size_t>(axes[i])] = {low, more - low};
   }

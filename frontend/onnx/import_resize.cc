@@ -14,12 +14,16 @@ struct Resampling {
   bool antialias = false, exclude_outside = false;
 };
 
-// Places and weights for each result, as many for each.
+// Places and weights of one result after the other.
 struct Taps {
-  std::vector<std::vector<int64_t>> places;
-  std::vector<std::vector<double>> weights;
+  std::vector<int64_t> places;
+  std::vector<double> weights;
+  std::vector<size_t> ends;  // of each result's
   std::vector<bool> inside;  // whether the coordinate lies in the input: of tf_crop_and_resize
+  size_t most = 0;  // for one result
   int64_t left = int64_t{1} << 22;  // how many may still be added
+
+  size_t begin(size_t result) const { return result == 0 ? 0 : ends[result - 1]; }
 };
 
 // length: of all results, before it was rounded down to `out`.
@@ -60,11 +64,13 @@ double cubic(double d, double a) {
 // Of one result: the elements within the filter's reach, those outside being the nearest ones, or nothing.
 void add_taps(Taps& taps, const Resampling& r, double x, double scale, int64_t in) {
   if (!(std::abs(x) < 1e9)) throw Error("its scales and regions lead too far away");
-  std::vector<int64_t> places;
-  std::vector<double> weights;
+  const size_t begin = taps.places.size();
+  const auto add = [&](int64_t place, double weight) {
+    taps.places.push_back(std::clamp<int64_t>(place, 0, in - 1));
+    taps.weights.push_back(weight);
+  };
   if (r.mode == "nearest") {
-    places = {std::clamp<int64_t>(static_cast<int64_t>(rounded(r, x)), 0, in - 1)};
-    weights = {1};
+    add(static_cast<int64_t>(rounded(r, x)), 1);
   } else {
     const double shrink = r.antialias ? std::min(scale, 1.0) : 1;
     const double reach = (r.mode == "linear" ? 1 : 2) / shrink;
@@ -77,32 +83,30 @@ void add_taps(Taps& taps, const Resampling& r, double x, double scale, int64_t i
       const double d = (static_cast<double>(i) - x) * shrink;
       double weight = r.mode == "linear" ? triangle(d) : cubic(d, r.cubic);
       if (r.exclude_outside && (i < 0 || i >= in)) weight = 0;
-      places.push_back(std::clamp<int64_t>(i, 0, in - 1));
-      weights.push_back(weight);
+      add(i, weight);
       total += weight;
     }
     if (r.exclude_outside || r.antialias)
-      for (double& w : weights) w /= total;
+      for (size_t i = begin; i < taps.weights.size(); ++i) taps.weights[i] /= total;
   }
-  taps.places.push_back(std::move(places));
-  taps.weights.push_back(std::move(weights));
+  taps.most = std::max(taps.most, taps.places.size() - begin);
+  taps.ends.push_back(taps.places.size());
   taps.inside.push_back(x >= 0 && x <= static_cast<double>(in - 1));
 }
 
 Tensor resampled(const Tensor& x, int64_t axis, const Taps& taps, const Resampling& r) {
-  size_t most = 0;
-  for (const auto& p : taps.places) most = std::max(most, p.size());
-  const auto out = static_cast<int64_t>(taps.places.size());
+  const auto out = static_cast<int64_t>(taps.ends.size());
   std::vector<Extent> line(static_cast<size_t>(x.ndim()), 1);
   line[static_cast<size_t>(axis)] = out;
   Tensor y;
-  for (size_t k = 0; k < most; ++k) {
+  for (size_t k = 0; k < std::max<size_t>(taps.most, 1); ++k) {
     std::vector<int64_t> at;
     std::vector<double> by;
-    for (size_t i = 0; i < taps.places.size(); ++i) {
-      const bool there = k < taps.places[i].size();
-      at.push_back(there ? taps.places[i][k] : 0);
-      by.push_back(there ? taps.weights[i][k] : 0);
+    for (size_t i = 0; i < taps.ends.size(); ++i) {
+      const size_t place = taps.begin(i) + k;
+      const bool there = place < taps.ends[i];
+      at.push_back(there ? taps.places[place] : 0);
+      by.push_back(there ? taps.weights[place] : 0);
     }
     Tensor part = take(x, tenon::tensor(at), axis);
     if (r.mode != "nearest") part = part * tenon::tensor(by).astype(x.dtype()).reshape(line);
@@ -112,6 +116,8 @@ Tensor resampled(const Tensor& x, int64_t axis, const Taps& taps, const Resampli
   const Tensor inside = tenon::tensor(taps.inside).reshape(line);
   return where(inside, y, full({}, r.outside, {.dtype = x.dtype()}));
 }
+
+constexpr int64_t kept = -1;  // the size of an axis whose extent is free, and stays
 
 struct Target {
   Axes sizes;
@@ -125,8 +131,7 @@ Target target_of(Call& c, const Shape& shape, const Axes& axes, size_t roi, size
   Target t{Axes(rank), std::vector<double>(rank, 1), std::vector<double>(rank, 0), std::vector<double>(rank, 1),
            std::vector<double>(rank)};
   for (size_t i = 0; i < rank; ++i) {
-    c.expects(shape[i].is_number(), "it resamples extents that are numbers");
-    t.sizes[i] = shape[i].number();
+    t.sizes[i] = shape[i].is_number() ? shape[i].number() : kept;
     t.lengths[i] = static_cast<double>(t.sizes[i]);
   }
   const auto given = [&](size_t i) { return c.has(i) && !(c.in[i].stored() && c.in[i].tensor.numel() == 0); };
@@ -139,9 +144,17 @@ Target target_of(Call& c, const Shape& shape, const Axes& axes, size_t roi, size
     }
   }
   if (sizes != 0 && given(sizes)) {
-    const Axes wanted = c.integers(sizes);
-    c.expects(wanted.size() == axes.size(), "it has a size for each axis");
+    const std::vector<Extent> extents = c.extents(sizes);
+    c.expects(extents.size() == axes.size(), "it has a size for each axis");
     const std::string policy = c.word("keep_aspect_ratio_policy", "stretch");
+    Axes wanted;
+    for (size_t i = 0; i < axes.size(); ++i) {
+      const auto a = static_cast<size_t>(axes[i]);
+      const bool stays = policy == "stretch" && extents[i] == Extent(shape[a]);
+      if (!stays) c.number_of(shape, a, "resampling");
+      c.expects(stays || extents[i].is_number(), "its sizes are numbers");
+      wanted.push_back(extents[i].is_number() ? extents[i].number() : kept);
+    }
     double scale = policy == "not_larger" ? INFINITY : 0;
     for (size_t i = 0; i < axes.size(); ++i) {
       const double s = static_cast<double>(wanted[i]) / static_cast<double>(t.sizes[static_cast<size_t>(axes[i])]);
@@ -165,6 +178,8 @@ Target target_of(Call& c, const Shape& shape, const Axes& axes, size_t roi, size
   c.expects(by.size() == axes.size(), "it has a scale for each axis");
   for (size_t i = 0; i < axes.size(); ++i) {
     const auto a = static_cast<size_t>(axes[i]);
+    if (by[i] == 1 && t.sizes[a] == kept) continue;
+    c.number_of(shape, a, "resampling");
     t.lengths[a] *= by[i];
     const double size = std::floor(t.lengths[a]);
     c.expects(by[i] > 0 && size >= 0 && size < 1e9, "its scales are positive");
@@ -177,18 +192,24 @@ Target target_of(Call& c, const Shape& shape, const Axes& axes, size_t roi, size
 Results resampled_all(Call& c, const Resampling& r, const Target& t) {
   Tensor x = c.tensor(0);
   const DType dtype = x.dtype();
+  size_t taps_of_all = 0;
   if (r.mode != "nearest" && !is_floating(dtype)) x = x.astype(f32);
   for (size_t a = 0; a < t.sizes.size(); ++a) {
-    const int64_t in = x.shape()[a].number(), out = t.sizes[a];
     const bool whole = r.coordinates == "tf_crop_and_resize" && (t.starts[a] != 0 || t.ends[a] != 1);
+    if (t.sizes[a] == kept && !whole) continue;
+    const int64_t in = c.number_of(x.shape(), a, "resampling"), out = t.sizes[a];
     if (in == out && t.scales[a] == 1 && !whole) continue;
     c.expects(in > 0 && out >= 0 && out < (int64_t{1} << 20), "its sizes are too large, or 0");
+    c.makes(static_cast<double>(out) * 64);
     Taps taps;
     for (int64_t i = 0; i < out; ++i)
       add_taps(taps, r,
                coordinate(r, static_cast<double>(i), t.scales[a], static_cast<double>(in), static_cast<double>(out),
                           t.lengths[a], t.starts[a], t.ends[a]),
                t.scales[a], in);
+    taps_of_all += taps.most;
+    c.expects(taps_of_all <= 2048, "it weighs more than 2,048 elements for one");
+    c.makes(static_cast<double>(out) * 16 * static_cast<double>(taps.most));
     x = resampled(x, static_cast<int64_t>(a), taps, r);
   }
   return one(x.dtype() == dtype ? x : round(x).astype(dtype));
@@ -226,9 +247,10 @@ Results import_upsample(Call& c) {
   Target t{Axes(), c.numbers("scales"), std::vector<double>(axes.size(), 0), std::vector<double>(axes.size(), 1), {}};
   c.expects(t.scales.size() == axes.size(), "it has a scale for each axis");
   for (size_t i = 0; i < axes.size(); ++i) {
-    const double size = std::floor(static_cast<double>(static_cast<int64_t>(shape[i])) * t.scales[i]);
+    const bool stays = shape[i].is_symbol() && t.scales[i] == 1;
+    const double size = stays ? 0 : std::floor(static_cast<double>(c.number_of(shape, i, "resampling")) * t.scales[i]);
     c.expects(size >= 0 && size < 1e9, "its scales are positive");
-    t.sizes.push_back(static_cast<int64_t>(size));
+    t.sizes.push_back(stays ? kept : static_cast<int64_t>(size));
     t.lengths.push_back(size);
   }
   return resampled_all(c, r, t);

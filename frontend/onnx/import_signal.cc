@@ -11,9 +11,11 @@ namespace {
 // a0 - a1 cos(2 pi i / n) + a2 cos(4 pi i / n)
 Results cosine_window(Call& c, double a0, double a1, double a2) {
   const int64_t size = c.integer(0);
-  c.expects(size >= 0 && size < (int64_t{1} << 24), "its size is 0 or more, and below 2^24");
+  c.expects(size >= 0 && size < (int64_t{1} << 22), "its size is 0 or more, and below 2^22");
+  c.makes(32 * static_cast<double>(size));
   const double n = c.integer("periodic", 1) != 0 ? static_cast<double>(size) : static_cast<double>(size - 1);
   std::vector<double> list;
+  list.reserve(static_cast<size_t>(size));
   for (int64_t i = 0; i < size; ++i) {
     const double angle = 2 * std::numbers::pi * static_cast<double>(i) / n;
     list.push_back(size == 1 ? 1 : a0 - a1 * std::cos(angle) + a2 * std::cos(2 * angle));
@@ -32,8 +34,10 @@ Results import_mel_weight_matrix(Call& c) {
   const int64_t bins = c.integer(0), length = c.integer(1), rate = c.integer(2);
   const double low = c.numbers(3).at(0), high = c.numbers(4).at(0);
   c.expects(bins >= 1 && bins < 65536 && length >= 1 && length < (1 << 24) && rate >= 1, "its sizes are positive");
+  c.expects(low >= 0 && low < high && high <= 1e15, "its frequencies are numbers, 0 or more, the lower one first");
   const int64_t rows = length / 2 + 1;
   c.expects(rows * bins < (int64_t{1} << 24), "its matrix is too large");
+  c.makes(16 * static_cast<double>(rows * bins));
   const auto to_mel = [](double hz) { return 2595 * std::log10(1 + hz / 700); };
   const double from = to_mel(low), step = (to_mel(high) - from) / static_cast<double>(bins + 2);
   std::vector<int64_t> places;
@@ -61,6 +65,11 @@ Results import_mel_weight_matrix(Call& c) {
 
 namespace {
 
+// A transform has tables of roots; those of a length with a large prime factor are several times as long.
+void makes_tables(Call& c, Extent length) {
+  if (length.is_number()) c.makes(64 * static_cast<double>(length.number()));
+}
+
 // [.., 1] and [.., 2] to numbers.
 Tensor signal_of(Call& c, const Tensor& x) {
   const Extent last = x.size(-1);
@@ -79,6 +88,7 @@ Results import_dft(Call& c) {
   c.expects(axis < x.ndim() - 1, "it does not transform the axis of the parts");
   const int64_t n = c.has(1) ? c.integer(1) : -1;
   c.expects(n < (int64_t{1} << 24), "its length is below 2^24");
+  makes_tables(c, n >= 0 ? Extent(n) : x.size(axis));
   const fft::Along along{.n = n, .axis = axis};
   if (one_sided && inverse) return one(unsqueeze(fft::irfft(signal, along), -1));
   if (one_sided) {
@@ -98,6 +108,7 @@ Results import_stft(Call& c) {
   c.expects(window.defined() || c.has(3), "it has a window or a frame's length");
   const int64_t length = c.has(3) ? c.integer(3) : static_cast<int64_t>(window.size(0));
   c.expects(step >= 1 && length >= 1, "steps and frames have one sample or more");
+  makes_tables(c, length);
   Tensor frames = unfold(signal, 1, length, step);  // [batch, frames, length]
   if (window.defined()) {
     c.expects(window.ndim() == 1 && window.shape()[0] == length, "its window is as long as a frame");

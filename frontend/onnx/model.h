@@ -18,7 +18,7 @@ namespace tenon::onnx {
 // How deep graphs may lie in attributes of nodes of graphs, and functions in one another; how many nodes, names, attributes and tensors
 // a file may hold, for a byte of it must not stand for hundreds in memory.
 inline constexpr int deepest = 48;
-inline constexpr int64_t most_items = int64_t{1} << 21;
+inline constexpr int64_t most_items = int64_t{1} << 20, most_tensors = int64_t{1} << 18;
 
 // What element types are called in a file (TensorProto.DataType); others are numbers without a name here.
 enum class Element : int32_t {

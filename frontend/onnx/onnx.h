@@ -25,16 +25,19 @@ class Unsupported : public Error {
   int64_t opset_;
 };
 
-// The graph of a model, opsets 6 to 25. Arguments are the inputs that have no initial value, in their order, results the outputs. Weights
+// The graph of a model, opsets 6 to 28. Arguments are the inputs that have no initial value, in their order, results the outputs. Weights
 // are tensors that the traced function has captured; numbers of up to 64 bytes stand in its graph. External data is read from files
 // below the model's folder.
 //
-// Extents that the model names or leaves open come with the arguments, numbers or free extents, and those of one name must agree. Where a
-// shape is computed from the values of an argument, these are read; inside a transform, where they cannot be, that is an Error: let the
-// transformed function capture such an argument. A branch on what only such values decide is decided while importing.
+// Extents that the model names or leaves open come with the arguments, numbers or free extents, and those of one name must agree. A free
+// extent may stand where the model declares a number: then it is that number, which is checked at the call. Where a shape is computed from
+// the values of an argument, these are read; inside a transform, where they cannot be, that is an Error: let the transformed function
+// capture such an argument. A branch on what only such values decide is decided while importing. The programs of the last 16 combinations
+// of extents and values are kept; threads may share a model.
 //
-// Unsupported: an op that is not known; strings, sequences and optional values. Error: a file that cannot be read, or is no such model, by
-// the place in it, or by the node.
+// Unsupported: an op that is not known; strings, sequences and optional values. Error: a file that cannot be read, or is no such model,
+// which says what it looks like; what is wrong with one, by the place in it, or by the node; arguments that are not as it declares its
+// inputs, by the names of these.
 Traced load(const std::string& path, const At& at = At::current());
 Traced parse(const std::string& bytes, const At& at = At::current());
 

@@ -1,4 +1,5 @@
 // Messages by the numbers of their fields (onnx.proto3 of ONNX 1.17). Fields that nobody here reads are passed over.
+#include "tenon/frontend/onnx/likeness.h"
 #include "tenon/frontend/onnx/model.h"
 
 namespace tenon::onnx {
@@ -11,6 +12,7 @@ class Parser {
   TensorText tensor(std::string_view message) {
     TensorText t;
     count();
+    if (++tensors_ > most_tensors) file_.fail("it holds more than " + std::to_string(most_tensors) + " tensors");
     for (Fields f(file_, message); f.next();) switch (f.number()) {
         case 1: f.append(t.extents); break;
         case 2: t.element = f.integer(); break;
@@ -187,7 +189,7 @@ class Parser {
   }
 
   const Bytes& file_;
-  int64_t items_ = 0;
+  int64_t items_ = 0, tensors_ = 0;
 };
 
 }  // namespace
@@ -207,7 +209,9 @@ const FunctionText* Model::function(const NodeText& node) const {
 
 TensorText parse_tensor(const Bytes& file, std::string_view message) { return Parser(file).tensor(message); }
 
-Model parse_model(std::shared_ptr<const Bytes> file) {
+namespace {
+
+Model parsed(std::shared_ptr<const Bytes> file) {
   Model m;
   m.file = file;
   Parser parser(*file);
@@ -229,6 +233,14 @@ Model parse_model(std::shared_ptr<const Bytes> file) {
   }
   if (!has_graph) file->fail("there is no graph in it, so it is no ONNX model");
   return m;
+}
+
+}  // namespace
+
+// Where in it bytes are wrong says something of a damaged model alone.
+Model parse_model(std::shared_ptr<const Bytes> file) try { return parsed(file); } catch (const FileError&) {
+  if (begins_as_model(*file)) throw;
+  throw FileError(file->name + " is no ONNX model: " + likeness(file->content));
 }
 
 }  // namespace tenon::onnx

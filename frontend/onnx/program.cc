@@ -1,11 +1,13 @@
-// Importing the graph once, where its types say all; else again for every call, for arguments of these extents, and with the values of
-// those that shapes depend on.
+// Importing the graph once, where its types say all; else for arguments of these extents, and with the values of those that shapes depend
+// on, which is kept for the next call with such.
 #include "tenon/frontend/onnx/program.h"
 
 #include <algorithm>
 #include <set>
 
+#include "tenon/frontend/onnx/arguments.h"
 #include "tenon/frontend/onnx/import.h"
+#include "tenon/frontend/onnx/imports.h"
 #include "tenon/frontend/onnx/onnx.h"
 #include "tenon/frontend/onnx/tensors.h"
 #include "tenon/frontend/tensor/cell.h"
@@ -21,7 +23,8 @@ using tenon::detail::Program;
 struct Loaded {
   Model model;
   Stored stored;
-  std::vector<const ValueText*> arguments;  // inputs without an initial value
+  std::vector<const ValueText*> inputs;  // those without an initial value
+  std::shared_ptr<const Arguments> arguments;  // what they are declared as
 };
 
 // ---- tensors, each once, of all graphs
@@ -43,8 +46,8 @@ class Gatherer {
 
  private:
   void graph(const GraphText& g) {
-    for (const TensorText& t : g.initial) to_.stored[&t] = tensor_of(file_, t);
-    for (const SparseText& t : g.initial_sparse) to_.stored[&t] = tensor_of(file_, t);
+    for (const TensorText& t : g.initial) to_.stored[&t] = tensor_of(file_, t, taken_);
+    for (const SparseText& t : g.initial_sparse) to_.stored[&t] = tensor_of(file_, t, taken_);
     nodes(g.nodes);
   }
   void nodes(const std::vector<NodeText>& list) {
@@ -53,27 +56,17 @@ class Gatherer {
   }
   void attribute(const Attribute& a) {
     if (a.tensor != nullptr && !a.tensor->has_strings && known_dtype(a.tensor->element))
-      to_.stored[a.tensor.get()] = tensor_of(file_, *a.tensor);
-    if (a.sparse != nullptr) to_.stored[a.sparse.get()] = tensor_of(file_, *a.sparse);
+      to_.stored[a.tensor.get()] = tensor_of(file_, *a.tensor, taken_);
+    if (a.sparse != nullptr) to_.stored[a.sparse.get()] = tensor_of(file_, *a.sparse, taken_);
     if (a.graph != nullptr) open_.push_back(a.graph.get());
   }
   Loaded& to_;
   const Bytes& file_;
+  Taken taken_;
   std::vector<const GraphText*> open_;
 };
 
 // ---- one import
-
-std::string declared(const ValueText& v) {
-  std::string text = std::string(name(known_dtype(v.element).value_or(f32))) + "[";
-  for (size_t i = 0; i < v.extents.size(); ++i) {
-    const ExtentText& e = v.extents[i];
-    text += (i > 0 ? ", " : "") + (e.number >= 0    ? std::to_string(e.number)
-                                   : e.name.empty() ? "?"
-                                                    : std::string(e.name));
-  }
-  return text + "]";
-}
 
 struct Values {
   std::vector<Tensor> of;  // of arguments that are known, undefined for others
@@ -93,6 +86,7 @@ std::shared_ptr<Program> import_graph(const Loaded& loaded, const std::vector<Te
     importer.readable = values.readable;
     Scope scope{importer, loaded.model.opsets};
     std::vector<Item> arguments;
+    traced = loaded.arguments->settled(std::move(traced), at);
     for (size_t i = 0; i < traced.size(); ++i) {
       Item item(values.of[i].defined() ? values.of[i] : traced[i]);
       if (!values.of[i].defined()) item.arguments = uint64_t{1} << std::min<size_t>(i, 63);
@@ -111,50 +105,37 @@ std::shared_ptr<Program> import_graph(const Loaded& loaded, const std::vector<Te
 
 // ---- a program for each call
 
-void check_argument(const Loaded& loaded, size_t i, const Tensor& t,
-                    std::vector<std::pair<std::string_view, Dim>>& named) {
-  const ValueText& v = *loaded.arguments[i];
-  const auto fail = [&](const std::string& why) {
-    throw Error(loaded.model.file->name + ": input '" + std::string(v.name) + "' is declared as " + declared(v) +
-                ", so " + why + " as argument " + std::to_string(i));
-  };
-  if (!t.defined()) throw Error("an undefined tensor was given to a program");
-  if (t.dtype() != known_dtype(v.element)) fail(describe(t) + " cannot be given");
-  if (!v.has_shape) return;
-  if (v.extents.size() != static_cast<size_t>(t.ndim())) fail(describe(t) + " cannot be given");
-  for (size_t k = 0; k < v.extents.size(); ++k) {
-    const ExtentText& e = v.extents[k];
-    const Dim d = t.shape()[k];
-    if (e.number >= 0 && d.is_number() && !(d == e.number)) fail(describe(t) + " cannot be given");
-    if (e.number >= 0 || e.name.empty()) continue;
-    const auto found = std::find_if(named.begin(), named.end(), [&](const auto& n) { return n.first == e.name; });
-    if (found == named.end()) {
-      named.emplace_back(e.name, d);
-    } else if (d.is_number() && found->second.is_number() && !(d == found->second)) {
-      fail("with " + std::string(e.name) + " being " + std::to_string(found->second.number()) + " already, " +
-           describe(t) + " cannot be given");
-    }
-  }
+// The same values in memory that nobody else writes.
+Tensor copied(const Tensor& t) {
+  const BufferPtr from = buffer_of(t, "onnx", {});
+  auto to = runtime::Buffer::allocate(from->size(), from->device());
+  to->write(runtime::HostView(*from).data());
+  return make_concrete(t.cell()->type, std::move(to), t.cell()->made);
 }
 
-std::shared_ptr<Program> import_for(const Loaded& loaded, const std::vector<Tensor>& inputs, const Location& at) {
-  std::vector<std::pair<std::string_view, Dim>> named;
-  for (size_t i = 0; i < inputs.size(); ++i) check_argument(loaded, i, inputs[i], named);
+std::shared_ptr<Program> import_for(const Loaded& loaded, Imports& imports, const std::vector<Tensor>& inputs,
+                                    const Location& at) {
+  loaded.arguments->check(inputs);
+  bool serves = Imports::serve(inputs);
+  if (serves)
+    if (auto kept = imports.find(inputs)) return kept;
   Values values{std::vector<Tensor>(inputs.size())};
   for (size_t i = 0; i < std::min<size_t>(inputs.size(), 63); ++i)
     if (inputs[i].cell()->concrete() && !is_continuous(inputs[i].dtype()) && inputs[i].numel() == 1)
       values.readable |= uint64_t{1} << i;
   for (;;) try {
-      return import_graph(loaded, inputs, values, at);
+      auto made = import_graph(loaded, inputs, values, at);
+      return serves ? imports.keep(inputs, values.of, std::move(made)) : made;
     } catch (const Wanted& wanted) {
       bool more = false;
       for (size_t i = 0; i < inputs.size(); ++i) {
         if ((wanted.arguments >> std::min<size_t>(i, 63) & 1) == 0 || values.of[i].defined()) continue;
         if (!inputs[i].cell()->concrete())
           throw Error(loaded.model.file->name + ": the shapes of this program depend on the values of argument " +
-                      std::to_string(i) + " ('" + std::string(loaded.arguments[i]->name) +
+                      std::to_string(i) + " ('" + (*loaded.arguments)[i].name +
                       "'), which a transform does not know; capture it instead");
-        values.of[i] = inputs[i];
+        serves &= !inputs[i].cell()->has_history();  // gradients arrive at what was given, not at a copy
+        values.of[i] = serves ? copied(inputs[i]) : inputs[i];
         more = true;
       }
       ensure(more, "a program asks for the values of no argument");
@@ -164,7 +145,7 @@ std::shared_ptr<Program> import_for(const Loaded& loaded, const std::vector<Tens
 // Stand-ins for the arguments; nothing where their types do not say all.
 std::optional<std::vector<Tensor>> declared_inputs(const Loaded& loaded) {
   std::vector<Tensor> inputs;
-  for (const ValueText* v : loaded.arguments) {
+  for (const ValueText* v : loaded.inputs) {
     if (!v->has_shape) return std::nullopt;
     Shape shape;
     for (const ExtentText& e : v->extents) {
@@ -200,10 +181,11 @@ void find_arguments(Loaded& loaded, const Location& at) {
     if (!met.insert(v.name).second) loaded.model.file->fail("there are two inputs '" + std::string(v.name) + "'");
     if (initial.contains(v.name)) continue;
     check(v, "input");
-    loaded.arguments.push_back(&v);
+    loaded.inputs.push_back(&v);
   }
   for (const ValueText& v : g.outputs)
     if (v.element != 0) check(v, "output");  // else its type is left out
+  loaded.arguments = std::make_shared<Arguments>(loaded.model.file->name, loaded.inputs);
 }
 
 }  // namespace
@@ -220,7 +202,7 @@ std::string one_line(std::string text) {
 }
 
 template <class F>
-std::shared_ptr<Program> said_in_one_line(F work) try {
+auto said_in_one_line(F work) try {
   return work();
 } catch (const Unsupported& e) {
   throw Unsupported(one_line(e.message()), e.where(), e.op(), e.domain(), e.opset(), e.node());
@@ -235,15 +217,20 @@ std::shared_ptr<Program> made_of(std::shared_ptr<const Bytes> file, const Locati
   check_ops(loaded->model, at);
   find_arguments(*loaded, at);
   Gatherer(*loaded).all();
+  const auto checked = [arguments = loaded->arguments](const std::vector<Tensor>& given) {
+    said_in_one_line([&] { arguments->check(given); });
+  };
   const auto inputs = declared_inputs(*loaded);
   if (inputs) try {
-      return import_graph(*loaded, *inputs, Values{std::vector<Tensor>(inputs->size())}, at);
+      auto program = import_graph(*loaded, *inputs, Values{std::vector<Tensor>(inputs->size())}, at);
+      program->check = checked;
+      return program;
     } catch (const Wanted&) {  // values come with the arguments
     }
   auto program = std::make_shared<Program>();
-  program->arguments = static_cast<uint32_t>(loaded->arguments.size());
-  program->for_inputs = [loaded, at](const std::vector<Tensor>& inputs) {
-    return said_in_one_line([&] { return import_for(*loaded, inputs, at); });
+  program->arguments = static_cast<uint32_t>(loaded->inputs.size());
+  program->for_inputs = [loaded, at, imports = std::make_shared<Imports>()](const std::vector<Tensor>& given) {
+    return said_in_one_line([&] { return import_for(*loaded, *imports, given, at); });
   };
   return program;
 }

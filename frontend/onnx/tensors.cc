@@ -23,6 +23,7 @@ std::string quoted(const TensorText& t) { return t.name.empty() ? "a tensor" : "
 struct Reader {
   const Bytes& file;
   const TensorText& text;
+  Taken& taken;
   DType dtype;
   Shape shape = {};
   size_t bytes_needed = 0;
@@ -65,6 +66,10 @@ struct Reader {
     if (offset > data.size() || length > data.size() - offset)
       fail("bytes " + std::to_string(offset) + " to " + std::to_string(offset) + " + " + std::to_string(length) +
            " lie behind the end of '" + std::string(location) + "', which has " + std::to_string(data.size()));
+    constexpr uint64_t most_times = 4;
+    if ((taken.external[std::string(location)] += length) / most_times > data.size())
+      fail("the tensors in '" + std::string(location) + "' have more than " + std::to_string(most_times) +
+           " times the bytes that it has");
     std::string content(length, '\0');
     data.read(offset, content.data(), length);
     return made(content.data());
@@ -122,9 +127,9 @@ DType dtype_of(const Bytes& file, int64_t element) {
   file.fail("element type " + std::to_string(element) + " is none that Tenon has");
 }
 
-Tensor tensor_of(const Bytes& file, const TensorText& text) {
+Tensor tensor_of(const Bytes& file, const TensorText& text, Taken& taken) {
   if (text.has_strings) file.fail(quoted(text) + ": tensors of strings are none that Tenon has");
-  Reader r{file, text, dtype_of(file, text.element)};
+  Reader r{file, text, taken, dtype_of(file, text.element)};
   for (int64_t n : text.extents) {
     if (n < 0) r.fail("extent " + std::to_string(n) + " is negative");
     r.shape.push_back(n);
@@ -142,8 +147,8 @@ Tensor tensor_of(const Bytes& file, const TensorText& text) {
   return r.made(text.raw->data());
 }
 
-Tensor tensor_of(const Bytes& file, const SparseText& text) {
-  const Tensor values = tensor_of(file, text.values), indices = tensor_of(file, text.indices);
+Tensor tensor_of(const Bytes& file, const SparseText& text, Taken& taken) {
+  const Tensor values = tensor_of(file, text.values, taken), indices = tensor_of(file, text.indices, taken);
   Shape shape;
   for (int64_t n : text.extents) {
     if (n < 0) file.fail("a sparse tensor has the negative extent " + std::to_string(n));
@@ -156,7 +161,8 @@ Tensor tensor_of(const Bytes& file, const SparseText& text) {
     file.fail("a sparse tensor has a vector of values and as many indices, in i64");
   constexpr int64_t most_sparse = int64_t{1} << 28;
   const int64_t total = byte_count(shape, bytes(values.dtype()));
-  if (total > most_sparse) file.fail("a sparse tensor comes to more than 2^28 bytes");
+  if (total > most_sparse - taken.dense) file.fail("the sparse tensors come to more than 2^28 bytes");
+  taken.dense += total;
   std::string dense(static_cast<size_t>(total), '\0');
   const auto places = indices.to_vector<int64_t>();
   const auto width = static_cast<size_t>(bytes(values.dtype()));

@@ -23,8 +23,7 @@ void pad_to_same(Call& c, Window& w, const Shape& x, size_t i, bool lower) {
   const int64_t span = (w.kernel[i] - 1) * w.dilations[i] + 1;
   int64_t total = span - w.strides[i];
   if (w.strides[i] != 1) {
-    if (!x[i + 2].is_number()) c.fail("padding by name needs extents that are numbers where strides are not 1");
-    const int64_t n = x[i + 2].number();
+    const int64_t n = c.number_of(x, i + 2, "padding by name with strides");
     total = ((n + w.strides[i] - 1) / w.strides[i] - 1) * w.strides[i] + span - n;
   }
   total = std::max<int64_t>(total, 0);
@@ -35,8 +34,7 @@ void pad_to_same(Call& c, Window& w, const Shape& x, size_t i, bool lower) {
 // How many elements more the last window needs, where it begins before the padding ends.
 int64_t reach_beyond(Call& c, const Window& w, const Shape& x, size_t i) {
   if (w.strides[i] == 1) return 0;
-  if (!x[i + 2].is_number()) c.fail("ceil_mode needs extents that are numbers");
-  const int64_t n = x[i + 2].number(), span = (w.kernel[i] - 1) * w.dilations[i] + 1;
+  const int64_t n = c.number_of(x, i + 2, "ceil_mode"), span = (w.kernel[i] - 1) * w.dilations[i] + 1;
   const int64_t room = n + w.low[i] + w.high[i] - span;
   if (room < 0) return 0;
   int64_t last = (room + w.strides[i] - 1) / w.strides[i];

@@ -1,10 +1,12 @@
 // Closing a traced function: its arguments become inputs, what it captures follows them.
 #include "tenon/frontend/transform/program.h"
 
+#include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
 #include "tenon/frontend/tensor/trace.h"
 #include "tenon/frontend/transform/record.h"
 #include "tenon/ir/base/float_environment.h"
+#include "tenon/ir/graph/attributes.h"
 #include "tenon/runtime/named_extents.h"
 
 namespace tenon::detail {
@@ -48,6 +50,24 @@ std::shared_ptr<Program> close(const char* what, const std::vector<Tensor>& inpu
   program->captured = trace.captured;
   program->graph = trace.builder.finish(results);
   return program;
+}
+
+bool may_equal(Dim a, Dim b) {
+  if (a.is_number() && b.is_number()) return a == b;
+  return !Trace::current()->builder.symbols().differ(extent_here(a), extent_here(b));
+}
+
+// A difference that comes out negative is an error of the call, so two of them are an equation.
+Tensor settled(const Tensor& x, const Shape& shape, const Location& at) {
+  if (x.shape() == shape) return x;
+  Symbols& symbols = Trace::current()->builder.symbols();
+  for (size_t i = 0; i < shape.size(); ++i) {
+    const Dim before = extent_here(x.shape()[i]), after = extent_here(shape[i]);
+    if (before == after) continue;
+    symbols.difference(before, after);
+    symbols.difference(after, before);
+  }
+  return apply_primitive(ir::Op::reshape, ir::ReshapeAttrs{shape.dims()}, std::span(&x, 1), at)[0];
 }
 
 }  // namespace tenon::detail

@@ -4,6 +4,7 @@
 #include "tenon/frontend/stablehlo/print.h"
 #include "tenon/frontend/tensor/apply.h"
 #include "tenon/frontend/tensor/cell.h"
+#include "tenon/frontend/transform/dynamic.h"
 #include "tenon/frontend/transform/program.h"
 #include "tenon/ir/base/door.h"
 
@@ -21,30 +22,43 @@ std::string detail::stablehlo_text(const Program& p) {
 
 namespace {
 
-// Numbers are the very extents; a symbol takes any.
+// Numbers are the very extents; a symbol takes any. A free extent may be the number: then it is, from here on.
 bool takes(const ir::Type& type, const Tensor& t) {
   if (!t.defined() || t.dtype() != type.dtype || t.ndim() != type.shape.rank()) return false;
-  for (size_t i = 0; i < static_cast<size_t>(t.ndim()); ++i)
-    if (type.shape[i].is_number() && !(t.shape()[i] == type.shape[i])) return false;
+  for (size_t i = 0; i < static_cast<size_t>(t.ndim()); ++i) {
+    const Dim given = t.shape()[i], wanted = type.shape[i];
+    if (!wanted.is_number() || given == wanted) continue;
+    if (given.is_number() || !detail::tracing() || !detail::may_equal(given, wanted)) return false;
+  }
   return true;
+}
+
+Tensor taken(const ir::Type& type, const Tensor& t, const Location& at) {
+  Shape shape = t.shape();
+  for (size_t i = 0; i < shape.size(); ++i)
+    if (type.shape[i].is_number()) shape[i] = type.shape[i];
+  return detail::settled(t, shape, at);
 }
 
 }  // namespace
 
 std::vector<Tensor> Traced::operator()(const std::vector<Tensor>& inputs, const At& at) const try {
+  if (program_->for_inputs) return Traced(program_->for_inputs(inputs))(inputs, at);
+  if (program_->check) program_->check(inputs);
   if (inputs.size() != program_->arguments)
     throw Error("this traced function takes " + std::to_string(program_->arguments) + " tensors, not " +
                     std::to_string(inputs.size()),
                 place(at));
-  if (program_->for_inputs) return Traced(program_->for_inputs(inputs))(inputs, at);
+  std::vector<Tensor> given;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const ir::Type& type = program_->graph->type(ir::ValueId{static_cast<uint32_t>(i)});
     if (!takes(type, inputs[i]))
       throw Error("this traced function takes " + ir::to_string(type, program_->graph->symbols.get()) + " as input " +
                       std::to_string(i) + ", not " + describe(inputs[i]),
                   place(at));
+    given.push_back(taken(type, inputs[i], place(at)));
   }
-  return apply_graph(*program_->graph, program_->inputs(inputs), place(at));
+  return apply_graph(*program_->graph, program_->inputs(given), place(at));
 } catch (...) {
   leave_with_error("a traced function", place(at));
 }

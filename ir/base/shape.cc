@@ -110,6 +110,13 @@ std::string values_text(std::span<const Symbol> entries, std::span<const int64_t
       text += (text.empty() ? ", with " : ", ") + s.name + " = " + std::to_string(free_values[next++]);
   return text;
 }
+
+// Whether the difference the other way round is one, too: then both have to be 0.
+bool is_equation(std::span<const Symbol> entries, const Symbol& difference) {
+  return std::any_of(entries.begin(), entries.end(), [&](const Symbol& s) {
+    return s.kind == SymbolKind::difference && s.left == difference.right && s.right == difference.left;
+  });
+}
 }  // namespace
 
 std::vector<int64_t> evaluate(const std::vector<Symbol>& entries, const std::vector<int64_t>& free_values) {
@@ -133,6 +140,12 @@ std::vector<int64_t> evaluate(const std::vector<Symbol>& entries, const std::vec
       case SymbolKind::sum: overflow = __builtin_add_overflow(l, r, &v); break;
       case SymbolKind::difference:
         v = l - r;
+        if (v < 0 && is_equation(entries, s)) {
+          const bool turned = s.left.is_number();  // the number stands last
+          throw Error("the extents " + text(turned ? s.right : s.left, entries) + " and " +
+                      text(turned ? s.left : s.right, entries) + " are not equal: " + std::to_string(turned ? r : l) +
+                      " and " + std::to_string(turned ? l : r) + values_text(entries, free_values));
+        }
         if (v < 0)
           throw Error("the extent " + text(Dim::symbol(static_cast<uint32_t>(i)), entries) + " is negative: " +
                       std::to_string(l) + " - " + std::to_string(r) + values_text(entries, free_values));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "tenon/ir/graph/asked.h"
 #include "tenon/ir/graph/attributes.h"
 #include "tenon/ir/graph/builder_tables.h"
 #include "tenon/ir/graph/graph.h"
@@ -215,6 +216,11 @@ std::span<const TypeId> GraphBuilder::infer(const OpDef& row, std::span<const Va
   return results(entry);
 }
 
+namespace {
+constinit thread_local uint64_t asked = 0;
+}
+uint64_t ops_asked() { return asked; }
+
 ValueId GraphBuilder::add(Op op, std::span<const ValueId> operands, Attrs attrs) {
   complete(def(op), attrs);
   return add_interned(op, operands, intern(attrs));
@@ -222,6 +228,7 @@ ValueId GraphBuilder::add(Op op, std::span<const ValueId> operands, Attrs attrs)
 
 ValueId GraphBuilder::add_interned(Op op, std::span<const ValueId> operands, AttrsId attrs) {
   const OpDef& row = def(op);
+  ++asked;
   Graph& g = *graph_;
   for (ValueId v : operands) ensure(index(v) < g.value_count(), "an operand is no value of this graph");
   const std::span<const TypeId> results = infer(row, operands, attrs);
