@@ -1,5 +1,5 @@
 // Fuzzes the reader of CSV files: fields, their places, and that a second reading gives the same ones.
-// sources: runtime/csv.cc
+// sources: runtime/csv.cc runtime/deflate.cc
 #include "tenon/runtime/csv.h"
 
 #include "tenon/tests/fuzz/fuzz.h"

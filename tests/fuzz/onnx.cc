@@ -1,5 +1,5 @@
 // Fuzzes the reader of ONNX files: the wire format and the messages, without their meaning.
-// sources: frontend/onnx/wire.cc frontend/onnx/parse.cc
+// sources: frontend/onnx/wire.cc frontend/onnx/likeness.cc frontend/onnx/parse.cc
 #include "tenon/frontend/onnx/model.h"
 
 #include "tenon/tests/fuzz/fuzz.h"

@@ -71,7 +71,7 @@ idx = bytes([0, 0, 8, 2, 0, 0, 0, 2, 0, 0, 0, 3]) + bytes(6)
 blocks = [(2, 18, 32), (3, 20, 32), (6, 22, 32), (7, 24, 32), (8, 34, 32), (12, 144, 256), (13, 176, 256), (14, 210, 256)]
 seeds = {
     'idx': [idx, gzip.compress(idx), bytes([0, 0, 13, 1, 0, 0, 0, 1]) + bytes(4)],
-    'csv': [b'a,b\n1,2.5\n,"x ""y"" z"\r\n', b'\xef\xbb\xbf1\n\n2\n', b'"a\nb",c'],
+    'csv': [b'a,b\n1,2.5\n,"x ""y"" z"\r\n', b'\xef\xbb\xbf1\n\n2\n', b'"a\nb",c', gzip.compress(b'a,b\n1,2.5\n')],
     'onnx': [onnx()],
     'npy': arrays,
     'npz': [npz(names, zipfile.ZIP_STORED), npz(names, zipfile.ZIP_DEFLATED), npz([], zipfile.ZIP_STORED)],
