@@ -194,6 +194,8 @@ TEST_F(Load, ANameOfAnotherFormatIsRefused) {
     EXPECT_FALSE(std::filesystem::exists(path));
   }
   EXPECT_HAS(message_of([&] { save(file_ + ".npz", ones({2})); }), "tn::save_npz");
+  save_safetensors(file_ + ".pt", Named{{"x", ones({2})}});  // said in so many words
+  EXPECT_EQ(load_safetensors(file_ + ".pt").size(), 1u);
 }
 
 TEST_F(Load, WhatLiesUnalignedIsCopied) {

@@ -52,7 +52,7 @@ void save_tree(const std::string& path, const std::vector<TreeItem>& items, cons
                const Location& at) {
   door(use, at, [&] {
     const std::string who = "safetensors file '" + path + "': ";
-    refuse_other_formats(path, at);
+    if (std::string_view(use) == "save") refuse_other_formats(path, at);  // save_safetensors is told of its format
     check_rules(o.rename, who, at);
     Names names{o, std::vector<char>(o.rename.size()), std::vector<char>(o.transpose.size())};
     struct Leaf {
