@@ -196,7 +196,7 @@ class Reader {
       if (e.begin > there || e.bytes > there - e.begin)
         fail(who + " needs " + std::to_string(e.bytes) + " bytes, beyond the " + std::to_string(there) +
              " that the file has for tensors");
-      e.begin += start;
+      e.begin = std::min<uint64_t>(e.begin + start, file_.size());  // of no bytes: where a header ends the file, too
       if (e.bytes != 0) order.push_back(&e);
     }
     std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) { return a->begin < b->begin; });

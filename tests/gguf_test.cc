@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "tenon/runtime/gguf.h"
 #include "tenon/tests/files.h"
 #include "tenon/tests/gguf_file.h"
 #include "tenon/tests/messages.h"
@@ -172,6 +173,14 @@ TEST_F(GgufFiles, BorrowedTensorsOutliveTheFilesName) {
   const std::string aligned =
       gguf_file({gguf_pair("general.alignment", 4, little(1, 4))}, {{"w", {2}, 0, 0}}, std::string(8, '\0'), 3, 1);
   EXPECT_EQ(load_gguf(file(aligned))["w"].to_vector(), (std::vector<float>{0, 0}));
+}
+
+// The header ends the file, not on a multiple of the alignment: an empty tensor begins where there is nothing.
+TEST_F(GgufFiles, AnEmptyTensorBehindTheHeader) {
+  const std::string bytes = gguf_file({}, {{"w", {4, 0}, 0, 0}}, "", 3, 1);
+  ASSERT_NE(bytes.size() % 32, 0u);
+  EXPECT_LE(tenon::runtime::parse_gguf(bytes, "x.gguf").entries.at(0).begin, bytes.size());
+  EXPECT_EQ(load_gguf(file(bytes))["w"].shape(), (std::vector<int64_t>{0, 4}));
 }
 
 TEST_F(GgufFiles, ARealModel) {
