@@ -20,7 +20,10 @@ mpi_packages=(
 )
 demo_packages=('dataset-fashion-mnist /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz the training data')
 text_packages=('fortunes /usr/share/games/fortunes/computers a text to learn from')
-torch_packages=('python3-torch /usr/lib/python3/dist-packages/torch PyTorch, to compare with')
+torch_packages=(
+  'python3-torch  /usr/lib/python3/dist-packages/torch      PyTorch, to compare with'
+  "libopenblas0-pthread /usr/lib/$(uname -m)-linux-gnu/openblas-pthread/libblas.so.3 its products of matrices, at their best"
+)
 onnx_packages=('libonnx-testdata /usr/share/libonnx-testdata/data models in ONNX, with their answers')
 fuzzer_packages=('libclang-rt-19-dev /usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.fuzzer-x86_64.a the fuzzer')
 bench_packages=('libbenchmark-dev /usr/include/benchmark/benchmark.h the benchmark framework')

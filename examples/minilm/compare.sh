@@ -3,6 +3,8 @@
 # program beside the jitted one. Fetches what is missing first.
 # usage: compare.sh [BUILD [BATCH]]
 set -euo pipefail
+# OpenBLAS as old as Debian's takes processors that it does not know for the least of their kind.
+if [[ -z ${OPENBLAS_CORETYPE:-} ]] && grep -qw avx512bw /proc/cpuinfo; then export OPENBLAS_CORETYPE=SkylakeX; fi
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 build=$(readlink -f "${1:-$here/../../build}") batch=${2:-32}
 models=$build/models work=$build/models/minilm

@@ -2,6 +2,8 @@
 # The example beside its peers: token ids beside PyPI's tokenizers, greedy answers and times beside PyTorch. Fetches what is missing.
 # usage: compare.sh [BUILD]
 set -euo pipefail
+# OpenBLAS as old as Debian's takes processors that it does not know for the least of their kind.
+if [[ -z ${OPENBLAS_CORETYPE:-} ]] && grep -qw avx512bw /proc/cpuinfo; then export OPENBLAS_CORETYPE=SkylakeX; fi
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 build=$(readlink -f "${1:-$here/../../build}")
 models=$build/models work=$build/models/smollm
