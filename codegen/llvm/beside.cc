@@ -142,16 +142,17 @@ llvm::Function* EntryEmitter::beside_function() {
         Value* p = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, b_.CreateSub(place, origin), i64(0));
         return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, p, number(row, units));
       };
-      Value *low = inside(begin), *high = inside(end);
+      const auto iteration = [&](Value* place) {
+        Value* by = number(row, weight);
+        Value* up = b_.CreateAdd(b_.CreateMul(inside(place), number(row, per)), b_.CreateSub(by, i64(1)));
+        return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, b_.CreateSDiv(up, by), number(row, total));
+      };
+      Value *low = iteration(begin), *high = iteration(end);
+      // A kernel without a loop runs whatever it is told, so it is not called for nothing.
       when(b_, "part", b_.CreateICmpSLT(low, high), [&] {
-        const auto iteration = [&](Value* place) {
-          Value* by = number(row, weight);
-          Value* up = b_.CreateAdd(b_.CreateMul(place, number(row, per)), b_.CreateSub(by, i64(1)));
-          return b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, b_.CreateSDiv(up, by), number(row, total));
-        };
         auto* type = llvm::FunctionType::get(b_.getInt32Ty(), {b_.getPtrTy(), b_.getInt64Ty(), b_.getInt64Ty()}, false);
         b_.CreateCall(type, field(row, 8 * function, b_.getPtrTy()),
-                      {field(row, 8 * context, b_.getPtrTy()), iteration(low), iteration(high)});
+                      {field(row, 8 * context, b_.getPtrTy()), low, high});
       });
     });
   });
