@@ -9,7 +9,7 @@ namespace tenon::codegen {
 
 namespace {
 
-constexpr const char* emitter_version = "16";  // raise it when generated code changes
+constexpr const char* emitter_version = "17";  // raise it when generated code changes
 
 }  // namespace
 
