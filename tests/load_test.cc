@@ -187,17 +187,6 @@ TEST_F(Load, MappedTensorsKeepTheFileThatWasThere) {
   EXPECT_EQ(big.to_vector()[7], 2);
 }
 
-TEST_F(Load, ANameOfAnotherFormatIsRefused) {
-  for (const char* ending : {".npz", ".npy", ".gguf", ".onnx", ".pt", ".pth"}) {
-    const std::string path = file_ + ending;
-    EXPECT_HAS(message_of([&] { save(path, ones({2})); }), "tn::save writes safetensors files; call it .safetensors");
-    EXPECT_FALSE(std::filesystem::exists(path));
-  }
-  EXPECT_HAS(message_of([&] { save(file_ + ".npz", ones({2})); }), "tn::save_npz");
-  save_safetensors(file_ + ".pt", Named{{"x", ones({2})}});  // said in so many words
-  EXPECT_EQ(load_safetensors(file_ + ".pt").size(), 1u);
-}
-
 TEST_F(Load, WhatLiesUnalignedIsCopied) {
   // A header of 9 more bytes than a multiple of 8 is no mistake of the format's.
   const std::string header = "{\"a\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[0,16]}}   ";

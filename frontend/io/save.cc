@@ -35,24 +35,12 @@ struct Names {
   bool transposed(const std::string& path) { return fits_one(options.transpose, path, transpose_used); }
 };
 
-// A name that promises another format.
-void refuse_other_formats(const std::string& path, const Location& at) {
-  constexpr std::pair<const char*, const char*> others[] = {
-      {".npz", "tn::save_npz writes .npz archives"},  {".npy", "tn::save_npy writes an array as .npy"},
-      {".gguf", "GGUF files are only read"},          {".onnx", "ONNX files are only read"},
-      {".pt", "PyTorch's own files are not written"}, {".pth", "PyTorch's own files are not written"}};
-  for (const auto& [ending, instead] : others)
-    if (path.ends_with(ending))
-      throw Error("'" + path + "': tn::save writes safetensors files; call it .safetensors (" + instead + ")", at);
-}
-
 }  // namespace
 
 void save_tree(const std::string& path, const std::vector<TreeItem>& items, const SaveOptions& o, const char* use,
                const Location& at) {
   door(use, at, [&] {
     const std::string who = "safetensors file '" + path + "': ";
-    if (std::string_view(use) == "save") refuse_other_formats(path, at);  // save_safetensors is told of its format
     check_rules(o.rename, who, at);
     Names names{o, std::vector<char>(o.rename.size()), std::vector<char>(o.transpose.size())};
     struct Leaf {
