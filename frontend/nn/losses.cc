@@ -160,9 +160,9 @@ namespace {
 
 void check_at_least(const char* name, const char* field, double value, double least, bool above, const Location& at) {
   if (std::isfinite(value) && (above ? value > least : value >= least)) return;
-  throw Error(std::string(name) + ": ." + field + " is " + (above ? "above 0" : "0 or more") + ", and not " +
-                  shortest(value),
-              at);
+  throw Error(
+      std::string(name) + ": ." + field + " is " + (above ? "above 0" : "0 or more") + ", and not " + shortest(value),
+      at);
 }
 void add(std::vector<Operand>& operands, const Weights& weight) {
   if (weight) operands.emplace_back(weight.tensor(), operands[0].where());
