@@ -15,7 +15,6 @@ namespace tenon::codegen {
 using ir::Home;
 using ir::Instruction;
 using ir::KernelOp;
-using ir::Operand;
 using ir::Space;
 using ir::Step;
 using ir::StepKind;
